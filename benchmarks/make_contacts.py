@@ -1,0 +1,298 @@
+"""Makes a CSV shaped like a CRM export, the same for the same arguments, row by row in bounded memory.
+
+Lives here: the dirt real files have, and nothing of what ought to become of it (that is `oracle`).
+
+    python -m benchmarks.make_contacts OUT.csv --rows 1000000 --seed 7
+
+Quoted cells with commas and doubled quotes, line breaks inside cells (2 % of the rows), names in several
+scripts, padded and blank cells, keys that come again in another case (1 %, half of them close by), addresses
+that are plain nonsense and others only a server can refuse (0.25 % each), options that do not exist (0.1 %).
+`--clean` leaves out whatever a row could fail or wait for; `--poison-every` and `--poison-share` put in rows
+that the server will refuse.
+"""
+
+import argparse
+import csv
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+
+HEADER = (
+    "Email",
+    "First Name",
+    "Last Name",
+    "Phone Number",
+    "Company Name",
+    "jobtitle",
+    "City",
+    "Country/Region",
+    "website",
+    "Lead Status",
+    "Message",
+)
+
+#: What a poisoned row has for a lead status: no account knows it.
+POISON = "POISONED"
+
+REPEATED_SHARE = 0.01
+NONSENSE_SHARE = 0.0025
+REFUSED_ADDRESS_SHARE = 0.0025
+UNKNOWN_OPTION_SHARE = 0.001
+BLANK_KEY_SHARE = 0.0002
+BLANK_SHARE = 0.06
+PADDED_SHARE = 0.01
+LINE_BREAK_SHARE = 0.02
+NOTE_SHARE = 0.75
+
+#: Keys a repeat can choose from: the last ones, and some from far back.
+CLOSE_KEYS, FAR_KEYS = 250, 5_000
+
+FIRST_NAMES = (
+    "Anna Ben Chloé Dmitri Elif Fatima Gábor Hiroshi Ingrid João Katarzyna Liam María Nadia Olga Priya "
+    "Quentin Rosa Søren Thuy Uwe Vanessa Wanjiru Xavier Yusuf Zoë Łukasz Ælfgifu Šárka Jean-Luc O'Shea "
+    "Дмитрий Ольга 伟 秀英 さくら 健太 محمد فاطمة Γιώργος Ελένη प्रिया राहुल 민준 서연 דוד נועה ธนา"
+).split()
+LAST_NAMES = (
+    "Schmidt Müller García O'Brien Nguyễn Kowalski Åkesson Dupont Rossi Öztürk Jensen Petrov Novák "
+    "Fernández Smith-Jones McDonald Tanaka Yılmaz Szabó Popescu Weiß Østergård Hansen Silva Costa "
+    "Иванов Смирнова 王 李 佐藤 鈴木 الأحمد Παπαδόπουλος शर्मा 김 박 כהן ใจดี"
+).split()
+ASCII_FIRST = "anna ben chloe dmitri elif fatima gabor hiroshi ingrid joao kasia liam maria nadia olga".split()
+ASCII_LAST = "schmidt mueller garcia obrien nguyen kowalski akesson dupont rossi ozturk jensen petrov".split()
+DOMAINS = (
+    "example.com example.org example.net mail.example.com kunde.example.de corp.example.co.uk "
+    "post.example.fr example.io team.example.jp a-b.example.com"
+).split()
+COMPANIES = (
+    "Contoso",
+    "Müller & Söhne GmbH",
+    "Smith, Jones and Partners",
+    'The "Good" Bakery, Inc.',
+    "Société Générale d'Exemple",
+    "株式会社サンプル",
+    "ООО Ромашка",
+    'Bar "Zum Löwen"',
+    "Ödegård AB",
+    "Example Holdings (UK), Ltd.",
+    "Pérez Hermanos S.A.",
+    "Nordwind Logistik",
+)
+TITLES = (
+    "CEO",
+    "Head of Sales, EMEA",
+    "Leiterin Einkauf",
+    'Engineer ("Backend")',
+    "Directrice générale",
+    "営業部長",
+    "Менеджер",
+    "VP, Marketing",
+    "Buyer",
+    "Owner",
+)
+PLACES = (
+    ("Berlin", "Germany"),
+    ("München", "Germany"),
+    ("Washington, D.C.", "United States"),
+    ("São Paulo", "Brazil"),
+    ("東京", "Japan"),
+    ("Москва", "Russia"),
+    ("القاهرة", "Egypt"),
+    ("Kraków", "Poland"),
+    ("L'Aquila", "Italy"),
+    ("Paris", "France"),
+    ("Zürich", "Switzerland"),
+    ("Nairobi", "Kenya"),
+)
+STATUSES = ("NEW", "OPEN", "IN_PROGRESS", "UNQUALIFIED", "CONNECTED", "BAD_TIMING")
+UNKNOWN_OPTIONS = ("Dormant", "new", "LEAD?", "Öffnen")
+NOTES = (
+    "Met at the fair in Hannover; wants a call back after the 15th.",
+    'Said "maybe next year", ask again in spring.',
+    "Prefers e-mail, not phone. Speaks German, English and some Polish.",
+    "Invoice 2024-118, 2024-131 and 2024-140 paid late.",
+    "見積書を送付済み、返事待ち。",
+    "Просил перезвонить, очень заинтересован.",
+    "Angebot über 1.250,00 € verschickt",
+    "Referred by an existing customer",
+)
+LINES = (
+    "Called twice",
+    "- wants a demo, with pricing",
+    "Adresse:\nMusterstraße 5\n10115 Berlin",
+    'They wrote: "please don\'t call"',
+    "",
+    "cc: accounting, legal",
+)
+NONSENSE = (
+    "n/a",
+    "none",
+    "unknown",
+    "john.smith(at)example.com",
+    "{0}.example.com",
+    "{0}@localhost",
+    "{0}@",
+    "@example.com",
+    "jane {0}@example.com",
+    "{0}@@example.com",
+    "{0}@example..com",
+    "+49 30 1234567",
+)
+REFUSED_TLDS = ("badtld", "con", "comm", "invalid")
+
+
+class Maker:
+    """The rows of one file, in order. What it remembers does not grow with their number."""
+
+    def __init__(self, seed: int, *, clean: bool, poison_every: int, poison_share: float) -> None:
+        self._random = Random(f"contacts {seed}")
+        self._clean = clean
+        self._poison_every = poison_every
+        self._poison_share = poison_share
+        self._poison_at = -1
+        self._close: deque[str] = deque(maxlen=CLOSE_KEYS)
+        self._far: list[str] = []
+
+    def rows(self, count: int) -> Iterator[list[str]]:
+        for number in range(count):
+            yield self._row(number)
+
+    def _row(self, number: int) -> list[str]:
+        roll = self._random.random
+        city, country = _pick(PLACES, roll())
+        row = [
+            self._key(number),
+            _pick(FIRST_NAMES, roll()),
+            _pick(LAST_NAMES, roll()),
+            f"+{1 + int(roll() * 98)} {int(100 + roll() * 899)} {int(1e6 + roll() * 8.9e6)}",
+            _pick(COMPANIES, roll()),
+            _pick(TITLES, roll()),
+            city,
+            country,
+            f"https://www.{_pick(DOMAINS, roll())}/p/{int(roll() * 100_000)}",
+            _pick(STATUSES, roll()),
+            self._note(number),
+        ]
+        self._blank(row)
+        row[9] = self._status(number, row[9])
+        return row
+
+    # --- keys ---
+
+    def _key(self, number: int) -> str:
+        roll = self._random.random
+        if not self._clean:
+            share = roll()
+            if share < REPEATED_SHARE and self._close:
+                return self._repeated()
+            share -= REPEATED_SHARE
+            if 0 <= share < NONSENSE_SHARE:
+                return _pick(NONSENSE, roll()).format(f"x{number}")
+            share -= NONSENSE_SHARE
+            if 0 <= share < REFUSED_ADDRESS_SHARE:
+                return f"x{number}@example.{_pick(REFUSED_TLDS, roll())}"
+            share -= REFUSED_ADDRESS_SHARE
+            if 0 <= share < BLANK_KEY_SHARE:
+                return _pick(("", " ", "\t"), roll())
+        first, last = _pick(ASCII_FIRST, roll()), _pick(ASCII_LAST, roll())
+        key = f"{first}.{last}{number}@{_pick(DOMAINS, roll())}"
+        self._remember(key)
+        return self._in_some_case(key) if not self._clean and roll() < 0.1 else key
+
+    def _remember(self, key: str) -> None:
+        roll = self._random.random
+        self._close.append(key)
+        if len(self._far) < FAR_KEYS:
+            self._far.append(key)
+        elif roll() < 0.01:  # so that what is kept here is spread over all that came before
+            self._far[int(roll() * FAR_KEYS)] = key
+
+    def _repeated(self) -> str:
+        roll = self._random.random
+        key = _pick(self._close if roll() < 0.5 else self._far, roll())
+        return self._in_some_case(key)
+
+    def _in_some_case(self, key: str) -> str:
+        roll = self._random.random
+        changed = _pick((key.upper(), key.title(), key.capitalize(), key), roll())
+        return f" {changed} " if roll() < 0.1 else changed
+
+    # --- the other cells ---
+
+    def _note(self, number: int) -> str:
+        roll = self._random.random
+        share = roll()
+        if share < LINE_BREAK_SHARE:
+            lines = [_pick(LINES, roll()) for _ in range(2 + int(roll() * 3))]
+            return "\n".join([f"Note {number}", *lines, "end"])
+        if share >= NOTE_SHARE:
+            return ""
+        return f"{_pick(NOTES, roll())} {_pick(NOTES, roll())}"
+
+    def _blank(self, row: list[str]) -> None:
+        roll = self._random.random
+        for index in range(1, len(row)):
+            share = roll()
+            if share < BLANK_SHARE:
+                row[index] = "  " if share < BLANK_SHARE / 20 else ""
+            elif share < BLANK_SHARE + PADDED_SHARE and row[index]:
+                row[index] = f" {row[index]}  "
+
+    def _status(self, number: int, status: str) -> str:
+        roll = self._random.random
+        if self._poison_every:
+            place = number % self._poison_every
+            if place == 0:
+                self._poison_at = int(roll() * self._poison_every)
+            if place == self._poison_at:
+                return POISON
+        if self._poison_share and roll() < self._poison_share:
+            return POISON
+        if not self._clean and roll() < UNKNOWN_OPTION_SHARE:
+            return _pick(UNKNOWN_OPTIONS, roll())
+        return status
+
+
+def _pick(choices: Sequence[T], roll: float) -> T:
+    return choices[int(roll * len(choices))]
+
+
+def make(
+    path: Path, rows: int, seed: int, *, clean: bool = False, poison_every: int = 0, poison_share: float = 0.0
+) -> None:
+    maker = Maker(seed, clean=clean, poison_every=poison_every, poison_share=poison_share)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(maker.rows(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make a CSV of contacts shaped like a CRM export.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clean", action="store_true", help="no row that fails or waits for another")
+    parser.add_argument("--poison-every", type=int, default=0, metavar="N", help="one refused row in each N")
+    parser.add_argument("--poison-share", type=float, default=0.0, metavar="P", help="refused rows, 0 to 1")
+    options = parser.parse_args()
+    started = time.monotonic()
+    make(
+        options.out,
+        options.rows,
+        options.seed,
+        clean=options.clean,
+        poison_every=options.poison_every,
+        poison_share=options.poison_share,
+    )
+    size = options.out.stat().st_size
+    seconds = time.monotonic() - started
+    print(f"{options.rows:,} rows, {size:,} bytes ({size / max(1, options.rows):.0f} a row) in {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

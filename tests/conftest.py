@@ -1,0 +1,42 @@
+"""What all tests share: a clean environment, the loops they run on, and a bridge for aioresponses."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aioresponses.core
+import pytest
+from aiohttp import ClientResponse
+from virtual_loop import VirtualTimeLoop
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on the variables of whoever runs it."""
+    for name in ("HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
+    """`@pytest.mark.asyncio(loop_factories=["virtual"])` runs a test in virtual time."""
+    marker = item.get_closest_marker("asyncio")
+    wanted = marker.kwargs.get("loop_factories") if marker else None
+    loops = {"real": asyncio.SelectorEventLoop, "virtual": VirtualTimeLoop}
+    return loops if wanted else {"real": loops["real"]}
+
+
+class _FinishedWriter:
+    """Stands in for the writer of a request that aioresponses never sends."""
+
+    output_size = 0
+
+
+class _BridgedResponse(ClientResponse):
+    """aioresponses 0.7.9 does not know of `stream_writer`, which aiohttp 3.14 requires."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("stream_writer", _FinishedWriter())
+        super().__init__(*args, **kwargs)
+
+
+aioresponses.core.ClientResponse = _BridgedResponse

@@ -1,0 +1,63 @@
+"""The mock server's own logic behind the uploader's transport seam: the real pipeline without sockets.
+
+What the aiohttp layer of the mock server does with a connection is done here in virtual time.
+"""
+
+import asyncio
+
+from multidict import CIMultiDict
+
+from uploader.core.wire import Reply, decode, no_reply
+from uploader.edges.hubspot import Call
+from uploader.mockserver.exchange import Delivery, Request
+from uploader.mockserver.faults import Scenario
+from uploader.mockserver.hub import Hub
+from uploader.mockserver.settings import MockSettings
+
+
+class HubTransport:
+    """Answers from a `Hub`, after its latency, on the running loop's clock."""
+
+    def __init__(self, hub: Hub, token: str = "test-token", travel_seconds: float = 0.0) -> None:
+        self.hub = hub
+        self.sent_at: list[float] = []
+        self._token = token
+        self._travel_seconds = travel_seconds
+
+    async def send(self, call: Call) -> Reply:
+        loop = asyncio.get_running_loop()
+        self.sent_at.append(loop.time())
+        await asyncio.sleep(self._travel_seconds)
+        request = Request(
+            method=call.method,
+            path=call.path,
+            headers={"authorization": f"Bearer {self._token}", "content-type": "application/json"},
+            body=call.body or b"",
+        )
+        reply = self.hub.handle(request, loop.time())
+        try:
+            await asyncio.sleep(reply.delay_seconds + reply.drip_seconds)
+        finally:
+            self.hub.ended()
+        if reply.delivery is Delivery.RESET:
+            return no_reply("the connection broke: reset", maybe_applied=True)
+        if reply.delivery is Delivery.TRUNCATE:
+            return no_reply("the answer broke off", maybe_applied=True)
+        return decode(reply.status, CIMultiDict(reply.headers), reply.body)
+
+    async def close(self) -> None:
+        return
+
+
+def make_hub(
+    *, quota: str = "190/10", latency_seconds: float = 0.0, seed: int = 0, daily_quota: int = 1_000_000, **scenario: object
+) -> Hub:
+    """A double whose clock starts with the loop's; `scenario` as in a scenario file."""
+    settings = MockSettings(
+        quota=MockSettings.parse_quota(quota),
+        latency_seconds=latency_seconds,
+        daily_quota=daily_quota,
+        scenario=Scenario.parse(scenario),
+        seed=seed,
+    )
+    return Hub(settings)

@@ -1,0 +1,87 @@
+"""Talking to a `Hub` without sockets: requests are built here and nowhere else in these tests."""
+
+import orjson
+from hypothesis import settings
+
+from uploader.mockserver.exchange import Request
+from uploader.mockserver.faults import Scenario
+from uploader.mockserver.hub import Hub
+from uploader.mockserver.settings import MockSettings
+from uploader.mockserver.window import Quota
+
+# A slow machine is no failure.
+unhurried = settings(deadline=None)
+
+UPSERT = "/crm/v3/objects/contacts/batch/upsert"
+READ = "/crm/v3/objects/contacts/batch/read"
+ARCHIVE = "/crm/v3/objects/contacts/batch/archive"
+
+
+class Talk:
+    def __init__(self, document=None, *, quota=None, daily_quota=1_000_000, latency_seconds=0.0, seed=0):
+        settings = MockSettings(
+            quota=quota,
+            daily_quota=daily_quota,
+            latency_seconds=latency_seconds,
+            scenario=Scenario.parse(document or {}),
+            seed=seed,
+        )
+        self.hub = Hub(settings)
+        self.now = 0.0
+
+    def send(self, method, path, body=b"", *, token="any", query=None, headers=None):
+        asked = Request(
+            method=method,
+            path=path,
+            query=query or {},
+            headers={"authorization": f"Bearer {token}", **(headers or {})} if token else headers or {},
+            body=body if isinstance(body, bytes) else orjson.dumps(body),
+        )
+        reply = self.hub.handle(asked, self.now)
+        self.hub.ended()
+        return reply
+
+    def get(self, path, **rest):
+        return self.send("GET", path, **rest)
+
+    def upsert(self, *inputs, path=UPSERT, **rest):
+        return self.send("POST", path, {"inputs": list(inputs)}, **rest)
+
+    def read(self, *ids, id_property="email", properties=(), history=(), **rest):
+        body = {
+            "idProperty": id_property,
+            "properties": list(properties),
+            "propertiesWithHistory": list(history),
+            "inputs": [{"id": one} for one in ids],
+        }
+        return self.send("POST", READ, body, **rest)
+
+    def seed(self, *contacts):
+        self.hub.reset(self.now, contacts)
+
+    @property
+    def stored(self):
+        """What each live contact holds, by its first address."""
+        live = (one for one in self.hub.objects(self.now) if not one["archived"])
+        return {one["properties"].get("email"): one["properties"] for one in live}
+
+
+def one(key, /, id_property="email", trace=None, **properties):
+    made = {"id": key, "idProperty": id_property, "properties": properties}
+    return made if trace is None else {**made, "objectWriteTraceId": trace}
+
+
+def traced(*keys, **properties):
+    return [one(key, trace=f"t{place}", **properties) for place, key in enumerate(keys)]
+
+
+def many(count, start=0):
+    return [one(f"c{n}@x.com", trace=str(n), firstname=f"N{n}") for n in range(start, start + count)]
+
+
+def quota(requests, seconds=10.0):
+    return Quota(requests, seconds)
+
+
+def fault(kind, **keys):
+    return {"faults": [{"kind": kind, **keys}]}

@@ -1,0 +1,91 @@
+"""The command line: which commands there are, and how an error reaches the user. No command's work is here.
+
+Every error is one line on stderr and an exit code; a traceback shows with --verbose only.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+
+import click
+
+from uploader import __version__
+from uploader.errors import UploaderError
+
+#: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
+COMMANDS = {
+    "upload": "Run the job, or resume it: the same command again continues where it stopped.",
+    "status": "Show where a job stands, from another terminal too.",
+    "failures": "Write the dead letters to a file that `upload` takes as it is.",
+    "mock-server": "Run the HubSpot double as a server of its own.",
+    "demo": "See all of it in a minute, with no account.",
+}
+_BUG = 70
+
+
+class Commands(click.Group):
+    """Commands by name, each in a module of its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"uploader.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="uploader")
+def group() -> None:
+    """Move a large file of contacts into HubSpot, and know afterwards what became of every row.
+
+    \b
+    uploader demo                 see all of it in a minute, with no account
+    uploader upload contacts.csv  run the job; the token comes from HUBSPOT_ACCESS_TOKEN
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:  # noqa: PLR0911
+    """Run one command and return its exit code."""
+    try:
+        code = group.main(arguments, prog_name="uploader", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        # The command's own usage is one --help away; a wall of it would hide the line that matters.
+        return _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    except UploaderError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has left; what was booked is booked.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 128 + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
+        if "--verbose" in arguments or "-v" in arguments:
+            traceback.print_exc()
+        return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"uploader: {' '.join(text.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""One module a command. Only these and `cli` print, read the environment or exit."""

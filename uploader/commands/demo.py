@@ -1,0 +1,182 @@
+"""`uploader demo`: the main job in a minute, on the mock server, killed and resumed once on the way.
+
+It runs the very commands a user would, each in a process of its own, and shows them.
+"""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from uploader.commands.progress import say
+from uploader.commands.status import read_summary
+from uploader.edges.files import create_private
+from uploader.errors import CheckpointError, UploaderError
+
+_ROWS = 20_000
+_SEED = 20
+#: Settled rows after which the upload is killed.
+_KILL_AFTER = 6_000
+_COLUMNS = ("email", "firstname", "lastname", "company", "jobtitle", "city", "phone", "tier")
+_FIRST = ("Ana", "Björn", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hiro", "Ines", "João", "Лена", "明")
+_LAST = (
+    "Okafor",
+    "Müller",
+    "O'Brien",
+    "García",
+    "Nguyễn",
+    "Smith",
+    "van Dijk",
+    "Иванова",
+    "田中",
+    "Kowalski",
+)
+_COMPANIES = ("Acme, Inc.", 'The "Big" Store', "Globex", "Initech", "Umbrella & Sons", "Überholz GmbH")
+_JOBS = ("CTO", "Buyer", "Head of Sales", "Engineer", "", "Founder")
+_CITIES = ("Berlin", "São Paulo", "Lagos", "大阪", "Kraków", "New York", "")
+_TIERS = ("gold", "silver", "bronze", "", "")
+
+
+@click.command(short_help="See all of it in a minute, with no account.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where its files go. Default: a new temporary one."
+)
+def command(*, folder: Path | None) -> int:
+    """Upload 20,000 made-up contacts to the mock server, and see what becomes of every row.
+
+    The file has the dirt that real ones have. On the way the upload is killed once, and resumed.
+    """
+    folder = folder or Path(tempfile.mkdtemp(prefix="uploader-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "contacts.csv"
+    for leftover in folder.glob("contacts.csv.*"):
+        leftover.unlink()
+    make_contacts(source, _ROWS)
+    say(f"made {source}: {_ROWS:,} rows, some of them dirty", sys.stdout)
+    with _mock_server() as url:
+        say(f"started a mock of HubSpot at {url}, with a quota of 190 requests in 10 s", sys.stdout)
+        upload = ["upload", str(source), "--base-url", url]
+        _show(upload)
+        _kill_on_the_way(_start(upload), source)
+        _show(upload)
+        code = _start(upload).wait()
+    if code not in {0, 1}:
+        raise UploaderError(f"the demo's upload ended with exit code {code}")
+    letters = folder / "failures.csv"
+    failures = ["failures", f"{source}.checkpoint", "-o", str(letters)]
+    _show(failures)
+    _start(failures).wait()
+    _show_letters(letters)
+    say(_NEXT.format(source=source, folder=folder), sys.stdout)
+    return 0
+
+
+_NEXT = """
+Files are in {folder}: the source, its checkpoint, its results (what became of each row), its dead letters.
+Try next:
+  uploader status {source}.checkpoint      what the books say
+  uploader mock-server --quota 190/10      a mock to practise on; then, in another terminal:
+  uploader upload YOUR.csv --base-url URL  with any HUBSPOT_ACCESS_TOKEN
+  uploader upload --help                   for the real account: its token in HUBSPOT_ACCESS_TOKEN"""
+
+
+def make_contacts(path: Path, rows: int) -> None:
+    """A CRM export in small: repeated addresses in other case, bad ones, blanks, an unknown option."""
+    roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
+    with os.fdopen(create_private(path, truncate=True), "w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(_COLUMNS)
+        for number in range(rows):
+            lines.writerow(
+                (
+                    _address(roll, number),
+                    roll.choice(_FIRST),
+                    roll.choice(_LAST),
+                    roll.choice(_COMPANIES),
+                    roll.choice(_JOBS),
+                    roll.choice(_CITIES),
+                    f"+49 30 {roll.randrange(10**6):06}" if roll.random() < 0.7 else "",
+                    "platinum" if roll.random() < 0.002 else roll.choice(_TIERS),
+                )
+            )
+
+
+def _address(roll: random.Random, number: int) -> str:
+    dice = roll.random()
+    if dice < 0.003:
+        return ("no mail", f"contact{number}.example.com", "")[number % 3]
+    if dice < 0.006:
+        return f"contact{number}@example.badtld"
+    if dice < 0.02 and number:
+        return f"Contact{roll.randrange(number)}@Example.COM"
+    return f"contact{number}@example.com"
+
+
+@contextmanager
+def _mock_server() -> Iterator[str]:
+    server = _start(["mock-server", "--quota", "190/10"], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        words = server.stdout.readline().split()
+        if not words:
+            raise UploaderError("the mock server did not start")
+        yield words[-1]
+    finally:
+        server.terminate()
+        server.wait()
+        if server.stdout:
+            server.stdout.close()
+
+
+def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[str]:
+    environment = {**os.environ, "HUBSPOT_ACCESS_TOKEN": "demo"}
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "uploader", *arguments], env=environment, stdout=stdout, text=True
+    )
+
+
+def _show(arguments: list[str]) -> None:
+    say(f"\n$ uploader {' '.join(arguments)}", sys.stdout)
+
+
+def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
+    """SIGKILL, the harshest there is, once enough rows are settled."""
+    checkpoint = Path(f"{source}.checkpoint")
+    while True:
+        try:
+            upload.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            raise UploaderError(f"the demo's upload ended early, with exit code {upload.returncode}")
+        try:
+            settled = read_summary(checkpoint).tallies.settled
+        except CheckpointError:
+            continue
+        if settled >= _KILL_AFTER:
+            break
+    upload.send_signal(signal.SIGKILL)
+    upload.wait()
+    say(f"killed it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
+
+
+def _show_letters(path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        letters = csv.DictReader(file)
+        shown: dict[str, dict[str, str]] = {}
+        for letter in islice(letters, 1_000):
+            shown.setdefault(letter["uploader_outcome"] + letter["uploader_message"][:40], letter)
+    say("some of the dead letters:", sys.stdout)
+    for letter in list(shown.values())[:5]:
+        message = letter["uploader_message"]
+        short = message if len(message) < 90 else f"{message[:90]}..."
+        say(f"  row {letter['uploader_row']:>6}  {letter['uploader_outcome']:9} {short}", sys.stdout)

@@ -1,0 +1,153 @@
+"""`uploader failures`: the dead letters as a file that `upload` takes as it is."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+import orjson
+
+from uploader.commands.progress import say
+from uploader.core.mapping import OWN_PREFIX
+from uploader.core.model import Unreadable
+from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
+from uploader.edges.files import create_private
+from uploader.edges.sources import reread
+from uploader.errors import SettingsError, StorageError
+
+#: Columns that `upload` ignores (but for the last but one, which makes it skip a row).
+_OWN = (
+    "uploader_row",
+    "uploader_source",
+    "uploader_outcome",
+    "uploader_category",
+    "uploader_message",
+    "uploader_attempts",
+    "uploader_correlation_id",
+    "uploader_superseded",
+    "uploader_raw",
+)
+
+
+@click.command(short_help="Write the dead letters to a file that `upload` takes as it is.")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="A .csv or .ndjson file. Default: CSV to stdout."
+)
+def command(checkpoint: Path, *, output: Path | None) -> int:
+    """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
+
+    Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
+    row has written (uploader_superseded), unless --include-superseded is given.
+    """
+    as_ndjson = output is not None and output.suffix.lower() in {".ndjson", ".jsonl"}
+    if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
+        raise SettingsError(f"-o {output}: name a .csv or an .ndjson file")
+    opened = Checkpoint.open(checkpoint, read_only=True)
+    try:
+        with _writing(output) as stream:
+            count = _write_ndjson(opened, stream) if as_ndjson else _write_csv(opened, stream)
+    finally:
+        opened.close()
+    say(f"{count:,} dead letters{f' in {output}' if output else ''}")
+    if output and count:
+        say(f"mend it, then: uploader upload {output}")
+    return 0
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise StorageError(f"can't write {output}: {error.strerror}") from error
+
+
+def _write_csv(checkpoint: Checkpoint, stream: TextIO) -> int:
+    identity = checkpoint.identity()
+    columns = _columns(checkpoint, identity)
+    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n")
+    lines.writeheader()
+    count = 0
+    for letter in checkpoint.dead_letters():
+        fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+        lines.writerow({name: _cell(value) for name, value in fields.items()})
+        count += 1
+    return count
+
+
+def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
+    """The sources' own columns, united, in order of appearance; of rows that name their own fields, too."""
+    columns: dict[str, None] = {}
+    for source in identity.sources:
+        columns.update(dict.fromkeys(source.shape.columns))
+    if any(source.shape.format != "csv" for source in identity.sources):
+        for letter in checkpoint.dead_letters():
+            fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+            columns.update(dict.fromkeys(fields))
+    return [name for name in columns if not name.startswith(OWN_PREFIX)]
+
+
+def _write_ndjson(checkpoint: Checkpoint, stream: TextIO) -> int:
+    identity = checkpoint.identity()
+    count = 0
+    for letter in checkpoint.dead_letters():
+        stream.write(orjson.dumps(_fields(letter, identity)).decode() + "\n")
+        count += 1
+    return count
+
+
+def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
+    """The row's own fields, and ours."""
+    source = identity.sources[letter.source]
+    content = reread(source.shape, letter.raw)
+    row: dict[str, object] = {}
+    if isinstance(content, Mapping):
+        row = dict(content)
+    elif not isinstance(content, Unreadable):
+        row = dict(zip(source.shape.columns, content, strict=True))
+    before = {name: row.pop(name) for name in list(row) if name.startswith(OWN_PREFIX)}
+    return {
+        **row,
+        # A dead letter that died again still names the row it was at first.
+        "uploader_row": before.get("uploader_row") or letter.row,
+        "uploader_source": before.get("uploader_source") or source.name,
+        "uploader_outcome": letter.outcome,
+        "uploader_category": letter.category,
+        "uploader_message": letter.message,
+        "uploader_attempts": letter.attempts,
+        "uploader_correlation_id": letter.correlation_id,
+        "uploader_superseded": "" if letter.superseded is None else letter.superseded,
+        "uploader_raw": _raw_text(letter.raw) if isinstance(content, Unreadable) else "",
+    }
+
+
+def _raw_text(raw: bytes) -> str:
+    """The bytes as text; those that are none, as \\xNN."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:
+    """The API's own form of an input, as columns."""
+    nested = fields.get("properties")
+    if not isinstance(nested, Mapping):
+        return fields
+    own = {name: value for name, value in fields.items() if name.startswith(OWN_PREFIX)}
+    key = str(fields.get("idProperty") or id_property)
+    return {key: fields.get("id"), **nested, **own}
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)

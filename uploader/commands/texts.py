@@ -1,0 +1,49 @@
+"""How numbers and summaries read on a terminal. Text in, text out: nothing is printed here."""
+
+from uploader.core.model import Outcome
+from uploader.core.summary import Summary, advice
+
+
+def duration(seconds: float) -> str:
+    """Such as `42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
+def printable(text: str, limit: int = 300) -> str:
+    """Server and file text on one line, without what a terminal would obey."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else f"{line[:limit]}..."
+
+
+def summary_text(summary: Summary) -> str:
+    """The whole account of a job, one outcome a line, with the sum that has to hold."""
+    tallies = summary.tallies
+    lines = [f"{'rows read':>12}  {tallies.rows:>12,}"]
+    for outcome in Outcome:
+        count = tallies.outcomes[outcome]
+        note = f"  ({tallies.replayed:,} replayed)" if outcome is Outcome.UPDATED and tallies.replayed else ""
+        if count or outcome in {Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.INVALID}:
+            lines.append(f"{outcome.value:>12}  {count:>12,}{note}")
+    lines.append(f"{'still open':>12}  {tallies.open:>12,}")
+    sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
+    lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")
+    batches = ", ".join(f"{count:,} {status}" for status, count in sorted(tallies.batches.items()))
+    lines.append(
+        f"requests {tallies.requests:,}, throttled {tallies.throttled:,}, retries {tallies.retries:,}, "
+        f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "
+        f"{duration(summary.elapsed_seconds)}"
+    )
+    return "\n".join(lines)
+
+
+def ending_text(summary: Summary) -> str:
+    """The last line: how it ended and what to do."""
+    if summary.state == "complete":
+        return "complete"
+    what_next = f"; {advice(summary.cause)}" if summary.cause else ""
+    return printable(f"{summary.state}: {summary.reason}") + what_next

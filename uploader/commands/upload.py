@@ -1,0 +1,148 @@
+"""`uploader upload`: options to settings, signals to the run, the summary to the user."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+import orjson
+
+from uploader.commands.options import parse_map, read_token
+from uploader.commands.progress import say, show
+from uploader.commands.texts import ending_text, summary_text
+from uploader.core.summary import Summary
+from uploader.core.wire import VERSIONS
+from uploader.run.pipeline import Run
+from uploader.settings import BASE_URL, OnLongPause, Settings, parse_failure_limit, parse_rate
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Run the job, or resume it.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
+@click.option("--object-type", default="contacts", show_default=True)
+@click.option(
+    "--checkpoint", type=_PATH, help="Default: first source's path + .checkpoint; needed with stdin."
+)
+@click.option("--results", type=_PATH, help="What became of each row. Default: first source + .results.csv")
+@click.option("--no-results", is_flag=True, help="Write no results file.")
+@click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True)
+@click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True)
+@click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows.")
+@click.option("--max-in-flight", type=int, default=256, show_default=True, help="Cap on batches under way.")
+@click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means.")
+@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@click.option(
+    "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
+)
+@click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
+@click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
+@click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
+@click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
+@click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
+@click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal.")
+@click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
+@click.option("--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long.")
+@click.option("--token-file", type=_PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
+def command(
+    sources: tuple[str, ...],
+    *,
+    rate: str | None,
+    mapped: tuple[str, ...],
+    ignored: tuple[str, ...],
+    no_results: bool,
+    format_: Literal["csv", "ndjson"] | None,
+    max_failures: str,
+    on_long_pause: str | None,
+    drain_timeout: float,
+    outage_timeout: float,
+    token_file: Path | None,
+    verbose: bool,
+    as_json: bool,
+    **same: object,
+) -> int:
+    """Run the job, or resume it: the same command again continues where it stopped.
+
+    SOURCE is a CSV or NDJSON file, plain, gzip or zstd; - is stdin. The token comes from
+    HUBSPOT_ACCESS_TOKEN or --token-file.
+
+    \b
+    Exit codes: 0 every row created or updated; 1 finished, some rows were not; 2 wrong usage, or the
+    job can't start; 75 stopped, the same command later goes on; 78 stopped, mend something first;
+    130/143 interrupted.
+    """
+    patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
+    settings = Settings(
+        sources=sources,
+        token=read_token(token_file),
+        rate=parse_rate(rate) if rate else None,
+        mapped=parse_map(mapped),
+        ignored=frozenset(ignored),
+        write_results=not no_results,
+        format=format_,
+        max_failures=parse_failure_limit(max_failures),
+        on_long_pause=OnLongPause.WAIT if patient else OnLongPause.STOP,
+        drain_timeout_seconds=drain_timeout,
+        outage_seconds=outage_timeout,
+        **same,  # type: ignore[arg-type]  # options whose names and types are the settings' own
+    )
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(message)s")
+        logging.getLogger("asyncio").setLevel(logging.WARNING)
+    summary = asyncio.run(_upload(settings))
+    _report(summary, settings, as_json=as_json)
+    return summary.exit_code
+
+
+async def _upload(settings: Settings) -> Summary:
+    run = Run(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, _interrupt, run, code)
+    display = asyncio.ensure_future(_display(run))
+    try:
+        return await run.run()
+    finally:
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
+
+
+def _interrupt(run: Run, number: signal.Signals) -> None:
+    run.stop(number)
+    say("stopping: waiting for the replies on the wire (again: stop at once)")
+
+
+async def _display(run: Run) -> None:
+    await run.started.wait()
+    account = run.account
+    kind = f" ({account.kind})" if account and account.kind else ""
+    say(
+        f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
+        f"checkpoint {run.settings.checkpoint_path}"
+    )
+    await show(run)
+
+
+def _report(summary: Summary, settings: Settings, *, as_json: bool) -> None:
+    with contextlib.suppress(OSError):
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            print(summary_text(summary), flush=True)
+    say(ending_text(summary))
+    checkpoint = settings.checkpoint_path
+    if settings.results_path and settings.results_path.exists():
+        say(f"what became of each row: {settings.results_path}")
+    if summary.tallies.failed:
+        say(f"dead letters: uploader failures {checkpoint} -o failures.csv")

@@ -1,0 +1,129 @@
+"""Which records may travel together, and which have to wait for another row of the same contact.
+
+In    records in source order; which of them are settled.
+Out   batches: at most `max_records` and `max_bytes`, one id property, each unique value once.
+Rule  As if sequential: a record leaves only when every earlier one that shares a unique value with it is
+      settled. Values are taken in source order, so nobody ever waits in a circle.
+"""
+
+import heapq
+from collections import deque
+
+from uploader.core.model import Record
+from uploader.core.wire import ENVELOPE_BYTES, MAX_INPUTS
+
+#: Real answers weigh about as much again; HubSpot documents no limit of its own.
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+
+
+class _Ready:
+    """Records of one id property that may leave, the earliest first."""
+
+    def __init__(self) -> None:
+        self.fresh: deque[Record] = deque()  # never waited: in order by arrival
+        self.released: list[tuple[int, Record]] = []  # waited for another: a heap by position
+
+    def __len__(self) -> int:
+        return len(self.fresh) + len(self.released)
+
+    def first(self) -> Record:
+        if not self.fresh or (self.released and self.released[0][0] < self.fresh[0].position):
+            return self.released[0][1]
+        return self.fresh[0]
+
+    def pop(self) -> Record:
+        record = self.first()
+        if self.released and self.released[0][1] is record:
+            heapq.heappop(self.released)
+        else:
+            self.fresh.popleft()
+        return record
+
+
+class Batcher:
+    """Holds the open records that are not in flight, and knows the values that are."""
+
+    def __init__(self, max_records: int = MAX_INPUTS, max_bytes: int = MAX_BATCH_BYTES) -> None:
+        self.max_records = max_records
+        self.max_bytes = max_bytes
+        self.open_records = 0
+        self.open_bytes = 0
+        self._ready: dict[str, _Ready] = {}
+        self._owner: dict[str, Record] = {}  # who has taken a value
+        self._waiting: dict[str, deque[Record]] = {}  # who waits for it, in source order
+        self._missing: dict[int, int] = {}  # position -> values it still waits for
+
+    @property
+    def ready(self) -> int:
+        """Records that could leave now."""
+        return sum(len(ready) for ready in self._ready.values())
+
+    @property
+    def held_back(self) -> int:
+        return len(self._missing)
+
+    def may_be_lost(self) -> bool:
+        """Whether some open record may have been sent without a definite answer."""
+        return any(record.lost for record in self._owner.values())
+
+    def add(self, record: Record) -> None:
+        """Take in the next record of the sources."""
+        self.open_records += 1
+        self.open_bytes += record.size_bytes
+        missing = 0
+        for value in record.values:
+            if value in self._owner:
+                self._waiting.setdefault(value, deque()).append(record)
+                missing += 1
+            else:
+                self._owner[value] = record
+        if missing:
+            self._missing[record.position] = missing
+        else:
+            self._ready.setdefault(record.id_property, _Ready()).fresh.append(record)
+
+    def draw(self) -> list[Record]:
+        """The next batch, earliest records first; empty when nothing may leave."""
+        queues = [ready for ready in self._ready.values() if len(ready)]
+        if not queues:
+            return []
+        queue = min(queues, key=lambda ready: ready.first().position)
+        batch = [queue.pop()]
+        size = ENVELOPE_BYTES + len(batch[0].body)
+        while len(queue) and len(batch) < self.max_records:
+            size += 1 + len(queue.first().body)  # the comma between two inputs
+            if size > self.max_bytes:
+                break
+            batch.append(queue.pop())
+        return batch
+
+    def put_back(self, records: list[Record]) -> None:
+        """Records drawn and not sent: they may leave again, and still own their values."""
+        for record in records:
+            ready = self._ready.setdefault(record.id_property, _Ready())
+            heapq.heappush(ready.released, (record.position, record))
+
+    def settle(self, record: Record) -> bool:
+        """A drawn record is settled: the values it closed open again. True if that let another go."""
+        self.open_records -= 1
+        self.open_bytes -= record.size_bytes
+        released = False
+        for value in record.values:
+            waiting = self._waiting.get(value)
+            if waiting is None:
+                del self._owner[value]
+                continue
+            heir = waiting.popleft()
+            if not waiting:
+                del self._waiting[value]
+            self._owner[value] = heir
+            released |= self._give(heir)
+        return released
+
+    def _give(self, heir: Record) -> bool:
+        self._missing[heir.position] -= 1
+        if self._missing[heir.position]:
+            return False
+        del self._missing[heir.position]
+        self.put_back([heir])
+        return True

@@ -1,0 +1,166 @@
+"""The values that travel through a run. No behaviour beyond what a value says of itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The final fate of a row. Every row ends in exactly one."""
+
+    CREATED = "created"  #: HubSpot confirmed it: a new record
+    UPDATED = "updated"  #: HubSpot confirmed it: a record that was there
+    UNCHANGED = "unchanged"  #: read first, and there was nothing to write
+    REJECTED = "rejected"  #: HubSpot refused this record for good
+    INVALID = "invalid"  #: never sent: the row can't become an input
+    SKIPPED = "skipped"  #: never sent, by the user's own rule
+    ABANDONED = "abandoned"  #: attempts ran out without a definite answer, while others succeeded
+    PENDING = "pending"  #: accepted, and neither confirmed nor refused, even by read-back
+
+
+#: The outcomes HubSpot has answered for.
+CONFIRMED = frozenset({Outcome.CREATED, Outcome.UPDATED})
+#: The outcomes that leave a dead letter behind.
+DEAD_LETTERS = frozenset({Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a source where reading can start: always the first byte of a row."""
+
+    offset: int = 0  #: bytes from the start of the (decompressed) source
+    line: int = 1  #: the number an editor shows for the line at that offset
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands in place of a row's content when it can't be read; `reason` is for the user."""
+
+    reason: str
+
+
+#: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
+#: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
+Content = Sequence[str] | Mapping[str, object] | Unreadable
+
+
+@dataclass(slots=True)
+class Row:
+    """One row as its source holds it, before mapping."""
+
+    number: int  #: the line an editor shows for the row's first line (1 is the file's first)
+    raw: bytes  #: the row's bytes as they stand in the source, without the final line end
+    content: Content
+
+
+@dataclass(slots=True)
+class RowSlice:
+    """Consecutive rows of one source. `end` is where the next slice starts; slices abut."""
+
+    rows: list[Row]
+    start: Mark
+    end: Mark
+
+
+@dataclass(slots=True)
+class Record:
+    """A row that became an input: what is sent, and what is needed to account for it."""
+
+    position: int  #: ordinal over all sources, from 0; also its `objectWriteTraceId`
+    source: int  #: which source, from 0
+    row: int  #: `Row.number`
+    id_property: str
+    key: str  #: the value of `id_property` as it is sent
+    values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`closed_value`)
+    body: bytes  #: the encoded input
+    raw: bytes  #: `Row.raw`, for the dead letter
+    lost: bool = False  #: may have left before without a definite answer
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body) + len(self.raw)
+
+
+@dataclass(slots=True)
+class Unsent:
+    """A row that is settled without being sent."""
+
+    position: int
+    source: int
+    row: int
+    key: str
+    values: tuple[str, ...]  #: the closed value of its key, if it has one
+    outcome: Outcome  #: INVALID or SKIPPED
+    reason: str
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Slice:
+    """What travels through the queue: the rows from position `first` on, and where to read them again."""
+
+    first: int
+    rows: int
+    source: int
+    start: Mark
+    records: list[Record]
+    unsent: list[Unsent]
+    bytes_read: int = 0  #: of all source files on disk, once this slice was read
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row is a dead letter, as far as the server or we can say."""
+
+    category: str
+    message: str
+    correlation_id: str = ""
+    existing_id: str = ""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """The outcome of one record, on its way to the books."""
+
+    record: Record | Unsent
+    outcome: Outcome
+    hubspot_id: str = ""  #: only when the answer names it
+    replayed: bool = False  #: confirmed by a second sending, its first answer lost
+    attempts: int = 1
+    refusal: Refusal | None = None
+
+
+def closed_value(name: str, value: str) -> str:
+    """What two rows are compared by: HubSpot matches unique values without regard to case."""
+    return f"{name}={value.strip().lower()}"
+
+
+@dataclass(slots=True)
+class Tallies:
+    """The books: counts over all invocations of a job."""
+
+    rows: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    replayed: int = 0
+    values_dropped: int = 0
+    requests: int = 0
+    throttled: int = 0
+    retries: int = 0
+    num_errors: int = 0
+    batches: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def open(self) -> int:
+        return self.rows - self.settled
+
+    @property
+    def confirmed(self) -> int:
+        return self.outcomes[Outcome.CREATED] + self.outcomes[Outcome.UPDATED]
+
+    @property
+    def failed(self) -> int:
+        return sum(self.outcomes[outcome] for outcome in DEAD_LETTERS)

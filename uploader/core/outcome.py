@@ -1,0 +1,334 @@
+"""What one batch-upsert reply means for each record the batch carried.
+
+In    `records`: what was sent, in source order; `reply`: the decoded answer, every field optional;
+      `columns`: the properties that every row of the job carries (empty where rows name their own).
+Out   a `Verdict`. Its four groups split `records` with no loss and no overlap, whatever the server
+      said; `action` tells the worker what to do with what is left open.
+Raise nothing. A record the reply does not account for is `unresolved`, never confirmed: sending an
+      upsert twice is safe, losing a contact is not.
+Rules Confirmed by trace id, else by key, else by elimination when the counts vouch for it. Nothing is
+      matched by position: results come in any order. The body decides, not the status.
+From  https://developers.hubspot.com/docs/api-reference/error-handling
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uploader.core.model import Record, Refusal, closed_value
+from uploader.core.wire import ErrorObject, Reply, Result, whole_error
+
+
+class Action(StrEnum):
+    """What is to be done with the records a reply left open."""
+
+    SETTLE = "settle"  #: none is left open (but for `pending`)
+    RETRY = "retry"  #: send them again after a backoff; may count as an attempt
+    SPLIT = "split"  #: one of them is at fault: halve until it is alone
+    PAUSE = "pause"  #: nobody may send for a while; never counts as an attempt
+    STOP = "stop"  #: no batch can pass until somebody mends something, or for very long
+
+
+class Cause(StrEnum):
+    """Why a run pauses or stops; each has its own way out, which `advice` spells."""
+
+    BURST = "burst quota used up"  #: 429 of the window
+    LOCKED = "locked by HubSpot"  #: 423, two seconds at a time
+    DAILY = "daily quota used up"  #: 429 DAILY
+    MIGRATION = "account is being migrated"  #: 477, up to a day
+    TOKEN = "token refused"  # noqa: S105
+    SCOPE = "scope missing"
+    ADDRESS = "wrong address"
+    ID_PROPERTY = "id property not unique"
+    PROPERTY = "property can't be written"
+    OUTAGE = "no request succeeds"
+    FAILURES = "too many rows fail"
+    STORAGE = "the disk refuses writes"
+    SOURCE = "the source can't be read on"
+    SIGNAL = "interrupted"
+
+
+#: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.
+LONG_PAUSES = frozenset({Cause.DAILY, Cause.MIGRATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    record: Record
+    new: bool
+    hubspot_id: str = ""  #: only when the answer names it
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    record: Record
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    action: Action
+    confirmed: Sequence[Confirmed] = ()
+    refused: Sequence[Refused] = ()
+    pending: Sequence[Record] = ()
+    unresolved: Sequence[Record] = ()
+    cause: Cause | None = None  #: of a PAUSE or STOP
+    pause_seconds: float | None = None  #: what the server asked for, if it did
+    reason: str = ""  #: one line for the log and for a dead letter
+    refusal: Refusal | None = None  #: of a SPLIT: what a record has drawn upon itself if it was alone
+    conflict: bool = False  #: a 409: perhaps a race, so worth one more try as it is
+
+
+#: Refusals of one record that ask for another try rather than a mended row.
+_TRANSIENT_CATEGORIES = frozenset(
+    {
+        "RATE_LIMIT",
+        "RATE_LIMITS",
+        "INTERNAL_ERROR",
+        "TIMEOUT",
+        "REQUEST_TIMEOUT",
+        "SERVICE_UNAVAILABLE",
+        "LOCKED",
+        "MIGRATION_IN_PROGRESS",
+    }
+)
+#: The content is at fault, so a smaller batch may pass.
+_REFUSED = frozenset({400, 409, 413, 422})
+#: No answer, or none that says anything of the rows. 501 and 505 are the address's fault.
+_TRANSIENT = frozenset({0, 408, 425, *range(500, 600)}) - {501, 505}
+#: Faults of a column, which every row shares.
+_COLUMN_FAULTS = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
+_MESSAGE_CHARACTERS = 2_000
+_LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
+
+
+def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
+    if reply.ok and reply.readable:
+        return _reconcile(records, reply, columns)
+    if reply.ok or reply.status in _TRANSIENT:
+        return Verdict(Action.RETRY, unresolved=records, reason=_said(reply))
+    if reply.status in _REFUSED:
+        return _refused(records, reply, columns)
+    return _closed_door(records, reply)
+
+
+# --- the door is closed: no record is at fault ---
+
+
+def _closed_door(records: Sequence[Record], reply: Reply) -> Verdict:
+    action, cause, seconds = _door(reply)
+    return Verdict(action, unresolved=records, cause=cause, pause_seconds=seconds, reason=_said(reply))
+
+
+#: A status that is not listed means that nothing can pass here: a wrong address must stop the run, not
+#: dead-letter a million good rows one by one.
+_DOORS = {
+    429: (Action.PAUSE, Cause.BURST),
+    423: (Action.PAUSE, Cause.LOCKED),
+    477: (Action.STOP, Cause.MIGRATION),
+    401: (Action.STOP, Cause.TOKEN),
+    403: (Action.STOP, Cause.SCOPE),
+}
+
+
+def _door(reply: Reply) -> tuple[Action, Cause, float | None]:
+    action, cause = _DOORS.get(reply.status, (Action.STOP, Cause.ADDRESS))
+    seconds = reply.retry_after_seconds
+    if cause is Cause.BURST and _is_daily(reply):
+        return Action.STOP, Cause.DAILY, seconds
+    if cause is Cause.BURST:
+        return action, cause, seconds or _secondly(reply)
+    return action, cause, seconds or (_LOCK_SECONDS if cause is Cause.LOCKED else None)
+
+
+def _is_daily(reply: Reply) -> bool:
+    return reply.policy == "DAILY" if reply.policy else "daily" in reply.message.lower()
+
+
+def _secondly(reply: Reply) -> float | None:
+    """A limit of requests in one second (search, and old bodies) is over after a second."""
+    said = reply.policy.upper() or reply.message.upper()
+    return 1.0 if "SECONDLY" in said and "TEN_SECONDLY" not in said else None
+
+
+# --- the content is at fault: some record of these ---
+
+
+def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
+    if not reply.readable and reply.status != 413:
+        # A proxy's page says nothing of the rows.
+        return Verdict(Action.RETRY, unresolved=records, reason=_said(reply))
+    if "non-unique" in reply.message:
+        return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
+    error = whole_error(reply)
+    if _column_at_fault(error, columns):
+        return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=_said(reply))
+    return Verdict(
+        Action.SPLIT,
+        unresolved=records,
+        reason=_said(reply),
+        refusal=_refusal(error, reply),
+        conflict=reply.status == 409,
+    )
+
+
+def _column_at_fault(error: ErrorObject, columns: Collection[str]) -> str:
+    """The column a complaint names, if every row carries it: then no other row can pass either."""
+    for fault in error.faults:
+        if fault.code in _COLUMN_FAULTS and fault.name in columns:
+            return fault.name
+    return ""
+
+
+def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
+    message = error.message or _said(reply)
+    if len(message) > _MESSAGE_CHARACTERS:
+        message = f"{message[:_MESSAGE_CHARACTERS]}... ({len(message):,} characters)"
+    return Refusal(
+        category=error.category or (f"HTTP_{reply.status}" if not reply.ok else "UNSPECIFIED"),
+        message=message,
+        correlation_id=reply.correlation_id,
+        existing_id=error.existing_id,
+    )
+
+
+# --- a 2xx: record by record ---
+
+
+def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
+    by_trace = {str(record.position): record for record in records}
+    by_key = {record.values[0]: record for record in records}
+    blamed, anonymous = _blame(records, reply, by_trace, by_key)
+    named, nameless = _name(records[0].id_property, reply.results, by_trace, by_key)
+    # Named as written and as refused at once: the answer contradicts itself, so it says nothing.
+    torn = named.keys() & blamed.keys()
+    confirmed = [
+        Confirmed(record, named[record.position].new, named[record.position].id)
+        for record in records
+        if record.position in named and record.position not in torn
+    ]
+    refused, transient, column = _judge(records, blamed, torn, reply, columns)
+    unresolved = [record for record in records if record.position in torn] + transient
+    silent = [r for r in records if r.position not in named and r.position not in blamed]
+    pending: list[Record] = []
+    if reply.batch_status not in {"COMPLETE", ""}:
+        pending = silent
+    elif _counts_vouch(silent, nameless, anonymous):
+        # The id is the answer's own only where a single candidate is left.
+        known_id = nameless[0].id if len(silent) == 1 else ""
+        confirmed += [Confirmed(record, nameless[0].new, known_id) for record in silent]
+    elif len(silent) == 1 and len(anonymous) == 1 and not nameless and not torn:
+        more_refused, more_transient, column = _judge(
+            silent, {silent[0].position: anonymous[0]}, set(), reply, columns
+        )
+        refused, unresolved = refused + more_refused, unresolved + more_transient
+    else:
+        unresolved += silent
+    if column:
+        return Verdict(
+            Action.STOP, confirmed, refused, pending, _in_order(unresolved), Cause.PROPERTY, reason=column
+        )
+    action = Action.SETTLE
+    if unresolved:
+        # An error that names nobody hides its record among these; halving brings it out.
+        action = Action.SPLIT if anonymous else Action.RETRY
+    return Verdict(
+        action, confirmed, refused, pending, _in_order(unresolved), reason=_left_open(unresolved, anonymous)
+    )
+
+
+def _blame(
+    records: Sequence[Record], reply: Reply, by_trace: dict[str, Record], by_key: dict[str, Record]
+) -> tuple[dict[int, ErrorObject], list[ErrorObject]]:
+    """Errors by the position they name, and those that name none of ours."""
+    blamed: dict[int, ErrorObject] = {}
+    anonymous = []
+    name = records[0].id_property
+    for error in reply.errors:
+        culprits = [by_trace[trace_id] for trace_id in error.trace_ids if trace_id in by_trace]
+        if not culprits:
+            keys = [closed_value(name, key) for key in error.ids]
+            culprits = [by_key[key] for key in keys if key in by_key]
+        for record in culprits:
+            blamed.setdefault(record.position, error)
+        if not culprits:
+            anonymous.append(error)
+    return blamed, anonymous
+
+
+def _name(
+    id_property: str, results: Sequence[Result], by_trace: dict[str, Record], by_key: dict[str, Record]
+) -> tuple[dict[int, Result], list[Result]]:
+    """Results by the position they name, and the rest.
+
+    A second result for the same record is of the rest: a contact matched by a secondary address answers
+    with its primary one, which may be another record's key.
+    """
+    named: dict[int, Result] = {}
+    nameless = []
+    for result in results:
+        record = by_trace.get(result.trace_id) if result.trace_id else None
+        if record is None:
+            key = result.properties.get(id_property)
+            record = by_key.get(closed_value(id_property, key)) if isinstance(key, str) else None
+        if record is None or record.position in named:
+            nameless.append(result)
+        else:
+            named[record.position] = result
+    return named, nameless
+
+
+def _judge(
+    records: Sequence[Record],
+    blamed: dict[int, ErrorObject],
+    torn: Collection[int],
+    reply: Reply,
+    columns: Collection[str],
+) -> tuple[list[Refused], list[Record], str]:
+    """The blamed records: refused for good, to be sent again, and the complaint about a column."""
+    refused, again, complaint = [], [], ""
+    for record in records:
+        error = blamed.get(record.position)
+        if error is None or record.position in torn:
+            continue
+        if _column_at_fault(error, columns):
+            complaint = error.message
+            again.append(record)
+        elif error.category in _TRANSIENT_CATEGORIES:
+            again.append(record)
+        else:
+            refused.append(Refused(record, _refusal(error, reply)))
+    return refused, again, complaint
+
+
+def _counts_vouch(silent: Sequence[Record], nameless: Sequence[Result], anonymous: Sequence[object]) -> bool:
+    """Whether the results that name nobody can only be the records that nobody named.
+
+    They also have to agree on `new`: which of them was created would be a guess otherwise.
+    """
+    return (
+        bool(silent)
+        and len(silent) == len(nameless)
+        and not anonymous
+        and len({result.new for result in nameless}) == 1
+    )
+
+
+def _in_order(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: record.position)
+
+
+def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -> str:
+    if not unresolved:
+        return ""
+    if anonymous:
+        return anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
+    return "the answer did not account for the record"
+
+
+def _said(reply: Reply) -> str:
+    """What was answered, in one line."""
+    if reply.status == 0:
+        return reply.message
+    said = " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]
+    return f"HTTP {reply.status}: {said}" if said else f"HTTP {reply.status}"

@@ -1,0 +1,51 @@
+"""Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from uploader.core.mapping import EMAIL
+from uploader.core.model import Record, closed_value
+from uploader.core.wire import Result, sent_properties
+
+#: Where HubSpot keeps a contact's further addresses, separated by semicolons.
+OTHER_ADDRESSES = "hs_additional_emails"
+
+
+def wanted_properties(records: Sequence[Record]) -> list[str]:
+    """What a read has to ask for to judge these records."""
+    names = {name for record in records for name in sent_properties(record)}
+    return sorted(names | {record.id_property for record in records} | {OTHER_ADDRESSES})
+
+
+def confirmed_by(record: Record, found: Sequence[Result]) -> Result | None:
+    """The object that holds all the record asked for, if one of `found` does."""
+    for result in found:
+        if _is_of(record, result) and _holds(sent_properties(record), result.properties):
+            return result
+    return None
+
+
+def _is_of(record: Record, result: Result) -> bool:
+    name = record.id_property
+    held = [_text(result.properties.get(name))]
+    if name == EMAIL:
+        held += _text(result.properties.get(OTHER_ADDRESSES)).split(";")
+    return any(text and closed_value(name, text) == record.values[0] for text in held)
+
+
+def _holds(wanted: Mapping[str, str], held: Mapping[str, object]) -> bool:
+    return all(_same(name, text, _text(held.get(name))) for name, text in wanted.items())
+
+
+def _same(name: str, wanted: str, held: str) -> bool:
+    if wanted == held or (name == EMAIL and wanted.lower() == held.lower()):
+        return True
+    try:
+        # 1.10 comes back as 1.1
+        return Decimal(wanted) == Decimal(held)
+    except InvalidOperation:
+        return False
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

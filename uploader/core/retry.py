@@ -1,0 +1,81 @@
+"""Whether and when a batch is sent again. Arithmetic only: clock, counts and rolls come in as arguments.
+
+In    how often a batch was answered without being settled, and whether others passed meanwhile.
+Out   a `Next` from a closed set.
+Units seconds.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uploader.core.outcome import Action, Verdict
+
+#: Counted attempts of a batch of several before it is halved, and of a record alone before it is abandoned.
+BATCH_ATTEMPTS = 3
+RECORD_ATTEMPTS = 7
+
+_BASE_SECONDS = 0.5
+_FLOOR_SECONDS = 0.1
+_CAP_SECONDS = 30.0
+
+
+class Next(StrEnum):
+    FINISH = "finish"  #: nothing is left open
+    AGAIN = "again"  #: the same records once more, after a backoff
+    AT_ONCE = "at once"  #: the same records once more, when the gate and the quota allow
+    HALVE = "halve"
+    REFUSE = "refuse"  #: a record alone drew a refusal: it is at fault
+    GIVE_UP = "give up"  #: attempts ran out: ask for the last time, then abandon
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a batch has been through."""
+
+    attempts: int = 0  #: counted ones
+    failures: int = 0  #: in a row, counted or not: what the backoff grows with
+    successes_seen: int = 0  #: how many requests of the run had succeeded at the last attempt
+    conflicts: int = 0
+
+    def after(self, verdict: Verdict, successes: int) -> "History":
+        """An attempt counts only if another request has succeeded since this batch's last one."""
+        retried = verdict.action is Action.RETRY
+        return History(
+            attempts=self.attempts + (retried and successes > self.successes_seen),
+            failures=self.failures + retried,
+            successes_seen=successes if retried else self.successes_seen,
+            conflicts=self.conflicts + verdict.conflict,
+        )
+
+    def of_half(self) -> "History":
+        """A half has its parent's past: one more counted failure halves it again, a 409 at once."""
+        return History(BATCH_ATTEMPTS - 1, 0, self.successes_seen, self.conflicts)
+
+
+def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Next:  # noqa: PLR0911
+    """What to do with the `size` records a verdict left open.
+
+    `history` includes this verdict. `whole`: all that was sent is open; otherwise the rest goes
+    again as it is, smaller already.
+    """
+    if verdict.action is Action.STOP:
+        return Next.STOP
+    if size == 0:
+        return Next.FINISH
+    if verdict.conflict and history.conflicts == 1:
+        return Next.AGAIN
+    if verdict.action is Action.PAUSE or (verdict.action is Action.SPLIT and not whole):
+        return Next.AT_ONCE
+    alone = size == 1
+    if verdict.action is Action.SPLIT and (not alone or verdict.refusal):
+        return Next.REFUSE if alone else Next.HALVE
+    if history.attempts < (RECORD_ATTEMPTS if alone else BATCH_ATTEMPTS):
+        return Next.AGAIN
+    return Next.GIVE_UP if alone else Next.HALVE
+
+
+def backoff_seconds(failures: int, roll: float) -> float:
+    """Full jitter: anywhere between a floor and a cap that doubles; `roll` in [0, 1) fixes it."""
+    span = min(_CAP_SECONDS, _BASE_SECONDS * 2.0 ** min(max(failures - 1, 0), 10))
+    return max(_FLOOR_SECONDS, span * roll)

@@ -1,0 +1,77 @@
+"""How a run ended, for people, scripts and the shell. Formatting for a terminal is not done here.
+
+The keys of `as_dict` and the exit codes are the outside face: others script against them.
+"""
+
+from dataclasses import dataclass
+
+from uploader.core.model import Outcome, Tallies
+from uploader.core.outcome import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    tallies: Tallies
+    state: str  #: "complete", "running" or "stopped"
+    reason: str = ""
+    elapsed_seconds: float = 0.0
+    cause: Cause | None = None
+    signal: int = 0  #: that interrupted the run
+
+    def as_dict(self) -> dict[str, object]:
+        tallies = self.tallies
+        return {
+            "rows": tallies.rows,
+            **{outcome.value: tallies.outcomes[outcome] for outcome in Outcome},
+            "open": tallies.open,
+            "replayed": tallies.replayed,
+            "values_dropped": tallies.values_dropped,
+            "requests": tallies.requests,
+            "throttled": tallies.throttled,
+            "retries": tallies.retries,
+            "num_errors": tallies.num_errors,
+            "batches": dict(sorted(tallies.batches.items())),
+            "elapsed_seconds": round(self.elapsed_seconds, 3),
+            "state": self.state,
+            "reason": self.reason,
+        }
+
+    @property
+    def exit_code(self) -> int:
+        if self.state == "complete":
+            unsettled = self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
+            return 1 if unsettled else 0
+        if self.cause is Cause.SIGNAL:
+            return 128 + self.signal
+        if self.cause in _COME_BACK:
+            return 75
+        if self.cause in _MEND or self.tallies.confirmed:
+            return 78
+        return 2
+
+
+#: The same command later goes on.
+_COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION})
+#: Something has to be mended first, even if nothing was written yet.
+_MEND = frozenset({Cause.FAILURES, Cause.STORAGE})
+
+_AGAIN = "then run the same command again"
+_ADVICE = {
+    Cause.OUTAGE: "run the same command again once the server is back",
+    Cause.DAILY: "run the same command again after the account's midnight",
+    Cause.MIGRATION: "run the same command again when HubSpot has moved the account",
+    Cause.TOKEN: f"put a valid token into HUBSPOT_ACCESS_TOKEN, {_AGAIN}",
+    Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
+    Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
+    Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property",
+    Cause.PROPERTY: f'mend the column, or leave it out with --ignore "COLUMN", {_AGAIN}',
+    Cause.FAILURES: f"see `uploader failures`; mend the source, or raise --max-failures, {_AGAIN}",
+    Cause.STORAGE: f"make room, {_AGAIN}",
+    Cause.SOURCE: f"mend the source, {_AGAIN}",
+    Cause.SIGNAL: "the same command goes on from here",
+}
+
+
+def advice(cause: Cause) -> str:
+    """What to do next."""
+    return _ADVICE.get(cause, "run the same command again")

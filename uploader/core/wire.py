@@ -1,0 +1,336 @@
+"""HubSpot's forms on the wire: how a request is spelled, and what a reply says. Only spelling lives here.
+
+In    properties and keys as text; a reply's status, headers and body, whatever they hold.
+Out   bytes to send; a `Reply` in which every field of the server's is optional.
+Raise `UnencodableError` for text that has no UTF-8 form; `decode` raises nothing.
+From  https://developers.hubspot.com/docs/api-reference/error-handling and the official OpenAPI schemas
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from uploader.core.model import Record
+
+#: The documented cap of inputs in one batch (a 101st is answered 400).
+MAX_INPUTS = 100
+
+_OPENING, _CLOSING = b'{"inputs":[', b"]}"
+#: What a batch's body weighs beyond its inputs and the commas between them.
+ENVELOPE_BYTES = len(_OPENING) + len(_CLOSING)
+
+
+class UnencodableError(ValueError):
+    """The text holds something that JSON in UTF-8 can't carry, such as half a surrogate pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one API version keeps what the job needs."""
+
+    upsert: str
+    read: str
+    properties: str
+    account: str
+
+
+def paths(version: str, object_type: str) -> Paths:
+    """The addresses of an API version; versions after v3 are dates in the path."""
+    objects = f"/crm/v3/objects/{object_type}" if version == "v3" else f"/crm/objects/{version}/{object_type}"
+    return Paths(
+        upsert=f"{objects}/batch/upsert",
+        read=f"{objects}/batch/read",
+        properties=f"/crm/v3/properties/{object_type}"
+        if version == "v3"
+        else f"/crm/properties/{version}/{object_type}",
+        account="/account-info/v3/details" if version == "v3" else f"/account-info/{version}/details",
+    )
+
+
+VERSIONS = ("v3", "2026-03", "2026-09")
+
+
+# --- what is sent ---
+
+
+def encode_input(position: int, id_property: str, key: str, properties: Mapping[str, str]) -> bytes:
+    """One input. The key property is not repeated inside `properties`: with `email` that would
+    overwrite the primary address of a contact matched by a secondary one.
+    """
+    dumps = orjson.dumps
+    try:
+        # Joined, not dumped whole: what orjson returns may occupy 4 KB however short it is.
+        return b'{"idProperty":%b,"id":%b,"objectWriteTraceId":"%d","properties":%b}' % (
+            dumps(id_property),
+            dumps(key),
+            position,
+            dumps(properties),
+        )
+    except (TypeError, orjson.JSONEncodeError) as error:
+        raise UnencodableError(str(error)) from error
+
+
+def encode_batch(records: Sequence[Record]) -> bytes:
+    return _OPENING + b",".join([record.body for record in records]) + _CLOSING
+
+
+def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]) -> bytes:
+    return orjson.dumps(
+        {
+            "idProperty": id_property,
+            "properties": list(properties),
+            "propertiesWithHistory": [],
+            "inputs": [{"id": key} for key in keys],
+        }
+    )
+
+
+def sent_properties(record: Record) -> dict[str, str]:
+    """What a record's input asks HubSpot to store."""
+    properties: dict[str, str] = orjson.loads(record.body)["properties"]
+    return properties
+
+
+# --- what comes back ---
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaHeaders:
+    """What the rate headers of a reply say; None for what they leave out."""
+
+    limit: int | None = None  #: requests in a window
+    remaining: int | None = None  #: of them left
+    interval_seconds: float | None = None  #: the window
+    daily: int | None = None
+    daily_remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One written (or read) object, as the reply names it."""
+
+    id: str
+    new: bool
+    trace_id: str
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyFault:
+    """A machine-readable complaint about one property."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorObject:
+    """One entry of `errors[]`, or a whole error body. It may concern any number of inputs."""
+
+    category: str
+    message: str
+    trace_ids: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    existing_id: str = ""
+    faults: tuple[PropertyFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What HubSpot said, or that it said nothing (`status` 0, the reason in `message`)."""
+
+    status: int
+    readable: bool = False  #: the body was a JSON object
+    maybe_applied: bool = True  #: the request may have reached the server
+    quota: QuotaHeaders = QuotaHeaders()
+    retry_after_seconds: float | None = None
+    correlation_id: str = ""
+    batch_status: str = ""  #: COMPLETE, PENDING, PROCESSING, CANCELED, or "" where the body has none
+    results: tuple[Result, ...] = ()
+    errors: tuple[ErrorObject, ...] = ()
+    num_errors: int = 0
+    category: str = ""
+    message: str = ""
+    policy: str = ""  #: `policyName` of a 429
+    faults: tuple[PropertyFault, ...] = ()
+    body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def no_reply(reason: str, *, maybe_applied: bool) -> Reply:
+    """The request ended without an answer: a reset, a time-out, a refused connection."""
+    return Reply(status=0, message=reason, maybe_applied=maybe_applied)
+
+
+def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    """Read a reply leniently: documented fields are often missing, and edges answer HTML.
+
+    `headers` must look names up without regard to case.
+    """
+    quota = _quota(headers)
+    retry_after = _seconds(headers.get("Retry-After"))
+    correlation_id = headers.get("x-hubspot-correlation-id", "")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        return Reply(
+            status=status,
+            quota=quota,
+            retry_after_seconds=retry_after,
+            correlation_id=correlation_id,
+            message=f"an answer that is no JSON object ({len(body):,} bytes)",
+        )
+    message = _text(value.get("message"))
+    return Reply(
+        status=status,
+        readable=True,
+        quota=quota,
+        retry_after_seconds=retry_after,
+        correlation_id=_text(value.get("correlationId")) or correlation_id,
+        batch_status=_text(value.get("status")).upper() if 200 <= status < 300 else "",
+        results=tuple(_results(value.get("results"))),
+        errors=tuple(_errors(value.get("errors"))) if 200 <= status < 300 else (),
+        num_errors=_count(value.get("numErrors")),
+        category=_text(value.get("category")) or _text(value.get("errorType")),
+        message=message,
+        policy=_text(value.get("policyName")),
+        faults=_faults(message, value.get("errors")),
+        body=value,
+    )
+
+
+def whole_error(reply: Reply) -> ErrorObject:
+    """A refusing reply's body, in the form of one error object."""
+    body = reply.body or {}
+    return _error(body) if body else ErrorObject(category=reply.category, message=reply.message)
+
+
+def _results(value: object) -> list[Result]:
+    if not isinstance(value, list):
+        return []
+    return [
+        Result(
+            id=_text(entry.get("id")),
+            new=entry.get("new") is True,
+            trace_id=_text(entry.get("objectWriteTraceId")),
+            properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
+        )
+        for entry in value
+        if isinstance(entry, dict)
+    ]
+
+
+def _errors(value: object) -> list[ErrorObject]:
+    if not isinstance(value, list):
+        return []
+    return [
+        _error(entry) if isinstance(entry, dict) else ErrorObject("", _text(entry)[:500]) for entry in value
+    ]
+
+
+def _error(entry: Mapping[str, object]) -> ErrorObject:
+    context = entry.get("context")
+    context = context if isinstance(context, dict) else {}
+    message = _text(entry.get("message"))
+    existing = _texts(context.get("existingId"))
+    return ErrorObject(
+        category=_text(entry.get("category")) or _text(entry.get("errorType")),
+        message=message,
+        trace_ids=_texts(context.get("objectWriteTraceId")) + _texts(entry.get("objectWriteTraceId")),
+        ids=_texts(context.get("ids")) + _texts(context.get("id")),
+        existing_id=existing[0] if existing else _existing_id(message),
+        faults=_faults(message, entry.get("errors")),
+    )
+
+
+_EXISTING = re.compile(r"Existing ID: (\d+)")
+
+
+def _existing_id(message: str) -> str:
+    found = _EXISTING.search(message)
+    return found[1] if found else ""
+
+
+_EMBEDDED = "Property values were not valid: "
+_DOES_NOT_EXIST = re.compile(r'Property "([^"]+)" does not exist')
+_NO_PROPERTY = "PROPERTY_DOESNT_EXIST"
+
+
+def _faults(message: str, errors: object) -> tuple[PropertyFault, ...]:
+    """The machine codes, which HubSpot keeps as JSON inside the message or in a nested `errors[]`."""
+    found = [*_embedded_faults(message), *_nested_faults(errors)]
+    if not found:
+        found = [PropertyFault(_NO_PROPERTY, name) for name in _DOES_NOT_EXIST.findall(message)]
+    return tuple(dict.fromkeys(found))
+
+
+def _embedded_faults(message: str) -> list[PropertyFault]:
+    start = message.find(_EMBEDDED)
+    if start < 0:
+        return []
+    try:
+        # raw_decode: text may follow the list.
+        entries, _ = json.JSONDecoder().raw_decode(message[start + len(_EMBEDDED) :])
+    except ValueError:
+        return []
+    return [
+        PropertyFault(_text(entry.get("error")), _text(entry.get("name")))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    ]
+
+
+def _nested_faults(errors: object) -> list[PropertyFault]:
+    faults = []
+    for entry in errors if isinstance(errors, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("context"), dict):
+            code = _text(entry.get("code")) or _text(entry.get("error"))
+            faults += [PropertyFault(code, name) for name in _texts(entry["context"].get("propertyName"))]
+    return faults
+
+
+def _quota(headers: Mapping[str, str]) -> QuotaHeaders:
+    interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
+    return QuotaHeaders(
+        limit=_number(headers.get("X-HubSpot-RateLimit-Max")),
+        remaining=_number(headers.get("X-HubSpot-RateLimit-Remaining")),
+        interval_seconds=interval / 1000 if interval else None,
+        daily=_number(headers.get("X-HubSpot-RateLimit-Daily")),
+        daily_remaining=_number(headers.get("X-HubSpot-RateLimit-Daily-Remaining")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _seconds(text: str | None) -> float | None:
+    """`Retry-After` in seconds, the only form HubSpot documents; a date is not understood."""
+    try:
+        seconds = float(text) if text else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds <= 7 * 86_400 else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    entries = value if isinstance(value, list) else [value]
+    return tuple(text for entry in entries if (text := _text(entry)))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -1,0 +1,1 @@
+"""Where values meet the world: files, HubSpot, the checkpoint. Thin, and free of decisions."""

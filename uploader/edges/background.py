@@ -1,0 +1,74 @@
+"""A thread of one's own for calls that block, seen from the event loop. No call's meaning lives here.
+
+Reading and committing go through `Background`, one at a time and in order. Tests under virtual time give
+the same callers `Inline` instead.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Offload(Protocol):
+    """Runs blocking calls, one after the other."""
+
+    async def run(self, call: Callable[[], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class Inline:
+    """Runs the call at once, on the loop: for virtual time, where a thread's time does not exist."""
+
+    async def run(self, call: Callable[[], T]) -> T:
+        await asyncio.sleep(0)
+        return call()
+
+    def close(self) -> None:
+        return
+
+
+class Background:
+    """One daemon thread: a read that blocks for ever (an idle pipe) must not keep the process alive."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, call: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def answer(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        def serve() -> None:
+            result, error = None, None
+            try:
+                result = call()
+            except BaseException as raised:  # noqa: BLE001  # it belongs to the waiting caller
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(answer, result, error)
+
+        self._calls.put(serve)
+        return await future
+
+    def close(self) -> None:
+        """Let the thread end after what it has been given."""
+        self._calls.put(None)
+
+    def _serve(self) -> None:
+        while (serve := self._calls.get()) is not None:
+            serve()

@@ -1,0 +1,359 @@
+"""The checkpoint: one SQLite file from which a killed run goes on. All SQL of the project is here.
+
+It holds the job's identity, the progress, the tallies, dead letters and pending records. Its size follows
+failures and what is in flight, not the sources.
+
+Durability: WAL with synchronous=FULL. A commit is on the disk when it returns, and the results file is
+flushed before it, so neither a kill nor a power cut leaves a checkpoint that counts on lines that are not
+there. That costs two flushes per commit, four commits a second, off the event loop.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from uploader.core.ledger import Progress, Resume
+from uploader.core.model import DEAD_LETTERS, Mark, Outcome, Record, Settlement, Tallies
+from uploader.edges.files import create_private
+from uploader.edges.sources.base import Shape
+from uploader.errors import CheckpointError, StorageError
+
+_APPLICATION_ID = 0x55504C44  # "UPLD"
+_FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
+CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    state TEXT NOT NULL, reason TEXT NOT NULL, lost_below INTEGER NOT NULL,
+    rows INTEGER NOT NULL, watermark INTEGER NOT NULL, ranges TEXT NOT NULL,
+    resume_position INTEGER NOT NULL, resume_source INTEGER NOT NULL,
+    resume_offset INTEGER, resume_line INTEGER,
+    results_bytes INTEGER NOT NULL, elapsed_seconds REAL NOT NULL
+);
+CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE dead_letters (
+    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
+    closed_value TEXT NOT NULL, outcome TEXT NOT NULL, category TEXT NOT NULL, message TEXT NOT NULL,
+    attempts INTEGER NOT NULL, correlation_id TEXT NOT NULL, existing_id TEXT NOT NULL,
+    raw BLOB NOT NULL, superseded INTEGER
+);
+CREATE INDEX dead_letters_by_value ON dead_letters (closed_value);
+CREATE TABLE pending (
+    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
+    raw BLOB NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """Which file it was, whatever it is called now."""
+
+    name: str
+    fingerprint: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes a job this job: never the URL, never a modification time, never the token."""
+
+    sources: tuple[SourceIdentity, ...]
+    settings: Mapping[str, Any]  #: those that change what is written, by name
+    results: bool  #: whether there is a results file
+    portal: str = ""  #: the account's id; "" where it could not be asked
+
+
+@dataclass(slots=True)
+class State:
+    """Everything a resumed run starts from."""
+
+    progress: Progress = field(default_factory=Progress)
+    tallies: Tallies = field(default_factory=Tallies)
+    state: str = "stopped"  #: "complete", or "stopped" (a running job is told by its lock)
+    reason: str = ""
+    lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
+    results_bytes: int = 0
+    elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A rejected, invalid or abandoned row, as it is kept."""
+
+    position: int
+    source: int
+    row: int
+    key: str
+    closed_value: str
+    outcome: str
+    category: str
+    message: str
+    attempts: int
+    correlation_id: str
+    existing_id: str
+    raw: bytes
+    superseded: int | None  #: the later row that wrote the same key
+
+
+class Checkpoint:
+    """Used by one thread at a time. Whoever writes holds the `Lock` beside it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, identity: Identity) -> "Checkpoint":
+        """A new job's checkpoint. It is made under another name and then renamed: never half of one."""
+        draft = path.with_name(path.name + ".new")
+        try:
+            os.close(create_private(draft, truncate=True))
+            checkpoint = cls(_connect(draft, "rw"), draft)
+            checkpoint._connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
+                f"PRAGMA user_version={_FORMAT}; COMMIT;"
+            )
+            checkpoint._write_job(identity)
+            checkpoint.commit(State(), ())
+            checkpoint.close()
+            draft.rename(path)
+        except (OSError, sqlite3.Error, StorageError) as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise CheckpointError(
+                f"can't write the checkpoint {path}: {_text(error)}; choose another place with --checkpoint"
+            ) from error
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> "Checkpoint":
+        """An existing one; CheckpointError if it is none, or damaged."""
+        if not path.is_file():
+            raise CheckpointError(f"there is no checkpoint {path}")
+        try:
+            connection = _connect(path, "ro" if read_only else "rw")
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application != _APPLICATION_ID:
+                raise CheckpointError(f"{path} is no checkpoint of uploader; name another with --checkpoint")
+            if version != _FORMAT:
+                raise CheckpointError(f"{path} was written by another version of uploader (format {version})")
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            if not read_only:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+            checkpoint = cls(connection, path)
+            checkpoint.identity()
+            checkpoint.state()
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"the checkpoint {path} is damaged ({_text(error)}); "
+                "put a good copy back, or start over with --restart"
+            ) from error
+        return checkpoint
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        for name in (path.name, path.name + "-wal", path.name + "-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        # The disk may be full: what is committed is safe in the WAL all the same.
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    # --- identity ---
+
+    def identity(self) -> Identity:
+        job = {name: json.loads(value) for name, value in self._connection.execute("SELECT * FROM job")}
+        sources = tuple(
+            SourceIdentity(
+                source["name"],
+                source["fingerprint"],
+                Shape(
+                    source["shape"]["format"],
+                    source["shape"]["delimiter"],
+                    tuple(source["shape"]["columns"]),
+                ),
+            )
+            for source in job["sources"]
+        )
+        return Identity(sources, job["settings"], job["results"], job["portal"])
+
+    def accept(self, identity: Identity, changes: str) -> None:
+        """Take over settings (or an account) that were not these before; what changed is recorded."""
+        with _storing(self.path):
+            self._write_job(identity)
+            self._connection.execute("INSERT INTO changes (what) SELECT ? WHERE ? != ''", (changes, changes))
+
+    def _write_job(self, identity: Identity) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO job VALUES (?, ?)",
+                [(name, json.dumps(value)) for name, value in asdict(identity).items()],
+            )
+
+    # --- state ---
+
+    def state(self) -> State:
+        row = self._connection.execute("SELECT * FROM state").fetchone()
+        if row is None:
+            raise ValueError("it holds no state")
+        (
+            _,
+            state,
+            reason,
+            lost_below,
+            rows,
+            watermark,
+            ranges,
+            position,
+            source,
+            offset,
+            line,
+            length,
+            elapsed,
+        ) = row
+        resume = Resume(position, source, None if offset is None else Mark(offset, line))
+        progress = Progress(rows, watermark, tuple((a, b) for a, b in json.loads(ranges)), resume)
+        tallies = _tallies(dict(self._connection.execute("SELECT name, value FROM tallies")), rows)
+        return State(progress, tallies, state, reason, lost_below, length, elapsed)
+
+    def commit(
+        self, state: State, settlements: Sequence[Settlement], superseding: Sequence[Record] = ()
+    ) -> None:
+        """Make what was settled, and where the run stands, durable as one.
+
+        `superseding`: confirmed records that may have written the key of an earlier dead letter.
+        """
+        with _storing(self.path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._write_settled(settlements)
+            connection.executemany(
+                "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
+                [(record.row, record.values[0], record.position) for record in superseding],
+            )
+            progress, mark = state.progress, state.progress.resume.mark
+            connection.execute(
+                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    state.state,
+                    state.reason,
+                    state.lost_below,
+                    progress.rows,
+                    progress.watermark,
+                    json.dumps(progress.ranges),
+                    progress.resume.position,
+                    progress.resume.source,
+                    mark.offset if mark else None,
+                    mark.line if mark else None,
+                    state.results_bytes,
+                    state.elapsed_seconds,
+                ),
+            )
+            connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
+
+    def _write_settled(self, settlements: Sequence[Settlement]) -> None:
+        dead = [_dead_letter(s) for s in settlements if s.outcome in DEAD_LETTERS]
+        self._connection.executemany(
+            "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", dead
+        )
+        pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
+        self._connection.executemany(
+            "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
+            [(r.position, r.source, r.row, r.key, r.raw) for r in pending],
+        )
+
+    # --- dead letters ---
+
+    def dead_values(self) -> Iterator[str]:
+        """The closed values of all dead letters."""
+        for (value,) in self._connection.execute("SELECT closed_value FROM dead_letters"):
+            yield value
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """In file order. Of several with one key all but the last are superseded by the next."""
+        rows = self._connection.execute(
+            """
+            SELECT position, source, row, key, closed_value, outcome, category, message, attempts,
+                   correlation_id, existing_id, raw,
+                   coalesce(superseded, CASE WHEN closed_value != '' THEN
+                       lead(row) OVER (PARTITION BY closed_value ORDER BY position) END)
+            FROM dead_letters ORDER BY position
+            """
+        )
+        for row in rows:
+            yield DeadLetter(*row)
+
+    def count_dead_letters(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+        return int(count)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(f"can't write the checkpoint {path}: {_text(error)}") from error
+
+
+def _text(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
+    record, refusal = settlement.record, settlement.refusal
+    assert refusal is not None
+    return (
+        record.position,
+        record.source,
+        record.row,
+        record.key,
+        record.values[0] if record.values else "",
+        settlement.outcome.value,
+        refusal.category,
+        refusal.message,
+        settlement.attempts,
+        refusal.correlation_id,
+        refusal.existing_id,
+        record.raw,
+    )
+
+
+_COUNTS = ("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors")
+_BATCH = "batches."
+
+
+def _named(tallies: Tallies) -> list[tuple[str, int]]:
+    counts = [(name, getattr(tallies, name)) for name in _COUNTS]
+    counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
+    return counts + [(_BATCH + status, count) for status, count in tallies.batches.items()]
+
+
+def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
+    tallies = Tallies(rows=rows)
+    for name in _COUNTS:
+        setattr(tallies, name, named.get(name, 0))
+    tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
+    tallies.batches = {
+        name.removeprefix(_BATCH): count for name, count in named.items() if name.startswith(_BATCH)
+    }
+    return tallies

@@ -1,0 +1,99 @@
+"""Files that hold personal data: created for their owner alone, and locked for one process at a time."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from uploader.errors import CheckpointError
+
+PRIVATE = 0o600
+
+# `status` asks by taking the lock for an instant; a start that meets it tries again.
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 4, 0.05
+
+
+def create_private(path: Path, *, truncate: bool = False) -> int:
+    """Open for writing, created 0600 whatever the umask; a symbolic link is not followed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if truncate else 0)
+    descriptor = os.open(path, flags, PRIVATE)
+    os.fchmod(descriptor, PRIVATE)
+    return descriptor
+
+
+class Lock:
+    """Held by the one process that works on a checkpoint, on a file beside it.
+
+    Not on the checkpoint itself: closing any other handle on a file drops the locks SQLite has on it.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.path = checkpoint.with_name(checkpoint.name + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        while self._descriptor is None:
+            try:
+                descriptor = create_private(self.path)
+            except OSError as error:
+                raise CheckpointError(
+                    f"can't write beside the checkpoint ({self.path}: {error.strerror}); "
+                    "choose another place with --checkpoint"
+                ) from error
+            try:
+                self._lock(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if _is_at(descriptor, self.path):
+                self._descriptor = descriptor
+            else:  # its last holder removed it between our opening and our locking
+                os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        for tries in range(1, _LOCK_TRIES + 1):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if tries == _LOCK_TRIES:
+                    checkpoint = self.path.with_suffix("")
+                    raise CheckpointError(
+                        f"another process is working on {checkpoint}; wait for it, or stop it"
+                    ) from None
+                time.sleep(_LOCK_PAUSE_SECONDS)
+            except OSError as error:
+                raise CheckpointError(f"{self.path} can't be locked: {error.strerror}") from error
+            else:
+                return
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def is_held(self) -> bool:
+        """Whether some process holds it now; asking does not create it."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        else:
+            return False
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        here = path.stat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(descriptor)
+    return (mine.st_dev, mine.st_ino) == (here.st_dev, here.st_ino)

@@ -1,0 +1,110 @@
+"""HTTP to HubSpot: one request out, one `Reply` back. No waiting, no retrying, no judging here.
+
+Whatever goes wrong on the way becomes a `Reply` of status 0 that says whether the request may have
+arrived: the caller only decides, so it gets a value and no exception.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiohttp
+
+from uploader.core.wire import Reply, decode, no_reply
+
+#: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
+#: request is still being worked on when its records are sent again.
+_TOTAL_SECONDS = 120.0
+_CONNECT_SECONDS = 10.0
+_KEEPALIVE_SECONDS = 60.0
+#: An answer for 100 new contacts is about 100 KB; with 50 KB messages in each, 5 MB.
+MAX_REPLY_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to be sent."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+class Transport(Protocol):
+    """The seam: production speaks HTTP, tests answer from memory."""
+
+    async def send(self, call: Call) -> Reply: ...
+
+    async def close(self) -> None: ...
+
+
+class HubSpot:
+    """A session with one host. The token goes to that host alone: redirects are not followed."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            # The cap on requests in flight is the run's own; waiting for a connection here would come
+            # between permit and send.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={
+                "Authorization": f"Bearer {token}",
+                "User-Agent": "uploader",
+                "Accept": "application/json",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def send(self, call: Call) -> Reply:  # noqa: PLR0911  # a table of what can go wrong
+        headers = {"Content-Type": "application/json"} if call.body is not None else None
+        try:
+            async with self._session.request(
+                call.method,
+                self._base_url + call.path,
+                data=call.body,
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                body = await _read_bounded(response)
+                if body is None:
+                    return no_reply(f"an answer of more than {MAX_REPLY_BYTES:,} bytes", maybe_applied=True)
+                return decode(response.status, response.headers, body)
+        except aiohttp.ClientConnectorError as error:
+            return no_reply(f"can't reach {error.host}: {_reason(error.os_error)}", maybe_applied=False)
+        except aiohttp.ConnectionTimeoutError:
+            return no_reply(f"no connection within {_CONNECT_SECONDS:g} s", maybe_applied=False)
+        except asyncio.TimeoutError:  # noqa: UP041  # aiohttp's own time-outs derive from it
+            return no_reply(f"no answer within {_TOTAL_SECONDS:g} s", maybe_applied=True)
+        except aiohttp.ClientPayloadError:
+            return no_reply("the answer broke off", maybe_applied=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return no_reply(f"the connection broke: {_reason(error)}", maybe_applied=True)
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
+    """The body, decompressed; None when it is larger than any answer has reason to be."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_REPLY_BYTES:
+            response.close()
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _reason(error: BaseException) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

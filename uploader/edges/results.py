@@ -1,0 +1,72 @@
+"""The results file: one line for every settled row, appended to only.
+
+Its committed length stands in the checkpoint: what came after is cut off on resume, so the file is
+complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from uploader.core.model import Settlement
+from uploader.edges.files import create_private
+from uploader.errors import CheckpointError, StorageError
+
+HEADER = ("row", "key", "hubspot_id", "outcome", "source")
+
+
+class ResultsFile:
+    """Open for appending, from its committed length on."""
+
+    def __init__(self, path: Path, committed_bytes: int, source_names: list[str]) -> None:
+        self.path = path
+        self._names = source_names
+        try:
+            size = path.stat().st_size if path.exists() else 0
+            if size < committed_bytes:
+                state = f"is {committed_bytes - size:,} bytes short" if path.exists() else "is missing"
+                raise CheckpointError(
+                    f"{path} {state}: the checkpoint counts on it; put it back, or start over with --restart"
+                )
+            self._file = os.fdopen(create_private(path), "r+b", buffering=0)
+            self._file.truncate(committed_bytes)
+            self._file.seek(committed_bytes)
+        except OSError as error:
+            raise CheckpointError(
+                f"can't write {path}: {error.strerror}; choose another place with --results"
+            ) from error
+        self.committed_bytes = committed_bytes
+
+    def append(self, settlements: Sequence[Settlement]) -> int:
+        """Write the lines through to the disk; the length to commit comes back."""
+        if not settlements:
+            return self.committed_bytes
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        if self.committed_bytes == 0:
+            lines.writerow(HEADER)
+        names = self._names
+        lines.writerows(
+            (s.record.row, s.record.key, s.hubspot_id, s.outcome.value, names[s.record.source])
+            for s in settlements
+        )
+        data = text.getvalue().encode("utf-8", "replace")
+        try:
+            # After a failed append: what it left behind is written over.
+            self._file.seek(self.committed_bytes)
+            _write_all(self._file, data)
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            raise StorageError(f"can't write {self.path}: {error.strerror}") from error
+        return self.committed_bytes + len(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _write_all(file: io.RawIOBase | io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0 :]

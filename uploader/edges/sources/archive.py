@@ -1,0 +1,135 @@
+"""Compressed bytes in, content bytes out. What the content means is not known here.
+
+gzip and zstd are told by their first bytes, never by a name, and may hold several members in a row, as
+`cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. An archive that ends early or doesn't
+decode gives up all blocks before that place, then raises.
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from uploader.edges.sources.origin import BLOCK_BYTES, Raw
+from uploader.errors import SourceError
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; pzstd begins with such a frame
+
+
+class _Decoder(Protocol):
+    """One member of an archive; the interface of the standard library's decompressors."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _GzipMember:
+    """`zlib`'s older interface, made like the others."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)  # 16 + 15: a gzip header, the largest window
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        content = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        # A full block may leave output inside zlib although all input is taken.
+        self.needs_input = not self._inner.unconsumed_tail and len(content) < max_length
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A kind of compression: how its members decode, and what they raise."""
+
+    name: str
+    member: Callable[[], _Decoder]
+    errors: tuple[type[Exception], ...]
+
+
+def _zstd() -> Archive:
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # noqa: PLC0415  # only sources that need it pay for it
+    else:
+        from backports import zstd  # noqa: PLC0415
+    return Archive("zstd", zstd.ZstdDecompressor, (zstd.ZstdError, EOFError))
+
+
+def archive_of(magic: bytes) -> Archive | None:
+    """The archive that begins with these bytes; None where they are the content itself."""
+    if magic.startswith(_GZIP):
+        return Archive("gzip", _GzipMember, (zlib.error,))
+    if magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and 0x50 <= magic[0] <= 0x5F):
+        return _zstd()
+    return None
+
+
+def contents(raw: Raw, archive: Archive | None) -> Iterator[bytes]:
+    """The content in blocks of at most `BLOCK_BYTES`, none of them empty."""
+    return iter(raw.read, b"") if archive is None else _members(raw, archive)
+
+
+def _members(raw: Raw, archive: Archive) -> Iterator[bytes]:
+    decoder, begun = archive.member(), False
+    data, given = b"", 0
+    while True:
+        if not data and decoder.needs_input:
+            data = raw.read()
+            if not data and not begun:
+                return
+            if not data:
+                raise SourceError(
+                    f"{raw.name}: the {archive.name} archive ends in the middle, "
+                    f"after byte {given:,} of its content; copy or compress it again"
+                )
+        if not begun:
+            data = data.lstrip(b"\0")  # padding between members, which tapes and some tools leave
+            if not data:
+                continue
+            begun = True
+        content = _decode(raw, archive, decoder, data, given)
+        data = b""
+        if decoder.eof:
+            data, decoder, begun = decoder.unused_data, archive.member(), False
+        given += len(content)
+        if content:
+            yield content
+
+
+def _decode(raw: Raw, archive: Archive, decoder: _Decoder, data: bytes, given: int) -> bytes:
+    try:
+        return decoder.decompress(data, BLOCK_BYTES)
+    except archive.errors as error:
+        raise SourceError(
+            f"{raw.name}: the {archive.name} archive is damaged near its byte {raw.position:,}, "
+            f"after byte {given:,} of its content ({error}); copy or compress it again"
+        ) from error
+
+
+def skip(blocks: Iterator[bytes], name: str, count: int) -> Iterator[bytes]:
+    """The blocks from byte `count` of the content on: an archive has no shorter way there."""
+    for block in blocks:
+        if len(block) > count:
+            yield block[count:]
+            yield from blocks
+            return
+        count -= len(block)
+    if count:
+        raise SourceError(
+            f"{name}: ends {count:,} bytes before the place to go on from; is it the same file?"
+        )

@@ -1,0 +1,39 @@
+"""What every source offers, whatever its format. No format's own rules live here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from uploader.core.model import Mark, RowSlice
+
+#: A slice closes at whichever comes first.
+SLICE_ROWS = 500
+SLICE_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a source's rows are written: enough to read one row's bytes again, later, on its own."""
+
+    format: str  #: "csv" or "ndjson"
+    delimiter: str = ""  #: CSV only
+    columns: tuple[str, ...] = ()  #: CSV only: the header, made unique
+
+
+class Source(Protocol):
+    """A stream of rows that can be entered at any `Mark` it has given out.
+
+    `slices` may be called once at a time. It reads lazily, in bounded memory, and never raises for the
+    sake of a row; `SourceError` is for a source that can't be read on (a broken archive, an I/O error).
+    """
+
+    name: str  #: as the user named it
+    shape: Shape
+    size_bytes: int | None  #: of the file on disk; None where it can't be known (stdin)
+    fingerprint: str  #: of size and sampled content: tells another file from this one
+
+    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]: ...
+
+    def bytes_read(self) -> int:
+        """Bytes of the file on disk (compressed, if it is) read so far, for the share done."""
+        ...

@@ -1,0 +1,223 @@
+"""CSV and TSV: which lines make a row, and which cells a row holds. What columns mean is not known here.
+
+Rules   Cells are as RFC 4180 has them: a cell that begins with a quote ends at the next single one, and may
+        hold delimiters and line breaks; a doubled quote is a quote. A quote inside an unquoted cell is
+        plain text (`5" pipe`). Text behind a closing quote makes the row unreadable.
+        A row with too few cells is filled up with blanks, blank cells too many are dropped, others make it
+        unreadable. Blank lines are no rows; a line of delimiters is a row of blanks.
+
+Stray quotes
+        A quote that someone forgot to close would take all lines up to the next quote into one cell, as
+        `csv.reader` does: hundreds of good rows gone, without a word. So a row may go on beyond its first
+        line only if all of this holds; else its first line alone is unreadable, and reading goes on with
+        the very next line.
+        1. The quote is closed, properly (a delimiter or the line's end follows), within
+           `CONTINUATION_LINES` and `LINE_BYTES`, and no cell exceeds `csv.field_size_limit` (131,072
+           characters, twice what HubSpot takes).
+        2. The row then has as many cells as the header.
+        3. No line wholly inside it looks like a row of its own: as many cells as the header, and in the
+           telling columns what they always hold (see `Layout.tells`: an `@`, digits). A file without
+           telling columns and with only two or three columns needs all inner lines to look so: "Dear
+           John," has two cells.
+        4. Nor does its last line, going by telling columns left of the closing quote (right of it, the
+           cells are the row's own).
+        Rows depend on their own bytes, those behind them and what the head of the file has told; never on
+        what went before.
+
+Limits  A stray quote can still take rows in if another quote closes it in the same column, and rule 3 sees
+        no row between: the rows there lack their telling cells, or there is one column that tells nothing.
+        Two stray quotes in one line may hide a delimiter: the row then has a cell too few. A legitimate
+        cell over several lines is refused if it quotes a row of the same file, or a line that looks like
+        one; so is one of more than `CONTINUATION_LINES`. Of a refused cell's lines, the rest is read as
+        rows: with few cells, and mostly without a key.
+"""
+
+import csv
+from dataclasses import dataclass
+
+from uploader.core.model import Content, Row, Unreadable
+from uploader.edges.sources.lines import LINE_BYTES, Block
+from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
+
+#: A note of more lines than this is rarer than a stray quote; each line costs a look per stray quote.
+CONTINUATION_LINES = 200
+
+#: From so many columns on, a line of text rarely has as many cells by chance.
+_MANY_COLUMNS = 4
+
+_UNCLOSED = "a quote opens in this row and is not closed (or only behind what look like other rows)"
+_TORN = "the file ends in the middle of this row"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the head of a file tells of all its rows."""
+
+    delimiter: str
+    width: int  #: the header's number of cells
+    #: Columns by whose cells a row can be told from a line of text: index, and what each holds ("@", "9").
+    tells: tuple[tuple[int, str], ...] = ()
+
+    def cells(self, text: str) -> list[str]:
+        """The cells of one row's text; raises `csv.Error`."""
+        if '"' in text or "\r" in text or "\n" in text:
+            return next(csv.reader((text,), delimiter=self.delimiter, strict=True))
+        return text.split(self.delimiter)
+
+    def is_row(self, text: str) -> bool:
+        """Whether a line, taken alone, looks like a row of this file."""
+        try:
+            cells = self.cells(text)
+        except csv.Error:
+            return False
+        if len(cells) != self.width:
+            return False
+        return self._is_telling(cells, self.width) if self.tells else self.width > 1
+
+    def ends_row(self, text: str) -> bool:
+        """The same of the line where a quoted cell closes: what stands behind the quote tells nothing."""
+        before = text[: text.index('"')].split(self.delimiter)
+        return self._is_telling(before, len(before) - 1) and self.is_row(text)
+
+    def _is_telling(self, cells: list[str], stop: int) -> bool:
+        told = [holds(cells[index], what) for index, what in self.tells if index < stop and cells[index]]
+        return bool(told) and all(told)
+
+
+def holds(cell: str, what: str) -> bool:
+    """Whether a cell is of a telling kind: "@" in it, or nothing but digits ("9")."""
+    return "@" in cell if what == "@" else cell.isdecimal()
+
+
+class CsvRows:
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
+        delimiter, width = self._layout.delimiter, self._layout.width
+        raws, texts, first = block.raws, block.texts, block.start.line
+        if texts is None or width == 1:  # every line goes the long way; an only cell may be a blank line
+            texts = ['"'] * len(block)
+        following = at
+        for index in range(at, stop):
+            if index < following:
+                continue
+            text = texts[index]
+            cells = text.split(delimiter)
+            if len(cells) == width and '"' not in text:
+                rows.append(Row(first + index, raws[index], cells))
+            elif taken := self._read_row(block, index, rows):
+                following = index + taken
+            else:
+                return index
+        return max(stop, following)
+
+    def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
+        """Append the row that begins on this line, if any; the number of its lines, 0 if some are missing."""
+        raw, taken = block.raws[at], 1
+        if not raw.strip() and self._layout.delimiter.encode() not in raw:
+            return 1
+        content = self.content(raw)
+        if type(content) is Unreadable and b'"' in raw and len(raw) <= LINE_BYTES:
+            taken = self._lines_of_row(block, at)
+            if taken > 1:
+                raw = block.span(at, at + taken).strip(b"\r\n")
+                content = self.content(raw)
+        elif block.torn and at == len(block) - 1 and self._is_short(raw):
+            content = Unreadable(_TORN)
+        if taken:
+            rows.append(Row(block.start.line + at, raw, content))
+        return taken
+
+    def content(self, raw: bytes) -> Content:
+        if len(raw) > LINE_BYTES:
+            return Unreadable(TOO_LONG)
+        try:
+            cells = self._layout.cells(raw.decode())
+        except UnicodeDecodeError:
+            return Unreadable(NOT_UTF8)
+        except csv.Error as error:
+            return Unreadable(_reason(error))
+        width = self._layout.width
+        if any(map(str.strip, cells[width:])):
+            return Unreadable(f"{len(cells)} cells where the header has {width}")
+        return cells[:width] + [""] * (width - len(cells))
+
+    def _is_short(self, raw: bytes) -> bool:
+        try:
+            return len(self._layout.cells(_loosely(raw))) < self._layout.width
+        except csv.Error:
+            return False
+
+    def _lines_of_row(self, block: Block, at: int) -> int:
+        """How many lines the row takes that opens a quote on this one; 0 if more have to be read to know."""
+        inner = _InnerLines(block, at, self._layout)
+        try:
+            cells = next(csv.reader(inner, delimiter=self._layout.delimiter, strict=True))
+        except csv.Error:
+            return 0 if inner.starved else 1
+        width = self._layout.width
+        fits = len(cells) >= width and not any(map(str.strip, cells[width:]))
+        return inner.taken if fits and not inner.hold_rows() else 1
+
+
+class _InnerLines:
+    """Hands lines to `csv.reader` for as long as it finds a quoted cell open, and looks at each meanwhile."""
+
+    def __init__(self, block: Block, at: int, layout: Layout) -> None:
+        self._block = block
+        self._at = at
+        self._layout = layout
+        self._last = ""
+        self._seen: list[bool] = []  # of each inner line that isn't blank: does it look like a row?
+        self.taken = 0
+        self.starved = False  #: the block ended, and its source didn't
+
+    def __iter__(self) -> "_InnerLines":
+        return self
+
+    def __next__(self) -> str:
+        index = self._at + self.taken
+        if self.taken > 1:
+            self._look(self._last)
+        if self.taken > CONTINUATION_LINES or self._is_stray():
+            raise StopIteration
+        if index == len(self._block):
+            self.starved = not self._block.closed
+            raise StopIteration
+        if self._block.length(self._at, index + 1) > LINE_BYTES:
+            raise StopIteration
+        self._last = _loosely(self._block.span(index, index + 1))
+        self.taken += 1
+        return self._last
+
+    def hold_rows(self) -> bool:
+        """Whether the lines, now that the quote is closed, turn out to be rows of their own."""
+        if self.taken > 1 and self._layout.ends_row(self._last.strip("\r\n")):
+            return True
+        return self._is_stray() or (bool(self._seen) and all(self._seen))
+
+    def _look(self, line: str) -> None:
+        if line.strip():
+            self._seen.append(self._layout.is_row(line.strip("\r\n")))
+
+    def _is_stray(self) -> bool:
+        """One inner row is proof enough, except where any text with a comma would pass for one."""
+        certain = bool(self._layout.tells) or self._layout.width >= _MANY_COLUMNS
+        return certain and any(self._seen)
+
+
+def _loosely(raw: bytes) -> str:
+    """Text whose structure can be seen although some of it may not be UTF-8."""
+    return raw.decode(errors="surrogateescape")
+
+
+def _reason(error: csv.Error) -> str:
+    text = str(error)
+    if text.startswith("unexpected end"):
+        return _UNCLOSED
+    if "expected after" in text:
+        return "text stands behind a closing quote; a quote inside a quoted cell has to be doubled"
+    if text.startswith("field larger"):
+        return f"a quoted cell holds more than {csv.field_size_limit():,} characters"
+    return "a line break stands in this row outside of quotes"

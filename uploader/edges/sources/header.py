@@ -1,0 +1,161 @@
+"""What the head of a CSV file tells of all its rows: delimiter, columns, where rows begin, telling columns.
+
+The delimiter is found among four by the header, and by how many of the next lines have as many cells.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from uploader.core.model import Mark
+from uploader.edges.sources.csv_rows import CONTINUATION_LINES, Layout, holds
+from uploader.edges.sources.recognise import UTF8_BOM
+from uploader.errors import SourceError
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+#: A header over more lines than this is a stray quote.
+_HEADER_LINES = 20
+#: Enough lines to see what columns hold, few enough to be instant.
+_SAMPLE_LINES = 1000
+_SAMPLE_LEAST = 3
+_COMPARED_ROWS = 100
+#: A column is telling if at least half of the sampled rows have a cell in it, and of these nearly all
+#: are of one kind: an address column has its "n/a" too.
+_FILLED, _ALIKE = 0.5, 0.9
+
+_KINDS = ("@", "9")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    layout: Layout
+    columns: tuple[str, ...]
+    body: Mark  #: where the first row can begin
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """The header as one delimiter reads it."""
+
+    delimiter: str
+    cells: list[str]
+    lines: int
+    matching: float  #: share of the next lines with as many cells
+
+    @property
+    def rank(self) -> tuple[bool, float, bool, int]:
+        spaced = any(cell[:1] == " " for cell in self.cells[1:])  # "Last, First" is one name
+        return len(self.cells) > 1, self.matching, not spaced, len(self.cells)
+
+
+def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) -> Head:
+    """`sample` is the beginning of the content, of whole lines, and holds more than blank ones."""
+    skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
+    pieces = [piece + line_end for piece in sample[skipped:].split(line_end, _SAMPLE_LINES)[:_SAMPLE_LINES]]
+    at = _first_filled(pieces, 0)
+    if said := _said_delimiter(pieces[at]):
+        delimiter = delimiter or said
+        at = _first_filled(pieces, at + 1)
+    if at == len(pieces):
+        raise SourceError(f"{name}: holds no header; CSV begins with the names of its columns")
+    lines = list(_decoded(name, pieces, at))
+    guess = _best_guess(name, lines, at + 1, delimiter)
+    layout = Layout(guess.delimiter, len(guess.cells))
+    tells = tuple(_find_tells(layout, lines[guess.lines :]))
+    body = at + guess.lines
+    offset = min(skipped + sum(map(len, pieces[:body])), len(sample))
+    return Head(
+        Layout(layout.delimiter, layout.width, tells), _name_columns(guess.cells), Mark(offset, body + 1)
+    )
+
+
+def _first_filled(pieces: list[bytes], at: int) -> int:
+    return next((i for i in range(at, len(pieces)) if pieces[i].strip()), len(pieces))
+
+
+def _said_delimiter(line: bytes) -> str | None:
+    """Excel's own hint, a first line such as `sep=;`, which is neither header nor row."""
+    hint = line.strip(b'"\r\n').decode(errors="replace")
+    return hint[4] if len(hint) == 5 and hint.lower().startswith("sep=") else None
+
+
+def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
+    """The header's line and those behind it, of which some may be broken."""
+    try:
+        yield pieces[at].decode()
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{name}: is not UTF-8 (line {at + 1}, the header); "
+            "convert it with: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+        ) from error
+    for piece in pieces[at + 1 :]:
+        yield piece.decode(errors="replace")
+
+
+def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None) -> _Guess:
+    candidates = (delimiter,) if delimiter else _DELIMITERS
+    guesses = [guess for candidate in candidates if (guess := _guess(lines, candidate))]
+    # A header that some delimiter can't read is one column only to those that it doesn't hold.
+    if not guesses or (len(guesses) < len(candidates) and all(len(guess.cells) == 1 for guess in guesses)):
+        raise SourceError(
+            f"{name}: a quote in the header (line {number}) is not closed, or text stands behind it; "
+            "mend the header"
+        )
+    return max(guesses, key=lambda guess: guess.rank)  # of equals the first, in the order of `_DELIMITERS`
+
+
+def _guess(lines: list[str], delimiter: str) -> _Guess | None:
+    reader = csv.reader(lines[:_HEADER_LINES], delimiter=delimiter, strict=True)
+    try:
+        cells = next(reader)
+    except csv.Error:
+        return None
+    taken = reader.line_num
+    # A stray quote in the header takes rows into it, and rows have addresses.
+    if any("@" in line for line in lines[1:taken]):
+        return None
+    rows = list(islice(_rows(lines[taken:], delimiter), _COMPARED_ROWS))
+    matching = sum(len(row) == len(cells) for row in rows) / max(1, len(rows))
+    return _Guess(delimiter, cells, taken, matching)
+
+
+def _rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    """Rows as they stand if all quotes are meant; good enough to see what columns hold."""
+    at = 0
+    while at < len(lines):
+        reader = csv.reader(islice(lines, at, at + CONTINUATION_LINES), delimiter=delimiter, strict=True)
+        try:
+            if any(map(str.strip, cells := next(reader))):
+                yield cells
+            at += reader.line_num
+        except csv.Error:
+            at += 1
+
+
+def _find_tells(layout: Layout, lines: list[str]) -> Iterator[tuple[int, str]]:
+    rows = [cells for cells in _rows(lines, layout.delimiter) if len(cells) == layout.width]
+    if len(rows) < _SAMPLE_LEAST:
+        return
+    for index, column in enumerate(zip(*rows, strict=True)):
+        filled = [cell for cell in column if cell]
+        if len(filled) < _FILLED * len(rows):
+            continue
+        for kind in _KINDS:
+            if sum(holds(cell, kind) for cell in filled) >= _ALIKE * len(filled):
+                yield index, kind
+
+
+def _name_columns(cells: Iterable[str]) -> tuple[str, ...]:
+    """The header's names, made unique: a later `email` becomes `email#2`, a blank `column 5`."""
+    wanted = [cell.strip() or f"column {position}" for position, cell in enumerate(cells, 1)]
+    given: dict[str, None] = {}
+    for name in wanted:
+        unique, repeat = name, 1
+        # A name that stands in the header itself is not taken away from its column.
+        while unique in given or (repeat > 1 and unique in wanted):
+            repeat += 1
+            unique = f"{name}#{repeat}"
+        given[unique] = None
+    return tuple(given)

@@ -1,0 +1,140 @@
+"""Content bytes cut into physical lines, a block of them at a time. What a line means is not known here.
+
+A block splits its lines in bulk, which is where the speed comes from. Memory is bounded by a block and
+the longest line: of a longer one only the beginning is kept.
+"""
+
+import operator
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, count
+
+from uploader.core.model import Mark
+
+#: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;
+#: a longer line is a file of another kind. It must exceed `BLOCK_BYTES` (see `Lines.next`).
+LINE_BYTES = 1024 * 1024
+#: Of a longer line this much is kept: one byte more, so that the rest can be seen to be missing.
+KEPT_BYTES = LINE_BYTES + 1
+
+_BREAKS = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive physical lines."""
+
+    data: bytes  #: as they stand in the source; of an overlong line, nothing
+    start: Mark
+    raws: list[bytes]  #: each line without its line end
+    texts: list[str] | None  #: the same, decoded; None: they need care one by one (or it wasn't asked for)
+    ends: list[int]  #: where each line ends, line end included, from the start of the block
+    closed: bool  #: no row can go on beyond this block
+    torn: bool  #: the last line has no line end
+
+    def __len__(self) -> int:
+        return len(self.raws)
+
+    def mark(self, at: int) -> Mark:
+        """The place where line `at` of this block begins."""
+        return Mark(self.start.offset + self._begin(at), self.start.line + at)
+
+    def span(self, first: int, last: int) -> bytes:
+        """The bytes of lines `first` up to and without `last`, line ends included."""
+        return self.data[self._begin(first) : self._begin(last)]
+
+    def length(self, first: int, last: int) -> int:
+        """How many bytes `span` would give."""
+        return self._begin(last) - self._begin(first)
+
+    def reach(self, at: int, lines: int, offset: int) -> int:
+        """The line to stop at: `lines` further, or the first that begins at `offset` or behind it."""
+        within = bisect_left(self.ends, offset - self.start.offset, lo=at)
+        return max(at + 1, min(at + lines, within + 1, len(self.raws)))
+
+    def _begin(self, at: int) -> int:
+        return self.ends[at - 1] if at else 0
+
+
+class Lines:
+    """The lines of a source from `start` on, which must be the first byte of a line."""
+
+    def __init__(self, contents: Iterator[bytes], start: Mark, line_end: bytes, *, decode: bool) -> None:
+        self._contents = contents
+        self._next_start = start
+        self._line_end = line_end
+        self._decode = decode
+        self._rest = b""
+        self._held: Block | None = None
+
+    def next(self) -> Block | None:
+        """The block after the last one; None at the end of the source."""
+        if self._held is not None:
+            block, self._held = self._held, None
+            return block
+        ended = False
+        # Blocks of content are shorter than `LINE_BYTES`, so that only a first line can be overlong.
+        while not ended and self._line_end not in self._rest and len(self._rest) <= LINE_BYTES:
+            more = next(self._contents, b"")
+            ended = not more
+            self._rest += more
+        if not self._rest:
+            return None
+        first = self._rest.find(self._line_end)
+        if first > LINE_BYTES or (first < 0 and len(self._rest) > LINE_BYTES):
+            return self._overlong()
+        cut = len(self._rest) if ended else self._rest.rfind(self._line_end) + 1
+        data, self._rest = self._rest[:cut], self._rest[cut:]
+        block = self._split(data, self._next_start)
+        self._next_start = block.mark(len(block))
+        return block
+
+    def grow(self, block: Block, at: int) -> Block:
+        """The block from line `at` on, with the lines after it."""
+        data, closed = block.span(at, len(block)), True
+        following = self.next()
+        if following is not None and not following.data:
+            self._held = following  # an overlong line belongs to no row but its own
+        elif following is not None:
+            data, closed = data + following.data, False
+        return self._split(data, block.mark(at), closed=closed)
+
+    def _split(self, data: bytes, start: Mark, *, closed: bool = False) -> Block:
+        torn = not data.endswith(self._line_end)
+        raws = data.split(self._line_end)
+        if not torn:
+            raws.pop()
+        ends = list(map(operator.add, accumulate(map(len, raws)), count(1)))
+        if torn:
+            ends[-1] -= 1
+        if _BREAKS.strip(self._line_end) in data:
+            raws = [raw.strip(_BREAKS) for raw in raws]
+        return Block(data, start, raws, self._texts(data), ends, closed or torn, torn)
+
+    def _texts(self, data: bytes) -> list[str] | None:
+        """All lines decoded at once; None if some isn't UTF-8, or holds a line break of another kind."""
+        if not self._decode:
+            return None
+        line_end = self._line_end.decode()
+        try:
+            text = data.decode().removesuffix(line_end)
+        except UnicodeDecodeError:
+            return None
+        if line_end == "\n" and "\r" in text:
+            text = text.replace("\r\n", "\n").removesuffix("\r")
+        if ("\r" if line_end == "\n" else "\n") in text:
+            return None
+        return text.split(line_end)
+
+    def _overlong(self) -> Block:
+        """A block of one line, read to its end and not kept beyond its beginning."""
+        start, kept, length = self._next_start, self._rest[:KEPT_BYTES], 0
+        while True:
+            cut = self._rest.find(self._line_end) + 1
+            length += cut or len(self._rest)
+            self._rest = self._rest[cut:] if cut else next(self._contents, b"")
+            if cut or not self._rest:
+                break
+        self._next_start = Mark(start.offset + length, start.line + 1)
+        return Block(b"", start, [kept], None, [length], closed=True, torn=not cut)

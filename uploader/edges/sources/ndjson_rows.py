@@ -1,0 +1,155 @@
+"""NDJSON: one object a line. What its fields mean is not known here.
+
+Rules   Numbers become their spelling (`1.10`, `1e400`, integers beyond 2**53): a float would change them.
+        Strings, `True`, `False`, `None`, nested objects and arrays stay.
+        Unreadable: broken JSON, no object, a field that appears twice (which one was meant?), NaN and
+        Infinity (no JSON), half a surrogate pair (no text), nesting deeper than any contact.
+How     orjson decodes. It drops the spelling of fractions and the earlier of two equal fields, without a
+        word; where a row may hold either, the standard library decodes it again, with both in sight.
+"""
+
+import json
+from typing import Any
+
+import orjson
+
+from uploader.core.model import Content, Row, Unreadable
+from uploader.edges.sources.lines import LINE_BYTES, Block
+from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
+
+#: Deeper than any contact; it also keeps the walk below clear of Python's own limit.
+DEPTH = 32
+
+_TOO_DEEP = f"nested more than {DEPTH} levels deep"
+_TEXTUAL = frozenset({str, bool, type(None)})
+
+
+class _NotJsonError(ValueError):
+    """The text is for the user."""
+
+
+class _InexactError(Exception):
+    """orjson's value may not be what the text says."""
+
+
+class NdjsonRows:
+    def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
+        content = self.content
+        for number, raw in enumerate(block.raws[at:stop], block.start.line + at):
+            if raw and not raw.isspace():
+                rows.append(Row(number, raw, content(raw)))
+        return stop
+
+    def content(self, raw: bytes) -> Content:
+        if len(raw) > LINE_BYTES:
+            return Unreadable(TOO_LONG)
+        try:
+            return _decode(raw)
+        except _NotJsonError as error:
+            return Unreadable(str(error))
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return _decode_again(raw, f"{error.msg} (character {error.pos + 1})")
+    if type(value) is not dict:
+        raise _NotJsonError(_not_object(value))
+    try:
+        keys, exact = _spell(value, raw, DEPTH)
+        if _has_keys(raw, keys):
+            return exact
+    except _InexactError:
+        pass
+    return _in_full(raw)
+
+
+def _in_full(raw: bytes) -> dict[str, Any]:
+    """The object again, decoded with all its fields and spellings in sight."""
+    try:
+        fields: dict[str, Any] = _DECODER.decode(raw.decode())
+    except RecursionError as error:
+        raise _NotJsonError(_TOO_DEEP) from error
+    return _spell(fields, raw, DEPTH)[1]
+
+
+def _spell(value: dict[str, Any], raw: bytes, depth: int) -> tuple[int, dict[str, Any]]:
+    """The number of fields at all levels, and the fields with integers as they were spelled."""
+    if _TEXTUAL.issuperset(map(type, value.values())):
+        return len(value), value
+    keys, items = _spell_items(list(value.values()), raw, depth)
+    return keys + len(value), dict(zip(value, items, strict=True))
+
+
+def _spell_items(items: list[Any], raw: bytes, depth: int) -> tuple[int, list[Any]]:
+    if depth == 0:
+        raise _NotJsonError(_TOO_DEEP)
+    keys, spelled = 0, []
+    for item in items:
+        kind, exact, inner = type(item), item, 0
+        if kind is int:
+            if item == 0 and b"-0" in raw:
+                raise _InexactError
+            exact = str(item)
+        elif kind is dict:
+            inner, exact = _spell(item, raw, depth - 1)
+        elif kind is list:
+            inner, exact = _spell_items(item, raw, depth - 1)
+        elif kind is float:  # integers beyond 64 bits, too
+            raise _InexactError
+        keys += inner
+        spelled.append(exact)
+    return keys, spelled
+
+
+def _has_keys(raw: bytes, keys: int) -> bool:
+    """Whether `keys` is the number of fields in the text, so that none was dropped as a repeat.
+
+    Each field has its own colon, after a quote or white space. Colons inside strings can only make the
+    count too high, and then False is the safe answer.
+    """
+    if raw.count(b":") == keys:
+        return True
+    return sum(map(raw.count, (b'":', b" :", b"\t:", b"\r:", b"\n:"))) == keys
+
+
+def _decode_again(raw: bytes, problem: str) -> dict[str, Any]:
+    """What the standard library makes of it. `problem` is what orjson said, which also refuses `1e400`."""
+    try:
+        value = _DECODER.decode(raw.decode())
+    except UnicodeDecodeError as error:
+        raise _NotJsonError(NOT_UTF8) from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _NotJsonError(f"not valid JSON: {problem}") from error
+    if type(value) is not dict:
+        raise _NotJsonError(_not_object(value))
+    _spell(value, raw, DEPTH)
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise _NotJsonError("half of a surrogate pair stands in this row, which is no text") from error
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _NotJsonError(f"the field {twice!r} appears twice")
+    return fields
+
+
+def _no_constant(name: str) -> object:
+    raise _NotJsonError(f"{name} is not JSON; null or a string would be")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=str, parse_float=str, parse_constant=_no_constant
+)
+
+
+def _not_object(value: object) -> str:
+    kinds = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return f"a JSON object is needed here, and this is {kinds.get(type(value), 'a number')}"

@@ -1,0 +1,190 @@
+"""Where the bytes on disk come from: a file that can be opened again, or a stream that can't.
+
+Bytes are counted here, and an origin's identity (size and sampled content) is taken here. Compression,
+encoding and rows are not known here.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, Protocol
+
+from uploader.errors import SourceError
+
+BLOCK_BYTES = 256 * 1024
+
+#: What the fingerprint reads of a file: enough to tell two exports apart, little enough to be instant.
+_EDGE_BYTES = 64 * 1024
+_PROBE_BYTES = 4 * 1024
+_PROBES = 16
+
+
+class Raw:
+    """Bytes as they stand on disk, read once from front to back and counted."""
+
+    def __init__(
+        self,
+        name: str,
+        handle: BinaryIO,
+        *,
+        size: int | None = None,
+        replay: Iterable[bytes] = (),
+        record: list[bytes] | None = None,
+        keep_open: bool = False,
+    ) -> None:
+        self.name = name
+        self.position = 0  #: bytes on disk read so far
+        self._handle = handle
+        self._size = size
+        self._replay = iter(replay)
+        self._record = record
+        self._keep_open = keep_open
+        # A pipe gives what it has: waiting for a full block would hold rows back.
+        self._take: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
+
+    def read(self) -> bytes:
+        """The next bytes, at most `BLOCK_BYTES`; none at the end."""
+        data = next(self._replay, b"") or self._read()
+        self.position += len(data)
+        if not data and self._size is not None and self.position != self._size:
+            raise SourceError(
+                f"{self.name}: changed while it was read: {self._size:,} bytes at first, "
+                f"{self.position:,} now; wait until it is complete, then start again"
+            )
+        return data
+
+    def _read(self) -> bytes:
+        try:
+            data = self._take(BLOCK_BYTES)
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            raise SourceError(f"{self.name}: reading fails after byte {self.position:,}: {error}") from error
+        if self._record is not None and data:
+            self._record.append(data)
+        return data
+
+    def seek(self, offset: int) -> None:
+        self.position = self._handle.seek(offset)
+
+    def close(self) -> None:
+        if not self._keep_open:
+            self._handle.close()
+
+
+class Origin(Protocol):
+    name: str
+    size_bytes: int | None
+    fingerprint: str
+    magic: bytes  #: the first bytes, by which compression is told
+    seekable: bool
+    sample_bytes: int  #: how much content may be read to recognise it
+
+    def peek(self) -> Raw:
+        """Read from the front without using anything up."""
+        ...
+
+    def open(self) -> Raw:
+        """Read from the front; the caller closes it."""
+        ...
+
+
+class FileOrigin:
+    """A regular file. It is opened anew for every reading, so nothing stays open in between."""
+
+    seekable = True
+    sample_bytes = 1024 * 1024
+
+    def __init__(self, path: str, size: int) -> None:
+        self.name = path
+        self.size_bytes: int | None = size
+        try:
+            with _open(path) as handle:
+                self.magic = handle.read(16)
+                self.fingerprint = _fingerprint_file(handle, size)
+        except OSError as error:
+            raise SourceError(f"{path}: can't be read: {error}") from error
+
+    def peek(self) -> Raw:
+        return self.open()
+
+    def open(self) -> Raw:
+        return Raw(self.name, _open(self.name), size=self.size_bytes)
+
+
+class StreamOrigin:
+    """Standard input or a named pipe: read once. What was needed to recognise it is kept and read again."""
+
+    seekable = False
+    # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
+    sample_bytes = _EDGE_BYTES
+
+    def __init__(self, name: str, handle: BinaryIO, *, owned: bool) -> None:
+        self.name = name
+        self.size_bytes: int | None = None
+        self._handle: BinaryIO | None = handle
+        self._owned = owned
+        self._head: list[bytes] = []
+        raw = Raw(name, handle, record=self._head, keep_open=True)
+        while raw.position < _EDGE_BYTES and raw.read():
+            pass
+        head = b"".join(self._head)[:_EDGE_BYTES]
+        self.magic = head[:16]
+        self.fingerprint = hashlib.sha256(head).hexdigest()
+
+    def peek(self) -> Raw:
+        return self._raw(record=self._head, keep_open=True)
+
+    def open(self) -> Raw:
+        raw = self._raw(record=None, keep_open=not self._owned)
+        self._handle = None
+        return raw
+
+    def _raw(self, *, record: list[bytes] | None, keep_open: bool) -> Raw:
+        if self._handle is None:
+            raise SourceError(f"{self.name}: can be read only once; give it as a file to read it again")
+        return Raw(self.name, self._handle, replay=tuple(self._head), record=record, keep_open=keep_open)
+
+
+def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
+    if path == "-":
+        return StreamOrigin("standard input", stdin or _stdin(), owned=False)
+    try:
+        status = os.stat(path)  # noqa: PTH116  # the path stays as the user wrote it
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        raise SourceError(_unopened(path, error)) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{path}: is a directory; name the files in it")
+    if stat.S_ISREG(status.st_mode):
+        return FileOrigin(path, status.st_size)
+    return StreamOrigin(path, _open(path), owned=True)
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise SourceError("standard input: nothing is piped in; name a file, or pipe one in")
+    return sys.stdin.buffer
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb", buffering=0)  # noqa: PTH123  # blocks are our own; the caller closes
+    except OSError as error:
+        raise SourceError(_unopened(path, error)) from error
+
+
+def _unopened(path: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: no such file; check the path"
+    if isinstance(error, PermissionError):
+        return f"{path}: may not be read by this user; change its permissions"
+    return f"{path!r}: can't be opened: {error}"
+
+
+def _fingerprint_file(handle: BinaryIO, size: int) -> str:
+    digest = hashlib.sha256(b"%d" % size)
+    probes = ((index * size // (_PROBES + 1), _PROBE_BYTES) for index in range(1, _PROBES + 1))
+    for offset, length in ((0, _EDGE_BYTES), (max(0, size - _EDGE_BYTES), _EDGE_BYTES), *probes):
+        handle.seek(offset)
+        digest.update(handle.read(length))
+    return digest.hexdigest()

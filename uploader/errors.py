@@ -1,0 +1,44 @@
+"""What can end a command early: whose fault, and what to do next. Nothing here formats or exits.
+
+An error's text is one line a user can act on. `exit_code` is part of the outside face.
+"""
+
+from typing import ClassVar
+
+
+class UploaderError(Exception):
+    """Base of all errors the user may see; never raised itself."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SettingsError(UploaderError):
+    """An option, or a combination of options, can't be used."""
+
+
+class SourceError(UploaderError):
+    """A source can't be read at all. (A row that can't be read is `invalid`, not an error.)"""
+
+
+class CheckpointError(UploaderError):
+    """The checkpoint or the results file can't be used as it is."""
+
+
+class StorageError(UploaderError):
+    """The disk refused a write while the job ran: what could not be booked stays open."""
+
+    exit_code = 78
+
+
+class BooksError(UploaderError):
+    """The sums do not add up: a bug of ours, and the run says so instead of going on."""
+
+    exit_code = 70
+
+
+class StoppedError(UploaderError):
+    """The run stopped before the end and can go on with the same command."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.code = exit_code

@@ -1,0 +1,64 @@
+"""The `/_mock/` side of the double: looking and steering. Never counted, limited or struck by faults.
+
+GET  /_mock/stats              counts, as JSON
+GET  /_mock/objects/contacts   every contact by id, as NDJSON
+GET  /_mock/log                the last 100,000 requests, as NDJSON
+POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"properties": {},
+                               "additional_emails": []}]} to begin with
+POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
+POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from uploader.mockserver.answers import JSON_TYPE
+from uploader.mockserver.exchange import Reply, Request
+from uploader.mockserver.faults import Scenario
+from uploader.mockserver.hub import Hub
+from uploader.mockserver.window import parse_quota
+
+PREFIX = "/_mock/"
+NDJSON_TYPE = "application/x-ndjson"
+
+
+def control(hub: Hub, request: Request, now: float) -> Reply | Iterator[dict[str, Any]]:
+    """A reply, or the lines of an NDJSON stream."""
+    match request.method, request.path.removeprefix(PREFIX):
+        case "GET", "stats":
+            hub.account.write_late(now, hub.wall(now))
+            return _json(200, hub.stats())
+        case "GET", "objects/contacts":
+            return hub.objects(now)
+        case "GET", "log":
+            return (seen._asdict() for seen in list(hub.statistics.log))
+        case "POST", ("reset" | "scenario" | "quota") as order:
+            return _order(hub, order, request.body, now)
+    return _json(404, {"error": f"no such control: {request.method} {request.path}"})
+
+
+def _order(hub: Hub, order: str, body: bytes, now: float) -> Reply:
+    try:
+        document = orjson.loads(body) if body.strip() else {}
+        if not isinstance(document, dict):
+            return _json(400, {"error": "expected a JSON object"})
+        _carry_out(hub, order, document, now)
+    except (ValueError, TypeError, AttributeError) as error:  # the latter two: seed contacts of a wrong shape
+        return _json(400, {"error": str(error)})
+    return _json(200, {})
+
+
+def _carry_out(hub: Hub, order: str, document: Mapping[str, Any], now: float) -> None:
+    match order:
+        case "reset":
+            hub.reset(now, document.get("contacts", ()))
+        case "scenario":
+            hub.change_scenario(Scenario.parse(document))
+        case "quota":
+            hub.change_quota(parse_quota(str(document.get("quota"))))
+
+
+def _json(status: int, body: Mapping[str, Any]) -> Reply:
+    return Reply(status=status, headers={"Content-Type": JSON_TYPE}, body=orjson.dumps(body))

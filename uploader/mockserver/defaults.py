@@ -1,0 +1,159 @@
+"""The contact properties of a fresh account, and a few custom ones to try everything on. Tables."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from uploader.mockserver.properties import LIFECYCLE_STAGES, Option, Property
+from uploader.mockserver.rules import ExtraProperty
+
+TEXTS = """
+email=Email|firstname=First Name|lastname=Last Name|phone=Phone Number|mobilephone=Mobile Phone Number
+fax=Fax Number|company=Company Name|jobtitle=Job Title|website=Website URL|address=Street Address|city=City
+state=State/Region|zip=Postal Code|country=Country/Region|industry=Industry|salutation=Salutation
+date_of_birth=Date of birth|degree=Degree|field_of_study=Field of study|graduation_date=Graduation date
+job_function=Job function|message=Message|military_status=Military status
+relationship_status=Relationship Status
+school=School|seniority=Seniority|start_date=Start date|work_email=Work email|twitterhandle=Twitter Username
+twitterbio=Twitter Bio|hs_linkedin_url=LinkedIn URL|company_size=Company size
+marital_status=Marital Status
+hs_facebookid=Facebook ID|hs_googleplusid=googleplus ID|linkedinbio=LinkedIn Bio
+hs_language_note=Language note
+hs_content_membership_notes=Membership Notes
+"""
+
+NUMBERS = {
+    "annualrevenue": "Annual Revenue",
+    "numemployees": "Number of Employees",
+    "followercount": "Follower Count",
+    "hs_predictivecontactscore_v2": "Likelihood to close",
+}
+CALCULATED = {
+    "hs_email_domain": ("Email Domain", "string"),
+    "hs_full_name_or_email": ("Full name or email", "string"),
+    "hs_is_contact": ("Is a contact", "bool"),
+    "hs_is_unworked": ("Contact unworked", "bool"),
+    "hs_searchable_calculated_phone_number": ("Searchable phone number", "string"),
+    "hs_lifecyclestage_lead_date": ("Became a Lead Date", "datetime"),
+    "num_notes": ("Number of Sales Activities", "number"),
+    "num_conversion_events": ("Number of Form Submissions", "number"),
+}
+READ_ONLY = {
+    "createdate": ("Create Date", "datetime"),
+    "lastmodifieddate": ("Last Modified Date", "datetime"),
+    "hs_object_id": ("Record ID", "number"),
+    "hs_additional_emails": ("Additional email addresses", "string"),
+    "hs_all_contact_vids": ("Merged record IDs", "string"),
+    "hs_object_source": ("Record creation source", "string"),
+    "hs_pipeline": ("Pipeline", "string"),
+}
+LEAD_STATUSES = (
+    "New",
+    "Open",
+    "In Progress",
+    "Open Deal",
+    "Unqualified",
+    "Attempted to Contact",
+    "Connected",
+    "Bad Timing",
+)
+STAGE_LABELS = (
+    "Subscriber",
+    "Lead",
+    "Marketing Qualified Lead",
+    "Sales Qualified Lead",
+    "Opportunity",
+    "Customer",
+    "Evangelist",
+    "Other",
+)
+TRUE_OR_FALSE = (Option("True", "true"), Option("False", "false"))
+FIELD_TYPES = {
+    "number": "number",
+    "date": "date",
+    "datetime": "date",
+    "bool": "booleancheckbox",
+    "enumeration": "select",
+    "phone_number": "phonenumber",
+}
+
+
+def contact_properties(extra: Sequence[ExtraProperty] = ()) -> list[Property]:
+    named = {p.name: p for p in (*_default(), *_custom())}
+    named.update((p.name, _from_scenario(p)) for p in extra)
+    return list(named.values())
+
+
+def _default() -> Iterator[Property]:
+    for entry in TEXTS.replace("\n", "|").strip("|").split("|"):
+        name, label = entry.split("=")
+        yield Property(name=name, label=label, field_type="phonenumber" if "Phone" in label else "text")
+    for name, label in NUMBERS.items():
+        yield Property(name=name, label=label, type="number", field_type="number")
+    for name, (label, type_) in CALCULATED.items():
+        yield Property(
+            name=name, label=label, type=type_, field_type="calculation_read_time", calculated=True
+        )
+    for name, (label, type_) in READ_ONLY.items():
+        yield Property(name=name, label=label, type=type_, read_only=True)
+    yield _choice("lifecyclestage", "Lifecycle Stage", zip(STAGE_LABELS, LIFECYCLE_STAGES, strict=True))
+    yield _choice("hs_lead_status", "Lead Status", ((s, s.upper().replace(" ", "_")) for s in LEAD_STATUSES))
+    yield _choice(
+        "hs_language", "Preferred language", [("English", "en"), ("German", "de"), ("French", "fr")]
+    )
+    yield Property(
+        name="hubspot_owner_id",
+        label="Contact owner",
+        type="enumeration",
+        field_type="select",
+        external_options=True,
+    )
+    yield Property(name="closedate", label="Close Date", type="datetime", field_type="date")
+    yield Property(
+        name="hs_marketable_until_renewal",
+        label="Marketing contact until next update",
+        type="bool",
+        field_type="booleancheckbox",
+        options=TRUE_OR_FALSE,
+    )
+
+
+def _choice(name: str, label: str, options: Iterable[tuple[str, str]]) -> Property:
+    pairs = tuple(Option(*pair) for pair in options)
+    return Property(name=name, label=label, type="enumeration", field_type="radio", options=pairs)
+
+
+def _custom() -> Iterator[Property]:
+    yield from map(
+        _from_scenario,
+        (
+            ExtraProperty(name="external_id", label="External ID", unique=True),
+            ExtraProperty(name="score", label="Score", type="number"),
+            ExtraProperty(name="renewal_date", label="Renewal date", type="date"),
+            ExtraProperty(name="last_seen", label="Last seen", type="datetime"),
+            ExtraProperty(name="vip", label="VIP", type="bool"),
+            ExtraProperty(
+                name="tier", label="Tier", type="enumeration", options=("gold", "silver", "bronze")
+            ),
+            ExtraProperty(
+                name="interests",
+                label="Interests",
+                type="enumeration",
+                multiple=True,
+                options=("hiking", "sailing", "chess", "music"),
+            ),
+        ),
+    )
+
+
+def _from_scenario(extra: ExtraProperty) -> Property:
+    options = tuple(Option(value.capitalize(), value) for value in extra.options)
+    return Property(
+        name=extra.name,
+        label=extra.label or extra.name,
+        type=extra.type,
+        field_type="checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text"),
+        options=TRUE_OR_FALSE if extra.type == "bool" else options,
+        unique=extra.unique,
+        read_only=extra.read_only,
+        hubspot_defined=False,
+        sensitivity="sensitive" if extra.sensitive else "non_sensitive",
+    )

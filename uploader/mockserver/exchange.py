@@ -1,0 +1,44 @@
+"""A request as the double takes it and a reply as a transport carries it out. Values only.
+
+Times are seconds, header names of requests lower case. A transport (the aiohttp one, or a test's own under
+virtual time) waits `delay_seconds`, does with the connection what `delivery` says, then tells `Hub.ended`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Delivery(StrEnum):
+    SEND = "send"  #: the whole reply
+    RESET = "reset"  #: nothing; the connection is broken
+    TRUNCATE = (
+        "truncate"  #: status, headers and the first `sent_bytes` of the body, then the connection is broken
+    )
+    DRIP = "drip"  #: all of it, the body spread over `drip_seconds`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    delay_seconds: float = 0.0
+    delivery: Delivery = Delivery.SEND
+    sent_bytes: int = 0
+    drip_seconds: float = 0.0
+
+    def json(self) -> Any:  # noqa: ANN401 - whatever the body holds
+        return orjson.loads(self.body)

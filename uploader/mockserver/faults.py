@@ -1,0 +1,398 @@
+"""What a scenario orders to go wrong, and for which request. Pure: rolls, counts and times come in.
+
+A scenario file is TOML. All of it is optional; an unknown key is refused.
+
+    [rules]                       # standing behaviour, see `rules.Rules`
+    echo_trace_ids = true
+
+    [account]                     # see `rules.AccountInfo`
+    time_zone = "Europe/Berlin"
+
+    [auth]                        # see `rules.Auth`
+    tokens = ["pat-na1-mine"]
+
+    [[properties]]                # see `rules.ExtraProperty`
+    name = "plan"
+    type = "enumeration"
+    options = ["free", "paid"]
+
+    [[faults]]
+    kind = "status"
+    status = 503
+    rate = 0.02
+
+Which requests a fault strikes; every condition given must hold:
+
+    endpoint = "upsert"           # the default; read, archive, properties, account, usage, token, any
+    rate = 0.02                   # probability, by the server's seed
+    every = 10                    # the 10th, 20th, ... of the requests the other conditions admit
+    first = 3                     # the first three of them
+    requests = [5, 9]             # the fifth to the ninth of them
+    from_seconds = 2              # since the first API request, both ends optional
+    until_seconds = 4.5
+    times = 1                     # strikes at most so often
+    keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case)
+    match = { tier = "gold" }     # only if an input has all these property values
+    share = 0.01                  # only if an input is among 1 % of all ids; an id always falls the same way
+
+What it does, by `kind` (the classes below hold the keys of each, with their defaults):
+
+    status        answers `status` instead. `shape` picks the body: expired, garbage, missing (401); errors,
+                  context (403); with_id, without_id, identity (409); burst, daily (429); json, html, empty
+                  (any). Unsaid: 502-504 and 52x are HTML from the edge, the rest JSON
+    reset         closes the connection with no answer
+    truncate      sends part of the answer, then closes the connection
+    drip          sends the answer little by little over `seconds`
+    delay         answers after `seconds`, whatever the latency is
+    no_op         200, COMPLETE, no results, nothing written
+    drop_results  leaves `count` results out
+    batch_status  PENDING, PROCESSING or CANCELED, with only a share of the results
+    garble        an answer that is not what it should be (`shape`), or says so (`content_type`)
+    redirect      to `location`
+    reject        refuses the records chosen by keys, match and share (all, if none is given), and no others
+    rules         bends `[rules]` for these requests: rules = { errors_in_200 = true }
+
+`applied = true` lets the write happen although the answer hides it (commit, then fail); `applied = false`
+prevents it; `late_seconds = 3` with `applied = false` lets it happen three seconds after all.
+Of the faults that strike one request, all delays, rejections and rules hold, and the first of the others.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from zlib import crc32
+
+from uploader.mockserver.rules import AccountInfo, Auth, ExtraProperty, Rules
+from uploader.mockserver.tables import ScenarioError, read_table
+
+Endpoint: TypeAlias = Literal["upsert", "read", "archive", "properties", "account", "usage", "token", "any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    endpoint: Endpoint = "upsert"
+    rate: float | None = None
+    every: int | None = None
+    first: int | None = None
+    requests: tuple[int, int] | None = None
+    from_seconds: float = 0.0
+    until_seconds: float | None = None
+    times: int | None = None
+    keys: tuple[str, ...] = ()
+    match: Mapping[str, str] | None = None
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "share"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ScenarioError(f"{name} must lie between 0 and 1, got {value}")
+        if self.every is not None and self.every < 1:
+            raise ScenarioError(f"every must be at least 1, got {self.every}")
+
+    @property
+    def picks_records(self) -> bool:
+        return bool(self.keys) or self.match is not None or self.share is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    status: int
+    shape: Literal[
+        "",
+        "expired",
+        "garbage",
+        "missing",
+        "errors",
+        "context",
+        "with_id",
+        "without_id",
+        "identity",
+        "burst",
+        "daily",
+        "json",
+        "html",
+        "empty",
+    ] = ""
+    message: str | None = None
+    retry_after_seconds: int | None = None
+    applied: bool = False
+    late_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        # A 1xx would never end the exchange and a status above 999 cannot be written on the wire.
+        if not 200 <= self.status <= 999:
+            raise ScenarioError(f"status must lie between 200 and 999, got {self.status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    applied: bool = False
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate:
+    keep_share: float = 0.5
+    applied: bool = True
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    seconds: float = 5.0
+    applied: bool = True
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOp:
+    applied: bool = False
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropResults:
+    count: int = 1
+    applied: bool = True
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStatus:
+    status: Literal["PENDING", "PROCESSING", "CANCELED", "CANCELLED"] = "PENDING"
+    results_share: float = 0.5
+    applied: bool = False  #: whether the inputs without a result are written too
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garble:
+    shape: Literal[
+        "none", "not_json", "invalid_utf8", "array", "null", "wrong_types", "html", "empty", "huge"
+    ] = "none"
+    bytes: int = 1_000_000  #: of a huge body
+    content_type: str | None = None
+    applied: bool = True
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    status: int = 302
+    location: str = "/somewhere-else"
+    applied: bool = False
+    late_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    category: str = "VALIDATION_ERROR"
+    message: str = "The record was refused by a rule of the scenario"
+    code: str | None = None  #: given: reported as a property value that was not valid
+    property: str = "email"
+    existing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bend:
+    rules: Mapping[str, object]
+
+
+Mishap: TypeAlias = (
+    Status | Reset | Truncate | Drip | NoOp | DropResults | BatchStatus | Garble | Redirect
+)  #: of these, one request suffers at most one
+Effect: TypeAlias = Mishap | Delay | Reject | Bend
+
+KINDS: Mapping[str, type[Effect]] = {
+    "status": Status,
+    "reset": Reset,
+    "truncate": Truncate,
+    "drip": Drip,
+    "delay": Delay,
+    "no_op": NoOp,
+    "drop_results": DropResults,
+    "batch_status": BatchStatus,
+    "garble": Garble,
+    "redirect": Redirect,
+    "reject": Reject,
+    "rules": Bend,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    trigger: Trigger
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    rules: Rules = field(default_factory=Rules)
+    account: AccountInfo = field(default_factory=AccountInfo)
+    auth: Auth = field(default_factory=Auth)
+    properties: tuple[ExtraProperty, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> "Scenario":
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ScenarioError(f"scenario {path}: {error}") from None
+        return cls.parse(document)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "Scenario":
+        known = {one.name for one in fields(cls)}
+        for key in document:
+            if key not in known:
+                raise ScenarioError(f"scenario: unknown table {key!r} (known: {', '.join(sorted(known))})")
+        rules = read_table(Rules, document.get("rules", {}), "[rules]")
+        return cls(
+            rules=rules,
+            account=read_table(AccountInfo, document.get("account", {}), "[account]"),
+            auth=read_table(Auth, document.get("auth", {}), "[auth]"),
+            properties=tuple(
+                read_table(ExtraProperty, table, f"[[properties]] {number}")
+                for number, table in enumerate(_tables(document, "properties"), start=1)
+            ),
+            faults=tuple(
+                _read_fault(table, f"[[faults]] {number}", rules)
+                for number, table in enumerate(_tables(document, "faults"), start=1)
+            ),
+        )
+
+
+def _tables(document: Mapping[str, Any], name: str) -> Sequence[object]:
+    tables = document.get(name, [])
+    if not isinstance(tables, list):
+        raise ScenarioError(f"scenario: {name} must be a list of tables, written [[{name}]]")
+    return tables
+
+
+def _read_fault(table: object, where: str, rules: Rules) -> Fault:
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{where}: expected a table, got {table!r}")
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ScenarioError(f"{where}: kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    triggers = {one.name for one in fields(Trigger)}
+    trigger = read_table(Trigger, {k: v for k, v in table.items() if k in triggers}, where)
+    rest = {k: v for k, v in table.items() if k not in triggers and k != "kind"}
+    effect = read_table(KINDS[kind], rest, f"{where} ({kind})")
+    if isinstance(effect, Bend):
+        bend_rules(rules, effect, where)  # a rule that cannot be read is refused now, not mid-run
+    return Fault(trigger, effect)
+
+
+def bend_rules(rules: Rules, bend: Bend, where: str = "rules") -> Rules:
+    bent = read_table(Rules, bend.rules, where)
+    return replace(rules, **{name: getattr(bent, name) for name in bend.rules})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An input as far as a trigger looks at it."""
+
+    key: str
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What the scenario has in store for one request."""
+
+    rules: Rules
+    mishap: Mishap | None = None
+    delay_seconds: float | None = None
+    rejections: Mapping[int, Reject] | None = None  #: by place in `inputs`
+
+
+class Strikes:
+    """A scenario's faults with what each has seen and done so far."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self._scenario = scenario
+        self._seed = seed
+        self._seen = [0] * len(scenario.faults)
+        self._struck = [0] * len(scenario.faults)
+
+    def strike(
+        self,
+        endpoint: str,
+        candidates: Sequence[Candidate],
+        elapsed_seconds: float,
+        roll: Callable[[], float],
+    ) -> Struck:
+        struck = Struck(self._scenario.rules)
+        for place, fault in enumerate(self._scenario.faults):
+            hit = self._hit(place, fault.trigger, endpoint, candidates, elapsed_seconds)
+            if hit is None or not self._due(place, fault.trigger, roll):
+                continue
+            self._struck[place] += 1
+            struck = _add(struck, fault.effect, hit)
+        return struck
+
+    def _hit(
+        self,
+        place: int,
+        trigger: Trigger,
+        endpoint: str,
+        candidates: Sequence[Candidate],
+        elapsed_seconds: float,
+    ) -> Sequence[int] | None:
+        """The inputs the fault is about, or None where it is not about this request."""
+        if trigger.endpoint not in ("any", endpoint):
+            return None
+        if not trigger.from_seconds <= elapsed_seconds:
+            return None
+        if trigger.until_seconds is not None and elapsed_seconds >= trigger.until_seconds:
+            return None
+        if not trigger.picks_records:
+            return range(len(candidates))
+        salt = f"{self._seed}:{place}:"
+        return [i for i, candidate in enumerate(candidates) if _picks(trigger, candidate, salt)] or None
+
+    def _due(self, place: int, trigger: Trigger, roll: Callable[[], float]) -> bool:
+        self._seen[place] += 1
+        number = self._seen[place]
+        if trigger.times is not None and self._struck[place] >= trigger.times:
+            return False
+        if trigger.every is not None and number % trigger.every:
+            return False
+        if trigger.first is not None and number > trigger.first:
+            return False
+        if trigger.requests is not None and not trigger.requests[0] <= number <= trigger.requests[1]:
+            return False
+        return trigger.rate is None or roll() < trigger.rate
+
+
+def _picks(trigger: Trigger, candidate: Candidate, salt: str) -> bool:
+    key = candidate.key.strip().lower()
+    if trigger.keys and key not in {wanted.strip().lower() for wanted in trigger.keys}:
+        return False
+    match = trigger.match or {}
+    if any(candidate.properties.get(name) != value for name, value in match.items()):
+        return False
+    # By a hash, not a roll: a record refused once is refused however often it is sent, alone or among others.
+    return trigger.share is None or crc32(f"{salt}{key}".encode()) < trigger.share * 2**32
+
+
+def _add(struck: Struck, effect: Effect, hit: Sequence[int]) -> Struck:
+    match effect:
+        case Delay():
+            return replace(struck, delay_seconds=effect.seconds)
+        case Reject():
+            return replace(struck, rejections={**dict.fromkeys(hit, effect), **(struck.rejections or {})})
+        case Bend():
+            return replace(struck, rules=bend_rules(struck.rules, effect))
+        case _:
+            return struck if struck.mishap else replace(struck, mishap=effect)

@@ -1,0 +1,107 @@
+"""Reading the body of a batch request, or saying as HubSpot does why it cannot be read. Pure.
+
+Facts: hubspot-api.md 0, 2.3 (no `inputs`), 2.5 (cap, wrong shapes).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from uploader.mockserver import answers
+from uploader.mockserver.answers import Answer
+from uploader.mockserver.properties import normalise
+
+MAX_INPUTS = 100
+MAX_INPUTS_WITH_HISTORY = 50
+TYPE_NAMES = {dict: "Object", list: "Array", str: "String", bool: "Boolean", int: "Integer", float: "Float"}
+
+
+class Input(NamedTuple):
+    key: str
+    id_property: str  #: "" means that the key is a record id
+    properties: dict[str, str | None]
+    trace_id: str | None
+
+
+def read_object(body: bytes) -> dict[str, Any] | Answer:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return answers.invalid_json(error.msg, error.lineno, error.colno)
+    return document if isinstance(document, dict) else _wrong_type("BatchInput", document)
+
+
+def read_upsert(body: bytes) -> list[Input] | Answer:
+    """No inputs where the `inputs` key is missing: the request is then answered as complete (2.3)."""
+    document = read_object(body)
+    if isinstance(document, Answer):
+        return document
+    raw = read_list(document, "inputs")
+    if isinstance(raw, Answer):
+        return raw
+    read: list[Input] = []
+    for item in raw:
+        one = _read_input(item)
+        if isinstance(one, Answer):
+            return one
+        read.append(one)
+    # Counted last: a body that cannot be read is never counted.
+    return answers.too_many_inputs(MAX_INPUTS) if len(read) > MAX_INPUTS else read
+
+
+def read_list(document: dict[str, Any], name: str) -> list[Any] | Answer:
+    found = document.get(name)
+    if found is None:
+        return []
+    return found if isinstance(found, list) else _wrong_type("java.util.ArrayList", found)
+
+
+def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
+    """The `inputs` of batch/read and batch/archive."""
+    ids: list[str] = []
+    for item in raw:
+        if not isinstance(item, dict):
+            return _wrong_type("BatchInput", item)
+        if item.get("id") is None:
+            return answers.missing_fields(["id"])
+        if not isinstance(item["id"], str):
+            return _wrong_type("java.lang.String", item["id"])
+        ids.append(item["id"])
+    if len(ids) > limit:
+        return answers.too_many_inputs(limit, with_history=limit == MAX_INPUTS_WITH_HISTORY)
+    return ids
+
+
+def find_duplicates(inputs: Sequence[Input], *, normalised: bool) -> list[str]:
+    keys = [normalise(one.key) if normalised else one.key for one in inputs]
+    if len(set(keys)) == len(keys):
+        return []
+    return [key for key, count in Counter(keys).items() if count > 1]
+
+
+def _read_input(item: object) -> Input | Answer:
+    if not isinstance(item, dict):
+        return _wrong_type("BatchInput", item)
+    key, properties, trace_id = item.get("id"), item.get("properties"), item.get("objectWriteTraceId")
+    id_property = item.get("idProperty")
+    if key is None or properties is None:
+        return answers.missing_fields([name for name in ("id", "properties") if item.get(name) is None])
+    for text in (key, id_property, trace_id):
+        if text is not None and type(text) is not str:
+            return _wrong_type("java.lang.String", text)
+    if not isinstance(properties, dict):
+        return _wrong_type("java.util.LinkedHashMap", properties)
+    for name, value in properties.items():
+        if type(value) is not str and value is not None:
+            if isinstance(value, dict | list):
+                return _wrong_type("java.lang.String", value)
+            # The schema says strings; numbers and booleans are taken in practice (0).
+            properties[name] = orjson.dumps(value).decode()
+    return Input(key, id_property or "", properties, trace_id)
+
+
+def _wrong_type(wanted: str, value: object) -> Answer:
+    found = TYPE_NAMES.get(type(value), "null")
+    return answers.invalid_json(f"Cannot deserialize value of type `{wanted}` from {found} value")

@@ -1,0 +1,254 @@
+"""What a property is and which values it takes. Pure.
+
+`Property.check` gives the value as it is stored, or the `Problem` it has. Codes and wordings are those
+recorded in hubspot-api.md 2.5; where none is known the comment says so.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+MAX_VALUE_CHARACTERS = 65_536  # (5.6)
+DAY_MILLISECONDS = 86_400_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Epoch seconds of this century, taken for milliseconds, fall within weeks of 1970.
+SECONDS_LOOK_BELOW_MILLISECONDS = 10_000_000_000
+
+NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)", re.ASCII)
+EMAIL = re.compile(
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(?P<tld>[a-z]{2,24}|xn--[a-z0-9-]+)"
+)
+# HubSpot refuses top-level domains that do not exist (5.4). Its list is not ours; these are plainly none.
+BOGUS_TLDS = frozenset(
+    {"badtld", "cmo", "comm", "con", "cpm", "invalid", "local", "localhost", "nte", "ocm", "vom"}
+)
+
+LIFECYCLE_STAGES = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+
+
+class Problem(NamedTuple):
+    name: str
+    code: str
+    message: str
+
+
+class Option(NamedTuple):
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    name: str
+    label: str
+    type: str = "string"
+    field_type: str = "text"
+    group: str = "contactinformation"
+    options: tuple[Option, ...] = ()
+    unique: bool = False
+    read_only: bool = False
+    calculated: bool = False
+    external_options: bool = False
+    hubspot_defined: bool = True
+    sensitivity: str = "non_sensitive"
+
+    @property
+    def is_multiple(self) -> bool:
+        return self.field_type == "checkbox"
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Any text will do: the one case worth a short cut, as most values are of it."""
+        is_text = self.type in ("string", "phone_number")
+        return is_text and self.name != "email" and not (self.read_only or self.calculated)
+
+    def check(self, value: str, *, strict_datetimes: bool = False) -> str | Problem:
+        """An empty value clears and is always valid, except where nothing may be written."""
+        if self.read_only or self.calculated:
+            return self._read_only()
+        if not value:
+            return value
+        if self.name == "email":
+            return _email(value)
+        if self.type == "datetime":
+            return _datetime(self, value, strict=strict_datetimes)
+        return CHECKS.get(self.type, _text)(self, value)
+
+    def _read_only(self) -> Problem:
+        if self.calculated:
+            text = f'"{self.name}" is a calculated property; its value cannot be set.'
+        else:
+            text = f'"{self.name}" is a read only property; its value cannot be set.'
+        return Problem(self.name, "READ_ONLY_VALUE", text)
+
+
+def does_not_exist(name: str) -> Problem:
+    return Problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
+
+
+def normalise(value: str) -> str:
+    """How unique values are compared: e-mail case-insensitively for sure (5.4), the others by analogy."""
+    return value.strip().lower()
+
+
+def invalid_option(property_: Property, value: str, *, at_least_bytes: int = 0) -> Problem:
+    """The message lists every option, so it can be very long (2.5)."""
+    listed = [f'label: "{option.label}" value: "{option.value}"' for option in property_.options]
+    while sum(map(len, listed)) < at_least_bytes:
+        listed.append(f'label: "Option {len(listed)}" value: "option_{len(listed)}"')
+    text = f"{value} was not one of the allowed options: [{', '.join(listed)}]"
+    return Problem(property_.name, "INVALID_OPTION", text)
+
+
+def _email(value: str) -> str | Problem:
+    address = normalise(value)
+    found = EMAIL.fullmatch(address)
+    if found is None or found["tld"] in BOGUS_TLDS or len(address) > 254:
+        return Problem("email", "INVALID_EMAIL", f"Email address {value} is invalid")
+    return address
+
+
+def _text(property_: Property, value: str) -> str | Problem:
+    if len(value) > MAX_VALUE_CHARACTERS:
+        # The code of an over-long value is unknown (5.6).
+        text = f"Property value is longer than {MAX_VALUE_CHARACTERS} characters"
+        return Problem(property_.name, "PROPERTY_VALUE_TOO_LONG", text)
+    return value
+
+
+def _number(property_: Property, value: str) -> str | Problem:
+    trimmed = value.strip()  # the announced stricter reading was cancelled (5.6)
+    if NUMBER.fullmatch(trimmed):
+        return trimmed
+    return Problem(property_.name, "INVALID_LONG", f"{value} was not a valid long.")
+
+
+def _bool(property_: Property, value: str) -> str | Problem:
+    lowered = value.strip().lower()
+    return lowered if lowered in ("true", "false") else invalid_option(property_, value)
+
+
+def _enumeration(property_: Property, value: str) -> str | Problem:
+    if property_.external_options:  # owners: an id, not an address (5.6)
+        return value if value.isdigit() else invalid_option(property_, value)
+    chosen = value.removeprefix(";").split(";") if property_.is_multiple else [value]
+    allowed = {option.value for option in property_.options}
+    wrong = next((choice for choice in chosen if choice not in allowed), None)
+    return value if wrong is None else invalid_option(property_, wrong)
+
+
+def _date(property_: Property, value: str) -> str | Problem:
+    text = value.strip()
+    if re.fullmatch(r"-?\d{5,}", text, re.ASCII):
+        return _midnight(property_, int(text))
+    try:
+        return (
+            date.fromisoformat(text).isoformat()
+            if len(text) == len("2026-01-01")
+            else _bad_date(property_, value)
+        )
+    except ValueError:
+        return _bad_date(property_, value)
+
+
+def _midnight(property_: Property, milliseconds: int) -> str | Problem:
+    try:
+        moment = EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _bad_date(property_, str(milliseconds))
+    if milliseconds % DAY_MILLISECONDS:
+        clock = f"{moment.hour}:{moment.minute}:{moment.second}.{moment.microsecond // 1000}"
+        return Problem(property_.name, "INVALID_DATE", f"{milliseconds} is at {clock} UTC, not midnight!")
+    return moment.date().isoformat()
+
+
+def _datetime(property_: Property, value: str, *, strict: bool) -> str | Problem:
+    text = value.strip()
+    try:
+        if re.fullmatch(r"-?\d{5,}", text, re.ASCII):
+            if strict and abs(int(text)) < SECONDS_LOOK_BELOW_MILLISECONDS:  # 2026-09 only (9)
+                return _bad_date(property_, value)
+            moment = EPOCH + timedelta(milliseconds=int(text))
+        else:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                return _bad_date(property_, value)
+            moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _bad_date(property_, value)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _bad_date(property_: Property, value: str) -> Problem:
+    return Problem(property_.name, "INVALID_DATE", f"{value} was not a valid date.")
+
+
+CHECKS: Mapping[str, Callable[[Property, str], str | Problem]] = {
+    "string": _text,
+    "phone_number": _text,
+    "number": _number,
+    "bool": _bool,
+    "enumeration": _enumeration,
+    "date": _date,
+}
+
+
+class Catalogue:
+    """The account's contact properties, with what the write path asks of them worked out beforehand."""
+
+    def __init__(self, properties: Sequence[Property]) -> None:
+        self.by_name = {p.name: p for p in properties}
+        everything = self.by_name.values()
+        self.plain = frozenset(p.name for p in everything if p.is_plain_text)
+        # `email` identifies a contact whatever `hasUniqueValue` says of it (5.1).
+        self.unique = frozenset(p.name for p in everything if p.unique) | {"email"}
+        self.multiple = frozenset(p.name for p in everything if p.is_multiple)
+
+    def definitions(self, sensitivity: str) -> list[dict[str, Any]]:
+        """Sensitive properties are listed only to those who ask (7.2)."""
+        chosen = [p for p in self.by_name.values() if p.sensitivity == sensitivity]
+        return [_definition(p, order) for order, p in enumerate(chosen)]
+
+
+def _definition(property_: Property, order: int) -> dict[str, Any]:
+    own = not property_.hubspot_defined
+    return {
+        "updatedAt": "2025-06-01T08:00:00.000Z",
+        "createdAt": "2025-06-01T08:00:00.000Z",
+        "name": property_.name,
+        "label": property_.label,
+        "type": property_.type,
+        "fieldType": property_.field_type,
+        "description": "",
+        "groupName": property_.group,
+        "options": [
+            {"label": o.label, "value": o.value, "description": "", "displayOrder": place, "hidden": False}
+            for place, o in enumerate(property_.options)
+        ],
+        "displayOrder": order,
+        "calculated": property_.calculated,
+        "externalOptions": property_.external_options,
+        "hasUniqueValue": property_.unique,
+        "hidden": False,
+        "hubspotDefined": property_.hubspot_defined,
+        "modificationMetadata": {
+            "archivable": own,
+            "readOnlyDefinition": not own,
+            "readOnlyOptions": not own,
+            "readOnlyValue": property_.read_only or property_.calculated,
+        },
+        "formField": not (property_.read_only or property_.calculated),
+        "dataSensitivity": property_.sensitivity,
+    }

@@ -1,0 +1,111 @@
+"""A pytest fixture for anyone who tests code against HubSpot's contact endpoints.
+
+    def test_sync_contacts(hubspot_mock):
+        hubspot = hubspot_mock()                                  # quota 190/10, no latency
+        my_sync(base_url=hubspot.url, token="any")
+        assert hubspot.contacts()[0]["properties"]["email"] == "a@x.com"
+
+    def test_survives_an_outage(hubspot_mock):
+        hubspot = hubspot_mock(scenario={"faults": [{"kind": "status", "status": 503, "first": 2}]})
+
+`hubspot_mock(*, quota="190/10", daily_quota=..., latency_seconds=0, scenario={}, seed=0)` starts a server in
+a thread of its own, so clients may be synchronous; all of them stop when the test ends. A scenario is what a
+scenario file holds (see `uploader.mockserver.faults`). pytest loads this module in every session: it imports
+nothing of weight.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from uploader.mockserver.settings import MockSettings
+
+
+class RunningMock:
+    """A mock server in a thread: its address, and what it has seen."""
+
+    def __init__(self, settings: MockSettings) -> None:
+        import asyncio  # noqa: PLC0415 - see the module's docstring
+        from threading import Thread  # noqa: PLC0415
+
+        from uploader.mockserver.server import MockServer  # noqa: PLC0415
+
+        self._loop = asyncio.new_event_loop()
+        self._server = MockServer(settings)
+        self._thread = Thread(target=self._loop.run_forever, name="hubspot-mock", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        import asyncio  # noqa: PLC0415
+
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def stats(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._call("GET", "stats"))
+        return found
+
+    def contacts(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._call("GET", "objects/contacts").splitlines()]
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._call("GET", "log").splitlines()]
+
+    def reset(self, contacts: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._call("POST", "reset", {"contacts": list(contacts)})
+
+    def change_scenario(self, scenario: Mapping[str, Any]) -> None:
+        self._call("POST", "scenario", scenario)
+
+    def change_quota(self, quota: str) -> None:
+        self._call("POST", "quota", {"quota": quota})
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        # Our own loopback address: the scheme is known.
+        request = Request(f"{self.url}/_mock/{path}", data, method=method)  # noqa: S310
+        with urlopen(request) as answer:  # noqa: S310
+            read: bytes = answer.read()
+            return read
+
+
+@pytest.fixture
+def hubspot_mock() -> Iterator[Callable[..., RunningMock]]:
+    """A factory of running HubSpot doubles; each call starts one."""
+    running: list[RunningMock] = []
+
+    def start(
+        *,
+        quota: str = "190/10",
+        daily_quota: int | None = None,
+        latency_seconds: float = 0.0,
+        scenario: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> RunningMock:
+        from uploader.mockserver.faults import Scenario  # noqa: PLC0415
+        from uploader.mockserver.settings import DEFAULT_DAILY_QUOTA, MockSettings  # noqa: PLC0415
+
+        settings = MockSettings(
+            quota=MockSettings.parse_quota(quota),
+            daily_quota=DEFAULT_DAILY_QUOTA if daily_quota is None else daily_quota,
+            latency_seconds=latency_seconds,
+            scenario=Scenario.parse(scenario or {}),
+            seed=seed,
+        )
+        running.append(RunningMock(settings))
+        return running[-1]
+
+    yield start
+    for mock in running:
+        mock.stop()

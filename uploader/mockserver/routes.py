@@ -1,0 +1,71 @@
+"""Which endpoint a method and path mean. Pure. Facts: hubspot-api.md 7 and 9, the official specs."""
+
+import re
+from typing import Literal, NamedTuple, TypeAlias
+
+EndpointName: TypeAlias = Literal[
+    "upsert",
+    "read",
+    "archive",
+    "properties",
+    "account",
+    "usage",
+    "token_info",
+    "refresh",
+    "introspect",
+    "legacy_token",
+]
+
+
+class Route(NamedTuple):
+    endpoint: EndpointName
+    version: str  #: v1, v2, v3, 2026-03 or 2026-09
+    argument: str = ""  #: the object type, or the token of the legacy introspection
+
+    @property
+    def is_token(self) -> bool:
+        """Token endpoints need no bearer token and belong to no app's window."""
+        return self.endpoint in ("token_info", "refresh", "introspect", "legacy_token")
+
+    @property
+    def fault_endpoint(self) -> str:
+        return "token" if self.is_token else self.endpoint
+
+    @property
+    def scope(self) -> str | None:
+        """What a token must be granted (0, 7.1)."""
+        if self.endpoint in ("upsert", "archive"):
+            return "crm.objects.contacts.write"
+        return "crm.objects.contacts.read" if self.endpoint in ("read", "properties") else None
+
+
+_DATED = "2026-03|2026-09"
+_OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
+_ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
+    ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
+    ("POST", re.compile(rf"{_OBJECTS}/read"), "read"),
+    ("POST", re.compile(rf"{_OBJECTS}/archive"), "archive"),
+    (
+        "GET",
+        re.compile(rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"),
+        "properties",
+    ),
+    ("GET", re.compile(rf"/account-info/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/details"), "account"),
+    (
+        "GET",
+        re.compile(rf"/account-info/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/api-usage/daily/private-apps"),
+        "usage",
+    ),
+    ("POST", re.compile(r"/oauth/(?P<plain>v2)/private-apps/get/access-token-info"), "token_info"),
+    ("POST", re.compile(rf"/oauth/(?:(?P<plain>v1|v3)|(?P<dated>{_DATED}))/token"), "refresh"),
+    ("POST", re.compile(rf"/oauth/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/token/introspect"), "introspect"),
+    ("GET", re.compile(r"/oauth/(?P<plain>v1)/access-tokens/(?P<argument>[^/]+)"), "legacy_token"),
+)
+
+
+def find_route(method: str, path: str) -> Route | None:
+    for wanted, pattern, endpoint in _ROUTES:
+        if wanted == method and (found := pattern.fullmatch(path)):
+            groups = found.groupdict()
+            return Route(endpoint, groups["plain"] or groups.get("dated", ""), groups.get("argument") or "")
+    return None

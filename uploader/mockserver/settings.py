@@ -1,0 +1,31 @@
+"""The settings of one double: what the command line of `mock-server` says."""
+
+from dataclasses import dataclass, field
+
+from uploader.mockserver import window
+from uploader.mockserver.faults import Scenario
+from uploader.mockserver.window import Quota
+
+#: A Professional account: 190 requests in any 10 seconds (hubspot-api.md 1.1).
+DEFAULT_QUOTA = Quota(190, 10.0)
+#: An Enterprise account's day, so that a benchmark does not meet it by accident.
+DEFAULT_DAILY_QUOTA = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MockSettings:
+    quota: Quota | None = DEFAULT_QUOTA  #: None: no burst limit, and no headers speaking of one
+    daily_quota: int = DEFAULT_DAILY_QUOTA
+    latency_seconds: float = 0.15  #: of an empty request; see `latency`. 0: none at all
+    scenario: Scenario = field(default_factory=Scenario)
+    seed: int = 0  #: of every roll: latency, order of results, rates of faults
+
+    def __post_init__(self) -> None:
+        if self.daily_quota < 1:
+            raise ValueError(f"daily quota must be at least 1, got {self.daily_quota}")
+        if self.latency_seconds < 0:
+            raise ValueError(f"latency must not be negative, got {self.latency_seconds}")
+
+    @staticmethod
+    def parse_quota(text: str) -> Quota | None:
+        return window.parse_quota(text)

@@ -1,0 +1,55 @@
+"""What the double has seen: counts for `/_mock/stats`, the last requests for `/_mock/log`."""
+
+from collections import Counter, deque
+from typing import Any, NamedTuple
+
+LOGGED_REQUESTS = 100_000
+
+
+class Seen(NamedTuple):
+    at: float  #: seconds since the server started
+    method: str
+    path: str
+    status: str  #: "reset" where no status was sent
+    inputs: int
+
+
+class Statistics:
+    def __init__(self, in_flight: int = 0) -> None:
+        self.by_status: Counter[str] = Counter()
+        self.log: deque[Seen] = deque(maxlen=LOGGED_REQUESTS)
+        self.accepted = 0  #: let through by auth and quota
+        self.throttled = 0  #: answered 429, by the quota or by a fault
+        self.upserts = 0
+        self.records_received = 0
+        self.records_written = 0
+        self.in_flight = in_flight
+        self.most_in_flight = in_flight
+        self.first_at: float | None = None
+        self.last_at: float | None = None
+
+    def arrived(self, at: float) -> None:
+        self.first_at = at if self.first_at is None else self.first_at
+        self.last_at = at
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+
+    def answered(self, seen: Seen) -> None:
+        self.by_status[seen.status] += 1
+        self.throttled += seen.status == "429"
+        self.log.append(seen)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "requests": self.by_status.total(),
+            "accepted": self.accepted,
+            "throttled": self.throttled,
+            "by_status": dict(sorted(self.by_status.items())),
+            "in_flight": self.in_flight,
+            "most_in_flight": self.most_in_flight,
+            "upserts": self.upserts,
+            "records_received": self.records_received,
+            "records_written": self.records_written,
+            "first_request_at": self.first_at,
+            "last_request_at": self.last_at,
+        }

@@ -1,0 +1,160 @@
+"""Who may come in, and the OAuth endpoints that hand out and explain tokens. Wall-clock seconds come in.
+
+Facts: hubspot-api.md 2.6, 2.7, 7.5, 7.6.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from uploader.mockserver import answers
+from uploader.mockserver.answers import Answer
+from uploader.mockserver.exchange import Request
+from uploader.mockserver.inputs import read_object
+from uploader.mockserver.routes import Route
+from uploader.mockserver.rules import AccountInfo, Auth, Rules
+
+EXPIRED_SECONDS_AGO = 75  # of the tokens a scenario calls expired: the recorded figure (2.6)
+USER_ID = 26892217
+
+
+def bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+class Tokens:
+    """The access tokens issued by refreshes; each expires at a wall-clock second."""
+
+    def __init__(self) -> None:
+        self._expires_at: dict[str, float] = {}
+
+    def check(self, request: Request, route: Route, auth: Auth, rules: Rules, wall: float) -> Answer | None:
+        token = bearer(request)
+        if not token:
+            return answers.no_credentials()
+        if refused := self._check_token(token, auth, wall):
+            return refused
+        if route.scope is not None and route.scope not in auth.scopes:
+            return answers.missing_scopes([route.scope], rules.scope_error_shape)
+        return None
+
+    def _check_token(self, token: str, auth: Auth, wall: float) -> Answer | None:
+        if token in auth.expired:
+            return answers.expired_token(EXPIRED_SECONDS_AGO, wall)
+        if token in self._expires_at:
+            overdue = wall - self._expires_at[token]
+            return answers.expired_token(int(overdue), wall) if overdue >= 0 else None
+        return answers.garbage_token() if auth.tokens is not None and token not in auth.tokens else None
+
+    def answer(self, request: Request, route: Route, auth: Auth, account: AccountInfo, wall: float) -> Answer:
+        match route.endpoint:
+            case "token_info":
+                return self._token_info(request, auth, account, wall)
+            case "refresh":
+                return self._refresh(request, route, auth, account, wall)
+            case "introspect":
+                return self._introspect(request, auth, account, wall)
+            case _:
+                return self._legacy(unquote(route.argument), auth, account, wall)
+
+    def _token_info(self, request: Request, auth: Auth, account: AccountInfo, wall: float) -> Answer:
+        document = read_object(request.body)
+        if isinstance(document, Answer):
+            return document
+        token = document.get("tokenKey")
+        if not isinstance(token, str):
+            return answers.missing_fields(["tokenKey"])
+        # Tokens of the European data centre are explained only to those who show a bearer token (7.5).
+        if token.startswith("pat-eu1") and not bearer(request):
+            return answers.no_credentials()
+        if refused := self._check_token(token, auth, wall):
+            return refused
+        body = {
+            "userId": USER_ID,
+            "hubId": account.portal_id,
+            "appId": account.app_id,
+            "scopes": list(auth.scopes),
+        }
+        return Answer(200, body)
+
+    def _refresh(
+        self, request: Request, route: Route, auth: Auth, account: AccountInfo, wall: float
+    ) -> Answer:
+        form = _form(request)
+        if refused := _check_client(form, auth):
+            return refused
+        if form.get("grant_type") != "refresh_token":
+            return answers.oauth_error(
+                "unsupported_grant_type", "BAD_GRANT_TYPE", "grant_type must be refresh_token"
+            )
+        refresh_token = form.get("refresh_token", "")
+        known = bool(refresh_token) if auth.refresh_tokens is None else refresh_token in auth.refresh_tokens
+        if not known:
+            message = "refresh token is invalid, expired or revoked"
+            return answers.oauth_error("invalid_grant", "BAD_REFRESH_TOKEN", message)
+        access_token = f"mock-access-{len(self._expires_at) + 1}"
+        self._expires_at[access_token] = wall + auth.token_lifetime_seconds
+        body: dict[str, Any] = {
+            "token_type": "bearer",
+            "refresh_token": refresh_token,  # came back unchanged in a 2026 test (7.6)
+            "access_token": access_token,
+            "hub_id": account.portal_id,
+            "scopes": list(auth.scopes),
+            "expires_in": auth.token_lifetime_seconds,
+        }
+        if route.version != "v1":
+            body |= {"token_use": "access_token", "user_id": USER_ID}
+        return Answer(200, body)
+
+    def _introspect(self, request: Request, auth: Auth, account: AccountInfo, wall: float) -> Answer:
+        form = _form(request)
+        if refused := _check_client(form, auth):
+            return refused
+        # The guide calls the field by what it holds, the specification `token` (7.5).
+        token = form.get("token") or form.get("access_token") or form.get("refresh_token") or ""
+        is_refresh = "refresh_token" in (form.get("token_type_hint"), *(form if "token" not in form else ()))
+        if is_refresh:
+            active = bool(token) and (auth.refresh_tokens is None or token in auth.refresh_tokens)
+        else:
+            active = bool(token) and self._check_token(token, auth, wall) is None
+        if not active:
+            return Answer(200, {"active": False})
+        body = self._explain(token, auth, account, wall) | {
+            "active": True,
+            "client_id": form["client_id"],
+            "token_use": "refresh_token" if is_refresh else "access_token",
+            "token_type": "Bearer",
+            "is_private_distribution": True,
+        }
+        return Answer(200, body)
+
+    def _legacy(self, token: str, auth: Auth, account: AccountInfo, wall: float) -> Answer:
+        if self._check_token(token, auth, wall):
+            return answers.error(404, "access token is invalid or expired", "OBJECT_NOT_FOUND")
+        return Answer(200, self._explain(token, auth, account, wall) | {"token_type": "access"})
+
+    def _explain(self, token: str, auth: Auth, account: AccountInfo, wall: float) -> dict[str, Any]:
+        expires_at = self._expires_at.get(token, wall + auth.token_lifetime_seconds)
+        return {
+            "token": token,
+            "user": "mock@example.com",
+            "hub_domain": "mock.example.com",
+            "scopes": list(auth.scopes),
+            "hub_id": account.portal_id,
+            "app_id": account.app_id,
+            "expires_in": int(expires_at - wall),
+            "user_id": USER_ID,
+        }
+
+
+def _form(request: Request) -> dict[str, str]:
+    fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _check_client(form: dict[str, str], auth: Auth) -> Answer | None:
+    for name, wanted in (("client_id", auth.client_id), ("client_secret", auth.client_secret)):
+        given = form.get(name, "")
+        if not given or (wanted is not None and given != wanted):
+            return answers.oauth_error("invalid_client", f"BAD_{name.upper()}", f"{name} is missing or wrong")
+    return None

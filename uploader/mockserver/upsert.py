@@ -1,0 +1,192 @@
+"""What a batch upsert would do: which records can be written, why the others cannot. Nothing is written.
+
+In    the inputs as read, the contacts as they are, the rules in force.
+Out   a `Decision`: an `Answer` that refuses the whole batch, or writes and refusals, one for every input.
+Facts: hubspot-api.md 2.4, 2.5, 2.7, 3, 5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from uploader.mockserver import answers
+from uploader.mockserver.answers import Answer, RecordError
+from uploader.mockserver.faults import Reject
+from uploader.mockserver.inputs import Input, find_duplicates
+from uploader.mockserver.properties import (
+    MAX_VALUE_CHARACTERS,
+    Catalogue,
+    Problem,
+    does_not_exist,
+    invalid_option,
+    normalise,
+)
+from uploader.mockserver.rules import Rules
+from uploader.mockserver.store import Contact, Contacts
+
+
+class Write(NamedTuple):
+    input: Input
+    contact: Contact | None  #: None: a new one
+    values: dict[str, str]  #: as they will be stored
+
+
+class Refusal(NamedTuple):
+    input: Input
+    error: RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    refused: Answer | None = None  #: the whole batch, nothing written
+    writes: Sequence[Write] = ()
+    refusals: Sequence[Refusal] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upserter:
+    catalogue: Catalogue
+    contacts: Contacts
+    rules: Rules
+    portal_id: int
+    strict_datetimes: bool = False
+    rejections: Mapping[int, Reject] | None = None
+
+    def decide(self, inputs: Sequence[Input]) -> Decision:
+        if refused := self._check_batch(inputs):
+            return Decision(refused=refused)
+        writes: list[Write] = []
+        refusals: list[Refusal] = []
+        taken: set[tuple[str, str]] = set()
+        for place, one in enumerate(inputs):
+            judged = self._reject(place, one) or self._judge(one, taken)
+            if isinstance(judged, Write):
+                writes.append(judged)
+            else:
+                refusals.append(judged)
+        if refusals and (refused := self._refuse_all(inputs, refusals)):
+            return Decision(refused=refused)
+        return Decision(None, writes, refusals)
+
+    def _check_batch(self, inputs: Sequence[Input]) -> Answer | None:
+        """What trace ids do not help against (2.5)."""
+        for name in dict.fromkeys(one.id_property for one in inputs):
+            if name and name not in self.catalogue.unique:
+                return answers.non_unique_property(name)
+        repeated = find_duplicates(inputs, normalised=self.rules.duplicate_ids == "normalised")
+        return answers.duplicate_ids(repeated) if repeated else None
+
+    def _refuse_all(self, inputs: Sequence[Input], refusals: Sequence[Refusal]) -> Answer | None:
+        if self._are_traced(inputs):
+            clash = next((r for r in refusals if r.error.is_conflict), None)
+            if clash is None or self.rules.conflict == "record":
+                return None
+            return self._answer(clash)
+        problems = [problem for refusal in refusals for problem in refusal.error.problems]
+        if problems:
+            return answers.invalid_values(problems, self.portal_id)
+        return self._answer(next((r for r in refusals if not r.error.is_conflict), refusals[0]))
+
+    def _answer(self, refusal: Refusal) -> Answer:
+        return answers.refusal(refusal.error, refusal.input.key, self.portal_id, self.rules.conflict_body)
+
+    def _are_traced(self, inputs: Sequence[Input]) -> bool:
+        """Whether errors are granted per record. Trace ids must be unique (3); repeated ones grant none."""
+        traced = [one.trace_id for one in inputs if one.trace_id]
+        if not self.rules.multi_status or len(set(traced)) < len(traced):
+            return False
+        if self.rules.email_refuses_partial and any(one.id_property == "email" for one in inputs):
+            return False
+        return len(traced) == len(inputs) or (bool(traced) and self.rules.mixed_trace_ids == "record")
+
+    def _reject(self, place: int, one: Input) -> Refusal | None:
+        ordered = self.rejections.get(place) if self.rejections else None
+        if ordered is None:
+            return None
+        if ordered.code is None:
+            return Refusal(
+                one, RecordError(ordered.category, ordered.message, existing_id=ordered.existing_id)
+            )
+        return self._invalid(one, [Problem(ordered.property, ordered.code, ordered.message)])
+
+    def _judge(self, one: Input, taken: set[tuple[str, str]]) -> Write | Refusal:
+        key = normalise(one.key)
+        contact = self._find(one.id_property, key)
+        if contact is None and not one.id_property:
+            return Refusal(one, RecordError("OBJECT_NOT_FOUND", f"Object not found. objectId: {one.key}"))
+        values, problems = self._check_values(one)
+        if contact is None:
+            problems += self._add_key(one, values)
+        if problems:
+            return self._invalid(one, problems)
+        return self._claim(one, key, contact, values, taken)
+
+    def _claim(
+        self,
+        one: Input,
+        key: str,
+        contact: Contact | None,
+        values: dict[str, str],
+        taken: set[tuple[str, str]],
+    ) -> Write | Refusal:
+        """Two inputs that come to one contact, or want one value, are a typical 409 (2.7)."""
+        claims = {(one.id_property, key)}
+        claims.update((name, normalise(values[name])) for name in self.catalogue.unique if values.get(name))
+        owners = [self.contacts.owner(name, value) for name, value in claims if name]
+        in_the_way = next((owner for owner in owners if owner is not None and owner is not contact), None)
+        if contact is not None:
+            claims.add(("", str(contact.id)))
+        if in_the_way is None and taken.isdisjoint(claims):
+            taken |= claims
+            return Write(one, contact, values)
+        known = in_the_way or contact
+        existing_id = str(known.id) if known is not None else None
+        return Refusal(
+            one, RecordError("CONFLICT", answers.conflict_message(existing_id), existing_id=existing_id)
+        )
+
+    def _find(self, id_property: str, key: str) -> Contact | None:
+        if id_property:
+            return self.contacts.owner(id_property, key)
+        found = self.contacts.by_id(key)
+        return None if found is None or found.archived else found
+
+    def _check_values(self, one: Input) -> tuple[dict[str, str], list[Problem]]:
+        values: dict[str, str] = {}
+        problems: list[Problem] = []
+        plain = self.catalogue.plain
+        for name, value in one.properties.items():
+            if value is None:
+                continue  # answers 200 and changes nothing (5.5)
+            if name in plain and len(value) <= MAX_VALUE_CHARACTERS:
+                values[name] = value
+                continue
+            checked = self._check_value(name, value)
+            if isinstance(checked, Problem):
+                problems.append(checked)
+            else:
+                values[name] = checked
+        return values, problems
+
+    def _check_value(self, name: str, value: str) -> str | Problem:
+        known = self.catalogue.by_name.get(name)
+        if known is None:
+            return does_not_exist(name)
+        checked = known.check(value, strict_datetimes=self.strict_datetimes)
+        if isinstance(checked, Problem) and checked.code == "INVALID_OPTION" and self.rules.option_text_bytes:
+            return invalid_option(known, value, at_least_bytes=self.rules.option_text_bytes)
+        return checked
+
+    def _add_key(self, one: Input, values: dict[str, str]) -> list[Problem]:
+        """The key need not stand in `properties` to be stored (5.3)."""
+        if values.get(one.id_property):
+            return []
+        checked = self._check_value(one.id_property, one.key)
+        if isinstance(checked, Problem):
+            return [] if one.properties.get(one.id_property) else [checked]
+        values[one.id_property] = checked
+        return []
+
+    def _invalid(self, one: Input, problems: Sequence[Problem]) -> Refusal:
+        message = answers.problems_message(problems, self.portal_id)
+        return Refusal(one, RecordError("VALIDATION_ERROR", message, problems))

@@ -1,0 +1,162 @@
+"""The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import replace
+
+from uploader.core.ledger import Ledger
+from uploader.core.model import CONFIRMED, DEAD_LETTERS, Record, Refusal, Settlement, Slice
+from uploader.core.outcome import Cause
+from uploader.core.wire import Reply
+from uploader.edges.background import Offload
+from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.results import ResultsFile
+from uploader.errors import BooksError, StorageError
+from uploader.run.stop import StopRun
+from uploader.settings import FailureLimit
+
+#: Half of the half second of work that a kill may cost; the other half is for the commit itself.
+COMMIT_SECONDS = 0.25
+#: At least so many rows may leave before a first commit.
+_LOST_ROWS = 5_000
+
+
+class Collector:
+    """Counts on the event loop, writes through `offload`, one commit at a time."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        results: ResultsFile | None,
+        offload: Offload,
+        clock: Callable[[], float],
+        limit: FailureLimit,
+    ) -> None:
+        self.committed = checkpoint.state()
+        self.tallies = deepcopy(self.committed.tallies)
+        self._limit = limit
+        self._failed_before = self.tallies.failed
+        self._settled_before = self.tallies.settled
+        self._ledger = Ledger(self.committed.progress)
+        self._checkpoint = checkpoint
+        self._results = results
+        self._offload = offload
+        self._clock = clock
+        self._started = clock()
+        self._elapsed_before = self.committed.elapsed_seconds
+        self._uncommitted: list[Settlement] = []
+        self._superseding: list[Record] = []
+        # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
+        self._dead = {hash(value) for value in checkpoint.dead_values()}
+        self._committing = asyncio.Lock()
+
+    # --- what happens to rows ---
+
+    def read(self, slice_: Slice) -> None:
+        """Rows came in. Those that are never sent are settled at once."""
+        self._ledger.open(slice_)
+        self.tallies.rows = self._ledger.rows
+        self.book(
+            Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.outcome.value.upper(), u.reason))
+            for u in slice_.unsent
+        )
+
+    def book(self, settlements: Iterable[Settlement]) -> None:
+        """Rows are settled."""
+        outcomes = self.tallies.outcomes
+        for settlement in settlements:
+            record, outcome = settlement.record, settlement.outcome
+            self._ledger.settle(record.position)
+            outcomes[outcome] += 1
+            self.tallies.replayed += settlement.replayed
+            if outcome in DEAD_LETTERS:
+                self._dead.update(map(hash, record.values[:1]))
+            elif self._dead and outcome in CONFIRMED and hash(record.values[0]) in self._dead:
+                assert isinstance(record, Record)
+                self._superseding.append(record)
+            self._uncommitted.append(settlement)
+        self._check_failures()
+
+    def count_reply(self, reply: Reply, *, retried: bool) -> None:
+        """A batch was answered."""
+        self.tallies.num_errors += reply.num_errors
+        self.tallies.retries += retried
+        if reply.batch_status:
+            batches = self.tallies.batches
+            batches[reply.batch_status] = batches.get(reply.batch_status, 0) + 1
+
+    def _check_failures(self) -> None:
+        """Of this invocation alone: what failed before was seen, and the run started again all the same."""
+        failed = self.tallies.failed - self._failed_before
+        rows = self.tallies.rows - self._settled_before
+        if failed and self._limit.exceeded(failed, rows):
+            raise StopRun(Cause.FAILURES, f"{failed:,} of {rows:,} rows (--max-failures {self._limit})")
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Over all invocations."""
+        return self._elapsed_before + self._clock() - self._started
+
+    # --- commits ---
+
+    async def commit_regularly(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self.commit()
+
+    async def commit(self, *, state: str = "stopped", reason: str = "", clean: bool = False) -> None:
+        """Make all that is booked by now durable. StorageError if the disk refuses.
+
+        `clean`: nothing is open that may have been sent.
+        """
+        async with self._committing:
+            snapshot = self._snapshot(state, reason)
+            snapshot.lost_below = 0 if clean else self._lost_below()
+            if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
+                return
+            settlements, superseding = self._uncommitted, self._superseding
+            self._uncommitted, self._superseding = [], []
+            try:
+                # Cancelling the wait must not part the write from its bookkeeping.
+                await asyncio.shield(
+                    self._offload.run(lambda: self._write(snapshot, settlements, superseding))
+                )
+            except StorageError:
+                self._uncommitted = settlements + self._uncommitted
+                self._superseding = superseding + self._superseding
+                raise
+
+    def _lost_below(self) -> int:
+        """Up to where rows may have been sent when a kill comes before the next commit: a generous guess.
+
+        It only decides which confirmations are called replayed.
+        """
+        since_last = self.tallies.rows - self.committed.progress.rows
+        return self.tallies.rows + 3 * since_last + _LOST_ROWS
+
+    def _snapshot(self, state: str, reason: str) -> State:
+        progress = self._ledger.progress()
+        tallies = deepcopy(self.tallies)
+        if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
+            raise BooksError(
+                f"the sums do not add up: {tallies.rows} rows read, {tallies.settled} outcomes counted, "
+                f"{progress.settled} positions settled"
+            )
+        return State(
+            progress,
+            tallies,
+            state,
+            reason,
+            results_bytes=self.committed.results_bytes,
+            elapsed_seconds=self.elapsed_seconds,
+        )
+
+    def _write(self, snapshot: State, settlements: list[Settlement], superseding: list[Record]) -> None:
+        if self._results:
+            snapshot.results_bytes = self._results.append(settlements)
+        self._checkpoint.commit(snapshot, settlements, superseding)
+        if self._results:
+            self._results.committed_bytes = snapshot.results_bytes
+        self.committed = snapshot

@@ -1,0 +1,86 @@
+"""Between queue and workers: what is read waits here until it may travel, and workers draw batches."""
+
+import asyncio
+from collections.abc import Callable
+
+from uploader.core.batching import Batcher
+from uploader.core.model import Record, Slice
+
+#: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.
+MAX_OPEN_RECORDS = 30_000
+MAX_OPEN_BYTES = 48 * 1024 * 1024
+#: A source that trickles gets its rows sent after this long, in batches that are not full.
+LINGER_SECONDS = 1.0
+
+
+class Feed:
+    """Takes slices off the queue as batches need them; `taken` is told of each one first."""
+
+    def __init__(
+        self, queue: asyncio.Queue[Slice | None], batcher: Batcher, taken: Callable[[Slice], None]
+    ) -> None:
+        self.queue = queue
+        self.batcher = batcher
+        self.exhausted = False  #: the sources have ended, and all they held is here
+        self.bytes_read = 0
+        self._taken = taken
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def draw(self) -> list[Record] | None:
+        """The next batch; None when there will never be another."""
+        async with self._turn:
+            while True:
+                self._changed.clear()
+                self._fill()
+                if self._worth_sending():
+                    return self.batcher.draw()
+                if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
+                    return None
+                if not await self._wait():
+                    return self.batcher.draw()
+
+    def settle(self, records: list[Record]) -> None:
+        """Records are settled: what they closed opens again."""
+        for record in records:
+            self.batcher.settle(record)
+        self._changed.set()
+
+    def arrived(self) -> None:
+        """A slice is in the queue."""
+        self._changed.set()
+
+    @property
+    def is_bound(self) -> bool:
+        """As much is open as may be."""
+        return self.batcher.open_records >= MAX_OPEN_RECORDS or self.batcher.open_bytes >= MAX_OPEN_BYTES
+
+    def _fill(self) -> None:
+        while not self.exhausted and self.batcher.ready < self.batcher.max_records and not self.is_bound:
+            try:
+                slice_ = self.queue.get_nowait()
+            except asyncio.QueueEmpty:
+                return
+            if slice_ is None:
+                self.exhausted = True
+                return
+            self._taken(slice_)
+            self.bytes_read = slice_.bytes_read
+            for record in slice_.records:
+                self.batcher.add(record)
+
+    def _worth_sending(self) -> bool:
+        ready = self.batcher.ready
+        return ready >= self.batcher.max_records or bool(ready and (self.exhausted or self.is_bound))
+
+    async def _wait(self) -> bool:
+        """Until something changes; False when records that could leave have waited long enough."""
+        if not self.batcher.ready:
+            await self._changed.wait()
+            return True
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,183 @@
+"""Opening a job: its sources, its lock, its checkpoint and results file, and whether they belong together.
+
+Raise `SourceError` or `CheckpointError`, one line each, before anything is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from uploader.core.mapping import (
+    Columns,
+    Mapper,
+    MappingError,
+    refuse_unknown,
+    resolve_columns,
+)
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.edges.files import Lock
+from uploader.edges.results import ResultsFile
+from uploader.edges.sources import open_source
+from uploader.edges.sources.base import Shape, Source
+from uploader.errors import CheckpointError, SettingsError
+from uploader.run.preflight import Account
+from uploader.settings import Settings
+
+
+@dataclass(slots=True)
+class Job:
+    """What a run works with. `close` gives it all back."""
+
+    settings: Settings
+    sources: list[Source]
+    mappers: list[Mapper]
+    checkpoint: Checkpoint
+    results: ResultsFile | None
+    account: Account
+    columns: frozenset[str]  #: properties that every row carries
+
+
+def open_sources(settings: Settings) -> list[Source]:
+    return [
+        open_source(path, format=settings.format, delimiter=settings.delimiter) for path in settings.sources
+    ]
+
+
+def lock_job(settings: Settings, stack: ExitStack) -> None:
+    """From here on this process alone works on the checkpoint."""
+    lock = Lock(settings.checkpoint_path)
+    lock.acquire()
+    stack.callback(lock.release)
+
+
+def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitStack) -> Checkpoint | None:
+    """The job's checkpoint, if it was begun before; checked against the sources, not yet the settings."""
+    path, results = settings.checkpoint_path, settings.results_path
+    if settings.restart:
+        Checkpoint.remove(path)
+        if results:
+            results.unlink(missing_ok=True)
+    if not path.exists():
+        if results and results.exists():
+            raise CheckpointError(
+                f"there is a results file {results} but no checkpoint {path}: "
+                "put the checkpoint back, move the results away, or start over with --restart"
+            )
+        return None
+    checkpoint = Checkpoint.open(path)
+    stack.callback(checkpoint.close)
+    known = checkpoint.identity()
+    _check_sources(path.name, known, sources)
+    if known.results != (results is not None):
+        has = "with" if known.results else "without"
+        raise CheckpointError(
+            f"{path} was begun {has} a results file; go on so, or start over with --restart"
+        )
+    return checkpoint
+
+
+def open_job(
+    settings: Settings,
+    sources: list[Source],
+    checkpoint: Checkpoint | None,
+    account: Account,
+    stack: ExitStack,
+) -> Job:
+    """Everything a run works with; a new job's checkpoint is created here."""
+    try:
+        if all(source.shape.format == "csv" for source in sources):
+            refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
+        columns = [_columns(source, settings, account) for source in sources]
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
+    identity = _identity(settings, sources, columns, account)
+    if checkpoint is None:
+        checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
+        stack.callback(checkpoint.close)
+    else:
+        _check_settings(settings, checkpoint, identity)
+    results = None
+    if settings.results_path:
+        names = [source.name for source in sources]
+        results = ResultsFile(settings.results_path, checkpoint.state().results_bytes, names)
+        stack.callback(results.close)
+    mappers = [
+        Mapper(index, settings.rules, account.schema, resolved) for index, resolved in enumerate(columns)
+    ]
+    carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
+    return Job(settings, sources, mappers, checkpoint, results, account, frozenset.union(*carried))
+
+
+def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
+    if source.shape.format != "csv":
+        return None
+    return resolve_columns(source.shape.columns, settings.rules, account.schema)
+
+
+def _identity(
+    settings: Settings, sources: Sequence[Source], columns: Sequence[Columns | None], account: Account
+) -> Identity:
+    return Identity(
+        sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
+        settings={
+            "id_property": settings.id_property,
+            "object_type": settings.object_type,
+            "map": dict(sorted(settings.mapped.items())),
+            "ignore": sorted(settings.ignored),
+            "include_superseded": settings.include_superseded,
+            # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
+            "columns": [
+                {str(index): name for index, name in resolved.names.items()} if resolved else None
+                for resolved in columns
+            ],
+        },
+        results=settings.results_path is not None,
+        portal=account.portal,
+    )
+
+
+def _check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
+    if len(known.sources) != len(sources):
+        raise CheckpointError(
+            f"{path} belongs to a job of {len(known.sources)} sources, these are {len(sources)}; "
+            "name the same ones, or another --checkpoint"
+        )
+    for before, source in zip(known.sources, sources, strict=True):
+        if before.fingerprint != source.fingerprint:
+            raise CheckpointError(
+                f"{path} belongs to another file than {source.name} (its size or content differs from "
+                f"{before.name}'s); name another --checkpoint, or start over with --restart"
+            )
+        if before.shape != source.shape:
+            raise CheckpointError(
+                f"{source.name} was read as {_shape(before.shape)} before, and is {_shape(source.shape)} now"
+            )
+
+
+def _shape(shape: Shape) -> str:
+    return f"{shape.format} with delimiter {shape.delimiter!r}" if shape.delimiter else str(shape.format)
+
+
+def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
+    known = checkpoint.identity()
+    if known.portal and identity.portal and known.portal != identity.portal:
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to account {known.portal}, this token to account {identity.portal}; "
+            "use the token of that account, or another --checkpoint"
+        )
+    changed = _differences(known.settings, identity.settings)
+    if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
+        raise CheckpointError(
+            f"settings that change what is written differ from those the job was begun with: {changed}; "
+            "go back to those, or say --accept-changed-settings"
+        )
+    if changed or (identity.portal and not known.portal):
+        kept = identity.portal or known.portal
+        checkpoint.accept(replace(identity, portal=kept), changed)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
+    )

@@ -1,0 +1,348 @@
+"""One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from uploader.core.batching import Batcher
+from uploader.core.calendar import seconds_to_midnight
+from uploader.core.model import Slice, Tallies
+from uploader.core.outcome import LONG_PAUSES, Cause, Verdict
+from uploader.core.pacing import InFlightCap, SendLog
+from uploader.core.summary import Summary
+from uploader.core.wire import paths
+from uploader.edges.background import Background, Offload
+from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.hubspot import HubSpot, Transport
+from uploader.errors import SourceError, StorageError, UploaderError
+from uploader.run.collector import Collector
+from uploader.run.feed import Feed
+from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
+from uploader.run.preflight import Account, Preflight
+from uploader.run.producer import QUEUE_SLICES, Producer
+from uploader.run.sender import Sender
+from uploader.run.slots import Slots
+from uploader.run.stop import StopRun
+from uploader.run.worker import Worker
+from uploader.settings import OnLongPause, Settings
+
+#: Kept between two sends that are a window apart, for what they may gain on each other on the way.
+JITTER_MARGIN_SECONDS = 0.1
+#: Batches under way at the start; `InFlightCap` finds the rest.
+_START_IN_FLIGHT = 32
+_WATCH_SECONDS = 0.2
+#: Past the reset itself, since clocks differ.
+_RESET_GRACE_SECONDS = 5.0
+_MIGRATION_SECONDS = 3_600.0
+
+
+@dataclass(slots=True)
+class Seams:
+    """Where tests put other things than the world: each default is the real one."""
+
+    transport: Callable[[Settings], Transport] = lambda settings: HubSpot(settings.base_url, settings.token)
+    offload: Callable[[str], Offload] = Background
+    roll: Callable[[], float] = random.random
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    jitter_margin_seconds: float = JITTER_MARGIN_SECONDS
+
+
+@dataclass(slots=True)
+class View:
+    """What a display needs to know, at one moment."""
+
+    tallies: Tallies
+    elapsed_seconds: float
+    bytes_read: int
+    bytes_total: int | None
+    on_wire: int
+    quota: str
+    pause: Cause | None
+    pause_seconds: float
+    failing_seconds: float
+    failure: str
+    held_back: int
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What a running job is made of."""
+
+    job: Job
+    collector: Collector
+    feed: Feed
+    queue: asyncio.Queue[Slice | None]
+    workers: list[Worker] = field(default_factory=list)
+
+
+class Run:
+    """`run` once; `stop` may be called at any time from the same loop, a second time to stop at once."""
+
+    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
+        self.settings = settings
+        self.seams = seams or Seams()
+        self.account: Account | None = None
+        self.sender: Sender | None = None
+        self.started = asyncio.Event()  #: the account is known and rows are moving
+        self._clock = asyncio.get_running_loop().time
+        self._parts: _Parts | None = None
+        self._halted = asyncio.Event()
+        self._halt: tuple[Cause, str] | None = None
+        self._crash: Exception | None = None
+        self._signal = 0
+        self._at_once = asyncio.Event()
+
+    def stop(self, signal: int = 0) -> None:
+        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
+        if self._halt and self._halt[0] is Cause.SIGNAL:
+            self._at_once.set()
+        self._signal = self._signal or signal
+        self._end(Cause.SIGNAL, "interrupted")
+
+    async def run(self) -> Summary:
+        """Run the job, or what is left of it. UploaderError where it can't start."""
+        reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
+        try:
+            with ExitStack() as stack:
+                return await self._run(reader, writer, stack)
+        finally:
+            reader.close()
+            writer.close()
+
+    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
+        settings = self.settings
+        sources = await reader.run(lambda: open_sources(settings))
+        lock_job(settings, stack)
+        checkpoint = find_checkpoint(settings, sources, stack)
+        known = checkpoint.state() if checkpoint else State()
+        if known.state == "complete":
+            return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
+        transport = self.seams.transport(settings)
+        try:
+            self._make_sender(transport, known.tallies)
+            account = await self._until_halted(self._look())
+            if account is None:
+                return self._summary(known)
+            job = open_job(settings, sources, checkpoint, account, stack)
+            return await self._move(job, reader, writer)
+        finally:
+            await transport.close()
+
+    def view(self) -> View | None:
+        """Where the run stands; None before rows move."""
+        parts, sender = self._parts, self.sender
+        if parts is None or sender is None:
+            return None
+        sizes = [source.size_bytes for source in parts.job.sources]
+        now = self._clock()
+        return View(
+            tallies=parts.collector.tallies,
+            elapsed_seconds=parts.collector.elapsed_seconds,
+            bytes_read=parts.feed.bytes_read,
+            bytes_total=None if None in sizes else sum(size or 0 for size in sizes),
+            on_wire=sender.on_wire,
+            quota=str(sender.log.slowest),
+            pause=sender.pausing,
+            pause_seconds=max(0.0, sender.paused_until - now),
+            failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
+            failure=sender.last_failure,
+            held_back=parts.feed.batcher.held_back,
+        )
+
+    # --- before the first write ---
+
+    def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
+        log = SendLog(self.settings.rate, self.seams.jitter_margin_seconds)
+        cap = InFlightCap(_START_IN_FLIGHT, self.settings.max_in_flight)
+        self.sender = Sender(transport, log, cap, tallies, self._clock)
+
+    async def _look(self) -> Account:
+        assert self.sender is not None
+        settings = self.settings
+        preflight = Preflight(
+            self.sender,
+            paths(settings.api_version, settings.object_type),
+            settings.first_contact_seconds,
+            self.seams.roll,
+        )
+        self.account = await preflight.look(settings.id_property)
+        return self.account
+
+    async def _until_halted(self, work: Coroutine[Any, Any, Account]) -> Account | None:
+        """The result of `work`, or None where the run was halted first."""
+        task = asyncio.ensure_future(work)
+        halted = asyncio.ensure_future(self._halted.wait())
+        try:
+            await asyncio.wait({task, halted}, return_when=asyncio.FIRST_COMPLETED)
+            return await task if task.done() else None
+        except StopRun as stop:
+            self._end(stop.cause, stop.reason)
+            return None
+        finally:
+            for waiting in (task, halted):
+                waiting.cancel()
+            await asyncio.gather(task, halted, return_exceptions=True)
+
+    # --- while rows move ---
+
+    async def _move(self, job: Job, reader: Offload, writer: Offload) -> Summary:
+        parts = self._assemble(job, writer)
+        producer = Producer(
+            job.sources,
+            job.mappers,
+            parts.collector.committed.progress,
+            parts.collector.committed.lost_below,
+            reader,
+        )
+        helpers = [
+            self._task(producer.produce(parts.queue, parts.feed.arrived)),
+            self._task(parts.collector.commit_regularly()),
+            self._task(self._watch()),
+        ]
+        workers = [self._task(worker.work()) for worker in parts.workers]
+        self.started.set()
+        try:
+            all_done = asyncio.ensure_future(asyncio.wait(workers))
+            halted = asyncio.ensure_future(self._halted.wait())
+            await asyncio.wait({all_done, halted}, return_when=asyncio.FIRST_COMPLETED)
+            halted.cancel()
+            await self._drain(parts.workers, workers)
+            await all_done
+        finally:
+            for task in (*workers, *helpers):
+                task.cancel()
+            await asyncio.gather(*workers, *helpers, return_exceptions=True)
+        return await self._close_books(parts)
+
+    def _assemble(self, job: Job, writer: Offload) -> _Parts:
+        assert self.sender is not None
+        settings, sender = self.settings, self.sender
+        collector = Collector(job.checkpoint, job.results, writer, self._clock, settings.max_failures)
+        # What the preflight has cost stands in the books too.
+        collector.tallies.requests, collector.tallies.throttled = (
+            sender.tallies.requests,
+            sender.tallies.throttled,
+        )
+        sender.tallies = collector.tallies
+        queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
+        feed = Feed(queue, Batcher(), collector.read)
+        slots = Slots(sender.cap)
+        workers = [
+            Worker(
+                feed,
+                sender,
+                slots,
+                collector,
+                paths=paths(settings.api_version, settings.object_type),
+                columns=job.columns,
+                patience=self._patience,
+                roll=self.seams.roll,
+            )
+            for _ in range(settings.max_in_flight)
+        ]
+        self._parts = _Parts(job, collector, feed, queue, workers)
+        return self._parts
+
+    def _patience(self, verdict: Verdict) -> float | None:
+        """How long to wait for what ends by itself; None where the user would rather stop."""
+        cause = verdict.cause
+        if cause not in LONG_PAUSES or self.settings.on_long_pause is OnLongPause.STOP:
+            return None
+        if verdict.pause_seconds:
+            return verdict.pause_seconds
+        if cause is Cause.MIGRATION or self.account is None:
+            return _MIGRATION_SECONDS
+        account = self.account
+        rest = seconds_to_midnight(self.seams.wall_clock(), account.time_zone, account.utc_offset_seconds)
+        return rest + _RESET_GRACE_SECONDS
+
+    async def _watch(self) -> None:
+        """Stop the run when nothing succeeds for long."""
+        sender, settings = self.sender, self.settings
+        assert sender is not None
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            limit = settings.outage_seconds if sender.ever_answered else settings.first_contact_seconds
+            since = sender.failing_since
+            if since is not None and self._clock() - since > limit:
+                raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.ensure_future(self._guard(work))
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """What ends one task for a reason ends the run for it."""
+        try:
+            await work
+        except StopRun as stop:
+            self._end(stop.cause, stop.reason)
+        except StorageError as error:
+            self._end(Cause.STORAGE, str(error))
+        except SourceError as error:
+            self._end(Cause.SOURCE, str(error))
+        except Exception as error:  # noqa: BLE001  # raised again once the books are closed
+            self._crash = self._crash or error
+            self._end(Cause.OUTAGE, "crashed")
+
+    def _end(self, cause: Cause, reason: str) -> None:
+        if self._halt is None:
+            self._halt = (cause, reason)
+        self._halted.set()
+
+    # --- the end ---
+
+    async def _drain(self, workers: list[Worker], tasks: list[asyncio.Task[None]]) -> None:
+        """Let what is on the wire end and be booked; nothing new leaves."""
+        if not self._halted.is_set():
+            return
+        assert self.sender is not None
+        for worker, task in zip(workers, tasks, strict=True):
+            worker.draining = True
+            if not worker.on_wire:
+                task.cancel()
+        patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
+        at_once = asyncio.ensure_future(self._at_once.wait())
+        drained = asyncio.ensure_future(asyncio.wait(tasks))
+        await asyncio.wait({at_once, drained}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        at_once.cancel()
+        for task in tasks:
+            task.cancel()
+        await drained
+
+    async def _close_books(self, parts: _Parts) -> Summary:
+        collector = parts.collector
+        is_done = parts.feed.exhausted and collector.tallies.open == 0 and self._crash is None
+        state = "complete" if is_done else "stopped"
+        reason = "" if is_done or self._halt is None else f"{self._halt[0]}: {self._halt[1]}"
+        clean = not parts.feed.batcher.may_be_lost() and not any(w.on_wire for w in parts.workers)
+        try:
+            await collector.commit(state=state, reason=reason, clean=clean)
+        except StorageError as error:
+            if self._crash is None:
+                self._halt = (Cause.STORAGE, str(error))
+        if self._crash is not None:
+            raise self._crash
+        return self._summary(collector.committed)
+
+    def _summary(self, state: State) -> Summary:
+        if state.state == "complete":
+            return Summary(state.tallies, "complete", elapsed_seconds=state.elapsed_seconds)
+        assert self._halt is not None
+        cause, reason = self._halt
+        text = f"{cause}: {reason}"
+        return Summary(state.tallies, "stopped", text, state.elapsed_seconds, cause, self._signal)
+
+
+async def run_upload(settings: Settings, seams: Seams | None = None) -> Summary:
+    """Run a job without a display."""
+    with contextlib.suppress(asyncio.CancelledError):
+        return await Run(settings, seams).run()
+    raise UploaderError("cancelled")
+
+
+__all__ = ["Checkpoint", "Run", "Seams", "View", "run_upload"]

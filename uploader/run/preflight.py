@@ -1,0 +1,94 @@
+"""What is asked before the first write: which account it is, and which properties it has. Reads only."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uploader.core.mapping import EMAIL, Schema
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, classify
+from uploader.core.retry import backoff_seconds
+from uploader.core.wire import Paths, Reply
+from uploader.edges.hubspot import Call
+from uploader.errors import SettingsError
+from uploader.run.sender import Sender
+from uploader.run.stop import StopRun
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account a token belongs to; fields are empty where the token may not ask."""
+
+    portal: str = ""
+    kind: str = ""
+    time_zone: str = ""
+    utc_offset_seconds: float = 0.0
+    schema: Schema | None = None
+
+
+class Preflight:
+    """Asks patiently: a busy or starting server gets as long as the settings say."""
+
+    def __init__(
+        self, sender: Sender, paths: Paths, patience_seconds: float, roll: Callable[[], float] = random.random
+    ) -> None:
+        self._sender = sender
+        self._paths = paths
+        self._patience_seconds = patience_seconds
+        self._roll = roll
+        self._clock = asyncio.get_running_loop().time
+
+    async def look(self, id_property: str) -> Account:
+        """Two requests. StopRun if no request could pass later either."""
+        details = (await self._ask(self._paths.account, may_be_refused=True)).body or {}
+        properties = await self._ask(self._paths.properties, may_be_refused=True)
+        if properties.status == 404:
+            raise StopRun(Cause.ADDRESS, f"HTTP 404 from {self._paths.properties}: {properties.message}")
+        schema = Schema.decode(properties.body) if properties.ok and properties.body else None
+        if schema is not None:
+            _check_id_property(id_property, schema)
+        offset = details.get("utcOffsetMilliseconds")
+        return Account(
+            portal=str(details.get("portalId") or ""),
+            kind=str(details.get("accountType") or ""),
+            time_zone=str(details.get("timeZone") or ""),
+            utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,
+            schema=schema,
+        )
+
+    async def _ask(self, path: str, *, may_be_refused: bool) -> Reply:
+        """Send until there is a definite answer. A 403 or 404 is one where it `may_be_refused`."""
+        failures = 0
+        while True:
+            sent_at = self._clock()
+            reply = await self._sender.send(Call("GET", path))
+            if reply.ok and reply.readable:
+                self._sender.succeeded()
+                return reply
+            if may_be_refused and reply.status in {403, 404}:
+                return reply
+            verdict = classify((), reply)
+            if verdict.action is Action.PAUSE and verdict.cause:
+                self._sender.pause(verdict.cause, verdict.pause_seconds or self._sender.log.quota.seconds)
+            elif verdict.action is not Action.RETRY:
+                raise StopRun(verdict.cause or Cause.ADDRESS, verdict.reason)
+            failures += 1
+            if verdict.cause not in LONG_PAUSES:
+                self._sender.failed(verdict.reason, sent_at)
+            await self._wait(backoff_seconds(failures, self._roll()))
+
+    async def _wait(self, seconds: float) -> None:
+        since = self._sender.failing_since
+        if since is not None and self._clock() + seconds - since > self._patience_seconds:
+            raise StopRun(Cause.OUTAGE, self._sender.last_failure)
+        await asyncio.sleep(seconds)
+
+
+def _check_id_property(name: str, schema: Schema) -> None:
+    if name not in schema.labels:
+        raise SettingsError(f"--id-property {name!r}: there is no such property in this account")
+    # What the API says of email's uniqueness differs between accounts; it always works as a key.
+    if name not in schema.unique and name != EMAIL:
+        raise SettingsError(
+            f"--id-property {name!r}: its values are not unique in this account; HubSpot can't upsert by it"
+        )

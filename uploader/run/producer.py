@@ -1,0 +1,66 @@
+"""Reads the sources, maps rows to records and queues them in slices. Reading blocks, so it runs offloaded."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+
+from uploader.core.ledger import Progress
+from uploader.core.mapping import Mapper
+from uploader.core.model import Record, RowSlice, Slice
+from uploader.edges.background import Offload
+from uploader.edges.sources.base import Source
+
+#: Slices read ahead.
+QUEUE_SLICES = 4
+
+
+class Producer:
+    """From where `progress` says, row by row, without those that are settled already."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        mappers: Sequence[Mapper],
+        progress: Progress,
+        lost_below: int,
+        offload: Offload,
+    ) -> None:
+        self._sources = sources
+        self._mappers = mappers
+        self._progress = progress
+        self._lost_below = lost_below  # records before this position may have been sent by a killed run
+        self._offload = offload
+
+    async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
+        """Queue every slice, then the one sentinel. SourceError if a source can't be read on."""
+        slices = self._slices()
+        while True:
+            slice_ = await self._offload.run(lambda: next(slices, None))
+            await queue.put(slice_)
+            arrived()
+            if slice_ is None:
+                return
+
+    def _slices(self) -> Iterator[Slice]:
+        resume = self._progress.resume
+        position = resume.position
+        for index in range(resume.source, len(self._sources)):
+            mark = resume.mark if index == resume.source else None
+            for rows in self._sources[index].slices(mark):
+                yield self._slice(index, position, rows)
+                position += len(rows.rows)
+
+    def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
+        records, unsent = [], []
+        mapper = self._mappers[source]
+        resumed = first < self._progress.rows
+        for position, row in enumerate(rows.rows, first):
+            if resumed and self._progress.is_settled(position):
+                continue
+            mapped = mapper.map(position, row)
+            if isinstance(mapped, Record):
+                mapped.lost = position < self._lost_below
+                records.append(mapped)
+            else:
+                unsent.append(mapped)
+        bytes_read = sum(source.bytes_read() for source in self._sources[: source + 1])
+        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read)

@@ -1,0 +1,44 @@
+"""How many batches are under way at once. Only the waiting is here; the number is `InFlightCap`'s."""
+
+import asyncio
+from collections import deque
+from types import TracebackType
+
+from uploader.core.pacing import InFlightCap
+
+
+class Slots:
+    """A semaphore whose size moves. Served in turn."""
+
+    def __init__(self, cap: InFlightCap) -> None:
+        self.in_use = 0
+        self._cap = cap
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        if self.in_use < self._cap.limit and not self._waiting:
+            self.in_use += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self.in_use -= 1
+        while self._waiting and self.in_use < self._cap.limit:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.in_use += 1  # handed over: nobody can slip in between
+                turn.set_result(None)

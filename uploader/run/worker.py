@@ -1,0 +1,235 @@
+"""What a worker does with a batch until every record of it is settled. Decisions come from `core`."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from uploader.core import readback, wire
+from uploader.core.model import Outcome, Record, Refusal, Settlement
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify
+from uploader.core.retry import History, Next, backoff_seconds, decide
+from uploader.edges.hubspot import Call
+from uploader.run.collector import Collector
+from uploader.run.feed import Feed
+from uploader.run.sender import Sender
+from uploader.run.slots import Slots
+from uploader.run.stop import StopRun
+
+#: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
+_READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
+#: A pause the server names no end of: the window of a burst 429.
+_BURST_SECONDS = 10.0
+#: Open rows up to which the end of a job counts as its tail (see `_probe`).
+_TAIL_RECORDS = wire.MAX_INPUTS
+
+
+@dataclass(slots=True)
+class Piece:
+    """A batch, or what is left of it, on its way through attempts."""
+
+    records: Sequence[Record]
+    history: History = field(default_factory=History)
+
+    @property
+    def position(self) -> int:
+        return self.records[0].position
+
+
+class Worker:
+    """Draws a batch, delivers it in place, draws the next.
+
+    In place: a bounded queue that its own readers refill can deadlock.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        sender: Sender,
+        slots: Slots,
+        collector: Collector,
+        *,
+        paths: wire.Paths,
+        columns: Collection[str],
+        patience: Callable[[Verdict], float | None],
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        """`patience`: how many seconds to wait where a verdict says STOP; None to stop indeed."""
+        self.on_wire = False  #: a request of this worker is out: let it end and be booked
+        self.draining = False  #: what is on the wire is the last
+        self._feed = feed
+        self._sender = sender
+        self._slots = slots
+        self._collector = collector
+        self._paths = paths
+        self._columns = columns
+        self._patience = patience
+        self._roll = roll
+        self._clock = asyncio.get_running_loop().time
+
+    async def work(self) -> None:
+        while not self.draining:
+            async with self._slots:
+                batch = await self._feed.draw()
+                if batch is None:
+                    return
+                await self._deliver(batch)
+
+    async def _deliver(self, batch: list[Record]) -> None:
+        """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
+        history = History(successes_seen=self._sender.successes)
+        pieces = [(0.0, batch[0].position, Piece(batch, history))]
+        while pieces and not self.draining:
+            due, _, piece = heapq.heappop(pieces)
+            await asyncio.sleep(max(0.0, due - self._clock()))
+            for wait, follower in await self._attempt(piece):
+                heapq.heappush(pieces, (self._clock() + wait, follower.position, follower))
+
+    async def _attempt(self, piece: Piece) -> list[tuple[float, Piece]]:
+        """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
+        call = Call("POST", self._paths.upsert, wire.encode_batch(piece.records))
+        sent_at = self._clock()
+        reply = await self._sender.send(call, on_wire=self._note_wire)
+        verdict = classify(piece.records, reply, self._columns)
+        self._note(verdict, sent_at)
+        history = piece.history.after(verdict, self._sender.successes)
+        rest = list(verdict.unresolved)
+        whole = len(rest) == len(piece.records)
+        following = decide(verdict, len(rest), history, whole=whole)
+        self._collector.count_reply(reply, retried=following is Next.AGAIN)
+        self._book(verdict, history)
+        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
+            for record in rest:
+                record.lost = True
+        if verdict.pending:
+            await self._await_pending(list(verdict.pending), history, verdict.reason)
+        return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
+
+    async def _follow(self, following: Next, verdict: Verdict, rest: Piece) -> list[tuple[float, Piece]]:
+        match following:
+            case Next.FINISH:
+                return []
+            case Next.AGAIN:
+                await self._probe(rest)
+                return [(backoff_seconds(max(1, rest.history.failures), self._roll()), rest)]
+            case Next.AT_ONCE:
+                self._pause(verdict)
+                return [(0.0, rest)]
+            case Next.HALVE:
+                middle = len(rest.records) // 2
+                halves = rest.records[:middle], rest.records[middle:]
+                return [(0.0, Piece(half, rest.history.of_half())) for half in halves]
+            case Next.REFUSE:
+                self._settle([self._rejected(rest.records[0], verdict.refusal, rest.history)])
+            case Next.GIVE_UP:
+                await self._give_up(rest.records[0], rest.history, verdict.reason)
+            case Next.STOP:
+                assert verdict.cause is not None
+                seconds = self._patience(verdict)
+                if seconds is not None:
+                    self._sender.pause(verdict.cause, seconds)
+                    return [(0.0, rest)]
+                raise StopRun(verdict.cause, verdict.reason)
+        return []
+
+    # --- what a reply means for the run ---
+
+    def _note_wire(self, out: bool) -> None:
+        self.on_wire = out
+
+    def _note(self, verdict: Verdict, sent_at: float) -> None:
+        settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
+        if settled or verdict.action is Action.SPLIT:
+            # A refusal is a definite answer too: the server is there and works.
+            self._sender.succeeded()
+        elif verdict.cause not in LONG_PAUSES:
+            self._sender.failed(verdict.reason, sent_at)
+
+    def _pause(self, verdict: Verdict) -> None:
+        if verdict.action is Action.PAUSE and verdict.cause:
+            default = self._sender.log.quota.seconds if verdict.cause is Cause.BURST else _BURST_SECONDS
+            self._sender.pause(verdict.cause, verdict.pause_seconds or default)
+
+    async def _probe(self, rest: Piece) -> None:
+        """At the tail of a job no other request is left that could succeed, so none would ever count.
+
+        A record that breaks the server each time would keep the run from ending. One cheap request tells
+        whether the server is there: if so, the next failure is the record's own.
+        """
+        feed, history = self._feed, rest.history
+        is_tail = feed.exhausted and feed.batcher.open_records <= _TAIL_RECORDS
+        if is_tail and history.failures > 1 and history.successes_seen == self._sender.successes:
+            reply = await self._sender.send(Call("GET", self._paths.account), on_wire=self._note_wire)
+            if reply.readable and reply.status < 423:
+                self._sender.succeeded()
+
+    # --- the books ---
+
+    def _book(self, verdict: Verdict, history: History) -> None:
+        attempts = history.attempts + 1
+        confirmed = [
+            Settlement(
+                entry.record,
+                Outcome.CREATED if entry.new else Outcome.UPDATED,
+                entry.hubspot_id,
+                replayed=entry.record.lost and not entry.new,
+                attempts=attempts,
+            )
+            for entry in verdict.confirmed
+        ]
+        refused = [self._rejected(entry.record, entry.refusal, history) for entry in verdict.refused]
+        self._settle(confirmed + refused)
+
+    def _rejected(self, record: Record, refusal: Refusal | None, history: History) -> Settlement:
+        return Settlement(record, Outcome.REJECTED, attempts=history.attempts + 1, refusal=refusal)
+
+    def _settle(self, settlements: list[Settlement]) -> None:
+        self._collector.book(settlements)
+        records = [s.record for s in settlements]
+        self._feed.settle([record for record in records if isinstance(record, Record)])
+
+    # --- reading back ---
+
+    async def _await_pending(self, records: list[Record], history: History, reason: str) -> None:
+        """What was accepted without being confirmed: ask for it a few times, then say so."""
+        for count in range(_READ_BACKS):
+            await asyncio.sleep(_READ_BACK_SECONDS * 2**count)
+            if self.draining:
+                return
+            found = await self._read_back(records)
+            self._settle(found)
+            settled = {settlement.record.position for settlement in found}
+            records = [record for record in records if record.position not in settled]
+            if not records:
+                return
+        refusal = Refusal("PENDING", reason or "accepted, but not found by reading back")
+        self._settle(
+            [Settlement(r, Outcome.PENDING, attempts=history.attempts + 1, refusal=refusal) for r in records]
+        )
+
+    async def _give_up(self, record: Record, history: History, reason: str) -> None:
+        """The last attempt may have been applied: ask, and abandon what is not there."""
+        found = await self._read_back([record])
+        refusal = Refusal("NO_ANSWER", reason)
+        self._settle(
+            found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
+        )
+
+    async def _read_back(self, records: list[Record]) -> list[Settlement]:
+        """The records that HubSpot holds as they were sent. Whether they were new can't be told any more."""
+        body = wire.encode_read(
+            records[0].id_property, [record.key for record in records], readback.wanted_properties(records)
+        )
+        sent_at = self._clock()
+        reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._note_wire)
+        if not reply.ok or not reply.readable:
+            self._sender.failed(f"reading back: HTTP {reply.status}", sent_at)
+            return []
+        self._sender.succeeded()
+        settlements = []
+        for record in records:
+            held = readback.confirmed_by(record, reply.results)
+            if held:
+                settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
+        return settlements

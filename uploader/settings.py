@@ -1,0 +1,165 @@
+"""What a run is told: one frozen value, checked in one place. Reading options or files is not done here.
+
+Raise `SettingsError`, one message per bad field.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from uploader.core.mapping import EMAIL, Rules
+from uploader.core.pacing import Quota, parse_quota
+from uploader.core.wire import VERSIONS
+from uploader.errors import SettingsError
+
+BASE_URL = "https://api.hubapi.com"
+
+
+class OnLongPause(StrEnum):
+    WAIT = "wait"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """How many rows may fail in one invocation. A share counts once enough rows are settled."""
+
+    count: int | None = None
+    share: float | None = None
+
+    ENOUGH_ROWS = 1_000
+
+    def exceeded(self, failed: int, rows: int) -> bool:
+        """`rows`: all that were read, since invalid ones are settled long before their neighbours."""
+        if self.count is not None:
+            return failed > self.count
+        return self.share is not None and rows >= self.ENOUGH_ROWS and failed > self.share * rows
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run needs to know. `token` never shows in a repr, a log or an error."""
+
+    sources: tuple[str, ...]
+    token: str = field(repr=False)
+    id_property: str = EMAIL
+    object_type: str = "contacts"
+    checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
+    results: Path | None = None  #: default: the first source's path + ".results.csv"
+    write_results: bool = True
+    base_url: str = BASE_URL
+    api_version: str = "v3"
+    rate: Quota | None = None  #: a cap; None: what the headers allow
+    max_in_flight: int = 256
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    include_superseded: bool = False
+    format: Literal["csv", "ndjson"] | None = None  #: None: found
+    delimiter: str | None = None  #: None: found
+    max_failures: FailureLimit = FailureLimit(share=0.2)
+    restart: bool = False
+    accept_changed_settings: bool = False
+    on_long_pause: OnLongPause = OnLongPause.STOP
+    drain_timeout_seconds: float = 20.0
+    outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
+    first_contact_seconds: float = 15.0  #: the same where nothing ever has
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise SettingsError("name at least one source file (or - for stdin)")
+        if self.sources.count("-") > 1:
+            raise SettingsError("stdin (-) can be a source only once")
+        check_token(self.token)
+        check_base_url(self.base_url)
+        if self.api_version not in VERSIONS:
+            raise SettingsError(f"--api-version {self.api_version} is none of {', '.join(VERSIONS)}")
+        if self.id_property == "hs_object_id":
+            raise SettingsError("HubSpot upserts by email or a unique property, not by hs_object_id")
+        for option, name in (("--id-property", self.id_property), ("--object-type", self.object_type)):
+            if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
+                raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
+        if not 1 <= self.max_in_flight <= 1_000:
+            raise SettingsError("--max-in-flight takes a number from 1 to 1000")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise SettingsError("--delimiter takes one character, such as ';'")
+        if "-" in self.sources and self.checkpoint is None:
+            raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.checkpoint or Path(f"{self.sources[0]}.checkpoint")
+
+    @property
+    def results_path(self) -> Path | None:
+        if not self.write_results:
+            return None
+        if self.results is None and self.sources[0] == "-":
+            return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
+        return self.results or Path(f"{self.sources[0]}.results.csv")
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(
+            id_property=self.id_property,
+            mapped=self.mapped,
+            ignored=self.ignored,
+            include_superseded=self.include_superseded,
+        )
+
+
+def check_token(token: str) -> None:
+    """A token travels in a header: visible ASCII only. The text never repeats it."""
+    if not token:
+        raise SettingsError("no token: set HUBSPOT_ACCESS_TOKEN, or name a file with --token-file")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError("the token holds characters that no HubSpot token has (a line break, a blank?)")
+
+
+def check_base_url(url: str) -> None:
+    """The token goes over TLS only; plain http is for this machine itself."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsError(f"--base-url {url!r} is no URL: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+        raise SettingsError(f"--base-url {url!r} is no URL such as {BASE_URL}")
+    if parts.username or parts.password:
+        raise SettingsError("--base-url must not carry a user name or password")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise SettingsError(
+            f"--base-url {url!r} would send the token unencrypted; use https (http is for localhost only)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_rate(text: str) -> Quota:
+    try:
+        return parse_quota(text)
+    except ValueError as error:
+        raise SettingsError(f"--rate {error}") from error
+
+
+def parse_failure_limit(text: str) -> FailureLimit:
+    """Read `N` or `P%`."""
+    found = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d{1,6})?)%", text.strip())
+    if not found or (found[2] and float(found[2]) > 100):
+        raise SettingsError(f"--max-failures {text!r} is neither a number nor a share such as 5%")
+    return FailureLimit(count=int(found[1])) if found[1] else FailureLimit(share=float(found[2]) / 100)
