@@ -50,7 +50,12 @@ class HubTransport:
 
 
 def make_hub(
-    *, quota: str = "190/10", latency_seconds: float = 0.0, seed: int = 0, daily_quota: int = 1_000_000, **scenario: object
+    *,
+    quota: str = "190/10",
+    latency_seconds: float = 0.0,
+    seed: int = 0,
+    daily_quota: int = 1_000_000,
+    **scenario: object,
 ) -> Hub:
     """A double whose clock starts with the loop's; `scenario` as in a scenario file."""
     settings = MockSettings(

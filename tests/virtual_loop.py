@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: an hour of waiting takes no time, a deadlock fails at once.
+"""An event loop whose clock jumps to the next timer: an hour takes no time, a deadlock fails at once.
 
 Only for code without sockets or threads: those live in real time.
 """

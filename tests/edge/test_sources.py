@@ -1,0 +1,319 @@
+"""Any source: compression, standard input, damage, what is refused at open, marks and identity."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+import threading
+import tracemalloc
+import zipfile
+import zlib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from uploader.core.model import Mark
+from uploader.edges.sources import open_source
+from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.errors import SourceError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ROWS = 3000
+CSV = b"email,first,note\n" + b"".join(b'u%d@x.com,F%d,"a, b"\n' % (i, i) for i in range(ROWS))
+NDJSON = b"".join(b'{"email":"u%d@x.com","age":%d}\n' % (i, i) for i in range(ROWS))
+
+COMPRESSIONS = {
+    "plain": lambda data: data,
+    "gzip": gzip.compress,
+    "gzip in members": lambda data: b"".join(
+        gzip.compress(data[i : i + 9999]) for i in range(0, len(data), 9999)
+    ),
+    "gzip padded": lambda data: gzip.compress(data) + bytes(600_000),
+    "zstd": zstd.compress,
+    "zstd in frames": lambda data: zstd.compress(data[:5000]) + zstd.compress(data[5000:]),
+    "zstd skippable": lambda data: b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd.compress(data),
+}
+
+
+def rows_in(source, start=None):
+    return [row for part in source.slices(start) for row in part.rows]
+
+
+class Dribble(io.RawIOBase):
+    """A pipe that gives a few bytes at a time."""
+
+    def __init__(self, data, size):
+        self._inner, self._size = io.BytesIO(data), size
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._inner.readinto(memoryview(buffer)[: self._size])
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS)
+@pytest.mark.parametrize("data", [CSV, NDJSON], ids=["csv", "ndjson"])
+def test_all_ways_in_give_the_same_rows_from_every_mark(tmp_path, data, compress):
+    path = tmp_path / "no name tells it.xlsx"
+    path.write_bytes(compress(data))
+    source = open_source(str(path))
+    slices = list(source.slices())
+    assert source.name == str(path)
+    assert source.bytes_read() == source.size_bytes == len(path.read_bytes())
+    assert slices[0].start == Mark(17, 2) if data is CSV else Mark(0, 1)
+    assert slices[-1].end == Mark(len(data), data.count(b"\n") + 1)
+    assert all(before.end == after.start for before, after in pairwise(slices))
+    assert all(len(part.rows) == SLICE_ROWS for part in slices)
+    rows = [row for part in slices for row in part.rows]
+    assert b"\n".join(row.raw for row in rows) + b"\n" == data[slices[0].start.offset :]
+    for index, part in enumerate(slices):
+        rest = rows[index * SLICE_ROWS :]
+        assert rows_in(source, part.start) == rest
+        stdin = open_source("-", stdin=io.BufferedReader(Dribble(path.read_bytes(), 777)))
+        assert (stdin.name, stdin.size_bytes, stdin.shape) == ("-", None, source.shape)
+        assert rows_in(stdin, part.start) == rest
+    assert rows_in(source, slices[-1].end) == []
+
+
+def test_stdin_can_be_read_once():
+    source = open_source("-", stdin=io.BytesIO(CSV))
+    assert len(rows_in(source)) == ROWS
+    with pytest.raises(SourceError, match="only once"):
+        rows_in(source)
+
+
+def test_a_named_pipe_is_read_like_stdin(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(CSV),))
+    writer.start()
+    source = open_source(str(path))
+    assert len(rows_in(source)) == ROWS
+    assert source.size_bytes is None
+    writer.join()
+
+
+# Damage
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("megabytes", [0, 3])
+def test_a_cut_archive_gives_its_rows_and_then_the_error(tmp_path, compress, megabytes):
+    noise = os.urandom(megabytes << 20).hex().encode()
+    data = CSV + b"".join(b"n@x.com,%b,\n" % noise[i : i + 200] for i in range(0, len(noise), 200))
+    path = tmp_path / "cut"
+    path.write_bytes(compress(data)[:-200])
+    source = open_source(str(path))
+    rows = []
+    with pytest.raises(SourceError, match=r"cut: the \w+ archive ends in the middle, after byte [\d,]+"):
+        for part in source.slices():
+            rows += part.rows
+    lines = data.split(b"\n")
+    assert len(rows) > (ROWS if megabytes else 0)
+    assert [row.raw for row in rows] == lines[1 : len(rows) + 1]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+def test_a_damaged_archive_gives_the_rows_before_the_damage(tmp_path, compress):
+    noise = os.urandom(6 << 20).hex().encode()
+    data = CSV + b"".join(b"n@x.com,%b,\n" % noise[i : i + 200] for i in range(0, len(noise), 200))
+    packed = bytearray(compress(data))
+    packed[len(packed) // 2 : len(packed) // 2 + 4000] = bytes(4000)
+    path = tmp_path / "damaged"
+    path.write_bytes(packed)
+    rows = []
+    with pytest.raises(SourceError, match=r"archive is damaged near its byte [\d,]+, after byte [\d,]+"):
+        for part in open_source(str(path)).slices():
+            rows += part.rows
+    assert len(rows) > ROWS
+
+
+def test_bytes_behind_an_archive_are_no_silence(tmp_path):
+    path = tmp_path / "tail"
+    path.write_bytes(gzip.compress(CSV) + b"garbage")
+    with pytest.raises(SourceError, match="damaged"):
+        rows_in(open_source(str(path)))
+
+
+@pytest.mark.parametrize("change", [b"more@x.com,a,b\n", None])
+def test_a_file_that_changes_while_it_is_read(tmp_path, change):
+    path = tmp_path / "growing.csv"
+    path.write_bytes(CSV)
+    source = open_source(str(path))
+    path.write_bytes(CSV + change if change else CSV[:-4000])
+    rows = []
+    with pytest.raises(SourceError, match="changed while it was read"):
+        for part in source.slices():
+            rows += part.rows
+    assert len(rows) > ROWS - 300
+
+
+def test_a_mark_behind_the_end_is_another_file(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(CSV))
+    with pytest.raises(SourceError, match="is it the same file"):
+        rows_in(open_source(str(path)), Mark(len(CSV) + 10, 9))
+
+
+# What is refused at open
+
+
+def _zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a", "b")
+    return file.getvalue()
+
+
+TEXT = "email,prénom\n" + "a@x.com,René\n" * 5
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "only blank lines"),
+        (b"\n \r\n\t\n", "only blank lines"),
+        (gzip.compress(b""), "is empty"),
+        (bz2.compress(CSV), "bunzip2"),
+        (lzma.compress(CSV), "unxz"),
+        (_zip(), "Excel"),
+        (gzip.compress(_zip()), "Excel"),
+        (gzip.compress(gzip.compress(CSV)), "compressed twice"),
+        (b"PAR1" + bytes(20), "Parquet"),
+        (b"a" * 257 + b"ustar" + b"a" * 100, "tar archive"),
+        (b"a,b\n1,\0\n", "binary"),
+        (b"\x7fELF" + bytes(40) + b"x" * 60, "binary"),
+        (TEXT.encode("utf-16"), "iconv -f UTF-16 -t UTF-8"),
+        (TEXT.encode("utf-16-le"), "iconv -f UTF-16 -t UTF-8"),
+        (TEXT.encode("utf-16-be"), "iconv -f UTF-16 -t UTF-8"),
+        (TEXT.encode("utf-32"), "iconv -f UTF-32 -t UTF-8"),
+        (TEXT.encode("utf-32-be"), "iconv -f UTF-32 -t UTF-8"),
+        (TEXT.encode("cp1252"), r"not UTF-8 \(line 1\).*iconv -f WINDOWS-1252"),
+        (CSV + "a,é,b\n".encode("cp1252") * 3, r"not UTF-8 \(line 3002\)"),
+    ],
+)
+def test_what_is_no_source_is_refused_with_a_way_out(tmp_path, data, says):
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=says) as raised:
+        open_source(str(path))
+    assert str(raised.value).startswith(f"{path}: ")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SourceError, match=says):
+        open_source("-", stdin=io.BytesIO(data))
+
+
+def test_paths_that_are_no_files(tmp_path):
+    for path, says in (
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "is a directory"),
+        ("a\0b", "can't be opened"),
+    ):
+        with pytest.raises(SourceError, match=says):
+            open_source(str(path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_without_permission(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(CSV)
+    path.chmod(0)
+    with pytest.raises(SourceError, match="permissions"):
+        open_source(str(path))
+
+
+def test_an_io_error_names_the_place():
+    class Failing(io.BytesIO):
+        def read1(self, size=-1):
+            if self.tell() > 100_000:
+                raise OSError(5, "Input/output error")
+            return super().read1(min(size, 50_000))
+
+    source = open_source("-", stdin=Failing(CSV * 5))
+    with pytest.raises(SourceError, match="reading fails after byte 150,000: .*Input/output"):
+        rows_in(source)
+
+
+# Slices, memory, identity
+
+
+def test_slices_close_by_bytes_too():
+    data = b"a,b\n" + b"".join(b"%d,%b\n" % (i, b"x" * 50_000) for i in range(100))
+    slices = list(open_source("-", stdin=io.BytesIO(data)).slices())
+    assert all(part.end.offset - part.start.offset < SLICE_BYTES + 60_000 for part in slices)
+    assert sum(len(part.rows) for part in slices) == 100
+
+
+def test_blank_lines_at_the_end_belong_to_a_slice():
+    data = b"a,b\n" + b"1,2\n" * SLICE_ROWS + b"\n" * 9
+    slices = list(open_source("-", stdin=io.BytesIO(data)).slices())
+    assert slices[-1].end.offset == len(data)
+    assert [len(part.rows) for part in slices] == [SLICE_ROWS, 0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'"u@x.com,stray,quote\n', b"x" * 999_999 + b" ", b"\n", b'u@x.com,"two\nlines",\n', b"u@x.com,a,b\n"],
+    ids=["stray quotes", "one line", "blank", "notes", "plain"],
+)
+def test_memory_does_not_grow_with_the_file(body):
+    """60 MB, out of an archive that is a thousandth of it."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b"email,first,last\nu@x.com,a,b\n")
+    packed += b"".join(packer.compress(body * (1_000_000 // len(body))) for _ in range(12)) + packer.flush()
+    tracemalloc.start()
+    try:
+        for part in open_source("-", stdin=io.BytesIO(packed)).slices():
+            assert len(part.rows) <= SLICE_ROWS
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_leaving_half_way_closes_the_file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(CSV)
+    source = open_source(str(path))
+    slices = source.slices()
+    next(slices)
+    slices.close()  # warnings are errors: a file left open would fail the test
+    assert 0 < source.bytes_read() <= len(CSV)
+    assert repr(source).startswith("<csv source")
+
+
+def test_the_fingerprint_is_of_content_and_never_of_name_or_time(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(CSV * 20)
+    two.write_bytes(CSV * 20)
+    os.utime(two, (1, 1))
+    assert open_source(str(one)).fingerprint == open_source(str(two)).fingerprint
+    assert open_source("-", stdin=io.BytesIO(CSV * 20)).fingerprint == (
+        open_source("-", stdin=io.BufferedReader(Dribble(CSV * 21, 1000))).fingerprint
+    )
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2), st.integers(0, 60_000))
+def test_another_content_has_another_fingerprint(tmp_path_factory, where, shift):
+    data = bytearray(CSV * 4)
+    path = tmp_path_factory.mktemp("f") / "a"
+    path.write_bytes(data)
+    before = open_source(str(path)).fingerprint
+    if where == 0:
+        data[40 + shift % 60_000] ^= 1
+    elif where == 1:
+        data[-1 - shift] ^= 1
+    else:
+        data += b"a@x.com,b,c\n"
+    path.write_bytes(data)
+    assert open_source(str(path)).fingerprint != before

@@ -1,0 +1,183 @@
+"""The whole pipeline against the double, in virtual time: every row ends right, whatever is answered."""
+
+from pathlib import Path
+
+import pytest
+from hub_transport import make_hub
+from jobs import Job, contacts, write_csv
+
+from uploader.core.outcome import Cause
+
+
+def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    hub = make_hub(quota=quota, latency_seconds=latency_seconds, **scenario)
+    return Job(source, hub, options or {})
+
+
+def test_every_row_of_a_clean_file_is_created(tmp_path):
+    rows = contacts(1_234)
+    run = job(tmp_path, rows)
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    assert summary.as_dict()["created"] == 1_234
+    run.check(rows, summary)
+
+
+def test_repeated_keys_end_as_the_last_row_says(tmp_path):
+    rows = [
+        {"email": f"C{i % 7}@Example.com" if i % 2 else f" c{i % 7}@example.com", "firstname": f"F{i}"}
+        for i in range(300)
+    ]
+    run = job(tmp_path, rows)
+    summary = run.run_virtual()
+    assert (summary.as_dict()["created"], summary.as_dict()["updated"]) == (7, 293)
+    run.check(rows, summary)
+
+
+def test_a_finished_job_sends_nothing_and_gives_the_same_code(tmp_path):
+    rows = contacts(150)
+    rows[3]["email"] = "nonsense"
+    run = job(tmp_path, rows)
+    first = run.run_virtual()
+    requests = run.hub.stats()["requests"]
+    second = run.run_virtual()
+    assert run.hub.stats()["requests"] == requests
+    assert first.exit_code == second.exit_code == 1
+    assert first.as_dict() == second.as_dict()
+
+
+BAD = "x@example.badtld"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"multi_status": False},
+        {"errors_without_trace_id": True},
+        {"group_errors": "trace_ids"},
+        {"errors_in_200": True},
+    ],
+    ids=str,
+)
+def test_every_poisoned_record_and_no_other_is_rejected(tmp_path, rules):
+    rows = contacts(500)
+    poisoned = [7, 150, 151, 499]
+    for i in poisoned:
+        rows[i]["email"] = f"{i}{BAD}"
+    run = job(tmp_path, rows, rules=rules)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [letter.row for letter in run.dead_letters()] == [i + 2 for i in poisoned]
+    assert {letter.outcome for letter in run.dead_letters()} == {"rejected"}
+    assert summary.exit_code == 1
+
+
+def test_one_poisoned_record_in_a_hundred_costs_at_most_fourteen_more_requests(tmp_path):
+    rows = contacts(100)
+    rows[42]["email"] = BAD
+    run = job(tmp_path, rows, rules={"multi_status": False})
+    summary = run.run_virtual()
+    assert run.hub.stats()["upserts"] <= 15
+    assert summary.as_dict()["rejected"] == 1
+
+
+def test_a_conflict_is_retried_once_and_then_refused_alone(tmp_path):
+    rows = contacts(100)
+    run = job(
+        tmp_path,
+        rows,
+        faults=[{"kind": "status", "status": 409, "shape": "with_id", "keys": ["c5@example.com"]}],
+    )
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    (letter,) = run.dead_letters()
+    assert (letter.row, letter.category, letter.existing_id != "") == (7, "CONFLICT", True)
+    assert run.hub.stats()["upserts"] <= 16
+
+
+ANSWERS = {
+    "503 now and then": {"kind": "status", "status": 503, "rate": 0.3},
+    "503, written all the same": {"kind": "status", "status": 503, "rate": 0.3, "applied": True},
+    "524, written all the same": {"kind": "status", "status": 524, "rate": 0.3, "applied": True},
+    "reset": {"kind": "reset", "rate": 0.3},
+    "reset after the write": {"kind": "reset", "rate": 0.3, "applied": True},
+    "half an answer": {"kind": "truncate", "rate": 0.3},
+    "HTML for JSON": {"kind": "garble", "shape": "html", "rate": 0.3},
+    "no JSON object": {"kind": "garble", "shape": "array", "rate": 0.3},
+    "invalid UTF-8": {"kind": "garble", "shape": "invalid_utf8", "rate": 0.3},
+    "wrong types": {"kind": "garble", "shape": "wrong_types", "rate": 0.3},
+    "an empty 2xx": {"kind": "no_op", "rate": 0.3},
+    "results left out": {"kind": "drop_results", "count": 3, "rate": 0.3},
+    "423": {"kind": "status", "status": 423, "rate": 0.3},
+    "429 of the window": {"kind": "status", "status": 429, "shape": "burst", "rate": 0.1},
+    "pending, written at once": {"kind": "batch_status", "status": "PENDING", "applied": True, "rate": 0.3},
+    "pending, written later": {"kind": "batch_status", "status": "PENDING", "late_seconds": 3, "rate": 0.3},
+    "409 of a race": {"kind": "status", "status": 409, "rate": 0.1},
+}
+
+
+@pytest.mark.parametrize("fault", ANSWERS.values(), ids=ANSWERS.keys())
+def test_the_account_and_the_books_are_right_whatever_is_answered(tmp_path, fault):
+    rows = contacts(900) + [
+        {"email": f"C{i}@EXAMPLE.com", "firstname": f"again {i}"} for i in range(0, 900, 9)
+    ]
+    run = job(tmp_path, rows, faults=[fault], options={"max_in_flight": 4})
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.state == "complete"
+    assert summary.as_dict()["abandoned"] == 0
+    created = sum(1 for contact in run.hub.objects(1e9))
+    assert created - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
+
+
+def test_a_record_that_only_breaks_the_server_is_abandoned_alone(tmp_path):
+    rows = contacts(1_000)
+    fault = {"kind": "status", "status": 502, "keys": ["c333@example.com"]}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [(letter.row, letter.outcome) for letter in run.dead_letters()] == [(335, "abandoned")]
+
+
+def test_a_record_that_breaks_the_server_at_the_very_end_does_not_keep_the_job_from_ending(tmp_path):
+    rows = contacts(130)
+    fault = {"kind": "status", "status": 502, "keys": ["c129@example.com"]}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [(letter.row, letter.outcome) for letter in run.dead_letters()] == [(131, "abandoned")]
+
+
+def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
+    rows = contacts(20_000)
+    fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}
+    run = job(tmp_path, rows, quota="190/10", faults=[fault])
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    assert summary.as_dict()["retries"] > 0
+    run.check(rows, summary)
+
+
+def test_an_outage_without_end_stops_the_run_with_all_rows_open(tmp_path):
+    rows = contacts(3_000)
+    fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 1}
+    run = job(tmp_path, rows, quota="190/10", latency_seconds=0.2, faults=[fault])
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.cause) == (75, Cause.OUTAGE)
+    assert summary.tallies.failed == 0
+    run.check(rows, summary)
+    run.hub.change_scenario(make_hub().scenario)
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    run.check(rows, summary)
+
+
+def test_a_server_that_never_answers_well_is_given_fifteen_seconds(tmp_path):
+    fault = {"kind": "status", "status": 503, "endpoint": "any"}
+    run = job(tmp_path, contacts(10), faults=[fault])
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.cause) == (75, Cause.OUTAGE)
+    assert run._clock < 20
+    assert not Path(f"{run.source}.checkpoint").exists()
