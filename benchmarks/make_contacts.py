@@ -11,6 +11,8 @@ that are plain nonsense and others only a server can refuse (0.25 % each), optio
 that the server will refuse.
 """
 
+# ruff: noqa: RUF001  # names in many scripts are the point
+
 import argparse
 import csv
 import time
@@ -21,6 +23,11 @@ from random import Random
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 HEADER = (
     "Email",
@@ -52,22 +59,24 @@ NOTE_SHARE = 0.75
 #: Keys a repeat can choose from: the last ones, and some from far back.
 CLOSE_KEYS, FAR_KEYS = 250, 5_000
 
-FIRST_NAMES = (
+FIRST_NAMES = _words(
     "Anna Ben Chloé Dmitri Elif Fatima Gábor Hiroshi Ingrid João Katarzyna Liam María Nadia Olga Priya "
     "Quentin Rosa Søren Thuy Uwe Vanessa Wanjiru Xavier Yusuf Zoë Łukasz Ælfgifu Šárka Jean-Luc O'Shea "
     "Дмитрий Ольга 伟 秀英 さくら 健太 محمد فاطمة Γιώργος Ελένη प्रिया राहुल 민준 서연 דוד נועה ธนา"
-).split()
-LAST_NAMES = (
+)
+LAST_NAMES = _words(
     "Schmidt Müller García O'Brien Nguyễn Kowalski Åkesson Dupont Rossi Öztürk Jensen Petrov Novák "
     "Fernández Smith-Jones McDonald Tanaka Yılmaz Szabó Popescu Weiß Østergård Hansen Silva Costa "
     "Иванов Смирнова 王 李 佐藤 鈴木 الأحمد Παπαδόπουλος शर्मा 김 박 כהן ใจดี"
-).split()
-ASCII_FIRST = "anna ben chloe dmitri elif fatima gabor hiroshi ingrid joao kasia liam maria nadia olga".split()
-ASCII_LAST = "schmidt mueller garcia obrien nguyen kowalski akesson dupont rossi ozturk jensen petrov".split()
-DOMAINS = (
+)
+ASCII_FIRST = _words(
+    "anna ben chloe dmitri elif fatima gabor hiroshi ingrid joao kasia liam maria nadia olga"
+)
+ASCII_LAST = _words("schmidt mueller garcia obrien nguyen kowalski akesson dupont rossi ozturk jensen petrov")
+DOMAINS = _words(
     "example.com example.org example.net mail.example.com kunde.example.de corp.example.co.uk "
     "post.example.fr example.io team.example.jp a-b.example.com"
-).split()
+)
 COMPANIES = (
     "Contoso",
     "Müller & Söhne GmbH",
@@ -289,9 +298,9 @@ def main() -> None:
         poison_every=options.poison_every,
         poison_share=options.poison_share,
     )
-    size = options.out.stat().st_size
-    seconds = time.monotonic() - started
-    print(f"{options.rows:,} rows, {size:,} bytes ({size / max(1, options.rows):.0f} a row) in {seconds:.1f} s")
+    size, seconds = options.out.stat().st_size, time.monotonic() - started
+    per_row = size / max(1, options.rows)
+    print(f"{options.rows:,} rows, {size:,} bytes ({per_row:.0f} a row) in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

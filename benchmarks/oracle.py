@@ -41,7 +41,28 @@ PROPERTIES = {
     "Message": "message",
 }
 STATUSES = frozenset(
-    "NEW OPEN IN_PROGRESS OPEN_DEAL UNQUALIFIED ATTEMPTED_TO_CONTACT CONNECTED BAD_TIMING".split()
+    {
+        "NEW",
+        "OPEN",
+        "IN_PROGRESS",
+        "OPEN_DEAL",
+        "UNQUALIFIED",
+        "ATTEMPTED_TO_CONTACT",
+        "CONNECTED",
+        "BAD_TIMING",
+    }
+)
+#: Of a summary: together they are the rows read.
+PARTS = (
+    "created",
+    "updated",
+    "unchanged",
+    "rejected",
+    "invalid",
+    "skipped",
+    "abandoned",
+    "pending",
+    "open",
 )
 #: An address in which nobody could see plain nonsense: one @, no blanks, a dot inside the domain.
 ADDRESS = re.compile(r"""[^@\s,;<>"()]+@[^@\s.,;<>"()]+(\.[^@\s.,;<>"()]+)+""")
@@ -113,7 +134,8 @@ def expect(path: Path) -> Expected:
 
 
 def _apply(expected: Expected, number: int, cells: list[str]) -> None:
-    properties = {name: value for name, cell in zip(expected.names, cells, strict=True) if (value := cell.strip())}
+    values = zip(expected.names, map(str.strip, cells), strict=True)
+    properties = {name: value for name, value in values if value}
     key = properties.get("email", "")
     contact = key.lower()
     expected.numbers.append(number)
@@ -188,7 +210,7 @@ def compare_results(
     replayed = 0
     with path.open(encoding="utf-8", newline="") as stream:
         for line in csv.DictReader(stream):
-            outcome, number, key = line["outcome"], int(line["row"]), line["key"]
+            outcome, number = line["outcome"], int(line["row"])
             counts[outcome] = counts.get(outcome, 0) + 1
             place = bisect_left(expected.numbers, number)
             if place == expected.rows or expected.numbers[place] != number:
@@ -201,15 +223,11 @@ def compare_results(
             if outcome == REPLAYED.get(fate):
                 replayed += 1
             elif outcome != WORDS[fate]:
-                differences.add(f"results: row {number} ({key!r}) is {outcome}, expected {WORDS[fate]}")
-            if hash(key) != expected.keys[place]:
-                differences.add(f"results: row {number} has the key {key!r}, the file another")
-            if line["hubspot_id"] and ids.get(key.lower()) != int(line["hubspot_id"]):
-                wanted = ids.get(key.lower())
-                differences.add(f"results: row {number} ({key!r}) has id {line['hubspot_id']}, not {wanted}")
+                differences.add(f"results: row {number} is {outcome}, expected {WORDS[fate]}")
+            _compare_key(line, expected.keys[place], ids, differences)
     if replayed > may_replay:
         differences.add(
-            f"results: {replayed:,} rows are updated where they made the contact; {may_replay:,} may be (replayed)"
+            f"results: {replayed:,} rows are updated where they made a contact, {may_replay:,} were replayed"
         )
     for place, was_seen in enumerate(seen):
         if not was_seen:
@@ -217,12 +235,24 @@ def compare_results(
     return counts
 
 
+def _compare_key(
+    line: Mapping[str, str], hashed: int, ids: Mapping[str, int], differences: Differences
+) -> None:
+    key, number = line["key"], line["row"]
+    if hash(key) != hashed:
+        differences.add(f"results: row {number} has the key {key!r}, the file another")
+    if line["hubspot_id"] and ids.get(key.lower()) != int(line["hubspot_id"]):
+        wanted = ids.get(key.lower())
+        differences.add(f"results: row {number} ({key!r}) has id {line['hubspot_id']}, not {wanted}")
+
+
 def compare_summary(
     expected: Expected, summary: Mapping[str, Any], differences: Differences, *, killed: bool
 ) -> None:
     created, replayed = expected.count(Fate.FIRST), summary["replayed"] if killed else 0
     differences.check("summary: rows", summary["rows"], expected.rows)
-    differences.check("summary: created + updated", summary["created"] + summary["updated"], expected.confirmed)
+    confirmed = summary["created"] + summary["updated"]
+    differences.check("summary: created + updated", confirmed, expected.confirmed)
     if not created - replayed <= summary["created"] <= created:
         differences.add(f"summary: created {summary['created']}, expected {created} (replayed: {replayed})")
     differences.check("summary: rejected", summary["rejected"], expected.count(Fate.REJECTED))
@@ -235,8 +265,7 @@ def compare_summary(
 
 def check_sums(summary: Mapping[str, Any], differences: Differences) -> None:
     """Law 1: at every commit, rows read are the outcomes and what is open."""
-    names = "created updated unchanged rejected invalid skipped abandoned pending open".split()
-    total = sum(summary[name] for name in names)
+    total = sum(summary[name] for name in PARTS)
     differences.check("summary: outcomes and open rows add up to", total, summary["rows"])
 
 

@@ -189,7 +189,9 @@ class Client:
             self.cpu_seconds = max(self.cpu_seconds, (int(fields[11]) + int(fields[12])) / _TICKS)
 
 
-def wait_for(client: Client, is_due: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> bool:
+def wait_for(
+    client: Client, is_due: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS
+) -> bool:
     """Until `is_due`; False where the client ended before."""
     for _ in _polls(POLL_SECONDS, seconds, what):
         if not client.running():

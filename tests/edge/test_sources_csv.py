@@ -68,12 +68,14 @@ def written(draw):
     return bom + file.getvalue().encode(), delimiter, rows, numbers
 
 
-@given(written())
-def test_what_csv_writer_wrote_is_read_back(case):
+@given(written(), st.sampled_from([2, 7, 100, 10_000]))
+def test_what_csv_writer_wrote_is_read_back(case, block_bytes):
     data, delimiter, rows, numbers = case
     # A cell whose inner lines look like rows of this file is refused by design; see the module's limits.
     assume(not any(delimiter in line for row in rows for cell in row for line in cell.split("\n")[1:]))
-    got = rows_of(data, delimiter=delimiter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
+        got = rows_of(data, delimiter=delimiter)
     assert [row.content for row in got] == rows
     assert [row.number for row in got] == numbers
 
@@ -219,6 +221,24 @@ def test_two_stray_quotes_in_the_same_column_take_no_rows_between(apart):
     assert len(rows) == 1000
     assert "not closed" in reason_of(rows[100])
     assert [n for n, row in enumerate(rows) if isinstance(row.content, Unreadable)] == [100]
+
+
+def test_one_row_inside_is_proof_of_a_stray_quote():
+    """Other lines there may be ragged or lack their address."""
+    rows = rows_of(HEADER + good(3) + 'z@x.com,"Z,Z,n\nragged\n,B,B,n\n' + good(1) + ',Y",Y,n\n')
+    assert len(rows) == 8
+    assert "not closed" in reason_of(rows[3])
+
+
+def test_a_row_of_two_lines_that_are_rows_each_is_two_rows():
+    rows = rows_of(HEADER + good(3) + 'z@x.com,"Z,Z,n\ny@x.com,Y",Y,n\n')
+    assert [row.number for row in rows] == [2, 3, 4, 5, 6]
+    assert "not closed" in reason_of(rows[3])
+
+
+def test_a_stray_quote_in_a_line_of_just_the_limit():
+    rows = rows_of(HEADER + good(1) + 'a,b,c,"' + "x" * (LINE_BYTES - 7) + "\n" + good(1))
+    assert [isinstance(row.content, Unreadable) for row in rows] == [False, True, False]
 
 
 def test_a_stray_quote_in_the_last_column_or_the_last_line():

@@ -13,7 +13,7 @@ import orjson
 
 from uploader.commands.progress import say
 from uploader.core.mapping import OWN_PREFIX
-from uploader.core.model import Unreadable
+from uploader.core.model import UNREADABLE, Unreadable
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
@@ -108,7 +108,9 @@ def _write_ndjson(checkpoint: Checkpoint, stream: TextIO) -> int:
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
     """The row's own fields, and ours."""
     source = identity.sources[letter.source]
-    content = reread(source.shape, letter.raw)
+    # What was not readable in its place may read well on its own, such as the torn end of a file.
+    readable = letter.category != UNREADABLE
+    content = reread(source.shape, letter.raw) if readable else Unreadable(letter.message)
     row: dict[str, object] = {}
     if isinstance(content, Mapping):
         row = dict(content)

@@ -10,7 +10,7 @@ Rules A column acts by its property's exact name, its exact label, or the user's
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.core.model import Outcome, Record, Row, Unreadable, Unsent, closed_value
+from uploader.core.model import UNREADABLE, Outcome, Record, Row, Unreadable, Unsent, closed_value
 from uploader.core.wire import UnencodableError, encode_input
 
 #: Columns that `failures` adds; never properties.
@@ -90,14 +90,14 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
                 names[index] = name
             else:
                 unmapped.append(column)
-    if unmapped:
-        raise MappingError(_unmapped_text(unmapped))
-    _refuse_clashes(header, names)
     if rules.id_property not in names.values():
         raise MappingError(
             f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); "
             f'say which with --map "COLUMN={rules.id_property}", or choose another with --id-property'
         )
+    if unmapped:
+        raise MappingError(_unmapped_text(unmapped))
+    _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
     return Columns(names, tuple(nameless), superseded)
 
@@ -176,7 +176,7 @@ class Mapper:
     def map(self, position: int, row: Row) -> Record | Unsent:
         content = row.content
         if isinstance(content, Unreadable):
-            return self._unsent(position, row, "", content.reason)
+            return self._unsent(position, row, "", content.reason, UNREADABLE)
         if isinstance(content, Mapping):
             return self._from_fields(position, row, content)
         return self._from_cells(position, row, content)
@@ -285,17 +285,17 @@ class Mapper:
             raw=row.raw,
         )
 
-    def _unsent(
-        self, position: int, row: Row, key: str, reason: str, outcome: Outcome = Outcome.INVALID
-    ) -> Unsent:
+    def _unsent(self, position: int, row: Row, key: str, reason: str, category: str = "INVALID") -> Unsent:
+        outcome = Outcome.SKIPPED if category == _SUPERSEDED else Outcome.INVALID
         values = (closed_value(self.rules.id_property, key),) if key else ()
-        return Unsent(position, self.source, row.number, key, values, outcome, reason, row.raw)
+        return Unsent(position, self.source, row.number, key, values, outcome, category, reason, row.raw)
 
     def _skipped(self, position: int, row: Row, key: str, later: str) -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, reason, Outcome.SKIPPED)
+        return self._unsent(position, row, key, reason, _SUPERSEDED)
 
 
+_SUPERSEDED = "SUPERSEDED"
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})
 
 

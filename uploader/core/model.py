@@ -39,6 +39,9 @@ class Unreadable:
     reason: str
 
 
+#: The category of a row whose content could not be read at all: its dead letter has bytes, and no cells.
+UNREADABLE = "UNREADABLE"
+
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
 #: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
 Content = Sequence[str] | Mapping[str, object] | Unreadable
@@ -91,6 +94,7 @@ class Unsent:
     key: str
     values: tuple[str, ...]  #: the closed value of its key, if it has one
     outcome: Outcome  #: INVALID or SKIPPED
+    category: str
     reason: str
     raw: bytes
 

@@ -1,7 +1,7 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -18,8 +18,8 @@ from uploader.settings import FailureLimit
 
 #: Half of the half second of work that a kill may cost; the other half is for the commit itself.
 COMMIT_SECONDS = 0.25
-#: At least so many rows may leave before a first commit.
-_LOST_ROWS = 5_000
+#: At least so many rows may leave between two commits without a commit of their own.
+_LOST_ROWS = 1_000
 
 
 class Collector:
@@ -58,8 +58,7 @@ class Collector:
         self._ledger.open(slice_)
         self.tallies.rows = self._ledger.rows
         self.book(
-            Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.outcome.value.upper(), u.reason))
-            for u in slice_.unsent
+            Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.reason)) for u in slice_.unsent
         )
 
     def book(self, settlements: Iterable[Settlement]) -> None:
@@ -128,11 +127,16 @@ class Collector:
                 self._superseding = superseding + self._superseding
                 raise
 
-    def _lost_below(self) -> int:
-        """Up to where rows may have been sent when a kill comes before the next commit: a generous guess.
+    async def cover(self, records: Sequence[Record]) -> None:
+        """Before these are sent: make sure that, after a kill, they are known to have been, perhaps.
 
-        It only decides which confirmations are called replayed.
+        It decides which confirmations of the next process are called replayed.
         """
+        if records[-1].position >= self.committed.lost_below:
+            await self.commit()
+
+    def _lost_below(self) -> int:
+        """Up to where rows may be sent before the next commit: as far as to the next three like the last."""
         since_last = self.tallies.rows - self.committed.progress.rows
         return self.tallies.rows + 3 * since_last + _LOST_ROWS
 

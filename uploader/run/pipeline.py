@@ -102,7 +102,7 @@ class Run:
         if self._halt and self._halt[0] is Cause.SIGNAL:
             self._at_once.set()
         self._signal = self._signal or signal
-        self._end(Cause.SIGNAL, "interrupted")
+        self._end(Cause.SIGNAL, "")
 
     async def run(self) -> Summary:
         """Run the job, or what is left of it. UploaderError where it can't start."""
@@ -318,8 +318,8 @@ class Run:
         collector = parts.collector
         is_done = parts.feed.exhausted and collector.tallies.open == 0 and self._crash is None
         state = "complete" if is_done else "stopped"
-        reason = "" if is_done or self._halt is None else f"{self._halt[0]}: {self._halt[1]}"
-        clean = not parts.feed.batcher.may_be_lost() and not any(w.on_wire for w in parts.workers)
+        reason = "" if is_done else self._reason()
+        clean = not parts.feed.batcher.may_be_lost()
         try:
             await collector.commit(state=state, reason=reason, clean=clean)
         except StorageError as error:
@@ -333,9 +333,11 @@ class Run:
         if state.state == "complete":
             return Summary(state.tallies, "complete", elapsed_seconds=state.elapsed_seconds)
         assert self._halt is not None
-        cause, reason = self._halt
-        text = f"{cause}: {reason}"
-        return Summary(state.tallies, "stopped", text, state.elapsed_seconds, cause, self._signal)
+        cause, _ = self._halt
+        return Summary(state.tallies, "stopped", self._reason(), state.elapsed_seconds, cause, self._signal)
+
+    def _reason(self) -> str:
+        return ": ".join(part for part in self._halt or () if part)
 
 
 async def run_upload(settings: Settings, seams: Seams | None = None) -> Summary:

@@ -40,10 +40,8 @@ class Preflight:
 
     async def look(self, id_property: str) -> Account:
         """Two requests. StopRun if no request could pass later either."""
-        details = (await self._ask(self._paths.account, may_be_refused=True)).body or {}
-        properties = await self._ask(self._paths.properties, may_be_refused=True)
-        if properties.status == 404:
-            raise StopRun(Cause.ADDRESS, f"HTTP 404 from {self._paths.properties}: {properties.message}")
+        details = (await self._ask(self._paths.account)).body or {}
+        properties = await self._ask(self._paths.properties)
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
         if schema is not None:
             _check_id_property(id_property, schema)
@@ -56,8 +54,8 @@ class Preflight:
             schema=schema,
         )
 
-    async def _ask(self, path: str, *, may_be_refused: bool) -> Reply:
-        """Send until there is a definite answer. A 403 or 404 is one where it `may_be_refused`."""
+    async def _ask(self, path: str) -> Reply:
+        """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
         failures = 0
         while True:
             sent_at = self._clock()
@@ -65,13 +63,13 @@ class Preflight:
             if reply.ok and reply.readable:
                 self._sender.succeeded()
                 return reply
-            if may_be_refused and reply.status in {403, 404}:
+            if reply.status == 403:
                 return reply
             verdict = classify((), reply)
             if verdict.action is Action.PAUSE and verdict.cause:
                 self._sender.pause(verdict.cause, verdict.pause_seconds or self._sender.log.quota.seconds)
             elif verdict.action is not Action.RETRY:
-                raise StopRun(verdict.cause or Cause.ADDRESS, verdict.reason)
+                raise StopRun(verdict.cause or Cause.ADDRESS, f"{path}: {verdict.reason}")
             failures += 1
             if verdict.cause not in LONG_PAUSES:
                 self._sender.failed(verdict.reason, sent_at)

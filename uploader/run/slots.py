@@ -24,9 +24,9 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():  # it was given a place in the same turn of the loop
                 self._leave()
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 

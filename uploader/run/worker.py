@@ -58,6 +58,7 @@ class Worker:
         """`patience`: how many seconds to wait where a verdict says STOP; None to stop indeed."""
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
+        self._left = False  # the request under way has left
         self._feed = feed
         self._sender = sender
         self._slots = slots
@@ -78,6 +79,7 @@ class Worker:
 
     async def _deliver(self, batch: list[Record]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
+        await self._collector.cover(batch)
         history = History(successes_seen=self._sender.successes)
         pieces = [(0.0, batch[0].position, Piece(batch, history))]
         while pieces and not self.draining:
@@ -90,7 +92,13 @@ class Worker:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
         call = Call("POST", self._paths.upsert, wire.encode_batch(piece.records))
         sent_at = self._clock()
-        reply = await self._sender.send(call, on_wire=self._note_wire)
+        self._left = False
+        try:
+            reply = await self._sender.send(call, on_wire=self._note_wire)
+        except asyncio.CancelledError:
+            if self._left:
+                _may_be_lost(piece.records)
+            raise
         verdict = classify(piece.records, reply, self._columns)
         self._note(verdict, sent_at)
         history = piece.history.after(verdict, self._sender.successes)
@@ -100,8 +108,7 @@ class Worker:
         self._collector.count_reply(reply, retried=following is Next.AGAIN)
         self._book(verdict, history)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
-            for record in rest:
-                record.lost = True
+            _may_be_lost(rest)
         if verdict.pending:
             await self._await_pending(list(verdict.pending), history, verdict.reason)
         return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
@@ -137,6 +144,7 @@ class Worker:
 
     def _note_wire(self, out: bool) -> None:
         self.on_wire = out
+        self._left |= out
 
     def _note(self, verdict: Verdict, sent_at: float) -> None:
         settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
@@ -233,3 +241,9 @@ class Worker:
             if held:
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
+
+
+def _may_be_lost(records: Sequence[Record]) -> None:
+    """They left, and no definite answer came: a later `new: false` says nothing of how they were before."""
+    for record in records:
+        record.lost = True

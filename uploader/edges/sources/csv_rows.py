@@ -185,7 +185,7 @@ class _InnerLines:
         if index == len(self._block):
             self.starved = not self._block.closed
             raise StopIteration
-        if self._block.length(self._at, index + 1) > LINE_BYTES:
+        if self.taken and self._block.length(self._at, index + 1) > LINE_BYTES:
             raise StopIteration
         self._last = _loosely(self._block.span(index, index + 1))
         self.taken += 1

@@ -1,0 +1,184 @@
+"""The checkpoint and the results file: what is committed is there, and nothing else is believed."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from uploader.core.ledger import Progress, Resume
+from uploader.core.model import Mark, Outcome, Record, Refusal, Settlement, Tallies
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State
+from uploader.edges.files import Lock
+from uploader.edges.results import ResultsFile
+from uploader.edges.sources.base import Shape
+from uploader.errors import CheckpointError, StorageError
+
+IDENTITY = Identity(
+    (SourceIdentity("a.csv", "f00d", Shape("csv", ",", ("email", "naïve"))),),
+    {"id_property": "email"},
+    results=True,
+    portal="7",
+)
+
+
+def record(position: int, key: str = "") -> Record:
+    key = key or f"c{position}@example.com"
+    return Record(
+        position, 0, position + 2, "email", key, (f"email={key.lower()}",), b"{}", f"{key},x".encode()
+    )
+
+
+def rejected(position: int, key: str = "") -> Settlement:
+    return Settlement(
+        record(position, key), Outcome.REJECTED, refusal=Refusal("CONFLICT", "no", "corr", "17")
+    )
+
+
+def test_what_was_committed_is_what_is_read(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    tallies = Tallies(rows=9, requests=3, num_errors=1, batches={"COMPLETE": 2})
+    tallies.outcomes[Outcome.REJECTED] = 1
+    progress = Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5)))
+    state = State(progress, tallies, "stopped", "why", 12, 345, 6.5)
+    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint.commit(state, [rejected(4)])
+    checkpoint.close()
+    again = Checkpoint.open(path)
+    assert (again.state(), again.identity()) == (state, IDENTITY)
+    (letter,) = again.dead_letters()
+    assert (letter.row, letter.raw, letter.category, letter.existing_id) == (
+        6,
+        b"c4@example.com,x",
+        "CONFLICT",
+        "17",
+    )
+
+
+def test_a_checkpoint_is_for_its_owner_alone(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint.commit(State(reason="so that there is a WAL"), ())
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_a_commit_that_fails_changes_nothing(tmp_path):
+    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    checkpoint.commit(State(reason="first"), [rejected(1)])
+    checkpoint._connection.execute("PRAGMA max_page_count = 12")
+    many = [rejected(position, f"{'x' * 500}{position}@example.com") for position in range(2, 400)]
+    with pytest.raises(StorageError, match="full"):
+        checkpoint.commit(State(reason="second"), many)
+    assert checkpoint.state().reason == "first"
+    assert checkpoint.count_dead_letters() == 1
+
+
+def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp_path):
+    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(2, "b@x.com")])
+    checkpoint.commit(State(), (), [record(5, "a@X.com")])
+    assert {letter.position: letter.superseded for letter in checkpoint.dead_letters()} == {
+        1: 7,
+        2: None,
+        9: None,
+    }
+
+
+def test_of_several_dead_letters_with_one_key_all_but_the_last_are_superseded(tmp_path):
+    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(4, "a@x.com")])
+    assert [letter.superseded for letter in checkpoint.dead_letters()] == [6, 11, None]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"email,name\n", b"SQLite format 3\0" + b"\0" * 4000], ids=["empty", "csv", "torn"]
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "job.checkpoint"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        Checkpoint.open(path)
+
+
+def test_another_sqlite_file_is_refused(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(CheckpointError, match="no checkpoint of uploader"):
+        Checkpoint.open(path)
+
+
+def test_damage_is_found_at_the_start(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    Checkpoint.create(path, IDENTITY).close()
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        Checkpoint.open(path)
+
+
+def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(CheckpointError, match="--checkpoint"):
+        Checkpoint.create(tmp_path / "nowhere" / "job.checkpoint", IDENTITY)
+    (tmp_path / "job.checkpoint.new").write_bytes(b"left by a kill")
+    assert Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY).state() == State()
+    assert not (tmp_path / "job.checkpoint.new").exists()
+
+
+def test_one_process_at_a_time(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    first, second = Lock(path), Lock(path)
+    assert not first.is_held()
+    first.acquire()
+    assert second.is_held()
+    with pytest.raises(CheckpointError, match="another process"):
+        second.acquire()
+    first.release()
+    assert not second.is_held()
+    second.acquire()
+    second.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def created(position: int) -> Settlement:
+    return Settlement(record(position), Outcome.CREATED, hubspot_id=str(position))
+
+
+def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
+    path = tmp_path / "r.csv"
+    results = ResultsFile(path, 0, ["a.csv"])
+    results.committed_bytes = results.append([created(1)])
+    results.append([created(2)])
+    results.close()
+    committed = results.committed_bytes
+    again = ResultsFile(path, committed, ["a.csv"])
+    again.append([created(3)])
+    again.close()
+    assert path.read_text() == (
+        "row,key,hubspot_id,outcome,source\n"
+        "3,c1@example.com,1,created,a.csv\n"
+        "5,c3@example.com,3,created,a.csv\n"
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_results_file_that_lost_lines_is_refused(tmp_path):
+    path = tmp_path / "r.csv"
+    with pytest.raises(CheckpointError, match="is missing"):
+        ResultsFile(path, 10, ["a.csv"])
+    assert not path.exists()
+    path.write_text("short")
+    with pytest.raises(CheckpointError, match="5 bytes short"):
+        ResultsFile(path, 10, ["a.csv"])
+
+
+def test_a_results_file_is_not_written_through_a_symbolic_link(tmp_path):
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "r.csv").symlink_to(tmp_path / "theirs")
+    with pytest.raises(CheckpointError):
+        ResultsFile(Path(tmp_path / "r.csv"), 0, ["a.csv"])
+    assert (tmp_path / "theirs").read_text() == "precious"

@@ -1,0 +1,269 @@
+"""Real processes: killed, interrupted, piped; what they leave behind, and who may read it."""
+
+import csv
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from processes import TOKEN, end, environment, kill, run, start, wait_until
+
+from uploader.commands.status import read_summary
+from uploader.errors import CheckpointError
+
+FAST = ("--rate", "100000/10", "--json")
+
+
+def rows_of(count: int, seed: int = 1) -> list[tuple[str, str]]:
+    """Repeated keys in varied case, bad addresses of both kinds, blanks."""
+    roll = Random(seed)
+    rows = []
+    for number in range(count):
+        kind = roll.random()
+        address = f"c{number}@example.com"
+        if kind < 0.05 and number:
+            address = f"C{roll.randrange(number)}@Example.Com"
+        elif kind < 0.07:
+            address = f"c{number}@example.badtld" if number % 2 else "no address"
+        rows.append((address, f"First {number}" if roll.random() < 0.9 else ""))
+    return rows
+
+
+def write(path: Path, rows) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("email", "firstname"))
+        lines.writerows(rows)
+
+
+def expected(rows) -> tuple[dict[str, str], int, int]:
+    """What applying the rows in order makes; computed here, by nobody else's rules."""
+    held: dict[str, str] = {}
+    rejected = invalid = 0
+    for address, first in rows:
+        if "@" not in address:
+            invalid += 1
+        elif address.endswith(".badtld"):
+            rejected += 1
+        else:
+            held[address.lower()] = first or held.get(address.lower(), "")
+    return held, rejected, invalid
+
+
+def check(mock, folder: Path, rows, summary) -> None:
+    held, rejected, invalid = expected(rows)
+    found = {c["properties"]["email"]: c["properties"].get("firstname") or "" for c in mock.contacts()}
+    assert found == held
+    assert (summary["rejected"], summary["invalid"]) == (rejected, invalid)
+    assert summary["created"] + summary["updated"] == len(rows) - rejected - invalid
+    assert (summary["rows"], summary["open"], summary["state"]) == (len(rows), 0, "complete")
+    assert len(held) - summary["created"] <= summary["replayed"]
+    with (folder / "contacts.csv.results.csv").open(encoding="utf-8", newline="") as file:
+        results = [int(line["row"]) for line in csv.DictReader(file)]
+    assert sorted(results) == list(range(2, len(rows) + 2))
+
+
+def settled(folder: Path) -> int:
+    try:
+        return read_summary(folder / "contacts.csv.checkpoint").tallies.settled
+    except CheckpointError:
+        return 0
+
+
+@pytest.mark.parametrize("quota", ["100000/10", "190/10"])
+def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspot_mock, quota):
+    rows = rows_of(2_500 if quota == "190/10" else 6_000)
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(quota=quota, latency_seconds=0.1)
+    command = ("upload", "contacts.csv", "--base-url", mock.url, "--rate", "1000/1", "--json")
+    for share in (0.1, 0.4, 0.6):
+        process = start(*command, cwd=tmp_path)
+        target = int(share * len(rows))
+        wait_until(lambda target=target: mock.stats()["records_received"] >= target, process)
+        kill(process)
+        assert read_summary(tmp_path / "contacts.csv.checkpoint").state == "stopped"
+    ended = run(*command, cwd=tmp_path)
+    assert ended.code == 1, ended
+    check(mock, tmp_path, rows, ended.summary)
+    assert mock.stats()["throttled"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_drains_and_the_same_command_finishes_sending_nothing_twice(tmp_path, hubspot_mock, number):
+    rows = rows_of(5_000)
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(latency_seconds=0.3)
+    command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
+    process = start(*command, cwd=tmp_path)
+    wait_until(lambda: settled(tmp_path) > 500, process)
+    ended = kill(process, number)
+    assert ended.code == (130 if number is signal.SIGINT else 143)
+    assert ended.summary["state"] == "stopped"
+    ended = run(*command, cwd=tmp_path)
+    check(mock, tmp_path, rows, ended.summary)
+    _, _, invalid = expected(rows)
+    assert mock.stats()["records_received"] == len(rows) - invalid
+
+
+def test_a_second_signal_stops_at_once(tmp_path, hubspot_mock):
+    rows = rows_of(2_000)
+    write(tmp_path / "contacts.csv", rows)
+    fault = {"kind": "delay", "seconds": 3_600}
+    mock = hubspot_mock(scenario={"faults": [fault]})
+    command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
+    process = start(*command, cwd=tmp_path)
+    wait_until(lambda: mock.stats()["upserts"] > 3, process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    wait_until(lambda: "stopping" in process.stderr.readline())
+    assert kill(process, signal.SIGINT).code == 130
+    mock.change_scenario({})
+    check(mock, tmp_path, rows, run(*command, cwd=tmp_path).summary)
+
+
+def test_under_nohup_a_hang_up_is_ignored(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", rows_of(3_000))
+    mock = hubspot_mock(latency_seconds=0.2)
+    process = subprocess.Popen(
+        ["nohup", *start_arguments("upload", "contacts.csv", "--base-url", mock.url, "--json")],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: settled(tmp_path) > 100, process)
+    ended = kill(process, signal.SIGHUP)
+    assert ended.summary["state"] == "complete"
+
+
+def start_arguments(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "uploader", *arguments]
+
+
+def test_a_dead_terminal_does_not_stop_the_run(tmp_path, hubspot_mock):
+    rows = rows_of(300)
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(latency_seconds=0.2)
+    process = start("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    process.wait(timeout=60)
+    assert read_summary(tmp_path / "contacts.csv.checkpoint").state == "complete"
+
+
+def test_a_checkpoint_in_use_is_refused_and_status_says_running(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", rows_of(5_000))
+    mock = hubspot_mock(latency_seconds=0.3)
+    command = ("upload", "contacts.csv", "--base-url", mock.url)
+    process = start(*command, cwd=tmp_path)
+    wait_until(lambda: settled(tmp_path) > 100, process)
+    second = run(*command, cwd=tmp_path)
+    assert second.code == 2
+    assert "another process" in second.err
+    assert run("status", "contacts.csv.checkpoint", "--json", cwd=tmp_path).summary["state"] == "running"
+    kill(process)
+    assert run("status", "contacts.csv.checkpoint", "--json", cwd=tmp_path).summary["state"] == "stopped"
+
+
+def test_stdin_is_a_source_and_is_piped_again_to_resume(tmp_path, hubspot_mock):
+    rows = rows_of(4_000)
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(latency_seconds=0.2)
+    command = (
+        "upload",
+        "-",
+        "--checkpoint",
+        "contacts.csv.checkpoint",
+        "--results",
+        "contacts.csv.results.csv",
+    )
+    command = (*command, "--base-url", mock.url, "--json")
+    with (tmp_path / "contacts.csv").open("rb") as piped:
+        process = start(*command, cwd=tmp_path, stdin=piped)
+        wait_until(lambda: settled(tmp_path) > 500, process)
+        kill(process)
+    with (tmp_path / "contacts.csv").open("rb") as piped:
+        ended = end(start(*command, cwd=tmp_path, stdin=piped))
+    check(mock, tmp_path, rows, ended.summary)
+
+
+def test_the_token_is_found_nowhere_and_files_are_for_their_owner(tmp_path, hubspot_mock):
+    rows = rows_of(2_500)
+    write(tmp_path / "contacts.csv", rows)
+    faults = [{"kind": "status", "status": 503, "rate": 0.3}, {"kind": "reset", "rate": 0.1}]
+    mock = hubspot_mock(latency_seconds=0.1, scenario={"faults": faults})
+    process = start("upload", "contacts.csv", "--base-url", mock.url, "--verbose", cwd=tmp_path)
+    wait_until(lambda: settled(tmp_path) > 100, process)
+    assert TOKEN not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
+    for file in tmp_path.glob("contacts.csv.*"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    ended = end(process)
+    assert ended.code == 1, ended
+    written = run("failures", "contacts.csv.checkpoint", "-o", "failures.csv", cwd=tmp_path)
+    assert stat.S_IMODE((tmp_path / "failures.csv").stat().st_mode) == 0o600
+    for text in (ended.out, ended.err, written.out, written.err):
+        assert TOKEN not in text
+    for file in tmp_path.iterdir():
+        assert TOKEN.encode() not in file.read_bytes(), file
+
+
+def test_dead_letters_go_back_into_upload_as_they_are(tmp_path, hubspot_mock):
+    rows = rows_of(500)
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(quota="100000/10")
+    run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    for name in ("failures.csv", "failures.ndjson"):
+        assert run("failures", "contacts.csv.checkpoint", "-o", name, cwd=tmp_path).code == 0
+        _, rejected, invalid = expected(rows)
+        again = run("upload", name, "--base-url", mock.url, *FAST, "--max-failures", "100%", cwd=tmp_path)
+        assert (again.summary["rejected"], again.summary["invalid"]) == (rejected, invalid), again
+    with (tmp_path / "failures.csv").open(encoding="utf-8", newline="") as file:
+        letters = list(csv.DictReader(file))
+    mended = [{**letter, "email": f"mended{i}@example.com"} for i, letter in enumerate(letters)]
+    with (tmp_path / "mended.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, list(mended[0]))
+        lines.writeheader()
+        lines.writerows(mended)
+    assert run("upload", "mended.csv", "--base-url", mock.url, *FAST, cwd=tmp_path).code == 0
+    assert {f"mended{i}@example.com" for i in range(len(mended))} <= {
+        contact["properties"]["email"] for contact in mock.contacts()
+    }
+
+
+def test_a_row_whose_key_a_later_row_wrote_is_marked_and_skipped(tmp_path, hubspot_mock):
+    (tmp_path / "contacts.csv").write_text(
+        "email,tier,firstname\n"
+        "a@example.com,platinum,first\n"  # refused: no such option
+        "a@example.com,gold,second\n"
+    )
+    mock = hubspot_mock(quota="100000/10")
+    run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    run("failures", "contacts.csv.checkpoint", "-o", "failures.csv", cwd=tmp_path)
+    with (tmp_path / "failures.csv").open(encoding="utf-8", newline="") as file:
+        (letter,) = csv.DictReader(file)
+    assert (letter["uploader_row"], letter["uploader_superseded"]) == ("2", "3")
+    (tmp_path / "failures.csv").write_text(
+        (tmp_path / "failures.csv").read_text().replace("platinum", "silver")
+    )
+    again = run("upload", "failures.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    assert (again.code, again.summary["skipped"]) == (0, 1)
+    (contact,) = mock.contacts()
+    assert (contact["properties"]["firstname"], contact["properties"]["tier"]) == ("second", "gold")
+    again = run(
+        "upload",
+        "failures.csv",
+        "--base-url",
+        mock.url,
+        *FAST,
+        "--include-superseded",
+        "--restart",
+        cwd=tmp_path,
+    )
+    assert again.summary["updated"] == 1

@@ -1,0 +1,216 @@
+"""What stops a run early, resumable: systemic faults, signals, full disks; and what goes on afterwards."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hub_transport import make_hub
+from jobs import Job, contacts, write_csv
+from virtual_loop import run_virtual
+
+from uploader.core.outcome import Cause
+from uploader.edges import checkpoint as checkpoint_module
+from uploader.errors import CheckpointError, SettingsError
+from uploader.settings import FailureLimit, OnLongPause
+
+
+def job(tmp_path: Path, rows, *, quota="190/10", options=None, latency_seconds=0.1, **scenario) -> Job:
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    return Job(source, make_hub(quota=quota, latency_seconds=latency_seconds, **scenario), options or {})
+
+
+def mend(run: Job, **scenario) -> None:
+    run.hub.change_scenario(make_hub(**scenario).scenario)
+
+
+def test_an_interrupted_run_books_what_is_on_the_wire_and_sends_nothing_twice(tmp_path):
+    rows = contacts(3_000)
+    run = job(tmp_path, rows, latency_seconds=1.0)
+    summary = run.run_virtual(stop_after=3.2)
+    assert (summary.state, summary.exit_code) == ("stopped", 130)
+    assert 0 < summary.tallies.settled < 3_000
+    received = run.hub.stats()["records_received"]
+    assert received == summary.tallies.settled
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.exit_code, run.hub.stats()["records_received"]) == (0, 3_000)
+    assert summary.as_dict()["replayed"] == 0
+
+
+def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_path):
+    rows = contacts(3_000)
+    run = job(tmp_path, rows, latency_seconds=5.0)
+    summary = run.run_virtual(stop_after=13.0, again_after=13.1)
+    assert summary.exit_code == 130
+    assert summary.tallies.settled == 0
+    assert run._clock < 13.5
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+
+
+def test_replies_on_the_wire_are_awaited_only_so_long(tmp_path):
+    run = job(tmp_path, contacts(500), latency_seconds=60.0, options={"drain_timeout_seconds": 3.0})
+    summary = run.run_virtual(stop_after=130.0)
+    assert summary.tallies.settled == 0
+    assert run._clock < 134
+
+
+SYSTEMIC = {
+    "token revoked": (
+        {"kind": "status", "status": 401, "endpoint": "any", "from_seconds": 4},
+        Cause.TOKEN,
+        78,
+    ),
+    "scope taken away": ({"kind": "status", "status": 403, "from_seconds": 4}, Cause.SCOPE, 78),
+    "wrong path": ({"kind": "status", "status": 404, "from_seconds": 4}, Cause.ADDRESS, 78),
+    "redirected": ({"kind": "redirect", "from_seconds": 4}, Cause.ADDRESS, 78),
+    "day used up": ({"kind": "status", "status": 429, "shape": "daily", "from_seconds": 4}, Cause.DAILY, 75),
+    "migration": (
+        {"kind": "status", "status": 477, "from_seconds": 4, "retry_after_seconds": 60},
+        Cause.MIGRATION,
+        75,
+    ),
+    "from the first": ({"kind": "status", "status": 403}, Cause.SCOPE, 2),
+}
+
+
+@pytest.mark.parametrize(("fault", "cause", "code"), SYSTEMIC.values(), ids=SYSTEMIC.keys())
+def test_a_systemic_fault_stops_early_and_the_rows_that_showed_it_stay_open(tmp_path, fault, cause, code):
+    rows = contacts(12_000)
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (cause, code)
+    assert summary.tallies.failed == 0
+    run.check(rows, summary)
+    mend(run)
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    run.check(rows, summary)
+
+
+def test_an_unknown_column_is_named_before_the_first_write(tmp_path):
+    rows = contacts(50, nosuchthing="x")
+    run = job(tmp_path, rows)
+    with pytest.raises(SettingsError, match="nosuchthing"):
+        run.run_virtual()
+    assert run.hub.stats()["upserts"] == 0
+    summary = run.run_virtual(ignored=frozenset({"nosuchthing"}))
+    assert summary.exit_code == 0
+
+
+def test_an_unknown_column_is_systemic_where_the_properties_may_not_be_read(tmp_path):
+    rows = contacts(5_000, nosuchthing="x")
+    fault = {"kind": "status", "status": 403, "endpoint": "properties"}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.PROPERTY, 2)
+    assert "nosuchthing" in summary.reason
+    assert run.hub.stats()["requests"] <= 40
+    summary = run.run_virtual(ignored=frozenset({"nosuchthing"}))
+    assert summary.exit_code == 0
+    run.check([{k: v for k, v in row.items() if k != "nosuchthing"} for row in rows], summary)
+
+
+def test_too_many_failures_stop_the_run(tmp_path):
+    rows = contacts(5_000)
+    for row in rows[::3]:
+        row["email"] = f"x{row['email']}.badtld"
+    run = job(tmp_path, rows)
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.FAILURES, 78)
+    assert summary.tallies.failed < 1_667
+    summary = run.run_virtual(max_failures=FailureLimit(share=0.5))
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.tallies.failed) == (1, 1_667)
+
+
+def test_patience_waits_the_day_out_and_goes_on(tmp_path):
+    rows = contacts(5_000)
+    run = job(tmp_path, rows)
+    run.hub = make_hub(daily_quota=30, latency_seconds=0.1)
+    summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
+    assert summary.exit_code == 0
+    assert run._clock > 3_600  # the double's clock starts five hours before the account's midnight
+    run.check(rows, summary)
+
+
+def test_a_migration_is_waited_out_by_the_patient(tmp_path):
+    rows = contacts(5_000)
+    fault = {
+        "kind": "status",
+        "status": 477,
+        "from_seconds": 1,
+        "until_seconds": 600,
+        "retry_after_seconds": 300,
+    }
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
+    assert (summary.exit_code, summary.tallies.failed) == (0, 0)
+    assert run._clock < 1_300
+    run.check(rows, summary)
+
+
+def test_a_full_disk_stops_the_run_and_leaves_what_was_not_booked_open(tmp_path, monkeypatch):
+    rows = contacts(20_000)
+    for row in rows[::5]:
+        row["email"] = f"n{row['email']}.badtld"  # dead letters make the checkpoint grow
+    run = job(tmp_path, rows, quota="none", options={"max_failures": FailureLimit(share=1.0)})
+    connect = checkpoint_module._connect
+
+    def small(path: Path, mode: str) -> sqlite3.Connection:
+        connection = connect(path, mode)
+        connection.execute("PRAGMA max_page_count = 60")
+        return connection
+
+    monkeypatch.setattr(checkpoint_module, "_connect", small)
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.STORAGE, 78)
+    assert "full" in summary.reason
+    monkeypatch.setattr(checkpoint_module, "_connect", connect)
+    summary = run.run_virtual()
+    assert summary.exit_code == 1
+    run.check(rows, summary)
+
+
+def test_a_checkpoint_of_another_account_is_refused(tmp_path):
+    run = job(tmp_path, contacts(3_000))
+    run.run_virtual(stop_after=1.5)
+    mend(run, account={"portal_id": 7})
+    with pytest.raises(CheckpointError, match="account 7"):
+        run.run_virtual()
+
+
+def test_changed_settings_are_refused_once_a_row_is_confirmed_and_taken_if_said(tmp_path):
+    run = job(tmp_path, contacts(3_000))
+    run.run_virtual(stop_after=1.5)
+    with pytest.raises(CheckpointError, match="firstname"):
+        run.run_virtual(mapped={"firstname": "lastname"})
+    summary = run.run_virtual(mapped={"firstname": "lastname"}, accept_changed_settings=True)
+    assert summary.exit_code == 0
+
+
+async def _run_and_vanish(run: Job, after: float) -> None:
+    """As a kill would: no drain, no commit."""
+    task = asyncio.ensure_future(run.run())
+    await asyncio.sleep(after)
+    checkpoint_module.Checkpoint.commit = lambda *_: None  # type: ignore[method-assign]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("after", [0.25, 1.33, 4.0, 10.1, 14.7])
+def test_a_run_that_vanishes_is_continued_without_a_429(tmp_path, monkeypatch, after):
+    rows = contacts(2_500) + [
+        {"email": f"C{i}@EXAMPLE.com", "firstname": "again"} for i in range(0, 2_500, 5)
+    ]
+    run = job(tmp_path, rows, latency_seconds=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint_module.Checkpoint, "commit", checkpoint_module.Checkpoint.commit)
+        run_virtual(_run_and_vanish(run, after))
+    run._clock = after + 0.01
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] == 0
+    run.check(rows, summary)

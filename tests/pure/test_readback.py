@@ -1,0 +1,102 @@
+"""Whether what HubSpot holds is what a record asked for."""
+
+import pytest
+from builders import record
+from hypothesis import given, strategies as st
+
+from uploader.core.readback import confirmed_by, wanted_properties
+from uploader.core.wire import Result
+
+
+def held(hubspot_id="7", **properties):
+    return Result(hubspot_id, new=False, trace_id="", properties=properties)
+
+
+def test_a_read_asks_for_what_was_sent_the_key_and_further_addresses():
+    records = [record(0, properties={"phone": "1"}), record(1, properties={"city": "Ulm"})]
+    assert wanted_properties(records) == ["city", "email", "hs_additional_emails", "phone"]
+
+
+def test_a_contact_that_holds_all_that_was_sent_confirms_the_record():
+    sent = record(0, "ann@x.com", properties={"phone": "1", "city": "Ulm"})
+    there = held(email="ann@x.com", phone="1", city="Ulm", lastname="Kept")
+    assert confirmed_by(sent, [held("1", email="bob@x.com"), there]) is there
+
+
+@pytest.mark.parametrize("city", ["Bonn", "", None, 7, "ulm", "Ulm "])
+def test_one_value_that_differs_confirms_nothing(city):
+    sent = record(0, "ann@x.com", properties={"phone": "1", "city": "Ulm"})
+    assert confirmed_by(sent, [held(email="ann@x.com", phone="1", city=city)]) is None
+    assert confirmed_by(sent, [held(email="ann@x.com", phone="1")]) is None
+    assert confirmed_by(sent, []) is None
+
+
+def test_another_contact_with_the_same_values_confirms_nothing():
+    sent = record(0, "ann@x.com", properties={"city": "Ulm"})
+    assert confirmed_by(sent, [held(email="bob@x.com", city="Ulm"), held(city="Ulm")]) is None
+
+
+def test_a_key_is_compared_without_regard_to_case():
+    sent = record(0, "Ann@X.com", properties={"city": "Ulm"})
+    assert confirmed_by(sent, [held(email="ann@x.com", city="Ulm")])
+
+
+def test_a_contact_is_found_by_a_secondary_address():
+    sent = record(0, "ann@old.com", properties={"city": "Ulm"})
+    there = held(email="ann@new.com", hs_additional_emails="a@b.com;ANN@old.com", city="Ulm")
+    assert confirmed_by(sent, [there]) is there
+
+
+def test_further_addresses_are_no_keys_where_the_key_is_another_property():
+    sent = record(0, "ann@old.com", id_property="external_id", properties={"city": "Ulm"})
+    assert confirmed_by(sent, [held(hs_additional_emails="ann@old.com", city="Ulm")]) is None
+
+
+def test_an_address_sent_as_a_value_comes_back_in_lower_case():
+    sent = record(0, "17", id_property="external_id", properties={"email": "Ann@X.com"})
+    assert confirmed_by(sent, [held(external_id="17", email="ann@x.com")])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"), [("1.10", "1.1"), ("1.0", "1"), ("1", "1.00"), ("-2.50", "-2.5")]
+)
+def test_a_number_comes_back_in_its_short_spelling(wanted, there):
+    assert confirmed_by(record(0, "a@x.com", properties={"n": wanted}), [held(email="a@x.com", n=there)])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        ("01234", "1234"),  # a postcode
+        ("+49123", "49123"),  # a telephone number
+        ("0049123", "49123"),
+        ("1e5", "100000"),  # an article
+        ("1_000", "1000"),
+        ("12", "\uff11\uff12"),
+        ("NaN", "nan"),
+        ("Infinity", "inf"),
+    ],
+)
+def test_texts_that_are_equal_only_as_numbers_are_not_the_same_value(wanted, there):
+    """Otherwise a write that was lost counts as confirmed, and the old value stays."""
+    sent = record(0, "a@x.com", properties={"zip": wanted})
+    assert confirmed_by(sent, [held(email="a@x.com", zip=there)]) is None
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text(max_size=4) | st.integers().map(str)),
+    st.dictionaries(
+        st.sampled_from(["email", "a", "b", "c", "hs_additional_emails"]),
+        st.none()
+        | st.integers()
+        | st.text(max_size=4)
+        | st.just("p@x.com")
+        | st.sampled_from(["sNaN", "1e9"]),
+    ),
+)
+def test_judging_raises_nothing_and_confirms_only_with_every_property_there(wanted, there):
+    sent = record(0, "p@x.com", properties=wanted)
+    found = confirmed_by(sent, [held(**there)])
+    if found:
+        assert all(isinstance(there.get(name), str) or not text for name, text in wanted.items())
+    assert confirmed_by(sent, [held(**{**wanted, "email": "p@x.com"})])
