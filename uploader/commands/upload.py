@@ -94,8 +94,7 @@ def command(
         **same,  # type: ignore[arg-type]  # options whose names and types are the settings' own
     )
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(message)s")
-        logging.getLogger("asyncio").setLevel(logging.WARNING)
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     summary = asyncio.run(_upload(settings))
     _report(summary, settings, as_json=as_json)
     return summary.exit_code

@@ -108,6 +108,7 @@ class SendLog:
 class InFlightCap:
     """How many batches may be in flight at once.
 
+    The first goes alone: what is wrong with every row shows then, before a second request is spent.
     At a fixed rate the number in flight finds itself (rate x latency). The cap is for a server that slows
     down or pushes back: it halves then, and comes back one by one. While it binds it is raised by half, and
     kept there only if more got through: beyond that point requests merely queue up at the other end.
@@ -119,7 +120,9 @@ class InFlightCap:
 
     def __init__(self, start: int, maximum: int) -> None:
         self.maximum = maximum
-        self._limit = float(min(start, maximum))
+        self._start = float(min(start, maximum))
+        self._limit = 1.0
+        self._opened = False
         self._pushed_back = False
         self._shrunk_at = float("-inf")
         self._hold_until = float("-inf")
@@ -130,8 +133,15 @@ class InFlightCap:
     def limit(self) -> int:
         return int(self._limit)
 
+    def open(self) -> None:
+        """A batch was answered well."""
+        if not self._opened:
+            self._opened, self._limit = True, max(self._limit, self._start)
+
     def replied(self, now: float, in_flight: int) -> None:
         """An answer came, with `in_flight` requests out (itself included)."""
+        if not self._opened:
+            return
         if not self._replies:
             self._since = now
         self._replies += 1

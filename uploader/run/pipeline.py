@@ -1,7 +1,6 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -17,9 +16,9 @@ from uploader.core.pacing import InFlightCap, SendLog
 from uploader.core.summary import Summary
 from uploader.core.wire import paths
 from uploader.edges.background import Background, Offload
-from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.checkpoint import State
 from uploader.edges.hubspot import HubSpot, Transport
-from uploader.errors import SourceError, StorageError, UploaderError
+from uploader.errors import SourceError, StorageError
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
@@ -293,6 +292,9 @@ class Run:
         if self._halt is None:
             self._halt = (cause, reason)
         self._halted.set()
+        # At once, before any other task has its turn: nothing more leaves.
+        for worker in self._parts.workers if self._parts else ():
+            worker.draining = True
 
     # --- the end ---
 
@@ -302,7 +304,6 @@ class Run:
             return
         assert self.sender is not None
         for worker, task in zip(workers, tasks, strict=True):
-            worker.draining = True
             if not worker.on_wire:
                 task.cancel()
         patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
@@ -338,13 +339,3 @@ class Run:
 
     def _reason(self) -> str:
         return ": ".join(part for part in self._halt or () if part)
-
-
-async def run_upload(settings: Settings, seams: Seams | None = None) -> Summary:
-    """Run a job without a display."""
-    with contextlib.suppress(asyncio.CancelledError):
-        return await Run(settings, seams).run()
-    raise UploaderError("cancelled")
-
-
-__all__ = ["Checkpoint", "Run", "Seams", "View", "run_upload"]

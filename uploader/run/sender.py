@@ -5,6 +5,7 @@ log decides; aiolimiter only smooths what the log allows.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from aiolimiter import AsyncLimiter
@@ -15,6 +16,7 @@ from uploader.core.pacing import InFlightCap, SendLog
 from uploader.core.wire import Reply
 from uploader.edges.hubspot import Call, Transport
 
+_LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers.
 _SMOOTH_BURST = 4
 #: Codes of a server that is pushed too hard (and 0: no answer in time).
@@ -61,6 +63,7 @@ class Sender:
         """Nobody sends for a while. A pause under way is made longer, never shorter."""
         until = self._clock() + seconds
         if until > self.paused_until:
+            _LOG.info("pause of %.1f s: %s", seconds, cause)
             self.paused_until, self.pause_cause = until, cause
 
     def succeeded(self) -> None:
@@ -114,7 +117,9 @@ class Sender:
             self.log.seed(reply.quota, now, self._started)
             self._alone = False
             self._smooth = self._smoother()
+            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.in_window(now) - 1)
         elif self.log.learn(reply.quota):
+            _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
         if reply.ok:
             self.ever_answered = True

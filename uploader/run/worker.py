@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import logging
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from uploader.run.sender import Sender
 from uploader.run.slots import Slots
 from uploader.run.stop import StopRun
 
+_LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
 _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 #: A pause the server names no end of: the window of a burst 429.
@@ -105,6 +107,8 @@ class Worker:
         rest = list(verdict.unresolved)
         whole = len(rest) == len(piece.records)
         following = decide(verdict, len(rest), history, whole=whole)
+        if following is not Next.FINISH:
+            self._log(piece, reply, following)
         self._collector.count_reply(reply, retried=following is Next.AGAIN)
         self._book(verdict, history)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
@@ -146,11 +150,25 @@ class Worker:
         self.on_wire = out
         self._left |= out
 
+    def _log(self, piece: Piece, reply: wire.Reply, following: Next) -> None:
+        """Positions, codes and ids only: a server's message may hold addresses."""
+        _LOG.info(
+            "rows %d-%d (%d records): HTTP %d %s %s: %s",
+            piece.records[0].row,
+            piece.records[-1].row,
+            len(piece.records),
+            reply.status,
+            reply.category or reply.batch_status,
+            reply.correlation_id,
+            following,
+        )
+
     def _note(self, verdict: Verdict, sent_at: float) -> None:
         settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
             self._sender.succeeded()
+            self._sender.cap.open()
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, sent_at)
 
