@@ -4,6 +4,8 @@ Raise `SettingsError`, one message per bad field.
 """
 
 import ipaddress
+import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,12 +75,14 @@ class Settings:
     first_contact_seconds: float = 15.0  #: the same where nothing ever has
 
     def __post_init__(self) -> None:
-        if not self.sources:
-            raise SettingsError("name at least one source file (or - for stdin)")
-        if self.sources.count("-") > 1:
-            raise SettingsError("stdin (-) can be a source only once")
         check_token(self.token)
         check_base_url(self.base_url)
+        self._check_names()
+        self._check_numbers()
+        self._check_sources()
+        self._check_files()
+
+    def _check_names(self) -> None:
         if self.api_version not in VERSIONS:
             raise SettingsError(f"--api-version {self.api_version} is none of {', '.join(VERSIONS)}")
         if self.id_property == "hs_object_id":
@@ -86,12 +90,38 @@ class Settings:
         for option, name in (("--id-property", self.id_property), ("--object-type", self.object_type)):
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
                 raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
-        if not 1 <= self.max_in_flight <= 1_000:
-            raise SettingsError("--max-in-flight takes a number from 1 to 1000")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise SettingsError("--delimiter takes one character, such as ';'")
+
+    def _check_numbers(self) -> None:
+        if not 1 <= self.max_in_flight <= 1_000:
+            raise SettingsError("--max-in-flight takes a number from 1 to 1000")
+        for option, seconds in (
+            ("--drain-timeout", self.drain_timeout_seconds),
+            ("--outage-timeout", self.outage_seconds),
+            ("first_contact_seconds", self.first_contact_seconds),
+        ):
+            if not 0 <= seconds < math.inf:
+                raise SettingsError(f"{option} takes a number of seconds, 0 or more")
+
+    def _check_sources(self) -> None:
+        if not self.sources:
+            raise SettingsError("name at least one source file (or - for stdin)")
+        if self.sources.count("-") > 1:
+            raise SettingsError("stdin (-) can be a source only once")
         if "-" in self.sources and self.checkpoint is None:
             raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+
+    def _check_files(self) -> None:
+        """No file may be read and written: --restart would remove a source."""
+        named = [("the source", source) for source in self.sources if source != "-"]
+        named.append(("the checkpoint", str(self.checkpoint_path)))
+        named += [("the results file", str(self.results_path))] if self.results_path else []
+        seen: dict[str, str] = {}
+        for what, path in named:
+            place = os.path.abspath(path)  # noqa: PTH100  # without following links, as the job will open it
+            if seen.setdefault(place, what) != what:
+                raise SettingsError(f"{path} can't be both {seen[place]} and {what}")
 
     @property
     def checkpoint_path(self) -> Path:

@@ -117,6 +117,16 @@ def test_a_record_heavier_than_a_batch_travels_alone():
     assert [[r.position for r in batcher.draw()] for _ in range(3)] == [[0], [1], [2]]
 
 
+def test_a_batch_may_weigh_exactly_what_is_allowed_and_not_a_byte_more():
+    records = batch(3)
+    weight = len(encode_batch(records))
+    for max_bytes, expected in ((weight, 3), (weight - 1, 2)):
+        batcher = Batcher(max_bytes=max_bytes)
+        for entry in records:
+            batcher.add(entry)
+        assert len(batcher.draw()) == expected
+
+
 def test_rows_of_one_key_leave_one_after_the_other_in_file_order():
     batcher = Batcher()
     for position in range(4):
@@ -160,11 +170,13 @@ def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows()
 
 def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open():
     batcher = Batcher()
-    entry = record(0)
-    batcher.add(entry)
-    assert not batcher.may_be_lost()
-    batcher.draw()
-    entry.lost = True
-    assert batcher.may_be_lost()
-    batcher.settle(entry)
+    first, heir = record(0, "a@x.com"), record(1, "a@x.com")
+    for entry in (first, heir):
+        batcher.add(entry)
+    for entry in (first, heir):
+        assert not batcher.may_be_lost()
+        assert batcher.draw() == [entry]
+        entry.lost = True
+        assert batcher.may_be_lost()
+        batcher.settle(entry)
     assert not batcher.may_be_lost()

@@ -155,4 +155,4 @@ def test_what_is_remembered_follows_what_is_open_not_what_was_read(order):
         ledger.settle(position)
         ranges = ledger.progress().ranges
         assert len(ranges) <= 40 - count + 1
-        assert len(ledger._end_of) == len(ledger._first_of) == len(ranges)
+        assert len(ledger._end_of) == len(ledger._firsts) == len(ranges)

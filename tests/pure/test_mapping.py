@@ -15,7 +15,7 @@ from uploader.core.mapping import (
     refuse_unknown,
     resolve_columns,
 )
-from uploader.core.model import Outcome, Record, Unreadable, Unsent
+from uploader.core.model import UNREADABLE, Outcome, Record, Unreadable, Unsent
 
 SCHEMA = Schema(
     labels={
@@ -198,6 +198,7 @@ def test_an_unreadable_row_keeps_its_reason_and_its_bytes():
     mapped = fields(Unreadable("a quote is never closed"))
     assert why(mapped) == "a quote is never closed"
     assert (mapped.raw, mapped.key, mapped.values) == (b"raw", "", ())
+    assert mapped.category == UNREADABLE
 
 
 def test_an_invalid_row_keeps_the_value_a_later_row_may_write():
@@ -210,6 +211,7 @@ def test_a_superseded_row_is_skipped_unless_it_is_asked_for(later):
     mapped = cells(header, ["a@x.com", later])
     assert mapped.outcome is Outcome.SKIPPED
     assert "row 12" in mapped.reason
+    assert mapped.category == "SUPERSEDED"
     assert isinstance(cells(header, ["a@x.com", later], rules=Rules(include_superseded=True)), Record)
     assert isinstance(cells(header, ["a@x.com", " "]), Record)
     content = {"email": "a@x.com", "uploader_superseded": later}

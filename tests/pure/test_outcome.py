@@ -187,6 +187,13 @@ def test_an_id_is_known_only_where_the_answer_names_it_or_one_candidate_is_left(
     assert {e.record.position: e.hubspot_id for e in verdict.confirmed} == {0: "1000", 1: "1001"}
 
 
+def test_the_counts_vouch_for_nobody_beside_an_error_that_names_nobody():
+    """Which of the two was refused, and which of the results is too many?"""
+    results = [written(position, by="nameless") for position in (0, 1)]
+    verdict = classify(batch(2), reply(207, results=results, errors=[error()]))
+    assert groups(verdict) == [[], [], [], [0, 1]]
+
+
 def test_which_of_two_nameless_was_created_is_no_guess():
     results = [written(0, by="nameless", new=True), written(1, by="nameless", new=False)]
     assert groups(classify(batch(2), reply(200, results=results))) == [[], [], [], [0, 1]]
@@ -295,6 +302,13 @@ def test_a_message_that_lists_all_options_is_kept_short():
     message = classify(batch(1), answer).refused[0].refusal.message
     assert len(message) < 2_100
     assert "50,000 characters" in message
+
+
+def test_open_records_of_all_kinds_go_on_in_source_order():
+    results = [written(1), written(3)]
+    errors = [error_at(3), error_at(2, category="TIMEOUT")]
+    verdict = classify(batch(5), reply(207, results=results, errors=errors))
+    assert groups(verdict) == [[1], [], [], [0, 2, 3, 4]]
 
 
 @pytest.mark.parametrize("category", ["RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT", "LOCKED"])

@@ -154,13 +154,6 @@ def test_a_quota_beyond_reason_does_not_fill_the_memory():
     assert len(log._sends) <= 100_000
 
 
-def test_the_sends_of_the_window_that_ends_now_are_counted():
-    log = SendLog(Quota(5, 10.0), 0.0)
-    for moment in (1.0, 2.0, 11.5):
-        log.note(moment)
-    assert log.in_window(11.6) == 2
-
-
 @pytest.mark.parametrize(
     ("text", "quota"),
     [("190/10", Quota(190, 10.0)), (" 1/0.5 ", Quota(1, 0.5)), ("100/1.25", Quota(100, 1.25))],
@@ -192,7 +185,7 @@ def test_what_is_no_quota_is_named(text):
 # --- requests in flight ---
 
 _EVENTS = st.lists(
-    st.tuples(st.sampled_from(["reply", "overload", "stale"]), st.floats(0, 5), st.integers(0, 300)),
+    st.tuples(st.sampled_from(["reply", "overload", "stale", "open"]), st.floats(0, 5), st.integers(0, 300)),
     max_size=200,
 )
 
@@ -205,13 +198,37 @@ def test_the_cap_in_flight_stays_between_one_and_its_maximum(start, maximum, eve
         now += gap
         if kind == "reply":
             cap.replied(now, in_flight)
+        elif kind == "open":
+            cap.open()
         else:
             cap.overloaded(now, now if kind == "overload" else now - 100)
         assert 1 <= cap.limit <= maximum
 
 
-def test_a_push_back_halves_the_cap_and_the_requests_of_that_time_halve_it_once():
+def opened_cap(start):
+    cap = InFlightCap(start, 256)
+    cap.open()
+    return cap
+
+
+def test_the_first_batch_goes_alone_until_one_was_answered_well():
     cap = InFlightCap(32, 256)
+    for second in range(100):
+        cap.replied(float(second), in_flight=1)
+    assert cap.limit == 1
+    cap.open()
+    assert cap.limit == 32
+
+
+def test_a_good_answer_later_on_opens_nothing_again():
+    cap = opened_cap(32)
+    cap.overloaded(now=10.0, sent_at=9.0)
+    cap.open()
+    assert cap.limit == 16
+
+
+def test_a_push_back_halves_the_cap_and_the_requests_of_that_time_halve_it_once():
+    cap = opened_cap(32)
     cap.overloaded(now=10.0, sent_at=9.0)
     for _ in range(20):
         cap.overloaded(now=10.5, sent_at=9.5)
@@ -221,7 +238,7 @@ def test_a_push_back_halves_the_cap_and_the_requests_of_that_time_halve_it_once(
 
 
 def test_after_a_push_back_the_cap_comes_back_while_it_binds():
-    cap = InFlightCap(32, 256)
+    cap = opened_cap(32)
     cap.overloaded(now=1.0, sent_at=0.5)
     for count in range(2_000):
         cap.replied(2.0 + count / 100, in_flight=cap.limit)
@@ -229,14 +246,14 @@ def test_after_a_push_back_the_cap_comes_back_while_it_binds():
 
 
 def test_a_cap_that_does_not_bind_is_not_raised():
-    cap = InFlightCap(32, 256)
+    cap = opened_cap(32)
     for count in range(1_000):
         cap.replied(count / 100, in_flight=3)
     assert cap.limit == 32
 
 
 def test_a_cap_that_binds_is_raised_while_more_gets_through():
-    cap, now = InFlightCap(4, 256), 0.0
+    cap, now = opened_cap(4), 0.0
     for _ in range(5_000):
         now += 1.0 / cap.limit  # a server that answers each within a second, however many
         cap.replied(now, in_flight=cap.limit)
@@ -244,9 +261,10 @@ def test_a_cap_that_binds_is_raised_while_more_gets_through():
 
 
 def test_a_raise_that_brings_nothing_is_taken_back():
-    cap, now, seen = InFlightCap(32, 256), 0.0, set()
+    cap, now, seen = opened_cap(32), 0.0, set()
     for _ in range(2_000):
         now += 0.01  # the same 100 a second, however many are in flight
         cap.replied(now, in_flight=cap.limit)
         seen.add(cap.limit)
     assert seen == {32, 48}
+    assert cap.limit == 32

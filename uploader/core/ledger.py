@@ -2,11 +2,11 @@
 
 In    slices as they are read (`open`), positions as they are settled.
 Out   a `Progress`: everything before the watermark is settled; above it the settled ranges are named.
-Rule  The watermark never passes an open row, and no row is settled twice: `settled` is counted from the
-      ranges alone, so a caller's own count that differs gives a double or a lost one away.
+Raise ValueError for a position that is settled already.
+Rule  The watermark never passes an open row, and no row is settled twice.
 """
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -49,9 +49,9 @@ class Ledger:
         progress = progress or Progress()
         self.rows = progress.rows
         self.watermark = progress.watermark
-        # The settled ranges above the watermark, found by either end. No two of them touch.
+        # The settled ranges above the watermark, in order; no two of them touch.
+        self._firsts = [first for first, _ in progress.ranges]
         self._end_of = dict(progress.ranges)
-        self._first_of = {end: first for first, end in progress.ranges}
         self._resume = progress.resume
         self._slices: deque[Resume] = deque()
 
@@ -62,19 +62,24 @@ class Ledger:
 
     def settle(self, position: int) -> None:
         """Join the position to the ranges it touches; the watermark moves over what it reaches."""
-        first = self._first_of.pop(position, position)
-        end = self._end_of.pop(position + 1, position + 1)
-        if first != position:
-            del self._end_of[first]
-        if end != position + 1:
-            del self._first_of[end]
-        if first == self.watermark:
+        index = bisect_right(self._firsts, position)
+        before = self._firsts[index - 1] if index else self.watermark
+        before_end = self._end_of[before] if index else self.watermark
+        if position < max(before_end, self.watermark):
+            raise ValueError(f"position {position} is settled twice")
+        end = position + 1
+        if index < len(self._firsts) and self._firsts[index] == end:
+            end = self._end_of.pop(self._firsts.pop(index))
+        if position == self.watermark:
             self.watermark = end
+        elif index and before_end == position:
+            self._end_of[before] = end
         else:
-            self._end_of[first] = end
-            self._first_of[end] = first
+            insort(self._firsts, position)
+            self._end_of[position] = end
 
     def progress(self) -> Progress:
         while self._slices and self._slices[0].position <= self.watermark:
             self._resume = self._slices.popleft()
-        return Progress(self.rows, self.watermark, tuple(sorted(self._end_of.items())), self._resume)
+        ranges = tuple((first, self._end_of[first]) for first in self._firsts)
+        return Progress(self.rows, self.watermark, ranges, self._resume)

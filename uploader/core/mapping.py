@@ -170,13 +170,14 @@ class Mapper:
         self.rules = rules
         self.schema = schema
         self.columns = columns
-        self._unique = {EMAIL} | (schema.unique if schema else frozenset())
+        # `email` is unique whatever the API says of it.
+        self._unique = {EMAIL, rules.id_property} | (schema.unique if schema else frozenset())
         self._field_names: dict[str, str] = {}
 
     def map(self, position: int, row: Row) -> Record | Unsent:
         content = row.content
         if isinstance(content, Unreadable):
-            return self._unsent(position, row, "", content.reason, UNREADABLE)
+            return self._unsent(position, row, "", content.reason, category=UNREADABLE)
         if isinstance(content, Mapping):
             return self._from_fields(position, row, content)
         return self._from_cells(position, row, content)
@@ -213,40 +214,50 @@ class Mapper:
     ) -> Record | Unsent:
         """The API's own form of an input."""
         key = _spelled(fields.get("id"))
-        id_property = fields.get("idProperty") or self.rules.id_property
-        stray = [name for name in fields if name not in _INPUT_FIELDS and not name.startswith(OWN_PREFIX)]
-        if stray:
-            return self._unsent(position, row, key or "", f"an input has no field {stray[0]!r}")
-        if key is None or not isinstance(id_property, str):
+        name = fields.get("idProperty") or self.rules.id_property
+        if key is None or not isinstance(name, str):
             return self._unsent(position, row, "", "the input's id or idProperty is no text")
+        stray = [field for field in fields if field not in _INPUT_FIELDS and not field.startswith(OWN_PREFIX)]
         properties, reason = self._properties(nested)
-        if not reason and properties.pop(id_property, key).lower() != key.lower():
+        if properties.pop(name, key).lower() != key.lower():
             # HubSpot would take it as a change of the key itself.
-            reason = f"the input's {id_property} in properties differs from its id"
+            reason = reason or f"the input's {name} in properties differs from its id"
+        if stray:
+            reason = f"an input has no field {stray[0]!r}"
+        if name not in self._unique:
+            # Sent, it would be refused with all its batch, as a fault of the whole job.
+            reason = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
         if reason:
-            return self._unsent(position, row, key, reason)
-        return self._record(position, row, id_property, key, properties)
+            return self._unsent(position, row, key, reason, id_property=name)
+        return self._record(position, row, name, key, properties)
 
     def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], str]:
-        """The properties a row's fields stand for, and what is wrong with them, if anything."""
+        """The properties a row's fields stand for, and the first thing that is wrong with them."""
         properties: dict[str, str] = {}
+        reason = ""
         for column, value in fields.items():
             if column.startswith(OWN_PREFIX) or column in self.rules.ignored:
                 continue
             text = _spelled(value)
-            if text is None:
-                return properties, f"{column!r} holds a list or an object"
-            if not text:
-                continue
-            name = self._field_name(column)
-            if not name:
-                return properties, f"no property in this account has the name or label {column!r}"
-            if self.schema and name in self.schema.read_only:
-                return properties, f"{name!r} is calculated by HubSpot and can't be written"
-            if name in properties:
-                return properties, f"two fields are both the property {name!r}"
-            properties[name] = text
-        return properties, ""
+            name = self._field_name(column) if text else ""
+            # Read on after a fault: a row that is invalid is still known by its key.
+            fault = self._fault(column, name, text, properties)
+            if fault:
+                reason = reason or fault
+            elif text:
+                properties[name] = text
+        return properties, reason
+
+    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> str:
+        if text is None:
+            return f"{column!r} holds a list or an object"
+        if not text:
+            return ""
+        if not name:
+            return f"no property in this account has the name or label {column!r}"
+        if self.schema and name in self.schema.read_only:
+            return f"{name!r} is calculated by HubSpot and can't be written"
+        return f"two fields are both the property {name!r}" if name in before else ""
 
     def _field_name(self, column: str) -> str:
         name = self._field_names.get(column)
@@ -262,15 +273,16 @@ class Mapper:
     def _record(
         self, position: int, row: Row, id_property: str, key: str, properties: Mapping[str, str]
     ) -> Record | Unsent:
-        if not key:
-            return self._unsent(position, row, "", f"no {id_property}")
+        reason = "" if key else f"no {id_property}"
         address = key if id_property == EMAIL else properties.get(EMAIL, "")
         if address and not plausible_email(address):
-            return self._unsent(position, row, key, f"{address!r} is no e-mail address")
+            reason = f"{address!r} is no e-mail address"
         try:
             body = encode_input(position, id_property, key, properties)
         except UnencodableError as error:
-            return self._unsent(position, row, key, f"text that can't be sent: {error}")
+            reason = f"text that can't be sent: {error}"
+        if reason:
+            return self._unsent(position, row, key, reason, id_property=id_property)
         values = [closed_value(id_property, key)]
         if self._unique and not self._unique.isdisjoint(properties):
             values += [closed_value(name, properties[name]) for name in self._unique if name in properties]
@@ -285,14 +297,23 @@ class Mapper:
             raw=row.raw,
         )
 
-    def _unsent(self, position: int, row: Row, key: str, reason: str, category: str = "INVALID") -> Unsent:
+    def _unsent(
+        self,
+        position: int,
+        row: Row,
+        key: str,
+        reason: str,
+        *,
+        category: str = "INVALID",
+        id_property: str = "",
+    ) -> Unsent:
         outcome = Outcome.SKIPPED if category == _SUPERSEDED else Outcome.INVALID
-        values = (closed_value(self.rules.id_property, key),) if key else ()
+        values = (closed_value(id_property or self.rules.id_property, key),) if key else ()
         return Unsent(position, self.source, row.number, key, values, outcome, category, reason, row.raw)
 
     def _skipped(self, position: int, row: Row, key: str, later: str) -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, reason, _SUPERSEDED)
+        return self._unsent(position, row, key, reason, category=_SUPERSEDED)
 
 
 _SUPERSEDED = "SUPERSEDED"

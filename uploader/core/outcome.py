@@ -98,6 +98,8 @@ _REFUSED = frozenset({400, 409, 413, 422})
 _TRANSIENT = frozenset({0, 408, 425, *range(500, 600)}) - {501, 505}
 #: Faults of a column, which every row shares.
 _COLUMN_FAULTS = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
+#: "Unable to perform update/upsert by non-unique 0-1 property firstname"
+_NOT_UNIQUE = "by non-unique"
 _MESSAGE_CHARACTERS = 2_000
 _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 
@@ -158,7 +160,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
     if not reply.readable and reply.status != 413:
         # A proxy's page says nothing of the rows.
         return Verdict(Action.RETRY, unresolved=records, reason=_said(reply))
-    if "non-unique" in reply.message:
+    if _NOT_UNIQUE in reply.message:
         return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
     error = whole_error(reply)
     if _column_at_fault(error, columns):
@@ -196,86 +198,108 @@ def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
 
 
 def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
-    by_trace = {str(record.position): record for record in records}
-    by_key = {record.values[0]: record for record in records}
-    blamed, anonymous = _blame(records, reply, by_trace, by_key)
-    named, nameless = _name(records[0].id_property, reply.results, by_trace, by_key)
-    # Named as written and as refused at once: the answer contradicts itself, so it says nothing.
-    torn = named.keys() & blamed.keys()
+    accounts = _Accounts(records, reply)
+    named, blamed = accounts.named, accounts.blamed
     confirmed = [
         Confirmed(record, named[record.position].new, named[record.position].id)
         for record in records
-        if record.position in named and record.position not in torn
+        if record.position in named and record.position not in accounts.torn
     ]
-    refused, transient, column = _judge(records, blamed, torn, reply, columns)
-    unresolved = [record for record in records if record.position in torn] + transient
-    silent = [r for r in records if r.position not in named and r.position not in blamed]
+    unresolved = [record for record in records if record.position in accounts.torn]
     pending: list[Record] = []
-    if reply.batch_status not in {"COMPLETE", ""}:
-        pending = silent
-    elif _counts_vouch(silent, nameless, anonymous):
+    if reply.batch_status in _ACCEPTED:
+        pending = accounts.silent
+    elif accounts.counts_vouch and reply.batch_status in _COMPLETE:
         # The id is the answer's own only where a single candidate is left.
-        known_id = nameless[0].id if len(silent) == 1 else ""
-        confirmed += [Confirmed(record, nameless[0].new, known_id) for record in silent]
-    elif len(silent) == 1 and len(anonymous) == 1 and not nameless and not torn:
-        more_refused, more_transient, column = _judge(
-            silent, {silent[0].position: anonymous[0]}, set(), reply, columns
-        )
-        refused, unresolved = refused + more_refused, unresolved + more_transient
+        known_id = accounts.nameless[0].id if len(accounts.silent) == 1 else ""
+        confirmed += [Confirmed(record, accounts.nameless[0].new, known_id) for record in accounts.silent]
+    elif accounts.error_has_one_candidate:
+        blamed = {**blamed, accounts.silent[0].position: accounts.anonymous[0]}
     else:
-        unresolved += silent
-    if column:
-        return Verdict(
-            Action.STOP, confirmed, refused, pending, _in_order(unresolved), Cause.PROPERTY, reason=column
-        )
-    action = Action.SETTLE
-    if unresolved:
+        unresolved += accounts.silent
+    refused, again, complaint = _judge(records, blamed, accounts.torn, reply, columns)
+    unresolved = sorted(unresolved + again, key=lambda record: record.position)
+    if complaint:
+        return Verdict(Action.STOP, confirmed, refused, pending, unresolved, Cause.PROPERTY, reason=complaint)
+    action = Action.RETRY if unresolved else Action.SETTLE
+    if accounts.anonymous and len(unresolved) > 1:
         # An error that names nobody hides its record among these; halving brings it out.
-        action = Action.SPLIT if anonymous else Action.RETRY
-    return Verdict(
-        action, confirmed, refused, pending, _in_order(unresolved), reason=_left_open(unresolved, anonymous)
-    )
+        action = Action.SPLIT
+    reason = _left_open(unresolved, accounts.anonymous)
+    return Verdict(action, confirmed, refused, pending, unresolved, reason=reason)
 
 
-def _blame(
-    records: Sequence[Record], reply: Reply, by_trace: dict[str, Record], by_key: dict[str, Record]
-) -> tuple[dict[int, ErrorObject], list[ErrorObject]]:
-    """Errors by the position they name, and those that name none of ours."""
-    blamed: dict[int, ErrorObject] = {}
-    anonymous = []
-    name = records[0].id_property
-    for error in reply.errors:
-        culprits = [by_trace[trace_id] for trace_id in error.trace_ids if trace_id in by_trace]
-        if not culprits:
-            keys = [closed_value(name, key) for key in error.ids]
-            culprits = [by_key[key] for key in keys if key in by_key]
+#: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.
+_ACCEPTED = frozenset({"PENDING", "PROCESSING"})
+_COMPLETE = frozenset({"COMPLETE", ""})
+
+
+class _Accounts:
+    """Whom a 2xx speaks of, and how: every result and every error is looked at once."""
+
+    def __init__(self, records: Sequence[Record], reply: Reply) -> None:
+        self._by_trace = {str(record.position): record for record in records}
+        self._by_key = {record.values[0]: record for record in records}
+        self._id_property = records[0].id_property
+        self.blamed: dict[int, ErrorObject] = {}  #: errors, by the position they name
+        self.anonymous: list[ErrorObject] = []  #: errors that name nobody
+        self.named: dict[int, Result] = {}  #: results, by the position they name
+        self.nameless: list[Result] = []  #: results that may be anybody's
+        self._strangers = 0  # what names a record that was not sent, or one twice: it vouches for nobody
+        for error in reply.errors:
+            self._take_error(error)
+        for result in reply.results:
+            self._take_result(result)
+        #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
+        self.torn = self.named.keys() & self.blamed.keys()
+        #: Neither named nor blamed.
+        self.silent = [r for r in records if r.position not in self.named and r.position not in self.blamed]
+
+    @property
+    def counts_vouch(self) -> bool:
+        """Whether the results that name nobody can only be the records that nobody named.
+
+        They also have to agree on `new`: which of them was created would be a guess otherwise.
+        """
+        return (
+            0 < len(self.silent) == len(self.nameless)
+            and not (self.anonymous or self.torn or self._strangers)
+            and len({result.new for result in self.nameless}) == 1
+        )
+
+    @property
+    def error_has_one_candidate(self) -> bool:
+        """Whether the only error that names nobody can only be the only silent record's."""
+        lone = len(self.silent) == len(self.anonymous) == 1
+        return lone and not (self.nameless or self.torn or self._strangers)
+
+    def _take_error(self, error: ErrorObject) -> None:
+        keys = [closed_value(self._id_property, key) for key in error.ids]
+        culprits = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
+        culprits = culprits or [self._by_key[key] for key in keys if key in self._by_key]
         for record in culprits:
-            blamed.setdefault(record.position, error)
-        if not culprits:
-            anonymous.append(error)
-    return blamed, anonymous
+            self.blamed.setdefault(record.position, error)
+        if not culprits and (error.trace_ids or error.ids):
+            self._strangers += 1
+        elif not culprits:
+            self.anonymous.append(error)
 
+    def _take_result(self, result: Result) -> None:
+        """By trace id, else by key.
 
-def _name(
-    id_property: str, results: Sequence[Result], by_trace: dict[str, Record], by_key: dict[str, Record]
-) -> tuple[dict[int, Result], list[Result]]:
-    """Results by the position they name, and the rest.
-
-    A second result for the same record is of the rest: a contact matched by a secondary address answers
-    with its primary one, which may be another record's key.
-    """
-    named: dict[int, Result] = {}
-    nameless = []
-    for result in results:
-        record = by_trace.get(result.trace_id) if result.trace_id else None
-        if record is None:
-            key = result.properties.get(id_property)
-            record = by_key.get(closed_value(id_property, key)) if isinstance(key, str) else None
-        if record is None or record.position in named:
-            nameless.append(result)
+        A second result for one key is nameless: a contact matched by a secondary address answers with its
+        primary one, which may be another record's key. A trace id is our own word: a second one is strange.
+        """
+        record = self._by_trace.get(result.trace_id)
+        if record is None and not result.trace_id:
+            key = result.properties.get(self._id_property)
+            record = self._by_key.get(closed_value(self._id_property, key)) if isinstance(key, str) else None
+        if record is not None and record.position not in self.named:
+            self.named[record.position] = result
+        elif result.trace_id:
+            self._strangers += 1
         else:
-            named[record.position] = result
-    return named, nameless
+            self.nameless.append(result)
 
 
 def _judge(
@@ -299,23 +323,6 @@ def _judge(
         else:
             refused.append(Refused(record, _refusal(error, reply)))
     return refused, again, complaint
-
-
-def _counts_vouch(silent: Sequence[Record], nameless: Sequence[Result], anonymous: Sequence[object]) -> bool:
-    """Whether the results that name nobody can only be the records that nobody named.
-
-    They also have to agree on `new`: which of them was created would be a guess otherwise.
-    """
-    return (
-        bool(silent)
-        and len(silent) == len(nameless)
-        and not anonymous
-        and len({result.new for result in nameless}) == 1
-    )
-
-
-def _in_order(records: list[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: record.position)
 
 
 def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -> str:

@@ -26,6 +26,8 @@ class Quota:
         return f"{self.requests}/{self.seconds:g}"
 
 
+#: Sends are remembered at least so long.
+_LONGEST_SECONDS = 60.0
 #: Every kind of account has at least this; the first reply's headers tell the real one.
 CAREFUL_QUOTA = Quota(100, 10.0)
 
@@ -52,6 +54,7 @@ class SendLog:
         self.quota = cap or CAREFUL_QUOTA
         self.margin_seconds = margin_seconds
         self._sends: deque[float] = deque()
+        self._predecessor = (0, float("-inf"))  # how many others sent, and when, at the latest
 
     @property
     def limits(self) -> tuple[Quota, ...]:
@@ -63,18 +66,29 @@ class SendLog:
 
     def wait_seconds(self, now: float) -> float:
         """How long until one more send breaks no window."""
-        wait = 0.0
-        for limit in self.limits:
-            if len(self._sends) >= limit.requests:
-                oldest = self._sends[-limit.requests]
-                wait = max(wait, oldest + limit.seconds + self.margin_seconds - now)
-        return wait
+        free_at = max(self._free_at(limit) for limit in self.limits)
+        others, when = self._predecessor
+        gone_at = when + self.quota.seconds + self.margin_seconds
+        if now < gone_at:
+            # Their sends leave the window all at once; until then ours have to share it with them.
+            shared = Quota(max(0, self.quota.requests - others), self.quota.seconds)
+            free_at = max(free_at, min(gone_at, self._free_at(shared)))
+        return max(0.0, free_at - now)
+
+    def _free_at(self, limit: Quota) -> float:
+        """When the oldest of the last sends that fill a limit's window leaves it."""
+        if not limit.requests:
+            return float("inf")
+        if len(self._sends) < limit.requests:
+            return float("-inf")
+        return self._sends[-limit.requests] + limit.seconds + self.margin_seconds
 
     def note(self, now: float) -> None:
         """A request leaves now."""
         self._sends.append(now)
-        horizon = max(limit.requests for limit in self.limits)
-        while len(self._sends) > horizon:
+        # By time, not by count: a longer window may be learned later.
+        horizon = now - max(_LONGEST_SECONDS, *(2 * limit.seconds for limit in self.limits))
+        while self._sends[0] < horizon:
             self._sends.popleft()
 
     def learn(self, headers: QuotaHeaders) -> bool:
@@ -89,20 +103,19 @@ class SendLog:
         """Take into account what a predecessor, unknown to us, may have sent in this window.
 
         In    the first reply's headers. What the window has lost beyond our own single request is booked
-              as sent just now, the worst case. Without a count the whole window before `started` is
-              taken as used up.
+              as sent just now, the worst case. Without a count the window before `started` is taken as
+              used up.
         """
         self.learn(headers)
         if headers.remaining is None:
-            used, when = self.quota.requests - len(self._sends), started
+            self._predecessor = (self.quota.requests, started)
         else:
-            used, when = self.quota.requests - headers.remaining - len(self._sends), now
-        merged = sorted([*self._sends, *([when] * max(0, used))])
-        self._sends = deque(merged)
+            self._predecessor = (max(0, self.quota.requests - headers.remaining - len(self._sends)), now)
 
-    def in_window(self, now: float) -> int:
-        """Sends in the window of the server's quota that ends now."""
-        return sum(1 for send in self._sends if send > now - self.quota.seconds)
+    @property
+    def predecessor(self) -> int:
+        """How many requests others had sent in the window that the first reply told of."""
+        return self._predecessor[0]
 
 
 class InFlightCap:

@@ -1,7 +1,8 @@
 """Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
 
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from uploader.core.mapping import EMAIL
 from uploader.core.model import Record, closed_value
@@ -40,11 +41,11 @@ def _holds(wanted: Mapping[str, str], held: Mapping[str, object]) -> bool:
 def _same(name: str, wanted: str, held: str) -> bool:
     if wanted == held or (name == EMAIL and wanted.lower() == held.lower()):
         return True
-    try:
-        # 1.10 comes back as 1.1
-        return Decimal(wanted) == Decimal(held)
-    except InvalidOperation:
-        return False
+    # 1.10 may come back as 1.1. A postcode with a leading zero is no number, nor is +49...
+    return bool(_NUMBER.fullmatch(wanted) and _NUMBER.fullmatch(held)) and Decimal(wanted) == Decimal(held)
+
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def _text(value: object) -> str:

@@ -279,7 +279,7 @@ def _embedded_faults(message: str) -> list[PropertyFault]:
     try:
         # raw_decode: text may follow the list.
         entries, _ = json.JSONDecoder().raw_decode(message[start + len(_EMBEDDED) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [
         PropertyFault(_text(entry.get("error")), _text(entry.get("name")))
@@ -333,4 +333,5 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    # Beyond a billion it is no count, and the books hold 64 bits.
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else 0

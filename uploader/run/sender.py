@@ -117,7 +117,7 @@ class Sender:
             self.log.seed(reply.quota, now, self._started)
             self._alone = False
             self._smooth = self._smoother()
-            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.in_window(now) - 1)
+            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.predecessor)
         elif self.log.learn(reply.quota):
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()

@@ -115,6 +115,8 @@ class Worker:
             _may_be_lost(rest)
         if verdict.pending:
             await self._await_pending(list(verdict.pending), history, verdict.reason)
+        if self.draining and following not in {Next.REFUSE, Next.STOP}:
+            return []  # what is left stays open
         return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
 
     async def _follow(self, following: Next, verdict: Verdict, rest: Piece) -> list[tuple[float, Piece]]:
