@@ -8,7 +8,7 @@ import pytest
 
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import Mark, Outcome, Record, Refusal, Settlement, Tallies
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State, Superseding
 from uploader.edges.files import Lock
 from uploader.edges.results import ResultsFile
 from uploader.edges.sources.base import Shape
@@ -77,7 +77,7 @@ def test_a_commit_that_fails_changes_nothing(tmp_path):
 def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp_path):
     checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
     checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(2, "b@x.com")])
-    checkpoint.commit(State(), (), [record(5, "a@X.com")])
+    checkpoint.commit(State(), (), [Superseding(5, 7, "email=a@x.com")])
     assert {letter.position: letter.superseded for letter in checkpoint.dead_letters()} == {
         1: 7,
         2: None,

@@ -181,3 +181,44 @@ def test_a_server_that_never_answers_well_is_given_fifteen_seconds(tmp_path):
     assert (summary.exit_code, summary.cause) == (75, Cause.OUTAGE)
     assert run._clock < 20
     assert not Path(f"{run.source}.checkpoint").exists()
+
+
+PENDING = {"kind": "batch_status", "status": "PENDING", "applied": True, "results_share": 0.5, "times": 2}
+READS = {
+    "throttled": {"kind": "status", "status": 429, "shape": "burst", "endpoint": "read", "first": 3},
+    "broken": {"kind": "status", "status": 503, "endpoint": "read", "first": 3},
+    "locked": {"kind": "status", "status": 423, "endpoint": "read", "first": 2},
+}
+
+
+@pytest.mark.parametrize("fault", READS.values(), ids=READS.keys())
+def test_a_read_back_that_is_refused_for_the_moment_is_asked_again(tmp_path, fault):
+    rows = contacts(900)
+    run = job(tmp_path, rows, faults=[PENDING, fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.as_dict()["pending"]) == (0, 0)
+
+
+def test_what_may_not_be_read_back_stays_pending_and_is_named_row_by_row(tmp_path):
+    rows = contacts(300)
+    fault = {"kind": "status", "status": 403, "endpoint": "read"}
+    run = job(tmp_path, rows, faults=[{**PENDING, "times": 1}, fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    named = [row for row, outcome in run.outcomes().items() if outcome == "pending"]
+    assert (summary.exit_code, len(named)) == (1, summary.as_dict()["pending"])
+    assert 0 < len(named) <= 100
+
+
+def test_a_token_revoked_while_reading_back_leaves_the_rows_open(tmp_path):
+    rows = contacts(300)
+    fault = {"kind": "status", "status": 401, "endpoint": "read"}
+    run = job(tmp_path, rows, faults=[{**PENDING, "times": 1}, fault])
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert summary.as_dict()["pending"] == 0
+    run.hub.change_scenario(make_hub().scenario)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0

@@ -156,3 +156,11 @@ def test_what_is_remembered_follows_what_is_open_not_what_was_read(order):
         ranges = ledger.progress().ranges
         assert len(ranges) <= 40 - count + 1
         assert len(ledger._end_of) == len(ledger._firsts) == len(ranges)
+
+
+def test_a_row_that_is_settled_in_the_checkpoint_cannot_be_settled_again():
+    for position in (0, 2, 4, 5):
+        ledger = Ledger(Progress(rows=9, watermark=3, ranges=((4, 6),)))
+        with pytest.raises((KeyError, ValueError)):
+            ledger.settle(position)
+        assert ledger.progress().settled == 5

@@ -146,6 +146,14 @@ def test_a_quota_without_an_interval_keeps_the_window_it_had():
     assert log.quota == Quota(110, 10.0)
 
 
+@pytest.mark.parametrize(("remaining", "others"), [(3, 4), (7, 0), (9, 0), (None, 8)])
+def test_what_others_have_sent_is_what_the_first_reply_misses_beyond_our_own_request(remaining, others):
+    log = SendLog(None, 0.0)
+    log.note(50.0)
+    log.seed(QuotaHeaders(limit=8, remaining=remaining, interval_seconds=10.0), 51.0, started=49.0)
+    assert log.predecessor == others
+
+
 def test_a_quota_beyond_reason_does_not_fill_the_memory():
     """Law 6, and headers are anyone's: a window taken as used up is no list of a million sends."""
     log = SendLog(None, 0.0)

@@ -18,8 +18,6 @@ class Outcome(StrEnum):
     PENDING = "pending"  #: accepted, and neither confirmed nor refused, even by read-back
 
 
-#: The outcomes HubSpot has answered for.
-CONFIRMED = frozenset({Outcome.CREATED, Outcome.UPDATED})
 #: The outcomes that leave a dead letter behind.
 DEAD_LETTERS = frozenset({Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED})
 

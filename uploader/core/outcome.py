@@ -114,6 +114,17 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
     return _closed_door(records, reply)
 
 
+def classify_read(reply: Reply) -> Verdict:
+    """The same for a request that carries no records to be written. SPLIT: the question is at fault."""
+    if reply.ok and reply.readable:
+        return Verdict(Action.SETTLE)
+    if reply.ok or reply.status in _TRANSIENT:
+        return Verdict(Action.RETRY, reason=_said(reply))
+    if reply.status in _REFUSED:
+        return Verdict(Action.SPLIT, reason=_said(reply))
+    return _closed_door((), reply)
+
+
 # --- the door is closed: no record is at fault ---
 
 
@@ -144,7 +155,7 @@ def _door(reply: Reply) -> tuple[Action, Cause, float | None]:
 
 
 def _is_daily(reply: Reply) -> bool:
-    return reply.policy == "DAILY" if reply.policy else "daily" in reply.message.lower()
+    return reply.policy.upper() == "DAILY" if reply.policy else "daily" in reply.message.lower()
 
 
 def _secondly(reply: Reply) -> float | None:
@@ -279,9 +290,10 @@ class _Accounts:
         culprits = culprits or [self._by_key[key] for key in keys if key in self._by_key]
         for record in culprits:
             self.blamed.setdefault(record.position, error)
-        if not culprits and (error.trace_ids or error.ids):
+        if not culprits and error.trace_ids:
             self._strangers += 1
         elif not culprits:
+            # `ids` that are not ours may be HubSpot's own, of any of ours.
             self.anonymous.append(error)
 
     def _take_result(self, result: Result) -> None:
@@ -296,7 +308,7 @@ class _Accounts:
             record = self._by_key.get(closed_value(self._id_property, key)) if isinstance(key, str) else None
         if record is not None and record.position not in self.named:
             self.named[record.position] = result
-        elif result.trace_id:
+        elif result.trace_id or not result.id:
             self._strangers += 1
         else:
             self.nameless.append(result)

@@ -45,9 +45,13 @@ class Summary:
             return 128 + self.signal
         if self.cause in _COME_BACK:
             return 75
-        if self.cause in _MEND or self.tallies.confirmed:
-            return 78
-        return 2
+        return 78 if self.cause in _MEND or self._has_begun else 2
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether HubSpot has answered for any row."""
+        never_sent = {Outcome.INVALID, Outcome.SKIPPED}
+        return any(count for outcome, count in self.tallies.outcomes.items() if outcome not in never_sent)
 
 
 #: The same command later goes on.

@@ -175,7 +175,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """
     quota = _quota(headers)
     retry_after = _seconds(headers.get("Retry-After"))
-    correlation_id = headers.get("x-hubspot-correlation-id", "")
+    correlation_id = "".join(c for c in headers.get("x-hubspot-correlation-id", "")[:100] if c.isascii())
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -261,14 +261,15 @@ def _existing_id(message: str) -> str:
 
 _EMBEDDED = "Property values were not valid: "
 _DOES_NOT_EXIST = re.compile(r'Property "([^"]+)" does not exist')
-_NO_PROPERTY = "PROPERTY_DOESNT_EXIST"
+_READ_ONLY = re.compile(r'"([^"]+)" is a (?:calculated|read only) property')
 
 
 def _faults(message: str, errors: object) -> tuple[PropertyFault, ...]:
     """The machine codes, which HubSpot keeps as JSON inside the message or in a nested `errors[]`."""
     found = [*_embedded_faults(message), *_nested_faults(errors)]
     if not found:
-        found = [PropertyFault(_NO_PROPERTY, name) for name in _DOES_NOT_EXIST.findall(message)]
+        found = [PropertyFault("PROPERTY_DOESNT_EXIST", name) for name in _DOES_NOT_EXIST.findall(message)]
+        found += [PropertyFault("READ_ONLY_VALUE", name) for name in _READ_ONLY.findall(message)]
     return tuple(dict.fromkeys(found))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import DEAD_LETTERS, Mark, Outcome, Record, Settlement, Tallies
+from uploader.core.model import DEAD_LETTERS, Mark, Outcome, Settlement, Tallies
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
@@ -83,6 +83,15 @@ class State:
     lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Superseding:
+    """A row that wrote a unique value, which may be the key of an earlier dead letter."""
+
+    position: int
+    row: int
+    closed_value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,13 @@ class Checkpoint:
         return checkpoint
 
     @staticmethod
+    def is_one(path: Path) -> bool:
+        """Whether the file says it is ours, damaged or not."""
+        with path.open("rb") as file:
+            head = file.read(100)  # the SQLite header; the application id stands at 68
+        return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION_ID.to_bytes(4, "big")
+
+    @staticmethod
     def remove(path: Path) -> None:
         for name in (path.name, path.name + "-wal", path.name + "-shm"):
             path.with_name(name).unlink(missing_ok=True)
@@ -232,18 +248,15 @@ class Checkpoint:
         return State(progress, tallies, state, reason, lost_below, length, elapsed)
 
     def commit(
-        self, state: State, settlements: Sequence[Settlement], superseding: Sequence[Record] = ()
+        self, state: State, settlements: Sequence[Settlement], superseding: Sequence[Superseding] = ()
     ) -> None:
-        """Make what was settled, and where the run stands, durable as one.
-
-        `superseding`: confirmed records that may have written the key of an earlier dead letter.
-        """
+        """Make what was settled, and where the run stands, durable as one."""
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self._write_settled(settlements)
             connection.executemany(
                 "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
-                [(record.row, record.values[0], record.position) for record in superseding],
+                [(later.row, later.closed_value, later.position) for later in superseding],
             )
             progress, mark = state.progress, state.progress.resume.mark
             connection.execute(

@@ -1,16 +1,16 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
 
 from uploader.core.ledger import Ledger
-from uploader.core.model import CONFIRMED, DEAD_LETTERS, Record, Refusal, Settlement, Slice
+from uploader.core.model import DEAD_LETTERS, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
-from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.checkpoint import Checkpoint, State, Superseding
 from uploader.edges.results import ResultsFile
 from uploader.errors import BooksError, StorageError
 from uploader.run.stop import StopRun
@@ -18,8 +18,6 @@ from uploader.settings import FailureLimit
 
 #: Half of the half second of work that a kill may cost; the other half is for the commit itself.
 COMMIT_SECONDS = 0.25
-#: At least so many rows may leave between two commits without a commit of their own.
-_LOST_ROWS = 1_000
 
 
 class Collector:
@@ -31,11 +29,16 @@ class Collector:
         results: ResultsFile | None,
         offload: Offload,
         clock: Callable[[], float],
+        *,
         limit: FailureLimit,
+        note_sent: Callable[[int], None],
     ) -> None:
+        """`note_sent` keeps a number where a kill does not reach it."""
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
         self._limit = limit
+        self._note_sent = note_sent
+        self._sent_below = self.committed.lost_below
         self._failed_before = self.tallies.failed
         self._settled_before = self.tallies.settled
         self._ledger = Ledger(self.committed.progress)
@@ -46,7 +49,7 @@ class Collector:
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
         self._uncommitted: list[Settlement] = []
-        self._superseding: list[Record] = []
+        self._superseding: list[Superseding] = []
         # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
         self._dead = {hash(value) for value in checkpoint.dead_values()}
         self._committing = asyncio.Lock()
@@ -71,11 +74,18 @@ class Collector:
             self.tallies.replayed += settlement.replayed
             if outcome in DEAD_LETTERS:
                 self._dead.update(map(hash, record.values[:1]))
-            elif self._dead and outcome in CONFIRMED and hash(record.values[0]) in self._dead:
-                assert isinstance(record, Record)
-                self._superseding.append(record)
+            elif self._dead and isinstance(record, Record):
+                # A pending one, too: it may have written what an earlier dead letter would overwrite.
+                hit = [value for value in record.values if hash(value) in self._dead]
+                self._superseding += [Superseding(record.position, record.row, value) for value in hit]
             self._uncommitted.append(settlement)
         self._check_failures()
+
+    def sent(self, position: int) -> None:
+        """A record leaves. After a kill, open rows up to here may have arrived without our knowing."""
+        if position >= self._sent_below:
+            self._sent_below = position + 1
+            self._note_sent(self._sent_below)
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
         """A batch was answered."""
@@ -112,7 +122,7 @@ class Collector:
         """
         async with self._committing:
             snapshot = self._snapshot(state, reason)
-            snapshot.lost_below = 0 if clean else self._lost_below()
+            snapshot.lost_below = 0 if clean else self._sent_below
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settlements, superseding = self._uncommitted, self._superseding
@@ -126,19 +136,6 @@ class Collector:
                 self._uncommitted = settlements + self._uncommitted
                 self._superseding = superseding + self._superseding
                 raise
-
-    async def cover(self, records: Sequence[Record]) -> None:
-        """Before these are sent: make sure that, after a kill, they are known to have been, perhaps.
-
-        It decides which confirmations of the next process are called replayed.
-        """
-        if records[-1].position >= self.committed.lost_below:
-            await self.commit()
-
-    def _lost_below(self) -> int:
-        """Up to where rows may be sent before the next commit: as far as to the next three like the last."""
-        since_last = self.tallies.rows - self.committed.progress.rows
-        return self.tallies.rows + 3 * since_last + _LOST_ROWS
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()
@@ -157,7 +154,7 @@ class Collector:
             elapsed_seconds=self.elapsed_seconds,
         )
 
-    def _write(self, snapshot: State, settlements: list[Settlement], superseding: list[Record]) -> None:
+    def _write(self, snapshot: State, settlements: list[Settlement], superseding: list[Superseding]) -> None:
         if self._results:
             snapshot.results_bytes = self._results.append(settlements)
         self._checkpoint.commit(snapshot, settlements, superseding)

@@ -6,6 +6,7 @@ Raise `SourceError` or `CheckpointError`, one line each, before anything is chan
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from uploader.core.mapping import (
@@ -17,7 +18,7 @@ from uploader.core.mapping import (
 )
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
-from uploader.edges.results import ResultsFile
+from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError, SettingsError
@@ -44,20 +45,21 @@ def open_sources(settings: Settings) -> list[Source]:
     ]
 
 
-def lock_job(settings: Settings, stack: ExitStack) -> None:
+def lock_job(settings: Settings, stack: ExitStack) -> Lock:
     """From here on this process alone works on the checkpoint."""
     lock = Lock(settings.checkpoint_path)
     lock.acquire()
     stack.callback(lock.release)
+    return lock
 
 
 def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitStack) -> Checkpoint | None:
     """The job's checkpoint, if it was begun before; checked against the sources, not yet the settings."""
     path, results = settings.checkpoint_path, settings.results_path
+    _refuse_sources(settings)
     if settings.restart:
-        Checkpoint.remove(path)
-        if results:
-            results.unlink(missing_ok=True)
+        _refuse_foreign(path, results)
+        return None
     if not path.exists():
         if results and results.exists():
             raise CheckpointError(
@@ -93,6 +95,8 @@ def open_job(
         raise SettingsError(str(error)) from error
     identity = _identity(settings, sources, columns, account)
     if checkpoint is None:
+        if settings.restart:
+            _forget(settings)
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
         stack.callback(checkpoint.close)
     else:
@@ -107,6 +111,36 @@ def open_job(
     ]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     return Job(settings, sources, mappers, checkpoint, results, account, frozenset.union(*carried))
+
+
+def _refuse_sources(settings: Settings) -> None:
+    """A source reached by another name, such as a link, is a source all the same."""
+    written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
+    for source in settings.sources:
+        for path in written:
+            if source != "-" and path.samefile(source):
+                raise CheckpointError(f"{path} is the source {source}; name another place")
+
+
+def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
+    """What --restart removes has to be ours, by its name or by what it holds."""
+    if checkpoint.exists() and checkpoint.suffix != ".checkpoint" and not Checkpoint.is_one(checkpoint):
+        raise CheckpointError(
+            f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
+        )
+    if results and results.exists() and not results.name.endswith(".results.csv"):
+        with results.open("rb") as file:
+            if not file.readline(200).startswith(",".join(HEADER).encode()):
+                raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
+
+
+def _forget(settings: Settings) -> None:
+    try:
+        Checkpoint.remove(settings.checkpoint_path)
+        if settings.results_path:
+            settings.results_path.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
 def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:

@@ -17,6 +17,7 @@ from uploader.core.summary import Summary
 from uploader.core.wire import paths
 from uploader.edges.background import Background, Offload
 from uploader.edges.checkpoint import State
+from uploader.edges.files import Lock
 from uploader.edges.hubspot import HubSpot, Transport
 from uploader.errors import SourceError, StorageError
 from uploader.run.collector import Collector
@@ -116,7 +117,7 @@ class Run:
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
         settings = self.settings
         sources = await reader.run(lambda: open_sources(settings))
-        lock_job(settings, stack)
+        lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
         if known.state == "complete":
@@ -128,7 +129,8 @@ class Run:
             if account is None:
                 return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack)
-            return await self._move(job, reader, writer)
+            lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
+            return await self._move(job, lock, lost_below, reader, writer)
         finally:
             await transport.close()
 
@@ -189,15 +191,10 @@ class Run:
 
     # --- while rows move ---
 
-    async def _move(self, job: Job, reader: Offload, writer: Offload) -> Summary:
-        parts = self._assemble(job, writer)
-        producer = Producer(
-            job.sources,
-            job.mappers,
-            parts.collector.committed.progress,
-            parts.collector.committed.lost_below,
-            reader,
-        )
+    async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
+        parts = self._assemble(job, lock, writer)
+        progress = parts.collector.committed.progress
+        producer = Producer(job.sources, job.mappers, progress, lost_below, reader)
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
             self._task(parts.collector.commit_regularly()),
@@ -218,10 +215,17 @@ class Run:
             await asyncio.gather(*workers, *helpers, return_exceptions=True)
         return await self._close_books(parts)
 
-    def _assemble(self, job: Job, writer: Offload) -> _Parts:
+    def _assemble(self, job: Job, lock: Lock, writer: Offload) -> _Parts:
         assert self.sender is not None
         settings, sender = self.settings, self.sender
-        collector = Collector(job.checkpoint, job.results, writer, self._clock, settings.max_failures)
+        collector = Collector(
+            job.checkpoint,
+            job.results,
+            writer,
+            self._clock,
+            limit=settings.max_failures,
+            note_sent=lock.note,
+        )
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (
             sender.tallies.requests,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.core.mapping import EMAIL, Schema
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, classify
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, classify_read
 from uploader.core.retry import backoff_seconds
 from uploader.core.wire import Paths, Reply
 from uploader.edges.hubspot import Call
@@ -65,7 +65,7 @@ class Preflight:
                 return reply
             if reply.status == 403:
                 return reply
-            verdict = classify((), reply)
+            verdict = classify_read(reply)
             if verdict.action is Action.PAUSE and verdict.cause:
                 self._sender.pause(verdict.cause, verdict.pause_seconds or self._sender.log.quota.seconds)
             elif verdict.action is not Action.RETRY:

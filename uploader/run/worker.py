@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from uploader.core import readback, wire
 from uploader.core.model import Outcome, Record, Refusal, Settlement
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify
-from uploader.core.retry import History, Next, backoff_seconds, decide
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
+from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide
 from uploader.edges.hubspot import Call
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
@@ -81,7 +81,6 @@ class Worker:
 
     async def _deliver(self, batch: list[Record]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
-        await self._collector.cover(batch)
         history = History(successes_seen=self._sender.successes)
         pieces = [(0.0, batch[0].position, Piece(batch, history))]
         while pieces and not self.draining:
@@ -96,7 +95,7 @@ class Worker:
         sent_at = self._clock()
         self._left = False
         try:
-            reply = await self._sender.send(call, on_wire=self._note_wire)
+            reply = await self._sender.send(call, on_wire=lambda out: self._note_batch(piece, out=out))
         except asyncio.CancelledError:
             if self._left:
                 _may_be_lost(piece.records)
@@ -109,10 +108,10 @@ class Worker:
         following = decide(verdict, len(rest), history, whole=whole)
         if following is not Next.FINISH:
             self._log(piece, reply, following)
+        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
+            _may_be_lost([*rest, *verdict.pending])
         self._collector.count_reply(reply, retried=following is Next.AGAIN)
         self._book(verdict, history)
-        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
-            _may_be_lost(rest)
         if verdict.pending:
             await self._await_pending(list(verdict.pending), history, verdict.reason)
         if self.draining and following not in {Next.REFUSE, Next.STOP}:
@@ -138,19 +137,20 @@ class Worker:
             case Next.GIVE_UP:
                 await self._give_up(rest.records[0], rest.history, verdict.reason)
             case Next.STOP:
-                assert verdict.cause is not None
-                seconds = self._patience(verdict)
-                if seconds is not None:
-                    self._sender.pause(verdict.cause, seconds)
-                    return [(0.0, rest)]
-                raise StopRun(verdict.cause, verdict.reason)
+                self._stop_or_pause(verdict)
+                return [(0.0, rest)]
         return []
 
     # --- what a reply means for the run ---
 
     def _note_wire(self, out: bool) -> None:
         self.on_wire = out
-        self._left |= out
+
+    def _note_batch(self, piece: Piece, *, out: bool) -> None:
+        self._note_wire(out)
+        if out:
+            self._left = True
+            self._collector.sent(piece.records[-1].position)
 
     def _log(self, piece: Piece, reply: wire.Reply, following: Next) -> None:
         """Positions, codes and ids only: a server's message may hold addresses."""
@@ -173,6 +173,14 @@ class Worker:
             self._sender.cap.open()
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, sent_at)
+
+    def _stop_or_pause(self, verdict: Verdict) -> None:
+        """Raise StopRun, unless the user would rather wait for what ends by itself."""
+        assert verdict.cause is not None
+        seconds = self._patience(verdict)
+        if seconds is None:
+            raise StopRun(verdict.cause, verdict.reason)
+        self._sender.pause(verdict.cause, seconds)
 
     def _pause(self, verdict: Verdict) -> None:
         if verdict.action is Action.PAUSE and verdict.cause:
@@ -223,9 +231,9 @@ class Worker:
         """What was accepted without being confirmed: ask for it a few times, then say so."""
         for count in range(_READ_BACKS):
             await asyncio.sleep(_READ_BACK_SECONDS * 2**count)
-            if self.draining:
-                return
             found = await self._read_back(records)
+            if found is None:
+                return
             self._settle(found)
             settled = {settlement.record.position for settlement in found}
             records = [record for record in records if record.position not in settled]
@@ -239,28 +247,57 @@ class Worker:
     async def _give_up(self, record: Record, history: History, reason: str) -> None:
         """The last attempt may have been applied: ask, and abandon what is not there."""
         found = await self._read_back([record])
+        if found is None:
+            return
         refusal = Refusal("NO_ANSWER", reason)
         self._settle(
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
         )
 
-    async def _read_back(self, records: list[Record]) -> list[Settlement]:
-        """The records that HubSpot holds as they were sent. Whether they were new can't be told any more."""
+    async def _read_back(self, records: list[Record]) -> list[Settlement] | None:
+        """The records that HubSpot holds as they were sent; None where the run ends before it was asked.
+
+        Whether they were new can't be told any more.
+        """
         body = wire.encode_read(
             records[0].id_property, [record.key for record in records], readback.wanted_properties(records)
         )
-        sent_at = self._clock()
-        reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._note_wire)
-        if not reply.ok or not reply.readable:
-            self._sender.failed(f"reading back: HTTP {reply.status}", sent_at)
-            return []
-        self._sender.succeeded()
+        reply = await self._ask(Call("POST", self._paths.read, body))
+        if reply is None:
+            return None
         settlements = []
         for record in records:
             held = readback.confirmed_by(record, reply.results)
             if held:
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
+
+    async def _ask(self, call: Call) -> wire.Reply | None:
+        """A reading request until it is answered. What may not be read counts as an empty answer."""
+        history = History(successes_seen=self._sender.successes)
+        while not self.draining:
+            sent_at = self._clock()
+            reply = await self._sender.send(call, on_wire=self._note_wire)
+            verdict = classify_read(reply)
+            if verdict.action is Action.SETTLE:
+                self._sender.succeeded()
+                return reply
+            if verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}:
+                return wire.Reply(reply.status)
+            history = history.after(verdict, self._sender.successes)
+            if history.attempts >= BATCH_ATTEMPTS:
+                return wire.Reply(reply.status)
+            self._note(verdict, sent_at)
+            await self._follow_read(verdict, history)
+        return None
+
+    async def _follow_read(self, verdict: Verdict, history: History) -> None:
+        if verdict.action is Action.STOP:
+            self._stop_or_pause(verdict)
+        elif verdict.action is Action.PAUSE:
+            self._pause(verdict)
+        else:
+            await asyncio.sleep(backoff_seconds(history.failures, self._roll()))
 
 
 def _may_be_lost(records: Sequence[Record]) -> None:
