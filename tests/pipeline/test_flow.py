@@ -150,6 +150,16 @@ def test_a_record_that_breaks_the_server_at_the_very_end_does_not_keep_the_job_f
     assert [(letter.row, letter.outcome) for letter in run.dead_letters()] == [(131, "abandoned")]
 
 
+def test_a_record_that_breaks_the_server_at_the_very_beginning_does_not_keep_others_from_passing(tmp_path):
+    rows = contacts(1_000)
+    fault = {"kind": "status", "status": 502, "keys": ["c0@example.com"]}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [(letter.row, letter.outcome) for letter in run.dead_letters()] == [(2, "abandoned")]
+    assert summary.exit_code == 1
+
+
 def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
     rows = contacts(20_000)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}

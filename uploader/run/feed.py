@@ -1,7 +1,7 @@
 """Between queue and workers: what is read waits here until it may travel, and workers draw batches."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from uploader.core.batching import Batcher
 from uploader.core.model import Record, Slice
@@ -27,18 +27,24 @@ class Feed:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    async def draw(self) -> list[Record] | None:
-        """The next batch; None when there will never be another."""
+    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
+        """The next batch; None when there will never be another.
+
+        `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
+        held one while waiting here would keep from it the very batch that has to be settled first.
+        """
         async with self._turn:
             while True:
                 self._changed.clear()
                 self._fill()
                 if self._worth_sending():
-                    return self.batcher.draw()
+                    break
                 if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
                     return None
                 if not await self._wait():
-                    return self.batcher.draw()
+                    break
+            await enter()
+            return self.batcher.draw()
 
     def settle(self, records: list[Record]) -> None:
         """Records are settled: what they closed opens again."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from types import TracebackType
 
 from uploader.core.pacing import InFlightCap
 
@@ -15,7 +14,7 @@ class Slots:
         self._cap = cap
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def __aenter__(self) -> None:
+    async def enter(self) -> None:
         if self.in_use < self._cap.limit and not self._waiting:
             self.in_use += 1
             return
@@ -25,17 +24,12 @@ class Slots:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # it was given a place in the same turn of the loop
-                self._leave()
+                self.leave()
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
+    def leave(self) -> None:
         self.in_use -= 1
         while self._waiting and self.in_use < self._cap.limit:
             turn = self._waiting.popleft()

@@ -61,6 +61,7 @@ class Worker:
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
         self._left = False  # the request under way has left
+        self._has_slot = False
         self._feed = feed
         self._sender = sender
         self._slots = slots
@@ -73,11 +74,29 @@ class Worker:
 
     async def work(self) -> None:
         while not self.draining:
-            async with self._slots:
-                batch = await self._feed.draw()
+            try:
+                batch = await self._feed.draw(self._enter)
                 if batch is None:
                     return
                 await self._deliver(batch)
+            finally:
+                self._leave()
+
+    async def _enter(self) -> None:
+        await self._slots.enter()
+        self._has_slot = True
+
+    def _leave(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.leave()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Whoever waits gives its slot away: a batch that only ever fails must not keep others back."""
+        if seconds > 0:
+            self._leave()
+            await asyncio.sleep(seconds)
+            await self._enter()
 
     async def _deliver(self, batch: list[Record]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
@@ -85,7 +104,7 @@ class Worker:
         pieces = [(0.0, batch[0].position, Piece(batch, history))]
         while pieces and not self.draining:
             due, _, piece = heapq.heappop(pieces)
-            await asyncio.sleep(max(0.0, due - self._clock()))
+            await self._sleep(due - self._clock())
             for wait, follower in await self._attempt(piece):
                 heapq.heappush(pieces, (self._clock() + wait, follower.position, follower))
 
@@ -230,7 +249,7 @@ class Worker:
     async def _await_pending(self, records: list[Record], history: History, reason: str) -> None:
         """What was accepted without being confirmed: ask for it a few times, then say so."""
         for count in range(_READ_BACKS):
-            await asyncio.sleep(_READ_BACK_SECONDS * 2**count)
+            await self._sleep(_READ_BACK_SECONDS * 2**count)
             found = await self._read_back(records)
             if found is None:
                 return
@@ -297,7 +316,7 @@ class Worker:
         elif verdict.action is Action.PAUSE:
             self._pause(verdict)
         else:
-            await asyncio.sleep(backoff_seconds(history.failures, self._roll()))
+            await self._sleep(backoff_seconds(history.failures, self._roll()))
 
 
 def _may_be_lost(records: Sequence[Record]) -> None:
