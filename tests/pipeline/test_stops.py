@@ -172,6 +172,7 @@ def test_a_full_disk_stops_the_run_and_leaves_what_was_not_booked_open(tmp_path,
     summary = run.run_virtual()
     assert summary.exit_code == 1
     run.check(rows, summary)
+    assert len(run.held()) - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
 
 
 def test_a_checkpoint_of_another_account_is_refused(tmp_path):

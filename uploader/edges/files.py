@@ -32,6 +32,7 @@ class Lock:
     def __init__(self, checkpoint: Path) -> None:
         self.path = checkpoint.with_name(checkpoint.name + ".lock")
         self.noted = 0  #: by the last holder, if it was killed
+        self.keep_note = False  #: leave the file, and the number with it, as a kill would
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -76,7 +77,8 @@ class Lock:
 
     def release(self) -> None:
         if self._descriptor is not None:
-            self.path.unlink(missing_ok=True)
+            if not self.keep_note:
+                self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -193,6 +193,7 @@ class Run:
 
     async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
         parts = self._assemble(job, lock, writer)
+        lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
         producer = Producer(job.sources, job.mappers, progress, lost_below, reader)
         helpers = [
@@ -213,7 +214,9 @@ class Run:
             for task in (*workers, *helpers):
                 task.cancel()
             await asyncio.gather(*workers, *helpers, return_exceptions=True)
-        return await self._close_books(parts)
+        summary, is_committed = await self._close_books(parts)
+        lock.keep_note = not is_committed
+        return summary
 
     def _assemble(self, job: Job, lock: Lock, writer: Offload) -> _Parts:
         assert self.sender is not None
@@ -319,20 +322,22 @@ class Run:
             task.cancel()
         await drained
 
-    async def _close_books(self, parts: _Parts) -> Summary:
+    async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
+        """The summary of what is committed, and whether that is all that is booked."""
         collector = parts.collector
         is_done = parts.feed.exhausted and collector.tallies.open == 0 and self._crash is None
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()
         clean = not parts.feed.batcher.may_be_lost()
+        is_committed = True
         try:
             await collector.commit(state=state, reason=reason, clean=clean)
         except StorageError as error:
-            if self._crash is None:
-                self._halt = (Cause.STORAGE, str(error))
+            is_committed = False
+            self._halt = (Cause.STORAGE, str(error))
         if self._crash is not None:
             raise self._crash
-        return self._summary(collector.committed)
+        return self._summary(collector.committed), is_committed
 
     def _summary(self, state: State) -> Summary:
         if state.state == "complete":
