@@ -1,7 +1,7 @@
 """What bad records and a server that is down do to their neighbours: nothing, at a known price in requests.
 
 Lives here: files with poisoned rows in known places, sent with and without trace-id support on the server,
-and an outage in the middle of a run. The expected prices are those of design.md section 3.
+and an outage in the middle of a run. The expected prices are what halving predicts.
 
     python -m benchmarks.poison
     python -m benchmarks.poison --outage-seconds 180 --only outage
@@ -23,7 +23,7 @@ from benchmarks.processes import Client, Failed, Server, Table, forget, workplac
 
 BATCH = 100
 LATENCY_SECONDS = 0.02
-#: Poisoned share -> requests per batch that halving needs on average (design.md section 3).
+#: Poisoned share -> requests per batch that halving needs on average (the README, Decisions).
 HALVING = {0.001: 2.3, 0.005: 7.2, 0.01: 13.0}
 #: How far an average over some hundred batches may stray from that.
 TOLERANCE = 0.25

@@ -1,4 +1,4 @@
-"""The laws of the layout (design.md, section 3): who may import whom, and who may touch the world."""
+"""The laws of the layout (uploader/README.md): who may import whom, and who may touch the world."""
 
 import ast
 from pathlib import Path

@@ -68,6 +68,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         code = group.main(arguments, prog_name="uploader", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return error.exit_code
     except click.ClickException as error:
         # The command's own usage is one --help away; a wall of it would hide the line that matters.
         return _fail(error.format_message(), error.exit_code)

@@ -316,3 +316,46 @@ def test_restart_removes_nothing_while_the_job_cannot_start(tmp_path, hubspot_mo
     mock.change_scenario({"auth": {"tokens": ["another"]}})
     assert run(*command, "--restart", cwd=tmp_path).code == 2
     assert run("status", "contacts.csv.checkpoint", "--json", cwd=tmp_path).summary == first.summary
+
+
+def test_failures_overwrites_nothing_and_names_the_command_that_takes_its_file(tmp_path, hubspot_mock):
+    (tmp_path / "contacts.csv").write_text("E-Mail,Old id\nno address,7\nb@example.com,8\n")
+    mock = hubspot_mock(quota="100000/10")
+    told = ("--map", "E-Mail=email", "--ignore", "Old id")
+    ended = run("upload", "contacts.csv", *told, "--base-url", mock.url, cwd=tmp_path)
+    assert "invalid: ... is no e-mail address" in ended.err
+    assert "failures contacts.csv.checkpoint -o contacts.failures.csv" in ended.err
+    before = (tmp_path / "contacts.csv").read_bytes()
+    for name in ("contacts.csv", "contacts.csv.results.csv"):
+        refused = run("failures", "contacts.csv.checkpoint", "-o", name, cwd=tmp_path)
+        assert (refused.code, "exists" in refused.err) == (2, True)
+    assert (tmp_path / "contacts.csv").read_bytes() == before
+    written = run("failures", "contacts.csv.checkpoint", "-o", "contacts.failures.csv", cwd=tmp_path)
+    command = "upload contacts.failures.csv --map E-Mail=email --ignore 'Old id'"
+    assert command in written.err
+    mended = (tmp_path / "contacts.failures.csv").read_text().replace("no address", "a@example.com", 1)
+    (tmp_path / "contacts.failures.csv").write_text(mended)
+    assert run("upload", "contacts.failures.csv", *told, "--base-url", mock.url, cwd=tmp_path).code == 0
+
+
+def test_a_job_that_was_finished_before_says_that_nothing_was_sent(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", rows_of(10))
+    mock = hubspot_mock()
+    run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    ended = run("upload", "contacts.csv", "--base-url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert ended.code == 0
+    assert "nothing was sent" in ended.err
+    assert "44237313" in ended.err
+
+
+def test_a_name_that_is_no_checkpoint_is_told_from_a_damaged_one(tmp_path):
+    write(tmp_path / "contacts.csv", rows_of(10))
+    ended = run("status", "contacts.csv", cwd=tmp_path)
+    assert (ended.code, "name the .checkpoint file" in ended.err) == (2, True)
+
+
+def test_without_arguments_the_help_is_shown(tmp_path):
+    ended = run(cwd=tmp_path)
+    assert ended.code == 2
+    assert "Commands:" in ended.err
+    assert "uploader: Usage" not in ended.err

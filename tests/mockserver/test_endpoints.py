@@ -1,4 +1,4 @@
-"""Everything but the upsert: reading back, properties, account, tokens (hubspot-api.md 7)."""
+"""Everything but the upsert: reading back, properties, account, tokens."""
 
 from urllib.parse import urlencode
 

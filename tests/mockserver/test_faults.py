@@ -1,4 +1,4 @@
-"""Checklist of hubspot-api.md section 11, the fault switches: and what each does to the contacts."""
+"""the fault switches: and what each does to the contacts."""
 
 import gzip
 import json

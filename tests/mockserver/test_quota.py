@@ -1,4 +1,4 @@
-"""The burst window, the day, and the headers that speak of them (hubspot-api.md 1)."""
+"""The burst window, the day, and the headers that speak of them."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Checklist of hubspot-api.md section 11, what is on by default: what an upsert takes and answers."""
+"""what is on by default: what an upsert takes and answers."""
 
 import json
 

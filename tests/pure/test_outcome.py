@@ -383,7 +383,7 @@ def test_a_value_that_happens_to_say_non_unique_stops_no_run():
     assert verdict.action is Action.SPLIT
 
 
-# --- hubspot-api.md, section 2, row by row ---
+# --- every status, row by row ---
 
 
 def _said(message, category=None, **more):

@@ -72,21 +72,22 @@ def command(*, folder: Path | None) -> int:
     if code not in {0, 1}:
         raise UploaderError(f"the demo's upload ended with exit code {code}")
     letters = folder / "failures.csv"
+    letters.unlink(missing_ok=True)
     failures = ["failures", f"{source}.checkpoint", "-o", str(letters)]
     _show(failures)
     _start(failures).wait()
     _show_letters(letters)
-    say(_NEXT.format(source=source, folder=folder), sys.stdout)
+    say(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]), sys.stdout)
     return 0
 
 
 _NEXT = """
 Files are in {folder}: the source, its checkpoint, its results (what became of each row), its dead letters.
 Try next:
-  uploader status {source}.checkpoint      what the books say
-  uploader mock-server --quota 190/10      a mock to practise on; then, in another terminal:
-  uploader upload YOUR.csv --base-url URL  with any HUBSPOT_ACCESS_TOKEN
-  uploader upload --help                   for the real account: its token in HUBSPOT_ACCESS_TOKEN"""
+  {uploader} status {source}.checkpoint      what the books say
+  {uploader} mock-server --quota 190/10      a mock to practise on; then, in another terminal:
+  {uploader} upload YOUR.csv --base-url URL  with any HUBSPOT_ACCESS_TOKEN
+  {uploader} upload --help                   for the real account: its token in HUBSPOT_ACCESS_TOKEN"""
 
 
 def make_contacts(path: Path, rows: int) -> None:
@@ -166,7 +167,7 @@ def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
             break
     upload.send_signal(signal.SIGKILL)
     upload.wait()
-    say(f"killed it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
+    say(f"\nkilled it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
 
 
 def _show_letters(path: Path) -> None:

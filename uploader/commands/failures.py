@@ -2,7 +2,10 @@
 
 import csv
 import os
+import re
+import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,16 +50,59 @@ def command(checkpoint: Path, *, output: Path | None) -> int:
     as_ndjson = output is not None and output.suffix.lower() in {".ndjson", ".jsonl"}
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         raise SettingsError(f"-o {output}: name a .csv or an .ndjson file")
+    if output is not None and output.exists():
+        raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         with _writing(output) as stream:
             count = _write_ndjson(opened, stream) if as_ndjson else _write_csv(opened, stream)
+        identity = opened.identity()
     finally:
         opened.close()
-    say(f"{count:,} dead letters{f' in {output}' if output else ''}")
+    say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
     if output and count:
-        say(f"mend it, then: uploader upload {output}")
+        say(f"mend them there, then: {_follow_up(output, identity)}")
     return 0
+
+
+def unused(path: Path) -> Path:
+    """The path itself, or the next one that nothing stands at."""
+    for number in range(2, 10_000):
+        if not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
+            return path
+        path = path.with_name(f"{path.name.split('.')[0].rstrip('0123456789-')}-{number}{path.suffix}")
+    return path
+
+
+def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
+    """The commonest reasons of the dead letters, with what differs from row to row left out."""
+    opened = Checkpoint.open(checkpoint, read_only=True)
+    try:
+        reasons = Counter(
+            f"{outcome}: {_VARYING.sub('...', message)[:100]}" for outcome, message in opened.dead_messages()
+        )
+    finally:
+        opened.close()
+    return reasons.most_common(most)
+
+
+#: Values and addresses in a message.
+_VARYING = re.compile(r"""'[^']*'|"[^"]*"|\[.*|\S+@\S+|\d{3,}""", re.DOTALL)
+
+
+def _follow_up(output: Path, identity: Identity) -> str:
+    """The command for the mended file, with what the job was told of its columns."""
+    settings = identity.settings
+    words = ["uploader", "upload", str(output)]
+    if settings["id_property"] != "email":
+        words += ["--id-property", settings["id_property"]]
+    if settings["object_type"] != "contacts":
+        words += ["--object-type", settings["object_type"]]
+    for column, name in settings["map"].items():
+        words += ["--map", f"{column}={name}"]
+    for column in settings["ignore"]:
+        words += ["--ignore", column]
+    return shlex.join(words)
 
 
 @contextmanager

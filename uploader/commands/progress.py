@@ -22,54 +22,76 @@ class Pace:
     """Rates and the time left, from the views of the last while."""
 
     def __init__(self) -> None:
-        self._views: deque[tuple[float, int, int, int]] = deque()  # seconds, settled rows, requests, bytes
+        self._views: deque[tuple[float, int, int]] = deque()  # seconds, settled rows, requests
 
     def add(self, now: float, view: View) -> None:
-        self._views.append((now, view.tallies.settled, view.tallies.requests, view.bytes_read))
+        self._views.append((now, view.tallies.settled, view.tallies.requests))
         while len(self._views) > 2 and now - self._views[0][0] > _RATE_SECONDS:
             self._views.popleft()
 
-    def per_second(self, column: int) -> float:
-        """Of column 1 (rows), 2 (requests) or 3 (bytes)."""
+    @property
+    def rows_per_second(self) -> float:
+        return self._per_second(1)
+
+    @property
+    def requests_per_second(self) -> float:
+        return self._per_second(2)
+
+    def seconds_left(self, view: View) -> float | None:
+        """At the present rate; None where the end or the rate is not known."""
+        done, rate = share_done(view), self.rows_per_second
+        return view.tallies.settled * (1 - done) / done / rate if done and rate else None
+
+    def _per_second(self, column: int) -> float:
         if len(self._views) < 2:
             return 0.0
         first, last = self._views[0], self._views[-1]
         return (last[column] - first[column]) / max(last[0] - first[0], 1e-9)
 
-    def seconds_left(self, view: View) -> float | None:
-        """At the present rate of reading; None where the end or the rate is not known."""
-        rate = self.per_second(3)
-        if view.bytes_total is None or rate <= 0:
-            return None
-        return (view.bytes_total - view.bytes_read) / rate + view.tallies.open / max(self.per_second(1), 1.0)
+
+def share_done(view: View) -> float | None:
+    """How much of the sources is settled: what was read of their bytes, less the rows still open."""
+    if not view.bytes_total or not view.tallies.rows:
+        return None
+    return min(1.0, view.bytes_read / view.bytes_total) * view.tallies.settled / view.tallies.rows
 
 
 def line(view: View, pace: Pace) -> str:
     """Where the run stands, most important first."""
     tallies = view.tallies
     parts = []
-    if view.bytes_total:
-        parts.append(f"{min(1.0, view.bytes_read / view.bytes_total):.0%}")
+    done = share_done(view)
+    if done is not None:
+        parts.append(f"{done:.0%}")
     parts.append(f"{tallies.settled:,} rows")
-    counts = [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
-    parts += counts
+    parts += [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
     if view.pause:
         parts.append(f"PAUSED {duration(view.pause_seconds)}: {view.pause}")
     elif view.failing_seconds > 2:
         parts.append(f"no success for {duration(view.failing_seconds)}: {printable(view.failure, 60)}")
     parts += [
-        f"{pace.per_second(1):,.0f} rows/s",
-        f"{pace.per_second(2):.1f} requests/s of {view.quota}",
+        f"{pace.rows_per_second:,.0f} rows/s",
+        f"{pace.requests_per_second:.1f} requests/s of {view.per_second:.1f}",
         f"{view.on_wire} in flight",
     ]
     if view.held_back:
-        parts.append(f"{view.held_back:,} held back")
+        parts.append(f"{view.held_back:,} wait for an earlier row")
     if tallies.throttled or tallies.retries:
         parts.append(f"{tallies.throttled:,} throttled, {tallies.retries:,} retries")
     left = pace.seconds_left(view)
     if left is not None and not view.pause:
         parts.append(f"{duration(left)} left")
     return " | ".join(parts)
+
+
+def _now(run: Run, pace: Pace) -> str:
+    """The line of this moment; empty while there is nothing to say."""
+    view = run.view()
+    if view is not None:
+        pace.add(asyncio.get_running_loop().time(), view)
+        return line(view, pace)
+    failure = run.sender.last_failure if run.sender else ""
+    return f"not started yet: {printable(failure)}" if failure else ""
 
 
 async def show(run: Run, stream: TextIO = sys.stderr) -> None:
@@ -82,15 +104,12 @@ async def show(run: Run, stream: TextIO = sys.stderr) -> None:
 
 async def _plain(run: Run, stream: TextIO) -> None:
     pace = Pace()
-    clock = asyncio.get_running_loop().time
+    _now(run, pace)
     while True:
         await asyncio.sleep(_PLAIN_SECONDS)
-        view = run.view()
-        if view is not None:
-            pace.add(clock(), view)
-            say(line(view, pace), stream)
-        elif run.sender is not None and run.sender.last_failure:
-            say(f"not started yet: {printable(run.sender.last_failure)}", stream)
+        text = _now(run, pace)
+        if text:
+            say(text, stream)
 
 
 async def _live(run: Run, stream: TextIO) -> None:
@@ -100,16 +119,10 @@ async def _live(run: Run, stream: TextIO) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     pace = Pace()
-    clock = asyncio.get_running_loop().time
     with contextlib.suppress(OSError), Live(console=Console(file=stream), transient=True) as live:
         while True:
+            live.update(Text(_now(run, pace)))
             await asyncio.sleep(_LIVE_SECONDS)
-            view = run.view()
-            if view is not None:
-                pace.add(clock(), view)
-                live.update(Text(line(view, pace)))
-            elif run.sender is not None and run.sender.last_failure:
-                live.update(Text(f"not started yet: {printable(run.sender.last_failure)}"))
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

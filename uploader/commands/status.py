@@ -39,4 +39,6 @@ def command(checkpoint: Path, *, as_json: bool) -> int:
     else:
         print(summary_text(summary))
         print(ending_text(summary))
+        if summary.state == "stopped":
+            print("the command it was begun with goes on from here")
     return 0

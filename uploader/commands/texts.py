@@ -43,7 +43,7 @@ def summary_text(summary: Summary) -> str:
 
 def ending_text(summary: Summary) -> str:
     """The last line: how it ended and what to do."""
-    if summary.state == "complete":
-        return "complete"
+    if not summary.reason:
+        return summary.state
     what_next = f"; {advice(summary.cause)}" if summary.cause else ""
     return printable(f"{summary.state}: {summary.reason}") + what_next

@@ -11,9 +11,11 @@ from typing import Literal
 import click
 import orjson
 
+from uploader.commands.failures import top_reasons, unused
 from uploader.commands.options import parse_map, read_token
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, summary_text
+from uploader.core.model import Outcome
 from uploader.core.summary import Summary
 from uploader.core.wire import VERSIONS
 from uploader.run.pipeline import Run
@@ -95,12 +97,12 @@ def command(
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    summary = asyncio.run(_upload(settings))
-    _report(summary, settings, as_json=as_json)
+    summary, finished_before = asyncio.run(_upload(settings))
+    _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
 
 
-async def _upload(settings: Settings) -> Summary:
+async def _upload(settings: Settings) -> tuple[Summary, str | None]:
     run = Run(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -110,7 +112,7 @@ async def _upload(settings: Settings) -> Summary:
             loop.add_signal_handler(number, _interrupt, run, code)
     display = asyncio.ensure_future(_display(run))
     try:
-        return await run.run()
+        return await run.run(), run.finished_before
     finally:
         display.cancel()
         await asyncio.gather(display, return_exceptions=True)
@@ -122,26 +124,40 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
 
 
 async def _display(run: Run) -> None:
-    await run.started.wait()
-    account = run.account
-    kind = f" ({account.kind})" if account and account.kind else ""
-    say(
-        f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
-        f"checkpoint {run.settings.checkpoint_path}"
-    )
-    await show(run)
+    display = asyncio.ensure_future(show(run))
+    try:
+        await run.started.wait()
+        account = run.account
+        kind = f" ({account.kind})" if account and account.kind else ""
+        say(
+            f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
+            f"checkpoint {run.settings.checkpoint_path}"
+        )
+        await display
+    finally:
+        display.cancel()
 
 
-def _report(summary: Summary, settings: Settings, *, as_json: bool) -> None:
+def _report(summary: Summary, settings: Settings, finished_before: str | None, *, as_json: bool) -> None:
+    checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
             sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
             sys.stdout.buffer.flush()
-        else:
+        elif tallies.rows:
             print(summary_text(summary), flush=True)
+    if finished_before is not None:
+        say(
+            f"nothing was sent: this job was finished before, into account {finished_before or 'unknown'} "
+            "(--restart does it again)"
+        )
     say(ending_text(summary))
-    checkpoint = settings.checkpoint_path
     if settings.results_path and settings.results_path.exists():
         say(f"what became of each row: {settings.results_path}")
-    if summary.tallies.failed:
-        say(f"dead letters: uploader failures {checkpoint} -o failures.csv")
+    if tallies.outcomes[Outcome.SKIPPED]:
+        say("skipped: rows whose key a later row has written since (--include-superseded sends them)")
+    if tallies.failed and checkpoint.exists():
+        for reason, count in top_reasons(checkpoint):
+            say(f"{count:>9,}  {reason}")
+        fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
+        say(f"to mend the {tallies.failed:,} that failed: uploader failures {checkpoint} -o {fresh}")

@@ -7,6 +7,7 @@ Rules A column acts by its property's exact name, its exact label, or the user's
       A blank is left out: an empty string would clear the property, and clearing is asked for.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -92,11 +93,12 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
                 unmapped.append(column)
     if rules.id_property not in names.values():
         raise MappingError(
-            f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); "
-            f'say which with --map "COLUMN={rules.id_property}", or choose another with --id-property'
+            f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); say which "
+            f'with --map "{_key_column(header, rules, schema)}={rules.id_property}", or choose another with '
+            "--id-property"
         )
     if unmapped:
-        raise MappingError(_unmapped_text(unmapped))
+        raise MappingError(_unmapped_text(unmapped, schema))
     _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
     return Columns(names, tuple(nameless), superseded)
@@ -129,12 +131,33 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         )
 
 
-def _unmapped_text(unmapped: Sequence[str]) -> str:
-    first = unmapped[0]
+def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+    likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
+    words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (
-        f"no property in this account has the name or label {_listed(unmapped)}; "
-        f'say what each is with --map "{first}=PROPERTY", or leave it out with --ignore "{first}"'
+        f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
+        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"'
     )
+
+
+def _nameless_text(number: int) -> str:
+    return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
+
+
+def _likeness(column: str, schema: Schema) -> str:
+    """A property whose name or label is like the column's: to be proposed, never acted on."""
+    said = {_bare(text): name for name, label in schema.labels.items() for text in (label, name)}
+    close = difflib.get_close_matches(_bare(column), said, n=1, cutoff=0.8)
+    return said[close[0]] if close else ""
+
+
+def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
+    likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
+    return likely[0] if likely else "COLUMN"
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
@@ -189,7 +212,7 @@ class Mapper:
         key = properties.pop(self.rules.id_property, "")
         for index in columns.nameless:
             if cells[index].strip():
-                return self._unsent(position, row, key, f"a value in column {index + 1}, which has no name")
+                return self._unsent(position, row, key, _nameless_text(index + 1))
         if columns.superseded is not None and not self.rules.include_superseded:
             later = cells[columns.superseded].strip()
             if later:

@@ -194,7 +194,7 @@ def _column_at_fault(error: ErrorObject, columns: Collection[str]) -> str:
 
 
 def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
-    message = error.message or _said(reply)
+    message = error.plain_text or error.message or _said(reply)
     if len(message) > _MESSAGE_CHARACTERS:
         message = f"{message[:_MESSAGE_CHARACTERS]}... ({len(message):,} characters)"
     return Refusal(

@@ -69,9 +69,10 @@ _ADVICE = {
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property",
     Cause.PROPERTY: f'mend the column, or leave it out with --ignore "COLUMN", {_AGAIN}',
-    Cause.FAILURES: f"see `uploader failures`; mend the source, or raise --max-failures, {_AGAIN}",
+    Cause.FAILURES: "see why with `uploader failures`. The same command goes on and counts anew; "
+    "a source that was mended is a new job: start it over with --restart",
     Cause.STORAGE: f"make room, {_AGAIN}",
-    Cause.SOURCE: f"mend the source, {_AGAIN}",
+    Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
 }
 

@@ -9,7 +9,7 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling and the o
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -124,6 +124,7 @@ class PropertyFault:
 
     code: str
     name: str
+    text: str = field(default="", compare=False)  #: HubSpot's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,11 @@ class ErrorObject:
     ids: tuple[str, ...] = ()
     existing_id: str = ""
     faults: tuple[PropertyFault, ...] = ()
+
+    @property
+    def plain_text(self) -> str:
+        """The complaints in words, where the message wraps them in JSON; "" elsewhere."""
+        return "; ".join(f"{fault.name}: {fault.text}" for fault in self.faults if fault.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +289,7 @@ def _embedded_faults(message: str) -> list[PropertyFault]:
     except (ValueError, RecursionError):
         return []
     return [
-        PropertyFault(_text(entry.get("error")), _text(entry.get("name")))
+        PropertyFault(_text(entry.get("error")), _text(entry.get("name")), _text(entry.get("message")))
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict)
     ]

@@ -148,6 +148,11 @@ class Checkpoint:
         """An existing one; CheckpointError if it is none, or damaged."""
         if not path.is_file():
             raise CheckpointError(f"there is no checkpoint {path}")
+        if not Checkpoint.is_sqlite(path):
+            raise CheckpointError(
+                f"{path} is no checkpoint of uploader, or damaged beyond reading; name the .checkpoint file "
+                "(the source's name + .checkpoint), or start over with --restart"
+            )
         try:
             connection = _connect(path, "ro" if read_only else "rw")
             (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -171,6 +176,11 @@ class Checkpoint:
                 "put a good copy back, or start over with --restart"
             ) from error
         return checkpoint
+
+    @staticmethod
+    def is_sqlite(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
 
     @staticmethod
     def is_one(path: Path) -> bool:
@@ -309,6 +319,10 @@ class Checkpoint:
         )
         for row in rows:
             yield DeadLetter(*row)
+
+    def dead_messages(self) -> Iterator[tuple[str, str]]:
+        """Outcome and message of every dead letter."""
+        yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
 
     def count_dead_letters(self) -> int:
         (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()

@@ -32,7 +32,7 @@ from uploader.mockserver.store import Contact, Contacts
 from uploader.mockserver.upsert import Upserter, Write
 
 CONTACT_TYPES = ("contacts", "0-1")
-STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced (2.1, 9)
+STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced
 DEFAULT_READ = ("email", "firstname", "lastname")
 
 

@@ -1,6 +1,6 @@
 """The bodies HubSpot answers errors with, as documented or recorded. Values in, values out.
 
-The `correlationId` is added where the answer is sent. Sections are those of hubspot-api.md.
+The `correlationId` is added where the answer is sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,14 +50,14 @@ def error(status: int, message: str, category: str | None = None, **extra: objec
 
 
 def not_found() -> Answer:
-    return error(404, "resource not found")  # no category (2.7)
+    return error(404, "resource not found")  # no category
 
 
 def unknown_object_type(name: str) -> Answer:
     return error(400, f"Unable to infer object type from: {name}", "VALIDATION_ERROR")
 
 
-# 400 for the whole batch, nothing written (2.5)
+# 400 for the whole batch, nothing written
 
 
 def invalid_json(detail: str, line: int = 1, column: int = 1) -> Answer:
@@ -94,7 +94,7 @@ def non_unique_property(name: str) -> Answer:
 
 
 def problems_message(problems: Sequence[Problem], portal_id: int) -> str:
-    """The machine-readable codes stand in JSON inside the message (2.4)."""
+    """The machine-readable codes stand in JSON inside the message."""
     details = [
         {
             "isValid": False,
@@ -123,7 +123,7 @@ def invalid_values(problems: Sequence[Problem], portal_id: int) -> Answer:
     )
 
 
-# 401 and 403 (2.6, 2.7)
+# 401 and 403
 
 
 def no_credentials() -> Answer:
@@ -185,7 +185,7 @@ def conflict_message(existing_id: str | None) -> str:
     return "Contact already exists" + (f". Existing ID: {existing_id}" if existing_id else "")
 
 
-# 429: `errorType` where the others have `category` (1.4)
+# 429: `errorType` where the others have `category`
 
 
 def burst_exceeded(app_id: int, portal_id: int) -> Answer:
@@ -217,7 +217,7 @@ def html_text(status: int) -> bytes:
 
 
 def html_page(status: int) -> Answer:
-    """What the edge sends in the origin's place (2.10)."""
+    """What the edge sends in the origin's place."""
     return Answer(
         status, html_text(status), {"Content-Type": "text/html; charset=UTF-8", "Server": "cloudflare"}
     )
@@ -233,6 +233,6 @@ def refusal(error_: RecordError, key: str, portal_id: int, conflict_shape: str) 
 
 
 def oauth_error(error_: str, status: str, message: str) -> Answer:
-    """The token endpoints speak OAuth's own dialect (7.6)."""
+    """The token endpoints speak OAuth's own dialect."""
     body = {"error": error_, "error_description": message, "status": status, "message": message}
     return Answer(400, body)

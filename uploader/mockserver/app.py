@@ -12,7 +12,7 @@ from uploader.mockserver.control import NDJSON_TYPE, PREFIX, control
 from uploader.mockserver.exchange import Delivery, Reply, Request
 from uploader.mockserver.hub import Hub
 
-MAX_BODY_BYTES = 64 * 1024 * 1024  # HubSpot's own limit is unknown (hubspot-api.md 1.2)
+MAX_BODY_BYTES = 64 * 1024 * 1024  # HubSpot's own limit is unknown
 LINES_PER_CHUNK = 1000
 DRIPS = 20
 

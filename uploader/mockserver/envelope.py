@@ -1,7 +1,4 @@
-"""The body that answers a batch: its results, and its errors in each shape seen or feared. Pure.
-
-Facts: hubspot-api.md 0 (schema, recorded results), 2.4 (errors), 3 (trace ids).
-"""
+"""The body that answers a batch: its results, and its errors in each shape seen or feared. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +8,7 @@ from uploader.mockserver.rules import AccountInfo, Rules
 from uploader.mockserver.store import Contact
 from uploader.mockserver.upsert import Refusal
 
-# What HubSpot adds to the properties of a contact it has just created, and of one it has updated (0).
+# What HubSpot adds to the properties of a contact it has just created, and of one it has updated.
 SYSTEM_UPDATED = {
     "hs_is_contact": "true",
     "hs_is_unworked": "true",
@@ -108,7 +105,7 @@ def _url(contact_id: str, account: AccountInfo) -> str:
 def batch(
     results: Sequence[object], started: float, completed: float, status: str = "COMPLETE"
 ) -> dict[str, Any]:
-    # COMPLETE on partial failure too (2.4).
+    # COMPLETE on partial failure too.
     return {
         "status": status,
         "results": results,
@@ -118,7 +115,7 @@ def batch(
 
 
 def not_found(ids: Sequence[str]) -> dict[str, Any]:
-    """One error for all misses (7.1)."""
+    """One error for all misses."""
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",
@@ -129,7 +126,7 @@ def not_found(ids: Sequence[str]) -> dict[str, Any]:
 
 
 def add_errors(body: dict[str, Any], refusals: Sequence[Refusal], rules: Rules) -> None:
-    """`numErrors` counts error objects, not records, unless a rule makes it lie (2.4)."""
+    """`numErrors` counts error objects, not records, unless a rule makes it lie."""
     if not rules.errors_listed:
         return
     if rules.group_errors == "none":

@@ -3,7 +3,6 @@
 In    requests in order of arrival; `now` in seconds of any monotonic clock, never running back.
 Out   a reply that says what to send, after how long, and what becomes of the connection.
 Order of a real request: route, token, quota, then the faults of the scenario, then the endpoint.
-Facts: hubspot-api.md 1 (quota, headers), 2 (statuses), 7 (account endpoints).
 """
 
 import gzip

@@ -1,7 +1,4 @@
-"""Reading the body of a batch request, or saying as HubSpot does why it cannot be read. Pure.
-
-Facts: hubspot-api.md 0, 2.3 (no `inputs`), 2.5 (cap, wrong shapes).
-"""
+"""Reading the body of a batch request, or saying as HubSpot does why it cannot be read. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -34,7 +31,7 @@ def read_object(body: bytes) -> dict[str, Any] | Answer:
 
 
 def read_upsert(body: bytes) -> list[Input] | Answer:
-    """No inputs where the `inputs` key is missing: the request is then answered as complete (2.3)."""
+    """No inputs where the `inputs` key is missing: the request is then answered as complete."""
     document = read_object(body)
     if isinstance(document, Answer):
         return document
@@ -97,7 +94,7 @@ def _read_input(item: object) -> Input | Answer:
         if type(value) is not str and value is not None:
             if isinstance(value, dict | list):
                 return _wrong_type("java.lang.String", value)
-            # The schema says strings; numbers and booleans are taken in practice (0).
+            # The schema says strings; numbers and booleans are taken in practice.
             properties[name] = orjson.dumps(value).decode()
     return Input(key, id_property or "", properties, trace_id)
 

@@ -1,6 +1,6 @@
 """How long a reply takes. Pure: the roll comes in.
 
-The recorded times lie between 81 and 366 ms for two records (hubspot-api.md 1.2); for a hundred nothing is
+The recorded times lie between 81 and 366 ms for two records; for a hundred nothing is
 known, so the cost per record and the tail are inferred.
 """
 

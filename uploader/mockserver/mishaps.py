@@ -25,11 +25,11 @@ from uploader.mockserver.faults import (
 from uploader.mockserver.rules import AccountInfo
 
 EDGE_STATUSES = frozenset({502, 503, 504, *range(520, 528)})
-MIGRATION_RETRY_AFTER_SECONDS = 3600  # 477 always says when, "typically up to 24 h" (2.9)
+MIGRATION_RETRY_AFTER_SECONDS = 3600  # 477 always says when, "typically up to 24 h"
 MESSAGES = {
     400: ("The request was refused by the scenario", "VALIDATION_ERROR"),
     404: ("resource not found", None),
-    423: ("The object is currently locked. Try again in a moment.", None),  # no real body is known (2.8)
+    423: ("The object is currently locked. Try again in a moment.", None),  # no real body is known
     477: ("This account is being migrated to another data center.", None),
     500: ("internal error", None),
 }

@@ -1,7 +1,7 @@
 """What a property is and which values it takes. Pure.
 
 `Property.check` gives the value as it is stored, or the `Problem` it has. Codes and wordings are those
-recorded in hubspot-api.md 2.5; where none is known the comment says so.
+recorded; where none is known the comment says so.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-MAX_VALUE_CHARACTERS = 65_536  # (5.6)
+MAX_VALUE_CHARACTERS = 65_536
 DAY_MILLISECONDS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Epoch seconds of this century, taken for milliseconds, fall within weeks of 1970.
@@ -21,7 +21,7 @@ EMAIL = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(?P<tld>[a-z]{2,24}|xn--[a-z0-9-]+)"
 )
-# HubSpot refuses top-level domains that do not exist (5.4). Its list is not ours; these are plainly none.
+# HubSpot refuses top-level domains that do not exist. Its list is not ours; these are plainly none.
 BOGUS_TLDS = frozenset(
     {"badtld", "cmo", "comm", "con", "cpm", "invalid", "local", "localhost", "nte", "ocm", "vom"}
 )
@@ -99,12 +99,12 @@ def does_not_exist(name: str) -> Problem:
 
 
 def normalise(value: str) -> str:
-    """How unique values are compared: e-mail case-insensitively for sure (5.4), the others by analogy."""
+    """How unique values are compared: e-mail case-insensitively for sure, the others by analogy."""
     return value.strip().lower()
 
 
 def invalid_option(property_: Property, value: str, *, at_least_bytes: int = 0) -> Problem:
-    """The message lists every option, so it can be very long (2.5)."""
+    """The message lists every option, so it can be very long."""
     listed = [f'label: "{option.label}" value: "{option.value}"' for option in property_.options]
     while sum(map(len, listed)) < at_least_bytes:
         listed.append(f'label: "Option {len(listed)}" value: "option_{len(listed)}"')
@@ -122,14 +122,14 @@ def _email(value: str) -> str | Problem:
 
 def _text(property_: Property, value: str) -> str | Problem:
     if len(value) > MAX_VALUE_CHARACTERS:
-        # The code of an over-long value is unknown (5.6).
+        # The code of an over-long value is unknown.
         text = f"Property value is longer than {MAX_VALUE_CHARACTERS} characters"
         return Problem(property_.name, "PROPERTY_VALUE_TOO_LONG", text)
     return value
 
 
 def _number(property_: Property, value: str) -> str | Problem:
-    trimmed = value.strip()  # the announced stricter reading was cancelled (5.6)
+    trimmed = value.strip()  # the announced stricter reading was cancelled
     if NUMBER.fullmatch(trimmed):
         return trimmed
     return Problem(property_.name, "INVALID_LONG", f"{value} was not a valid long.")
@@ -141,7 +141,7 @@ def _bool(property_: Property, value: str) -> str | Problem:
 
 
 def _enumeration(property_: Property, value: str) -> str | Problem:
-    if property_.external_options:  # owners: an id, not an address (5.6)
+    if property_.external_options:  # owners: an id, not an address
         return value if value.isdigit() else invalid_option(property_, value)
     chosen = value.removeprefix(";").split(";") if property_.is_multiple else [value]
     allowed = {option.value for option in property_.options}
@@ -178,7 +178,7 @@ def _datetime(property_: Property, value: str, *, strict: bool) -> str | Problem
     text = value.strip()
     try:
         if re.fullmatch(r"-?\d{5,}", text, re.ASCII):
-            if strict and abs(int(text)) < SECONDS_LOOK_BELOW_MILLISECONDS:  # 2026-09 only (9)
+            if strict and abs(int(text)) < SECONDS_LOOK_BELOW_MILLISECONDS:  # 2026-09 only
                 return _bad_date(property_, value)
             moment = EPOCH + timedelta(milliseconds=int(text))
         else:
@@ -212,12 +212,12 @@ class Catalogue:
         self.by_name = {p.name: p for p in properties}
         everything = self.by_name.values()
         self.plain = frozenset(p.name for p in everything if p.is_plain_text)
-        # `email` identifies a contact whatever `hasUniqueValue` says of it (5.1).
+        # `email` identifies a contact whatever `hasUniqueValue` says of it.
         self.unique = frozenset(p.name for p in everything if p.unique) | {"email"}
         self.multiple = frozenset(p.name for p in everything if p.is_multiple)
 
     def definitions(self, sensitivity: str) -> list[dict[str, Any]]:
-        """Sensitive properties are listed only to those who ask (7.2)."""
+        """Sensitive properties are listed only to those who ask."""
         chosen = [p for p in self.by_name.values() if p.sensitivity == sensitivity]
         return [_definition(p, order) for order, p in enumerate(chosen)]
 

@@ -1,4 +1,4 @@
-"""Which endpoint a method and path mean. Pure. Facts: hubspot-api.md 7 and 9, the official specs."""
+"""Which endpoint a method and path mean. Pure. From the official specs."""
 
 import re
 from typing import Literal, NamedTuple, TypeAlias

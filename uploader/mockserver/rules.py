@@ -1,7 +1,7 @@
 """How the simulated account behaves: the standing rules, what it is, and whom it lets in. Values only.
 
 Where HubSpot's behaviour is documented or was recorded, the default follows it; where nobody knows
-(hubspot-api.md section 12), the default is the likelier reading and a rule here switches to the other.
+(the code says so), the default is the likelier reading and a rule here switches to the other.
 Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`.
 A rule can also be bent for some requests only, by a fault of kind "rules" (see `faults`).
 """
@@ -15,26 +15,26 @@ from uploader.mockserver.tables import ScenarioError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    multi_status: bool = True  #: trace ids turn a whole-batch 400 into a 207 naming the culprits (2.4)
-    email_refuses_partial: bool = False  #: keyed by e-mail, one bad record still refuses the batch (5.2)
+    multi_status: bool = True  #: trace ids turn a whole-batch 400 into a 207 naming the culprits
+    email_refuses_partial: bool = False  #: keyed by e-mail, one bad record still refuses the batch
     mixed_trace_ids: Literal["batch", "record"] = "batch"  #: trace ids on some inputs: as none, or as all
-    conflict: Literal["record", "batch"] = "record"  #: "batch": 409 for all even with trace ids (2.7)
-    conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies (2.7)
-    duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates (5.4)
-    results_order: Literal["shuffled", "input"] = "shuffled"  #: (5.9)
-    echo_trace_ids: bool = False  #: results carry objectWriteTraceId (3)
-    errors_in_200: bool = False  #: as the 2026-09 paths always do (2.1)
+    conflict: Literal["record", "batch"] = "record"  #: "batch": 409 for all even with trace ids
+    conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies
+    duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates
+    results_order: Literal["shuffled", "input"] = "shuffled"  #:
+    echo_trace_ids: bool = False  #: results carry objectWriteTraceId
+    errors_in_200: bool = False  #: as the 2026-09 paths always do
     errors_listed: bool = True  #: False: a 207 that says nothing of its failures
-    errors_without_trace_id: bool = False  #: error entries tied to no input (2.4)
-    group_errors: Literal["none", "trace_ids", "ids"] = "none"  #: one error naming many records (2.4)
-    trace_id_shape: Literal["list", "string", "top_level"] = "list"  #: (3)
-    num_errors: Literal["objects", "records", "zero"] = "objects"  #: what numErrors counts (2.4)
+    errors_without_trace_id: bool = False  #: error entries tied to no input
+    group_errors: Literal["none", "trace_ids", "ids"] = "none"  #: one error naming many records
+    trace_id_shape: Literal["list", "string", "top_level"] = "list"  #:
+    num_errors: Literal["objects", "records", "zero"] = "objects"  #: what numErrors counts
     option_text_bytes: int = 0  #: least length of an INVALID_OPTION message, options made up to fill it
-    scope_error_shape: Literal["errors", "context"] = "errors"  #: where a 403 names its scopes (2.7)
-    rate_headers: bool = True  #: any X-HubSpot-RateLimit header at all (1.3)
-    daily_headers: bool = True  #: absent for OAuth apps (1.3)
-    retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none (1.3)
-    refused_calls_count: bool = False  #: do 429 answers use up the window (12.9)
+    scope_error_shape: Literal["errors", "context"] = "errors"  #: where a 403 names its scopes
+    rate_headers: bool = True  #: any X-HubSpot-RateLimit header at all
+    daily_headers: bool = True  #: absent for OAuth apps
+    retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
+    refused_calls_count: bool = False  #: do 429 answers use up the window
     gzip: bool = False  #: compress for clients that accept it; off, as it costs more than all the rest
 
 
@@ -45,8 +45,8 @@ class AccountInfo:
     account_type: Literal["STANDARD", "DEVELOPER_TEST", "SANDBOX", "APP_DEVELOPER"] = "DEVELOPER_TEST"
     time_zone: str = "US/Eastern"
     currency: str = "USD"
-    day_seconds: float | None = None  #: a short "day" for tests; None: local midnight (1.2)
-    daily_used: int = 0  #: requests other apps have made today: the day is shared (1.1)
+    day_seconds: float | None = None  #: a short "day" for tests; None: local midnight
+    daily_used: int = 0  #: requests other apps have made today: the day is shared
 
     def __post_init__(self) -> None:
         try:
@@ -61,7 +61,7 @@ class AccountInfo:
 class Auth:
     """By default any token, client and refresh token will do. A list restricts."""
 
-    tokens: tuple[str, ...] | None = None  #: others are garbage: "expired 20705 day(s) ago" (2.6)
+    tokens: tuple[str, ...] | None = None  #: others are garbage: "expired 20705 day(s) ago"
     expired: tuple[str, ...] = ()  #: tokens that expired 75 seconds ago
     scopes: tuple[str, ...] = (
         "oauth",
@@ -72,7 +72,7 @@ class Auth:
     client_id: str | None = None
     client_secret: str | None = None
     refresh_tokens: tuple[str, ...] | None = None
-    token_lifetime_seconds: int = 1800  #: of access tokens issued by a refresh (7.6)
+    token_lifetime_seconds: int = 1800  #: of access tokens issued by a refresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,8 @@ class ExtraProperty:
     name: str
     label: str = ""
     type: Literal["string", "number", "bool", "enumeration", "date", "datetime", "phone_number"] = "string"
-    multiple: bool = False  #: a multi-checkbox: `a;b` (5.6)
+    multiple: bool = False  #: a multi-checkbox: `a;b`
     options: tuple[str, ...] = ()  #: values; the label is the value with a capital
     unique: bool = False  #: hasUniqueValue, so it can be an idProperty
     read_only: bool = False
-    sensitive: bool = False  #: hidden from the properties list unless asked for (7.2)
+    sensitive: bool = False  #: hidden from the properties list unless asked for

@@ -6,7 +6,7 @@ from uploader.mockserver import window
 from uploader.mockserver.faults import Scenario
 from uploader.mockserver.window import Quota
 
-#: A Professional account: 190 requests in any 10 seconds (hubspot-api.md 1.1).
+#: A Professional account: 190 requests in any 10 seconds.
 DEFAULT_QUOTA = Quota(190, 10.0)
 #: An Enterprise account's day, so that a benchmark does not meet it by accident.
 DEFAULT_DAILY_QUOTA = 1_000_000

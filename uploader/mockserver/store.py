@@ -57,7 +57,7 @@ class Contact:
         ]
 
 
-#: What a contact has without anyone having written it (5.7).
+#: What a contact has without anyone having written it.
 DERIVED = {"lifecyclestage": "lead", "hs_pipeline": "contacts-lifecycle-pipeline", "hs_is_contact": "true"}
 
 
@@ -87,7 +87,7 @@ class Contacts:
         return self._by_id.get(int(contact_id)) if contact_id.isdecimal() else None
 
     def owner(self, name: str, normalised: str) -> Contact | None:
-        """The live contact that has this unique value; for `email` also by an additional address (5.4)."""
+        """The live contact that has this unique value; for `email` also by an additional address."""
         return self._owners[name].get(normalised)
 
     def archived_owner(self, name: str, normalised: str) -> Contact | None:
@@ -106,7 +106,7 @@ class Contacts:
         return contact, stored
 
     def update(self, contact: Contact, values: Mapping[str, str], at: str) -> dict[str, str]:
-        """The values as they now are, for the names sent: a step back in the lifecycle is refused (5.7)."""
+        """The values as they now are, for the names sent: a step back in the lifecycle is refused."""
         before = contact.properties
         after = merge(before, values, self._multiple)
         self._disown(contact, before, values)
@@ -142,7 +142,7 @@ class Contacts:
                 del owners[old]
 
     def _change_primary(self, contact: Contact, old: str, new: str) -> None:
-        """An additional address written as `email` becomes the primary one; the two change places (5.4)."""
+        """An additional address written as `email` becomes the primary one; the two change places."""
         if new in contact.additional_emails:
             others = (address for address in contact.additional_emails if address != new)
             contact.additional_emails = (*others, old) if old else tuple(others)

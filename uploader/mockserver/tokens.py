@@ -1,7 +1,4 @@
-"""Who may come in, and the OAuth endpoints that hand out and explain tokens. Wall-clock seconds come in.
-
-Facts: hubspot-api.md 2.6, 2.7, 7.5, 7.6.
-"""
+"""Who may come in, and the OAuth endpoints that hand out and explain tokens. Wall-clock seconds come in."""
 
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -13,7 +10,7 @@ from uploader.mockserver.inputs import read_object
 from uploader.mockserver.routes import Route
 from uploader.mockserver.rules import AccountInfo, Auth, Rules
 
-EXPIRED_SECONDS_AGO = 75  # of the tokens a scenario calls expired: the recorded figure (2.6)
+EXPIRED_SECONDS_AGO = 75  # of the tokens a scenario calls expired: the recorded figure
 USER_ID = 26892217
 
 
@@ -64,7 +61,7 @@ class Tokens:
         token = document.get("tokenKey")
         if not isinstance(token, str):
             return answers.missing_fields(["tokenKey"])
-        # Tokens of the European data centre are explained only to those who show a bearer token (7.5).
+        # Tokens of the European data centre are explained only to those who show a bearer token.
         if token.startswith("pat-eu1") and not bearer(request):
             return answers.no_credentials()
         if refused := self._check_token(token, auth, wall):
@@ -96,7 +93,7 @@ class Tokens:
         self._expires_at[access_token] = wall + auth.token_lifetime_seconds
         body: dict[str, Any] = {
             "token_type": "bearer",
-            "refresh_token": refresh_token,  # came back unchanged in a 2026 test (7.6)
+            "refresh_token": refresh_token,  # came back unchanged in a 2026 test
             "access_token": access_token,
             "hub_id": account.portal_id,
             "scopes": list(auth.scopes),
@@ -110,7 +107,7 @@ class Tokens:
         form = _form(request)
         if refused := _check_client(form, auth):
             return refused
-        # The guide calls the field by what it holds, the specification `token` (7.5).
+        # The guide calls the field by what it holds, the specification `token`.
         token = form.get("token") or form.get("access_token") or form.get("refresh_token") or ""
         is_refresh = "refresh_token" in (form.get("token_type_hint"), *(form if "token" not in form else ()))
         if is_refresh:

@@ -2,7 +2,6 @@
 
 In    the inputs as read, the contacts as they are, the rules in force.
 Out   a `Decision`: an `Answer` that refuses the whole batch, or writes and refusals, one for every input.
-Facts: hubspot-api.md 2.4, 2.5, 2.7, 3, 5.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +68,7 @@ class Upserter:
         return Decision(None, writes, refusals)
 
     def _check_batch(self, inputs: Sequence[Input]) -> Answer | None:
-        """What trace ids do not help against (2.5)."""
+        """What trace ids do not help against."""
         for name in dict.fromkeys(one.id_property for one in inputs):
             if name and name not in self.catalogue.unique:
                 return answers.non_unique_property(name)
@@ -129,7 +128,7 @@ class Upserter:
         values: dict[str, str],
         taken: set[tuple[str, str]],
     ) -> Write | Refusal:
-        """Two inputs that come to one contact, or want one value, are a typical 409 (2.7)."""
+        """Two inputs that come to one contact, or want one value, are a typical 409."""
         claims = {(one.id_property, key)}
         claims.update((name, normalise(values[name])) for name in self.catalogue.unique if values.get(name))
         owners = [self.contacts.owner(name, value) for name, value in claims if name]
@@ -157,7 +156,7 @@ class Upserter:
         plain = self.catalogue.plain
         for name, value in one.properties.items():
             if value is None:
-                continue  # answers 200 and changes nothing (5.5)
+                continue  # answers 200 and changes nothing
             if name in plain and len(value) <= MAX_VALUE_CHARACTERS:
                 values[name] = value
                 continue
@@ -178,7 +177,7 @@ class Upserter:
         return checked
 
     def _add_key(self, one: Input, values: dict[str, str]) -> list[Problem]:
-        """The key need not stand in `properties` to be stored (5.3)."""
+        """The key need not stand in `properties` to be stored."""
         if values.get(one.id_property):
             return []
         checked = self._check_value(one.id_property, one.key)

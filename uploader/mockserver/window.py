@@ -1,6 +1,6 @@
 """Counting requests against the burst window and the day. Pure: `now` comes in, nothing is awaited.
 
-Units: seconds of the caller's monotonic clock. Facts: hubspot-api.md 1.1 and 1.2.
+Units: seconds of the caller's monotonic clock.
 """
 
 import math

@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from uploader.core.ledger import Ledger
-from uploader.core.model import DEAD_LETTERS, Record, Refusal, Settlement, Slice
+from uploader.core.model import DEAD_LETTERS, Outcome, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
@@ -40,6 +40,7 @@ class Collector:
         self._note_sent = note_sent
         self._sent_below = self.committed.lost_below
         self._failed_before = self.tallies.failed
+        self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled
         self._ledger = Ledger(self.committed.progress)
         self._checkpoint = checkpoint
@@ -101,6 +102,17 @@ class Collector:
         rows = self.tallies.rows - self._settled_before
         if failed and self._limit.exceeded(failed, rows):
             raise StopRun(Cause.FAILURES, f"{failed:,} of {rows:,} rows (--max-failures {self._limit})")
+        # Invalid rows are settled long before their neighbours, so answers are also judged among themselves.
+        refused = failed - self._count(Outcome.INVALID)
+        answered = self.tallies.settled - self._settled_before - self._count(Outcome.INVALID)
+        if refused and self._limit.exceeded(refused, answered):
+            raise StopRun(
+                Cause.FAILURES, f"{refused:,} of {answered:,} rows sent (--max-failures {self._limit})"
+            )
+
+    def _count(self, outcome: Outcome) -> int:
+        """Of this invocation."""
+        return self.tallies.outcomes[outcome] - self._outcomes_before[outcome]
 
     @property
     def elapsed_seconds(self) -> float:

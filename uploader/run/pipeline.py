@@ -61,7 +61,7 @@ class View:
     bytes_read: int
     bytes_total: int | None
     on_wire: int
-    quota: str
+    per_second: float  #: requests the quota, or the user's cap, allows
     pause: Cause | None
     pause_seconds: float
     failing_seconds: float
@@ -88,6 +88,7 @@ class Run:
         self.seams = seams or Seams()
         self.account: Account | None = None
         self.sender: Sender | None = None
+        self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.started = asyncio.Event()  #: the account is known and rows are moving
         self._clock = asyncio.get_running_loop().time
         self._parts: _Parts | None = None
@@ -120,7 +121,8 @@ class Run:
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
-        if known.state == "complete":
+        if checkpoint and known.state == "complete":
+            self.finished_before = checkpoint.identity().portal
             return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
         transport = self.seams.transport(settings)
         try:
@@ -147,7 +149,7 @@ class Run:
             bytes_read=parts.feed.bytes_read,
             bytes_total=None if None in sizes else sum(size or 0 for size in sizes),
             on_wire=sender.on_wire,
-            quota=str(sender.log.slowest),
+            per_second=sender.log.slowest.per_second,
             pause=sender.pausing,
             pause_seconds=max(0.0, sender.paused_until - now),
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
