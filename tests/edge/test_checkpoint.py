@@ -182,3 +182,12 @@ def test_a_results_file_is_not_written_through_a_symbolic_link(tmp_path):
     with pytest.raises(CheckpointError):
         ResultsFile(Path(tmp_path / "r.csv"), 0, ["a.csv"])
     assert (tmp_path / "theirs").read_text() == "precious"
+
+
+def test_a_results_file_has_one_writer(tmp_path):
+    first = ResultsFile(tmp_path / "r.csv", 0, ["a.csv"])
+    first.committed_bytes = first.append([created(1)])
+    with pytest.raises(CheckpointError, match="another process"):
+        ResultsFile(tmp_path / "r.csv", 0, ["b.csv"])
+    first.close()
+    assert "c1@example.com" in (tmp_path / "r.csv").read_text()

@@ -5,6 +5,7 @@ complete and without repeats after any kill. Columns: row, key, hubspot_id, outc
 """
 
 import csv
+import fcntl
 import io
 import os
 from collections.abc import Sequence
@@ -30,9 +31,11 @@ class ResultsFile:
                 raise CheckpointError(
                     f"{path} {state}: the checkpoint counts on it; put it back, or start over with --restart"
                 )
-            self._file = os.fdopen(create_private(path), "r+b", buffering=0)
+            self._file = _open_alone(path)
             self._file.truncate(committed_bytes)
             self._file.seek(committed_bytes)
+        except BlockingIOError as error:
+            raise CheckpointError(f"another process is writing {path}; choose another --results") from error
         except OSError as error:
             raise CheckpointError(
                 f"can't write {path}: {error.strerror}; choose another place with --results"
@@ -66,7 +69,18 @@ class ResultsFile:
         self._file.close()
 
 
-def _write_all(file: io.RawIOBase | io.FileIO, data: bytes) -> None:
+def _open_alone(path: Path) -> io.FileIO:
+    """Another job, with a checkpoint of its own, may have been given the same place: BlockingIOError."""
+    file = io.FileIO(create_private(path), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) or 0 :]
