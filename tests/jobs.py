@@ -51,6 +51,7 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     transport: HubTransport | None = None
     seed: int = 0
+    clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
 
     def settings(self, **options: object) -> Settings:
         return Settings(sources=(str(self.source),), token="test-token", **{**self.options, **options})
@@ -64,7 +65,9 @@ class Job:
             transport=lambda _: transport,
             offload=lambda _: Inline(),
             roll=random.Random(self.seed).random,
-            wall_clock=lambda: datetime.fromtimestamp(self.hub.wall(asyncio.get_running_loop().time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(
+                self.hub.wall(asyncio.get_running_loop().time()) + self.clock_ahead_seconds, UTC
+            ),
         )
         run = Run(self.settings(**options), seams)
         for after in (stop_after, again_after):

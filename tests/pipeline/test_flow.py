@@ -160,6 +160,26 @@ def test_a_record_that_breaks_the_server_at_the_very_beginning_does_not_keep_oth
     assert summary.exit_code == 1
 
 
+def test_records_that_break_the_server_in_the_last_batches_are_abandoned_alone(tmp_path):
+    rows = contacts(1_000)
+    fault = {"kind": "status", "status": 502, "keys": ["c850@example.com", "c950@example.com"]}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [letter.row for letter in run.dead_letters()] == [852, 952]
+    assert summary.state == "complete"
+
+
+@pytest.mark.parametrize("count", [1, 10, 50])
+def test_a_short_outage_of_the_upsert_alone_abandons_nobody(tmp_path, count):
+    rows = contacts(count)
+    fault = {"kind": "status", "status": 503, "until_seconds": 180}
+    run = job(tmp_path, rows, faults=[fault])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+
+
 def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
     rows = contacts(20_000)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}

@@ -215,3 +215,59 @@ def test_a_run_that_vanishes_is_continued_without_a_429(tmp_path, monkeypatch, a
     assert summary.exit_code == 0
     assert run.hub.stats()["throttled"] == 0
     run.check(rows, summary)
+
+
+def test_a_long_pause_is_no_outage_whatever_a_straggler_was_answered(tmp_path):
+    rows = contacts(5_000)
+    run = job(tmp_path, rows, faults=[{"kind": "status", "status": 503, "requests": [29, 40]}])
+    run.hub.settings = make_hub(daily_quota=33).settings
+    summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
+    assert summary.exit_code == 0
+    assert run._clock > 3_600
+
+
+def test_a_clock_that_is_ahead_costs_minutes_and_not_a_day(tmp_path):
+    rows = contacts(5_000)
+    run = job(tmp_path, rows)
+    run.hub = make_hub(daily_quota=30, latency_seconds=0.1)
+    run.clock_ahead_seconds = 120.0
+    summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
+    assert summary.exit_code == 0
+    midnight = 5 * 3_600  # the double's clock starts so long before it
+    assert midnight < run._clock < midnight + 900
+
+
+def test_the_log_of_an_older_job_is_not_replayed_into_a_new_one(tmp_path):
+    rows = contacts(2_000)
+    run = job(tmp_path, rows, options={"write_results": False})
+    checkpoint = Path(f"{run.source}.checkpoint")
+    old = checkpoint_module.Checkpoint.create(checkpoint, checkpoint_module.Identity((), {}, results=False))
+    old.commit(checkpoint_module.State(state="complete", reason="of an older job"), ())
+    stale = Path(f"{checkpoint}-wal").read_bytes()
+    old.close()
+    checkpoint.unlink()
+    Path(f"{checkpoint}-wal").write_bytes(stale)
+    summary = run.run_virtual()
+    assert (summary.exit_code, len(run.held())) == (0, 2_000)
+
+
+def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, monkeypatch):
+    rows = contacts(3_000)
+    for row in rows[::50]:
+        row["email"] = f"n{row['email']}.badtld"
+    run = job(tmp_path, rows)
+    commit = checkpoint_module.Checkpoint.commit
+    failures = iter([True])
+
+    def failing_once(self, state, settlements, superseding=()):
+        if len(settlements) > 50 and next(failures, False):
+            raise checkpoint_module.StorageError("no space left")
+        commit(self, state, settlements, superseding)
+
+    monkeypatch.setattr(checkpoint_module.Checkpoint, "commit", failing_once)
+    summary = run.run_virtual()
+    assert summary.cause is Cause.STORAGE
+    run.check(rows, summary)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert len(run.dead_letters()) == summary.as_dict()["rejected"] == 60

@@ -15,17 +15,29 @@ _VALUES = st.sampled_from("abcdef")
 
 @dataclass
 class Model:
-    """Every record by the letter of the rule: it leaves when no earlier one of its values is open."""
+    """Every record by the letter of the rule: it leaves when no earlier one of its values is open.
+
+    Nor one that waited, as it does itself, for the same record when it came.
+    """
 
     open: list[Record] = field(default_factory=list)  # in source order, drawn ones too
     drawn: list[Record] = field(default_factory=list)
+    needs: dict[int, set[str]] = field(default_factory=dict)
+
+    def add(self, record):
+        holders = [next((r for r in self.open if value in r.values), None) for value in record.values]
+        behind = {f"behind {holder.position}" for holder in holders if holder}
+        self.needs[record.position] = set(record.values) | behind
+        self.open.append(record)
 
     def may_leave(self):
         return [
             record
             for index, record in enumerate(self.open)
             if record not in self.drawn
-            and not any(set(record.values) & set(earlier.values) for earlier in self.open[:index])
+            and not any(
+                self.needs[record.position] & self.needs[earlier.position] for earlier in self.open[:index]
+            )
         ]
 
 
@@ -54,7 +66,7 @@ def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, ma
         step = roll.choice(choices)
         if step == "add":
             batcher.add(records[added])
-            model.open.append(records[added])
+            model.add(records[added])
             added += 1
         elif step == "settle":
             settled = roll.choice(model.drawn)
@@ -180,3 +192,19 @@ def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open(
         assert batcher.may_be_lost()
         batcher.settle(entry)
     assert not batcher.may_be_lost()
+
+
+def test_who_waits_for_a_record_waits_for_those_that_wait_for_it_too():
+    """One by one the second row gives the address free and the third takes it; together they collide."""
+    batcher = Batcher()
+    rows = [
+        record(0, "1", id_property="external_id", unique={"email": "a@x.com"}),
+        record(1, "1", id_property="external_id", unique={"email": "b@x.com"}),
+        record(2, "2", id_property="external_id", unique={"email": "a@x.com"}),
+    ]
+    for row in rows:
+        batcher.add(row)
+    for row in rows:
+        assert batcher.draw() == [row]
+        batcher.settle(row)
+    assert not batcher._behind

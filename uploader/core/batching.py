@@ -51,6 +51,7 @@ class Batcher:
         self._ready: dict[str, _Ready] = {}
         self._owner: dict[str, Record] = {}  # who has taken a value
         self._waiting: dict[str, deque[Record]] = {}  # who waits for it, in source order
+        self._behind: dict[int, tuple[str, ...]] = {}  # position -> the queues behind those it waits for
         self._missing: dict[int, int] = {}  # position -> values it still waits for
 
     @property
@@ -71,7 +72,12 @@ class Batcher:
         self.open_records += 1
         self.open_bytes += record.size_bytes
         missing = 0
-        for value in record.values:
+        # Whoever waits for a record waits for the earlier ones that wait for it, too: those may free, or
+        # take, a value of a contact that this one needs.
+        behind = {f"\0{owner.position}" for v in record.values if (owner := self._owner.get(v))}
+        if behind:
+            self._behind[record.position] = tuple(behind)
+        for value in (*record.values, *behind):
             if value in self._owner:
                 self._waiting.setdefault(value, deque()).append(record)
                 missing += 1
@@ -108,7 +114,7 @@ class Batcher:
         self.open_records -= 1
         self.open_bytes -= record.size_bytes
         released = False
-        for value in record.values:
+        for value in (*record.values, *self._behind.pop(record.position, ())):
             waiting = self._waiting.get(value)
             if waiting is None:
                 del self._owner[value]

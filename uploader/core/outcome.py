@@ -108,7 +108,7 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
     if reply.ok and reply.readable:
         return _reconcile(records, reply, columns)
     if reply.ok or reply.status in _TRANSIENT:
-        return Verdict(Action.RETRY, unresolved=records, reason=_said(reply))
+        return Verdict(Action.RETRY, unresolved=records, reason=_code(reply))
     if reply.status in _REFUSED:
         return _refused(records, reply, columns)
     return _closed_door(records, reply)
@@ -119,7 +119,7 @@ def classify_read(reply: Reply) -> Verdict:
     if reply.ok and reply.readable:
         return Verdict(Action.SETTLE)
     if reply.ok or reply.status in _TRANSIENT:
-        return Verdict(Action.RETRY, reason=_said(reply))
+        return Verdict(Action.RETRY, reason=_code(reply))
     if reply.status in _REFUSED:
         return Verdict(Action.SPLIT, reason=_said(reply))
     return _closed_door((), reply)
@@ -343,6 +343,13 @@ def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -
     if anonymous:
         return anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
     return "the answer did not account for the record"
+
+
+def _code(reply: Reply) -> str:
+    """The same without the server's words, which may hold addresses: it is shown and logged."""
+    if reply.status == 0 or not reply.readable:
+        return _said(reply)
+    return " ".join(part for part in (f"HTTP {reply.status}", reply.category, reply.correlation_id) if part)
 
 
 def _said(reply: Reply) -> str:

@@ -110,7 +110,7 @@ class SendLog:
         if headers.remaining is None:
             self._predecessor = (self.quota.requests, started)
         else:
-            self._predecessor = (max(0, self.quota.requests - headers.remaining - len(self._sends)), now)
+            self._predecessor = (max(0, self.quota.requests - headers.remaining - 1), now)
 
     @property
     def predecessor(self) -> int:

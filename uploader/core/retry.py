@@ -5,7 +5,7 @@ Out   a `Next` from a closed set.
 Units seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from uploader.core.outcome import Action, Verdict
@@ -37,11 +37,14 @@ class History:
     failures: int = 0  #: in a row, counted or not: what the backoff grows with
     successes_seen: int = 0  #: how many requests of the run had succeeded at the last attempt
     conflicts: int = 0
+    probed: bool = False  #: a question was answered since the last attempt: the server is there
+    failing_since: float | None = None  #: when the first of the failures in a row was seen
 
     def after(self, verdict: Verdict, successes: int) -> "History":
         """An attempt counts only if another request has succeeded since this batch's last one."""
         retried = verdict.action is Action.RETRY
-        return History(
+        return replace(
+            self,
             attempts=self.attempts + (retried and successes > self.successes_seen),
             failures=self.failures + retried,
             successes_seen=successes if retried else self.successes_seen,
@@ -50,7 +53,8 @@ class History:
 
     def of_half(self) -> "History":
         """A half has its parent's past: one more counted failure halves it again, a 409 at once."""
-        return History(BATCH_ATTEMPTS - 1, 0, self.successes_seen, self.conflicts)
+        past = BATCH_ATTEMPTS - 1
+        return replace(self, attempts=past, failures=past, probed=False, failing_since=None)
 
 
 def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Next:  # noqa: PLR0911
@@ -70,9 +74,11 @@ def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Nex
     alone = size == 1
     if verdict.action is Action.SPLIT and (not alone or verdict.refusal):
         return Next.REFUSE if alone else Next.HALVE
-    if history.attempts < (RECORD_ATTEMPTS if alone else BATCH_ATTEMPTS):
-        return Next.AGAIN
-    return Next.GIVE_UP if alone else Next.HALVE
+    if alone:
+        return Next.GIVE_UP if history.attempts >= RECORD_ATTEMPTS else Next.AGAIN
+    # To halve is harmless, so an answered question is evidence enough; it never is for giving up.
+    is_at_fault = max(history.attempts, history.failures if history.probed else 0) >= BATCH_ATTEMPTS
+    return Next.HALVE if is_at_fault else Next.AGAIN
 
 
 def backoff_seconds(failures: int, roll: float) -> float:

@@ -21,6 +21,8 @@ class Offload(Protocol):
 
     def close(self) -> None: ...
 
+    def finish(self) -> None: ...
+
 
 class Inline:
     """Runs the call at once, on the loop: for virtual time, where a thread's time does not exist."""
@@ -30,6 +32,9 @@ class Inline:
         return call()
 
     def close(self) -> None:
+        return
+
+    def finish(self) -> None:
         return
 
 
@@ -68,6 +73,11 @@ class Background:
     def close(self) -> None:
         """Let the thread end after what it has been given."""
         self._calls.put(None)
+
+    def finish(self) -> None:
+        """Wait for what it has been given: before its files are closed under it."""
+        self.close()
+        self._thread.join()
 
     def _serve(self) -> None:
         while (serve := self._calls.get()) is not None:

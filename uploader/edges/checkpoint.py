@@ -134,6 +134,9 @@ class Checkpoint:
             checkpoint._write_job(identity)
             checkpoint.commit(State(), ())
             checkpoint.close()
+            # SQLite would replay another job's log into the new file.
+            for ending in ("-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
         except (OSError, sqlite3.Error, StorageError) as error:
             with suppress(OSError):
@@ -234,6 +237,14 @@ class Checkpoint:
     # --- state ---
 
     def state(self) -> State:
+        """As of one commit: in one transaction, while another process goes on committing."""
+        self._connection.execute("BEGIN")
+        try:
+            return self._read_state()
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _read_state(self) -> State:
         row = self._connection.execute("SELECT * FROM state").fetchone()
         if row is None:
             raise ValueError("it holds no state")
@@ -330,7 +341,7 @@ class Checkpoint:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
 
 

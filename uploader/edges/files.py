@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from uploader.errors import CheckpointError
+from uploader.errors import CheckpointError, StorageError
 
 PRIVATE = 0o600
 
@@ -52,6 +52,7 @@ class Lock:
             if _is_at(descriptor, self.path):
                 self._descriptor = descriptor
                 self.noted = _number(os.pread(descriptor, _NOTE_BYTES, 0))
+                self.keep_note = self.noted > 0
             else:  # its last holder removed it between our opening and our locking
                 os.close(descriptor)
 
@@ -73,7 +74,10 @@ class Lock:
 
     def note(self, number: int) -> None:
         assert self._descriptor is not None
-        os.pwrite(self._descriptor, b"%0*d" % (_NOTE_BYTES, number), 0)
+        try:
+            os.pwrite(self._descriptor, b"%0*d" % (_NOTE_BYTES, number), 0)
+        except OSError as error:
+            raise StorageError(f"can't write {self.path}: {error.strerror}") from error
 
     def release(self) -> None:
         if self._descriptor is not None:

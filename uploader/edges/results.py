@@ -57,7 +57,8 @@ class ResultsFile:
         )
         data = text.getvalue().encode("utf-8", "replace")
         try:
-            # After a failed append: what it left behind is written over.
+            # After a failed append: what it left behind goes.
+            self._file.truncate(self.committed_bytes)
             self._file.seek(self.committed_bytes)
             _write_all(self._file, data)
             os.fdatasync(self._file.fileno())

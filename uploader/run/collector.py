@@ -12,7 +12,7 @@ from uploader.core.wire import Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding
 from uploader.edges.results import ResultsFile
-from uploader.errors import BooksError, StorageError
+from uploader.errors import BooksError
 from uploader.run.stop import StopRun
 from uploader.settings import FailureLimit
 
@@ -137,17 +137,19 @@ class Collector:
             snapshot.lost_below = 0 if clean else self._sent_below
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
-            settlements, superseding = self._uncommitted, self._superseding
-            self._uncommitted, self._superseding = [], []
+            settlements, superseding = self._uncommitted[:], self._superseding[:]
+            write = asyncio.ensure_future(
+                self._offload.run(lambda: self._write(snapshot, settlements, superseding))
+            )
             try:
-                # Cancelling the wait must not part the write from its bookkeeping.
-                await asyncio.shield(
-                    self._offload.run(lambda: self._write(snapshot, settlements, superseding))
-                )
-            except StorageError:
-                self._uncommitted = settlements + self._uncommitted
-                self._superseding = superseding + self._superseding
+                await asyncio.shield(write)
+            except asyncio.CancelledError:
+                await asyncio.wait({write})  # to its end: parted from what follows, it would be done twice
                 raise
+            finally:
+                if write.done() and not write.cancelled() and write.exception() is None:
+                    del self._uncommitted[: len(settlements)]
+                    del self._superseding[: len(superseding)]
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()

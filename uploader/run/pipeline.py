@@ -1,12 +1,13 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from uploader.core.batching import Batcher
 from uploader.core.calendar import seconds_to_midnight
@@ -19,7 +20,7 @@ from uploader.edges.background import Background, Offload
 from uploader.edges.checkpoint import State
 from uploader.edges.files import Lock
 from uploader.edges.hubspot import HubSpot, Transport
-from uploader.errors import SourceError, StorageError
+from uploader.errors import StorageError
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
@@ -38,7 +39,12 @@ _START_IN_FLIGHT = 32
 _WATCH_SECONDS = 0.2
 #: Past the reset itself, since clocks differ.
 _RESET_GRACE_SECONDS = 5.0
+_DAY_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 86_400.0, 900.0, 60.0
+#: How often what has no known end is asked for.
 _MIGRATION_SECONDS = 3_600.0
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -117,7 +123,9 @@ class Run:
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
         settings = self.settings
-        sources = await reader.run(lambda: open_sources(settings))
+        sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
+        if sources is None:
+            return self._summary(State())
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
@@ -131,6 +139,7 @@ class Run:
             if account is None:
                 return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack)
+            stack.callback(writer.finish)
             lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
             return await self._move(job, lock, lost_below, reader, writer)
         finally:
@@ -171,12 +180,13 @@ class Run:
             self.sender,
             paths(settings.api_version, settings.object_type),
             settings.first_contact_seconds,
+            self._patience,
             self.seams.roll,
         )
         self.account = await preflight.look(settings.id_property)
         return self.account
 
-    async def _until_halted(self, work: Coroutine[Any, Any, Account]) -> Account | None:
+    async def _until_halted(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result of `work`, or None where the run was halted first."""
         task = asyncio.ensure_future(work)
         halted = asyncio.ensure_future(self._halted.wait())
@@ -216,6 +226,8 @@ class Run:
             for task in (*workers, *helpers):
                 task.cancel()
             await asyncio.gather(*workers, *helpers, return_exceptions=True)
+        if producer.error is not None:
+            self._end(Cause.SOURCE, str(producer.error))
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
@@ -267,7 +279,9 @@ class Run:
             return _MIGRATION_SECONDS
         account = self.account
         rest = seconds_to_midnight(self.seams.wall_clock(), account.time_zone, account.utc_offset_seconds)
-        return rest + _RESET_GRACE_SECONDS
+        if rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
+            return _ASK_AGAIN_SECONDS  # by our clock it is past midnight; by theirs not yet
+        return min(rest + _RESET_GRACE_SECONDS, math.inf if account.time_zone else _MIGRATION_SECONDS)
 
     async def _watch(self) -> None:
         """Stop the run when nothing succeeds for long."""
@@ -276,6 +290,8 @@ class Run:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             limit = settings.outage_seconds if sender.ever_answered else settings.first_contact_seconds
+            if sender.pausing in LONG_PAUSES:
+                sender.failing_since = None  # a straggler's failure says nothing of what comes after
             since = sender.failing_since
             if since is not None and self._clock() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
@@ -291,8 +307,6 @@ class Run:
             self._end(stop.cause, stop.reason)
         except StorageError as error:
             self._end(Cause.STORAGE, str(error))
-        except SourceError as error:
-            self._end(Cause.SOURCE, str(error))
         except Exception as error:  # noqa: BLE001  # raised again once the books are closed
             self._crash = self._crash or error
             self._end(Cause.OUTAGE, "crashed")
@@ -327,7 +341,8 @@ class Run:
     async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
         """The summary of what is committed, and whether that is all that is booked."""
         collector = parts.collector
-        is_done = parts.feed.exhausted and collector.tallies.open == 0 and self._crash is None
+        is_broken = self._crash is not None or (self._halt is not None and self._halt[0] is Cause.SOURCE)
+        is_done = parts.feed.exhausted and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()
         clean = not parts.feed.batcher.may_be_lost()

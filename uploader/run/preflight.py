@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.core.mapping import EMAIL, Schema
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, classify_read
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
 from uploader.core.wire import Paths, Reply
 from uploader.edges.hubspot import Call
@@ -30,13 +30,21 @@ class Preflight:
     """Asks patiently: a busy or starting server gets as long as the settings say."""
 
     def __init__(
-        self, sender: Sender, paths: Paths, patience_seconds: float, roll: Callable[[], float] = random.random
+        self,
+        sender: Sender,
+        paths: Paths,
+        patience_seconds: float,
+        patience: Callable[[Verdict], float | None],
+        roll: Callable[[], float] = random.random,
     ) -> None:
+        """`patience_seconds` for a server that does not answer well; `patience` as a worker's."""
         self._sender = sender
         self._paths = paths
         self._patience_seconds = patience_seconds
+        self._patience = patience
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
+        self._left_at = 0.0
 
     async def look(self, id_property: str) -> Account:
         """Two requests. StopRun if no request could pass later either."""
@@ -58,8 +66,7 @@ class Preflight:
         """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
         failures = 0
         while True:
-            sent_at = self._clock()
-            reply = await self._sender.send(Call("GET", path))
+            reply = await self._sender.send(Call("GET", path), on_wire=self._note_wire)
             if reply.ok and reply.readable:
                 self._sender.succeeded()
                 return reply
@@ -68,12 +75,18 @@ class Preflight:
             verdict = classify_read(reply)
             if verdict.action is Action.PAUSE and verdict.cause:
                 self._sender.pause(verdict.cause, verdict.pause_seconds or self._sender.log.quota.seconds)
+            elif verdict.cause in LONG_PAUSES and (seconds := self._patience(verdict)) is not None:
+                self._sender.pause(verdict.cause, seconds)
             elif verdict.action is not Action.RETRY:
                 raise StopRun(verdict.cause or Cause.ADDRESS, f"{path}: {verdict.reason}")
             failures += 1
             if verdict.cause not in LONG_PAUSES:
-                self._sender.failed(verdict.reason, sent_at)
+                self._sender.failed(verdict.reason, self._left_at)
             await self._wait(backoff_seconds(failures, self._roll()))
+
+    def _note_wire(self, out: bool) -> None:
+        if out:
+            self._left_at = self._clock()
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since

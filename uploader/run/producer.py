@@ -8,6 +8,7 @@ from uploader.core.mapping import Mapper
 from uploader.core.model import Record, RowSlice, Slice
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
+from uploader.errors import SourceError
 
 #: Slices read ahead.
 QUEUE_SLICES = 4
@@ -29,12 +30,17 @@ class Producer:
         self._progress = progress
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
+        self.error: SourceError | None = None
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
-        """Queue every slice, then the one sentinel. SourceError if a source can't be read on."""
+        """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
         slices = self._slices()
         while True:
-            slice_ = await self._offload.run(lambda: next(slices, None))
+            try:
+                slice_ = await self._offload.run(lambda: next(slices, None))
+            except SourceError as error:
+                # What was read before is good, and is sent before the run ends for it.
+                self.error, slice_ = error, None
             await queue.put(slice_)
             arrived()
             if slice_ is None:

@@ -5,7 +5,7 @@ import heapq
 import logging
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uploader.core import readback, wire
 from uploader.core.model import Outcome, Record, Refusal, Settlement
@@ -23,8 +23,9 @@ _LOG = logging.getLogger("uploader")
 _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 #: A pause the server names no end of: the window of a burst 429.
 _BURST_SECONDS = 10.0
-#: Open rows up to which the end of a job counts as its tail (see `_probe`).
-_TAIL_RECORDS = wire.MAX_INPUTS
+#: Open rows up to which the end of a job counts as its tail, and how long a record is tried there with
+#: nothing to compare it to: longer than most outages.
+_TAIL_RECORDS, _TAIL_SECONDS = wire.MAX_INPUTS, 300.0
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Worker:
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
         self._left = False  # the request under way has left
+        self._left_at = 0.0  # when it did: waiting for a permit may take a day
         self._has_slot = False
         self._feed = feed
         self._sender = sender
@@ -111,7 +113,6 @@ class Worker:
     async def _attempt(self, piece: Piece) -> list[tuple[float, Piece]]:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
         call = Call("POST", self._paths.upsert, wire.encode_batch(piece.records))
-        sent_at = self._clock()
         self._left = False
         try:
             reply = await self._sender.send(call, on_wire=lambda out: self._note_batch(piece, out=out))
@@ -120,7 +121,7 @@ class Worker:
                 _may_be_lost(piece.records)
             raise
         verdict = classify(piece.records, reply, self._columns)
-        self._note(verdict, sent_at)
+        self._note(verdict)
         history = piece.history.after(verdict, self._sender.successes)
         rest = list(verdict.unresolved)
         whole = len(rest) == len(piece.records)
@@ -137,12 +138,17 @@ class Worker:
             return []  # what is left stays open
         return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
 
-    async def _follow(self, following: Next, verdict: Verdict, rest: Piece) -> list[tuple[float, Piece]]:
+    async def _follow(  # noqa: PLR0911  # one a case
+        self, following: Next, verdict: Verdict, rest: Piece
+    ) -> list[tuple[float, Piece]]:
         match following:
             case Next.FINISH:
                 return []
             case Next.AGAIN:
-                await self._probe(rest)
+                rest = await self._probe(rest)
+                if self._has_to_end(rest):
+                    await self._give_up(rest.records[0], rest.history, verdict.reason)
+                    return []
                 return [(backoff_seconds(max(1, rest.history.failures), self._roll()), rest)]
             case Next.AT_ONCE:
                 self._pause(verdict)
@@ -164,6 +170,8 @@ class Worker:
 
     def _note_wire(self, out: bool) -> None:
         self.on_wire = out
+        if out:
+            self._left_at = self._clock()
 
     def _note_batch(self, piece: Piece, *, out: bool) -> None:
         self._note_wire(out)
@@ -184,14 +192,14 @@ class Worker:
             following,
         )
 
-    def _note(self, verdict: Verdict, sent_at: float) -> None:
+    def _note(self, verdict: Verdict) -> None:
         settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
             self._sender.succeeded()
             self._sender.cap.open()
         elif verdict.cause not in LONG_PAUSES:
-            self._sender.failed(verdict.reason, sent_at)
+            self._sender.failed(verdict.reason, self._left_at)
 
     def _stop_or_pause(self, verdict: Verdict) -> None:
         """Raise StopRun, unless the user would rather wait for what ends by itself."""
@@ -206,18 +214,30 @@ class Worker:
             default = self._sender.log.quota.seconds if verdict.cause is Cause.BURST else _BURST_SECONDS
             self._sender.pause(verdict.cause, verdict.pause_seconds or default)
 
-    async def _probe(self, rest: Piece) -> None:
-        """At the tail of a job no other request is left that could succeed, so none would ever count.
+    async def _probe(self, rest: Piece) -> Piece:
+        """Ask whether the server is there, when no batch has passed since this one last failed.
 
-        A record that breaks the server each time would keep the run from ending. One cheap request tells
-        whether the server is there: if so, the next failure is the record's own.
+        Without that, a record that breaks the server each time could keep a run from ending: no other
+        request would be left that could succeed, so none of its attempts would count.
         """
-        feed, history = self._feed, rest.history
-        is_tail = feed.exhausted and feed.batcher.open_records <= _TAIL_RECORDS
-        if is_tail and history.failures > 1 and history.successes_seen == self._sender.successes:
-            reply = await self._sender.send(Call("GET", self._paths.account), on_wire=self._note_wire)
-            if reply.readable and reply.status < 423:
-                self._sender.succeeded()
+        history = rest.history
+        history = replace(history, failing_since=history.failing_since or self._clock())
+        if history.failures > 1 and history.successes_seen == self._sender.successes:
+            # By the key of one of its records: the very part of HubSpot that the batch needs.
+            body = wire.encode_read(rest.records[0].id_property, [rest.records[0].key], [])
+            reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._note_wire)
+            history = replace(history, probed=reply.readable and reply.status < 423)
+        return Piece(rest.records, history)
+
+    def _has_to_end(self, rest: Piece) -> bool:
+        """Whether a lone record that nothing else can vouch against has been tried for long enough.
+
+        Only at the tail of a job: elsewhere others pass sooner or later, or the outage is everybody's.
+        """
+        since = rest.history.failing_since
+        is_tail = self._feed.exhausted and self._feed.batcher.open_records <= _TAIL_RECORDS
+        is_lone = len(rest.records) == 1 and rest.history.probed
+        return is_tail and is_lone and since is not None and self._clock() - since > _TAIL_SECONDS
 
     # --- the books ---
 
@@ -295,7 +315,6 @@ class Worker:
         """A reading request until it is answered. What may not be read counts as an empty answer."""
         history = History(successes_seen=self._sender.successes)
         while not self.draining:
-            sent_at = self._clock()
             reply = await self._sender.send(call, on_wire=self._note_wire)
             verdict = classify_read(reply)
             if verdict.action is Action.SETTLE:
@@ -306,7 +325,7 @@ class Worker:
             history = history.after(verdict, self._sender.successes)
             if history.attempts >= BATCH_ATTEMPTS:
                 return wire.Reply(reply.status)
-            self._note(verdict, sent_at)
+            self._note(verdict)
             await self._follow_read(verdict, history)
         return None
 

@@ -5,6 +5,7 @@ encoding and rows are not known here.
 """
 
 import hashlib
+import io
 import os
 import stat
 import sys
@@ -163,7 +164,8 @@ def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
 def _stdin() -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
         raise SourceError("standard input: nothing is piped in; name a file, or pipe one in")
-    return sys.stdin.buffer
+    # Unbuffered: a thread that blocks in a buffered read holds a lock the interpreter needs to end.
+    return io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
 
 
 def _open(path: str) -> BinaryIO:
