@@ -359,3 +359,41 @@ def test_without_arguments_the_help_is_shown(tmp_path):
     assert ended.code == 2
     assert "Commands:" in ended.err
     assert "uploader: Usage" not in ended.err
+
+
+def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
+    command = ("upload", "-", "--checkpoint", "job.checkpoint", "--base-url", "http://127.0.0.1:9", "--json")
+    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    # Nothing comes; the handlers stand once the status file of the process shows them.
+    wait_until(lambda: _catches(process.pid, signal.SIGINT), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "Fatal" not in process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_a_signal_ends_a_run_whose_pipe_stays_open(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    command = ("upload", "-", "--checkpoint", "contacts.csv.checkpoint", "--base-url", mock.url, "--json")
+    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write("email,firstname\n" + "".join(f"c{i}@example.com,F{i}\n" for i in range(5_000)))
+    process.stdin.flush()
+    wait_until(lambda: settled(tmp_path) > 500, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+    ended = end(process)
+    assert "Fatal" not in ended.err
+    assert ended.summary["state"] == "stopped"
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
+    # SIGTERM's handler is ours alone; Python itself catches SIGINT.
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1) and bool(int(caught, 16) >> (number - 1) & 1)

@@ -31,14 +31,17 @@ class Collector:
         clock: Callable[[], float],
         *,
         limit: FailureLimit,
+        lost_below: int,
         note_sent: Callable[[int], None],
     ) -> None:
-        """`note_sent` keeps a number where a kill does not reach it."""
+        """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
+        number where a kill does not reach it.
+        """
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
         self._limit = limit
         self._note_sent = note_sent
-        self._sent_below = self.committed.lost_below
+        self._sent_below = lost_below
         self._failed_before = self.tallies.failed
         self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled

@@ -204,7 +204,7 @@ class Run:
     # --- while rows move ---
 
     async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
-        parts = self._assemble(job, lock, writer)
+        parts = self._assemble(job, lock, lost_below, writer)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
         producer = Producer(job.sources, job.mappers, progress, lost_below, reader)
@@ -232,7 +232,7 @@ class Run:
         lock.keep_note = not is_committed
         return summary
 
-    def _assemble(self, job: Job, lock: Lock, writer: Offload) -> _Parts:
+    def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload) -> _Parts:
         assert self.sender is not None
         settings, sender = self.settings, self.sender
         collector = Collector(
@@ -241,6 +241,7 @@ class Run:
             writer,
             self._clock,
             limit=settings.max_failures,
+            lost_below=lost_below,
             note_sent=lock.note,
         )
         # What the preflight has cost stands in the books too.
