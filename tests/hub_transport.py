@@ -4,6 +4,7 @@ What the aiohttp layer of the mock server does with a connection is done here in
 """
 
 import asyncio
+from collections.abc import Callable
 
 from multidict import CIMultiDict
 
@@ -18,16 +19,28 @@ from uploader.mockserver.settings import MockSettings
 class HubTransport:
     """Answers from a `Hub`, after its latency, on the running loop's clock."""
 
-    def __init__(self, hub: Hub, token: str = "test-token", travel_seconds: float = 0.0) -> None:
+    def __init__(self, hub: Hub, token: str = "test-token", connect_seconds: float = 0.0) -> None:
+        """`connect_seconds`: what a request takes that finds no idle connection."""
         self.hub = hub
         self.sent_at: list[float] = []
         self._token = token
-        self._travel_seconds = travel_seconds
+        self._connect_seconds = connect_seconds
+        self._idle = 0
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: Call, on_sent: Callable[[], None] = lambda: None) -> Reply:
         loop = asyncio.get_running_loop()
         self.sent_at.append(loop.time())
-        await asyncio.sleep(self._travel_seconds)
+        if self._idle:
+            self._idle -= 1
+        else:
+            await asyncio.sleep(self._connect_seconds)
+        on_sent()
+        try:
+            return await self._answer(call, loop)
+        finally:
+            self._idle += 1
+
+    async def _answer(self, call: Call, loop: asyncio.AbstractEventLoop) -> Reply:
         request = Request(
             method=call.method,
             path=call.path,

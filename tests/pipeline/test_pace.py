@@ -17,17 +17,25 @@ _ASK = Call("GET", "/account-info/v3/details")
 
 
 async def _send_for(
-    seconds: float, quota: str, *, workers: int, latency: float, stall: float = 0.0, jitter: float = 0.0
+    seconds: float,
+    quota: str,
+    *,
+    workers: int,
+    latency: float,
+    stall: float = 0.0,
+    jitter: float = 0.0,
+    connect: float = 0.0,
 ):
     """`workers` send as fast as they may; the double's own count and log of it come back."""
     loop = asyncio.get_running_loop()
     hub = make_hub(quota=quota, latency_seconds=latency)
-    transport = HubTransport(hub)
+    transport = HubTransport(hub, connect_seconds=connect)
     if jitter:
         roll = random.Random(1)
         send = transport.send
 
-        async def late(call: Call):
+        async def late(call: Call, on_sent):
+            on_sent()
             await asyncio.sleep(jitter * roll.random())
             return await send(call)
 
@@ -138,3 +146,11 @@ def test_a_larger_quota_is_learned_from_the_headers():
     assert hub.stats()["throttled"] == 0
     last = [seen for seen in hub.statistics.log if 50 <= seen.at < 60]
     assert len(last) >= 0.97 * 250
+
+
+@pytest.mark.parametrize("connect", [0.15, 0.25, 0.5])
+def test_new_connections_break_no_window(connect):
+    """The first requests arrive late, by a handshake; those a window later find a connection and do not."""
+    hub = run_virtual(_send_for(60, "190/10", workers=60, latency=0.3, connect=connect))
+    assert hub.stats()["throttled"] == 0
+    assert _used(hub, "190/10", 60) >= 0.97

@@ -26,6 +26,8 @@ class Quota:
         return f"{self.requests}/{self.seconds:g}"
 
 
+#: Less than the margin by far: not worth moving a send in the log.
+_SAME_SECONDS = 0.005
 #: Sends are remembered at least so long.
 _LONGEST_SECONDS = 60.0
 #: Every kind of account has at least this; the first reply's headers tell the real one.
@@ -90,6 +92,16 @@ class SendLog:
         horizon = now - max(_LONGEST_SECONDS, *(2 * limit.seconds for limit in self.limits))
         while self._sends[0] < horizon:
             self._sends.popleft()
+
+    def move(self, noted: float, left: float) -> None:
+        """A request noted at `noted` went out only at `left`."""
+        if left - noted < _SAME_SECONDS or noted not in self._sends:
+            return
+        self._sends.remove(noted)
+        index = len(self._sends)
+        while index and self._sends[index - 1] > left:
+            index -= 1
+        self._sends.insert(index, left)
 
     def learn(self, headers: QuotaHeaders) -> bool:
         """Take over the quota a reply names; True when it changed."""

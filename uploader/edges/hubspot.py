@@ -5,8 +5,9 @@ arrived: the caller only decides, so it gets a value and no exception.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Protocol, Self
 
 import aiohttp
@@ -31,10 +32,17 @@ class Call:
     body: bytes | None = None
 
 
-class Transport(Protocol):
-    """The seam: production speaks HTTP, tests answer from memory."""
+def _nothing() -> None:
+    """What to do when a request has left, for those who do not ask."""
 
-    async def send(self, call: Call) -> Reply: ...
+
+class Transport(Protocol):
+    """The seam: production speaks HTTP, tests answer from memory.
+
+    `on_sent` is called when the request goes onto the wire, which a new connection may delay.
+    """
+
+    async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply: ...
 
     async def close(self) -> None: ...
 
@@ -50,6 +58,7 @@ class HubSpot:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_telling_when_sent()],
             headers={
                 "Authorization": f"Bearer {token}",
                 "User-Agent": "uploader",
@@ -68,7 +77,9 @@ class HubSpot:
     async def close(self) -> None:
         await self._session.close()
 
-    async def send(self, call: Call) -> Reply:  # noqa: PLR0911  # a table of what can go wrong
+    async def send(  # noqa: PLR0911  # a table of what can go wrong
+        self, call: Call, on_sent: Callable[[], None] = _nothing
+    ) -> Reply:
         headers = {"Content-Type": "application/json"} if call.body is not None else None
         try:
             async with self._session.request(
@@ -77,6 +88,7 @@ class HubSpot:
                 data=call.body,
                 headers=headers,
                 allow_redirects=False,
+                trace_request_ctx=on_sent,
             ) as response:
                 body = await _read_bounded(response)
                 if body is None:
@@ -92,6 +104,15 @@ class HubSpot:
             return no_reply("the answer broke off", maybe_applied=True)
         except (aiohttp.ClientError, OSError) as error:
             return no_reply(f"the connection broke: {_reason(error)}", maybe_applied=True)
+
+
+def _telling_when_sent() -> aiohttp.TraceConfig:
+    async def sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(sent)
+    return trace
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:

@@ -54,10 +54,10 @@ class Sender:
     async def send(self, call: Call, *, on_wire: Callable[[bool], None] = lambda _: None) -> Reply:
         """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over."""
         async with self._turn:
-            await self._permit()
+            noted = await self._permit()
             if self._alone:
-                return await self._exchange(call, on_wire)
-        return await self._exchange(call, on_wire)
+                return await self._exchange(call, noted, on_wire)
+        return await self._exchange(call, noted, on_wire)
 
     def pause(self, cause: Cause, seconds: float) -> None:
         """Nobody sends for a while. A pause under way is made longer, never shorter."""
@@ -82,23 +82,25 @@ class Sender:
         """Why nobody sends now, if so."""
         return self.pause_cause if self._clock() < self.paused_until else None
 
-    async def _permit(self) -> None:
+    async def _permit(self) -> float:
+        """Wait until one more may leave; when it was noted as leaving comes back."""
         await self._smooth.acquire()
         while True:
             now = self._clock()
             wait = max(self.log.wait_seconds(now), self.paused_until - now)
             if wait <= 0:
                 self.log.note(now)
-                return
+                return now
             await asyncio.sleep(wait)
 
-    async def _exchange(self, call: Call, on_wire: Callable[[bool], None]) -> Reply:
+    async def _exchange(self, call: Call, noted: float, on_wire: Callable[[bool], None]) -> Reply:
         sent_at = self._clock()
         self.on_wire += 1
         self.tallies.requests += 1
         on_wire(True)
         try:
-            reply = await self._transport.send(call)
+            # A new connection takes its time: what counts is when the request went out.
+            reply = await self._transport.send(call, lambda: self.log.move(noted, self._clock()))
         finally:
             on_wire(False)
             in_flight, self.on_wire = self.on_wire, self.on_wire - 1
