@@ -5,7 +5,7 @@ failures and what is in flight, not the sources.
 
 Durability: WAL with synchronous=FULL. A commit is on the disk when it returns, and the results file is
 flushed before it, so neither a kill nor a power cut leaves a checkpoint that counts on lines that are not
-there. That costs two flushes per commit, four commits a second, off the event loop.
+there. That costs two flushes per commit, up to ten commits a second, off the event loop.
 """
 
 import json

@@ -16,8 +16,8 @@ from uploader.errors import BooksError
 from uploader.run.stop import StopRun
 from uploader.settings import FailureLimit
 
-#: Half of the half second of work that a kill may cost; the other half is for the commit itself.
-COMMIT_SECONDS = 0.25
+#: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
+COMMIT_SECONDS = 0.1
 
 
 class Collector:
