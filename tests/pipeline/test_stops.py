@@ -259,10 +259,10 @@ def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, mon
     commit = checkpoint_module.Checkpoint.commit
     failures = iter([True])
 
-    def failing_once(self, state, settlements, superseding=()):
+    def failing_once(self, state, settlements, *others):
         if len(settlements) > 50 and next(failures, False):
             raise checkpoint_module.StorageError("no space left")
-        commit(self, state, settlements, superseding)
+        commit(self, state, settlements, *others)
 
     monkeypatch.setattr(checkpoint_module.Checkpoint, "commit", failing_once)
     summary = run.run_virtual()

@@ -1,5 +1,6 @@
 """`uploader status`: where a job stands, read from its checkpoint, from another terminal too."""
 
+import csv
 import sys
 from pathlib import Path
 
@@ -28,11 +29,28 @@ def read_summary(path: Path) -> Summary:
     )
 
 
+def _list_aliases(path: Path) -> None:
+    checkpoint = Checkpoint.open(path, read_only=True)
+    lines = csv.writer(sys.stdout)
+    lines.writerow(("hubspot_id", "row", "key", "source"))
+    try:
+        names = [source.name for source in checkpoint.identity().sources]
+        for alias in checkpoint.aliases():
+            place = (alias.row, alias.key, names[alias.source]) if alias.row else ("unknown", "", "")
+            lines.writerow((alias.hubspot_id, *place))
+    finally:
+        checkpoint.close()
+
+
 @click.command(short_help="Show where a job stands.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(checkpoint: Path, *, as_json: bool) -> int:
+@click.option("--aliases", is_flag=True, help="List rows of different keys that are one contact, as CSV.")
+def command(checkpoint: Path, *, as_json: bool, aliases: bool) -> int:
     """Show where a job stands, as of its last commit (at most half a second ago)."""
+    if aliases:
+        _list_aliases(checkpoint)
+        return 0
     summary = read_summary(checkpoint)
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")

@@ -156,6 +156,11 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
         say(f"what became of each row: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:
         say("skipped: rows whose key a later row has written since (--include-superseded sends them)")
+    if tallies.aliases:
+        say(
+            f"{tallies.aliases:,} contacts were reached by more than one key of the file; the order of their "
+            f"rows is not sure: uploader status --aliases {checkpoint}"
+        )
     if tallies.failed and checkpoint.exists():
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")

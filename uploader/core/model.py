@@ -149,6 +149,7 @@ class Tallies:
     throttled: int = 0
     retries: int = 0
     num_errors: int = 0
+    aliases: int = 0  #: contacts that several keys of the sources led to
     batches: dict[str, int] = field(default_factory=dict)
 
     @property

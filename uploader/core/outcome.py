@@ -75,6 +75,7 @@ class Verdict:
     cause: Cause | None = None  #: of a PAUSE or STOP
     pause_seconds: float | None = None  #: what the server asked for, if it did
     reason: str = ""  #: one line for the log and for a dead letter
+    nameless_ids: Sequence[str] = ()  #: of the contacts that those confirmed without an id are, in no order
     refusal: Refusal | None = None  #: of a SPLIT: what a record has drawn upon itself if it was alone
     conflict: bool = False  #: a 409: perhaps a race, so worth one more try as it is
 
@@ -92,6 +93,8 @@ _TRANSIENT_CATEGORIES = frozenset(
         "MIGRATION_IN_PROGRESS",
     }
 )
+#: What a 409 calls itself, of a batch or of a record.
+CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})
 #: The content is at fault, so a smaller batch may pass.
 _REFUSED = frozenset({400, 409, 413, 422})
 #: No answer, or none that says anything of the rows. 501 and 505 are the address's fault.
@@ -218,12 +221,14 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
     ]
     unresolved = [record for record in records if record.position in accounts.torn]
     pending: list[Record] = []
+    nameless_ids: list[str] = []
     if reply.batch_status in _ACCEPTED:
         pending = accounts.silent
     elif accounts.counts_vouch and reply.batch_status in _COMPLETE:
         # The id is the answer's own only where a single candidate is left.
         known_id = accounts.nameless[0].id if len(accounts.silent) == 1 else ""
         confirmed += [Confirmed(record, accounts.nameless[0].new, known_id) for record in accounts.silent]
+        nameless_ids = [] if known_id else [result.id for result in accounts.nameless]
     elif accounts.error_has_one_candidate:
         blamed = {**blamed, accounts.silent[0].position: accounts.anonymous[0]}
     else:
@@ -231,13 +236,22 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
     refused, again, complaint = _judge(records, blamed, accounts.torn, reply, columns)
     unresolved = sorted(unresolved + again, key=lambda record: record.position)
     if complaint:
-        return Verdict(Action.STOP, confirmed, refused, pending, unresolved, Cause.PROPERTY, reason=complaint)
+        return Verdict(
+            Action.STOP,
+            confirmed,
+            refused,
+            pending,
+            unresolved,
+            Cause.PROPERTY,
+            reason=complaint,
+            nameless_ids=nameless_ids,
+        )
     action = Action.RETRY if unresolved else Action.SETTLE
     if accounts.anonymous and len(unresolved) > 1:
         # An error that names nobody hides its record among these; halving brings it out.
         action = Action.SPLIT
     reason = _left_open(unresolved, accounts.anonymous)
-    return Verdict(action, confirmed, refused, pending, unresolved, reason=reason)
+    return Verdict(action, confirmed, refused, pending, unresolved, reason=reason, nameless_ids=nameless_ids)
 
 
 #: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.

@@ -1,7 +1,7 @@
 """Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from uploader.core.mapping import EMAIL
@@ -18,20 +18,31 @@ def wanted_properties(records: Sequence[Record]) -> list[str]:
     return sorted(names | {record.id_property for record in records} | {OTHER_ADDRESSES})
 
 
-def confirmed_by(record: Record, found: Sequence[Result]) -> Result | None:
-    """The object that holds all the record asked for, if one of `found` does."""
+def confirmed_by(record: Record, found: Sequence[Result], accepted_at: float | None = None) -> Result | None:
+    """The object that holds all the record asked for, if one of `found` does.
+
+    `accepted_at`: when HubSpot took the record on. What was not touched since held these values before, and
+    the write may be yet to come.
+    """
     for result in found:
-        if _is_of(record, result) and _holds(sent_properties(record), result.properties):
+        if not _is_of(record, result) or not _holds(sent_properties(record), result.properties):
+            continue
+        updated_at = result.updated_at
+        if accepted_at is None or updated_at is None or updated_at >= accepted_at:
             return result
     return None
 
 
+def unique_values(result: Result, names: Iterable[str]) -> set[str]:
+    """What an object can be found by, as `closed_value` spells it; with `email` all its addresses."""
+    held = [(name, _text(result.properties.get(name))) for name in names]
+    if any(name == EMAIL for name, _ in held):
+        held += [(EMAIL, text) for text in _text(result.properties.get(OTHER_ADDRESSES)).split(";")]
+    return {closed_value(name, text) for name, text in held if text}
+
+
 def _is_of(record: Record, result: Result) -> bool:
-    name = record.id_property
-    held = [_text(result.properties.get(name))]
-    if name == EMAIL:
-        held += _text(result.properties.get(OTHER_ADDRESSES)).split(";")
-    return any(text and closed_value(name, text) == record.values[0] for text in held)
+    return record.values[0] in unique_values(result, [record.id_property])
 
 
 def _holds(wanted: Mapping[str, str], held: Mapping[str, object]) -> bool:

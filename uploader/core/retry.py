@@ -8,7 +8,7 @@ Units seconds.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from uploader.core.outcome import Action, Verdict
+from uploader.core.outcome import CONFLICTS, Action, Verdict
 
 #: Counted attempts of a batch of several before it is halved, and of a record alone before it is abandoned.
 BATCH_ATTEMPTS = 3
@@ -55,6 +55,31 @@ class History:
         """A half has its parent's past: one more counted failure halves it again, a 409 at once."""
         past = BATCH_ATTEMPTS - 1
         return replace(self, attempts=past, failures=past, probed=False, failing_since=None)
+
+
+def spare_races(verdict: Verdict, history: History) -> Verdict:
+    """A record whose only unique value is its key can't be in another contact's way for good.
+
+    It met its own contact in the batch, under another address, or somebody was just creating it: once more.
+    """
+    if history.conflicts:
+        return verdict
+    raced = [
+        entry.record
+        for entry in verdict.refused
+        if entry.refusal.category in CONFLICTS and len(entry.record.values) == 1
+    ]
+    if not raced:
+        return verdict
+    unresolved = sorted([*verdict.unresolved, *raced], key=lambda record: record.position)
+    return replace(
+        verdict,
+        action=Action.RETRY if verdict.action is Action.SETTLE else verdict.action,
+        refused=[entry for entry in verdict.refused if entry.record not in raced],
+        unresolved=unresolved,
+        conflict=True,
+        reason=verdict.reason or "a conflict",
+    )
 
 
 def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Next:  # noqa: PLR0911

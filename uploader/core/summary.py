@@ -30,6 +30,7 @@ class Summary:
             "throttled": tallies.throttled,
             "retries": tallies.retries,
             "num_errors": tallies.num_errors,
+            "aliases": tallies.aliases,
             "batches": dict(sorted(tallies.batches.items())),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "state": self.state,

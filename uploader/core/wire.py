@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
 
@@ -78,14 +79,13 @@ def encode_batch(records: Sequence[Record]) -> bytes:
 
 
 def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]) -> bytes:
-    return orjson.dumps(
-        {
-            "idProperty": id_property,
-            "properties": list(properties),
-            "propertiesWithHistory": [],
-            "inputs": [{"id": key} for key in keys],
-        }
-    )
+    """`id_property` "": the keys are HubSpot's own ids."""
+    body: dict[str, object] = {
+        "properties": list(properties),
+        "propertiesWithHistory": [],
+        "inputs": [{"id": key} for key in keys],
+    }
+    return orjson.dumps({"idProperty": id_property, **body} if id_property else body)
 
 
 def sent_properties(record: Record) -> dict[str, str]:
@@ -116,6 +116,12 @@ class Result:
     new: bool
     trace_id: str
     properties: Mapping[str, object]
+    updated: str = ""  #: a timestamp
+
+    @property
+    def updated_at(self) -> float | None:
+        """By HubSpot's clock, in seconds since 1970."""
+        return _moment(self.updated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,7 @@ class Reply:
     quota: QuotaHeaders = QuotaHeaders()
     retry_after_seconds: float | None = None
     correlation_id: str = ""
+    accepted: str = ""  #: a timestamp: when HubSpot took it on
     batch_status: str = ""  #: COMPLETE, PENDING, PROCESSING, CANCELED, or "" where the body has none
     results: tuple[Result, ...] = ()
     errors: tuple[ErrorObject, ...] = ()
@@ -167,6 +174,11 @@ class Reply:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def accepted_at(self) -> float | None:
+        """By the clock of `Result.updated_at`."""
+        return _moment(self.accepted)
 
 
 def no_reply(reason: str, *, maybe_applied: bool) -> Reply:
@@ -201,6 +213,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         quota=quota,
         retry_after_seconds=retry_after,
         correlation_id=_text(value.get("correlationId")) or correlation_id,
+        accepted=_text(value.get("requestedAt")) or _text(value.get("startedAt")),
         batch_status=_text(value.get("status")).upper() if 200 <= status < 300 else "",
         results=tuple(_results(value.get("results"))),
         errors=tuple(_errors(value.get("errors"))) if 200 <= status < 300 else (),
@@ -228,6 +241,7 @@ def _results(value: object) -> list[Result]:
             new=entry.get("new") is True,
             trace_id=_text(entry.get("objectWriteTraceId")),
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
+            updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
         )
         for entry in value
         if isinstance(entry, dict)
@@ -332,6 +346,15 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _moment(text: str) -> float | None:
+    """A timestamp with a zone; the fraction may be missing. None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _texts(value: object) -> tuple[str, ...]:

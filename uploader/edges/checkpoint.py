@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from uploader.core.aliases import Alias
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import DEAD_LETTERS, Mark, Outcome, Settlement, Tallies
+from uploader.edges import sightings
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
-_FORMAT = 1
+_FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,6 +52,10 @@ CREATE TABLE pending (
     position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
     raw BLOB NOT NULL
 );
+CREATE TABLE aliases (
+    hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
+    key TEXT NOT NULL, PRIMARY KEY (hubspot_id, position)
+) WITHOUT ROWID;
 """
 
 
@@ -196,6 +202,7 @@ class Checkpoint:
     def remove(path: Path) -> None:
         for name in (path.name, path.name + "-wal", path.name + "-shm"):
             path.with_name(name).unlink(missing_ok=True)
+        sightings.remove(sightings.place(path))
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.
@@ -269,7 +276,11 @@ class Checkpoint:
         return State(progress, tallies, state, reason, lost_below, length, elapsed)
 
     def commit(
-        self, state: State, settlements: Sequence[Settlement], superseding: Sequence[Superseding] = ()
+        self,
+        state: State,
+        settlements: Sequence[Settlement],
+        superseding: Sequence[Superseding] = (),
+        aliases: Sequence[Alias] = (),
     ) -> None:
         """Make what was settled, and where the run stands, durable as one."""
         with _storing(self.path), self._connection as connection:
@@ -278,6 +289,10 @@ class Checkpoint:
             connection.executemany(
                 "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
                 [(later.row, later.closed_value, later.position) for later in superseding],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
+                [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
             )
             progress, mark = state.progress, state.progress.resume.mark
             connection.execute(
@@ -331,6 +346,11 @@ class Checkpoint:
         for row in rows:
             yield DeadLetter(*row)
 
+    def aliases(self) -> Iterator[Alias]:
+        """Contacts that several keys led to, each with its rows in file order."""
+        for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
+            yield Alias(*row)
+
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
         yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
@@ -376,7 +396,7 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-_COUNTS = ("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors")
+_COUNTS = ("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases")
 _BATCH = "batches."
 
 

@@ -1,10 +1,11 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
+from uploader.core.aliases import Alias, Sighting
 from uploader.core.ledger import Ledger
 from uploader.core.model import DEAD_LETTERS, Outcome, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
@@ -12,6 +13,7 @@ from uploader.core.wire import Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding
 from uploader.edges.results import ResultsFile
+from uploader.edges.sightings import Sightings
 from uploader.errors import BooksError
 from uploader.run.stop import StopRun
 from uploader.settings import FailureLimit
@@ -27,6 +29,7 @@ class Collector:
         self,
         checkpoint: Checkpoint,
         results: ResultsFile | None,
+        sightings: Sightings,
         offload: Offload,
         clock: Callable[[], float],
         *,
@@ -48,12 +51,15 @@ class Collector:
         self._ledger = Ledger(self.committed.progress)
         self._checkpoint = checkpoint
         self._results = results
+        self._sightings = sightings
         self._offload = offload
         self._clock = clock
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
         self._uncommitted: list[Settlement] = []
         self._superseding: list[Superseding] = []
+        self._seen: list[Sighting] = []
+        self._aliases: Sequence[Alias] = ()
         # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
         self._dead = {hash(value) for value in checkpoint.dead_values()}
         self._committing = asyncio.Lock()
@@ -68,8 +74,9 @@ class Collector:
             Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.reason)) for u in slice_.unsent
         )
 
-    def book(self, settlements: Iterable[Settlement]) -> None:
+    def book(self, settlements: Iterable[Settlement], sightings: Sequence[Sighting] = ()) -> None:
         """Rows are settled."""
+        self._seen += sightings
         outcomes = self.tallies.outcomes
         for settlement in settlements:
             record, outcome = settlement.record, settlement.outcome
@@ -90,6 +97,11 @@ class Collector:
         if position >= self._sent_below:
             self._sent_below = position + 1
             self._note_sent(self._sent_below)
+
+    def list_aliases(self, aliases: Sequence[Alias]) -> None:
+        """What the answers told of keys that are one contact; once, when all rows are settled."""
+        self._aliases = aliases
+        self.tallies.aliases = len({alias.hubspot_id for alias in aliases})
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
         """A batch was answered."""
@@ -140,9 +152,9 @@ class Collector:
             snapshot.lost_below = 0 if clean else self._sent_below
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
-            settlements, superseding = self._uncommitted[:], self._superseding[:]
+            settlements, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
             write = asyncio.ensure_future(
-                self._offload.run(lambda: self._write(snapshot, settlements, superseding))
+                self._offload.run(lambda: self._write(snapshot, settlements, superseding, seen))
             )
             try:
                 await asyncio.shield(write)
@@ -153,6 +165,7 @@ class Collector:
                 if write.done() and not write.cancelled() and write.exception() is None:
                     del self._uncommitted[: len(settlements)]
                     del self._superseding[: len(superseding)]
+                    del self._seen[: len(seen)]
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()
@@ -171,10 +184,17 @@ class Collector:
             elapsed_seconds=self.elapsed_seconds,
         )
 
-    def _write(self, snapshot: State, settlements: list[Settlement], superseding: list[Superseding]) -> None:
+    def _write(
+        self,
+        snapshot: State,
+        settlements: list[Settlement],
+        superseding: list[Superseding],
+        seen: list[Sighting],
+    ) -> None:
         if self._results:
             snapshot.results_bytes = self._results.append(settlements)
-        self._checkpoint.commit(snapshot, settlements, superseding)
+        self._sightings.append(seen)
+        self._checkpoint.commit(snapshot, settlements, superseding, self._aliases)
         if self._results:
             self._results.committed_bytes = snapshot.results_bytes
         self.committed = snapshot

@@ -16,9 +16,11 @@ from uploader.core.mapping import (
     refuse_unknown,
     resolve_columns,
 )
+from uploader.edges import sightings
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
+from uploader.edges.sightings import Sightings
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError, SettingsError
@@ -35,6 +37,7 @@ class Job:
     mappers: list[Mapper]
     checkpoint: Checkpoint
     results: ResultsFile | None
+    sightings: Sightings
     account: Account
     columns: frozenset[str]  #: properties that every row carries
 
@@ -97,6 +100,7 @@ def open_job(
     if checkpoint is None:
         if settings.restart:
             _forget(settings)
+        sightings.remove(sightings.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
         stack.callback(checkpoint.close)
     else:
@@ -106,11 +110,14 @@ def open_job(
         names = [source.name for source in sources]
         results = ResultsFile(settings.results_path, checkpoint.state().results_bytes, names)
         stack.callback(results.close)
+    seen = Sightings(settings.checkpoint_path)
+    stack.callback(seen.close)
     mappers = [
         Mapper(index, settings.rules, account.schema, resolved) for index, resolved in enumerate(columns)
     ]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
-    return Job(settings, sources, mappers, checkpoint, results, account, frozenset.union(*carried))
+    columns_of_all = frozenset.union(*carried)
+    return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all)
 
 
 def _refuse_sources(settings: Settings) -> None:

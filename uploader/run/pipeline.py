@@ -21,6 +21,7 @@ from uploader.edges.checkpoint import State
 from uploader.edges.files import Lock
 from uploader.edges.hubspot import HubSpot, Transport
 from uploader.errors import StorageError
+from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
@@ -84,6 +85,7 @@ class _Parts:
     feed: Feed
     queue: asyncio.Queue[Slice | None]
     workers: list[Worker] = field(default_factory=list)
+    has_aliases: bool = False  #: they are looked for once all rows are settled
 
 
 class Run:
@@ -222,6 +224,8 @@ class Run:
             halted.cancel()
             await self._drain(parts.workers, workers)
             await all_done
+            if producer.error is None and not self._halted.is_set():
+                await self._until_halted(self._guard(self._list_aliases(parts, writer)))
         finally:
             for task in (*workers, *helpers):
                 task.cancel()
@@ -232,12 +236,22 @@ class Run:
         lock.keep_note = not is_committed
         return summary
 
+    async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
+        settings, worker = self.settings, parts.workers[0]
+        await parts.collector.commit()  # so that all is there that was seen
+        path = paths(settings.api_version, settings.object_type).read
+        aliases = await find_aliases(parts.job.sightings, path, worker.ask, writer)
+        if aliases is not None:
+            parts.collector.list_aliases(aliases)
+            parts.has_aliases = True
+
     def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload) -> _Parts:
         assert self.sender is not None
         settings, sender = self.settings, self.sender
         collector = Collector(
             job.checkpoint,
             job.results,
+            job.sightings,
             writer,
             self._clock,
             limit=settings.max_failures,
@@ -343,7 +357,7 @@ class Run:
         """The summary of what is committed, and whether that is all that is booked."""
         collector = parts.collector
         is_broken = self._crash is not None or (self._halt is not None and self._halt[0] is Cause.SOURCE)
-        is_done = parts.feed.exhausted and collector.tallies.open == 0 and not is_broken
+        is_done = parts.has_aliases and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()
         clean = not parts.feed.batcher.may_be_lost()
@@ -355,6 +369,8 @@ class Run:
             self._halt = (Cause.STORAGE, str(error))
         if self._crash is not None:
             raise self._crash
+        if is_done and is_committed:
+            parts.job.sightings.remove()
         return self._summary(collector.committed), is_committed
 
     def _summary(self, state: State) -> Summary:

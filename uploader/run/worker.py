@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader.core import readback, wire
+from uploader.core.aliases import sightings
 from uploader.core.model import Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
-from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide
+from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide, spare_races
 from uploader.edges.hubspot import Call
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
@@ -121,6 +122,9 @@ class Worker:
                 _may_be_lost(piece.records)
             raise
         verdict = classify(piece.records, reply, self._columns)
+        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
+            _may_be_lost([*verdict.unresolved, *verdict.pending])
+        verdict = spare_races(verdict, piece.history)
         self._note(verdict)
         history = piece.history.after(verdict, self._sender.successes)
         rest = list(verdict.unresolved)
@@ -128,12 +132,10 @@ class Worker:
         following = decide(verdict, len(rest), history, whole=whole)
         if following is not Next.FINISH:
             self._log(piece, reply, following)
-        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
-            _may_be_lost([*rest, *verdict.pending])
         self._collector.count_reply(reply, retried=following is Next.AGAIN)
         self._book(verdict, history)
         if verdict.pending:
-            await self._await_pending(list(verdict.pending), history, verdict.reason)
+            await self._await_pending(list(verdict.pending), history, reply.accepted_at)
         if self.draining and following not in {Next.REFUSE, Next.STOP}:
             return []  # what is left stays open
         return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
@@ -254,23 +256,25 @@ class Worker:
             for entry in verdict.confirmed
         ]
         refused = [self._rejected(entry.record, entry.refusal, history) for entry in verdict.refused]
-        self._settle(confirmed + refused)
+        self._settle(confirmed + refused, verdict.nameless_ids)
 
     def _rejected(self, record: Record, refusal: Refusal | None, history: History) -> Settlement:
         return Settlement(record, Outcome.REJECTED, attempts=history.attempts + 1, refusal=refusal)
 
-    def _settle(self, settlements: list[Settlement]) -> None:
-        self._collector.book(settlements)
+    def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
+        self._collector.book(settlements, sightings(settlements, nameless_ids))
         records = [s.record for s in settlements]
         self._feed.settle([record for record in records if isinstance(record, Record)])
 
     # --- reading back ---
 
-    async def _await_pending(self, records: list[Record], history: History, reason: str) -> None:
+    async def _await_pending(
+        self, records: list[Record], history: History, accepted_at: float | None
+    ) -> None:
         """What was accepted without being confirmed: ask for it a few times, then say so."""
         for count in range(_READ_BACKS):
             await self._sleep(_READ_BACK_SECONDS * 2**count)
-            found = await self._read_back(records)
+            found = await self._read_back(records, accepted_at)
             if found is None:
                 return
             self._settle(found)
@@ -278,7 +282,7 @@ class Worker:
             records = [record for record in records if record.position not in settled]
             if not records:
                 return
-        refusal = Refusal("PENDING", reason or "accepted, but not found by reading back")
+        refusal = Refusal("PENDING", "accepted, but not found by reading back")
         self._settle(
             [Settlement(r, Outcome.PENDING, attempts=history.attempts + 1, refusal=refusal) for r in records]
         )
@@ -293,7 +297,9 @@ class Worker:
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
         )
 
-    async def _read_back(self, records: list[Record]) -> list[Settlement] | None:
+    async def _read_back(
+        self, records: list[Record], accepted_at: float | None = None
+    ) -> list[Settlement] | None:
         """The records that HubSpot holds as they were sent; None where the run ends before it was asked.
 
         Whether they were new can't be told any more.
@@ -301,17 +307,17 @@ class Worker:
         body = wire.encode_read(
             records[0].id_property, [record.key for record in records], readback.wanted_properties(records)
         )
-        reply = await self._ask(Call("POST", self._paths.read, body))
+        reply = await self.ask(Call("POST", self._paths.read, body))
         if reply is None:
             return None
         settlements = []
         for record in records:
-            held = readback.confirmed_by(record, reply.results)
+            held = readback.confirmed_by(record, reply.results, accepted_at)
             if held:
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
 
-    async def _ask(self, call: Call) -> wire.Reply | None:
+    async def ask(self, call: Call) -> wire.Reply | None:
         """A reading request until it is answered. What may not be read counts as an empty answer."""
         history = History(successes_seen=self._sender.successes)
         while not self.draining:

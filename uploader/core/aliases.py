@@ -1,0 +1,100 @@
+"""Two keys of the sources that turn out to be one contact: an address and another of the same person.
+
+No file tells, so no order can be kept between such rows; the answers tell, by the same HubSpot id.
+
+In    sightings: one answer each, the ids of the contacts it updated and the rows that may be them. An update
+      by e-mail comes back nameless, so which row is which contact is known only where there is one of each.
+Out   which contacts are to be looked at, and which rows met in them.
+Rule  A key always leads to the same contact. So of two answers that share contacts, as many are explained as
+      they share keys; one more, and two keys have met.
+      Created contacts are not followed: nothing a file holds gives them a second address.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from uploader.core.model import Outcome, Record, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A confirmed row."""
+
+    position: int
+    source: int
+    row: int
+    key: str
+    values: tuple[str, ...]  #: what it closed, its key's value first
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """These contacts were updated by these rows, in no order."""
+
+    ids: tuple[str, ...]
+    rows: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A row of a contact that several keys led to. `row` 0: which rows they were could not be told."""
+
+    hubspot_id: str
+    position: int
+    source: int
+    row: int
+    key: str
+
+
+def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:
+    """What one answer shows; `nameless_ids` are of the confirmed rows that it did not name."""
+    updated = [(s.hubspot_id, s.record) for s in settlements if s.outcome is Outcome.UPDATED]
+    found = [
+        Sighting((hubspot_id,), (_seen(record),))
+        for hubspot_id, record in updated
+        if hubspot_id and isinstance(record, Record)
+    ]
+    nameless = tuple(
+        _seen(record) for hubspot_id, record in updated if not hubspot_id and isinstance(record, Record)
+    )
+    return [*found, Sighting(tuple(nameless_ids), nameless)] if nameless and nameless_ids else found
+
+
+def is_explained(seen_in: Sequence[Sighting]) -> bool:
+    """Whether one key alone can have led to the contact that all of these answers name."""
+    if any(len(set(sighting.ids)) < len(sighting.ids) for sighting in seen_in):
+        return False  # two keys met in one answer: that makes up for one too few elsewhere
+    return all(_share_as_many_keys(before, after) for before, after in pairwise(seen_in))
+
+
+def met(hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting]) -> list[Alias]:
+    """The rows that led to a contact by different keys; `held` are its unique values, as `closed_value`.
+
+    None where every row shares a value with the one before: those were written in their order.
+    """
+    rows = {
+        row.position: row
+        for sighting in seen_in
+        for row in sighting.rows
+        if len(sighting.rows) == 1 or row.values[0] in held
+    }
+    ordered = [rows[position] for position in sorted(rows)]
+    if all(set(before.values) & set(after.values) for before, after in pairwise(ordered)):
+        return []
+    return [Alias(hubspot_id, row.position, row.source, row.row, row.key) for row in ordered]
+
+
+def untold(hubspot_id: str) -> Alias:
+    """For a contact that could not be read."""
+    return Alias(hubspot_id, -1, 0, 0, "")
+
+
+def _share_as_many_keys(before: Sighting, after: Sighting) -> bool:
+    ids = set(before.ids) & set(after.ids)
+    keys = {row.values[0] for row in before.rows} & {row.values[0] for row in after.rows}
+    return len(ids) <= len(keys)
+
+
+def _seen(record: Record) -> Seen:
+    return Seen(record.position, record.source, record.row, record.key, record.values)

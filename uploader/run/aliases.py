@@ -1,0 +1,47 @@
+"""At the end of a job: which keys of the sources turned out to be one contact. A few reads, if any."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
+
+from uploader.core import wire
+from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
+from uploader.core.readback import OTHER_ADDRESSES, unique_values
+from uploader.edges.background import Offload
+from uploader.edges.hubspot import Call
+from uploader.edges.sightings import Sightings
+
+_Suspect = tuple[str, list[Sighting]]
+
+
+async def find_aliases(
+    sightings: Sightings, path: str, ask: Callable[[Call], Awaitable[wire.Reply | None]], offload: Offload
+) -> list[Alias] | None:
+    """Contact by contact; None where the run ended before all was asked. `path` is the read endpoint's."""
+    suspects = _suspects(sightings)
+    found: list[Alias] = []
+    while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
+        reply = await ask(_question(path, chunk))
+        if reply is None:
+            return None
+        held = {result.id: unique_values(result, _names(chunk)) for result in reply.results}
+        for hubspot_id, seen_in in chunk:
+            values = held.get(hubspot_id)
+            found += [untold(hubspot_id)] if values is None else met(hubspot_id, values, seen_in)
+    return found
+
+
+def _suspects(sightings: Sightings) -> Iterator[_Suspect]:
+    for hubspot_id, seen_in in sightings.repeated():
+        if not is_explained(seen_in):
+            yield hubspot_id, seen_in
+
+
+def _question(path: str, chunk: list[_Suspect]) -> Call:
+    ids = [hubspot_id for hubspot_id, _ in chunk]
+    return Call("POST", path, wire.encode_read("", ids, [*_names(chunk), OTHER_ADDRESSES]))
+
+
+def _names(chunk: list[_Suspect]) -> list[str]:
+    """The unique properties that the rows of these sightings were sent by."""
+    rows = (row for _, seen_in in chunk for sighting in seen_in for row in sighting.rows)
+    return sorted({value.partition("=")[0] for row in rows for value in row.values})
