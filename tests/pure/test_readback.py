@@ -100,3 +100,24 @@ def test_judging_raises_nothing_and_confirms_only_with_every_property_there(want
     if found:
         assert all(isinstance(there.get(name), str) or not text for name, text in wanted.items())
     assert confirmed_by(sent, [held(**{**wanted, "email": "p@x.com"})])
+
+
+@pytest.mark.parametrize(
+    ("updated", "confirms"),
+    [
+        ("2026-01-01T00:00:05.249Z", False),
+        ("2026-01-01T00:00:05.250Z", True),
+        ("2026-01-01T00:00:06Z", True),
+        ("2026-01-01T01:00:00+01:00", False),
+        ("", True),
+        ("yesterday", True),
+    ],
+)
+def test_what_was_not_touched_since_confirms_nothing(updated, confirms):
+    """A time that is not told can't speak against it."""
+    sent = record(0, "ann@x.com", properties={"city": "Ulm"})
+    there = Result(
+        "7", new=False, trace_id="", properties={"email": "ann@x.com", "city": "Ulm"}, updated=updated
+    )
+    accepted_at = 1_767_225_605.25  # 2026-01-01T00:00:05.250Z
+    assert (confirmed_by(sent, [there], accepted_at) is there) is confirms

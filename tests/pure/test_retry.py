@@ -1,11 +1,11 @@
 """Whether and when a batch is sent again."""
 
 import pytest
-from builders import batch, error, error_at, reply, written
+from builders import batch, error, error_at, record, reply, written
 from hypothesis import given, strategies as st
 
 from uploader.core.model import Refusal
-from uploader.core.outcome import Action, Cause, Verdict, classify
+from uploader.core.outcome import Action, Cause, Refused, Verdict, classify
 from uploader.core.retry import (
     BATCH_ATTEMPTS,
     RECORD_ATTEMPTS,
@@ -13,6 +13,7 @@ from uploader.core.retry import (
     Next,
     backoff_seconds,
     decide,
+    spare_races,
 )
 from uploader.core.wire import no_reply
 
@@ -255,3 +256,24 @@ def test_a_409_that_was_a_race_costs_one_request_more():
 
     assert _deliver(8, answer, rounds=10)[:1] == (2,)
     assert seen == [8, 8]
+
+
+def conflict(number: int, **more) -> Refused:
+    return Refused(record(number, **more), Refusal("CONFLICT", "Contact already exists. Existing ID: 7"))
+
+
+def test_a_conflict_that_can_only_be_a_race_is_tried_once_more():
+    verdict = Verdict(
+        Action.SETTLE, refused=[conflict(1), Refused(record(2), Refusal("VALIDATION_ERROR", ""))]
+    )
+    spared = spare_races(verdict, History())
+    assert [r.position for r in spared.unresolved] == [1]
+    assert [r.record.position for r in spared.refused] == [2]
+    history = History().after(spared, 0)
+    assert decide(spared, 1, history, whole=False) is Next.AGAIN
+    assert spare_races(verdict, history) is verdict
+
+
+def test_a_conflict_over_another_unique_value_is_final():
+    verdict = Verdict(Action.SETTLE, refused=[conflict(1, id_property="plan", unique={"email": "a@x.com"})])
+    assert spare_races(verdict, History()) is verdict

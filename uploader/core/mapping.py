@@ -10,8 +10,9 @@ Rules A column acts by its property's exact name, its exact label, or the user's
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from uploader.core.model import UNREADABLE, Outcome, Record, Row, Unreadable, Unsent, closed_value
+from uploader.core.model import UNREADABLE, Outcome, Record, Row, Slice, Unreadable, Unsent, closed_value
 from uploader.core.wire import UnencodableError, encode_input
 
 #: Columns that `failures` adds; never properties.
@@ -226,10 +227,10 @@ class Mapper:
         nested = fields.get("properties")
         if isinstance(nested, Mapping):
             return self._from_input(position, row, fields, nested)
-        properties, reason = self._properties(fields)
+        properties, fault = self._properties(fields)
         key = properties.pop(self.rules.id_property, "")
-        if reason:
-            return self._unsent(position, row, key, reason)
+        if fault:
+            return self._unsent(position, row, key, fault.reason, category=fault.category)
         return self._record(position, row, self.rules.id_property, key, properties)
 
     def _from_input(
@@ -241,23 +242,23 @@ class Mapper:
         if key is None or not isinstance(name, str):
             return self._unsent(position, row, "", "the input's id or idProperty is no text")
         stray = [field for field in fields if field not in _INPUT_FIELDS and not field.startswith(OWN_PREFIX)]
-        properties, reason = self._properties(nested)
+        properties, fault = self._properties(nested)
         if properties.pop(name, key).lower() != key.lower():
             # HubSpot would take it as a change of the key itself.
-            reason = reason or f"the input's {name} in properties differs from its id"
+            fault = fault or Fault(f"the input's {name} in properties differs from its id")
         if stray:
-            reason = f"an input has no field {stray[0]!r}"
+            fault = Fault(f"an input has no field {stray[0]!r}")
         if name not in self._unique:
             # Sent, it would be refused with all its batch, as a fault of the whole job.
-            reason = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
-        if reason:
-            return self._unsent(position, row, key, reason, id_property=name)
+            fault = Fault(f"nobody says that the values of {name!r} are unique, so it can't be an idProperty")
+        if fault:
+            return self._unsent(position, row, key, fault.reason, category=fault.category, id_property=name)
         return self._record(position, row, name, key, properties)
 
-    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], str]:
+    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], "Fault | None"]:
         """The properties a row's fields stand for, and the first thing that is wrong with them."""
         properties: dict[str, str] = {}
-        reason = ""
+        first: Fault | None = None
         for column, value in fields.items():
             if column.startswith(OWN_PREFIX) or column in self.rules.ignored:
                 continue
@@ -266,21 +267,21 @@ class Mapper:
             # Read on after a fault: a row that is invalid is still known by its key.
             fault = self._fault(column, name, text, properties)
             if fault:
-                reason = reason or fault
+                first = first or fault
             elif text:
                 properties[name] = text
-        return properties, reason
+        return properties, first
 
-    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> str:
+    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> "Fault | None":
         if text is None:
-            return f"{column!r} holds a list or an object"
+            return Fault(f"{column!r} holds a list or an object")
         if not text:
-            return ""
+            return None
         if not name:
-            return f"no property in this account has the name or label {column!r}"
+            return Fault(f"no property in this account has the name or label {column!r}", _NO_PROPERTY)
         if self.schema and name in self.schema.read_only:
-            return f"{name!r} is calculated by HubSpot and can't be written"
-        return f"two fields are both the property {name!r}" if name in before else ""
+            return Fault(f"{name!r} is calculated by HubSpot and can't be written", _NO_PROPERTY)
+        return Fault(f"two fields are both the property {name!r}") if name in before else None
 
     def _field_name(self, column: str) -> str:
         name = self._field_names.get(column)
@@ -337,6 +338,28 @@ class Mapper:
     def _skipped(self, position: int, row: Row, key: str, later: str) -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
         return self._unsent(position, row, key, reason, category=_SUPERSEDED)
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row, for the user."""
+
+    reason: str
+    category: str = "INVALID"
+
+
+_NO_PROPERTY = "PROPERTY"  # a field that can't be written, whatever it holds
+#: Rows that make a fault common to all of them the source's rather than theirs.
+_MANY_ROWS = 10
+
+
+def common_fault(slice_: Slice) -> str:
+    """The field for which all rows of a slice are invalid; "" where that is not so.
+
+    One such row is that row's fault; a slice of them means that nobody mapped the field.
+    """
+    reasons = {unsent.reason for unsent in slice_.unsent if unsent.category == _NO_PROPERTY}
+    is_common = len(slice_.unsent) == slice_.rows >= _MANY_ROWS and len(reasons) == 1
+    return reasons.pop() if is_common and all(u.category == _NO_PROPERTY for u in slice_.unsent) else ""
 
 
 _SUPERSEDED = "SUPERSEDED"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from uploader.core.model import Record, Refusal, closed_value
-from uploader.core.wire import ErrorObject, Reply, Result, whole_error
+from uploader.core.wire import ErrorObject, Reply, Result, sent_properties, whole_error
 
 
 class Action(StrEnum):
@@ -101,6 +101,8 @@ _REFUSED = frozenset({400, 409, 413, 422})
 _TRANSIENT = frozenset({0, 408, 425, *range(500, 600)}) - {501, 505}
 #: Faults of a column, which every row shares.
 _COLUMN_FAULTS = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
+#: Records that make a fault common to all of them the source's rather than theirs.
+_MANY_RECORDS = 10
 #: "Unable to perform update/upsert by non-unique 0-1 property firstname"
 _NOT_UNIQUE = "by non-unique"
 _MESSAGE_CHARACTERS = 2_000
@@ -177,7 +179,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
     if _NOT_UNIQUE in reply.message:
         return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
     error = whole_error(reply)
-    if _column_at_fault(error, columns):
+    if _column_at_fault(error, columns, records):
         return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=_said(reply))
     return Verdict(
         Action.SPLIT,
@@ -188,12 +190,17 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
     )
 
 
-def _column_at_fault(error: ErrorObject, columns: Collection[str]) -> str:
+def _column_at_fault(error: ErrorObject, columns: Collection[str], records: Sequence[Record]) -> str:
     """The column a complaint names, if every row carries it: then no other row can pass either."""
     for fault in error.faults:
-        if fault.code in _COLUMN_FAULTS and fault.name in columns:
+        if fault.code in _COLUMN_FAULTS and (fault.name in columns or _all_carry(records, fault.name)):
             return fault.name
     return ""
+
+
+def _all_carry(records: Sequence[Record], name: str) -> bool:
+    """Where rows name their own fields, one that many of them name is a column all the same."""
+    return len(records) >= _MANY_RECORDS and all(name in sent_properties(record) for record in records)
 
 
 def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
@@ -341,7 +348,7 @@ def _judge(
         error = blamed.get(record.position)
         if error is None or record.position in torn:
             continue
-        if _column_at_fault(error, columns):
+        if _column_at_fault(error, columns, records):
             complaint = error.message
             again.append(record)
         elif error.category in _TRANSIENT_CATEGORIES:

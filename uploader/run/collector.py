@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uploader.core.aliases import Alias, Sighting
 from uploader.core.ledger import Ledger
+from uploader.core.mapping import common_fault
 from uploader.core.model import DEAD_LETTERS, Outcome, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
 from uploader.core.wire import Reply
@@ -67,7 +68,12 @@ class Collector:
     # --- what happens to rows ---
 
     def read(self, slice_: Slice) -> None:
-        """Rows came in. Those that are never sent are settled at once."""
+        """Rows came in. Those that are never sent are settled at once.
+
+        StopRun where all of them have one fault: it is not theirs, so they stay open.
+        """
+        if fault := common_fault(slice_):
+            raise StopRun(Cause.PROPERTY, fault)
         self._ledger.open(slice_)
         self.tallies.rows = self._ledger.rows
         self.book(
