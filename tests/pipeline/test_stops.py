@@ -183,6 +183,28 @@ def test_a_checkpoint_of_another_account_is_refused(tmp_path):
         run.run_virtual()
 
 
+NOT_TOLD = [{"kind": "status", "status": 403, "endpoint": "account"}]
+
+
+def test_a_token_that_may_not_ask_for_its_account_is_asked_itself(tmp_path):
+    run = job(tmp_path, contacts(3_000))
+    run.run_virtual(stop_after=1.5)
+    mend(run, account={"portal_id": 7}, faults=NOT_TOLD)
+    with pytest.raises(CheckpointError, match="account 7"):
+        run.run_virtual()
+    mend(run, faults=NOT_TOLD)
+    assert run.run_virtual().exit_code == 0
+
+
+def test_a_token_that_does_not_prove_its_account_is_vouched_for_or_refused(tmp_path):
+    run = job(tmp_path, contacts(3_000))
+    run.run_virtual(stop_after=1.5)
+    mend(run, faults=[*NOT_TOLD, {"kind": "status", "status": 404, "endpoint": "token"}])
+    with pytest.raises(CheckpointError, match="vouch"):
+        run.run_virtual()
+    assert run.run_virtual(accept_changed_settings=True).exit_code == 0
+
+
 def test_changed_settings_are_refused_once_a_row_is_confirmed_and_taken_if_said(tmp_path):
     run = job(tmp_path, contacts(3_000))
     run.run_virtual(stop_after=1.5)

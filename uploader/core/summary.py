@@ -69,7 +69,8 @@ _ADVICE = {
     Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property",
-    Cause.PROPERTY: f'mend the column, or leave it out with --ignore "COLUMN", {_AGAIN}',
+    Cause.PROPERTY: "run the same command with the column left out, --ignore COLUMN "
+    "(once rows are confirmed also --accept-changed-settings), or make the property first",
     Cause.FAILURES: "see why with `uploader failures`. The same command goes on and counts anew; "
     "a source that was mended is a new job: start it over with --restart",
     Cause.STORAGE: f"make room, {_AGAIN}",

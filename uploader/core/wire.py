@@ -36,6 +36,7 @@ class Paths:
     read: str
     properties: str
     account: str
+    token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # the same in all versions  # noqa: S105
 
 
 def paths(version: str, object_type: str) -> Paths:
@@ -86,6 +87,10 @@ def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]
         "inputs": [{"id": key} for key in keys],
     }
     return orjson.dumps({"idProperty": id_property, **body} if id_property else body)
+
+
+def encode_token_info(token: str) -> bytes:
+    return orjson.dumps({"tokenKey": token})
 
 
 def sent_properties(record: Record) -> dict[str, str]:

@@ -207,6 +207,11 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
             f"{checkpoint.path} belongs to account {known.portal}, this token to account {identity.portal}; "
             "use the token of that account, or another --checkpoint"
         )
+    if known.portal and not identity.portal and not settings.accept_changed_settings:
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "
+            "give it the scope `oauth`, or vouch for it with --accept-changed-settings"
+        )
     changed = _differences(known.settings, identity.settings)
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
         raise CheckpointError(

@@ -185,7 +185,7 @@ class Run:
             self._patience,
             self.seams.roll,
         )
-        self.account = await preflight.look(settings.id_property)
+        self.account = await preflight.look(settings.id_property, settings.token)
         return self.account
 
     async def _until_halted(self, work: Coroutine[Any, Any, T]) -> T | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uploader.core.mapping import EMAIL, Schema
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
-from uploader.core.wire import Paths, Reply
+from uploader.core.wire import Paths, Reply, encode_token_info
 from uploader.edges.hubspot import Call
 from uploader.errors import SettingsError
 from uploader.run.sender import Sender
@@ -46,27 +46,35 @@ class Preflight:
         self._clock = asyncio.get_running_loop().time
         self._left_at = 0.0
 
-    async def look(self, id_property: str) -> Account:
+    async def look(self, id_property: str, token: str) -> Account:
         """Two requests. StopRun if no request could pass later either."""
-        details = (await self._ask(self._paths.account)).body or {}
-        properties = await self._ask(self._paths.properties)
+        answer = await self._ask(Call("GET", self._paths.account))
+        details = answer.body or {}
+        portal = details.get("portalId") if answer.ok else await self._ask_token(token)
+        properties = await self._ask(Call("GET", self._paths.properties))
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
         if schema is not None:
             _check_id_property(id_property, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
-            portal=str(details.get("portalId") or ""),
+            portal=str(portal or ""),
             kind=str(details.get("accountType") or ""),
             time_zone=str(details.get("timeZone") or ""),
             utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,
             schema=schema,
         )
 
-    async def _ask(self, path: str) -> Reply:
+    async def _ask_token(self, token: str) -> object:
+        """The account's id, of a token that may not ask for the account; None where this is refused, too."""
+        call = Call("POST", self._paths.token_info, encode_token_info(token))
+        reply = await self._sender.send(call, on_wire=self._note_wire)
+        return (reply.body or {}).get("hubId") if reply.ok else None
+
+    async def _ask(self, call: Call) -> Reply:
         """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
         failures = 0
         while True:
-            reply = await self._sender.send(Call("GET", path), on_wire=self._note_wire)
+            reply = await self._sender.send(call, on_wire=self._note_wire)
             if reply.ok and reply.readable:
                 self._sender.succeeded()
                 return reply
@@ -78,7 +86,7 @@ class Preflight:
             elif verdict.cause in LONG_PAUSES and (seconds := self._patience(verdict)) is not None:
                 self._sender.pause(verdict.cause, seconds)
             elif verdict.action is not Action.RETRY:
-                raise StopRun(verdict.cause or Cause.ADDRESS, f"{path}: {verdict.reason}")
+                raise StopRun(verdict.cause or Cause.ADDRESS, f"{call.path}: {verdict.reason}")
             failures += 1
             if verdict.cause not in LONG_PAUSES:
                 self._sender.failed(verdict.reason, self._left_at)
