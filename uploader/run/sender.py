@@ -123,7 +123,7 @@ class Sender:
         elif self.log.learn(reply.quota):
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
-        if reply.ok:
+        if reply.ok and reply.readable:
             self.ever_answered = True
 
     def _smoother(self) -> AsyncLimiter:
