@@ -15,7 +15,7 @@ from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import LONG_PAUSES, Cause, Verdict
 from uploader.core.pacing import InFlightCap, SendLog
 from uploader.core.summary import Summary
-from uploader.core.wire import paths
+from uploader.core.wire import MAX_INPUTS, paths
 from uploader.edges.background import Background, Offload
 from uploader.edges.checkpoint import State
 from uploader.edges.files import Lock
@@ -57,6 +57,7 @@ class Seams:
     roll: Callable[[], float] = random.random
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     jitter_margin_seconds: float = JITTER_MARGIN_SECONDS
+    batch_records: int = MAX_INPUTS
 
 
 @dataclass(slots=True)
@@ -265,7 +266,7 @@ class Run:
         )
         sender.tallies = collector.tallies
         queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
-        feed = Feed(queue, Batcher(), collector.read)
+        feed = Feed(queue, Batcher(self.seams.batch_records), collector.read)
         slots = Slots(sender.cap)
         workers = [
             Worker(

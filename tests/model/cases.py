@@ -1,0 +1,159 @@
+"""Random jobs: files with many repeated keys, accounts, servers that misbehave, and interruptions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+#: Addresses that belong to one person, where a case says so; the file uses any of them.
+NAMES = [f"p{number}@x.com" for number in range(6)]
+BLANK = st.sampled_from(["", "", " "])
+
+
+@dataclass(frozen=True)
+class Stop:
+    after_seconds: float
+    kind: str  #: kill, kill in a commit, signal
+
+
+@dataclass(frozen=True)
+class Case:
+    id_property: str
+    rows: list[dict[str, str]]
+    seeded: list[tuple[list[str], dict[str, str]]]  #: addresses, values
+    scenario: dict[str, Any]
+    stops: list[Stop]
+    batch_records: int
+    max_in_flight: int
+    latency_seconds: float
+    quota: str
+    seed: int
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the scenario refuses rows that are well."""
+        return any(
+            fault["kind"] == "reject" or fault.get("status") in {400, 409, 413, 422}
+            for fault in self.scenario["faults"]
+        )
+
+
+@st.composite
+def spelled(draw, value: str) -> str:
+    """As a human might: in other case, with blanks around."""
+    return draw(st.sampled_from([value, value, value.upper(), f" {value}", value.title() + " "]))
+
+
+@st.composite
+def rows(draw, id_property: str, most: int) -> list[dict[str, str]]:
+    cell = st.sampled_from(["", "A", "B", "C", " D "])
+    names = NAMES[: draw(st.integers(1, len(NAMES)))]
+    made = []
+    for _ in range(draw(st.integers(1, most))):
+        row = {"firstname": draw(cell), "city": draw(cell)}
+        address = draw(spelled(draw(st.sampled_from(names))))
+        odd = draw(st.integers(0, 19))
+        if id_property == "email":
+            row["email"] = {0: "", 1: "nobody", 2: f"{address.strip()}.badtld"}.get(odd, address)
+        else:
+            row["external_id"] = draw(spelled(f"k{draw(st.integers(1, 4))}")) if odd else " "
+            row["email"] = {1: "bad@y.badtld", 2: "nobody"}.get(odd, address if odd < 10 else draw(BLANK))
+        made.append(row)
+    return made
+
+
+@st.composite
+def seeded(draw, id_property: str) -> list[tuple[list[str], dict[str, str]]]:
+    """Contacts that were there before; some have several of the file's addresses."""
+    names = draw(st.permutations(NAMES))
+    people, start = [], 0
+    for _ in range(draw(st.integers(0, 3))):
+        count = draw(st.integers(1, 2)) if id_property == "email" else 1
+        values = draw(st.sampled_from([{}, {"firstname": "A"}, {"firstname": "A", "city": "B"}]))
+        people.append((list(names[start : start + count]), values))
+        start += count
+    return [person for person in people if person[0]]
+
+
+RULES = {
+    "multi_status": st.booleans(),
+    "conflict": st.sampled_from(["record", "batch"]),
+    "conflict_body": st.sampled_from(["with_id", "without_id", "identity"]),
+    "results_order": st.sampled_from(["shuffled", "input"]),
+    "echo_trace_ids": st.booleans(),
+    "errors_in_200": st.booleans(),
+    "errors_listed": st.booleans(),
+    "errors_without_trace_id": st.booleans(),
+    "group_errors": st.sampled_from(["none", "trace_ids", "ids"]),
+    "trace_id_shape": st.sampled_from(["list", "string", "top_level"]),
+    "num_errors": st.sampled_from(["objects", "records", "zero"]),
+}
+
+_APPLIED = st.booleans()
+KINDS = {
+    "reset": {"applied": _APPLIED},
+    "truncate": {"applied": _APPLIED},
+    "no_op": {"applied": _APPLIED},
+    "drop_results": {"applied": _APPLIED, "count": st.integers(1, 3)},
+    "delay": {"seconds": st.sampled_from([0.0, 1.0, 7.0])},
+    "garble": {
+        "shape": st.sampled_from(
+            ["not_json", "invalid_utf8", "array", "null", "wrong_types", "html", "empty"]
+        ),
+        "applied": _APPLIED,
+    },
+    "status": {
+        "status": st.sampled_from([409, 423, 429, 500, 502, 503, 504, 521, 524]),
+        "applied": _APPLIED,
+    },
+    "reject": {"share": st.sampled_from([0.2, 0.5]), "category": st.sampled_from(["VALIDATION_ERROR", "X"])},
+}
+#: An answer without a result is worked on later, at once, or never.
+ACCEPTED = {
+    "status": st.sampled_from(["PENDING", "PROCESSING", "CANCELED", "CANCELLED"]),
+    "results_share": st.sampled_from([0, 0.5]),
+}
+
+
+@st.composite
+def fault(draw) -> dict[str, Any]:
+    when = draw(
+        st.sampled_from([{"rate": 0.1}, {"rate": 0.3}, {"first": 1}, {"first": 3}, {"requests": [2, 5]}])
+    )
+    if draw(st.integers(0, 5)) == 0:
+        kind = {"kind": "batch_status", **{name: draw(value) for name, value in ACCEPTED.items()}}
+        late = draw(st.sampled_from([{}, {"applied": True}, {"late_seconds": 2}, {"late_seconds": 9}]))
+        # What was cancelled and is applied late all the same can't be told from what was not.
+        return {**kind, **when, **(late if kind["status"][0] == "P" or "late_seconds" not in late else {})}
+    name = draw(st.sampled_from(sorted(KINDS)))
+    details = {key: draw(value) for key, value in KINDS[name].items()}
+    if details.get("status") in {409, 423, 429}:
+        details["applied"] = False
+    return {"kind": name, **details, **({} if name == "reject" else when)}
+
+
+@st.composite
+def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
+    id_property = draw(st.sampled_from(["email", "email", "external_id"]))
+    rules = {name: draw(value) for name, value in RULES.items() if draw(st.integers(0, 3)) == 0}
+    kinds = ["kill", "kill in a commit", "signal"]
+    stop = st.builds(Stop, st.floats(0.05, 12), st.sampled_from(kinds))
+    return Case(
+        id_property=id_property,
+        rows=draw(rows_of(id_property, most_rows)),
+        seeded=draw(seeded(id_property)),
+        scenario={
+            "rules": rules,
+            "faults": draw(st.lists(fault(), max_size=3)),
+            "properties": [{"name": "external_id", "unique": True}],
+        },
+        stops=draw(st.lists(stop, max_size=most_stops)),
+        batch_records=draw(st.sampled_from([1, 2, 3, 5, 100])),
+        max_in_flight=draw(st.integers(1, 8)),
+        latency_seconds=draw(st.sampled_from([0.0, 0.05, 0.5, 2.0])),
+        quota=draw(st.sampled_from(["190/10", "20/1", "none"])),
+        seed=draw(st.integers(0, 10_000)),
+    )
+
+
+rows_of = rows

@@ -1,0 +1,137 @@
+"""Runs a case against the mock server's own logic in virtual time, killed and resumed as it says."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+from cases import Case, Stop
+from hub_transport import HubTransport, make_hub
+from jobs import Job, write_csv
+from virtual_loop import run_virtual
+
+from uploader.core.summary import Summary
+from uploader.edges.background import Inline
+from uploader.edges.checkpoint import Checkpoint
+from uploader.errors import StorageError
+from uploader.run.pipeline import Run, Seams
+from uploader.settings import FailureLimit
+
+#: After so many ends without an end (outages) the server is mended: the job has to end then.
+MOST_RUNS = 12
+
+
+class Killed:
+    """Until `now` is called nothing; from then on nothing reaches the disk, leaves, or is answered.
+
+    As SIGKILL: what was committed stays, so does the number in the lock file, and what had left is at the
+    server. Unlike it, the process is wound up: no file handle survives it.
+    """
+
+    def __init__(self) -> None:
+        self.is_dead = False
+        self.in_commit = False  # the results are written, the checkpoint is not
+
+    def check(self) -> None:
+        if self.is_dead:
+            raise StorageError("killed")
+
+
+class Mortal(Inline):
+    """The writer's thread of a process that may be killed."""
+
+    def __init__(self, killed: Killed) -> None:
+        self._killed = killed
+
+    async def run(self, call):
+        await asyncio.sleep(0)
+        if not self._killed.in_commit:
+            self._killed.check()
+        return call()
+
+
+class MortalTransport(HubTransport):
+    def __init__(self, hub, killed: Killed) -> None:
+        super().__init__(hub)
+        self._killed = killed
+
+    async def send(self, call, on_sent=lambda: None):
+        if not self._killed.is_dead:
+            reply = await super().send(call, on_sent)
+            if not self._killed.is_dead:
+                return reply
+        return await asyncio.get_running_loop().create_future()
+
+
+class MortalCheckpoint(Checkpoint):
+    """Its commit fails in between, where the process was killed in one."""
+
+    killed = Killed()
+
+    def commit(self, *arguments):
+        self.killed.check()
+        super().commit(*arguments)
+
+
+def start(case: Case, folder) -> Job:
+    source = write_csv(folder / "contacts.csv", case.rows, sorted(case.rows[0]))
+    hub = make_hub(
+        quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario
+    )
+    people = [
+        {"properties": {"email": first, **values}, "additional_emails": more}
+        for (first, *more), values in case.seeded
+    ]
+    hub.reset(0.0, people)
+    options = {
+        "id_property": case.id_property,
+        "max_in_flight": case.max_in_flight,
+        "max_failures": FailureLimit(count=10**6),
+    }
+    return Job(source, hub, options)
+
+
+def run_to_the_end(case: Case, job: Job) -> Summary:
+    for stop in case.stops:
+        summary = run_virtual(_run(case, job, stop))
+        if summary is not None and summary.state == "complete":
+            return summary
+    for attempt in range(MOST_RUNS):
+        if attempt == MOST_RUNS - 3:
+            job.hub.change_scenario(make_hub(properties=case.scenario["properties"]).scenario)
+        summary = run_virtual(_run(case, job, None))
+        if summary.state == "complete":
+            return summary
+    raise AssertionError(f"the job does not end: {summary}")
+
+
+async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
+    """One process; None where it was killed."""
+    loop = asyncio.get_running_loop()
+    loop._jumping.now = getattr(job, "_clock", 0.0)
+    killed = MortalCheckpoint.killed = Killed()
+    transport = MortalTransport(job.hub, killed)
+    seams = Seams(
+        transport=lambda _: transport,
+        offload=lambda _: Mortal(killed),
+        roll=random.Random(case.seed).random,
+        wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        batch_records=case.batch_records,
+    )
+    run = Run(job.settings(), seams)
+
+    def strike() -> None:
+        if stop.kind != "signal":
+            killed.in_commit = stop.kind == "kill in a commit"
+            killed.is_dead = True
+            run.stop(9)
+        run.stop(2)
+
+    if stop is not None:
+        loop.call_later(stop.after_seconds, strike)
+    try:
+        return await run.run()
+    except StorageError:
+        assert killed.is_dead
+        return None
+    finally:
+        job._clock = loop.time()
