@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.core.mapping import EMAIL, Rules
+from uploader.core.mapping import Rules
+from uploader.core.model import EMAIL
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError

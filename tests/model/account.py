@@ -2,7 +2,7 @@
 
 It shares no code with the uploader or the mock server. A row's fate is what the books say of it; what the
 account must hold then follows. Rows whose fate is open (`abandoned`, `pending`) make all they could have
-touched unsure, and so do two addresses of one contact, for which the order can't be kept but has to be listed.
+touched unsure, and so do two addresses of one contact, whose order can't be kept but has to be told.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ def normal(text: str) -> str:
 
 
 def apply(rows, fates, seeded, id_property) -> Expected:
-    """`rows` are dicts of cells, `fates` what became of each, `seeded` the contacts that were there before."""
+    """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
     contacts = [Contact(list(addresses), values=dict(values)) for addresses, values in seeded]
     suspects = tainted(rows, fates, seeded, id_property)
     wrong, conflicts = [], []
@@ -72,7 +72,9 @@ def write(row, contacts, id_property) -> None:
     if id_property != "email" and address:
         contact.addresses = [address, *(other for other in contact.addresses[1:] if other != address)]
     contact.values |= {
-        name: cell.strip() for name, cell in row.items() if cell.strip() and name not in {"email", id_property}
+        name: cell.strip()
+        for name, cell in row.items()
+        if cell.strip() and name not in {"email", id_property}
     }
 
 
@@ -89,7 +91,9 @@ def tainted(rows, fates, seeded, id_property) -> set[tuple[str, str]]:
     """All unique values that an unsure row may have had to do with, however indirectly."""
     groups = [values_of(row) for row, fate in zip(rows, fates, strict=True) if fate not in ABSENT]
     groups += [{("email", address) for address in addresses} for addresses, _ in seeded]
-    bad = set().union(*(values_of(row) for row, fate in zip(rows, fates, strict=True) if fate in UNSURE | {"open"}))
+    bad = set().union(
+        *(values_of(row) for row, fate in zip(rows, fates, strict=True) if fate in UNSURE | {"open"})
+    )
     while grown := set().union(*(group for group in groups if group & bad)) - bad:
         bad |= grown
     return bad

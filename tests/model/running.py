@@ -74,9 +74,7 @@ class MortalCheckpoint(Checkpoint):
 
 def start(case: Case, folder) -> Job:
     source = write_csv(folder / "contacts.csv", case.rows, sorted(case.rows[0]))
-    hub = make_hub(
-        quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario
-    )
+    hub = make_hub(quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario)
     people = [
         {"properties": {"email": first, **values}, "additional_emails": more}
         for (first, *more), values in case.seeded

@@ -7,7 +7,7 @@ from pathlib import Path
 import account
 import pytest
 from cases import Case, cases
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, given, note, settings
 from jobs import Job
 from running import MortalCheckpoint, run_to_the_end, start
 
@@ -45,7 +45,9 @@ def check_refusals(case: Case, fates: list[str], expected: account.Expected) -> 
             assert fate in {"abandoned", "pending"}, (row, fate)
 
 
-def check_aliases(case: Case, job: Job, fates: list[str], expected: account.Expected) -> list[account.Contact]:
+def check_aliases(
+    case: Case, job: Job, fates: list[str], expected: account.Expected
+) -> list[account.Contact]:
     """The contacts that several keys of confirmed rows led to are listed, each with these rows; no others."""
     met = [contact for contact in expected.contacts if len(contact.keys) > 1]
     wanted = {}
@@ -68,12 +70,16 @@ def check_aliases(case: Case, job: Job, fates: list[str], expected: account.Expe
 
 def check_contacts(job: Job, expected: account.Expected, aliased: list[account.Contact]) -> None:
     held = list(job.hub.objects(1e9))
-    by_address = {address: c for c in held for address in (c["properties"].get("email"), *c["additional_emails"])}
+    by_address = {
+        address: c for c in held for address in (c["properties"].get("email"), *c["additional_emails"])
+    }
     by_id = {c["properties"].get("external_id", "").lower(): c for c in held}
     for contact in expected.contacts:
         if any(contact is other for other in (*aliased, *expected.unsure)):
             continue
-        found = by_id.get(contact.external_id) if contact.external_id else by_address.get(contact.addresses[0])
+        found = (
+            by_id.get(contact.external_id) if contact.external_id else by_address.get(contact.addresses[0])
+        )
         assert found is not None, f"missing: {contact}"
         properties = found["properties"]
         assert {name: properties.get(name) for name in contact.values} == contact.values, contact
@@ -95,7 +101,7 @@ def run_case(case: Case) -> Summary:
         summary = run_to_the_end(case, job)
         check(case, job, summary)
         SEEN.update(cases=1, rows=len(case.rows), requests=job.hub.stats()["requests"], stops=len(case.stops))
-        SEEN.update({outcome: count for outcome, count in job_outcomes(job).items()})
+        SEEN.update(job_outcomes(job))
         SEEN.update(aliases=summary.tallies.aliases)
     return summary
 
@@ -124,7 +130,3 @@ def test_any_job_ends_as_if_its_rows_had_been_applied_one_by_one(model_cases):
         run_case(case)
 
     model()
-    print("\nseen:", dict(SEEN))
-
-
-_ = Phase

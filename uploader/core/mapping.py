@@ -12,15 +12,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from uploader.core.model import UNREADABLE, Outcome, Record, Row, Slice, Unreadable, Unsent, closed_value
+from uploader.core.comparing import Kind
+from uploader.core.model import (
+    EMAIL,
+    UNREADABLE,
+    Outcome,
+    Record,
+    Row,
+    Slice,
+    Unreadable,
+    Unsent,
+    closed_value,
+)
 from uploader.core.wire import UnencodableError, encode_input
 
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"
 SUPERSEDED = "uploader_superseded"
 
-#: HubSpot's addresses are unique over contacts even where they are not the key.
-EMAIL = "email"
 _EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 
 
@@ -35,6 +44,7 @@ class Schema:
     labels: Mapping[str, str]  #: property name -> label
     read_only: frozenset[str] = frozenset()
     unique: frozenset[str] = frozenset()  #: beside `email`, which is unique whatever the API says
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     @classmethod
     def decode(cls, body: Mapping[str, object]) -> "Schema":
@@ -46,6 +56,10 @@ class Schema:
             labels={name: str(entry.get("label") or "") for name, entry in named.items()},
             read_only=frozenset(name for name, entry in named.items() if _is_read_only(entry)),
             unique=frozenset(name for name, entry in named.items() if entry.get("hasUniqueValue") is True),
+            kinds={
+                name: Kind(str(entry.get("type") or ""), entry.get("fieldType") == "checkbox")
+                for name, entry in named.items()
+            },
         )
 
 
@@ -121,6 +135,12 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
             f'say which with --map "{column}={min(named)}"'
         )
     return named[0] if named else ""
+
+
+def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
+    """The columns of a job that was begun before, as they were resolved then."""
+    superseded = [index for index, column in enumerate(header) if column == SUPERSEDED]
+    return Columns(names, (), superseded[0] if superseded else None)
 
 
 def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:

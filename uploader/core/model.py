@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: HubSpot's addresses are unique over contacts even where they are not the key.
+EMAIL = "email"
+
 
 class Outcome(StrEnum):
     """The final fate of a row. Every row ends in exactly one."""

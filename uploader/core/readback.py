@@ -1,11 +1,10 @@
 """Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from types import MappingProxyType
 
-from uploader.core.mapping import EMAIL
-from uploader.core.model import Record, closed_value
+from uploader.core.comparing import Kind, Match, compare
+from uploader.core.model import EMAIL, Record, closed_value
 from uploader.core.wire import Result, sent_properties
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
@@ -18,14 +17,19 @@ def wanted_properties(records: Sequence[Record]) -> list[str]:
     return sorted(names | {record.id_property for record in records} | {OTHER_ADDRESSES})
 
 
-def confirmed_by(record: Record, found: Sequence[Result], accepted_at: float | None = None) -> Result | None:
+def confirmed_by(
+    record: Record,
+    found: Sequence[Result],
+    accepted_at: float | None = None,
+    kinds: Mapping[str, Kind] = MappingProxyType({}),
+) -> Result | None:
     """The object that holds all the record asked for, if one of `found` does.
 
     `accepted_at`: when HubSpot took the record on. What was not touched since held these values before, and
-    the write may be yet to come.
+    the write may be yet to come. `kinds` are of the properties, by name, as far as known.
     """
     for result in found:
-        if not _is_of(record, result) or not _holds(sent_properties(record), result.properties):
+        if not _is_of(record, result) or not _holds(sent_properties(record), result.properties, kinds):
             continue
         updated_at = result.updated_at
         if accepted_at is None or updated_at is None or updated_at >= accepted_at:
@@ -45,18 +49,11 @@ def _is_of(record: Record, result: Result) -> bool:
     return record.values[0] in unique_values(result, [record.id_property])
 
 
-def _holds(wanted: Mapping[str, str], held: Mapping[str, object]) -> bool:
-    return all(_same(name, text, _text(held.get(name))) for name, text in wanted.items())
-
-
-def _same(name: str, wanted: str, held: str) -> bool:
-    if wanted == held or (name == EMAIL and wanted.lower() == held.lower()):
-        return True
-    # 1.10 may come back as 1.1. A postcode with a leading zero is no number, nor is +49...
-    return bool(_NUMBER.fullmatch(wanted) and _NUMBER.fullmatch(held)) and Decimal(wanted) == Decimal(held)
-
-
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+def _holds(wanted: Mapping[str, str], held: Mapping[str, object], kinds: Mapping[str, Kind]) -> bool:
+    return all(
+        compare(name, kinds.get(name, Kind()), text, _text(held.get(name))).match is not Match.DIFFERS
+        for name, text in wanted.items()
+    )
 
 
 def _text(value: object) -> str:

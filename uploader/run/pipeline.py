@@ -276,6 +276,7 @@ class Run:
                 collector,
                 paths=paths(settings.api_version, settings.object_type),
                 columns=job.columns,
+                kinds=job.account.schema.kinds if job.account.schema else {},
                 patience=self._patience,
                 roll=self.seams.roll,
             )

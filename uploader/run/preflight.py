@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.core.mapping import EMAIL, Schema
+from uploader.core.mapping import Schema
+from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
 from uploader.core.wire import Paths, Reply, encode_token_info

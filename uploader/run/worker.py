@@ -4,11 +4,12 @@ import asyncio
 import heapq
 import logging
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader.core import readback, wire
 from uploader.core.aliases import sightings
+from uploader.core.comparing import Kind
 from uploader.core.model import Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
 from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide, spare_races
@@ -56,6 +57,7 @@ class Worker:
         *,
         paths: wire.Paths,
         columns: Collection[str],
+        kinds: Mapping[str, Kind],
         patience: Callable[[Verdict], float | None],
         roll: Callable[[], float] = random.random,
     ) -> None:
@@ -71,6 +73,7 @@ class Worker:
         self._collector = collector
         self._paths = paths
         self._columns = columns
+        self._kinds = kinds
         self._patience = patience
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
@@ -312,7 +315,7 @@ class Worker:
             return None
         settlements = []
         for record in records:
-            held = readback.confirmed_by(record, reply.results, accepted_at)
+            held = readback.confirmed_by(record, reply.results, accepted_at, self._kinds)
             if held:
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements

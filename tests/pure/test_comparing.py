@@ -1,0 +1,94 @@
+"""Whether what is held is what was sent: by type, with HubSpot's own doing told apart."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from uploader.core.comparing import Kind, Match, compare
+from uploader.mockserver.properties import Option, Property
+
+TEXT, NUMBER, BOOL = Kind("string"), Kind("number"), Kind("bool")
+DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_multiple=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted", "held"),
+    [
+        ("email", TEXT, "Ann@X.com", "ann@x.com"),
+        ("lifecyclestage", Kind("enumeration"), "lead", "customer"),
+        ("size", NUMBER, "1.10", "1.1"),
+        ("size", NUMBER, "0", "0.0"),
+        ("size", Kind(), "7", "7.0"),
+        ("vip", BOOL, "TRUE", "true"),
+        ("born", DATE, "1641038400000", "2022-01-01"),
+        ("born", DATE, "2022-01-01", "1641038400000"),
+        ("seen", MOMENT, "2022-01-01T12:00:00+01:00", "2022-01-01T11:00:00Z"),
+        ("seen", MOMENT, "1641038400000", "2022-01-01T12:00:00.000Z"),
+        ("likes", CHOICES, ";b", "a;b"),
+        ("likes", CHOICES, "b;a", "a;b"),
+    ],
+)
+def test_what_hubspot_does_by_itself_is_told_with_its_rule(name, kind, wanted, held):
+    comparison = compare(name, kind, wanted, held)
+    assert comparison.match is Match.ADJUSTED
+    assert comparison.rule
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted", "held"),
+    [
+        ("city", TEXT, "Ulm", "ulm"),
+        ("city", TEXT, "Ulm", ""),
+        ("city", TEXT, "Ulm", "Ulm "),
+        ("zip", TEXT, "01", "1"),
+        ("zip", TEXT, "1.0", "1"),
+        ("zip", Kind(), "01", "1"),
+        ("phone", Kind("phone_number"), "+49", "49"),
+        ("lifecyclestage", Kind("enumeration"), "customer", "lead"),
+        ("lifecyclestage", Kind("enumeration"), "customer", "gold"),
+        ("size", NUMBER, "1.1", "1.2"),
+        ("size", NUMBER, "1", "one"),
+        ("born", DATE, "2022-01-01", "2022-01-02"),
+        ("born", DATE, "2022-01-01", ""),
+        ("seen", MOMENT, "2022-01-01T12:00:00Z", "2022-01-01T12:00:00"),
+        ("likes", CHOICES, "a", "a;b"),
+        ("likes", CHOICES, ";c", "a;b"),
+        ("tier", Kind("enumeration"), "b;a", "a;b"),
+    ],
+)
+def test_all_else_differs(name, kind, wanted, held):
+    assert compare(name, kind, wanted, held).match is Match.DIFFERS
+
+
+@given(st.text(), st.sampled_from([TEXT, NUMBER, BOOL, DATE, MOMENT, CHOICES, Kind()]), st.text())
+def test_a_value_equals_itself_and_nothing_makes_comparing_fail(name, kind, value):
+    assert compare(name, kind, value, value).match is Match.EQUAL
+    compare(name, kind, value, name)
+
+
+_OPTIONS = tuple(Option(value, value) for value in "abc")
+_PROPERTIES = [
+    Property(name="email", label="Email"),
+    Property(name="note", label="Note"),
+    Property(name="size", label="Size", type="number"),
+    Property(name="vip", label="Vip", type="bool", options=(Option("Yes", "true"), Option("No", "false"))),
+    Property(name="born", label="Born", type="date"),
+    Property(name="seen", label="Seen", type="datetime"),
+    Property(name="likes", label="Likes", type="enumeration", field_type="checkbox", options=_OPTIONS),
+]
+_TEXTS = (
+    st.text(max_size=8)
+    | st.from_regex(r"[A-Za-z]{1,4}@[A-Za-z]{1,4}\.(com|DE)", fullmatch=True)
+    | st.from_regex(r"-?[0-9]{1,4}(\.[0-9]{1,3})?", fullmatch=True)
+    | st.sampled_from(["true", "FALSE", "a;b", "c", "b;a"])
+    | st.dates().map(str)
+    | st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat(timespec="milliseconds"))
+    | st.integers(-(10**12), 10**12).map(lambda day: str(day // 86_400_000 * 86_400_000))
+)
+
+
+@given(st.sampled_from(_PROPERTIES), _TEXTS)
+def test_what_the_server_stores_of_a_value_it_takes_is_not_different_from_it(wanted_of, text):
+    stored = wanted_of.check(text.strip())
+    if isinstance(stored, str):
+        kind = Kind(wanted_of.type, wanted_of.is_multiple)
+        assert compare(wanted_of.name, kind, text.strip(), stored).match is not Match.DIFFERS

@@ -1,0 +1,123 @@
+"""Whether a value that HubSpot holds is the one that was sent, by the property's type.
+
+In    the property's name, its kind, the text sent and the text held ("" for none).
+Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the rule), or different.
+From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from uploader.core.model import EMAIL
+
+
+class Match(StrEnum):
+    EQUAL = "equal"
+    ADJUSTED = "adjusted"  #: HubSpot's own doing
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    match: Match
+    rule: str = ""  #: of an ADJUSTED one, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What HubSpot says of a property's values; "" where nobody says."""
+
+    type: str = ""
+    is_multiple: bool = False
+
+
+LIFECYCLE_STAGE = "lifecyclestage"
+#: It only goes forward: a step back is answered with 200 and not made.
+_STAGES = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+_EQUAL, _DIFFERS = Comparison(Match.EQUAL), Comparison(Match.DIFFERS)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: A postcode with a leading zero is no number, nor is +49...
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_MILLISECONDS = re.compile(r"-?[0-9]{5,17}")
+
+
+def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
+    if wanted == held:
+        return _EQUAL
+    for rule, holds in _RULES:
+        if holds(name, kind, wanted, held):
+            return Comparison(Match.ADJUSTED, rule)
+    return _DIFFERS
+
+
+def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    return (name == EMAIL or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
+
+
+def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del kind
+    if name != LIFECYCLE_STAGE or wanted not in _STAGES or held not in _STAGES:
+        return False
+    return _STAGES.index(held) > _STAGES.index(wanted)
+
+
+def _is_same_number(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
+    if kind.type not in {"number", ""}:
+        return False
+    both = _NUMBER.fullmatch(wanted.strip()) and _NUMBER.fullmatch(held.strip())
+    return bool(both) and Decimal(wanted.strip()) == Decimal(held.strip())
+
+
+def _is_same_moment(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
+    read = {"date": _date, "datetime": _moment}.get(kind.type)
+    one = read(wanted.strip()) if read else None
+    return read is not None and one is not None and one == read(held.strip())
+
+
+def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    """`;a;b` was added to what was there; `a;b` took its place."""
+    del name
+    chosen, there = ({part.strip() for part in text.split(";") if part.strip()} for text in (wanted, held))
+    return kind.is_multiple and (chosen <= there if wanted.startswith(";") else chosen == there)
+
+
+_RULES: tuple[tuple[str, Callable[[str, Kind, str, str], bool]], ...] = (
+    ("HubSpot keeps it in lower case", _is_recased),
+    ("a lifecycle stage does not go back", _is_later_stage),
+    ("a number in another spelling", _is_same_number),
+    ("a date in another spelling", _is_same_moment),
+    ("the same choices", _are_same_choices),
+)
+
+
+def _date(text: str) -> date | None:
+    moment = _moment(text)
+    try:
+        return moment.date() if moment else date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        if _MILLISECONDS.fullmatch(text):
+            return _EPOCH + timedelta(milliseconds=int(text))
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
