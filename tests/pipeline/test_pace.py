@@ -10,7 +10,7 @@ from virtual_loop import run_virtual
 from uploader.core.model import Tallies
 from uploader.core.pacing import InFlightCap, SendLog
 from uploader.edges.hubspot import Call
-from uploader.run.pipeline import JITTER_MARGIN_SECONDS
+from uploader.run.session import JITTER_MARGIN_SECONDS
 from uploader.run.sender import Sender
 
 _ASK = Call("GET", "/account-info/v3/details")

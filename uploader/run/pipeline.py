@@ -1,63 +1,28 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-import math
-import random
-from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeVar
 
 from uploader.core.batching import Batcher
-from uploader.core.calendar import seconds_to_midnight
 from uploader.core.model import Slice, Tallies
-from uploader.core.outcome import LONG_PAUSES, Cause, Verdict
-from uploader.core.pacing import InFlightCap, SendLog
+from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
-from uploader.core.wire import MAX_INPUTS, paths
-from uploader.edges.background import Background, Offload
+from uploader.edges.background import Offload
 from uploader.edges.checkpoint import State
 from uploader.edges.files import Lock
-from uploader.edges.hubspot import HubSpot, Transport
 from uploader.errors import StorageError
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
-from uploader.run.preflight import Account, Preflight
 from uploader.run.producer import QUEUE_SLICES, Producer
-from uploader.run.sender import Sender
+from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
-from uploader.run.stop import StopRun
 from uploader.run.worker import Worker
-from uploader.settings import OnLongPause, Settings
+from uploader.settings import Settings
 
-#: Kept between two sends that are a window apart, for what they may gain on each other on the way.
-JITTER_MARGIN_SECONDS = 0.1
-#: Batches under way at the start; `InFlightCap` finds the rest.
-_START_IN_FLIGHT = 32
-_WATCH_SECONDS = 0.2
-#: Past the reset itself, since clocks differ.
-_RESET_GRACE_SECONDS = 5.0
-_DAY_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 86_400.0, 900.0, 60.0
-#: How often what has no known end is asked for.
-_MIGRATION_SECONDS = 3_600.0
-
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Seams:
-    """Where tests put other things than the world: each default is the real one."""
-
-    transport: Callable[[Settings], Transport] = lambda settings: HubSpot(settings.base_url, settings.token)
-    offload: Callable[[str], Offload] = Background
-    roll: Callable[[], float] = random.random
-    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    jitter_margin_seconds: float = JITTER_MARGIN_SECONDS
-    batch_records: int = MAX_INPUTS
+__all__ = ["Run", "Seams", "View"]
 
 
 @dataclass(slots=True)
@@ -89,30 +54,13 @@ class _Parts:
     has_aliases: bool = False  #: they are looked for once all rows are settled
 
 
-class Run:
-    """`run` once; `stop` may be called at any time from the same loop, a second time to stop at once."""
+class Run(Session):
+    """`run` once."""
 
     def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
-        self.settings = settings
-        self.seams = seams or Seams()
-        self.account: Account | None = None
-        self.sender: Sender | None = None
+        super().__init__(settings, seams)
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
-        self.started = asyncio.Event()  #: the account is known and rows are moving
-        self._clock = asyncio.get_running_loop().time
         self._parts: _Parts | None = None
-        self._halted = asyncio.Event()
-        self._halt: tuple[Cause, str] | None = None
-        self._crash: Exception | None = None
-        self._signal = 0
-        self._at_once = asyncio.Event()
-
-    def stop(self, signal: int = 0) -> None:
-        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
-        if self._halt and self._halt[0] is Cause.SIGNAL:
-            self._at_once.set()
-        self._signal = self._signal or signal
-        self._end(Cause.SIGNAL, "")
 
     async def run(self) -> Summary:
         """Run the job, or what is left of it. UploaderError where it can't start."""
@@ -169,41 +117,6 @@ class Run:
             held_back=parts.feed.batcher.held_back,
         )
 
-    # --- before the first write ---
-
-    def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
-        log = SendLog(self.settings.rate, self.seams.jitter_margin_seconds)
-        cap = InFlightCap(_START_IN_FLIGHT, self.settings.max_in_flight)
-        self.sender = Sender(transport, log, cap, tallies, self._clock)
-
-    async def _look(self) -> Account:
-        assert self.sender is not None
-        settings = self.settings
-        preflight = Preflight(
-            self.sender,
-            paths(settings.api_version, settings.object_type),
-            settings.first_contact_seconds,
-            self._patience,
-            self.seams.roll,
-        )
-        self.account = await preflight.look(settings.id_property, settings.token)
-        return self.account
-
-    async def _until_halted(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`, or None where the run was halted first."""
-        task = asyncio.ensure_future(work)
-        halted = asyncio.ensure_future(self._halted.wait())
-        try:
-            await asyncio.wait({task, halted}, return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else None
-        except StopRun as stop:
-            self._end(stop.cause, stop.reason)
-            return None
-        finally:
-            for waiting in (task, halted):
-                waiting.cancel()
-            await asyncio.gather(task, halted, return_exceptions=True)
-
     # --- while rows move ---
 
     async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
@@ -238,10 +151,9 @@ class Run:
         return summary
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
-        settings, worker = self.settings, parts.workers[0]
+        worker = parts.workers[0]
         await parts.collector.commit()  # so that all is there that was seen
-        path = paths(settings.api_version, settings.object_type).read
-        aliases = await find_aliases(parts.job.sightings, path, worker.ask, writer)
+        aliases = await find_aliases(parts.job.sightings, self.paths.read, worker.ask, writer)
         if aliases is not None:
             parts.collector.list_aliases(aliases)
             parts.has_aliases = True
@@ -274,7 +186,7 @@ class Run:
                 sender,
                 slots,
                 collector,
-                paths=paths(settings.api_version, settings.object_type),
+                paths=self.paths,
                 columns=job.columns,
                 kinds=job.account.schema.kinds if job.account.schema else {},
                 patience=self._patience,
@@ -285,58 +197,13 @@ class Run:
         self._parts = _Parts(job, collector, feed, queue, workers)
         return self._parts
 
-    def _patience(self, verdict: Verdict) -> float | None:
-        """How long to wait for what ends by itself; None where the user would rather stop."""
-        cause = verdict.cause
-        if cause not in LONG_PAUSES or self.settings.on_long_pause is OnLongPause.STOP:
-            return None
-        if verdict.pause_seconds:
-            return verdict.pause_seconds
-        if cause is Cause.MIGRATION or self.account is None:
-            return _MIGRATION_SECONDS
-        account = self.account
-        rest = seconds_to_midnight(self.seams.wall_clock(), account.time_zone, account.utc_offset_seconds)
-        if rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
-            return _ASK_AGAIN_SECONDS  # by our clock it is past midnight; by theirs not yet
-        return min(rest + _RESET_GRACE_SECONDS, math.inf if account.time_zone else _MIGRATION_SECONDS)
-
-    async def _watch(self) -> None:
-        """Stop the run when nothing succeeds for long."""
-        sender, settings = self.sender, self.settings
-        assert sender is not None
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            limit = settings.outage_seconds if sender.ever_answered else settings.first_contact_seconds
-            if sender.pausing in LONG_PAUSES:
-                sender.failing_since = None  # a straggler's failure says nothing of what comes after
-            since = sender.failing_since
-            if since is not None and self._clock() - since > limit:
-                raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
-
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.ensure_future(self._guard(work))
-
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """What ends one task for a reason ends the run for it."""
-        try:
-            await work
-        except StopRun as stop:
-            self._end(stop.cause, stop.reason)
-        except StorageError as error:
-            self._end(Cause.STORAGE, str(error))
-        except Exception as error:  # noqa: BLE001  # raised again once the books are closed
-            self._crash = self._crash or error
-            self._end(Cause.OUTAGE, "crashed")
+    # --- the end ---
 
     def _end(self, cause: Cause, reason: str) -> None:
-        if self._halt is None:
-            self._halt = (cause, reason)
-        self._halted.set()
+        super()._end(cause, reason)
         # At once, before any other task has its turn: nothing more leaves.
         for worker in self._parts.workers if self._parts else ():
             worker.draining = True
-
-    # --- the end ---
 
     async def _drain(self, workers: list[Worker], tasks: list[asyncio.Task[None]]) -> None:
         """Let what is on the wire end and be booked; nothing new leaves."""
@@ -381,6 +248,3 @@ class Run:
         assert self._halt is not None
         cause, _ = self._halt
         return Summary(state.tallies, "stopped", self._reason(), state.elapsed_seconds, cause, self._signal)
-
-    def _reason(self) -> str:
-        return ": ".join(part for part in self._halt or () if part)
