@@ -19,6 +19,7 @@ COMMANDS = {
     "upload": "Run the job, or resume it: the same command again continues where it stopped.",
     "status": "Show where a job stands, from another terminal too.",
     "failures": "Write the dead letters to a file that `upload` takes as it is.",
+    "verify": "Read the contacts of a job back and compare them with its rows.",
     "mock-server": "Run the HubSpot double as a server of its own.",
     "demo": "See all of it in a minute, with no account.",
 }

@@ -3,6 +3,10 @@
 It shares no code with the uploader or the mock server. A row's fate is what the books say of it; what the
 account must hold then follows. Rows whose fate is open (`abandoned`, `pending`) make all they could have
 touched unsure, and so do two addresses of one contact, whose order can't be kept but has to be told.
+
+Beside a key of their own, rows may carry an address. HubSpot refuses one that belongs to another contact at
+that moment; which row came first is the books' word there (only open rows know of each other), so a confirmed
+row takes its address with it, and a refused one is left out.
 """
 
 from dataclasses import dataclass, field
@@ -23,8 +27,6 @@ class Contact:
 class Expected:
     contacts: list[Contact]
     unsure: list[Contact]  #: among `contacts`
-    wrongly_confirmed: list[int]  #: rows that HubSpot would have refused as a conflict
-    conflicts: list[int]  #: rows that it has to refuse as one
 
 
 def normal(text: str) -> str:
@@ -35,15 +37,11 @@ def apply(rows, fates, seeded, id_property) -> Expected:
     """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
     contacts = [Contact(list(addresses), values=dict(values)) for addresses, values in seeded]
     suspects = tainted(rows, fates, seeded, id_property)
-    wrong, conflicts = [], []
-    for number, (row, fate) in enumerate(zip(rows, fates, strict=True)):
-        is_sure = suspects.isdisjoint(values_of(row))
-        if is_sure and fate in {"created", "updated", "rejected"} and conflict(row, contacts, id_property):
-            (conflicts if fate == "rejected" else wrong).append(number)
-        elif fate not in ABSENT:
+    for row, fate in zip(rows, fates, strict=True):
+        if fate not in ABSENT:
             write(row, contacts, id_property)
     unsure = [contact for contact in contacts if not suspects.isdisjoint(values_of_contact(contact))]
-    return Expected(contacts, unsure, wrong, conflicts)
+    return Expected(contacts, unsure)
 
 
 def find(contacts, name: str, value: str) -> Contact | None:
@@ -53,12 +51,15 @@ def find(contacts, name: str, value: str) -> Contact | None:
     return None
 
 
-def conflict(row, contacts, id_property) -> bool:
-    """An address beside another key, which belongs to somebody else."""
-    if id_property == "email":
-        return False
-    owner = find(contacts, "email", normal(row["email"]))
-    return owner is not None and owner is not find(contacts, id_property, normal(row[id_property]))
+def has_rival(row, rows, seeded) -> bool:
+    """Whether its address, beside another key, stands elsewhere too: it may be refused as a conflict."""
+    address = normal(row["email"])
+    others = {normal(other["email"]) for other in rows if values_of(other).isdisjoint(own_key(row))}
+    return bool(address) and (address in others or any(address in addresses for addresses, _ in seeded))
+
+
+def own_key(row) -> set[tuple[str, str]]:
+    return {("external_id", normal(row["external_id"]))}
 
 
 def write(row, contacts, id_property) -> None:
@@ -70,7 +71,10 @@ def write(row, contacts, id_property) -> None:
     contact.keys.add(key)
     address = normal(row["email"])
     if id_property != "email" and address:
-        contact.addresses = [address, *(other for other in contact.addresses[1:] if other != address)]
+        former = find(contacts, "email", address)
+        if former is not None:
+            former.addresses.remove(address)
+        contact.addresses = [address, *contact.addresses[1:]]
     contact.values |= {
         name: cell.strip()
         for name, cell in row.items()

@@ -10,8 +10,8 @@ from virtual_loop import run_virtual
 from uploader.core.model import Tallies
 from uploader.core.pacing import InFlightCap, SendLog
 from uploader.edges.hubspot import Call
-from uploader.run.session import JITTER_MARGIN_SECONDS
 from uploader.run.sender import Sender
+from uploader.run.session import JITTER_MARGIN_SECONDS
 
 _ASK = Call("GET", "/account-info/v3/details")
 

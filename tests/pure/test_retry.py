@@ -266,14 +266,22 @@ def test_a_conflict_that_can_only_be_a_race_is_tried_once_more():
     verdict = Verdict(
         Action.SETTLE, refused=[conflict(1), Refused(record(2), Refusal("VALIDATION_ERROR", ""))]
     )
-    spared = spare_races(verdict, History())
+    spared = spare_races(verdict, 2, History())
     assert [r.position for r in spared.unresolved] == [1]
     assert [r.record.position for r in spared.refused] == [2]
     history = History().after(spared, 0)
     assert decide(spared, 1, history, whole=False) is Next.AGAIN
-    assert spare_races(verdict, history) is verdict
+    alone = Verdict(Action.SETTLE, refused=[conflict(1)])
+    assert spare_races(alone, 1, history) is alone
+
+
+def test_a_conflict_that_comes_again_in_company_is_split_off():
+    verdict = Verdict(Action.SETTLE, refused=[conflict(1)], unresolved=[record(2)])
+    history = History(conflicts=1)
+    spared = spare_races(verdict, 2, history)
+    assert decide(spared, 2, history.after(spared, 0), whole=True) is Next.HALVE
 
 
 def test_a_conflict_over_another_unique_value_is_final():
     verdict = Verdict(Action.SETTLE, refused=[conflict(1, id_property="plan", unique={"email": "a@x.com"})])
-    assert spare_races(verdict, History()) is verdict
+    assert spare_races(verdict, 1, History()) is verdict

@@ -57,12 +57,13 @@ class History:
         return replace(self, attempts=past, failures=past, probed=False, failing_since=None)
 
 
-def spare_races(verdict: Verdict, history: History) -> Verdict:
+def spare_races(verdict: Verdict, size: int, history: History) -> Verdict:
     """A record whose only unique value is its key can't be in another contact's way for good.
 
-    It met its own contact in the batch, under another address, or somebody was just creating it: once more.
+    It met its own contact in the batch, under another address, or somebody was just creating it: it goes
+    again, in ever smaller company. `size`: of the batch it came in.
     """
-    if history.conflicts:
+    if history.conflicts and size == 1:
         return verdict
     raced = [
         entry.record
@@ -72,9 +73,10 @@ def spare_races(verdict: Verdict, history: History) -> Verdict:
     if not raced:
         return verdict
     unresolved = sorted([*verdict.unresolved, *raced], key=lambda record: record.position)
+    again = Action.SPLIT if history.conflicts else Action.RETRY
     return replace(
         verdict,
-        action=Action.RETRY if verdict.action is Action.SETTLE else verdict.action,
+        action=verdict.action if verdict.action is Action.STOP else again,
         refused=[entry for entry in verdict.refused if entry.record not in raced],
         unresolved=unresolved,
         conflict=True,

@@ -10,6 +10,26 @@ from uploader.core.outcome import Cause
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyEnd:
+    """Why a job that only reads ended before its end."""
+
+    cause: Cause
+    reason: str
+    signal: int = 0
+
+    def exit_code(self, *, has_begun: bool) -> int:
+        return _early_exit_code(self.cause, self.signal, has_begun=has_begun)
+
+
+def _early_exit_code(cause: Cause | None, signal: int, *, has_begun: bool) -> int:
+    if cause is Cause.SIGNAL:
+        return 128 + signal
+    if cause in _COME_BACK:
+        return 75
+    return 78 if cause in _MEND or has_begun else 2
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     tallies: Tallies
     state: str  #: "complete", "running" or "stopped"
@@ -42,11 +62,7 @@ class Summary:
         if self.state == "complete":
             unsettled = self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
             return 1 if unsettled else 0
-        if self.cause is Cause.SIGNAL:
-            return 128 + self.signal
-        if self.cause in _COME_BACK:
-            return 75
-        return 78 if self.cause in _MEND or self._has_begun else 2
+        return _early_exit_code(self.cause, self.signal, has_begun=self._has_begun)
 
     @property
     def _has_begun(self) -> bool:

@@ -351,6 +351,13 @@ class Checkpoint:
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
             yield Alias(*row)
 
+    def unconfirmed(self) -> Iterator[tuple[int, str]]:
+        """Position and outcome of every settled row that is kept as not confirmed, in file order."""
+        yield from self._connection.execute(
+            "SELECT position, outcome FROM dead_letters UNION ALL SELECT position, ? FROM pending ORDER BY 1",
+            (Outcome.PENDING.value,),
+        )
+
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
         yield from self._connection.execute("SELECT outcome, message FROM dead_letters")

@@ -5,6 +5,8 @@ GET  /_mock/objects/contacts   every contact by id, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
 POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"properties": {},
                                "additional_emails": []}]} to begin with
+POST /_mock/objects/contacts   behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
+                               "archive": ["a@x.com"]}; values are taken as they come
 POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
 POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}
 """
@@ -34,7 +36,7 @@ def control(hub: Hub, request: Request, now: float) -> Reply | Iterator[dict[str
             return hub.objects(now)
         case "GET", "log":
             return (seen._asdict() for seen in list(hub.statistics.log))
-        case "POST", ("reset" | "scenario" | "quota") as order:
+        case "POST", ("reset" | "scenario" | "quota" | "objects/contacts") as order:
             return _order(hub, order, request.body, now)
     return _json(404, {"error": f"no such control: {request.method} {request.path}"})
 
@@ -56,6 +58,8 @@ def _carry_out(hub: Hub, order: str, document: Mapping[str, Any], now: float) ->
             hub.reset(now, document.get("contacts", ()))
         case "scenario":
             hub.change_scenario(Scenario.parse(document))
+        case "objects/contacts":
+            hub.meddle(now, document.get("update", ()), document.get("archive", ()))
         case "quota":
             hub.change_quota(parse_quota(str(document.get("quota"))))
 

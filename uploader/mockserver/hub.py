@@ -69,6 +69,10 @@ class Hub:
         self._day = DailyCount(self.scenario.account.daily_used)
         self._strikes = Strikes(self.scenario, seed)
 
+    def meddle(self, now: float, update: Iterable[Mapping[str, Any]], archive: Iterable[str]) -> None:
+        """Somebody else changes and deletes contacts, named by an address."""
+        self.account.meddle(update, archive, answers.iso(self.wall(now)))
+
     def change_scenario(self, scenario: Scenario) -> None:
         """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
         self.scenario = scenario

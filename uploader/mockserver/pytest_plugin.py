@@ -65,6 +65,10 @@ class RunningMock:
     def reset(self, contacts: Sequence[Mapping[str, Any]] = ()) -> None:
         self._call("POST", "reset", {"contacts": list(contacts)})
 
+    def meddle(self, update: Sequence[Mapping[str, Any]] = (), archive: Sequence[str] = ()) -> None:
+        """Change and delete contacts behind the client's back, each named by an address."""
+        self._call("POST", "objects/contacts", {"update": list(update), "archive": list(archive)})
+
     def change_scenario(self, scenario: Mapping[str, Any]) -> None:
         self._call("POST", "scenario", scenario)
 

@@ -73,7 +73,7 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     checkpoint = Checkpoint.open(path)
     stack.callback(checkpoint.close)
     known = checkpoint.identity()
-    _check_sources(path.name, known, sources)
+    check_sources(path.name, known, sources)
     if known.results != (results is not None):
         has = "with" if known.results else "without"
         raise CheckpointError(
@@ -178,7 +178,7 @@ def _identity(
     )
 
 
-def _check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
+def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
     if len(known.sources) != len(sources):
         raise CheckpointError(
             f"{path} belongs to a job of {len(known.sources)} sources, these are {len(sources)}; "
@@ -200,13 +200,17 @@ def _shape(shape: Shape) -> str:
     return f"{shape.format} with delimiter {shape.delimiter!r}" if shape.delimiter else str(shape.format)
 
 
-def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
-    known = checkpoint.identity()
-    if known.portal and identity.portal and known.portal != identity.portal:
+def check_portal(path: Path, known: Identity, portal: str) -> None:
+    if known.portal and portal and known.portal != portal:
         raise CheckpointError(
-            f"{checkpoint.path} belongs to account {known.portal}, this token to account {identity.portal}; "
+            f"{path} belongs to account {known.portal}, this token to account {portal}; "
             "use the token of that account, or another --checkpoint"
         )
+
+
+def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
+    known = checkpoint.identity()
+    check_portal(checkpoint.path, known, identity.portal)
     if known.portal and not identity.portal and not settings.accept_changed_settings:
         raise CheckpointError(
             f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "

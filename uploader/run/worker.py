@@ -127,7 +127,7 @@ class Worker:
         verdict = classify(piece.records, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
             _may_be_lost([*verdict.unresolved, *verdict.pending])
-        verdict = spare_races(verdict, piece.history)
+        verdict = spare_races(verdict, len(piece.records), piece.history)
         self._note(verdict)
         history = piece.history.after(verdict, self._sender.successes)
         rest = list(verdict.unresolved)

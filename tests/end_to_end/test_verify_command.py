@@ -1,0 +1,71 @@
+"""`uploader verify` as a user runs it: in real processes, killed on the way, over real sockets."""
+
+import csv
+import stat
+
+from processes import kill, run, start, wait_until
+
+
+def write(path, count) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("email", "city"))
+        lines.writerows((f"c{number}@example.com", "Ulm") for number in range(count))
+
+
+def test_differences_are_found_after_a_kill_and_listed_in_a_file(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 4_000)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    fast = ("--base-url", mock.url, "--rate", "1000/1")
+    assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 0
+    mock.meddle(
+        update=[
+            *({"email": f"c{i}@example.com", "properties": {"city": "Bonn"}} for i in range(37)),
+            *(
+                {"email": f"c{i}@example.com", "properties": {"email": f"C{i}@EXAMPLE.com"}}
+                for i in (50, 51, 52)
+            ),
+        ],
+        archive=[f"c{i}@example.com" for i in range(3_990, 3_995)],
+    )
+    verify = ("verify", "contacts.csv.checkpoint", *fast, "--max-in-flight", "1", "--json")
+    before = mock.stats()["requests"]
+    process = start(*verify, cwd=tmp_path)
+    wait_until(lambda: mock.stats()["requests"] > before + 10, process)
+    kill(process)
+    ended = run(*verify, cwd=tmp_path)
+    assert ended.code == 1, ended
+    report = ended.summary
+    assert {name: report[name] for name in ("contacts", "equal", "differs", "missing", "adjusted")} == {
+        "contacts": 4_000,
+        "equal": 3_955,
+        "differs": 37,
+        "missing": 5,
+        "adjusted": 3,
+    }
+    assert report["requests"] < 40  # those before the kill are not asked for again
+    listed = tmp_path / "contacts.csv.differences.csv"
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
+    with listed.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["uploader_verdict"] for line in lines] == ["differs"] * 37 + ["hubspot"] * 3 + [
+        "missing"
+    ] * 5
+    assert (lines[0]["row"], lines[0]["property"], lines[0]["wanted"], lines[0]["found"]) == (
+        "2",
+        "city",
+        "Ulm",
+        "Bonn",
+    )
+    assert "c0@example.com" not in ended.err
+
+
+def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 10)
+    mock = hubspot_mock()
+    run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    ended = run(
+        "verify", "contacts.csv.checkpoint", "-o", "contacts.csv", "--base-url", mock.url, cwd=tmp_path
+    )
+    assert ended.code == 2
+    assert "no list of differences" in ended.err

@@ -1,0 +1,232 @@
+"""Reading a job back: exactly what was changed is found, and HubSpot's own doing is told apart."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hub_transport import HubTransport, make_hub
+from jobs import Job, contacts, write_csv
+from virtual_loop import run_virtual
+
+from uploader.core.outcome import Cause
+from uploader.core.verifying import Finding, Verdict
+from uploader.edges.background import Inline
+from uploader.edges.checkpoint import Checkpoint
+from uploader.errors import CheckpointError
+from uploader.run.session import Seams
+from uploader.run.verification import Report, Verification, find_sources, job_settings
+
+
+def uploaded(tmp_path, rows, *, quota="none", options=None, **scenario) -> Job:
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
+    job.run_virtual()
+    return job
+
+
+def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> tuple[Report, list[Finding]]:
+    async def run() -> tuple[Report, list[Finding]]:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = job._clock
+        checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
+        identity = checkpoint.identity()
+        transport = job.transport = HubTransport(job.hub)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=lambda _: Inline(),
+            roll=random.Random(1).random,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        )
+        settings = job_settings(
+            identity,
+            checkpoint,
+            sources=find_sources(identity, checkpoint, source),
+            token="test-token",
+            **options,
+        )
+        verification = Verification(settings, checkpoint, seams, sample=sample)
+        if stop_after is not None:
+            loop.call_later(stop_after, verification.stop, 2)
+        try:
+            report = await verification.run()
+            return report, [finding for _, _, finding in verification.file.findings()]
+        finally:
+            verification.file.close()
+            checkpoint.close()
+            job._clock = loop.time()
+
+    return run_virtual(run())
+
+
+def counts(report: Report) -> dict[str, int]:
+    return {verdict.value: count for verdict, count in report.counts.items() if count}
+
+
+def meddle(job: Job, update=(), archive=()) -> None:
+    job.hub.meddle(job._clock, update, archive)
+
+
+def test_what_was_changed_deleted_and_recased_behind_its_back_is_found_and_nothing_else(tmp_path):
+    rows = contacts(2_000, city="Ulm")
+    job = uploaded(tmp_path, rows)
+    changed, deleted, recased = range(0, 370, 10), range(401, 406), range(700, 703)
+    meddle(
+        job,
+        update=[
+            *({"email": f"c{i}@example.com", "properties": {"city": f"Bonn {i}"}} for i in changed),
+            *({"email": f"c{i}@example.com", "properties": {"email": f"C{i}@Example.com"}} for i in recased),
+        ],
+        archive=[f"c{i}@example.com" for i in deleted],
+    )
+    report, findings = verify(job)
+    assert counts(report) == {"equal": 1_955, "differs": 37, "missing": 5, "hubspot": 3}
+    assert report.exit_code == 1
+    by = {verdict: [f for f in findings if f.verdict is verdict] for verdict in Verdict}
+    assert [(f.row, f.property, f.wanted, f.found) for f in by[Verdict.DIFFERS]] == [
+        (i + 2, "city", "Ulm", f"Bonn {i}") for i in changed
+    ]
+    assert [f.row for f in by[Verdict.MISSING]] == [i + 2 for i in deleted]
+    assert [(f.row, f.property, f.found) for f in by[Verdict.ADJUSTED]] == [
+        (i + 2, "email", f"C{i}@Example.com") for i in recased
+    ]
+
+
+def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
+    properties = [{"name": "size", "type": "number"}, {"name": "born", "type": "date"}]
+    rows = [
+        {"email": "Ann@X.com", "lifecyclestage": "lead", "size": "1.10", "born": "1641038400000"},
+        {"email": "bob@x.com", "lifecyclestage": "customer", "size": "7", "born": "2022-01-01"},
+    ]
+    rows[0]["born"] = "1640995200000"
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(properties=properties))
+    job.hub.reset(0.0, [{"properties": {"email": "ann@x.com", "lifecyclestage": "customer"}}])
+    job.run_virtual()
+    meddle(job, update=[{"email": "ann@x.com", "properties": {"size": "1.1"}}])
+    report, findings = verify(job)
+    assert (counts(report), report.exit_code) == ({"equal": 1, "hubspot": 1}, 0)
+    assert {(f.property, f.found) for f in findings} == {
+        ("lifecyclestage", "customer"),
+        ("size", "1.1"),
+        ("born", "2022-01-01"),
+    }
+    assert all(f.note for f in findings)
+
+
+def test_the_last_row_of_a_key_counts_and_blanks_leave_what_was(tmp_path):
+    rows = [
+        {"email": "a@x.com", "firstname": "First", "city": "Ulm"},
+        {"email": "A@X.com", "firstname": "Last", "city": ""},
+        {"email": "nobody", "firstname": "x", "city": ""},
+        {"email": "b@x.badtld", "firstname": "x", "city": ""},
+    ]
+    job = uploaded(tmp_path, rows)
+    assert counts(verify(job)[0]) == {"equal": 1}
+    meddle(job, update=[{"email": "a@x.com", "properties": {"firstname": "First", "city": "Rome"}}])
+    _, findings = verify(job, restart=True)
+    assert {(f.row, f.property, f.wanted) for f in findings} == {(2, "city", "Ulm"), (3, "firstname", "Last")}
+
+
+def test_what_nobody_can_know_is_not_checked_and_says_why(tmp_path):
+    rows = [*contacts(300), {"email": "c1@old.com", "firstname": "x"}]
+    fault = {"kind": "status", "status": 502, "keys": ["c7@example.com"]}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[fault]))
+    job.hub.reset(0.0, [{"properties": {"email": "c1@example.com"}, "additional_emails": ["c1@old.com"]}])
+    job.run_virtual()
+    report, _ = verify(job)
+    assert counts(report) == {"equal": 298, "not checked": 3}
+    assert report.doubts == {
+        "a row of it was abandoned or is pending": 1,
+        "several keys of the file led to it": 2,
+    }
+    assert report.exit_code == 1
+
+
+def test_open_rows_of_a_job_that_is_not_finished_are_not_checked(tmp_path):
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    settled = job.run_virtual(stop_after=2.2).tallies.settled
+    report, _ = verify(job)
+    assert counts(report) == {"equal": settled, "not checked": 3_000 - settled}
+
+
+def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
+    job = uploaded(tmp_path, contacts(9_000), latency_seconds=0.5)
+    meddle(job, archive=["c8999@example.com"])
+    report, _ = verify(job, stop_after=11.5)
+    done = sum(report.counts.values())
+    assert 0 < done < 9_000
+    assert (report.exit_code, report.end.cause) == (130, Cause.SIGNAL)
+    before = job.hub.stats()["requests"]
+    report, _ = verify(job)
+    assert counts(report) == {"equal": 8_999, "missing": 1}
+    assert job.hub.stats()["requests"] - before <= (9_000 - done) / 100 + 3
+
+
+def test_a_sample_is_the_same_each_time_and_costs_its_share(tmp_path):
+    job = uploaded(tmp_path, contacts(5_000))
+    meddle(
+        job, update=[{"email": f"c{i}@example.com", "properties": {"firstname": "x"}} for i in range(5_000)]
+    )
+    report, first = verify(job, sample=250)
+    assert counts(report) == {"differs": 250}
+    assert report.requests == 5
+    _, second = verify(job, sample=250, restart=True)
+    assert [f.row for f in first] == [f.row for f in second]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "rate": 0.3},
+        {"kind": "status", "status": 423, "rate": 0.3},
+        {"kind": "status", "status": 429, "shape": "burst", "rate": 0.2},
+        {"kind": "reset", "rate": 0.3},
+        {"kind": "truncate", "rate": 0.3},
+        {"kind": "garble", "shape": "html", "rate": 0.3},
+        {"kind": "garble", "shape": "invalid_utf8", "rate": 0.3},
+    ],
+    ids=lambda fault: f"{fault['kind']} {fault.get('status', fault.get('shape', ''))}",
+)
+def test_a_server_that_misbehaves_is_asked_again(tmp_path, fault):
+    job = uploaded(tmp_path, contacts(2_000))
+    meddle(job, archive=["c77@example.com"])
+    job.hub.change_scenario(make_hub(faults=[{**fault, "endpoint": "read"}]).scenario)
+    assert counts(verify(job)[0]) == {"equal": 1_999, "missing": 1}
+
+
+def test_a_token_that_may_not_read_can_not_verify(tmp_path):
+    job = uploaded(tmp_path, contacts(200))
+    job.hub.change_scenario(make_hub(auth={"scopes": ["oauth", "crm.objects.contacts.write"]}).scenario)
+    report, _ = verify(job)
+    assert (report.end.cause, report.exit_code) == (Cause.SCOPE, 2)
+
+
+def test_another_account_or_another_file_is_refused(tmp_path):
+    job = uploaded(tmp_path, contacts(200))
+    other = write_csv(tmp_path / "other.csv", contacts(201))
+    with pytest.raises(CheckpointError, match="another file"):
+        verify(job, source=(str(other),))
+    job.hub.change_scenario(make_hub(account={"portal_id": 7}).scenario)
+    with pytest.raises(CheckpointError, match="account 7"):
+        verify(job)
+
+
+def test_a_job_that_has_moved_on_is_verified_anew(tmp_path):
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    job.run_virtual(stop_after=2.2)
+    verify(job)
+    job.run_virtual()
+    assert counts(verify(job)[0]) == {"equal": 3_000}
+    before = job.hub.stats()["requests"]
+    assert counts(verify(job)[0]) == {"equal": 3_000}
+    assert job.hub.stats()["requests"] - before == 2  # the second look costs no reading
+
+
+def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
+    rows = [{"external_id": f"K{i}", "email": f"c{i}@x.com", "city": "Ulm"} for i in range(250)]
+    properties = [{"name": "external_id", "unique": True}]
+    job = uploaded(tmp_path, rows, properties=properties, options={"id_property": "external_id"})
+    meddle(job, update=[{"email": "c9@x.com", "properties": {"email": "new@x.com"}}])
+    report, findings = verify(job)
+    assert counts(report) == {"equal": 249, "differs": 1}
+    assert [(f.row, f.property, f.found) for f in findings] == [(11, "email", "new@x.com")]

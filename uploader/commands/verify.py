@@ -1,0 +1,211 @@
+"""`uploader verify`: read the contacts of a job back and compare them with what its rows asked for."""
+
+import asyncio
+import contextlib
+import csv
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import orjson
+
+from uploader.commands.options import read_token
+from uploader.commands.progress import say
+from uploader.commands.texts import duration, printable
+from uploader.core.verifying import Finding, Verdict
+from uploader.core.wire import VERSIONS
+from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.files import create_private
+from uploader.errors import SettingsError
+from uploader.run.verification import Report, Verification, find_sources, job_settings
+from uploader.settings import BASE_URL, OnLongPause, Settings, parse_rate
+
+_PATH = click.Path(path_type=Path)
+_HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
+_PROGRESS_SECONDS = 5.0
+_EXAMPLES = 5
+
+
+@click.command(short_help="Read the contacts of a job back and compare.")
+@click.argument("checkpoint", type=_PATH)
+@click.option("--source", "sources", multiple=True, metavar="PATH", help="Where a source is now, in order.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at so many contacts only.")
+@click.option("-o", "--output", type=_PATH, help="The differences. Default: the source's + .differences.csv")
+@click.option("--restart", is_flag=True, help="Forget what was verified before.")
+@click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True)
+@click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True)
+@click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows.")
+@click.option("--max-in-flight", type=int, default=256, show_default=True, help="Cap on reads under way.")
+@click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal.")
+@click.option("--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long.")
+@click.option("--token-file", type=_PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+def command(
+    checkpoint: Path,
+    *,
+    sources: tuple[str, ...],
+    sample: int | None,
+    output: Path | None,
+    restart: bool,
+    base_url: str,
+    api_version: str,
+    rate: str | None,
+    max_in_flight: int,
+    on_long_pause: str | None,
+    outage_timeout: float,
+    token_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Read the contacts of a job back, a hundred a request, and compare them with what its rows asked for.
+
+    What HubSpot changes by itself (re-cased addresses, a lifecycle stage that does not go back, numbers and
+    dates in another spelling) is told apart from differences. Interrupted, the same command goes on.
+
+    \b
+    Exit codes: 0 all as wanted, but for HubSpot's own doing; 1 some differ, are missing or could not be
+    checked; 2 can't start; 75 and 78 stopped, as upload; 130/143 interrupted.
+    """
+    output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
+    _refuse_foreign(output)
+    opened = Checkpoint.open(checkpoint, read_only=True)
+    try:
+        identity = opened.identity()
+        patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
+        settings = job_settings(
+            identity,
+            opened,
+            sources=find_sources(identity, opened, sources),
+            token=read_token(token_file),
+            base_url=base_url,
+            api_version=api_version,
+            rate=parse_rate(rate) if rate else None,
+            max_in_flight=max_in_flight,
+            on_long_pause=OnLongPause.WAIT if patient else OnLongPause.STOP,
+            outage_seconds=outage_timeout,
+            restart=restart,
+        )
+        names = [source.name for source in identity.sources]
+        report = asyncio.run(_verify(settings, opened, sample, output, names))
+    finally:
+        opened.close()
+    _tell(report, checkpoint, output, as_json=as_json)
+    return report.exit_code
+
+
+async def _verify(
+    settings: Settings, checkpoint: Checkpoint, sample: int | None, output: Path, names: Sequence[str]
+) -> Report:
+    run = Verification(settings, checkpoint, sample=sample)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        code = signal.SIGTERM if number is signal.SIGHUP else number
+        loop.add_signal_handler(number, run.stop, code)
+    display = asyncio.ensure_future(_display(run))
+    try:
+        report = await run.run()
+        if report.end is None:
+            _write(run, output, names)
+        return report
+    finally:
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
+        run.file.close()
+
+
+async def _display(run: Verification) -> None:
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        done = sum(run.report.counts.values())
+        if done:
+            say(" | ".join([f"{done:,} contacts", *_parts(run.report.counts)]))
+        elif run.rows:
+            say(f"{run.rows:,} rows looked through")
+
+
+def _parts(counts: dict[Verdict, int]) -> list[str]:
+    return [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
+
+
+def _write(run: Verification, output: Path, names: Sequence[str]) -> None:
+    with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
+        lines = csv.writer(stream, lineterminator="\n")
+        lines.writerow(_HEADER)
+        shown: Counter[Verdict] = Counter()
+        for key, hubspot_id, finding in run.file.findings():
+            lines.writerow(
+                (
+                    finding.verdict.value,
+                    finding.row,
+                    names[finding.source],
+                    key,
+                    hubspot_id,
+                    finding.property,
+                    finding.wanted,
+                    finding.found,
+                    finding.note,
+                )
+            )
+            shown[finding.verdict] += 1
+            if shown[finding.verdict] <= _EXAMPLES:
+                say(_example(finding))
+
+
+def _example(finding: Finding) -> str:
+    """By row, without values: they are in the file."""
+    note = f" ({finding.note})" if finding.note else ""
+    return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
+
+
+def _refuse_foreign(output: Path) -> None:
+    if output.exists():
+        with output.open("rb") as file:
+            if not file.readline(200).startswith(",".join(_HEADER).encode()):
+                raise SettingsError(f"{output} is no list of differences; name another file with -o")
+
+
+def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> None:
+    counts, end = report.counts, report.end
+    with contextlib.suppress(OSError):
+        if as_json:
+            document = {
+                "contacts": sum(counts.values()) + report.left,
+                **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
+                "not_checked_because": report.doubts,
+                "left": report.left,
+                "requests": report.requests,
+                "elapsed_seconds": round(report.elapsed_seconds, 3),
+                "state": "stopped" if end else "complete",
+                "reason": end.reason if end else "",
+            }
+            sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            print("\n".join(_lines(report)), flush=True)
+    if end is not None:
+        say(f"stopped: {printable(end.reason)}; the same command goes on from here")
+    elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
+        say(f"property by property: {output}")
+    if end is None:
+        say(f"{checkpoint}.verify can be deleted; it makes a repeated verify of the same job instant")
+
+
+_WORDS = {
+    Verdict.EQUAL: "equal",
+    Verdict.ADJUSTED: "equal but for what HubSpot does by itself",
+    Verdict.DIFFERS: "differ",
+    Verdict.MISSING: "missing",
+    Verdict.UNCHECKED: "not checked",
+}
+
+
+def _lines(report: Report) -> list[str]:
+    lines = [f"{count:>12,}  {_WORDS[verdict]}" for verdict, count in report.counts.items()]
+    lines += [f"{'':>12}    {count:,}: {why}" for why, count in report.doubts.items()]
+    if report.left:
+        lines.append(f"{report.left:>12,}  left to read")
+    lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
+    return lines

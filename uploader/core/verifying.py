@@ -1,0 +1,125 @@
+"""What a read tells of a contact that the job wrote: as wanted, other by HubSpot's own doing, or different.
+
+In    a `Wanted` contact: what its confirmed rows, applied in file order, ask for; the result read, or None.
+Out   a `Checked`: one verdict, and a finding for each property that is not as it was sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uploader.core.comparing import Kind, Match, compare
+from uploader.core.model import EMAIL, closed_value
+from uploader.core.readback import unique_values
+from uploader.core.wire import Reply, Result
+
+
+class Verdict(StrEnum):
+    EQUAL = "equal"
+    ADJUSTED = "hubspot"  #: other than sent, by HubSpot's own doing
+    DIFFERS = "differs"
+    MISSING = "missing"
+    UNCHECKED = "not checked"
+
+
+class Doubt(StrEnum):
+    """Why a contact is not checked: what it ought to hold is not known."""
+
+    NONE = ""
+    OPEN = "a row of it is still open"
+    UNSURE = "a row of it was abandoned or is pending"
+    ALIAS = "several keys of the file led to it"
+    SHARED = "rows of another id property share a value with it"
+    UNANSWERED = "HubSpot's answer left it out"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value that a row asked for."""
+
+    text: str
+    row: int
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    number: int  #: of the contact, from 1
+    id_property: str
+    key: str
+    row: int  #: its last
+    source: int
+    cells: Mapping[str, Cell]  #: by property
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    verdict: Verdict
+    property: str
+    wanted: str
+    found: str
+    row: int
+    source: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    number: int
+    verdict: Verdict
+    hubspot_id: str = ""
+    findings: Sequence[Finding] = ()
+
+
+def judge(
+    contacts: Sequence[Wanted], reply: Reply, kinds: Mapping[str, Kind]
+) -> tuple[list[Checked], list[Wanted]]:
+    """One verdict for each contact that the answer tells of, and those it leaves out. Never by position."""
+    held: dict[str, Result] = {}
+    for result in reply.results:
+        for value in unique_values(result, {contact.id_property for contact in contacts}):
+            held.setdefault(value, result)
+    gone = {key.strip().lower() for error in reply.errors for key in error.ids}
+    checked, left_out = [], []
+    for contact in contacts:
+        found = held.get(closed_value(contact.id_property, contact.key))
+        if found is not None:
+            checked.append(_compared(contact, found, kinds))
+        elif contact.key.strip().lower() in gone:
+            checked.append(_missing(contact))
+        else:
+            left_out.append(contact)
+    return checked, left_out
+
+
+def _missing(contact: Wanted) -> Checked:
+    finding = Finding(Verdict.MISSING, contact.id_property, contact.key, "", contact.row, contact.source)
+    return Checked(contact.number, Verdict.MISSING, findings=[finding])
+
+
+def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Checked:
+    findings = [*_key_findings(contact, result)]
+    for name, cell in contact.cells.items():
+        text = result.properties.get(name)
+        found = text if isinstance(text, str) else ""
+        comparison = compare(name, kinds.get(name, Kind()), cell.text, found)
+        if comparison.match is not Match.EQUAL:
+            verdict = Verdict.ADJUSTED if comparison.match is Match.ADJUSTED else Verdict.DIFFERS
+            findings.append(Finding(verdict, name, cell.text, found, cell.row, cell.source, comparison.rule))
+    verdicts = {finding.verdict for finding in findings}
+    worst = next((v for v in (Verdict.DIFFERS, Verdict.ADJUSTED) if v in verdicts), Verdict.EQUAL)
+    return Checked(contact.number, worst, result.id, findings)
+
+
+def _key_findings(contact: Wanted, result: Result) -> list[Finding]:
+    """The key finds its contact whatever its case; an address may be a further one of the contact."""
+    text = result.properties.get(contact.id_property)
+    if not isinstance(text, str) or text == contact.key:
+        return []
+    same = closed_value("", text) == closed_value("", contact.key)
+    if contact.id_property == EMAIL and text == contact.key.lower():
+        return []  # as HubSpot keeps every address
+    note = "in other case" if same else "the contact's primary address is another"
+    return [
+        Finding(Verdict.ADJUSTED, contact.id_property, contact.key, text, contact.row, contact.source, note)
+    ]

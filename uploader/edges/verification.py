@@ -1,0 +1,227 @@
+"""What a job's contacts ought to hold, and what was found of each: one SQLite file beside the checkpoint.
+
+Its size follows the sources, so that memory does not have to. Built in one pass, then settled batch by batch:
+each commit is where a killed `verify` goes on.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
+from uploader.edges.files import create_private
+from uploader.errors import StorageError
+
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE contacts (
+    number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE, id_property TEXT NOT NULL, key TEXT NOT NULL,
+    wanted TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL,
+    doubt TEXT NOT NULL DEFAULT '', verdict TEXT, hubspot_id TEXT NOT NULL DEFAULT '', findings TEXT
+);
+CREATE TABLE shared (value TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+#: Not asked for, since a sample was.
+_LEFT_OUT = "left out"
+
+
+class VerificationFile:
+    """Used by one thread at a time, by one process at a time."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.path = place(checkpoint)
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self, about: Mapping[str, object], *, restart: bool) -> bool:
+        """Take up what was begun for the same job, account and sample, or begin; True if taken up."""
+        with _storing(self.path):
+            if not restart and self.path.exists():
+                self._connection = _connect(self.path)
+                if self._about() == dict(about):
+                    return True
+                self._connection.close()
+            remove(self.path)
+            os.close(create_private(self.path, truncate=True))
+            self._connection = _connect(self.path)
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("INSERT INTO about VALUES ('about', ?)", (json.dumps(dict(about)),))
+            self._connection.commit()
+        return False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # --- building ---
+
+    @property
+    def is_built(self) -> bool:
+        return bool(self._all("SELECT 1 FROM about WHERE name = 'built'"))
+
+    def forget(self) -> None:
+        """A building that was broken off starts again."""
+        with _storing(self.path), self._open as connection:
+            connection.execute("DELETE FROM contacts")
+            connection.execute("DELETE FROM shared")
+
+    def want(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
+        """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
+        with _storing(self.path), self._open as connection:
+            connection.executemany(
+                """
+                INSERT INTO contacts (value, id_property, key, wanted, row, source, doubt)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (value) DO UPDATE SET
+                    key = excluded.key, wanted = json_patch(wanted, excluded.wanted), row = excluded.row,
+                    source = excluded.source, doubt = CASE WHEN doubt = '' THEN excluded.doubt ELSE doubt END
+                """,
+                [(value, *_packed(contact), doubt.value) for value, contact, doubt in wanted],
+            )
+
+    def share(self, values: Iterable[str]) -> None:
+        """Unique values that rows wrote beside their key, where keys of several properties occur."""
+        with _storing(self.path), self._open as connection:
+            connection.executemany("INSERT OR IGNORE INTO shared VALUES (?)", [(value,) for value in values])
+
+    def finish(self, sample: int | None) -> None:
+        """All rows are in. Of a sample the same contacts are taken each time."""
+        with _storing(self.path), self._open as connection:
+            connection.execute(
+                "UPDATE contacts SET doubt = ? WHERE doubt = '' AND value IN (SELECT value FROM shared)",
+                (Doubt.SHARED.value,),
+            )
+            connection.execute(
+                "UPDATE contacts SET verdict = ? WHERE doubt != ''", (Verdict.UNCHECKED.value,)
+            )
+            if sample is not None:
+                connection.create_function("hash", 1, lambda value: crc32(value.encode()), deterministic=True)
+                connection.execute(
+                    """
+                    UPDATE contacts SET verdict = ? WHERE verdict IS NULL AND number NOT IN
+                        (SELECT number FROM contacts WHERE verdict IS NULL ORDER BY hash(value) LIMIT ?)
+                    """,
+                    (_LEFT_OUT, sample),
+                )
+            connection.execute(
+                "CREATE INDEX unsettled ON contacts (id_property, number) WHERE verdict IS NULL"
+            )
+            connection.execute("INSERT INTO about VALUES ('built', '1')")
+
+    # --- settling ---
+
+    def unsettled(self, most: int) -> Iterator[list[Wanted]]:
+        """Batches of one id property each, of contacts that are not settled when this begins."""
+        for (id_property,) in self._all("SELECT DISTINCT id_property FROM contacts WHERE verdict IS NULL"):
+            last = 0
+            while rows := self._all(
+                """
+                SELECT number, key, row, source, wanted FROM contacts
+                WHERE verdict IS NULL AND id_property = ? AND number > ? ORDER BY number LIMIT ?
+                """,
+                (id_property, last, most),
+            ):
+                last = rows[-1][0]
+                yield [
+                    Wanted(number, id_property, key, row, source, _cells(cells))
+                    for number, key, row, source, cells in rows
+                ]
+
+    def settle(self, checked: Sequence[Checked]) -> None:
+        with _storing(self.path), self._open as connection:
+            connection.executemany(
+                "UPDATE contacts SET verdict = ?, hubspot_id = ?, findings = ? WHERE number = ?",
+                [(c.verdict.value, c.hubspot_id, _findings(c.findings), c.number) for c in checked],
+            )
+
+    def leave(self, contacts: Sequence[Wanted]) -> None:
+        """HubSpot's answers left them out."""
+        with _storing(self.path), self._open as connection:
+            connection.executemany(
+                "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
+                [(Verdict.UNCHECKED.value, Doubt.UNANSWERED.value, contact.number) for contact in contacts],
+            )
+
+    # --- telling ---
+
+    def counts(self) -> dict[Verdict, int]:
+        found = dict(self._all("SELECT verdict, count(*) FROM contacts GROUP BY verdict"))
+        return {verdict: found.get(verdict.value, 0) for verdict in Verdict}
+
+    def unsettled_count(self) -> int:
+        ((count,),) = self._all("SELECT count(*) FROM contacts WHERE verdict IS NULL")
+        return int(count)
+
+    def doubts(self) -> dict[str, int]:
+        return dict(
+            self._all("SELECT doubt, count(*) FROM contacts WHERE doubt != '' GROUP BY doubt ORDER BY doubt")
+        )
+
+    def findings(self) -> Iterator[tuple[str, str, Finding]]:
+        """Key, HubSpot id and finding, in the order in which the contacts came."""
+        rows = self._open.execute(
+            "SELECT key, hubspot_id, findings FROM contacts WHERE findings IS NOT NULL ORDER BY number"
+        )
+        for key, hubspot_id, findings in rows:
+            for verdict, *rest in orjson.loads(findings):
+                yield key, hubspot_id, Finding(Verdict(verdict), *rest)
+
+    # --- the connection ---
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with _storing(self.path):
+            return self._open.execute(query, values).fetchall()
+
+    def _about(self) -> object:
+        rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
+        return json.loads(rows[0][0]) if rows else None
+
+
+def place(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.verify")
+
+
+def remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost a batch: it is asked for again
+    return connection
+
+
+def _packed(contact: Wanted) -> tuple[str, str, str, int, int]:
+    cells = {name: [cell.text, cell.row, cell.source] for name, cell in contact.cells.items()}
+    return contact.id_property, contact.key, orjson.dumps(cells).decode(), contact.row, contact.source
+
+
+def _cells(packed: str) -> dict[str, Cell]:
+    return {name: Cell(*cell) for name, cell in orjson.loads(packed).items()}
+
+
+def _findings(findings: Sequence[Finding]) -> str | None:
+    rows = [(f.verdict, f.property, f.wanted, f.found, f.row, f.source, f.note) for f in findings]
+    return orjson.dumps(rows).decode() if rows else None
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"can't use {path}: {error}") from error
