@@ -48,9 +48,8 @@ def test_differences_are_found_after_a_kill_and_listed_in_a_file(tmp_path, hubsp
     assert stat.S_IMODE(listed.stat().st_mode) == 0o600
     with listed.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [line["uploader_verdict"] for line in lines] == ["differs"] * 37 + ["hubspot"] * 3 + [
-        "missing"
-    ] * 5
+    verdicts = [line["verdict"] for line in lines]
+    assert verdicts == ["differs"] * 37 + ["hubspot"] * 3 + ["missing"] * 5
     assert (lines[0]["row"], lines[0]["property"], lines[0]["wanted"], lines[0]["found"]) == (
         "2",
         "city",

@@ -21,6 +21,7 @@ class Contact:
     external_id: str = ""
     values: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)  #: that confirmed rows reached it by
+    lost: list[str] = field(default_factory=list)  #: addresses that went to others
 
 
 @dataclass
@@ -74,6 +75,7 @@ def write(row, contacts, id_property) -> None:
         former = find(contacts, "email", address)
         if former is not None:
             former.addresses.remove(address)
+            former.lost.append(address)
         contact.addresses = [address, *contact.addresses[1:]]
     contact.values |= {
         name: cell.strip()
@@ -87,7 +89,7 @@ def values_of(row) -> set[tuple[str, str]]:
 
 
 def values_of_contact(contact) -> set[tuple[str, str]]:
-    found = {("email", address) for address in contact.addresses}
+    found = {("email", address) for address in (*contact.addresses, *contact.lost)}
     return found | ({("external_id", contact.external_id)} if contact.external_id else set())
 
 
