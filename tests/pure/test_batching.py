@@ -15,9 +15,9 @@ _VALUES = st.sampled_from("abcdef")
 
 @dataclass
 class Model:
-    """Every record by the letter of the rule: it leaves when no earlier one of its values is open.
+    """Every record by the letter of the rule: it leaves when no earlier one that takes its values is open.
 
-    Nor one that waited, as it does itself, for the same record when it came.
+    It takes its own values, and those of the contact's last row that is open when it comes: it may free them.
     """
 
     open: list[Record] = field(default_factory=list)  # in source order, drawn ones too
@@ -25,9 +25,9 @@ class Model:
     needs: dict[int, set[str]] = field(default_factory=dict)
 
     def add(self, record):
-        holders = [next((r for r in self.open if value in r.values), None) for value in record.values]
-        behind = {f"behind {holder.position}" for holder in holders if holder}
-        self.needs[record.position] = set(record.values) | behind
+        before = [r for r in self.open if record.values[0] in self.needs[r.position]]
+        inherited = self.needs[before[-1].position] if before else set()
+        self.needs[record.position] = set(record.values) | inherited
         self.open.append(record)
 
     def may_leave(self):
@@ -207,4 +207,40 @@ def test_who_waits_for_a_record_waits_for_those_that_wait_for_it_too():
     for row in rows:
         assert batcher.draw() == [row]
         batcher.settle(row)
-    assert not batcher._behind
+    assert not batcher._taken
+    assert not batcher._last
+
+
+def test_a_row_in_between_that_names_no_address_does_not_part_them():
+    batcher = Batcher()
+    address = {"email": "a@x.com"}
+    rows = [
+        record(0, "1", id_property="external_id", unique=address),
+        record(1, "1", id_property="external_id"),
+        record(2, "1", id_property="external_id", unique={"email": "b@x.com"}),
+        record(3, "2", id_property="external_id", unique=address),
+        record(4, "1", id_property="external_id", unique={"email": "c@x.com"}),
+    ]
+    for row in rows:
+        batcher.add(row)
+    for row in rows:
+        assert batcher.draw() == [row]
+        batcher.settle(row)
+
+
+def test_a_contact_of_many_addresses_costs_no_more_and_loses_no_order():
+    batcher = Batcher()
+    rows = [
+        record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(2_000)
+    ] + [record(2_000, "2", id_property="external_id", unique={"email": "0@x.com"})]
+    for row in rows:
+        batcher.add(row)
+    assert (batcher.held_back, batcher.open_records) == (2_000, 2_001)
+    assert sum(map(len, batcher._taken.values())) < 300
+    left = []
+    while drawn := batcher.draw():
+        left += [row.position for row in drawn]
+        for row in drawn:
+            batcher.settle(row)
+    assert [position for position in left if position < 2_000] == list(range(2_000))
+    assert left.index(2_000) > 15  # by then its address was given free

@@ -4,6 +4,8 @@ In    records in source order; which of them are settled.
 Out   batches: at most `max_records` and `max_bytes`, one id property, each unique value once.
 Rule  As if sequential: a record leaves only when every earlier one that shares a unique value with it is
       settled. Values are taken in source order, so nobody ever waits in a circle.
+      A row may free what an earlier open row of its contact has taken: a new address frees the old one. So it
+      takes those values too, and a row of another contact that wants one of them waits for it.
 """
 
 import heapq
@@ -14,6 +16,11 @@ from uploader.core.wire import ENVELOPE_BYTES, MAX_INPUTS
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024
+
+
+#: Values one record may take by way of earlier rows of its contact. More, and it waits to be let in: who may
+#: free what would grow with the square of the rows.
+_MOST_VALUES = 16
 
 
 class _Ready:
@@ -51,7 +58,9 @@ class Batcher:
         self._ready: dict[str, _Ready] = {}
         self._owner: dict[str, Record] = {}  # who has taken a value
         self._waiting: dict[str, deque[Record]] = {}  # who waits for it, in source order
-        self._behind: dict[int, tuple[str, ...]] = {}  # position -> the queues behind those it waits for
+        self._last: dict[str, Record] = {}  # who took, or waits for, a value last
+        self._taken: dict[int, tuple[str, ...]] = {}  # position -> all values it takes, if more than its own
+        self._outside: deque[Record] = deque()  # not let in yet, in source order
         self._missing: dict[int, int] = {}  # position -> values it still waits for
 
     @property
@@ -61,23 +70,28 @@ class Batcher:
 
     @property
     def held_back(self) -> int:
-        return len(self._missing)
+        return len(self._missing) + len(self._outside)
 
     def may_be_lost(self) -> bool:
         """Whether some open record may have been sent without a definite answer."""
-        return any(record.lost for record in self._owner.values())
+        return any(record.lost for record in (*self._owner.values(), *self._outside))
 
     def add(self, record: Record) -> None:
         """Take in the next record of the sources."""
         self.open_records += 1
         self.open_bytes += record.size_bytes
+        if self._outside or not self._let_in(record):
+            self._outside.append(record)
+
+    def _let_in(self, record: Record) -> bool:
+        values = self._values(record)
+        if len(values) > _MOST_VALUES and record.values[0] in self._last:
+            return False
+        if values is not record.values:
+            self._taken[record.position] = values
         missing = 0
-        # Whoever waits for a record waits for the earlier ones that wait for it, too: those may free, or
-        # take, a value of a contact that this one needs.
-        behind = {f"\0{owner.position}" for v in record.values if (owner := self._owner.get(v))}
-        if behind:
-            self._behind[record.position] = tuple(behind)
-        for value in (*record.values, *behind):
+        for value in values:
+            self._last[value] = record
             if value in self._owner:
                 self._waiting.setdefault(value, deque()).append(record)
                 missing += 1
@@ -87,6 +101,15 @@ class Batcher:
             self._missing[record.position] = missing
         else:
             self._ready.setdefault(record.id_property, _Ready()).fresh.append(record)
+        return True
+
+    def _values(self, record: Record) -> tuple[str, ...]:
+        """What it takes: its own values, and those of the contact's last open row."""
+        before = self._last.get(record.values[0])
+        inherited = self._taken.get(before.position, before.values) if before else ()
+        if not inherited or len(inherited) == len(record.values) == 1:
+            return record.values
+        return tuple(dict.fromkeys((*record.values, *inherited)))
 
     def draw(self) -> list[Record]:
         """The next batch, earliest records first; empty when nothing may leave."""
@@ -114,8 +137,10 @@ class Batcher:
         self.open_records -= 1
         self.open_bytes -= record.size_bytes
         released = False
-        for value in (*record.values, *self._behind.pop(record.position, ())):
+        for value in self._taken.pop(record.position, record.values):
             waiting = self._waiting.get(value)
+            if self._last[value] is record:
+                del self._last[value]
             if waiting is None:
                 del self._owner[value]
                 continue
@@ -124,6 +149,9 @@ class Batcher:
                 del self._waiting[value]
             self._owner[value] = heir
             released |= self._give(heir)
+        while self._outside and self._let_in(self._outside[0]):
+            self._outside.popleft()
+            released = True
         return released
 
     def _give(self, heir: Record) -> bool:
