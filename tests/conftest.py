@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, the loops they run on, and a bridge for aioresponses."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,3 +41,14 @@ class _BridgedResponse(ClientResponse):
 
 
 aioresponses.core.ClientResponse = _BridgedResponse
+
+
+def pytest_addoption(parser):
+    parser.addoption("--cases", type=int, default=200, help="how many the model test tries in virtual time")
+    parser.addoption("--socket-cases", type=int, default=3, help="how many over sockets, with SIGKILL")
+
+
+def pytest_terminal_summary(terminalreporter):
+    checking = sys.modules.get("checking")
+    if checking and checking.SEEN:
+        terminalreporter.write_line(f"the model has seen: {dict(checking.SEEN)}")

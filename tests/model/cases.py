@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, strategies as st
 
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "print_blob": True,
+    "suppress_health_check": list(HealthCheck),
+}
 #: Addresses that belong to one person, where a case says so; the file uses any of them.
 NAMES = [f"p{number}@x.com" for number in range(6)]
 BLANK = st.sampled_from(["", "", " "])
@@ -161,3 +167,49 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
 
 
 rows_of = rows
+
+#: Of the faults, those that cost a real run no more than a second or two.
+_QUICK = {"reset", "truncate", "no_op", "drop_results", "garble", "reject"}
+
+
+@st.composite
+def quick_fault(draw) -> dict[str, Any]:
+    name = draw(st.sampled_from([*sorted(_QUICK), "status"]))
+    details = {key: draw(value) for key, value in KINDS[name].items()}
+    if name == "status":
+        details["status"] = draw(st.sampled_from([500, 502, 524]))
+    return {
+        "kind": name,
+        **details,
+        **({} if name == "reject" else {"rate": draw(st.sampled_from([0.05, 0.15]))}),
+    }
+
+
+@st.composite
+def quick_cases(draw) -> Case:
+    """For real processes: files of several full batches, faults that end soon; stops count requests."""
+    id_property = draw(st.sampled_from(["email", "email", "external_id"]))
+    some = draw(rows_of(id_property, 40))
+    rows = []
+    for number in range(draw(st.integers(150, 900))):
+        filler = {**some[0], "email": f"f{number}@x.com", "firstname": f"F{number}"}
+        if id_property != "email":
+            filler["external_id"] = f"f{number}"
+        rows.append(some[number // 7 % len(some)] if number % 7 == 0 else filler)
+    stop = st.builds(Stop, st.integers(3, 30).map(float), st.sampled_from(["kill", "kill", "signal"]))
+    return Case(
+        id_property=id_property,
+        rows=rows,
+        seeded=draw(seeded(id_property)),
+        scenario={
+            "rules": {name: draw(value) for name, value in RULES.items() if draw(st.integers(0, 3)) == 0},
+            "faults": draw(st.lists(quick_fault(), max_size=2)),
+            "properties": [{"name": "external_id", "unique": True}],
+        },
+        stops=draw(st.lists(stop, min_size=1, max_size=3)),
+        batch_records=100,
+        max_in_flight=draw(st.integers(1, 16)),
+        latency_seconds=draw(st.sampled_from([0.0, 0.02, 0.1])),
+        quota="100000/10",
+        seed=draw(st.integers(0, 10_000)),
+    )

@@ -1,0 +1,115 @@
+"""What must hold at the end of a case: the account against the oracle, the books against the account."""
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import account
+from cases import Case
+
+from uploader.core.model import Outcome
+from uploader.edges.checkpoint import Checkpoint
+
+#: What was tried, for the summary of the test run.
+SEEN: Counter[str] = Counter()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a job left behind."""
+
+    summary: dict[str, Any]  #: as `--json` prints it
+    fates: dict[int, list[str]]  #: by row number, from the results file
+    aliases: list[list[tuple[int, str]]]  #: rows and keys, contact by contact
+    held: list[dict[str, Any]]  #: the contacts of the account
+
+
+def ending(source: Path, summary: dict[str, Any], held: list[dict[str, Any]]) -> Ending:
+    fates: dict[int, list[str]] = {}
+    with Path(f"{source}.results.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            fates.setdefault(int(line["row"]), []).append(line["outcome"])
+    checkpoint = Checkpoint.open(Path(f"{source}.checkpoint"), read_only=True)
+    aliases: dict[str, list[tuple[int, str]]] = {}
+    for alias in checkpoint.aliases():
+        aliases.setdefault(alias.hubspot_id, []).append((alias.row, alias.key))
+    checkpoint.close()
+    return Ending(summary, fates, sorted(aliases.values()), held)
+
+
+def check(case: Case, end: Ending) -> None:
+    numbers = range(2, len(case.rows) + 2)
+    assert sorted(end.fates) == list(numbers), "a row without an outcome"
+    assert all(len(fates) == 1 for fates in end.fates.values()), "a row with two outcomes"
+    fates = [end.fates[number][0] for number in numbers]
+    check_sums(case, fates, end.summary)
+    check_refusals(case, fates)
+    expected = account.apply(case.rows, fates, case.seeded, case.id_property)
+    check_aliases(case, fates, expected, end)
+    check_contacts(expected, end.held)
+    check_created(case, fates, end)
+    SEEN.update(["cases", *fates])
+    SEEN.update(rows=len(case.rows), stops=len(case.stops), aliases=len(end.aliases))
+    SEEN.update(requests=end.summary["requests"], replayed=end.summary["replayed"])
+
+
+def check_sums(case: Case, fates: list[str], summary: dict[str, Any]) -> None:
+    assert (summary["state"], summary["rows"], summary["open"]) == ("complete", len(case.rows), 0)
+    counted = Counter(fates)
+    for outcome in Outcome:
+        assert summary[outcome.value] == counted[outcome.value], outcome
+
+
+def check_refusals(case: Case, fates: list[str]) -> None:
+    for row, fate in zip(case.rows, fates, strict=True):
+        bad = row["email"].strip().endswith(".badtld")
+        nonsense = row["email"].strip() == "nobody" or not row[case.id_property].strip()
+        assert (fate == "invalid") is nonsense, (row, fate)
+        if fate == "rejected":
+            rival = case.id_property != "email" and account.has_rival(row, case.rows, case.seeded)
+            assert bad or rival or case.may_refuse, (row, fate)
+        elif bad:
+            assert fate in {"abandoned", "pending"}, (row, fate)
+
+
+def check_aliases(case: Case, fates: list[str], expected: account.Expected, end: Ending) -> None:
+    """The contacts that several keys of confirmed rows led to are listed, each with these rows; no others."""
+    wanted = []
+    for contact in expected.contacts:
+        rows = [
+            (number, row["email"].strip())
+            for number, (row, fate) in enumerate(zip(case.rows, fates, strict=True), 2)
+            if account.normal(row["email"]) in contact.addresses and fate in {"created", "updated"}
+        ]
+        if len(contact.keys) > 1 and len({key.lower() for _, key in rows}) > 1:
+            wanted.append(rows)
+    assert end.aliases == sorted(wanted)
+    assert end.summary["aliases"] == len(wanted)
+
+
+def check_contacts(expected: account.Expected, held: list[dict[str, Any]]) -> None:
+    by_address = {
+        address: c for c in held for address in (c["properties"].get("email"), *c["additional_emails"])
+    }
+    by_id = {c["properties"].get("external_id", "").lower(): c for c in held}
+    for contact in expected.contacts:
+        if len(contact.keys) > 1 or any(contact is other for other in expected.unsure):
+            continue
+        if contact.external_id:
+            found = by_id.get(contact.external_id)
+        else:
+            found = by_address.get(contact.addresses[0])
+        assert found is not None, f"missing: {contact}"
+        properties = found["properties"]
+        assert {name: properties.get(name) for name in contact.values} == contact.values, contact
+        assert (properties.get("email") or "") == (contact.addresses or [""])[0], contact
+    assert len(held) <= len(expected.contacts) or expected.unsure, "a contact too many"
+
+
+def check_created(case: Case, fates: list[str], end: Ending) -> None:
+    """`created` can be short by what was replayed, and is never beyond what is there."""
+    new = len(end.held) - len(case.seeded)
+    unsure = sum(fate in account.UNSURE for fate in fates)
+    assert end.summary["created"] <= new <= end.summary["created"] + end.summary["replayed"] + unsure

@@ -1,0 +1,63 @@
+"""Bugs to be found: the uploader with one of its promises broken. Patching is the point, here only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from uploader.core import outcome
+from uploader.core.batching import Batcher
+from uploader.run.collector import Collector
+
+
+@contextmanager
+def open_a_key_early() -> Iterator[None]:
+    """Values open again when a record leaves, not when it is settled."""
+    draw, settle = Batcher.draw, Batcher.settle
+
+    def early(self):
+        batch = draw(self)
+        for record in batch:
+            settle(self, record)
+        return batch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batcher, "draw", early)
+        patch.setattr(Batcher, "settle", lambda *_: True)
+        yield
+
+
+@contextmanager
+def trust_position() -> Iterator[None]:
+    """A result that names nobody is taken for the record in its place."""
+    take = outcome._Accounts._take_result
+
+    def by_place(self, result):
+        place = len(self.named)
+        records = list(self._by_trace.values())
+        if result.trace_id or place >= len(records):
+            take(self, result)
+        else:
+            self.named[records[place].position] = result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcome._Accounts, "_take_result", by_place)
+        yield
+
+
+@contextmanager
+def count_a_replay_twice() -> Iterator[None]:
+    """A row that was confirmed by a second sending is written into the results as often."""
+    book = Collector.book
+
+    def twice(self, settlements, sightings=()):
+        settlements = list(settlements)
+        book(self, settlements, sightings)
+        self._uncommitted += [settlement for settlement in settlements if settlement.replayed]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Collector, "book", twice)
+        yield
+
+
+BUGS = [open_a_key_early, trust_position, count_a_replay_twice]
