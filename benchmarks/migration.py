@@ -312,6 +312,7 @@ def report(run: Run, expected: oracle.Expected, title: str) -> Table:
     table.add("uploader CPU seconds", f"{run.cpu_seconds:.1f}")
     table.add("uploader peak memory, MB", f"{run.peak_kilobytes / 1024:.1f}")
     table.add("requests at the server", f"{run.stats['requests']:,} ({run.stats['by_status']})")
+    table.add("requests that carried records, per 100 of those", f"{requests_per_batch(run, expected):.2f}")
     table.add("most requests in flight", run.stats["most_in_flight"])
     table.add("rows that had to be sent", expected.sendable)
     table.add("records received", run.stats["records_received"])
@@ -320,6 +321,11 @@ def report(run: Run, expected: oracle.Expected, title: str) -> Table:
     table.demand("exit code", run.code, met=run.code == wanted)
     table.demand("differences from the oracle", run.differences.count, met=run.differences.count == 0)
     return table
+
+
+def requests_per_batch(run: Run, expected: oracle.Expected) -> float:
+    """1 where every row leaves once, in full batches."""
+    return sum(seen.is_upsert for seen in run.log) * BATCH / expected.sendable
 
 
 def received_in_vain(run: Run) -> int:

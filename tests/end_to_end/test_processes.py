@@ -397,3 +397,29 @@ def _catches(pid: int, number: signal.Signals) -> bool:
     caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
     # SIGTERM's handler is ours alone; Python itself catches SIGINT.
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1) and bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def test_pending_rows_are_named_by_status(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])
+    fault = {"kind": "batch_status", "status": "PENDING", "results_share": 0.6, "times": 1}
+    mock = hubspot_mock(quota="100000/10", scenario={"rules": {"results_order": "input"}, "faults": [fault]})
+    ended = run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    assert (ended.code, ended.summary["pending"]) == (1, 2)
+    listed = run("status", "contacts.csv.checkpoint", "--pending", cwd=tmp_path).out.splitlines()
+    assert listed == [
+        "row,key,source",
+        "5,c3@example.com,contacts.csv",
+        "6,c4@example.com,contacts.csv",
+    ]
+
+
+def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, hubspot_mock):
+    rows = [(f"c{i % 5}@example.com", f"F{i}") for i in range(1_000)]
+    write(tmp_path / "contacts.csv", rows)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0)
+    ended = run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    check(mock, tmp_path, rows, ended.summary)
+    assert mock.stats()["upserts"] >= 200
+    told = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
+    assert "995 had to wait for an earlier one" in told
+    assert "a request carries 5.0 rows where 100 would fit" in told

@@ -1,5 +1,6 @@
 """The whole pipeline against the double, in virtual time: every row ends right, whatever is answered."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -114,22 +115,99 @@ ANSWERS = {
     "429 of the window": {"kind": "status", "status": 429, "shape": "burst", "rate": 0.1},
     "pending, written at once": {"kind": "batch_status", "status": "PENDING", "applied": True, "rate": 0.3},
     "pending, written later": {"kind": "batch_status", "status": "PENDING", "late_seconds": 3, "rate": 0.3},
+    "processing, written at once": {
+        "kind": "batch_status",
+        "status": "PROCESSING",
+        "applied": True,
+        "rate": 0.3,
+    },
+    "cancelled": {"kind": "batch_status", "status": "CANCELED", "results_share": 0, "rate": 0.3},
     "409 of a race": {"kind": "status", "status": 409, "rate": 0.1},
+    "500": {"kind": "status", "status": 500, "rate": 0.3},
+    "502": {"kind": "status", "status": 502, "rate": 0.3, "applied": True},
+    "504": {"kind": "status", "status": 504, "rate": 0.3},
+    "521": {"kind": "status", "status": 521, "rate": 0.3},
+    "a status nobody knows": {"kind": "status", "status": 599, "rate": 0.3, "shape": "html"},
+    "408": {"kind": "status", "status": 408, "rate": 0.3, "applied": True},
+    "400 as a proxy's page": {"kind": "status", "status": 400, "rate": 0.3, "shape": "html"},
+    "no body at all": {"kind": "garble", "shape": "empty", "rate": 0.3},
+    "null": {"kind": "garble", "shape": "null", "rate": 0.3},
+    "half of the JSON": {"kind": "garble", "shape": "not_json", "rate": 0.3},
+    "slow bodies": {"kind": "drip", "seconds": 20, "rate": 0.3},
+    "slow answers": {"kind": "delay", "seconds": 30, "rate": 0.3},
+    "a megabyte of answer": {"kind": "garble", "shape": "huge", "rate": 0.3},
 }
+#: How an account words its refusals; bad records are in each file that they are tried with.
+WORDINGS = {
+    "errors in a 200": {"errors_in_200": True},
+    "a 207 without its errors": {"errors_listed": False},
+    "errors without trace id": {"errors_without_trace_id": True},
+    "one error naming many by trace id": {"group_errors": "trace_ids"},
+    "one error naming many by key": {"group_errors": "ids"},
+    "trace ids as bare text": {"trace_id_shape": "string"},
+    "trace ids on top": {"trace_id_shape": "top_level"},
+    "numErrors of records": {"num_errors": "records", "group_errors": "trace_ids"},
+    "numErrors zero": {"num_errors": "zero"},
+    "50 KB of options": {"option_text_bytes": 50_000},
+    "no partial success": {"multi_status": False},
+    "no partial success by e-mail": {"email_refuses_partial": True},
+    "results in order, with trace ids": {"results_order": "input", "echo_trace_ids": True},
+}
+
+
+def repeating(count: int) -> list[dict[str, str]]:
+    """Every ninth key comes a second time, in other case."""
+    again = [{"email": f"C{i}@EXAMPLE.com", "firstname": f"again {i}"} for i in range(0, count, 9)]
+    return contacts(count) + again
+
+
+def check_created(run, summary) -> None:
+    created = sum(1 for contact in run.hub.objects(1e9))
+    assert created - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
 
 
 @pytest.mark.parametrize("fault", ANSWERS.values(), ids=ANSWERS.keys())
 def test_the_account_and_the_books_are_right_whatever_is_answered(tmp_path, fault):
-    rows = contacts(900) + [
-        {"email": f"C{i}@EXAMPLE.com", "firstname": f"again {i}"} for i in range(0, 900, 9)
-    ]
+    rows = repeating(900)
     run = job(tmp_path, rows, faults=[fault], options={"max_in_flight": 4})
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.state == "complete"
     assert summary.as_dict()["abandoned"] == 0
-    created = sum(1 for contact in run.hub.objects(1e9))
-    assert created - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
+    check_created(run, summary)
+
+
+@pytest.mark.parametrize("rules", WORDINGS.values(), ids=WORDINGS.keys())
+@pytest.mark.parametrize("fault", [None, ANSWERS["reset after the write"]], ids=["well", "resets"])
+def test_refusals_are_understood_however_they_are_worded(tmp_path, rules, fault):
+    rows = repeating(900)
+    bad = [*range(5, 900, 90), 7, 8]
+    for i in bad:
+        rows[i] = {"email": f"x{i}@example.badtld", "firstname": "x"}
+    run = job(tmp_path, rows, rules=rules, faults=[fault] if fault else [], options={"max_in_flight": 4})
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert [letter.row for letter in run.dead_letters()] == sorted(i + 2 for i in bad)
+    # Of those that an answer says nothing about, nobody knows that they were refused.
+    fate = "rejected" if rules != WORDINGS["a 207 without its errors"] else "abandoned"
+    assert summary.as_dict()[fate] == len(bad)
+    check_created(run, summary)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_all_faults_mixed_strike_a_third_of_the_requests(tmp_path, seed):
+    """Each request meets one of them at most: by odds that come to 30 % together."""
+    share = 1 - 0.7 ** (1 / len(ANSWERS))
+    rules = list(WORDINGS.values())[seed % len(WORDINGS)]
+    faults = [{**fault, "rate": share} for fault in ANSWERS.values()]
+    random.Random(seed).shuffle(faults)
+    rows = repeating(3_000)
+    rows[1_234] = {"email": "x@example.badtld", "firstname": "x"}
+    run = job(tmp_path, rows, seed=seed, rules=rules, faults=faults, options={"max_in_flight": 4})
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.state, summary.tallies.failed) == ("complete", 1)
+    check_created(run, summary)
 
 
 def test_a_record_that_only_breaks_the_server_is_abandoned_alone(tmp_path):

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +16,7 @@ import orjson
 
 from uploader.commands.progress import say
 from uploader.core.mapping import OWN_PREFIX
-from uploader.core.model import UNREADABLE, Unreadable
+from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
@@ -34,6 +34,12 @@ _OWN = (
     "uploader_superseded",
     "uploader_raw",
 )
+#: What `--kind` admits.
+KINDS: Mapping[str, AbstractSet[str]] = {
+    "all": DEAD_LETTERS,
+    "transient": TRANSIENT,
+    "permanent": DEAD_LETTERS - TRANSIENT,
+}
 
 
 @click.command(short_help="Write the dead letters to a file that `upload` takes as it is.")
@@ -41,7 +47,14 @@ _OWN = (
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="A .csv or .ndjson file. Default: CSV to stdout."
 )
-def command(checkpoint: Path, *, output: Path | None) -> int:
+@click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    default="all",
+    show_default=True,
+    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first.",
+)
+def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
 
     Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
@@ -55,13 +68,15 @@ def command(checkpoint: Path, *, output: Path | None) -> int:
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         with _writing(output) as stream:
-            count = _write_ndjson(opened, stream) if as_ndjson else _write_csv(opened, stream)
+            write = _write_ndjson if as_ndjson else _write_csv
+            count = write(opened, KINDS[kind], stream)
         identity = opened.identity()
     finally:
         opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
     if output and count:
-        say(f"mend them there, then: {_follow_up(output, identity)}")
+        first = "as they are" if kind == "transient" else "mend them there, then"
+        say(f"{first}: {_follow_up(output, identity)}")
     return 0
 
 
@@ -117,13 +132,13 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         raise StorageError(f"can't write {output}: {error.strerror}") from error
 
 
-def _write_csv(checkpoint: Checkpoint, stream: TextIO) -> int:
+def _write_csv(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
     identity = checkpoint.identity()
     columns = _columns(checkpoint, identity)
     lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n")
     lines.writeheader()
     count = 0
-    for letter in checkpoint.dead_letters():
+    for letter in _letters(checkpoint, outcomes):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
         lines.writerow({name: _cell(value) for name, value in fields.items()})
         count += 1
@@ -142,13 +157,18 @@ def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
     return [name for name in columns if not name.startswith(OWN_PREFIX)]
 
 
-def _write_ndjson(checkpoint: Checkpoint, stream: TextIO) -> int:
+def _write_ndjson(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
     identity = checkpoint.identity()
     count = 0
-    for letter in checkpoint.dead_letters():
+    for letter in _letters(checkpoint, outcomes):
         stream.write(orjson.dumps(_fields(letter, identity)).decode() + "\n")
         count += 1
     return count
+
+
+def _letters(checkpoint: Checkpoint, outcomes: AbstractSet[str]) -> Iterator[DeadLetter]:
+    """Whether one is superseded is told by all of them, so they are parted only here."""
+    return (letter for letter in checkpoint.dead_letters() if letter.outcome in outcomes)
 
 
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:

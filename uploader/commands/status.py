@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -29,27 +30,38 @@ def read_summary(path: Path) -> Summary:
     )
 
 
-def _list_aliases(path: Path) -> None:
+def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:
     checkpoint = Checkpoint.open(path, read_only=True)
-    lines = csv.writer(sys.stdout)
-    lines.writerow(("hubspot_id", "row", "key", "source"))
     try:
-        names = [source.name for source in checkpoint.identity().sources]
-        for alias in checkpoint.aliases():
-            place = (alias.row, alias.key, names[alias.source]) if alias.row else ("unknown", "", "")
-            lines.writerow((alias.hubspot_id, *place))
+        csv.writer(sys.stdout).writerows(lines(checkpoint))
     finally:
         checkpoint.close()
+
+
+def _alias_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
+    yield ("hubspot_id", "row", "key", "source")
+    names = [source.name for source in checkpoint.identity().sources]
+    for alias in checkpoint.aliases():
+        place = (alias.row, alias.key, names[alias.source]) if alias.row else ("unknown", "", "")
+        yield (alias.hubspot_id, *place)
+
+
+def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
+    yield ("row", "key", "source")
+    names = [source.name for source in checkpoint.identity().sources]
+    for source, row, key in checkpoint.pending():
+        yield (row, key, names[source])
 
 
 @click.command(short_help="Show where a job stands.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--aliases", is_flag=True, help="List rows of different keys that are one contact, as CSV.")
-def command(checkpoint: Path, *, as_json: bool, aliases: bool) -> int:
+@click.option("--pending", is_flag=True, help="List rows that were accepted and never confirmed, as CSV.")
+def command(checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool) -> int:
     """Show where a job stands, as of its last commit (at most half a second ago)."""
-    if aliases:
-        _list_aliases(checkpoint)
+    if aliases or pending:
+        _list(checkpoint, _alias_lines if aliases else _pending_lines)
         return 0
     summary = read_summary(checkpoint)
     if as_json:

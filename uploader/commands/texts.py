@@ -2,6 +2,7 @@
 
 from uploader.core.model import Outcome
 from uploader.core.summary import Summary, advice
+from uploader.core.wire import MAX_INPUTS
 
 
 def duration(seconds: float) -> str:
@@ -38,6 +39,12 @@ def summary_text(summary: Summary) -> str:
         f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "
         f"{duration(summary.elapsed_seconds)}"
     )
+    if tallies.held_back * 10 > tallies.rows and tallies.records_per_upsert < MAX_INPUTS / 2:
+        lines.append(
+            f"slow, because rows of one contact are written one after the other, in file order: "
+            f"{tallies.held_back:,} had to wait for an earlier one, and a request carries "
+            f"{tallies.records_per_upsert:.1f} rows where {MAX_INPUTS} would fit"
+        )
     return "\n".join(lines)
 
 

@@ -76,12 +76,14 @@ class Batcher:
         """Whether some open record may have been sent without a definite answer."""
         return any(record.lost for record in (*self._owner.values(), *self._outside))
 
-    def add(self, record: Record) -> None:
-        """Take in the next record of the sources."""
+    def add(self, record: Record) -> bool:
+        """Take in the next record of the sources; True if it has to wait for an earlier one."""
         self.open_records += 1
         self.open_bytes += record.size_bytes
         if self._outside or not self._let_in(record):
             self._outside.append(record)
+            return True
+        return record.position in self._missing
 
     def _let_in(self, record: Record) -> bool:
         values = self._values(record)

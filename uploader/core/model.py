@@ -23,6 +23,8 @@ class Outcome(StrEnum):
 
 #: The outcomes that leave a dead letter behind.
 DEAD_LETTERS = frozenset({Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED})
+#: Of these, the ones that may pass as they are: nobody has said anything against the row.
+TRANSIENT = frozenset({Outcome.ABANDONED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,9 @@ class Tallies:
     retries: int = 0
     num_errors: int = 0
     aliases: int = 0  #: contacts that several keys of the sources led to
+    upserts: int = 0  #: requests that carried records
+    sent: int = 0  #: records in them, those sent again included
+    held_back: int = 0  #: rows that had to wait for an earlier row of their contact
     batches: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -170,3 +175,7 @@ class Tallies:
     @property
     def failed(self) -> int:
         return sum(self.outcomes[outcome] for outcome in DEAD_LETTERS)
+
+    @property
+    def records_per_upsert(self) -> float:
+        return self.sent / self.upserts if self.upserts else 0.0

@@ -51,6 +51,8 @@ class Summary:
             "retries": tallies.retries,
             "num_errors": tallies.num_errors,
             "aliases": tallies.aliases,
+            "held_back": tallies.held_back,
+            "records_per_upsert": round(tallies.records_per_upsert, 2),
             "batches": dict(sorted(tallies.batches.items())),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "state": self.state,

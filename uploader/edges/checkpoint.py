@@ -351,6 +351,10 @@ class Checkpoint:
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
             yield Alias(*row)
 
+    def pending(self) -> Iterator[tuple[int, int, str]]:
+        """Source, row and key of every pending row, in file order."""
+        yield from self._connection.execute("SELECT source, row, key FROM pending ORDER BY position")
+
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
         yield from self._connection.execute(
@@ -403,7 +407,10 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-_COUNTS = ("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases")
+_COUNTS = (
+    *("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases"),
+    *("upserts", "sent", "held_back"),
+)
 _BATCH = "batches."
 
 

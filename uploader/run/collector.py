@@ -98,8 +98,13 @@ class Collector:
             self._uncommitted.append(settlement)
         self._check_failures()
 
-    def sent(self, position: int) -> None:
-        """A record leaves. After a kill, open rows up to here may have arrived without our knowing."""
+    def sent(self, position: int, records: int) -> None:
+        """So many records leave, the last of them at `position`.
+
+        After a kill, open rows up to there may have arrived without our knowing.
+        """
+        self.tallies.upserts += 1
+        self.tallies.sent += records
         if position >= self._sent_below:
             self._sent_below = position + 1
             self._note_sent(self._sent_below)
@@ -108,6 +113,10 @@ class Collector:
         """What the answers told of keys that are one contact; once, when all rows are settled."""
         self._aliases = aliases
         self.tallies.aliases = len({alias.hubspot_id for alias in aliases})
+
+    def count_held_back(self, records: int) -> None:
+        """So many have to wait for an earlier row. After a resume, those still open are counted again."""
+        self.tallies.held_back += records
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
         """A batch was answered."""

@@ -14,37 +14,42 @@ LINGER_SECONDS = 1.0
 
 
 class Feed:
-    """Takes slices off the queue as batches need them; `taken` is told of each one first."""
+    """Takes slices off the queue as batches need them."""
 
     def __init__(
-        self, queue: asyncio.Queue[Slice | None], batcher: Batcher, taken: Callable[[Slice], None]
+        self,
+        queue: asyncio.Queue[Slice | None],
+        batcher: Batcher,
+        *,
+        taken: Callable[[Slice], None],
+        held_back: Callable[[int], None],
     ) -> None:
+        """`taken` is told of each slice first, `held_back` then how many of its records have to wait."""
         self.queue = queue
         self.batcher = batcher
         self.exhausted = False  #: the sources have ended, and all they held is here
         self.bytes_read = 0
         self._taken = taken
-        self._turn = asyncio.Lock()
+        self._held_back = held_back
         self._changed = asyncio.Event()
 
     async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
-        """The next batch; None when there will never be another.
+        """The next batch; None when there will never be another. One caller at a time.
 
         `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
         held one while waiting here would keep from it the very batch that has to be settled first.
         """
-        async with self._turn:
-            while True:
-                self._changed.clear()
-                self._fill()
-                if self._worth_sending():
-                    break
-                if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
-                    return None
-                if not await self._wait():
-                    break
-            await enter()
-            return self.batcher.draw()
+        while True:
+            self._changed.clear()
+            self._fill()
+            if self._worth_sending():
+                break
+            if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
+                return None
+            if not await self._wait():
+                break
+        await enter()
+        return self.batcher.draw()
 
     def settle(self, records: list[Record]) -> None:
         """Records are settled: what they closed opens again."""
@@ -72,8 +77,7 @@ class Feed:
                 return
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
-            for record in slice_.records:
-                self.batcher.add(record)
+            self._held_back(sum(self.batcher.add(record) for record in slice_.records))
 
     def _worth_sending(self) -> bool:
         ready = self.batcher.ready

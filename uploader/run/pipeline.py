@@ -1,8 +1,9 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from uploader.core.batching import Batcher
 from uploader.core.model import Slice, Tallies
@@ -14,6 +15,7 @@ from uploader.edges.files import Lock
 from uploader.errors import StorageError
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
+from uploader.run.crew import Crew
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
 from uploader.run.producer import QUEUE_SLICES, Producer
@@ -50,7 +52,8 @@ class _Parts:
     collector: Collector
     feed: Feed
     queue: asyncio.Queue[Slice | None]
-    workers: list[Worker] = field(default_factory=list)
+    hire: Callable[[], Worker]
+    crew: Crew
     has_aliases: bool = False  #: they are looked for once all rows are settled
 
 
@@ -120,6 +123,7 @@ class Run(Session):
     # --- while rows move ---
 
     async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
+        assert self.sender is not None
         parts = self._assemble(job, lock, lost_below, writer)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
@@ -129,21 +133,19 @@ class Run(Session):
             self._task(parts.collector.commit_regularly()),
             self._task(self._watch()),
         ]
-        workers = [self._task(worker.work()) for worker in parts.workers]
         self.started.set()
         try:
-            all_done = asyncio.ensure_future(asyncio.wait(workers))
-            halted = asyncio.ensure_future(self._halted.wait())
-            await asyncio.wait({all_done, halted}, return_when=asyncio.FIRST_COMPLETED)
-            halted.cancel()
-            await self._drain(parts.workers, workers)
-            await all_done
-            if producer.error is None and not self._halted.is_set():
+            await self._until_halted(self._guard(parts.crew.work()))
+            if self._halted.is_set():
+                patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
+                await parts.crew.rest(patience, self._at_once)
+            elif producer.error is None:
                 await self._until_halted(self._guard(self._list_aliases(parts, writer)))
         finally:
-            for task in (*workers, *helpers):
+            for task in helpers:
                 task.cancel()
-            await asyncio.gather(*workers, *helpers, return_exceptions=True)
+            await parts.crew.leave()
+            await asyncio.gather(*helpers, return_exceptions=True)
         if producer.error is not None:
             self._end(Cause.SOURCE, str(producer.error))
         summary, is_committed = await self._close_books(parts)
@@ -151,9 +153,8 @@ class Run(Session):
         return summary
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
-        worker = parts.workers[0]
         await parts.collector.commit()  # so that all is there that was seen
-        aliases = await find_aliases(parts.job.sightings, self.paths.read, worker.ask, writer)
+        aliases = await find_aliases(parts.job.sightings, self.paths.read, parts.hire().ask, writer)
         if aliases is not None:
             parts.collector.list_aliases(aliases)
             parts.has_aliases = True
@@ -178,10 +179,16 @@ class Run(Session):
         )
         sender.tallies = collector.tallies
         queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
-        feed = Feed(queue, Batcher(self.seams.batch_records), collector.read)
+        feed = Feed(
+            queue,
+            Batcher(self.seams.batch_records),
+            taken=collector.read,
+            held_back=collector.count_held_back,
+        )
         slots = Slots(sender.cap)
-        workers = [
-            Worker(
+
+        def hire() -> Worker:
+            return Worker(
                 feed,
                 sender,
                 slots,
@@ -192,35 +199,16 @@ class Run(Session):
                 patience=self._patience,
                 roll=self.seams.roll,
             )
-            for _ in range(settings.max_in_flight)
-        ]
-        self._parts = _Parts(job, collector, feed, queue, workers)
+
+        self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task))
         return self._parts
 
     # --- the end ---
 
     def _end(self, cause: Cause, reason: str) -> None:
         super()._end(cause, reason)
-        # At once, before any other task has its turn: nothing more leaves.
-        for worker in self._parts.workers if self._parts else ():
-            worker.draining = True
-
-    async def _drain(self, workers: list[Worker], tasks: list[asyncio.Task[None]]) -> None:
-        """Let what is on the wire end and be booked; nothing new leaves."""
-        if not self._halted.is_set():
-            return
-        assert self.sender is not None
-        for worker, task in zip(workers, tasks, strict=True):
-            if not worker.on_wire:
-                task.cancel()
-        patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
-        at_once = asyncio.ensure_future(self._at_once.wait())
-        drained = asyncio.ensure_future(asyncio.wait(tasks))
-        await asyncio.wait({at_once, drained}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        at_once.cancel()
-        for task in tasks:
-            task.cancel()
-        await drained
+        if self._parts:
+            self._parts.crew.drain()
 
     async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
         """The summary of what is committed, and whether that is all that is booked."""

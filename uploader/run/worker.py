@@ -43,10 +43,7 @@ class Piece:
 
 
 class Worker:
-    """Draws a batch, delivers it in place, draws the next.
-
-    In place: a bounded queue that its own readers refill can deadlock.
-    """
+    """Delivers one batch, in place: a bounded queue that its own readers refill can deadlock."""
 
     def __init__(
         self,
@@ -78,21 +75,20 @@ class Worker:
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
 
-    async def work(self) -> None:
-        while not self.draining:
-            try:
-                batch = await self._feed.draw(self._enter)
-                if batch is None:
-                    return
-                await self._deliver(batch)
-            finally:
-                self._leave()
+    async def deliver(self, batch: list[Record]) -> None:
+        """Until every record is settled, or the run drains. `enter` comes first."""
+        try:
+            await self._deliver(batch)
+        finally:
+            self.leave()
 
-    async def _enter(self) -> None:
+    async def enter(self) -> None:
+        """Wait for a slot."""
         await self._slots.enter()
         self._has_slot = True
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give the slot away, if it has one."""
         if self._has_slot:
             self._has_slot = False
             self._slots.leave()
@@ -100,9 +96,9 @@ class Worker:
     async def _sleep(self, seconds: float) -> None:
         """Whoever waits gives its slot away: a batch that only ever fails must not keep others back."""
         if seconds > 0:
-            self._leave()
+            self.leave()
             await asyncio.sleep(seconds)
-            await self._enter()
+            await self.enter()
 
     async def _deliver(self, batch: list[Record]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
@@ -182,7 +178,7 @@ class Worker:
         self._note_wire(out)
         if out:
             self._left = True
-            self._collector.sent(piece.records[-1].position)
+            self._collector.sent(piece.records[-1].position, len(piece.records))
 
     def _log(self, piece: Piece, reply: wire.Reply, following: Next) -> None:
         """Positions, codes and ids only: a server's message may hold addresses."""
