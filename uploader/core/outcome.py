@@ -180,7 +180,8 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
         return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
     error = whole_error(reply)
     if _column_at_fault(error, columns, records):
-        return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=_said(reply))
+        reason = error.plain_text or _said(reply)
+        return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=reason)
     return Verdict(
         Action.SPLIT,
         unresolved=records,
@@ -349,7 +350,7 @@ def _judge(
         if error is None or record.position in torn:
             continue
         if _column_at_fault(error, columns, records):
-            complaint = error.message
+            complaint = error.plain_text or error.message
             again.append(record)
         elif error.category in _TRANSIENT_CATEGORIES:
             again.append(record)
