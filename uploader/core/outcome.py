@@ -180,7 +180,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
         return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
     error = whole_error(reply)
     if _column_at_fault(error, columns, records):
-        reason = error.plain_text or _said(reply)
+        reason = f"HTTP {reply.status}: {error.plain_text}" if error.plain_text else _said(reply)
         return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=reason)
     return Verdict(
         Action.SPLIT,

@@ -152,7 +152,8 @@ class ErrorObject:
     @property
     def plain_text(self) -> str:
         """The complaints in words, where the message wraps them in JSON; "" elsewhere."""
-        return "; ".join(f"{fault.name}: {fault.text}" for fault in self.faults if fault.text)
+        told = [(fault.name, fault.text) for fault in self.faults if fault.text]
+        return "; ".join(f"{name}: {text}" if name else text for name, text in told)
 
 
 @dataclass(frozen=True, slots=True)
