@@ -13,12 +13,11 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Seen, Server, Table, forget, wait_for, workplace
+from benchmarks.processes import Client, Failed, Server, Table, forget, wait_for, workplace
+from benchmarks.quota import Quota, longest_pause, parse_quota, share_used
 
 LEAST_SHARE = 0.98
 BATCH = 100
@@ -26,12 +25,12 @@ BATCH = 100
 
 def main() -> int:
     options = parse()
-    requests, window_seconds = parse_quota(options.quota)
+    quota = parse_quota(options.quota)
     tables = []
     with workplace(options.keep) as folder:
         source = folder / "contacts.csv"
         # More than the quota lets through: the run is stopped, not finished.
-        rows = int((options.seconds / window_seconds + 3) * requests * BATCH)
+        rows = int((options.seconds / quota.window_seconds + 3) * quota.requests * BATCH)
         make(source, rows, options.seed)
         for is_killed in (False, True):
             forget(source)
@@ -39,7 +38,7 @@ def main() -> int:
                 ["--quota", options.quota, "--latency", str(options.latency)], folder / "server.log"
             ) as server:
                 run(source, server, options, is_killed=is_killed)
-                tables.append(report(server, options, (requests, window_seconds), is_killed=is_killed))
+                tables.append(report(server, options, quota, is_killed=is_killed))
     for table in tables:
         print(table)
     return 1 if any(table.failures for table in tables) else 0
@@ -66,19 +65,17 @@ def _let_run(client: Client, until: float) -> None:
         raise Failed("the uploader ended before its time")
 
 
-def report(
-    server: Server, options: argparse.Namespace, quota: tuple[int, float], *, is_killed: bool
-) -> Table:
+def report(server: Server, options: argparse.Namespace, quota: Quota, *, is_killed: bool) -> Table:
     server.wait_until_quiet()
     stats, log = server.stats(), server.log()
-    share, counted, seconds = share_used(log, *quota)
-    throttled = sum(seen.status == "429" for seen in log)
+    share, counted, seconds = share_used(log, quota)
+    throttled = sum(seen.was_refused for seen in log)
     how = "killed and resumed half-way" if is_killed else "undisturbed"
     table = Table(f"{options.seconds:g} s at {options.quota}, latency {options.latency:g} s, {how}")
     table.add("requests at the server", f"{stats['requests']:,} ({stats['by_status']})")
     table.demand("answered 429", throttled, met=throttled == 0)
     table.demand(
-        "most accepted in any window", stats["most_in_window"], met=stats["most_in_window"] <= quota[0]
+        "most accepted in any window", stats["most_in_window"], met=stats["most_in_window"] <= quota.requests
     )
     table.add("most in flight", stats["most_in_flight"])
     table.add("accepted after the first window", f"{counted:,} in {seconds:.1f} s")
@@ -88,25 +85,6 @@ def report(
     else:
         table.demand("share of the quota used", f"{share:.2%}", met=share >= LEAST_SHARE)
     return table
-
-
-def share_used(log: Sequence[Seen], requests: int, window_seconds: float) -> tuple[float, int, float]:
-    """Accepted after the first window / (quota x time); time ends with the last request."""
-    begin, end = log[0].at + window_seconds, log[-1].at
-    counted = sum(begin < seen.at <= end and seen.status != "429" for seen in log)
-    seconds = end - begin
-    if seconds <= 0:
-        raise Failed("the run was shorter than a window")
-    return counted / (requests / window_seconds * seconds), counted, seconds
-
-
-def longest_pause(log: Sequence[Seen]) -> float:
-    return max(later.at - seen.at for seen, later in pairwise(log))
-
-
-def parse_quota(text: str) -> tuple[int, float]:
-    requests, _, seconds = text.partition("/")
-    return int(requests), float(seconds)
 
 
 def parse() -> argparse.Namespace:

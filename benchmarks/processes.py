@@ -47,6 +47,10 @@ class Seen:
         return self.path.endswith("/batch/upsert")
 
     @property
+    def was_refused(self) -> bool:
+        return self.status == "429"
+
+    @property
     def was_answered(self) -> bool:
         """Whether the records in it were dealt with: anything else is sent again by right."""
         return self.is_upsert and self.status in _CONFIRMING

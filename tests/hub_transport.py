@@ -35,6 +35,8 @@ class HubTransport:
         else:
             await asyncio.sleep(self._connect_seconds)
         on_sent()
+        if seconds := self.hub.way_seconds():
+            await asyncio.sleep(seconds)
         try:
             return await self._answer(call, loop)
         finally:

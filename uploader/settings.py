@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from uploader.core.day import Reserve
 from uploader.core.mapping import Rules
 from uploader.core.model import EMAIL
 from uploader.core.pacing import Quota, parse_quota
@@ -61,6 +62,8 @@ class Settings:
     base_url: str = BASE_URL
     api_version: str = "v3"
     rate: Quota | None = None  #: a cap; None: what the headers allow
+    share: float = 1.0  #: of the quota, at most
+    daily_reserve: Reserve = field(default=Reserve())  #: requests of a day that are left to other apps
     max_in_flight: int = 256
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
@@ -95,6 +98,8 @@ class Settings:
             raise SettingsError("--delimiter takes one character, such as ';'")
 
     def _check_numbers(self) -> None:
+        if not 0 < self.share <= 1:
+            raise SettingsError("share takes a part of the quota, above 0 and at most 1")
         if not 1 <= self.max_in_flight <= 1_000:
             raise SettingsError("--max-in-flight takes a number from 1 to 1000")
         for option, seconds in (
@@ -190,7 +195,26 @@ def parse_rate(text: str) -> Quota:
 
 def parse_failure_limit(text: str) -> FailureLimit:
     """Read `N` or `P%`."""
+    count, share = _parse_amount("--max-failures", text)
+    return FailureLimit(count=count, share=share)
+
+
+def parse_reserve(text: str) -> Reserve:
+    """Read `N` or `P%`."""
+    count, share = _parse_amount("--daily-reserve", text)
+    return Reserve(count or 0, share or 0.0)
+
+
+def parse_share(text: str) -> float:
+    """Read `P%`."""
+    count, share = _parse_amount("--share", text)
+    if count is not None or not share:
+        raise SettingsError(f"--share {text!r} is no share such as 80%")
+    return share
+
+
+def _parse_amount(option: str, text: str) -> tuple[int | None, float | None]:
     found = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d{1,6})?)%", text.strip())
     if not found or (found[2] and float(found[2]) > 100):
-        raise SettingsError(f"--max-failures {text!r} is neither a number nor a share such as 5%")
-    return FailureLimit(count=int(found[1])) if found[1] else FailureLimit(share=float(found[2]) / 100)
+        raise SettingsError(f"{option} {text!r} is neither a number nor a share such as 5%")
+    return (int(found[1]), None) if found[1] else (None, float(found[2]) / 100)

@@ -6,7 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.calendar import seconds_to_midnight
+from uploader.core.calendar import next_midnight
+
+
+def seconds_to_midnight(now, zone, offset):
+    return (next_midnight(now, zone, offset) - now).total_seconds()
+
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = 3_600.0

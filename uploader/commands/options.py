@@ -1,11 +1,65 @@
 """Options that several commands share, and how their texts become values. No command's work is here."""
 
 import os
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
+import click
+
+from uploader.core.day import Reserve
+from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
+from uploader.settings import BASE_URL, OnLongPause, parse_rate, parse_reserve, parse_share
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
+PATH = click.Path(path_type=Path)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Of every command that talks to HubSpot: which account, and how fast.
+_TALKING = (
+    click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True),
+    click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True),
+    click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows."),
+    click.option("--share", metavar="P%", help="Use only that part of the quota, such as 80%."),
+    click.option(
+        "--daily-reserve",
+        metavar="N|P%",
+        help="Leave so much of the day's quota to other apps, such as 20%.",
+    ),
+    click.option(
+        "--max-in-flight", type=int, default=256, show_default=True, help="Cap on requests under way."
+    ),
+    click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal."),
+    click.option(
+        "--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long."
+    ),
+    click.option("--token-file", type=PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN."),
+)
+
+
+def talking(command: Command) -> Command:
+    """Give a command the options of `talking_settings`."""
+    for option in reversed(_TALKING):
+        command = option(command)
+    return command
+
+
+def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what was said by these options; others are passed through."""
+    fields = dict(said)
+    rate, share, reserve = (fields.pop(name) for name in ("rate", "share", "daily_reserve"))
+    on_long_pause = fields.pop("on_long_pause")
+    patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
+    fields["on_long_pause"] = OnLongPause.WAIT if patient else OnLongPause.STOP
+    fields["token"] = read_token(fields.pop("token_file"))
+    fields["outage_seconds"] = fields.pop("outage_timeout")
+    fields["rate"] = parse_rate(rate) if rate else None
+    fields["share"] = parse_share(share) if share else 1.0
+    fields["daily_reserve"] = parse_reserve(reserve) if reserve else Reserve()
+    return fields
 
 
 def read_token(token_file: Path | None) -> str:

@@ -39,6 +39,9 @@ def summary_text(summary: Summary) -> str:
         f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "
         f"{duration(summary.elapsed_seconds)}"
     )
+    if tallies.pauses:
+        pauses = ", ".join(f"{count:,} x {cause}" for cause, count in sorted(tallies.pauses.items()))
+        lines.append(f"pauses: {pauses}")
     if tallies.held_back * 10 > tallies.rows and tallies.records_per_upsert < MAX_INPUTS / 2:
         lines.append(
             f"slow, because rows of one contact are written one after the other, in file order: "

@@ -5,23 +5,19 @@ import contextlib
 import logging
 import signal
 import sys
-from pathlib import Path
 from typing import Literal
 
 import click
 import orjson
 
 from uploader.commands.failures import top_reasons, unused
-from uploader.commands.options import parse_map, read_token
+from uploader.commands.options import PATH, parse_map, talking, talking_settings
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, summary_text
 from uploader.core.model import Outcome
 from uploader.core.summary import Summary
-from uploader.core.wire import VERSIONS
 from uploader.run.pipeline import Run
-from uploader.settings import BASE_URL, OnLongPause, Settings, parse_failure_limit, parse_rate
-
-_PATH = click.Path(path_type=Path)
+from uploader.settings import Settings, parse_failure_limit
 
 
 @click.command(short_help="Run the job, or resume it.")
@@ -29,14 +25,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
 @click.option("--object-type", default="contacts", show_default=True)
 @click.option(
-    "--checkpoint", type=_PATH, help="Default: first source's path + .checkpoint; needed with stdin."
+    "--checkpoint", type=PATH, help="Default: first source's path + .checkpoint; needed with stdin."
 )
-@click.option("--results", type=_PATH, help="What became of each row. Default: first source + .results.csv")
+@click.option("--results", type=PATH, help="What became of each row. Default: first source + .results.csv")
 @click.option("--no-results", is_flag=True, help="Write no results file.")
-@click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True)
-@click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True)
-@click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows.")
-@click.option("--max-in-flight", type=int, default=256, show_default=True, help="Cap on batches under way.")
+@talking
 @click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means.")
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option(
@@ -47,25 +40,18 @@ _PATH = click.Path(path_type=Path)
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
-@click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal.")
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
-@click.option("--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long.")
-@click.option("--token-file", type=_PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
 def command(
     sources: tuple[str, ...],
     *,
-    rate: str | None,
     mapped: tuple[str, ...],
     ignored: tuple[str, ...],
     no_results: bool,
     format_: Literal["csv", "ndjson"] | None,
     max_failures: str,
-    on_long_pause: str | None,
     drain_timeout: float,
-    outage_timeout: float,
-    token_file: Path | None,
     verbose: bool,
     as_json: bool,
     **same: object,
@@ -80,20 +66,15 @@ def command(
     job can't start; 75 stopped, the same command later goes on; 78 stopped, mend something first;
     130/143 interrupted.
     """
-    patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
     settings = Settings(
         sources=sources,
-        token=read_token(token_file),
-        rate=parse_rate(rate) if rate else None,
         mapped=parse_map(mapped),
         ignored=frozenset(ignored),
         write_results=not no_results,
         format=format_,
         max_failures=parse_failure_limit(max_failures),
-        on_long_pause=OnLongPause.WAIT if patient else OnLongPause.STOP,
         drain_timeout_seconds=drain_timeout,
-        outage_seconds=outage_timeout,
-        **same,  # type: ignore[arg-type]  # options whose names and types are the settings' own
+        **talking_settings(same),  # and options whose names and types are the settings' own
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")

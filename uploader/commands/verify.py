@@ -13,36 +13,28 @@ from pathlib import Path
 import click
 import orjson
 
-from uploader.commands.options import read_token
+from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
 from uploader.commands.texts import duration, printable
 from uploader.core.verifying import Finding, Verdict
-from uploader.core.wire import VERSIONS
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import create_private
 from uploader.errors import SettingsError
 from uploader.run.verification import Report, Verification, find_sources, job_settings
-from uploader.settings import BASE_URL, OnLongPause, Settings, parse_rate
+from uploader.settings import Settings
 
-_PATH = click.Path(path_type=Path)
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
 _PROGRESS_SECONDS = 5.0
 _EXAMPLES = 5
 
 
 @click.command(short_help="Read the contacts of a job back and compare.")
-@click.argument("checkpoint", type=_PATH)
+@click.argument("checkpoint", type=PATH)
 @click.option("--source", "sources", multiple=True, metavar="PATH", help="Where a source is now, in order.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at so many contacts only.")
-@click.option("-o", "--output", type=_PATH, help="The differences. Default: the source's + .differences.csv")
+@click.option("-o", "--output", type=PATH, help="The differences. Default: the source's + .differences.csv")
 @click.option("--restart", is_flag=True, help="Forget what was verified before.")
-@click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True)
-@click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True)
-@click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows.")
-@click.option("--max-in-flight", type=int, default=256, show_default=True, help="Cap on reads under way.")
-@click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal.")
-@click.option("--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long.")
-@click.option("--token-file", type=_PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN.")
+@talking
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
 def command(
     checkpoint: Path,
@@ -51,14 +43,8 @@ def command(
     sample: int | None,
     output: Path | None,
     restart: bool,
-    base_url: str,
-    api_version: str,
-    rate: str | None,
-    max_in_flight: int,
-    on_long_pause: str | None,
-    outage_timeout: float,
-    token_file: Path | None,
     as_json: bool,
+    **said: object,
 ) -> int:
     """Read the contacts of a job back, a hundred a request, and compare them with what its rows asked for.
 
@@ -74,19 +60,12 @@ def command(
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         identity = opened.identity()
-        patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
         settings = job_settings(
             identity,
             opened,
             sources=find_sources(identity, opened, sources),
-            token=read_token(token_file),
-            base_url=base_url,
-            api_version=api_version,
-            rate=parse_rate(rate) if rate else None,
-            max_in_flight=max_in_flight,
-            on_long_pause=OnLongPause.WAIT if patient else OnLongPause.STOP,
-            outage_seconds=outage_timeout,
             restart=restart,
+            **talking_settings(said),
         )
         names = [source.name for source in identity.sources]
         report = asyncio.run(_verify(settings, opened, sample, output, names))

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 
-def seconds_to_midnight(now: datetime, zone: str, utc_offset_seconds: float) -> float:
-    """Seconds from `now` (aware) to the next midnight in `zone`, or at the offset where that is unknown."""
-    local = now.astimezone(_zone(zone, utc_offset_seconds))
+def next_midnight(now: datetime, zone: str, utc_offset_seconds: float) -> datetime:
+    """The next midnight after `now` (aware) in `zone`, or at the offset where that is unknown; in UTC."""
+    local = now.astimezone(zone_of(zone, utc_offset_seconds))
     midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo)
     # In UTC: between two times of one zone Python subtracts what the clocks show, changes of them left out.
-    return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
+    return midnight.astimezone(UTC)
 
 
-def _zone(name: str, utc_offset_seconds: float) -> tzinfo:
+def zone_of(name: str, utc_offset_seconds: float) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

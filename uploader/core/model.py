@@ -159,6 +159,7 @@ class Tallies:
     sent: int = 0  #: records in them, those sent again included
     held_back: int = 0  #: rows that had to wait for an earlier row of their contact
     batches: dict[str, int] = field(default_factory=dict)
+    pauses: dict[str, int] = field(default_factory=dict)  #: in which nobody sent, by cause
 
     @property
     def settled(self) -> int:

@@ -11,6 +11,7 @@ Rules Confirmed by trace id, else by key, else by elimination when the counts vo
 From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,6 +79,7 @@ class Verdict:
     nameless_ids: Sequence[str] = ()  #: of the contacts that those confirmed without an id are, in no order
     refusal: Refusal | None = None  #: of a SPLIT: what a record has drawn upon itself if it was alone
     conflict: bool = False  #: a 409: perhaps a race, so worth one more try as it is
+    silent: bool = False  #: a sound answer that says nothing of those it leaves open
 
 
 #: Refusals of one record that ask for another try rather than a mended row.
@@ -180,7 +182,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
         return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
     error = whole_error(reply)
     if _column_at_fault(error, columns, records):
-        reason = f"HTTP {reply.status}: {error.plain_text}" if error.plain_text else _said(reply)
+        reason = f"HTTP {reply.status}: {_column_complaint(error)}"
         return Verdict(Action.STOP, unresolved=records, cause=Cause.PROPERTY, reason=reason)
     return Verdict(
         Action.SPLIT,
@@ -197,6 +199,12 @@ def _column_at_fault(error: ErrorObject, columns: Collection[str], records: Sequ
         if fault.code in _COLUMN_FAULTS and (fault.name in columns or _all_carry(records, fault.name)):
             return fault.name
     return ""
+
+
+def _column_complaint(error: ErrorObject) -> str:
+    """What is said of columns, without what stands beside it: that may quote addresses."""
+    faults = [fault for fault in error.faults if fault.code in _COLUMN_FAULTS]
+    return "; ".join(f"{fault.name}: {fault.text or fault.code}" for fault in faults)
 
 
 def _all_carry(records: Sequence[Record], name: str) -> bool:
@@ -258,8 +266,16 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
     if accounts.anonymous and len(unresolved) > 1:
         # An error that names nobody hides its record among these; halving brings it out.
         action = Action.SPLIT
-    reason = _left_open(unresolved, accounts.anonymous)
-    return Verdict(action, confirmed, refused, pending, unresolved, reason=reason, nameless_ids=nameless_ids)
+    return Verdict(
+        action,
+        confirmed,
+        refused,
+        pending,
+        unresolved,
+        reason=_left_open(unresolved, accounts.anonymous),
+        nameless_ids=nameless_ids,
+        silent=not again,
+    )
 
 
 #: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.
@@ -350,13 +366,21 @@ def _judge(
         if error is None or record.position in torn:
             continue
         if _column_at_fault(error, columns, records):
-            complaint = error.plain_text or error.message
+            complaint = _column_complaint(error)
             again.append(record)
         elif error.category in _TRANSIENT_CATEGORIES:
             again.append(record)
         else:
             refused.append(Refused(record, _refusal(error, reply)))
     return refused, again, complaint
+
+
+def without_addresses(text: str) -> str:
+    """A reason as it may be shown and logged; dead letters keep it whole."""
+    return _ADDRESS.sub("(an address)", text)
+
+
+_ADDRESS = re.compile(r"[^\s\"'<>\[\]]+@[^\s\"'<>\[\]]+")
 
 
 def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -> str:

@@ -1,15 +1,16 @@
-"""How fast to send: the exact log of sends, and the cap on requests in flight. Time is an argument.
+"""How fast to send: the exact log of sends, and how to stay just under the quota. Time is an argument.
 
 A quota is `requests` in any `seconds`, counted where HubSpot sees them arrive. A window slides with each
-request, so only the times of the last sends can say whether one more fits. Two sends that are `seconds`
-apart here may be closer there, when the first travelled longer: `margin_seconds` keeps them apart.
+request, so only the times of the last sends can say whether one more fits. Who else sends on the same token
+is `sharing`'s question; how many may be under way at once is `inflight`'s.
 From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
 """
 
 import re
-from collections import deque
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
+from uploader.core.sharing import Others
 from uploader.core.wire import QuotaHeaders
 
 
@@ -30,6 +31,9 @@ class Quota:
 _SAME_SECONDS = 0.005
 #: Sends are remembered at least so long.
 _LONGEST_SECONDS = 60.0
+#: Beside others, sends are kept apart by so much of what an even spread over the window would be. A little
+#: more than even: two of us who may catch up meet in the slots that either has just left.
+_EVENLY = 1.015
 #: Every kind of account has at least this; the first reply's headers tell the real one.
 CAREFUL_QUOTA = Quota(100, 10.0)
 
@@ -44,155 +48,188 @@ def parse_quota(text: str) -> Quota:
     return Quota(int(found[1]), float(found[2]))
 
 
+class Margin:
+    """Seconds kept between two sends that are a window apart here, and may be closer where they arrive.
+
+    It narrows window by window while the server's window is never full, and widens when it was overrun by us:
+    what lies below the margin of that moment is then not tried again for long.
+    """
+
+    START, LEAST, MOST = 0.06, 0.005, 0.5
+    _NARROW, _WIDEN = 0.8, 2.0
+    _REMEMBERED_SECONDS = 1_800.0
+
+    def __init__(self, seconds: float = START) -> None:
+        self.seconds = seconds
+        self._least_remaining: int | None = None
+        self._judged_at: float | None = None
+        self._overrun: tuple[float, float] | None = None  # the margin that was too narrow, and when
+
+    def seen(self, now: float, remaining: int, window_seconds: float, *, is_bound: bool) -> None:
+        """A reply said how many were left. `is_bound`: we send as fast as the margin lets us."""
+        if self._judged_at is None or not is_bound:
+            self._judged_at, self._least_remaining = now, None
+            return
+        least = self._least_remaining
+        self._least_remaining = remaining if least is None else min(least, remaining)
+        if now - self._judged_at >= window_seconds:
+            if self._least_remaining:
+                self.seconds = max(self._floor(now), self.seconds * self._NARROW)
+            self._judged_at, self._least_remaining = now, None
+
+    def overrun(self, now: float) -> None:
+        """A request of ours was one too many for the window."""
+        self._overrun = (self.seconds, now)
+        self.seconds = min(self.MOST, max(self.seconds, self.LEAST) * self._WIDEN)
+        self._judged_at, self._least_remaining = now, None
+
+    def _floor(self, now: float) -> float:
+        if self._overrun and now - self._overrun[1] < self._REMEMBERED_SECONDS:
+            return min(self.seconds, 1.3 * self._overrun[0])
+        return min(self.seconds, self.LEAST)
+
+
 class SendLog:
     """When requests left, as far as they can still matter, and when the next one may.
 
-    `cap` is the user's own limit, if any; `quota` is what the server says, or the careful guess.
-    Both hold at once.
+    `cap` is the user's own limit, if any; `quota` is what the server says, or the careful guess; `share` is
+    the part of it that is ours to use. All of them hold at once.
     """
 
-    def __init__(self, cap: Quota | None, margin_seconds: float) -> None:
+    def __init__(
+        self, cap: Quota | None = None, *, share: float = 1.0, margin_seconds: float = Margin.START
+    ) -> None:
         self.cap = cap
         self.quota = cap or CAREFUL_QUOTA
-        self.margin_seconds = margin_seconds
-        self._sends: deque[float] = deque()
-        self._predecessor = (0, float("-inf"))  # how many others sent, and when, at the latest
+        self.share = share
+        self.margin = Margin(margin_seconds)
+        self.others = Others()
+        self._sends: list[float] = []  # in order; `_head` of them are forgotten
+        self._head = 0
+        self._horizon = float("-inf")  # what left before it is forgotten
+        self._unknown_until = float("-inf")  # a predecessor may have filled the window, and nobody says
+        self._refusals, self._refused_at = 0, float("-inf")  # in a row, and when the last of them had left
+        self._taught_at = float("-inf")  # when the request left whose reply was the last to name the quota
 
     @property
     def limits(self) -> tuple[Quota, ...]:
-        return (self.quota,) if self.cap is None else (self.quota, self.cap)
+        ours = Quota(max(1, int(self.quota.requests * self.share)), self.quota.seconds)
+        return (ours,) if self.cap is None else (ours, self.cap)
 
     @property
     def slowest(self) -> Quota:
         return min(self.limits, key=lambda limit: limit.per_second)
 
+    # --- may the next one leave? ---
+
     def wait_seconds(self, now: float) -> float:
         """How long until one more send breaks no window."""
-        free_at = max(self._free_at(limit) for limit in self.limits)
-        others, when = self._predecessor
-        gone_at = when + self.quota.seconds + self.margin_seconds
-        if now < gone_at:
-            # Their sends leave the window all at once; until then ours have to share it with them.
-            shared = Quota(max(0, self.quota.requests - others), self.quota.seconds)
-            free_at = max(free_at, min(gone_at, self._free_at(shared)))
-        return max(0.0, free_at - now)
+        ours, *cap = self.limits
+        free_at = self._free_at(ours.requests, ours.seconds + self.margin.seconds)
+        if cap:  # the user's own: nobody counts it elsewhere
+            free_at = max(free_at, self._free_at(cap[0].requests, cap[0].seconds))
+        return max(0.0, self._unknown_until - now, free_at - now, self._others_wait(now))
 
-    def _free_at(self, limit: Quota) -> float:
-        """When the oldest of the last sends that fill a limit's window leaves it."""
-        if not limit.requests:
+    def _others_wait(self, now: float) -> float:
+        window = self.quota.seconds
+        allowed = self.others.room(self.quota.requests, self.count(now, window), now)
+        if allowed is None:
+            return 0.0
+        free_at = self._free_at(allowed, window + self.margin.seconds)
+        if allowed > 0 and not self.others.is_past(now):
+            # Evenly: what is sent in a burst tells nothing of what others do meanwhile.
+            free_at = max(free_at, self._last + window / allowed * _EVENLY)
+        return min(free_at, self.others.probe_at(self._last, now, window)) - now
+
+    def _free_at(self, requests: int, seconds: float) -> float:
+        """When the oldest of the last sends that fill a time span leaves it."""
+        if requests <= 0:
             return float("inf")
-        if len(self._sends) < limit.requests:
+        if len(self._sends) - self._head < requests:
             return float("-inf")
-        return self._sends[-limit.requests] + limit.seconds + self.margin_seconds
+        return self._sends[-requests] + seconds
+
+    # --- what happened ---
+
+    @property
+    def _last(self) -> float:
+        return self._sends[-1] if len(self._sends) > self._head else float("-inf")
+
+    def count(self, at: float, seconds: float) -> int:
+        """Our sends in the window that ends at `at`, which may be in the past."""
+        first = bisect_left(self._sends, at - seconds, self._head)
+        return bisect_left(self._sends, at + 1e-9, first) - first
 
     def note(self, now: float) -> None:
         """A request leaves now."""
         self._sends.append(now)
         # By time, not by count: a longer window may be learned later.
-        horizon = now - max(_LONGEST_SECONDS, *(2 * limit.seconds for limit in self.limits))
-        while self._sends[0] < horizon:
-            self._sends.popleft()
+        self._horizon = now - max(_LONGEST_SECONDS, *(2 * limit.seconds for limit in self.limits))
+        while self._sends[self._head] < self._horizon:
+            self._head += 1
+        if self._head > 1_000 and self._head * 2 > len(self._sends):
+            del self._sends[: self._head]
+            self._head = 0
 
-    def move(self, noted: float, left: float) -> None:
-        """A request noted at `noted` went out only at `left`."""
-        if left - noted < _SAME_SECONDS or noted not in self._sends:
-            return
-        self._sends.remove(noted)
-        index = len(self._sends)
-        while index and self._sends[index - 1] > left:
-            index -= 1
-        self._sends.insert(index, left)
+    def move(self, noted: float, left: float) -> float:
+        """A request noted at `noted` went out only at `left`; the time that stands in the log comes back."""
+        if left - noted < _SAME_SECONDS:
+            return noted
+        index = bisect_left(self._sends, noted, self._head)
+        if index < len(self._sends) and self._sends[index] == noted:
+            del self._sends[index]
+            insort(self._sends, left, self._head)
+        return left
 
-    def learn(self, headers: QuotaHeaders) -> bool:
-        """Take over the quota a reply names; True when it changed."""
-        if not headers.limit:
+    def learn(self, headers: QuotaHeaders, left: float = float("inf")) -> bool:
+        """Take over the quota that the reply to a request which left at `left` names; True when it changed.
+
+        Replies overtake each other: an older request's word is no news.
+        """
+        if not headers.limit or left < self._taught_at:
             return False
+        self._taught_at = min(left, self._last)
         quota = Quota(headers.limit, headers.interval_seconds or self.quota.seconds)
         changed, self.quota = quota != self.quota, quota
+        if changed:
+            self.others.forget()
         return changed
 
     def seed(self, headers: QuotaHeaders, now: float, started: float) -> None:
         """Take into account what a predecessor, unknown to us, may have sent in this window.
 
-        In    the first reply's headers. What the window has lost beyond our own single request is booked
-              as sent just now, the worst case. Without a count the window before `started` is taken as
-              used up.
+        In    the first reply's headers. Without a count, the window before `started` is taken as used up.
         """
         self.learn(headers)
         if headers.remaining is None:
-            self._predecessor = (self.quota.requests, started)
+            self._unknown_until = started + self.quota.seconds + self.margin.seconds
         else:
-            self._predecessor = (max(0, self.quota.requests - headers.remaining - 1), now)
+            self.others.begin(self.quota.requests - headers.remaining - 1, now, self.quota.seconds)
 
-    @property
-    def predecessor(self) -> int:
-        """How many requests others had sent in the window that the first reply told of."""
-        return self._predecessor[0]
-
-
-class InFlightCap:
-    """How many batches may be in flight at once.
-
-    The first goes alone: what is wrong with every row shows then, before a second request is spent.
-    At a fixed rate the number in flight finds itself (rate x latency). The cap is for a server that slows
-    down or pushes back: it halves then, and comes back one by one. While it binds it is raised by half, and
-    kept there only if more got through: beyond that point requests merely queue up at the other end.
-    """
-
-    _RAISE, _SHRINK = 1.5, 0.5
-    _WORTH_IT = 1.1  # times the former throughput
-    _HOLD_SECONDS = 30.0
-
-    def __init__(self, start: int, maximum: int) -> None:
-        self.maximum = maximum
-        self._start = float(min(start, maximum))
-        self._limit = 1.0
-        self._opened = False
-        self._pushed_back = False
-        self._shrunk_at = float("-inf")
-        self._hold_until = float("-inf")
-        self._former: tuple[float, float] | None = None  # limit and throughput before the last raise
-        self._begin(0.0)
-
-    @property
-    def limit(self) -> int:
-        return int(self._limit)
-
-    def open(self) -> None:
-        """A batch was answered well."""
-        if not self._opened:
-            self._opened, self._limit = True, max(self._limit, self._start)
-
-    def replied(self, now: float, in_flight: int) -> None:
-        """An answer came, with `in_flight` requests out (itself included)."""
-        if not self._opened:
+    def answered(self, headers: QuotaHeaders, left: float, now: float) -> None:
+        """A reply to a request that left at `left`: what it tells of the window as it arrived."""
+        if left > self._refused_at:
+            self._refusals = 0
+        window = self.quota.seconds
+        if headers.remaining is None or headers.limit != self.quota.requests or left < self._horizon + window:
             return
-        if not self._replies:
-            self._since = now
-        self._replies += 1
-        self._binding += in_flight >= self.limit
-        if self._pushed_back:
-            self._limit = min(float(self.maximum), self._limit + (in_flight >= self.limit) / self._limit)
-        elif self._replies > self.limit and now > self._since:
-            self._judge(now, (self._replies - 1) / (now - self._since))
-            self._begin(now)
+        ours = self.count(left, window)
+        self.others.seen(self.quota.requests - headers.remaining - ours, now, window)
+        is_bound = ours >= self.quota.requests - 1 - self.quota.per_second * self.margin.seconds
+        self.margin.seen(now, headers.remaining, window, is_bound=is_bound)
 
-    def overloaded(self, now: float, sent_at: float) -> None:
-        """The server pushed back. Requests that left before the last shrinking say nothing new."""
-        self._pushed_back = True
-        if sent_at >= self._shrunk_at:
-            self._limit = max(1.0, self._limit * self._SHRINK)
-            self._shrunk_at = now
+    def refused(self, left: float, now: float) -> float:
+        """The window was full when a request of ours arrived: for how long nobody should send.
 
-    def _begin(self, now: float) -> None:
-        self._replies, self._binding, self._since = 0, 0, now
-
-    def _judge(self, now: float, throughput: float) -> None:
-        if self._former and throughput < self._WORTH_IT * self._former[1]:
-            self._limit, self._former = self._former[0], None
-            self._hold_until = now + self._HOLD_SECONDS
-        elif self._binding * 2 > self._replies and now >= self._hold_until:
-            self._former = (self._limit, throughput)
-            self._limit = min(float(self.maximum), self._limit * self._RAISE)
-        else:
-            self._former = None
+        A moment, since it slides; ever longer where that was not enough: it may be fuller than we know.
+        """
+        self._refusals += 1
+        self._refused_at = left
+        window = self.quota.seconds
+        ours = self.count(left, window)
+        spare = self.quota.requests - ours
+        if spare > Others.UNCERTAIN:
+            self.others.fill(spare, now)
+        elif spare >= 0 and self._refusals == 1:  # less than none: the quota is not what it was
+            self.margin.overrun(now)
+        return min(window, window / 100 * 4.0 ** (self._refusals - 1))

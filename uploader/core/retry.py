@@ -39,6 +39,7 @@ class History:
     conflicts: int = 0
     probed: bool = False  #: a question was answered since the last attempt: the server is there
     failing_since: float | None = None  #: when the first of the failures in a row was seen
+    silent: bool = False  #: the last answer was sound, and said nothing of what is left
 
     def after(self, verdict: Verdict, successes: int) -> "History":
         """An attempt counts only if another request has succeeded since this batch's last one."""
@@ -49,6 +50,7 @@ class History:
             failures=self.failures + retried,
             successes_seen=successes if retried else self.successes_seen,
             conflicts=self.conflicts + verdict.conflict,
+            silent=verdict.silent,
         )
 
     def of_half(self) -> "History":

@@ -54,6 +54,7 @@ class Summary:
             "held_back": tallies.held_back,
             "records_per_upsert": round(tallies.records_per_upsert, 2),
             "batches": dict(sorted(tallies.batches.items())),
+            "pauses": dict(sorted(tallies.pauses.items())),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "state": self.state,
             "reason": self.reason,

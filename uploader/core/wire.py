@@ -36,6 +36,7 @@ class Paths:
     read: str
     properties: str
     account: str
+    usage: str
     token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # the same in all versions  # noqa: S105
 
 
@@ -48,7 +49,8 @@ def paths(version: str, object_type: str) -> Paths:
         properties=f"/crm/v3/properties/{object_type}"
         if version == "v3"
         else f"/crm/properties/{version}/{object_type}",
-        account="/account-info/v3/details" if version == "v3" else f"/account-info/{version}/details",
+        account=f"/account-info/{version}/details",
+        usage=f"/account-info/{version}/api-usage/daily/private-apps",
     )
 
 
@@ -111,6 +113,15 @@ class QuotaHeaders:
     interval_seconds: float | None = None  #: the window
     daily: int | None = None
     daily_remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the usage endpoint says of the account's day."""
+
+    limit: int
+    used: int
+    resets_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +241,20 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         faults=_faults(message, value.get("errors")),
         body=value,
     )
+
+
+def decode_usage(body: Mapping[str, object]) -> Usage | None:
+    """The day's entry; None where there is none that makes sense."""
+    results = body.get("results")
+    for entry in results if isinstance(results, list) else []:
+        if isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED:
+            limit, used = _count(entry.get("usageLimit")), _count(entry.get("currentUsage"))
+            if limit:
+                return Usage(limit, used, _datetime(_text(entry.get("resetsAt"))))
+    return None
+
+
+_FETCHED = frozenset({"SUCCESS", "CACHED"})
 
 
 def whole_error(reply: Reply) -> ErrorObject:
@@ -354,12 +379,20 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def _moment(text: str) -> float | None:
+def _datetime(text: str) -> datetime | None:
     """A timestamp with a zone; the fraction may be missing. None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, OverflowError):
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _moment(text: str) -> float | None:
+    moment = _datetime(text)
+    try:
+        return moment.timestamp() if moment else None
+    except OverflowError:
         return None
 
 

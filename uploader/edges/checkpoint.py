@@ -411,13 +411,14 @@ _COUNTS = (
     *("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases"),
     *("upserts", "sent", "held_back"),
 )
-_BATCH = "batches."
+_BATCH, _PAUSE = "batches.", "pauses."
 
 
 def _named(tallies: Tallies) -> list[tuple[str, int]]:
     counts = [(name, getattr(tallies, name)) for name in _COUNTS]
     counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
-    return counts + [(_BATCH + status, count) for status, count in tallies.batches.items()]
+    counts += [(_BATCH + status, count) for status, count in tallies.batches.items()]
+    return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
 
 
 def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
@@ -425,7 +426,10 @@ def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
     for name in _COUNTS:
         setattr(tallies, name, named.get(name, 0))
     tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
-    tallies.batches = {
-        name.removeprefix(_BATCH): count for name, count in named.items() if name.startswith(_BATCH)
-    }
+    tallies.batches = _under(_BATCH, named)
+    tallies.pauses = _under(_PAUSE, named)
     return tallies
+
+
+def _under(prefix: str, named: Mapping[str, int]) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in named.items() if name.startswith(prefix)}

@@ -212,7 +212,7 @@ class Account:
         if isinstance(ids, Answer):
             return ids
         id_property = document.get("idProperty") or ""
-        if id_property and id_property not in self._catalogue.unique:
+        if id_property and (not isinstance(id_property, str) or id_property not in self._catalogue.unique):
             return answers.non_unique_property(str(id_property))
         archived = visit.request.query.get("archived") == "true"
         found = {key: self._find(id_property, key, archived=archived) for key in ids}

@@ -26,11 +26,13 @@ def build_app(hub: Hub) -> web.Application:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
-        now = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
         if asked.path.startswith(PREFIX):
-            reply = control(hub, asked, now)
+            reply = control(hub, asked, clock())
             return _whole(reply) if isinstance(reply, Reply) else await _stream(request, reply)
-        reply = hub.handle(asked, now)
+        if seconds := hub.way_seconds():
+            await asyncio.sleep(seconds)
+        reply = hub.handle(asked, clock())
         try:
             return await _carry_out(request, reply)
         finally:

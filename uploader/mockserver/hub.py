@@ -56,9 +56,9 @@ class Hub:
         seed = self.settings.seed
         in_flight = self.statistics.in_flight
         # Separate streams, so that the roll of a fault never shifts a latency.
-        self._latency_random, self._fault_random, self._id_random, order = (
+        self._latency_random, self._fault_random, self._id_random, order, self._way_random = (
             Random(f"{seed} {purpose}")  # noqa: S311
-            for purpose in ("latency", "faults", "ids", "order")
+            for purpose in ("latency", "faults", "ids", "order", "way")
         )
         # Replies still on their way when an account is reset will end under the new one.
         self.statistics = Statistics(in_flight)
@@ -81,6 +81,10 @@ class Hub:
 
     def change_quota(self, quota: Quota | None) -> None:
         self.quota = quota
+
+    def way_seconds(self) -> float:
+        """How long the next request has been on its way when it is handed to `handle`."""
+        return self.scenario.rules.arrival_jitter_seconds * self._way_random.random()
 
     def handle(self, request: Request, now: float) -> Reply:
         """The transport calls `ended` once this reply is sent."""
@@ -212,7 +216,7 @@ class Hub:
         headers = {"Content-Type": mishaps.content_type(mishap, usual_type), **answer.headers}
         if not answer.headers.get("Content-Type"):  # the edge's own pages know nothing of HubSpot's headers
             headers["x-hubspot-correlation-id"] = visit.correlation_id
-            headers |= self._rate_headers(visit)
+            headers |= self._rate_headers(visit, answer.status)
         if visit.struck.rules.gzip and body and "gzip" in visit.request.headers.get("accept-encoding", ""):
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
@@ -227,9 +231,11 @@ class Hub:
             drip_seconds=drip_seconds,
         )
 
-    def _rate_headers(self, visit: Visit) -> Mapping[str, str]:
+    def _rate_headers(self, visit: Visit, status: int) -> Mapping[str, str]:
         rules, window = visit.struck.rules, self._windows.get(bearer(visit.request))
         if not rules.rate_headers or window is None or visit.route.is_token:
+            return {}
+        if status == 429 and not rules.headers_on_429:
             return {}
         headers: dict[str, str] = {}
         if self.quota is not None:

@@ -32,7 +32,9 @@ class Rules:
     option_text_bytes: int = 0  #: least length of an INVALID_OPTION message, options made up to fill it
     scope_error_shape: Literal["errors", "context"] = "errors"  #: where a 403 names its scopes
     rate_headers: bool = True  #: any X-HubSpot-RateLimit header at all
+    headers_on_429: bool = True  #: whether a refused request gets them, too: nobody says
     daily_headers: bool = True  #: absent for OAuth apps
+    arrival_jitter_seconds: float = 0.0  #: requests take up to so long on their way here
     retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
     refused_calls_count: bool = False  #: do 429 answers use up the window
     gzip: bool = False  #: compress for clients that accept it; off, as it costs more than all the rest

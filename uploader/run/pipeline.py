@@ -114,7 +114,7 @@ class Run(Session):
             on_wire=sender.on_wire,
             per_second=sender.log.slowest.per_second,
             pause=sender.pausing,
-            pause_seconds=max(0.0, sender.paused_until - now),
+            pause_seconds=sender.pause_seconds,
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
@@ -132,6 +132,7 @@ class Run(Session):
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
             self._task(parts.collector.commit_regularly()),
             self._task(self._watch()),
+            self._task(self._follow_the_day()),
         ]
         self.started.set()
         try:

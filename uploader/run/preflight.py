@@ -9,7 +9,7 @@ from uploader.core.mapping import Schema
 from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
-from uploader.core.wire import Paths, Reply, encode_token_info
+from uploader.core.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.edges.hubspot import Call
 from uploader.errors import SettingsError
 from uploader.run.sender import Sender
@@ -34,11 +34,11 @@ class Preflight:
         self,
         sender: Sender,
         paths: Paths,
-        patience_seconds: float,
+        patience_seconds: Callable[[], float],
         patience: Callable[[Verdict], float | None],
         roll: Callable[[], float] = random.random,
     ) -> None:
-        """`patience_seconds` for a server that does not answer well; `patience` as a worker's."""
+        """`patience_seconds` with a server that does not answer well; `patience` as a worker's."""
         self._sender = sender
         self._paths = paths
         self._patience_seconds = patience_seconds
@@ -48,10 +48,12 @@ class Preflight:
         self._left_at = 0.0
 
     async def look(self, id_property: str, token: str) -> Account:
-        """Two requests. StopRun if no request could pass later either."""
+        """A handful of requests. StopRun if none could pass later either."""
         answer = await self._ask(Call("GET", self._paths.account))
         details = answer.body or {}
         portal = details.get("portalId") if answer.ok else await self._ask_token(token)
+        if self._sender.day.remaining is not None:
+            await self.look_at_the_day()
         properties = await self._ask(Call("GET", self._paths.properties))
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
         if schema is not None:
@@ -67,11 +69,19 @@ class Preflight:
 
     async def _ask_token(self, token: str) -> object:
         """The account's id, of a token that may not ask for the account; None where this is refused, too."""
-        call = Call("POST", self._paths.token_info, encode_token_info(token))
-        reply = await self._sender.send(call, on_wire=self._note_wire)
+        reply = await self._ask(
+            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True
+        )
         return (reply.body or {}).get("hubId") if reply.ok else None
 
-    async def _ask(self, call: Call) -> Reply:
+    async def look_at_the_day(self) -> None:
+        """How much of the day is left and when it ends, where the token may ask that."""
+        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True)
+        usage = decode_usage(reply.body) if reply.ok and reply.body else None
+        if usage is not None:
+            self._sender.day.look(usage)
+
+    async def _ask(self, call: Call, *, is_optional: bool = False) -> Reply:
         """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
         failures = 0
         while True:
@@ -82,10 +92,16 @@ class Preflight:
             if reply.status == 403:
                 return reply
             verdict = classify_read(reply)
-            if verdict.action is Action.PAUSE and verdict.cause:
-                self._sender.pause(verdict.cause, verdict.pause_seconds or self._sender.log.quota.seconds)
-            elif verdict.cause in LONG_PAUSES and (seconds := self._patience(verdict)) is not None:
-                self._sender.pause(verdict.cause, seconds)
+            if verdict.action is Action.PAUSE:
+                self._sender.pause_for(verdict, self._left_at)
+            elif (
+                verdict.cause in LONG_PAUSES
+                and verdict.cause is not None
+                and (seconds := self._patience(verdict)) is not None
+            ):
+                self._sender.pause(verdict.cause, seconds, self._left_at)
+            elif is_optional and verdict.action is not Action.RETRY:
+                return reply
             elif verdict.action is not Action.RETRY:
                 raise StopRun(verdict.cause or Cause.ADDRESS, f"{call.path}: {verdict.reason}")
             failures += 1
@@ -99,7 +115,7 @@ class Preflight:
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since
-        if since is not None and self._clock() + seconds - since > self._patience_seconds:
+        if since is not None and self._clock() + seconds - since > self._patience_seconds():
             raise StopRun(Cause.OUTAGE, self._sender.last_failure)
         await asyncio.sleep(seconds)
 

@@ -7,20 +7,42 @@ log decides; aiolimiter only smooths what the log allows.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from aiolimiter import AsyncLimiter
 
+from uploader.core.day import Day
+from uploader.core.inflight import InFlightCap
 from uploader.core.model import Tallies
-from uploader.core.outcome import Cause
-from uploader.core.pacing import InFlightCap, SendLog
+from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
+from uploader.core.pacing import SendLog
 from uploader.core.wire import Reply
 from uploader.edges.hubspot import Call, Transport
 
 _LOG = logging.getLogger("uploader")
-#: How many may leave back to back where the log allows it: enough to make up for late timers.
-_SMOOTH_BURST = 4
+#: How many may leave back to back where the log allows it: enough to make up for late timers. And how much
+#: faster than the quota they may leave where there is something to make up for.
+_SMOOTH_BURST, _CATCH_UP = 4, 1.05
 #: Codes of a server that is pushed too hard (and 0: no answer in time).
 _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
+#: Refusals of a server that is there and knows us.
+_THERE = frozenset({423, 429, 477})
+#: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
+_LOOK_SECONDS = 60.0
+#: A pause the server names no end of.
+_DEFAULT_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Pause:
+    """Nobody sends until either clock says that it is over."""
+
+    cause: Cause
+    began: float
+    until: float
+    wall_until: datetime
+    is_over: bool = False  #: and somebody has gone on since
 
 
 class Sender:
@@ -33,12 +55,17 @@ class Sender:
         cap: InFlightCap,
         tallies: Tallies,
         clock: Callable[[], float],
+        *,
+        day: Day | None = None,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        day_is_spent: Callable[[], float] = lambda: _LOOK_SECONDS,
     ) -> None:
+        """`day_is_spent`: how long to wait for the next one; it may raise StopRun instead."""
         self.log = log
         self.cap = cap
+        self.day = day or Day()
         self.on_wire = 0
-        self.paused_until = float("-inf")
-        self.pause_cause: Cause | None = None
+        self.pause_under_way: Pause | None = None
         self.successes = 0  #: replies that settled something
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self.ever_answered = False
@@ -46,9 +73,12 @@ class Sender:
         self.tallies = tallies
         self._transport = transport
         self._clock = clock
+        self._wall_clock = wall_clock
+        self._day_is_spent = day_is_spent
         self._started = clock()
         self._turn = asyncio.Lock()
         self._alone = True  # until a first reply has told what a predecessor used up
+        self._burst_seconds = 0.0  # what the last 429 of the window asks for, by our own log
         self._smooth = self._smoother()
 
     async def send(self, call: Call, *, on_wire: Callable[[bool], None] = lambda _: None) -> Reply:
@@ -59,12 +89,48 @@ class Sender:
                 return await self._exchange(call, noted, on_wire)
         return await self._exchange(call, noted, on_wire)
 
-    def pause(self, cause: Cause, seconds: float) -> None:
-        """Nobody sends for a while. A pause under way is made longer, never shorter."""
-        until = self._clock() + seconds
-        if until > self.paused_until:
+    # --- pauses ---
+
+    def pause(self, cause: Cause, seconds: float | None, left_at: float) -> None:
+        """Nobody sends for a while: one pause for all who are answered so.
+
+        A request that left before the pause under way (or the last one) began says nothing new, unless it
+        asks for longer than a moment. A pause is made longer, never shorter.
+        """
+        now, last = self._clock(), self.pause_under_way
+        if seconds is None:
+            seconds = self._burst_seconds if cause is Cause.BURST else _DEFAULT_SECONDS
+        if last is not None and left_at <= last.began and cause not in LONG_PAUSES:
+            return
+        if last is not None and now + seconds <= last.until:
+            return
+        if last is None or now >= last.until or cause is not last.cause:
+            self.tallies.pauses[cause] = self.tallies.pauses.get(cause, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
-            self.paused_until, self.pause_cause = until, cause
+        self.pause_under_way = Pause(
+            cause, now, now + seconds, self._wall_clock() + timedelta(seconds=seconds)
+        )
+
+    def pause_for(self, verdict: Verdict, left_at: float) -> None:
+        """The pause that a reply asks for."""
+        assert verdict.cause is not None
+        self.pause(verdict.cause, verdict.pause_seconds, left_at)
+
+    @property
+    def pause_seconds(self) -> float:
+        """What is left of the pause under way."""
+        pause = self.pause_under_way
+        if pause is None:
+            return 0.0
+        by_wall = (pause.wall_until - self._wall_clock()).total_seconds()
+        return max(0.0, min(pause.until - self._clock(), by_wall))
+
+    @property
+    def pausing(self) -> Cause | None:
+        """Why nobody sends now, if so."""
+        return self.pause_under_way.cause if self.pause_under_way and self.pause_seconds > 0 else None
+
+    # --- how the server does ---
 
     def succeeded(self) -> None:
         """A reply settled something: the server is there and works."""
@@ -73,60 +139,86 @@ class Sender:
 
     def failed(self, reason: str, sent_at: float) -> None:
         """A request brought nothing, through no fault of its records."""
-        self.last_failure = reason
+        self.last_failure = without_addresses(reason)
         if self.failing_since is None:
             self.failing_since = sent_at
 
-    @property
-    def pausing(self) -> Cause | None:
-        """Why nobody sends now, if so."""
-        return self.pause_cause if self._clock() < self.paused_until else None
+    # --- one request ---
 
     async def _permit(self) -> float:
         """Wait until one more may leave; when it was noted as leaving comes back."""
         await self._smooth.acquire()
         while True:
             now = self._clock()
-            wait = max(self.log.wait_seconds(now), self.paused_until - now)
+            wait = self.pause_seconds or self._wait_for_the_day() or self.log.wait_seconds(now)
             if wait <= 0:
                 self.log.note(now)
                 return now
-            await asyncio.sleep(wait)
+            await asyncio.sleep(min(wait, _LOOK_SECONDS))
+
+    def _wait_for_the_day(self) -> float:
+        """Seconds to wait where the day's quota is spent, but for what others are to have."""
+        pause = self.pause_under_way
+        if pause is not None and pause.cause is Cause.DAILY and not pause.is_over:
+            pause.is_over = True
+            self.day.begin()  # what was left of the day that has ended says nothing of this one
+        if not self.day.is_spent(self.on_wire):
+            return 0.0
+        self.pause(Cause.DAILY, self._day_is_spent(), self._clock())
+        return self.pause_seconds
 
     async def _exchange(self, call: Call, noted: float, on_wire: Callable[[bool], None]) -> Reply:
-        sent_at = self._clock()
+        sent_at = left_at = self._clock()
         self.on_wire += 1
         self.tallies.requests += 1
         on_wire(True)
+
+        departures = 0
+
+        def left() -> None:
+            nonlocal left_at, departures
+            departures += 1
+            if departures == 1:
+                # A new connection takes its time: what counts is when the request went out.
+                left_at = self.log.move(noted, self._clock())
+            else:
+                # aiohttp sends a GET again by itself where an idle connection turns out to be closed.
+                self.log.note(self._clock())
+                self.tallies.requests += 1
+
         try:
-            # A new connection takes its time: what counts is when the request went out.
-            reply = await self._transport.send(call, lambda: self.log.move(noted, self._clock()))
+            reply = await self._transport.send(call, left)
         finally:
             on_wire(False)
             in_flight, self.on_wire = self.on_wire, self.on_wire - 1
-        self._learn(reply, sent_at, in_flight)
+        self._learn(reply, sent_at, left_at, in_flight)
         return reply
 
-    def _learn(self, reply: Reply, sent_at: float, in_flight: int) -> None:
+    def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
         now = self._clock()
-        if reply.status == 429:
-            self.tallies.throttled += 1
         if reply.status in _OVERLOADED and reply.maybe_applied:
             self.cap.overloaded(now, sent_at)
         else:
-            self.cap.replied(now, in_flight)
+            self.cap.replied(now, in_flight, now - sent_at)
+        self.day.learn(reply.quota)
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)
             self._alone = False
             self._smooth = self._smoother()
-            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.predecessor)
-        elif self.log.learn(reply.quota):
+            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.others.requests)
+        elif self.log.learn(reply.quota, left_at):
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
-        if reply.ok and reply.readable:
+        if reply.status == 429:
+            self.tallies.throttled += 1
+            if self.pause_under_way is None or left_at > self.pause_under_way.began:
+                self._burst_seconds = self.log.refused(left_at, now)
+        else:
+            self.log.answered(reply.quota, left_at, now)
+        if reply.readable and (reply.ok or reply.status in _THERE):
             self.ever_answered = True
 
     def _smoother(self) -> AsyncLimiter:
-        rate = self.log.slowest.per_second
-        burst = min(_SMOOTH_BURST, self.log.slowest.requests)
-        return AsyncLimiter(burst, burst / rate)
+        slowest = self.log.slowest
+        burst = min(_SMOOTH_BURST, slowest.requests)
+        return AsyncLimiter(burst, burst / (slowest.per_second * _CATCH_UP))

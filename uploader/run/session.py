@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from uploader.core.calendar import seconds_to_midnight
+from uploader.core.calendar import next_midnight
+from uploader.core.day import Day
+from uploader.core.inflight import InFlightCap
 from uploader.core.model import Tallies
-from uploader.core.outcome import LONG_PAUSES, Cause, Verdict
-from uploader.core.pacing import InFlightCap, SendLog
+from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
+from uploader.core.pacing import SendLog
 from uploader.core.wire import MAX_INPUTS, Paths, paths
 from uploader.edges.background import Background, Offload
 from uploader.edges.hubspot import HubSpot, Transport
@@ -24,14 +26,12 @@ from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 from uploader.settings import OnLongPause, Settings
 
-#: Kept between two sends that are a window apart, for what they may gain on each other on the way.
-JITTER_MARGIN_SECONDS = 0.1
 #: Batches under way at the start; `InFlightCap` finds the rest.
 _START_IN_FLIGHT = 32
-_WATCH_SECONDS = 0.2
-#: Past the reset itself, since clocks differ.
-_RESET_GRACE_SECONDS = 5.0
-_DAY_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 86_400.0, 900.0, 60.0
+_WATCH_SECONDS, _DAY_LOOK_SECONDS = 0.2, 5.0
+#: Past the reset itself, since clocks differ; and how much they may.
+_RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 60.0
+_DAY_SECONDS = 86_400.0
 #: How often what has no known end is asked for.
 _MIGRATION_SECONDS = 3_600.0
 
@@ -46,7 +46,6 @@ class Seams:
     offload: Callable[[str], Offload] = Background
     roll: Callable[[], float] = random.random
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    jitter_margin_seconds: float = JITTER_MARGIN_SECONDS
     batch_records: int = MAX_INPUTS
 
 
@@ -80,24 +79,31 @@ class Session:
     # --- before the first request that counts ---
 
     def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
-        log = SendLog(self.settings.rate, self.seams.jitter_margin_seconds)
-        cap = InFlightCap(_START_IN_FLIGHT, self.settings.max_in_flight)
-        self.sender = Sender(transport, log, cap, tallies, self._clock)
+        settings = self.settings
+        self.sender = Sender(
+            transport,
+            SendLog(settings.rate, share=settings.share),
+            InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
+            tallies,
+            self._clock,
+            day=Day(settings.daily_reserve),
+            wall_clock=self.seams.wall_clock,
+            day_is_spent=self._day_is_spent,
+        )
 
     async def _look(self) -> Account:
-        assert self.sender is not None
-        settings = self.settings
-        preflight = Preflight(
-            self.sender, self.paths, settings.first_contact_seconds, self._patience, self.seams.roll
-        )
-        self.account = await preflight.look(settings.id_property, settings.token)
+        self.account = await self._preflight().look(self.settings.id_property, self.settings.token)
         return self.account
+
+    def _preflight(self) -> Preflight:
+        assert self.sender is not None
+        return Preflight(self.sender, self.paths, self._outage_seconds, self._patience, self.seams.roll)
 
     # --- ending early ---
 
     def _end(self, cause: Cause, reason: str) -> None:
         if self._halt is None:
-            self._halt = (cause, reason)
+            self._halt = (cause, without_addresses(reason))
         self._halted.set()
 
     def _reason(self) -> str:
@@ -135,16 +141,24 @@ class Session:
 
     async def _watch(self) -> None:
         """Stop the run when nothing succeeds for long."""
-        sender, settings = self.sender, self.settings
+        sender = self.sender
         assert sender is not None
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            limit = settings.outage_seconds if sender.ever_answered else settings.first_contact_seconds
+            limit = self._outage_seconds()
             if sender.pausing in LONG_PAUSES:
                 sender.failing_since = None  # a straggler's failure says nothing of what comes after
             since = sender.failing_since
             if since is not None and self._clock() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
+
+    def _outage_seconds(self) -> float:
+        """How long nothing may succeed."""
+        assert self.sender is not None
+        settings = self.settings
+        return settings.outage_seconds if self.sender.ever_answered else settings.first_contact_seconds
+
+    # --- the day ---
 
     def _patience(self, verdict: Verdict) -> float | None:
         """How long to wait for what ends by itself; None where the user would rather stop."""
@@ -155,8 +169,49 @@ class Session:
             return verdict.pause_seconds
         if cause is Cause.MIGRATION or self.account is None:
             return _MIGRATION_SECONDS
-        account = self.account
-        rest = seconds_to_midnight(self.seams.wall_clock(), account.time_zone, account.utc_offset_seconds)
-        if rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
-            return _ASK_AGAIN_SECONDS  # by our clock it is past midnight; by theirs not yet
-        return min(rest + _RESET_GRACE_SECONDS, math.inf if account.time_zone else _MIGRATION_SECONDS)
+        return self._seconds_to_reset()
+
+    def _day_is_spent(self) -> float:
+        """The requests we may send today are used up: wait for the next day, or stop."""
+        if self.settings.on_long_pause is OnLongPause.STOP:
+            raise StopRun(Cause.DAILY, self._day_text())
+        return self._seconds_to_reset()
+
+    def _day_text(self) -> str:
+        assert self.sender is not None
+        day = self.sender.day
+        reserved = day.reserve.of(day.limit)
+        kept = f"all but the {reserved:,} kept for other apps" if reserved else "all"
+        return f"{kept} of {day.limit or 0:,} requests are used today"
+
+    def next_reset(self) -> datetime:
+        """When the account's day ends, as far as anybody has said."""
+        assert self.sender is not None
+        now, resets_at = self.seams.wall_clock(), self.sender.day.resets_at
+        if resets_at is not None and resets_at > now:
+            return resets_at
+        account = self.account or Account()
+        return next_midnight(now, account.time_zone, account.utc_offset_seconds)
+
+    def _seconds_to_reset(self) -> float:
+        assert self.sender is not None
+        now, resets_at = self.seams.wall_clock(), self.sender.day.resets_at
+        if resets_at is not None and 0 <= (now - resets_at).total_seconds() < _CLOCKS_DIFFER_SECONDS:
+            return _ASK_AGAIN_SECONDS  # by our clock the day is over; by theirs not yet
+        rest = (self.next_reset() - now).total_seconds()
+        if resets_at is None and rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
+            return _ASK_AGAIN_SECONDS
+        has_zone = resets_at is not None or (self.account is not None and self.account.time_zone)
+        return min(rest + _RESET_GRACE_SECONDS, math.inf if has_zone else _MIGRATION_SECONDS)
+
+    async def _follow_the_day(self) -> None:
+        """Ask anew when a day has ended, so that the end of the next is known. Until cancelled."""
+        sender = self.sender
+        assert sender is not None
+        while True:
+            await asyncio.sleep(_DAY_LOOK_SECONDS)
+            day = sender.day
+            is_over = day.resets_at is not None and day.resets_at < self.seams.wall_clock()
+            if is_over and sender.pausing is None and day.remaining is not None:
+                day.resets_at = None
+                await self._preflight().look_at_the_day()

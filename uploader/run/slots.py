@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from uploader.core.pacing import InFlightCap
+from uploader.core.inflight import InFlightCap
 
 
 class Slots:

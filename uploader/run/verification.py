@@ -200,9 +200,9 @@ class Verification(Session):
                 seconds = self._patience(verdict)
                 if seconds is None:
                     raise StopRun(verdict.cause, verdict.reason)
-                sender.pause(verdict.cause, seconds)
-            elif verdict.action is Action.PAUSE and verdict.cause:
-                sender.pause(verdict.cause, verdict.pause_seconds or sender.log.quota.seconds)
+                sender.pause(verdict.cause, seconds, sent_at)
+            elif verdict.action is Action.PAUSE:
+                sender.pause_for(verdict, sent_at)
             else:
                 failures += 1
                 sender.failed(verdict.reason, sent_at)

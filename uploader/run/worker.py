@@ -23,11 +23,9 @@ from uploader.run.stop import StopRun
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
 _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
-#: A pause the server names no end of: the window of a burst 429.
-_BURST_SECONDS = 10.0
 #: Open rows up to which the end of a job counts as its tail, and how long a record is tried there with
-#: nothing to compare it to: longer than most outages.
-_TAIL_RECORDS, _TAIL_SECONDS = wire.MAX_INPUTS, 300.0
+#: nothing to compare it to: longer than most outages; less where the server answers, and leaves it out.
+_TAIL_RECORDS, _TAIL_SECONDS, _TAIL_SILENT_SECONDS = wire.MAX_INPUTS, 300.0, 30.0
 
 
 @dataclass(slots=True)
@@ -198,7 +196,7 @@ class Worker:
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
             self._sender.succeeded()
-            self._sender.cap.open()
+            self._sender.cap.open(self._sender.log.slowest.per_second)
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, self._left_at)
 
@@ -208,12 +206,11 @@ class Worker:
         seconds = self._patience(verdict)
         if seconds is None:
             raise StopRun(verdict.cause, verdict.reason)
-        self._sender.pause(verdict.cause, seconds)
+        self._sender.pause(verdict.cause, seconds, self._left_at)
 
     def _pause(self, verdict: Verdict) -> None:
-        if verdict.action is Action.PAUSE and verdict.cause:
-            default = self._sender.log.quota.seconds if verdict.cause is Cause.BURST else _BURST_SECONDS
-            self._sender.pause(verdict.cause, verdict.pause_seconds or default)
+        if verdict.action is Action.PAUSE:
+            self._sender.pause_for(verdict, self._left_at)
 
     async def _probe(self, rest: Piece) -> Piece:
         """Ask whether the server is there, when no batch has passed since this one last failed.
@@ -238,7 +235,8 @@ class Worker:
         since = rest.history.failing_since
         is_tail = self._feed.exhausted and self._feed.batcher.open_records <= _TAIL_RECORDS
         is_lone = len(rest.records) == 1 and rest.history.probed
-        return is_tail and is_lone and since is not None and self._clock() - since > _TAIL_SECONDS
+        patience = _TAIL_SILENT_SECONDS if rest.history.silent else _TAIL_SECONDS
+        return is_tail and is_lone and since is not None and self._clock() - since > patience
 
     # --- the books ---
 

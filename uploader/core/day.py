@@ -1,0 +1,60 @@
+"""The account's day: how many requests are left of it, and when it ends. All private apps share it.
+
+From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from uploader.core.wire import QuotaHeaders, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What is left to other apps of a day: a number of requests, or a share of the quota."""
+
+    count: int = 0
+    share: float = 0.0
+
+    def of(self, limit: int | None) -> int:
+        return self.count or int(self.share * (limit or 0))
+
+    def __str__(self) -> str:
+        return f"{self.share:.4g}" if self.share else str(self.count)
+
+
+@dataclass(slots=True)
+class Day:
+    """As far as it is known: OAuth apps have no daily quota, and no header speaks of one."""
+
+    reserve: Reserve = Reserve()
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: datetime | None = None
+
+    @property
+    def left(self) -> int | None:
+        """Requests that we may still send today; None where nobody says."""
+        if self.remaining is None:
+            return None
+        return max(0, self.remaining - self.reserve.of(self.limit))
+
+    def learn(self, headers: QuotaHeaders) -> None:
+        if headers.daily:
+            self.limit = headers.daily
+        if headers.daily_remaining is not None:
+            self.remaining = headers.daily_remaining
+
+    def look(self, usage: Usage) -> None:
+        """Take over what the usage endpoint says."""
+        self.limit = usage.limit
+        self.remaining = max(0, usage.limit - usage.used)
+        self.resets_at = usage.resets_at
+
+    def is_spent(self, on_wire: int) -> bool:
+        """Whether the requests on the wire may use up what is left."""
+        return self.left is not None and self.left <= on_wire
+
+    def begin(self) -> None:
+        """A new day: what is left of it the next reply tells."""
+        self.remaining = None
