@@ -7,7 +7,7 @@ were rejected, invalid or skipped (abandoned and pending ones may or may not be 
 import asyncio
 import csv
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,9 +57,18 @@ class Job:
         return Settings(sources=(str(self.source),), token="test-token", **{**self.options, **options})
 
     async def run(
-        self, *, stop_after: float | None = None, again_after: float | None = None, **options: object
+        self,
+        *,
+        stop_after: float | None = None,
+        again_after: float | None = None,
+        on_start: Callable[[Run], object] | None = None,
+        on_tick: Callable[[Run], object] | None = None,
+        **options: object,
     ) -> Summary:
-        """One invocation on the running loop, interrupted after so many seconds if asked."""
+        """One invocation on the running loop, interrupted after so many seconds if asked.
+
+        `on_start` is told when rows begin to move, `on_tick` twice a second from then on.
+        """
         transport = self.transport = HubTransport(self.hub)
         seams = Seams(
             transport=lambda _: transport,
@@ -73,7 +82,11 @@ class Job:
         for after in (stop_after, again_after):
             if after is not None:
                 asyncio.get_running_loop().call_later(after, run.stop, 2)
-        return await run.run()
+        watcher = asyncio.ensure_future(_watch(run, on_start, on_tick))
+        try:
+            return await run.run()
+        finally:
+            watcher.cancel()
 
     def run_virtual(self, **options: Any) -> Summary:
         """One invocation in a loop of virtual time of its own. The double's clock goes on with each."""
@@ -138,6 +151,15 @@ class Job:
             return list(checkpoint.dead_letters())
         finally:
             checkpoint.close()
+
+
+async def _watch(run: Run, on_start, on_tick) -> None:
+    await run.started.wait()
+    if on_start:
+        on_start(run)
+    while on_tick:
+        on_tick(run)
+        await asyncio.sleep(0.5)
 
 
 def _applied(rows: Rows, fates: Sequence[str], key: str) -> tuple[dict[str, dict[str, str]], set[str]]:

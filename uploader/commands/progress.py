@@ -5,17 +5,22 @@ A terminal that dies must not stop the run: nothing here raises for the sake of 
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections import deque
 from typing import TextIO
 
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome
+from uploader.core.outcome import Cause
+from uploader.core.wire import MAX_INPUTS
 from uploader.run.pipeline import Run, View
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are of the last half minute: long enough to be steady, short enough to follow a change.
 _RATE_SECONDS = 30.0
+#: A time left beyond that is none.
+_AGES_SECONDS = 400 * 86_400.0
 
 
 class Pace:
@@ -23,8 +28,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._views: deque[tuple[float, int, int]] = deque()  # seconds, settled rows, requests
+        self._settled_before: float = math.inf
+        self._steady = (0.0, 0.0)  # rows and requests a second while nothing pauses
 
     def add(self, now: float, view: View) -> None:
+        self._settled_before = min(self._settled_before, view.tallies.settled)
+        if len(self._views) == 1 and view.tallies.settled <= self._settled_before + 2 * MAX_INPUTS:
+            self._views.clear()  # the first batch goes alone: that is no pace yet
         self._views.append((now, view.tallies.settled, view.tallies.requests))
         while len(self._views) > 2 and now - self._views[0][0] > _RATE_SECONDS:
             self._views.popleft()
@@ -38,9 +48,21 @@ class Pace:
         return self._per_second(2)
 
     def seconds_left(self, view: View) -> float | None:
-        """At the present rate; None where the end or the rate is not known."""
+        """At the pace of the last while, pauses included; None where the end or the pace is not known.
+
+        While a pause is under way the pace is that of before.
+        """
         done, rate = share_done(view), self.rows_per_second
-        return view.tallies.settled * (1 - done) / done / rate if done and rate else None
+        if not view.pause and rate:
+            self._steady = (rate, self.requests_per_second)
+        if not done or not self._steady[0]:
+            return None
+        rows = view.tallies.settled * (1 - done) / done
+        seconds = rows / self._steady[0]
+        ahead = view.forecast(math.ceil(seconds * self._steady[1]), self._steady[1])
+        if view.pause is Cause.DAILY:  # the forecast knows of days, and of no other pause
+            return max(ahead, view.pause_seconds + seconds)
+        return ahead + view.pause_seconds
 
     def _per_second(self, column: int) -> float:
         if len(self._views) < 2:
@@ -79,7 +101,7 @@ def line(view: View, pace: Pace) -> str:
     if tallies.throttled or tallies.retries:
         parts.append(f"{tallies.throttled:,} throttled, {tallies.retries:,} retries")
     left = pace.seconds_left(view)
-    if left is not None and not view.pause:
+    if left is not None and left < _AGES_SECONDS:
         parts.append(f"{duration(left)} left")
     return " | ".join(parts)
 

@@ -1,5 +1,10 @@
 """How numbers and summaries read on a terminal. Text in, text out: nothing is printed here."""
 
+from collections.abc import Callable
+from datetime import datetime
+
+from uploader.core.day import Day
+from uploader.core.forecast import Forecast
 from uploader.core.model import Outcome
 from uploader.core.summary import Summary, advice
 from uploader.core.wire import MAX_INPUTS
@@ -49,6 +54,28 @@ def summary_text(summary: Summary) -> str:
             f"{tallies.records_per_upsert:.1f} rows where {MAX_INPUTS} would fit"
         )
     return "\n".join(lines)
+
+
+def forecast_lines(
+    rows: int, ahead: Forecast, day: Day, clock: Callable[[datetime], str], *, waits: bool
+) -> list[str]:
+    """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
+    takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
+    lines = [f"about {rows:,} rows to go: {ahead.requests:,} requests, {takes}"]
+    if day.left is not None:
+        reserved = day.reserve.of(day.limit)
+        spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
+        lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
+    if ahead.pauses_at and ahead.goes_on_at:
+        spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
+        lines.append(f"the day's quota is used up after {ahead.before_pause:,} requests, about {spent_at}:")
+        lines.append(
+            f"it waits until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
+            if waits
+            else f"it stops there (exit 75); the same command goes on after {again_at}, "
+            "--on-long-pause wait by itself"
+        )
+    return lines
 
 
 def ending_text(summary: Summary) -> str:

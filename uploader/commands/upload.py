@@ -13,11 +13,12 @@ import orjson
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.options import PATH, parse_map, talking, talking_settings
 from uploader.commands.progress import say, show
-from uploader.commands.texts import ending_text, summary_text
+from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.model import Outcome
 from uploader.core.summary import Summary
+from uploader.core.wire import MAX_INPUTS
 from uploader.run.pipeline import Run
-from uploader.settings import Settings, parse_failure_limit
+from uploader.settings import OnLongPause, Settings, parse_failure_limit
 
 
 @click.command(short_help="Run the job, or resume it.")
@@ -114,9 +115,21 @@ async def _display(run: Run) -> None:
             f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
             f"checkpoint {run.settings.checkpoint_path}"
         )
+        for line in _forecast(run):
+            say(line)
         await display
     finally:
         display.cancel()
+
+
+def _forecast(run: Run) -> list[str]:
+    view = run.view()
+    if view is None or run.sender is None or run.rows_estimated is None:
+        return []
+    rows = max(0, run.rows_estimated - view.tallies.settled)
+    ahead = run.forecast(-(-rows // MAX_INPUTS))
+    waits = run.settings.on_long_pause is OnLongPause.WAIT
+    return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits)
 
 
 def _report(summary: Summary, settings: Settings, finished_before: str | None, *, as_json: bool) -> None:

@@ -12,6 +12,13 @@ def next_midnight(now: datetime, zone: str, utc_offset_seconds: float) -> dateti
     return midnight.astimezone(UTC)
 
 
+def clock_text(moment: datetime, now: datetime, zone: str, utc_offset_seconds: float) -> str:
+    """A time as it is said in the account's zone, such as `14:32` or `00:12 on Wed 25 Nov`."""
+    local = moment.astimezone(zone_of(zone, utc_offset_seconds))
+    is_today = local.date() == now.astimezone(local.tzinfo).date()
+    return f"{local:%H:%M}" if is_today else f"{local:%H:%M on %a %-d %b}"
+
+
 def zone_of(name: str, utc_offset_seconds: float) -> tzinfo:
     try:
         return ZoneInfo(name)

@@ -31,6 +31,7 @@ class Day:
     limit: int | None = None
     remaining: int | None = None
     resets_at: datetime | None = None
+    taught_at: float = float("-inf")  #: when the request left whose reply was the last to speak of it
 
     @property
     def left(self) -> int | None:
@@ -39,11 +40,12 @@ class Day:
             return None
         return max(0, self.remaining - self.reserve.of(self.limit))
 
-    def learn(self, headers: QuotaHeaders) -> None:
-        if headers.daily:
-            self.limit = headers.daily
-        if headers.daily_remaining is not None:
-            self.remaining = headers.daily_remaining
+    def learn(self, headers: QuotaHeaders, left: float) -> None:
+        """What the reply to a request says that left at `left`; an older one's word is no news."""
+        if headers.daily_remaining is None or left < self.taught_at:
+            return
+        self.limit, self.remaining = headers.daily or self.limit, headers.daily_remaining
+        self.taught_at = left
 
     def look(self, usage: Usage) -> None:
         """Take over what the usage endpoint says."""

@@ -120,6 +120,15 @@ class SendLog:
     def slowest(self) -> Quota:
         return min(self.limits, key=lambda limit: limit.per_second)
 
+    @property
+    def expected_per_second(self) -> float:
+        """What is likely to get through: less than the quota, by the margin and by what others take."""
+        ours, *cap = self.limits
+        others = self.others.requests
+        requests = min(ours.requests, self.quota.requests - others) if others else ours.requests
+        expected = max(1, requests) / (ours.seconds + self.margin.seconds)
+        return min([expected, *(limit.per_second for limit in cap)])
+
     # --- may the next one leave? ---
 
     def wait_seconds(self, now: float) -> float:

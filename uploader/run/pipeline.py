@@ -16,6 +16,7 @@ from uploader.errors import StorageError
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.crew import Crew
+from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
 from uploader.run.producer import QUEUE_SLICES, Producer
@@ -42,6 +43,7 @@ class View:
     failing_seconds: float
     failure: str
     held_back: int
+    forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Run(Session):
     def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
         super().__init__(settings, seams)
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
+        self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self._parts: _Parts | None = None
 
     async def run(self) -> Summary:
@@ -92,6 +95,7 @@ class Run(Session):
             account = await self._until_halted(self._look())
             if account is None:
                 return self._summary(known)
+            self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
             job = open_job(settings, sources, checkpoint, account, stack)
             stack.callback(writer.finish)
             lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
@@ -118,6 +122,7 @@ class Run(Session):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
         )
 
     # --- while rows move ---

@@ -68,5 +68,7 @@ class Producer:
                 records.append(mapped)
             else:
                 unsent.append(mapped)
-        bytes_read = sum(source.bytes_read() for source in self._sources[: source + 1])
+        before = sum(one.size_bytes or 0 for one in self._sources[:source])
+        # A plain source is read ahead, in blocks: what counts is where the slice ends.
+        bytes_read = before + min(self._sources[source].bytes_read(), rows.end.offset)
         return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read)

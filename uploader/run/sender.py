@@ -200,7 +200,7 @@ class Sender:
             self.cap.overloaded(now, sent_at)
         else:
             self.cap.replied(now, in_flight, now - sent_at)
-        self.day.learn(reply.quota)
+        self.day.learn(reply.quota, left_at)
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)
             self._alone = False

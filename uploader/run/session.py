@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from uploader.core.calendar import next_midnight
+from uploader.core.calendar import clock_text, next_midnight
 from uploader.core.day import Day
+from uploader.core.forecast import Forecast, Today, forecast
 from uploader.core.inflight import InFlightCap
 from uploader.core.model import Tallies
 from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
@@ -28,7 +29,7 @@ from uploader.settings import OnLongPause, Settings
 
 #: Batches under way at the start; `InFlightCap` finds the rest.
 _START_IN_FLIGHT = 32
-_WATCH_SECONDS, _DAY_LOOK_SECONDS = 0.2, 5.0
+_WATCH_SECONDS, _DAY_LOOK_SECONDS = 0.2, 1.0
 #: Past the reset itself, since clocks differ; and how much they may.
 _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 60.0
 _DAY_SECONDS = 86_400.0
@@ -107,7 +108,10 @@ class Session:
         self._halted.set()
 
     def _reason(self) -> str:
-        return ": ".join(part for part in self._halt or () if part)
+        reason = ": ".join(part for part in self._halt or () if part)
+        if self._halt and self._halt[0] is Cause.DAILY and self.sender:
+            reason += f"; the account's next day begins at {self.clock_text(self.next_reset())}"
+        return reason
 
     async def _until_halted(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result of `work`, or None where the run was halted first."""
@@ -193,6 +197,12 @@ class Session:
         account = self.account or Account()
         return next_midnight(now, account.time_zone, account.utc_offset_seconds)
 
+    def clock_text(self, moment: datetime) -> str:
+        """A time of the account's own clock, with its zone."""
+        account, now = self.account or Account(), self.seams.wall_clock()
+        zone = account.time_zone or "UTC"
+        return f"{clock_text(moment, now, zone, account.utc_offset_seconds)} ({zone})"
+
     def _seconds_to_reset(self) -> float:
         assert self.sender is not None
         now, resets_at = self.seams.wall_clock(), self.sender.day.resets_at
@@ -204,14 +214,28 @@ class Session:
         has_zone = resets_at is not None or (self.account is not None and self.account.time_zone)
         return min(rest + _RESET_GRACE_SECONDS, math.inf if has_zone else _MIGRATION_SECONDS)
 
+    def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
+        """How long so many more requests take, the account's days included."""
+        assert self.sender is not None
+        day, log = self.sender.day, self.sender.log
+        grant = None if day.limit is None else max(0, day.limit - day.reserve.of(day.limit))
+        account = self.account or Account()
+        return forecast(
+            requests,
+            max(per_second or log.expected_per_second, 1e-3),
+            self.seams.wall_clock(),
+            Today(day.left, grant, day.resets_at),
+            lambda at: next_midnight(at, account.time_zone, account.utc_offset_seconds),
+        )
+
     async def _follow_the_day(self) -> None:
         """Ask anew when a day has ended, so that the end of the next is known. Until cancelled."""
         sender = self.sender
         assert sender is not None
+        day, asked_for = sender.day, None
         while True:
             await asyncio.sleep(_DAY_LOOK_SECONDS)
-            day = sender.day
             is_over = day.resets_at is not None and day.resets_at < self.seams.wall_clock()
-            if is_over and sender.pausing is None and day.remaining is not None:
-                day.resets_at = None
+            if is_over and day.resets_at != asked_for and sender.pausing is None:
+                asked_for = day.resets_at
                 await self._preflight().look_at_the_day()

@@ -1,0 +1,111 @@
+"""The account's day: its end is foreseen, waited for or stopped at, and some of it is left to others."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hub_transport import make_hub
+from jobs import Job, contacts, write_csv
+from virtual_loop import run_virtual
+
+from uploader.commands.upload import _forecast
+from uploader.core.day import Reserve
+from uploader.core.outcome import Cause
+from uploader.settings import OnLongPause
+
+WAIT = {"on_long_pause": OnLongPause.WAIT}
+SHORT_DAY = {"account": {"day_seconds": 60}}
+
+
+def job(tmp_path, rows, daily_quota, **scenario) -> Job:
+    hub = make_hub(daily_quota=daily_quota, latency_seconds=0.1, **scenario)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), hub)
+
+
+def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    told = []
+    summary = run.run_virtual(on_start=lambda one: told.extend(_forecast(one)), **WAIT)
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
+    assert 60 < run._clock < 80
+    assert run.hub.stats()["throttled"] == 0
+    assert re.match(r"about 3[0-4],\d{3} rows to go: 3[0-4]\d requests", told[0])
+    assert "of 200 requests" in told[1]
+    assert "used up after 19" in told[2]
+    assert "it waits until 19:01 (US/Eastern)" in told[3]
+
+
+def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert "next day begins at 19:01 (US/Eastern)" in summary.reason
+    run._clock = 61.0
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] == 0
+
+
+def test_a_reserve_is_left_to_other_apps(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    summary = run.run_virtual(daily_reserve=Reserve(share=0.2))
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert "kept for other apps" in summary.reason
+    assert 155 <= run.hub.stats()["requests"] <= 160
+
+
+def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, rules={"daily_headers": False})
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert run.hub.stats()["throttled"] <= 3
+
+
+def test_several_days_in_a_row(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=100, **SHORT_DAY)
+    summary = run.run_virtual(**WAIT)
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert summary.as_dict()["pauses"]["daily quota used up"] >= 3
+    assert run._clock < 400
+
+
+async def _suspended(run: Job):
+    """A laptop that sleeps while the run waits: its own clock stands still, the wall clock goes on."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+    return await run.run(**WAIT)
+
+
+def test_a_suspended_machine_wakes_right(tmp_path):
+    """At seven in the evening of the account's zone; five hours are to be waited, four and more are slept."""
+    rows = contacts(5_000)
+    run = job(tmp_path, rows, daily_quota=30)
+    wall = run.hub.wall
+    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    clock = run_virtual(_timed(_suspended(run)))
+    assert 600 < clock < 800
+
+
+async def _timed(work) -> float:
+    summary = await work
+    assert summary.exit_code == 0
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=3)])
+def test_the_reset_is_the_one_that_the_usage_endpoint_names(tmp_path, ahead):
+    run = job(tmp_path, contacts(300), daily_quota=1_000)
+    run.clock_ahead_seconds = ahead.total_seconds()
+    seen = []
+    run.run_virtual(on_start=lambda one: seen.append(one.next_reset()))
+    assert seen == [datetime(2026, 1, 1, 5, tzinfo=UTC)]

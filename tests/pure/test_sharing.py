@@ -1,0 +1,117 @@
+"""The margin that finds itself, and who else is there."""
+
+from hypothesis import given, strategies as st
+
+from uploader.core.day import Day, Reserve
+from uploader.core.pacing import Margin, Quota, SendLog
+from uploader.core.sharing import Others
+from uploader.core.wire import QuotaHeaders, decode_usage
+
+WINDOW = 10.0
+
+
+def after_windows(margin: Margin, count: int, *, remaining: int, is_bound: bool = True) -> float:
+    for tenth in range(count * 100 + 1):
+        margin.seen(tenth / 10, remaining, WINDOW, is_bound=is_bound)
+    return margin.seconds
+
+
+def test_the_margin_narrows_while_the_window_is_never_full():
+    assert after_windows(Margin(0.1), 3, remaining=1) < 0.06
+
+
+def test_it_stays_where_the_window_is_full_or_we_are_not_at_the_limit():
+    assert after_windows(Margin(0.1), 3, remaining=0) == 0.1
+    assert after_windows(Margin(0.1), 3, remaining=50, is_bound=False) == 0.1
+
+
+def test_what_was_too_narrow_is_not_tried_again_for_long():
+    margin = Margin(0.1)
+    margin.overrun(0.0)
+    assert margin.seconds == 0.2
+    assert 0.1 < after_windows(margin, 50, remaining=3) <= 0.13 + 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 5), st.booleans()), max_size=100))
+def test_the_margin_stays_within_its_bounds(steps):
+    margin, now = Margin(), 0.0
+    for gap, remaining, is_overrun in steps:
+        now += gap
+        if is_overrun:
+            margin.overrun(now)
+        else:
+            margin.seen(now, remaining, WINDOW, is_bound=True)
+        assert Margin.LEAST <= margin.seconds <= Margin.MOST
+
+
+def test_noise_is_nobody():
+    others = Others()
+    for tick in range(50):
+        others.seen(tick % 5 - 2, tick / 10, WINDOW)
+    assert others.requests == 0
+    assert others.room(190, 188, 5.0) is None
+
+
+def test_who_is_there_is_left_what_they_use_and_a_gap():
+    others = Others()
+    for tick in range(20):
+        others.seen(50, tick / 10, WINDOW)
+    assert 130 <= others.room(190, 139, 2.0) < 140
+
+
+def test_two_who_are_equal_leave_less_of_a_gap_than_one_who_has_more():
+    few, many = Others(), Others()
+    for tick in range(20):
+        few.seen(20, tick / 10, WINDOW)
+        many.seen(95, tick / 10, WINDOW)
+    assert 190 - 20 - few.room(190, 168, 2.0) > 190 - 95 - many.room(190, 94, 2.0)
+
+
+def test_more_is_believed_at_once_and_less_only_when_it_is_seen_again():
+    others = Others()
+    for tick in range(9):
+        others.seen(50, tick / 10, WINDOW)
+    others.seen(90, 1.0, WINDOW)
+    assert others.requests >= 80
+    others.seen(0, 1.1, WINDOW)
+    assert others.requests >= 50
+
+
+def test_a_refusal_with_room_by_our_own_log_is_somebody_elses_doing():
+    log = SendLog()
+    log.learn(QuotaHeaders(limit=10, interval_seconds=10.0))
+    for second in range(4):
+        log.note(float(second))
+    before = log.margin.seconds
+    assert log.refused(3.0, 3.1) < 1
+    assert (log.others.requests, log.margin.seconds) == (6, before)
+
+
+def test_a_refusal_without_room_is_our_own_and_widens_the_margin_once():
+    log = SendLog(Quota(4, 10.0))
+    for second in range(4):
+        log.note(float(second))
+    pauses = [log.refused(3.0, 3.1 + step) for step in range(4)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= 10
+    assert log.margin.seconds == 2 * Margin.START
+
+
+def test_a_day_is_spent_when_only_the_reserve_is_left():
+    day = Day(Reserve(share=0.2))
+    assert not day.is_spent(10_000)
+    day.learn(QuotaHeaders(daily=1_000, daily_remaining=250), 7.0)
+    day.learn(QuotaHeaders(daily=1_000, daily_remaining=260), 6.9)
+    assert (day.left, day.is_spent(49), day.is_spent(50)) == (50, False, True)
+    day.begin()
+    assert day.left is None
+
+
+def test_the_usage_endpoint_is_read_leniently():
+    entry = {"usageLimit": 1_000, "currentUsage": 7, "fetchStatus": "SUCCESS"}
+    usage = decode_usage({"results": [{**entry, "resetsAt": "2025-12-13T05:00:00Z"}]})
+    assert (usage.limit, usage.used, usage.resets_at.hour) == (1_000, 7, 5)
+    assert decode_usage({"results": [entry]}).resets_at is None
+    assert decode_usage({"results": [{**entry, "fetchStatus": "FAILURE"}]}) is None
+    assert decode_usage({"results": "none"}) is None
+    assert decode_usage({}) is None

@@ -1,0 +1,69 @@
+"""How long a number of requests takes: at a rate, and through as many of the account's days as that needs.
+
+In    requests to send, the rate, what is left of the day, what a day grants, when days end.
+Out   a `Forecast`: when it pauses first, and when it ends.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+#: A forecast beyond that is none.
+_MOST_DAYS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What is known of the day, the reserve taken off; None where there is no daily quota."""
+
+    left: int | None = None
+    grant: int | None = None  #: of each following day
+    resets_at: datetime | None = None  #: None: at the next midnight
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    requests: int
+    before_pause: int  #: of them, before the first pause
+    pauses_at: datetime | None  #: the first time that a day's quota is used up
+    goes_on_at: datetime | None
+    pauses: int
+    ends_at: datetime | None  #: None: not within a year, or never
+    seconds: float  #: until then
+
+
+def forecast(
+    requests: int,
+    per_second: float,
+    now: datetime,
+    today: Today,
+    next_midnight: Callable[[datetime], datetime],
+) -> Forecast:
+    at, left, rest = now, today.left, requests
+    pauses_at = goes_on_at = None
+    before_pause, pauses = requests, 0
+    resets_at = today.resets_at if today.resets_at and today.resets_at > now else next_midnight(now)
+    for _ in range(_MOST_DAYS):
+        until_reset = (resets_at - at).total_seconds()
+        seconds = rest / per_second
+        if left is None or (rest <= left and seconds <= until_reset):
+            ends_at = at + timedelta(seconds=seconds)
+            return Forecast(
+                requests,
+                before_pause,
+                pauses_at,
+                goes_on_at,
+                pauses,
+                ends_at,
+                (ends_at - now).total_seconds(),
+            )
+        sent = min(rest, left, int(until_reset * per_second))
+        if sent == left and sent < rest:
+            pauses += 1
+            if pauses_at is None:
+                pauses_at, goes_on_at = at + timedelta(seconds=sent / per_second), resets_at
+                before_pause = requests - rest + sent
+        rest -= sent
+        at, left = resets_at, today.grant or 0
+        resets_at = next_midnight(at)
+    return Forecast(requests, before_pause, pauses_at, goes_on_at, pauses, None, float("inf"))

@@ -1,0 +1,37 @@
+"""How many rows the sources hold, about: from their sizes and the first rows of each. Blocks; reads only."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from uploader.edges.sources.base import Source
+from uploader.errors import SourceError
+
+#: What is looked at of each source: so many rows, or so many bytes of the file if that takes more rows (of a
+#: compressed one, bytes are read in blocks, and a block is too coarse a measure).
+_ROWS, _BYTES, _MOST_ROWS = 2_000, 512 * 1024, 50_000
+
+
+def estimate_rows(sources: Sequence[Source]) -> int | None:
+    """None where a size is not known (stdin), or where nothing can be read."""
+    counts = [_estimate(source) for source in sources]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _estimate(source: Source) -> int | None:
+    if source.size_bytes is None:
+        return None
+    rows = content_bytes = read_bytes = 0
+    try:
+        with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
+            for slice_ in slices:
+                rows += len(slice_.rows)
+                content_bytes, read_bytes = slice_.end.offset, source.bytes_read()
+                is_plain = read_bytes >= content_bytes
+                if rows >= _MOST_ROWS or (rows >= _ROWS and (is_plain or read_bytes >= _BYTES)):
+                    break
+            else:
+                return rows
+    except SourceError:
+        return None
+    looked_at = content_bytes if is_plain else read_bytes
+    return max(rows, round(rows * source.size_bytes / looked_at))
