@@ -19,6 +19,8 @@ from uploader.run.pipeline import Run, View
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are of the last half minute: long enough to be steady, short enough to follow a change.
 _RATE_SECONDS = 30.0
+#: After a pause the pace of before counts for so long.
+_STEADY_SECONDS = 3.0
 #: A time left beyond that is none.
 _AGES_SECONDS = 400 * 86_400.0
 
@@ -32,6 +34,8 @@ class Pace:
         self._steady = (0.0, 0.0)  # rows and requests a second while nothing pauses
 
     def add(self, now: float, view: View) -> None:
+        if view.pause:
+            self._views.clear()  # a pause is no part of the pace
         self._settled_before = min(self._settled_before, view.tallies.settled)
         if len(self._views) == 1 and view.tallies.settled <= self._settled_before + 2 * MAX_INPUTS:
             self._views.clear()  # the first batch goes alone: that is no pace yet
@@ -53,16 +57,19 @@ class Pace:
         While a pause is under way the pace is that of before.
         """
         done, rate = share_done(view), self.rows_per_second
-        if not view.pause and rate:
+        if rate and (not self._steady[0] or self._span_seconds >= _STEADY_SECONDS):
             self._steady = (rate, self.requests_per_second)
         if not done or not self._steady[0]:
             return None
         rows = view.tallies.settled * (1 - done) / done
         seconds = rows / self._steady[0]
         ahead = view.forecast(math.ceil(seconds * self._steady[1]), self._steady[1])
-        if view.pause is Cause.DAILY:  # the forecast knows of days, and of no other pause
-            return max(ahead, view.pause_seconds + seconds)
-        return ahead + view.pause_seconds
+        # The forecast knows of days, and of no other pause.
+        return ahead if view.pause is Cause.DAILY else ahead + view.pause_seconds
+
+    @property
+    def _span_seconds(self) -> float:
+        return self._views[-1][0] - self._views[0][0] if self._views else 0.0
 
     def _per_second(self, column: int) -> float:
         if len(self._views) < 2:

@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from uploader.core.calendar import clock_text, next_midnight
@@ -219,12 +219,15 @@ class Session:
         assert self.sender is not None
         day, log = self.sender.day, self.sender.log
         grant = None if day.limit is None else max(0, day.limit - day.reserve.of(day.limit))
-        account = self.account or Account()
+        account, now = self.account or Account(), self.seams.wall_clock()
+        today = Today(day.left, grant, day.resets_at)
+        if self.sender.pausing is Cause.DAILY:
+            today = Today(0, grant, now + timedelta(seconds=self.sender.pause_seconds))
         return forecast(
             requests,
             max(per_second or log.expected_per_second, 1e-3),
-            self.seams.wall_clock(),
-            Today(day.left, grant, day.resets_at),
+            now,
+            today,
             lambda at: next_midnight(at, account.time_zone, account.utc_offset_seconds),
         )
 
