@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import orjson
 import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
@@ -136,3 +137,9 @@ def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
     judged = [(at, left) for at, left in told if at >= 5 and end - at > 2]
     wrong = [(at, left, end - at) for at, left in judged if abs(left - (end - at)) > 0.15 * (end - at) + 3]
     assert not wrong
+
+
+def test_the_summary_of_a_run_that_paused_is_json(tmp_path):
+    fault = {"kind": "status", "status": 429, "shape": "burst", "requests": [2, 2]}
+    summary = job(tmp_path, contacts(1_000), faults=[fault]).run_virtual()
+    assert orjson.loads(orjson.dumps(summary.as_dict()))["pauses"] == {"burst quota used up": 1}

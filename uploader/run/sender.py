@@ -105,7 +105,8 @@ class Sender:
         if last is not None and now + seconds <= last.until:
             return
         if last is None or now >= last.until or cause is not last.cause:
-            self.tallies.pauses[cause] = self.tallies.pauses.get(cause, 0) + 1
+            counts = self.tallies.pauses
+            counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
         self.pause_under_way = Pause(
             cause, now, now + seconds, self._wall_clock() + timedelta(seconds=seconds)
