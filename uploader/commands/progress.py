@@ -132,12 +132,13 @@ async def show(run: Run, stream: TextIO = sys.stderr) -> None:
 
 
 async def _plain(run: Run, stream: TextIO) -> None:
-    pace = Pace()
-    _now(run, pace)
+    pace, clock = Pace(), asyncio.get_running_loop().time
+    due = clock() + _PLAIN_SECONDS
     while True:
-        await asyncio.sleep(_PLAIN_SECONDS)
-        text = _now(run, pace)
-        if text:
+        await asyncio.sleep(_LIVE_SECONDS)
+        text = _now(run, pace)  # looked at more often than it is said, for the sake of the pace
+        if text and clock() >= due:
+            due += _PLAIN_SECONDS
             say(text, stream)
 
 

@@ -34,6 +34,8 @@ _LONGEST_SECONDS = 60.0
 #: Beside others, sends are kept apart by so much of what an even spread over the window would be. A little
 #: more than even: two of us who may catch up meet in the slots that either has just left.
 _EVENLY = 1.015
+#: What a timer may be late.
+_LATE_SECONDS = 0.02
 #: Every kind of account has at least this; the first reply's headers tell the real one.
 CAREFUL_QUOTA = Quota(100, 10.0)
 
@@ -108,6 +110,7 @@ class SendLog:
         self._head = 0
         self._horizon = float("-inf")  # what left before it is forgotten
         self._unknown_until = float("-inf")  # a predecessor may have filled the window, and nobody says
+        self._slot = self._due = float("-inf")  # beside others: when the last was to leave, and the next is
         self._refusals, self._refused_at = 0, float("-inf")  # in a row, and when the last of them had left
         self._taught_at = float("-inf")  # when the request left whose reply was the last to name the quota
 
@@ -147,7 +150,8 @@ class SendLog:
         free_at = self._free_at(allowed, window + self.margin.seconds)
         if allowed > 0 and not self.others.is_past(now):
             # Evenly: what is sent in a burst tells nothing of what others do meanwhile.
-            free_at = max(free_at, self._last + window / allowed * _EVENLY)
+            self._due = self._slot + window / allowed * _EVENLY
+            free_at = max(free_at, self._due)
         return min(free_at, self.others.probe_at(self._last, now, window)) - now
 
     def _free_at(self, requests: int, seconds: float) -> float:
@@ -172,6 +176,8 @@ class SendLog:
     def note(self, now: float) -> None:
         """A request leaves now."""
         self._sends.append(now)
+        # On a schedule: what a timer is late, the next makes up for.
+        self._slot = min(now, max(self._due, now - _LATE_SECONDS))
         # By time, not by count: a longer window may be learned later.
         self._horizon = now - max(_LONGEST_SECONDS, *(2 * limit.seconds for limit in self.limits))
         while self._sends[self._head] < self._horizon:

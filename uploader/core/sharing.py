@@ -17,7 +17,7 @@ class Others:
     UNCERTAIN = 2
     # Slots left free for others who are there, and the share of what we have beyond them. Less, and two of us
     # come to equal shares too slowly; more, and what a small client leaves is not used.
-    _GAP, _GAP_SHARE = 1, 0.045
+    _GAP, _GAP_SHARE = 1, 0.04
     _PROBES = 12  # in a window, however full others keep it
     _PROBES_OF_PAST = 40  # the same while a predecessor's requests are seen to leave it
     _SEEN = 7
