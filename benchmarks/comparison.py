@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.drawing import Panel, draw
 from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Seen, Server, Table, forget, wait_for, workplace
+from benchmarks.processes import Client, Failed, Seen, Server, Table, aligned, forget, wait_for, workplace
 from benchmarks.quota import Quota, each_second, most_sent, parse_quota, share_used
 
 QUOTA = "190/10"  # what the contenders are made for
@@ -206,14 +206,7 @@ def judge(ours: Run) -> Table:
 
 
 def as_text(runs: Sequence[Run]) -> str:
-    lines = [HEADINGS, *map(_cells, runs)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_aligned(cells, widths) for cells in lines)
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    figures = zip(cells[1:], widths[1:], strict=True)
-    return "  ".join([cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in figures)])
+    return aligned([HEADINGS, *map(_cells, runs)])
 
 
 def as_markdown(runs: Sequence[Run]) -> str:

@@ -1,7 +1,7 @@
-"""The mock server and the uploader as processes of their own, started, watched and ended.
+"""The servers and the uploader as processes of their own, started, watched and ended.
 
-Lives here: what every benchmark does with the two, by their outside face alone: commands, signals, exit
-codes, `/_mock/`, the JSON they print. No benchmark's own question is asked here.
+Lives here: what every benchmark does with them, by their outside face alone: commands, signals, exit codes,
+`/_mock/` and `/_echo/`, the JSON they print. No benchmark's own question is asked here.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import Any, Self
 
 TOKEN = "pat-na1-benchmark"
@@ -56,23 +56,20 @@ class Seen:
         return self.is_upsert and self.status in _CONFIRMING
 
 
-class Server:
-    """`uploader mock-server`, alone in a process."""
+class Listener:
+    """A server alone in a process, from the line with its URL to its end."""
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "uploader", "mock-server", "--port", "0", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
+                [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=errors, text=True
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = re.search(r"http://\S+", line)
         if found is None:
             self.stop()
-            raise Failed(f"the mock server did not start: {line!r}; see {log}")
+            raise Failed(f"{command[0]} did not start to listen: {line!r}; see {log}")
         self.url = found[0]
 
     def __enter__(self) -> Self:
@@ -90,6 +87,18 @@ class Server:
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+
+    def _ask(self, path: str, body: bytes | None = None) -> bytes:
+        with urllib.request.urlopen(f"{self.url}/{path}", data=body, timeout=60) as reply:
+            answer: bytes = reply.read()
+        return answer
+
+
+class Server(Listener):
+    """`uploader mock-server`."""
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        super().__init__(["uploader", "mock-server", "--port", "0", *arguments], log)
 
     def stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = json.loads(self._get("stats"))
@@ -117,14 +126,90 @@ class Server:
 
     def misbehave(self, *faults: dict[str, Any]) -> None:
         """Put these faults in the place of those there were; with none, the server is well again."""
-        body = json.dumps({"faults": faults}).encode()
-        with urllib.request.urlopen(f"{self.url}/_mock/scenario", data=body, timeout=60) as reply:
-            reply.read()
+        self._ask("_mock/scenario", json.dumps({"faults": faults}).encode())
+
+    def change_quota(self, quota: str) -> None:
+        self._ask("_mock/quota", json.dumps({"quota": quota}).encode())
 
     def _get(self, name: str) -> bytes:
-        with urllib.request.urlopen(f"{self.url}/_mock/{name}", timeout=60) as reply:
-            body: bytes = reply.read()
-        return body
+        return self._ask(f"_mock/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What reached the echoing server since it was told to forget. Moments are `time.monotonic()`'s."""
+
+    first_request_at: float
+    first_upsert_at: float
+    last_upsert_at: float
+    requests: int
+    upserts: int
+    records: int
+    bytes_received: int
+    bytes_answered: int
+    cpu_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """From the arrival of the first batch to the answer to the last."""
+        return self.last_upsert_at - self.first_upsert_at
+
+    @property
+    def records_per_second(self) -> float:
+        return self.records / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def busy_share(self) -> float:
+        """Of one core, while batches came."""
+        return self.cpu_seconds / self.seconds if self.seconds > 0 else 0.0
+
+
+class EchoServer(Listener):
+    """`benchmarks.echo_server`."""
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        super().__init__(["benchmarks.echo_server", *arguments], log)
+
+    def forget(self) -> None:
+        self._ask("_echo/reset", b"")
+
+    def load(self) -> Load:
+        return Load(**json.loads(self._ask("_echo/stats")))
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a whole process cost, from its start to its end."""
+
+    wall_seconds: float
+    cpu_seconds: float  #: user and system, its threads included
+
+
+def spend(command: Sequence[str], log: Path, patience_seconds: float = PATIENCE_SECONDS) -> Spent:
+    """Run a command to its end. The kernel's word on its CPU, not samples: a start counts, too."""
+    with log.open("ab") as errors:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            env={**os.environ, "HUBSPOT_ACCESS_TOKEN": TOKEN},
+        )
+        timer = Timer(patience_seconds, process.kill)
+        timer.start()
+        _, ended, usage = os.wait4(process.pid, 0)
+        wall_seconds = time.monotonic() - began
+        timer.cancel()
+        # Popen must not look for it again: the number may be another's by now.
+        process.returncode = os.waitstatus_to_exitcode(ended)
+    if process.returncode:
+        raise Failed(f"{' '.join(command[:6])} ... ended with {process.returncode}: {last_words(log)}")
+    return Spent(wall_seconds, usage.ru_utime + usage.ru_stime)
+
+
+def last_words(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-600:].strip()
 
 
 class Client:
@@ -174,8 +259,7 @@ class Client:
         try:
             summary: dict[str, Any] = json.loads(self._output.read_bytes())
         except ValueError:
-            last = self._errors.read_text(encoding="utf-8", errors="replace")[-600:]
-            raise Failed(f"the uploader printed no summary; its last words: {last}") from None
+            raise Failed(f"the uploader printed no summary; {last_words(self._errors)}") from None
         return summary
 
     def _watch(self) -> None:
@@ -232,6 +316,20 @@ def settled_by_server(summary: dict[str, Any]) -> int:
     """Rows that were sent and have their outcome."""
     names = ("created", "updated", "rejected", "abandoned", "pending")
     return sum(summary[name] for name in names)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of even width, the first to the left and the figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [
+                cells[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for cells in lines
+    )
 
 
 @dataclass(slots=True)

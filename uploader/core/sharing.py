@@ -15,9 +15,9 @@ class Others:
 
     #: Requests that pass each other on the way make our own count wrong by so many.
     UNCERTAIN = 2
-    # Slots left free for others who are there, and the share of what we have beyond them. Less, and two of us
-    # come to equal shares too slowly; more, and what a small client leaves is not used.
-    _GAP, _GAP_SHARE = 1, 0.04
+    # Slots left free for others who are there, and the share of what we have beyond them and some. Less, and
+    # two of us come to equal shares too slowly; more, and what a small client leaves is not used.
+    _GAP, _GAP_SHARE, _GAP_FROM = 1, 0.055, 20
     _PROBES = 12  # in a window, however full others keep it
     _PROBES_OF_PAST = 40  # the same while a predecessor's requests are seen to leave it
     _SEEN = 7
@@ -68,7 +68,7 @@ class Others:
         others = self.requests
         if not others:
             return None
-        return quota - others - self._GAP - int(self._GAP_SHARE * max(0, ours - others))
+        return quota - others - self._GAP - int(self._GAP_SHARE * max(0, ours - others - self._GAP_FROM))
 
     def is_past(self, now: float) -> bool:
         """Whether they may have been there before us only."""
