@@ -91,7 +91,7 @@ def test_a_refusal_without_room_is_our_own_and_widens_the_margin_once():
     log = SendLog(Quota(4, 10.0))
     for second in range(4):
         log.note(float(second))
-    pauses = [log.refused(3.0, 3.1 + step) for step in range(4)]
+    pauses = [log.refused(3.0, 3.1 + step) for step in range(1_000)]
     assert pauses == sorted(pauses)
     assert pauses[-1] <= 10
     assert log.margin.seconds == 2 * Margin.START

@@ -247,4 +247,4 @@ class SendLog:
             self.others.fill(spare, now)
         elif spare >= 0 and self._refusals == 1:  # less than none: the quota is not what it was
             self.margin.overrun(now)
-        return min(window, window / 100 * 4.0 ** (self._refusals - 1))
+        return min(window, window / 100 * 4.0 ** min(self._refusals - 1, 8))
