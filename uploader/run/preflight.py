@@ -52,9 +52,14 @@ class Preflight:
         answer = await self._ask(Call("GET", self._paths.account))
         details = answer.body or {}
         portal = details.get("portalId") if answer.ok else await self._ask_token(token)
-        if self._sender.day.remaining is not None:
-            await self.look_at_the_day()
-        properties = await self._ask(Call("GET", self._paths.properties))
+        # Side by side: on a slow line each of these requests costs seconds.
+        day = asyncio.ensure_future(self.look_at_the_day())
+        try:
+            properties = await self._ask(Call("GET", self._paths.properties))
+            await day
+        finally:
+            day.cancel()
+            await asyncio.gather(day, return_exceptions=True)
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
         if schema is not None:
             _check_id_property(id_property, schema)
@@ -75,7 +80,9 @@ class Preflight:
         return (reply.body or {}).get("hubId") if reply.ok else None
 
     async def look_at_the_day(self) -> None:
-        """How much of the day is left and when it ends, where the token may ask that."""
+        """How much of the day is left and when it ends, where there is a daily quota and it may be asked."""
+        if self._sender.day.remaining is None:
+            return
         reply = await self._ask(Call("GET", self._paths.usage), is_optional=True)
         usage = decode_usage(reply.body) if reply.ok and reply.body else None
         if usage is not None:
