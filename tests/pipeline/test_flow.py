@@ -206,7 +206,8 @@ def test_all_faults_mixed_strike_a_third_of_the_requests(tmp_path, seed):
     run = job(tmp_path, rows, seed=seed, rules=rules, faults=faults, options={"max_in_flight": 4})
     summary = run.run_virtual()
     run.check(rows, summary)
-    assert (summary.state, summary.tallies.failed) == ("complete", 1)
+    # A refusal that no answer tells may also end as accepted and never confirmed.
+    assert (summary.state, summary.tallies.failed + summary.as_dict()["pending"]) == ("complete", 1)
     check_created(run, summary)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -79,9 +80,16 @@ def command(
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    _spare_the_collector()
     summary, finished_before = asyncio.run(_upload(settings))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
+
+
+def _spare_the_collector() -> None:
+    """Records are many and make no cycles: looking for some at every 700th costs 15 to 20 % of the CPU."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _upload(settings: Settings) -> tuple[Summary, str | None]:

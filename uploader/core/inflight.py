@@ -40,6 +40,10 @@ class InFlightCap:
     def limit(self) -> int:
         return int(self._limit)
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened
+
     def open(self, per_second: float = 0.0) -> None:
         """A batch was answered well, at this send rate."""
         if not self._opened:

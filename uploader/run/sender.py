@@ -24,6 +24,8 @@ _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much
 #: faster than the quota they may leave where there is something to make up for.
 _SMOOTH_BURST, _CATCH_UP = 4, 1.05
+#: The same after a start that took longer than half a window, on a slow line: that window can still be used.
+_CATCH_UP_LATE = 1.4
 #: Codes of a server that is pushed too hard (and 0: no answer in time).
 _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
 #: Refusals of a server that is there and knows us.
@@ -144,6 +146,15 @@ class Sender:
         if self.failing_since is None:
             self.failing_since = sent_at
 
+    def open(self) -> None:
+        """A batch was answered well: the next need not go alone."""
+        if self.cap.is_open:
+            return
+        slowest = self.log.slowest
+        self.cap.open(slowest.per_second)
+        if self._clock() - self._started > slowest.seconds / 2:
+            self._smooth = self._smoother(_CATCH_UP_LATE)
+
     # --- one request ---
 
     async def _permit(self) -> float:
@@ -219,7 +230,7 @@ class Sender:
         if reply.readable and (reply.ok or reply.status in _THERE):
             self.ever_answered = True
 
-    def _smoother(self) -> AsyncLimiter:
+    def _smoother(self, catch_up: float = _CATCH_UP) -> AsyncLimiter:
         slowest = self.log.slowest
         burst = min(_SMOOTH_BURST, slowest.requests)
-        return AsyncLimiter(burst, burst / (slowest.per_second * _CATCH_UP))
+        return AsyncLimiter(burst, burst / (slowest.per_second * catch_up))

@@ -196,7 +196,7 @@ class Worker:
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
             self._sender.succeeded()
-            self._sender.cap.open(self._sender.log.slowest.per_second)
+            self._sender.open()
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, self._left_at)
 
