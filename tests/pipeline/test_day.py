@@ -109,3 +109,48 @@ def test_the_reset_is_the_one_that_the_usage_endpoint_names(tmp_path, ahead):
     seen = []
     run.run_virtual(on_start=lambda one: seen.append(one.next_reset()))
     assert seen == [datetime(2026, 1, 1, 5, tzinfo=UTC)]
+
+
+async def _slept_through(run: Job):
+    loop = asyncio.get_running_loop()
+    loop.call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+    return await run.run(**WAIT)
+
+
+def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
+    """By the machine's own clock the day's pause would last for hours yet."""
+    fault = {"kind": "status", "status": 423, "from_seconds": 612, "until_seconds": 622}
+    run = job(tmp_path, contacts(30_000), daily_quota=200, faults=[fault])
+    wall = run.hub.wall
+    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    summary = run_virtual(_slept_through(run))
+    assert "locked by HubSpot" in summary.as_dict()["pauses"]
+    assert sum(612 < seen.at < 622 for seen in run.hub.statistics.log) < 60
+
+
+@pytest.mark.parametrize("latency", [0.1, 2.0, 9.0])
+def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
+    run = job(tmp_path, contacts(30_000), daily_quota=310)
+    run.hub = make_hub(daily_quota=310, latency_seconds=latency)
+    assert run.run_virtual().exit_code == 0
+
+
+def test_a_reserve_holds_where_nobody_says_when_the_day_ends(tmp_path):
+    """Every hour it is asked again, by one request."""
+    refused = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "usage", "token")]
+    run = job(tmp_path, contacts(60_000), daily_quota=500, faults=refused)
+    summary = run.run_virtual(stop_after=4 * 3_600, daily_reserve=Reserve(count=200), **WAIT)
+    assert summary.state == "stopped"
+    assert run.hub.stats()["by_status"]["200"] <= 320
+
+
+def test_a_usage_endpoint_that_fails_keeps_no_job_from_starting(tmp_path):
+    fault = {"kind": "status", "status": 500, "endpoint": "usage"}
+    run = job(tmp_path, contacts(300), daily_quota=1_000, faults=[fault])
+    assert run.run_virtual().exit_code == 0
+
+
+def test_a_pause_before_the_start_is_counted(tmp_path):
+    run = job(tmp_path, contacts(300), 100, account={"day_seconds": 600, "daily_used": 100})
+    summary = run.run_virtual(**WAIT)
+    assert (summary.exit_code, sum(summary.as_dict()["pauses"].values())) == (0, 1)

@@ -143,3 +143,20 @@ def test_the_summary_of_a_run_that_paused_is_json(tmp_path):
     fault = {"kind": "status", "status": 429, "shape": "burst", "requests": [2, 2]}
     summary = job(tmp_path, contacts(1_000), faults=[fault]).run_virtual()
     assert orjson.loads(orjson.dumps(summary.as_dict()))["pauses"] == {"burst quota used up": 1}
+
+
+def test_without_headers_a_429_does_not_invent_others_for_good(tmp_path):
+    fault = {"kind": "status", "status": 429, "shape": "burst", "requests": [20, 20]}
+    run = job(tmp_path, contacts(30_000), rules={"rate_headers": False}, faults=[fault])
+    assert run.run_virtual().exit_code == 0
+    assert run._clock < 60
+
+
+def test_a_first_batch_that_is_halved_holds_nobody_up(tmp_path):
+    rows = [
+        {**row, "email": f"{row['email']}.badtld"} if i < 100 else row
+        for i, row in enumerate(contacts(30_000))
+    ]
+    run = job(tmp_path, rows, rules={"multi_status": False})
+    run.run_virtual()
+    assert sum(seen.at < 30 for seen in run.hub.statistics.log) > 200

@@ -230,3 +230,18 @@ def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
     report, findings = verify(job)
     assert counts(report) == {"equal": 249, "differs": 1}
     assert [(f.row, f.property, f.found) for f in findings] == [(11, "email", "new@x.com")]
+
+
+def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_from_it(tmp_path):
+    job = uploaded(tmp_path, [{"email": f"c{i}@example.com", "city": "Ulm"} for i in range(300)])
+    handle = job.hub.handle
+
+    def breaking(request, now):
+        reply = handle(request, now)
+        if request.path.endswith("batch/read") and b'"c5@example.com"' in request.body:
+            return type(reply)(status=500, headers={}, body=b'{"status":"error","message":"internal error"}')
+        return reply
+
+    job.hub.handle = breaking
+    report, _ = verify(job)
+    assert counts(report) == {"equal": 299, "not checked": 1}

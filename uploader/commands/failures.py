@@ -102,7 +102,7 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
 
 
 #: Values and addresses in a message.
-_VARYING = re.compile(r"""'[^']*'|"[^"]*"|\[.*|\S+@\S+|\d{3,}""", re.DOTALL)
+_VARYING = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*|\S+@\S+|\d{3,}""", re.DOTALL)
 
 
 def _follow_up(output: Path, identity: Identity) -> str:

@@ -119,7 +119,10 @@ def _now(run: Run, pace: Pace) -> str:
     if view is not None:
         pace.add(asyncio.get_running_loop().time(), view)
         return line(view, pace)
-    failure = run.sender.last_failure if run.sender else ""
+    sender = run.sender
+    if sender and sender.pausing:
+        return f"not started yet: PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
+    failure = sender.last_failure if sender else ""
     return f"not started yet: {printable(failure)}" if failure else ""
 
 

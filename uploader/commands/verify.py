@@ -81,8 +81,10 @@ async def _verify(
     run = Verification(settings, checkpoint, sample=sample)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        code = signal.SIGTERM if number is signal.SIGHUP else number
-        loop.add_signal_handler(number, run.stop, code)
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, run.stop, code)
     display = asyncio.ensure_future(_display(run))
     try:
         report = await run.run()
@@ -140,6 +142,8 @@ def _example(finding: Finding) -> str:
 
 
 def _refuse_foreign(output: Path) -> None:
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        raise SettingsError(f"-o {output}: name a file in a folder that exists")
     if output.exists():
         with output.open("rb") as file:
             if not file.readline(200).startswith(",".join(_HEADER).encode()):

@@ -226,6 +226,8 @@ class SendLog:
         if left > self._refused_at:
             self._refusals = 0
         window = self.quota.seconds
+        if headers.remaining is None:
+            self.others.lapse(now, window)  # nobody tells that they are gone
         if headers.remaining is None or headers.limit != self.quota.requests or left < self._horizon + window:
             return
         ours = self.count(left, window)

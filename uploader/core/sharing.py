@@ -49,9 +49,13 @@ class Others:
         if self.is_past(now):
             # A predecessor's requests leave the window one by one: the last word is the truest.
             self._seen.clear()
+        self.lapse(now, window_seconds)
+        self._seen.append((now, max(0, requests)))
+
+    def lapse(self, now: float, window_seconds: float) -> None:
+        """What was seen before this window says nothing of it."""
         while self._seen and self._seen[0][0] < now - window_seconds:
             self._seen.popleft()
-        self._seen.append((now, max(0, requests)))
 
     def fill(self, requests: int, now: float) -> None:
         """They have so many for sure."""

@@ -183,6 +183,7 @@ class Run(Session):
             sender.tallies.requests,
             sender.tallies.throttled,
         )
+        collector.tallies.pauses = dict(sender.tallies.pauses)
         sender.tallies = collector.tallies
         queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         feed = Feed(

@@ -1,6 +1,7 @@
 """What is asked before the first write: which account it is, and which properties it has. Reads only."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,12 +84,12 @@ class Preflight:
         """How much of the day is left and when it ends, where there is a daily quota and it may be asked."""
         if self._sender.day.remaining is None:
             return
-        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True)
+        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True, tries=3)
         usage = decode_usage(reply.body) if reply.ok and reply.body else None
         if usage is not None:
             self._sender.day.look(usage)
 
-    async def _ask(self, call: Call, *, is_optional: bool = False) -> Reply:
+    async def _ask(self, call: Call, *, is_optional: bool = False, tries: float = math.inf) -> Reply:
         """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
         failures = 0
         while True:
@@ -107,7 +108,7 @@ class Preflight:
                 and (seconds := self._patience(verdict)) is not None
             ):
                 self._sender.pause(verdict.cause, seconds, self._left_at)
-            elif is_optional and verdict.action is not Action.RETRY:
+            elif is_optional and (verdict.action is not Action.RETRY or failures >= tries):
                 return reply
             elif verdict.action is not Action.RETRY:
                 raise StopRun(verdict.cause or Cause.ADDRESS, f"{call.path}: {verdict.reason}")

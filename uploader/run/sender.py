@@ -32,6 +32,7 @@ _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
 _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
 _LOOK_SECONDS = 60.0
+_MOMENT_SECONDS = 0.05
 #: A pause the server names no end of.
 _DEFAULT_SECONDS = 10.0
 
@@ -104,9 +105,11 @@ class Sender:
             seconds = self._burst_seconds if cause is Cause.BURST else _DEFAULT_SECONDS
         if last is not None and left_at <= last.began and cause not in LONG_PAUSES:
             return
-        if last is not None and now + seconds <= last.until:
+        # By either clock: of a suspended machine, its own would hold the old pause for hours yet.
+        rest = self.pause_seconds
+        if last is not None and seconds <= rest:
             return
-        if last is None or now >= last.until or cause is not last.cause:
+        if last is None or rest <= 0 or cause is not last.cause:
             counts = self.tallies.pauses
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
@@ -174,8 +177,11 @@ class Sender:
         if pause is not None and pause.cause is Cause.DAILY and not pause.is_over:
             pause.is_over = True
             self.day.begin()  # what was left of the day that has ended says nothing of this one
+            self._alone = True  # its first reply does; until then nothing more leaves
         if not self.day.is_spent(self.on_wire):
             return 0.0
+        if self.on_wire and self.day.left:
+            return _MOMENT_SECONDS  # those on the wire may be counted already: their replies tell
         self.pause(Cause.DAILY, self._day_is_spent(), self._clock())
         return self.pause_seconds
 

@@ -31,6 +31,10 @@ class Slots:
 
     def leave(self) -> None:
         self.in_use -= 1
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be room: somebody left, or the cap was raised."""
         while self._waiting and self.in_use < self._cap.limit:
             turn = self._waiting.popleft()
             if not turn.done():

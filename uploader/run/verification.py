@@ -11,7 +11,7 @@ from uploader.core.mapping import Mapper, recorded_columns
 from uploader.core.model import Outcome, Record, Tallies
 from uploader.core.outcome import Action, Cause, classify_read
 from uploader.core.readback import OTHER_ADDRESSES
-from uploader.core.retry import backoff_seconds
+from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Cell, Doubt, Verdict, Wanted, judge
 from uploader.core.wire import MAX_INPUTS, Reply, encode_read, sent_properties
@@ -161,7 +161,7 @@ class Verification(Session):
             while batch := await writer.run(lambda: next(batches, None)):
                 rest = batch
                 for _ in range(2):  # what an answer leaves out is asked for once more
-                    checked, rest = judge(rest, await self._ask(rest), kinds)
+                    checked, rest = judge(rest, await self._read(rest), kinds)
                     await writer.run(lambda checked=checked: self.file.settle(checked))  # type: ignore[misc]
                     for one in checked:
                         self.report.counts[one.verdict] += 1
@@ -178,8 +178,19 @@ class Verification(Session):
             task.cancel()
         await asyncio.gather(*readers, watch, halted, done, return_exceptions=True)
 
-    async def _ask(self, batch: list[Wanted]) -> Reply:
-        """Until it is answered; StopRun where no question could be."""
+    async def _read(self, batch: list[Wanted]) -> Reply:
+        """What is held of a batch: without a contact that breaks the question for all of them."""
+        reply = await self._ask(batch)
+        if reply is not None:
+            return reply
+        if len(batch) == 1:
+            return Reply(0)
+        middle = len(batch) // 2
+        first, second = [await self._read(half) for half in (batch[:middle], batch[middle:])]
+        return Reply(200, results=first.results + second.results, errors=first.errors + second.errors)
+
+    async def _ask(self, batch: list[Wanted]) -> Reply | None:
+        """Until it is answered; StopRun where no question could be, None where this one alone can't."""
         names = {name for contact in batch for name in contact.cells}
         asked = sorted(names | {batch[0].id_property, OTHER_ADDRESSES})
         body = encode_read(batch[0].id_property, [contact.key for contact in batch], asked)
@@ -206,7 +217,21 @@ class Verification(Session):
             else:
                 failures += 1
                 sender.failed(verdict.reason, sent_at)
+                if (
+                    failures >= (BATCH_ATTEMPTS if len(batch) > 1 else RECORD_ATTEMPTS)
+                    and await self._is_there()
+                ):
+                    return None
                 await asyncio.sleep(backoff_seconds(failures, self.seams.roll()))
+
+    async def _is_there(self) -> bool:
+        """Whether the server answers at all: then it is the question that fails."""
+        assert self.sender is not None
+        reply = await self.sender.send(Call("GET", self.paths.account))
+        if reply.readable and reply.status < 423:
+            self.sender.succeeded()
+            return True
+        return False
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:

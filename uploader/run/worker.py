@@ -197,6 +197,7 @@ class Worker:
             # A refusal is a definite answer too: the server is there and works.
             self._sender.succeeded()
             self._sender.open()
+            self._slots.wake()
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, self._left_at)
 
