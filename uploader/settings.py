@@ -202,6 +202,8 @@ def parse_failure_limit(text: str) -> FailureLimit:
 def parse_reserve(text: str) -> Reserve:
     """Read `N` or `P%`."""
     count, share = _parse_amount("--daily-reserve", text)
+    if share == 1:
+        raise SettingsError(f"--daily-reserve {text!r} leaves nothing to this job")
     return Reserve(count or 0, share or 0.0)
 
 

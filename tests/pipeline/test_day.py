@@ -12,7 +12,8 @@ from virtual_loop import run_virtual
 from uploader.commands.upload import _forecast
 from uploader.core.day import Reserve
 from uploader.core.outcome import Cause
-from uploader.settings import OnLongPause
+from uploader.errors import SettingsError
+from uploader.settings import OnLongPause, parse_reserve
 
 WAIT = {"on_long_pause": OnLongPause.WAIT}
 SHORT_DAY = {"account": {"day_seconds": 60}}
@@ -59,6 +60,27 @@ def test_a_reserve_is_left_to_other_apps(tmp_path):
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
     assert "kept for other apps" in summary.reason
     assert 155 <= run.hub.stats()["requests"] <= 160
+
+
+def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_path):
+    run = job(tmp_path, contacts(300), daily_quota=200, **SHORT_DAY)
+    with pytest.raises(SettingsError, match="200 requests"):
+        run.run_virtual(daily_reserve=Reserve(count=200))
+    assert not any(seen.inputs for seen in run.hub.statistics.log)
+    with pytest.raises(SettingsError, match="leaves nothing"):
+        parse_reserve("100%")
+
+
+@pytest.mark.parametrize("request_number", [196, 198])
+def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, request_number):
+    rows = contacts(30_000)
+    fault = {"kind": "status", "status": 477, "retry_after_seconds": 90, "requests": [request_number] * 2}
+    run = job(tmp_path, rows, daily_quota=200, faults=[fault], **SHORT_DAY)
+    summary = run.run_virtual(**WAIT)
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert run._clock < 165
+    assert len(run.hub.statistics.log) < 320
 
 
 def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):

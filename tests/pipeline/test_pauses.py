@@ -52,6 +52,16 @@ def test_a_storm_of_423_is_one_pause_at_a_time_and_fewer_in_flight(tmp_path):
     assert summary.as_dict()["abandoned"] == 0
 
 
+def test_failures_now_and_then_on_a_slow_line_cost_little(tmp_path):
+    rows = contacts(60_000)
+    run = job(tmp_path, rows)
+    run.hub = make_hub(latency_seconds=3.0, faults=[{"kind": "status", "status": 502, "rate": 0.01}])
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert run._clock < 75  # 31 s at the quota, a start and an end on that line, and what fails again
+
+
 def test_a_429_of_the_window_is_one_short_pause_and_then_straight_back_to_pace(tmp_path):
     rows = contacts(40_000)
     fault = {"kind": "status", "status": 429, "shape": "burst", "requests": [100, 100]}

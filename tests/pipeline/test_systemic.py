@@ -51,3 +51,12 @@ def test_a_field_that_every_row_has_from_here_on_stops_the_run_with_those_rows_o
     summary = job.run_virtual(**again)
     assert summary.as_dict()["created"] + summary.tallies.failed == 9_000
     assert summary.tallies.failed <= 50  # of the batch that has rows of both kinds
+
+
+@pytest.mark.parametrize("latency", [0.3, 3.0, 10.0])
+def test_a_slow_line_makes_a_systemic_fault_no_dearer(tmp_path, latency):
+    job = ndjson(tmp_path, contacts(5_000, favourite="1"), **WRITING_ONLY)
+    job.hub = make_hub(quota="190/10", latency_seconds=latency, **WRITING_ONLY)
+    summary = job.run_virtual()
+    assert (summary.cause, summary.tallies.settled) == (Cause.PROPERTY, 0)
+    assert summary.tallies.requests <= 20

@@ -57,6 +57,28 @@ def test_a_push_back_halves_the_cap_and_the_requests_of_that_time_halve_it_once(
     assert cap.limit == 8
 
 
+def test_one_failure_among_many_good_replies_is_an_accident_and_two_are_not():
+    cap = opened_cap(32)
+    for second in range(30):
+        cap.replied(float(second), in_flight=10)
+    cap.overloaded(now=30.0, sent_at=29.0, is_told=False)
+    assert cap.limit == 32
+    cap.overloaded(now=30.1, sent_at=29.1, is_told=False)
+    assert cap.limit == 16
+
+
+def test_a_few_may_follow_a_first_batch_whose_answer_is_slow_to_come():
+    cap = InFlightCap(32, 256)
+    cap.unanswered()
+    assert cap.limit == 16
+    cap.open()
+    cap.unanswered()
+    assert cap.limit == 32
+    cap = InFlightCap(32, 4)
+    cap.unanswered()
+    assert cap.limit == 4
+
+
 def test_after_a_push_back_the_cap_comes_back_while_it_binds():
     cap = opened_cap(32)
     cap.overloaded(now=1.0, sent_at=0.5)

@@ -32,13 +32,15 @@ class Pace:
         self._views: deque[tuple[float, int, int]] = deque()  # seconds, settled rows, requests
         self._settled_before: float = math.inf
         self._steady = (0.0, 0.0)  # rows and requests a second while nothing pauses
+        self._is_steady = False  # or the best that can be said so far
 
     def add(self, now: float, view: View) -> None:
         if view.pause:
             self._views.clear()  # a pause is no part of the pace
         self._settled_before = min(self._settled_before, view.tallies.settled)
-        if len(self._views) == 1 and view.tallies.settled <= self._settled_before + 2 * MAX_INPUTS:
-            self._views.clear()  # the first batch goes alone: that is no pace yet
+        out = (2 + view.on_wire) * MAX_INPUTS
+        if len(self._views) == 1 and view.tallies.settled <= self._settled_before + out:
+            self._views.clear()  # the first batch goes alone, the next replies come late: no pace yet
         self._views.append((now, view.tallies.settled, view.tallies.requests))
         while len(self._views) > 2 and now - self._views[0][0] > _RATE_SECONDS:
             self._views.popleft()
@@ -57,7 +59,12 @@ class Pace:
         While a pause is under way the pace is that of before.
         """
         done, rate = share_done(view), self.rows_per_second
-        if rate and (not self._steady[0] or self._span_seconds >= _STEADY_SECONDS):
+        if rate and self._span_seconds >= _STEADY_SECONDS:
+            self._steady, self._is_steady = (rate, self.requests_per_second), True
+        elif rate and not self._is_steady:
+            # Replies are yet to come in at the pace of the requests.
+            answered = max(1, view.tallies.requests - view.on_wire)
+            rate = self.requests_per_second * view.tallies.settled / answered
             self._steady = (rate, self.requests_per_second)
         if not done or not self._steady[0]:
             return None

@@ -19,9 +19,6 @@ class Reserve:
     def of(self, limit: int | None) -> int:
         return self.count or int(self.share * (limit or 0))
 
-    def __str__(self) -> str:
-        return f"{self.share:.4g}" if self.share else str(self.count)
-
 
 @dataclass(slots=True)
 class Day:
@@ -32,6 +29,7 @@ class Day:
     remaining: int | None = None
     resets_at: datetime | None = None
     taught_at: float = float("-inf")  #: when the request left whose reply was the last to speak of it
+    _ended: datetime | None = None  # the end that was taken note of
 
     @property
     def left(self) -> int | None:
@@ -57,6 +55,11 @@ class Day:
         """Whether the requests on the wire may use up what is left."""
         return self.left is not None and self.left <= on_wire
 
+    def has_ended(self, now: datetime) -> bool:
+        """Whether its known end has passed, during a pause for another reason, say. True until `begin`."""
+        return self.resets_at is not None and self._ended != self.resets_at <= now
+
     def begin(self) -> None:
         """A new day: what is left of it the next reply tells."""
         self.remaining = None
+        self._ended = self.resets_at

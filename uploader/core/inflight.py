@@ -10,14 +10,18 @@ _GRANTED_PER_SECOND, _SLOW_SECONDS = 50.0, 10.0
 
 class InFlightCap:
     """The first batch goes alone: what is wrong with every row shows then, before a second request is spent.
+    A few may follow where its answer is slow to come.
 
     Where no quota binds, the start is a guess: while the cap binds it is raised by half, and kept there only
     if more got through: beyond that point requests merely queue up at the other end.
     """
 
+    #: With the requests before it, so many show a systemic fault at a price of less than twenty.
+    _UNANSWERED = 16
     _RAISE, _SHRINK, _SHRINK_SLOW = 1.5, 0.5, 0.7
     _WORTH_IT = 1.1  # times the former throughput
     _HOLD_SECONDS = 30.0
+    _MANY = 20
     # Growing latency: so many periods in a row, in each so much more than in the last, and than ever at best.
     _PERIOD_SECONDS, _PERIODS, _GROWN, _FAR_GROWN = 5.0, 3, 1.2, 2.0
 
@@ -27,6 +31,7 @@ class InFlightCap:
         self._limit = 1.0
         self._opened = False
         self._pushed_back = False
+        self._fine = 0  # replies since the last push back
         self._shrunk_at = float("-inf")
         self._hold_until = float("-inf")
         self._former: tuple[float, float] | None = None  # limit and throughput before the last raise
@@ -44,6 +49,11 @@ class InFlightCap:
     def is_open(self) -> bool:
         return self._opened
 
+    def unanswered(self) -> None:
+        """The first batch has waited for its answer for some while: that line is slow."""
+        if not self._opened:
+            self._limit = float(min(self._UNANSWERED, self.maximum))
+
     def open(self, per_second: float = 0.0) -> None:
         """A batch was answered well, at this send rate."""
         if not self._opened:
@@ -55,6 +65,7 @@ class InFlightCap:
         """An answer came, with `in_flight` requests out (itself included)."""
         if not self._opened:
             return
+        self._fine += 1
         self._watch_latency(now, in_flight, latency_seconds)
         if not self._replies:
             self._since = now
@@ -67,8 +78,15 @@ class InFlightCap:
             self._judge(now, (self._replies - 1) / (now - self._since))
             self._begin(now)
 
-    def overloaded(self, now: float, sent_at: float) -> None:
-        """The server pushed back. Requests that left before the last shrinking say nothing new."""
+    def overloaded(self, now: float, sent_at: float, *, is_told: bool = True) -> None:
+        """The server pushed back. Requests that left before the last shrinking say nothing new.
+
+        One failure among many good replies, unless it is told to mean overload, is an accident.
+        """
+        is_accident = not is_told and self._fine >= self._MANY
+        self._fine = 0
+        if is_accident:
+            return
         self._pushed_back = True
         if sent_at >= self._shrunk_at:
             self._shrink(now, self._limit * self._SHRINK)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from uploader.core.day import Day
 from uploader.core.mapping import Schema
 from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
@@ -51,6 +52,7 @@ class Preflight:
     async def look(self, id_property: str, token: str) -> Account:
         """A handful of requests. StopRun if none could pass later either."""
         answer = await self._ask(Call("GET", self._paths.account))
+        _check_reserve(self._sender.day)
         details = answer.body or {}
         portal = details.get("portalId") if answer.ok else await self._ask_token(token)
         # Side by side: on a slow line each of these requests costs seconds.
@@ -126,6 +128,14 @@ class Preflight:
         if since is not None and self._clock() + seconds - since > self._patience_seconds():
             raise StopRun(Cause.OUTAGE, self._sender.last_failure)
         await asyncio.sleep(seconds)
+
+
+def _check_reserve(day: Day) -> None:
+    if day.limit and day.reserve.of(day.limit) >= day.limit:
+        raise SettingsError(
+            f"--daily-reserve keeps all of the day's {day.limit:,} requests for other apps; "
+            "this job needs some"
+        )
 
 
 def _check_id_property(name: str, schema: Schema) -> None:

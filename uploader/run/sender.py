@@ -28,6 +28,8 @@ _SMOOTH_BURST, _CATCH_UP = 4, 1.05
 _CATCH_UP_LATE = 1.4
 #: Codes of a server that is pushed too hard (and 0: no answer in time).
 _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
+#: That of them which says so; the others may be an accident of that one request.
+_TOLD = 423
 #: Refusals of a server that is there and knows us.
 _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
@@ -45,7 +47,7 @@ class Pause:
     began: float
     until: float
     wall_until: datetime
-    is_over: bool = False  #: and somebody has gone on since
+    ends_day: bool = False  #: the day in which it began is over then, whatever else made it longer
 
 
 class Sender:
@@ -113,9 +115,9 @@ class Sender:
             counts = self.tallies.pauses
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
-        self.pause_under_way = Pause(
-            cause, now, now + seconds, self._wall_clock() + timedelta(seconds=seconds)
-        )
+        ends_day = cause is Cause.DAILY or (last is not None and last.ends_day)
+        wall_until = self._wall_clock() + timedelta(seconds=seconds)
+        self.pause_under_way = Pause(cause, now, now + seconds, wall_until, ends_day)
 
     def pause_for(self, verdict: Verdict, left_at: float) -> None:
         """The pause that a reply asks for."""
@@ -174,8 +176,10 @@ class Sender:
     def _wait_for_the_day(self) -> float:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""
         pause = self.pause_under_way
-        if pause is not None and pause.cause is Cause.DAILY and not pause.is_over:
-            pause.is_over = True
+        slept = pause is not None and pause.ends_day
+        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self._wall_clock())):
+            if pause is not None:
+                pause.ends_day = False
             self.day.begin()  # what was left of the day that has ended says nothing of this one
             self._alone = True  # its first reply does; until then nothing more leaves
         if not self.day.is_spent(self.on_wire):
@@ -215,7 +219,7 @@ class Sender:
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
         now = self._clock()
         if reply.status in _OVERLOADED and reply.maybe_applied:
-            self.cap.overloaded(now, sent_at)
+            self.cap.overloaded(now, sent_at, is_told=reply.status == _TOLD)
         else:
             self.cap.replied(now, in_flight, now - sent_at)
         self.day.learn(reply.quota, left_at)

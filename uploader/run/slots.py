@@ -6,6 +6,10 @@ from collections import deque
 from uploader.core.inflight import InFlightCap
 
 
+#: A first batch that is out for so long need not be waited for: a slow line would stand idle.
+_UNANSWERED_SECONDS = 2.0
+
+
 class Slots:
     """A semaphore whose size moves. Served in turn."""
 
@@ -13,6 +17,7 @@ class Slots:
         self.in_use = 0
         self._cap = cap
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._slow_start: asyncio.TimerHandle | None = None
 
     async def enter(self) -> None:
         if self.in_use < self._cap.limit and not self._waiting:
@@ -28,6 +33,19 @@ class Slots:
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
+
+    def on_wire(self, out: bool) -> None:
+        """A batch has left, or its answer came."""
+        if self._slow_start is not None:
+            self._slow_start.cancel()
+            self._slow_start = None
+        if out and not self._cap.is_open:
+            loop = asyncio.get_running_loop()
+            self._slow_start = loop.call_later(_UNANSWERED_SECONDS, self._do_not_wait)
+
+    def _do_not_wait(self) -> None:
+        self._cap.unanswered()
+        self.wake()
 
     def leave(self) -> None:
         self.in_use -= 1

@@ -174,6 +174,7 @@ class Worker:
 
     def _note_batch(self, piece: Piece, *, out: bool) -> None:
         self._note_wire(out)
+        self._slots.on_wire(out)
         if out:
             self._left = True
             self._collector.sent(piece.records[-1].position, len(piece.records))
