@@ -6,7 +6,7 @@ from collections import deque
 from uploader.core.inflight import InFlightCap
 
 #: A first batch that is out for so long need not be waited for: a slow line would stand idle.
-_UNANSWERED_SECONDS = 2.0
+_UNANSWERED_SECONDS = 1.0
 
 
 class Slots:
