@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from typing import Literal
 
 import click
@@ -81,7 +83,8 @@ def command(
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     _spare_the_collector()
-    summary, finished_before = asyncio.run(_upload(settings))
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        summary, finished_before = runner.run(_upload(settings))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
 
@@ -90,6 +93,13 @@ def _spare_the_collector() -> None:
     """Records are many and make no cycles: looking for some at every 700th costs 15 to 20 % of the CPU."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed: a tenth of the CPU less."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
 
 
 async def _upload(settings: Settings) -> tuple[Summary, str | None]:

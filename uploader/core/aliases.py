@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from uploader.core.model import Outcome, Record, Settlement
+from uploader.core.model import Delivered, Outcome, Record, Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,18 @@ def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) ->
         _seen(record) for hubspot_id, record in updated if not hubspot_id and isinstance(record, Record)
     )
     return [*found, Sighting(tuple(nameless_ids), nameless)] if nameless and nameless_ids else found
+
+
+def delivered_sightings(delivered: Delivered) -> list[Sighting]:
+    """The same of a pack, whose records the answer named."""
+    pack = delivered.pack
+    rows = zip(pack.positions, pack.numbers, pack.keys, pack.values, strict=True)
+    named = zip(delivered.hubspot_ids, delivered.news, rows, strict=True)
+    return [
+        Sighting((hubspot_id,), (Seen(position, pack.source, number, key, (value,)),))
+        for hubspot_id, is_new, (position, number, key, value) in named
+        if not is_new
+    ]
 
 
 def is_explained(seen_in: Sequence[Sighting]) -> bool:

@@ -10,8 +10,9 @@ Rule  As if sequential: a record leaves only when every earlier one that shares 
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 
-from uploader.core.model import Record
+from uploader.core.model import Pack, Record
 from uploader.core.wire import ENVELOPE_BYTES, MAX_INPUTS
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.
@@ -56,7 +57,8 @@ class Batcher:
         self.open_records = 0
         self.open_bytes = 0
         self._ready: dict[str, _Ready] = {}
-        self._owner: dict[str, Record] = {}  # who has taken a value
+        self._packs: deque[Pack] = deque()  # that may leave, the earliest first
+        self._owner: dict[str, Record | Pack] = {}  # who has taken a value
         self._waiting: dict[str, deque[Record]] = {}  # who waits for it, in source order
         self._last: dict[str, Record] = {}  # who took, or waits for, a value last
         self._taken: dict[int, tuple[str, ...]] = {}  # position -> all values it takes, if more than its own
@@ -66,7 +68,7 @@ class Batcher:
     @property
     def ready(self) -> int:
         """Records that could leave now."""
-        return sum(len(ready) for ready in self._ready.values())
+        return sum(map(len, self._ready.values())) + sum(len(pack.keys) for pack in self._packs)
 
     @property
     def held_back(self) -> int:
@@ -74,7 +76,28 @@ class Batcher:
 
     def may_be_lost(self) -> bool:
         """Whether some open record may have been sent without a definite answer."""
-        return any(record.lost for record in (*self._owner.values(), *self._outside))
+        return any(owner.lost for owner in (*self._owner.values(), *self._outside))
+
+    def add_all(self, records: Sequence[Record], packs: Sequence[Pack]) -> int:
+        """Take in what comes next of the sources; how many of it have to wait comes back.
+
+        No value is both in a pack and elsewhere in these. Packs stay whole where none of their values is
+        taken: then nothing of them could wait for an earlier record.
+        """
+        if not all(map(self._may_stay_whole, packs)):
+            unpacked = [record for pack in packs for record in pack.records()]
+            records = sorted([*records, *unpacked], key=lambda record: record.position)
+            packs = ()
+        for pack in packs:
+            self.open_records += len(pack.keys)
+            self.open_bytes += pack.size_bytes
+            self._owner.update(dict.fromkeys(pack.values, pack))
+            self._packs.append(pack)
+        return sum(map(self.add, records))
+
+    def _may_stay_whole(self, pack: Pack) -> bool:
+        fits = len(pack.keys) <= self.max_records and len(pack.body) <= self.max_bytes
+        return fits and not self._outside and self._owner.keys().isdisjoint(pack.values)
 
     def add(self, record: Record) -> bool:
         """Take in the next record of the sources; True if it has to wait for an earlier one."""
@@ -113,12 +136,14 @@ class Batcher:
             return record.values
         return tuple(dict.fromkeys((*record.values, *inherited)))
 
-    def draw(self) -> list[Record]:
+    def draw(self) -> list[Record] | Pack:
         """The next batch, earliest records first; empty when nothing may leave."""
         queues = [ready for ready in self._ready.values() if len(ready)]
-        if not queues:
+        queue = min(queues, key=lambda ready: ready.first().position, default=None)
+        if self._packs and (queue is None or self._packs[0].positions[0] < queue.first().position):
+            return self._packs.popleft()
+        if queue is None:
             return []
-        queue = min(queues, key=lambda ready: ready.first().position)
         batch = [queue.pop()]
         size = ENVELOPE_BYTES + len(batch[0].body)
         while len(queue) and len(batch) < self.max_records:
@@ -140,17 +165,47 @@ class Batcher:
         self.open_bytes -= record.size_bytes
         released = False
         for value in self._taken.pop(record.position, record.values):
-            waiting = self._waiting.get(value)
             if self._last[value] is record:
                 del self._last[value]
-            if waiting is None:
+            released |= self._free(value)
+        return self._let_others_in() or released
+
+    def settle_pack(self, pack: Pack) -> None:
+        """The same of all records of a drawn pack."""
+        self.open_records -= len(pack.keys)
+        self.open_bytes -= pack.size_bytes
+        if self._waiting:
+            for value in pack.values:
+                self._free(value)
+        else:
+            for value in pack.values:
                 del self._owner[value]
-                continue
-            heir = waiting.popleft()
-            if not waiting:
-                del self._waiting[value]
-            self._owner[value] = heir
-            released |= self._give(heir)
+        self._let_others_in()
+
+    def unpack(self, pack: Pack) -> list[Record]:
+        """The records of a drawn pack, which are settled one by one from now on."""
+        records = pack.records()
+        self.open_bytes += sum(record.size_bytes for record in records) - pack.size_bytes
+        for record in records:
+            (value,) = record.values
+            self._owner[value] = record
+            self._last.setdefault(value, record)  # another may wait for it already
+        return records
+
+    def _free(self, value: str) -> bool:
+        """Its owner is settled; True if that let another go."""
+        waiting = self._waiting.get(value)
+        if waiting is None:
+            del self._owner[value]
+            return False
+        heir = waiting.popleft()
+        if not waiting:
+            del self._waiting[value]
+        self._owner[value] = heir
+        return self._give(heir)
+
+    def _let_others_in(self) -> bool:
+        released = False
         while self._outside and self._let_in(self._outside[0]):
             self._outside.popleft()
             released = True

@@ -60,14 +60,16 @@ class Ledger:
         self.rows = max(self.rows, slice_.first + slice_.rows)
         self._slices.append(Resume(slice_.first, slice_.source, slice_.start))
 
-    def settle(self, position: int) -> None:
-        """Join the position to the ranges it touches; the watermark moves over what it reaches."""
+    def settle(self, position: int, end: int = 0) -> None:
+        """Join the position, or those up to `end`, to the ranges they touch; the watermark follows."""
+        end = end or position + 1
         index = bisect_right(self._firsts, position)
         before = self._firsts[index - 1] if index else self.watermark
         before_end = self._end_of[before] if index else self.watermark
         if position < max(before_end, self.watermark):
             raise ValueError(f"position {position} is settled twice")
-        end = position + 1
+        if index < len(self._firsts) and self._firsts[index] < end:
+            raise ValueError(f"position {self._firsts[index]} is settled twice")
         if index < len(self._firsts) and self._firsts[index] == end:
             end = self._end_of.pop(self._firsts.pop(index))
         if position == self.watermark:

@@ -218,6 +218,16 @@ class Mapper:
         self._unique = {EMAIL, rules.id_property} | (schema.unique if schema else frozenset())
         self._field_names: dict[str, str] = {}
 
+    def is_lone_key(self, names: Sequence[str]) -> bool:
+        """Whether the id property is the only one of these whose values are unique."""
+        return self._unique.intersection(names) == {self.rules.id_property}
+
+    def is_as_named(self, field: str) -> bool:
+        """Whether a row's field is the property of its name, and may be written."""
+        is_own = field.startswith(OWN_PREFIX) or field in self.rules.ignored
+        is_read_only = self.schema is not None and field in self.schema.read_only
+        return not is_own and not is_read_only and self._field_name(field) == field
+
     def map(self, position: int, row: Row) -> Record | Unsent:
         content = row.content
         if isinstance(content, Unreadable):

@@ -1,6 +1,6 @@
 """The values that travel through a run. No behaviour beyond what a value says of itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,12 +60,28 @@ class Row:
 
 
 @dataclass(slots=True)
+class Plain:
+    """Rows of one line each, whose form needs no closer look: what is in bulk is cheap."""
+
+    number: int  #: `Row.number` of the first; the others follow
+    raws: list[bytes]  #: `Row.raw` of each
+    cells: list[list[str]] | None  #: of each, in column order; None where each is an object
+    text: bytes  #: the objects' lines, as they stand in the source; b"" where there are cells
+    content: Callable[[bytes], Content]  #: what one row's bytes hold
+
+    def row(self, index: int) -> Row:
+        raw = self.raws[index]
+        return Row(self.number + index, raw, self.cells[index] if self.cells else self.content(raw))
+
+
+@dataclass(slots=True)
 class RowSlice:
     """Consecutive rows of one source. `end` is where the next slice starts; slices abut."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
     start: Mark
     end: Mark
+    plain: Plain | None = None  #: the same rows in bulk, where their form allows
 
 
 @dataclass(slots=True)
@@ -85,6 +101,24 @@ class Record:
     @property
     def size_bytes(self) -> int:
         return len(self.body) + len(self.raw)
+
+
+@dataclass(slots=True)
+class Pack:
+    """A full batch that was made up as its rows were read. No two of its records share a value, and each
+    closes one only. What it weighs is counted once; its records are made when one needs a closer look.
+    """
+
+    positions: Sequence[int]  #: of its records, in order
+    numbers: Sequence[int]  #: `Row.number` of each
+    source: int
+    id_property: str
+    keys: list[str]
+    values: list[str]  #: the value each closes
+    body: bytes  #: the request's
+    size_bytes: int
+    records: Callable[[], list[Record]]  #: the same as records; `lost` as it is then
+    lost: bool = False  #: may have left before without a definite answer
 
 
 @dataclass(slots=True)
@@ -113,6 +147,7 @@ class Slice:
     records: list[Record]
     unsent: list[Unsent]
     bytes_read: int = 0  #: of all source files on disk, once this slice was read
+    packs: list[Pack] = field(default_factory=list)  #: rows that are not among `records`
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +170,15 @@ class Settlement:
     replayed: bool = False  #: confirmed by a second sending, its first answer lost
     attempts: int = 1
     refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class Delivered:
+    """A pack of which every record was confirmed: as a settlement each, in bulk."""
+
+    pack: Pack
+    hubspot_ids: list[str]
+    news: list[bool]  #: which of them are created
 
 
 def closed_value(name: str, value: str) -> str:

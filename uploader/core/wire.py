@@ -9,8 +9,10 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling and the o
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -19,9 +21,9 @@ from uploader.core.model import Record
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
 
-_OPENING, _CLOSING = b'{"inputs":[', b"]}"
+OPENING, CLOSING = b'{"inputs":[', b"]}"
 #: What a batch's body weighs beyond its inputs and the commas between them.
-ENVELOPE_BYTES = len(_OPENING) + len(_CLOSING)
+ENVELOPE_BYTES = len(OPENING) + len(CLOSING)
 
 
 class UnencodableError(ValueError):
@@ -40,6 +42,7 @@ class Paths:
     token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # the same in all versions  # noqa: S105
 
 
+@lru_cache(8)
 def paths(version: str, object_type: str) -> Paths:
     """The addresses of an API version; versions after v3 are dates in the path."""
     objects = f"/crm/v3/objects/{object_type}" if version == "v3" else f"/crm/objects/{version}/{object_type}"
@@ -78,7 +81,7 @@ def encode_input(position: int, id_property: str, key: str, properties: Mapping[
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    return _OPENING + b",".join([record.body for record in records]) + _CLOSING
+    return OPENING + b",".join([record.body for record in records]) + CLOSING
 
 
 def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]) -> bytes:
@@ -187,6 +190,8 @@ class Reply:
     policy: str = ""  #: `policyName` of a 429
     faults: tuple[PropertyFault, ...] = ()
     body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
+    raw: bytes = field(default=b"", repr=False, compare=False)  #: the body as it came
+    short: Any = field(default=None, repr=False, compare=False)  #: `express`'s; what else it says is not read
 
     @property
     def ok(self) -> bool:
@@ -208,28 +213,28 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
     `headers` must look names up without regard to case.
     """
-    quota = _quota(headers)
-    retry_after = _seconds(headers.get("Retry-After"))
-    correlation_id = "".join(c for c in headers.get("x-hubspot-correlation-id", "")[:100] if c.isascii())
+    return in_full(_head(status, headers, body))
+
+
+def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
+    """A 200 of which all that matters was read already, by `express`."""
+    return Reply(200, readable=True, quota=_quota(headers), batch_status=short.status, raw=body, short=short)
+
+
+def in_full(reply: Reply) -> Reply:
+    """The same with all of its body read."""
+    status = reply.status
     try:
-        value = orjson.loads(body)
+        value = orjson.loads(reply.raw)
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        return Reply(
-            status=status,
-            quota=quota,
-            retry_after_seconds=retry_after,
-            correlation_id=correlation_id,
-            message=f"an answer that is no JSON object ({len(body):,} bytes)",
-        )
+        return replace(reply, message=f"an answer that is no JSON object ({len(reply.raw):,} bytes)")
     message = _text(value.get("message"))
-    return Reply(
-        status=status,
+    return replace(
+        reply,
         readable=True,
-        quota=quota,
-        retry_after_seconds=retry_after,
-        correlation_id=_text(value.get("correlationId")) or correlation_id,
+        correlation_id=_text(value.get("correlationId")) or reply.correlation_id,
         accepted=_text(value.get("requestedAt")) or _text(value.get("startedAt")),
         batch_status=_text(value.get("status")).upper() if 200 <= status < 300 else "",
         results=tuple(_results(value.get("results"))),
@@ -240,6 +245,18 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         policy=_text(value.get("policyName")),
         faults=_faults(message, value.get("errors")),
         body=value,
+        short=None,
+    )
+
+
+def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    correlation_id = "".join(c for c in headers.get("x-hubspot-correlation-id", "")[:100] if c.isascii())
+    return Reply(
+        status=status,
+        quota=_quota(headers),
+        retry_after_seconds=_seconds(headers.get("Retry-After")),
+        correlation_id=correlation_id,
+        raw=body,
     )
 
 

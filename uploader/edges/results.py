@@ -11,7 +11,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from uploader.core.model import Settlement
+from uploader.core.express import result_lines
+from uploader.core.model import Delivered, Settlement
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, StorageError
 
@@ -42,15 +43,17 @@ class ResultsFile:
             ) from error
         self.committed_bytes = committed_bytes
 
-    def append(self, settlements: Sequence[Settlement]) -> int:
+    def append(self, settlements: Sequence[Settlement], delivered: Sequence[Delivered] = ()) -> int:
         """Write the lines through to the disk; the length to commit comes back."""
-        if not settlements:
+        if not settlements and not delivered:
             return self.committed_bytes
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if self.committed_bytes == 0:
             lines.writerow(HEADER)
         names = self._names
+        for one in delivered:
+            text.write(result_lines(one, names[one.pack.source]))
         lines.writerows(
             (s.record.row, s.record.key, s.hubspot_id, s.outcome.value, names[s.record.source])
             for s in settlements

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
-from uploader.core.aliases import Alias, Sighting
+from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.ledger import Ledger
 from uploader.core.mapping import common_fault
-from uploader.core.model import DEAD_LETTERS, Outcome, Record, Refusal, Settlement, Slice
+from uploader.core.model import DEAD_LETTERS, Delivered, Outcome, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
@@ -58,6 +58,7 @@ class Collector:
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
         self._uncommitted: list[Settlement] = []
+        self._delivered: list[Delivered] = []  # the same in bulk
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
@@ -96,6 +97,26 @@ class Collector:
                 hit = [value for value in record.values if hash(value) in self._dead]
                 self._superseding += [Superseding(record.position, record.row, value) for value in hit]
             self._uncommitted.append(settlement)
+        self._check_failures()
+
+    def book_pack(self, delivered: Delivered) -> None:
+        """The same of all records of a pack, which are confirmed."""
+        pack, created = delivered.pack, delivered.news.count(True)
+        positions, updated = pack.positions, len(pack.keys) - created
+        if isinstance(positions, range):
+            self._ledger.settle(positions.start, positions.stop)
+        else:
+            for position in positions:
+                self._ledger.settle(position)
+        self.tallies.outcomes[Outcome.CREATED] += created
+        self.tallies.outcomes[Outcome.UPDATED] += updated
+        self.tallies.replayed += updated if pack.lost else 0
+        if self._dead:
+            rows = zip(positions, pack.numbers, pack.values, strict=True)
+            self._superseding += [Superseding(*row) for row in rows if hash(row[2]) in self._dead]
+        if updated:
+            self._seen += delivered_sightings(delivered)
+        self._delivered.append(delivered)
         self._check_failures()
 
     def sent(self, position: int, records: int) -> None:
@@ -168,8 +189,9 @@ class Collector:
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settlements, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
+            delivered = self._delivered[:]
             write = asyncio.ensure_future(
-                self._offload.run(lambda: self._write(snapshot, settlements, superseding, seen))
+                self._offload.run(lambda: self._write(snapshot, settlements, delivered, superseding, seen))
             )
             try:
                 await asyncio.shield(write)
@@ -179,6 +201,7 @@ class Collector:
             finally:
                 if write.done() and not write.cancelled() and write.exception() is None:
                     del self._uncommitted[: len(settlements)]
+                    del self._delivered[: len(delivered)]
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
 
@@ -203,11 +226,12 @@ class Collector:
         self,
         snapshot: State,
         settlements: list[Settlement],
+        delivered: list[Delivered],
         superseding: list[Superseding],
         seen: list[Sighting],
     ) -> None:
         if self._results:
-            snapshot.results_bytes = self._results.append(settlements)
+            snapshot.results_bytes = self._results.append(settlements, delivered)
         self._sightings.append(seen)
         self._checkpoint.commit(snapshot, settlements, superseding, self._aliases)
         if self._results:

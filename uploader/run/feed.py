@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from uploader.core.batching import Batcher
-from uploader.core.model import Record, Slice
+from uploader.core.model import Pack, Record, Slice
 
 #: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.
 MAX_OPEN_RECORDS = 30_000
@@ -33,7 +33,7 @@ class Feed:
         self._held_back = held_back
         self._changed = asyncio.Event()
 
-    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
+    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | Pack | None:
         """The next batch; None when there will never be another. One caller at a time.
 
         `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
@@ -57,6 +57,15 @@ class Feed:
             self.batcher.settle(record)
         self._changed.set()
 
+    def settle_pack(self, pack: Pack) -> None:
+        """The same of a whole pack."""
+        self.batcher.settle_pack(pack)
+        self._changed.set()
+
+    def unpack(self, pack: Pack) -> list[Record]:
+        """A pack's records, to be settled one by one."""
+        return self.batcher.unpack(pack)
+
     def arrived(self) -> None:
         """A slice is in the queue."""
         self._changed.set()
@@ -77,7 +86,7 @@ class Feed:
                 return
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
-            self._held_back(sum(self.batcher.add(record) for record in slice_.records))
+            self._held_back(self.batcher.add_all(slice_.records, slice_.packs))
 
     def _worth_sending(self) -> bool:
         ready = self.batcher.ready

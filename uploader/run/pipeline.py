@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from uploader.core.batching import Batcher
+from uploader.core.batching import MAX_BATCH_BYTES, Batcher
+from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
@@ -132,7 +133,8 @@ class Run(Session):
         parts = self._assemble(job, lock, lost_below, writer)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
-        producer = Producer(job.sources, job.mappers, progress, lost_below, reader)
+        packers = [Packer(m, self.seams.batch_records, MAX_BATCH_BYTES) for m in job.mappers]
+        producer = Producer(job.sources, job.mappers, packers, progress, reader, lost_below=lost_below)
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
             self._task(parts.collector.commit_regularly()),

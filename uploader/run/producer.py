@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
+from uploader.core.express import Packer
 from uploader.core.ledger import Progress
 from uploader.core.mapping import Mapper
 from uploader.core.model import Record, RowSlice, Slice
@@ -21,12 +22,15 @@ class Producer:
         self,
         sources: Sequence[Source],
         mappers: Sequence[Mapper],
+        packers: Sequence[Packer],
         progress: Progress,
-        lost_below: int,
         offload: Offload,
+        *,
+        lost_below: int,
     ) -> None:
         self._sources = sources
         self._mappers = mappers
+        self._packers = packers
         self._progress = progress
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
@@ -59,10 +63,14 @@ class Producer:
         records, unsent = [], []
         mapper = self._mappers[source]
         resumed = first < self._progress.rows
-        for position, row in enumerate(rows.rows, first):
+        is_fresh = not resumed and first >= self._lost_below
+        packed = self._packers[source].pack(first, rows.plain) if rows.plain and is_fresh else None
+        packs, indices = packed or ([], range(len(rows.rows)))
+        for index in indices:
+            position = first + index
             if resumed and self._progress.is_settled(position):
                 continue
-            mapped = mapper.map(position, row)
+            mapped = mapper.map(position, rows.rows[index])
             if isinstance(mapped, Record):
                 mapped.lost = position < self._lost_below
                 records.append(mapped)
@@ -71,4 +79,4 @@ class Producer:
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         # A plain source is read ahead, in blocks: what counts is where the slice ends.
         bytes_read = before + min(self._sources[source].bytes_read(), rows.end.offset)
-        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read)
+        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, packs)

@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.core import readback, wire
+from uploader.core import express, readback, wire
 from uploader.core.aliases import sightings
 from uploader.core.comparing import Kind
-from uploader.core.model import Outcome, Record, Refusal, Settlement
+from uploader.core.model import Outcome, Pack, Record, Refusal, Settlement
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
 from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide, spare_races
 from uploader.edges.hubspot import Call
@@ -73,10 +73,13 @@ class Worker:
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
 
-    async def deliver(self, batch: list[Record]) -> None:
+    async def deliver(self, batch: list[Record] | Pack) -> None:
         """Until every record is settled, or the run drains. `enter` comes first."""
         try:
-            await self._deliver(batch)
+            if isinstance(batch, Pack):
+                await self._deliver_pack(batch)
+            else:
+                await self._deliver([(0.0, Piece(batch, self._fresh_history()))])
         finally:
             self.leave()
 
@@ -98,26 +101,65 @@ class Worker:
             await asyncio.sleep(seconds)
             await self.enter()
 
-    async def _deliver(self, batch: list[Record]) -> None:
+    async def _deliver_pack(self, pack: Pack) -> None:
+        """Once as it is. Where the answer is not simply that all was written, record by record from there."""
+        history = self._fresh_history()
+        try:
+            reply = await self._send(pack.body, pack.positions, pack.id_property)
+        except asyncio.CancelledError:
+            pack.lost = pack.lost or self._left
+            raise
+        delivered = express.confirm(pack, reply)
+        if delivered is not None:
+            self._note_success()
+            self._collector.count_reply(reply, retried=False)
+            self._collector.book_pack(delivered)
+            self._feed.settle_pack(pack)
+            return
+        piece = Piece(self._feed.unpack(pack), history)
+        reply = wire.in_full(reply) if reply.short else reply
+        await self._deliver(await self._take(piece, reply))
+
+    def _fresh_history(self) -> History:
+        return History(successes_seen=self._sender.successes)
+
+    async def _deliver(self, waiting: list[tuple[float, Piece]]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
-        history = History(successes_seen=self._sender.successes)
-        pieces = [(0.0, batch[0].position, Piece(batch, history))]
-        while pieces and not self.draining:
+        pieces: list[tuple[float, int, Piece]] = []
+        while True:
+            for seconds, piece in waiting:
+                heapq.heappush(pieces, (self._clock() + seconds, piece.position, piece))
+            if not pieces or self.draining:
+                return
             due, _, piece = heapq.heappop(pieces)
             await self._sleep(due - self._clock())
-            for wait, follower in await self._attempt(piece):
-                heapq.heappush(pieces, (self._clock() + wait, follower.position, follower))
+            waiting = await self._attempt(piece)
 
     async def _attempt(self, piece: Piece) -> list[tuple[float, Piece]]:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
-        call = Call("POST", self._paths.upsert, wire.encode_batch(piece.records))
-        self._left = False
+        records = piece.records
         try:
-            reply = await self._sender.send(call, on_wire=lambda out: self._note_batch(piece, out=out))
+            reply = await self._send(wire.encode_batch(records), [record.position for record in records])
         except asyncio.CancelledError:
             if self._left:
-                _may_be_lost(piece.records)
+                _may_be_lost(records)
             raise
+        return await self._take(piece, reply)
+
+    async def _send(self, body: bytes, positions: Sequence[int], id_property: str = "") -> wire.Reply:
+        """`id_property`: of a pack."""
+        self._left = False
+
+        def note(out: bool) -> None:
+            self._note_wire(out)
+            self._slots.on_wire(out)
+            if out:
+                self._left = True
+                self._collector.sent(positions[-1], len(positions))
+
+        return await self._sender.send(Call("POST", self._paths.upsert, body, id_property), on_wire=note)
+
+    async def _take(self, piece: Piece, reply: wire.Reply) -> list[tuple[float, Piece]]:
         verdict = classify(piece.records, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
             _may_be_lost([*verdict.unresolved, *verdict.pending])
@@ -172,13 +214,6 @@ class Worker:
         if out:
             self._left_at = self._clock()
 
-    def _note_batch(self, piece: Piece, *, out: bool) -> None:
-        self._note_wire(out)
-        self._slots.on_wire(out)
-        if out:
-            self._left = True
-            self._collector.sent(piece.records[-1].position, len(piece.records))
-
     def _log(self, piece: Piece, reply: wire.Reply, following: Next) -> None:
         """Positions, codes and ids only: a server's message may hold addresses."""
         _LOG.info(
@@ -196,11 +231,14 @@ class Worker:
         settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
-            self._sender.succeeded()
-            self._sender.open()
-            self._slots.wake()
+            self._note_success()
         elif verdict.cause not in LONG_PAUSES:
             self._sender.failed(verdict.reason, self._left_at)
+
+    def _note_success(self) -> None:
+        self._sender.succeeded()
+        self._sender.open()
+        self._slots.wake()
 
     def _stop_or_pause(self, verdict: Verdict) -> None:
         """Raise StopRun, unless the user would rather wait for what ends by itself."""

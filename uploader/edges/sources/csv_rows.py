@@ -35,7 +35,7 @@ Limits  A stray quote can still take rows in if another quote closes it in the s
 import csv
 from dataclasses import dataclass
 
-from uploader.core.model import Content, Row, Unreadable
+from uploader.core.model import Content, Plain, Row, Unreadable
 from uploader.edges.sources.lines import LINE_BYTES, Block
 from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
 
@@ -111,6 +111,19 @@ class CsvRows:
             else:
                 return index
         return max(stop, following)
+
+    def plain(self, block: Block, at: int, stop: int) -> Plain | None:
+        """By the same parser as `content`, but of all lines at once: a row of several gives too few."""
+        layout, texts = self._layout, block.texts
+        if texts is None or layout.width == 1:
+            return None
+        try:
+            cells = list(csv.reader(texts[at:stop], delimiter=layout.delimiter, strict=True))
+        except csv.Error:
+            return None
+        if len(cells) != stop - at or set(map(len, cells)) != {layout.width}:
+            return None
+        return Plain(block.start.line + at, block.raws[at:stop], cells, b"", self.content)
 
     def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
         """Append the row that begins on this line, if any; the number of its lines, 0 if some are missing."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import accumulate, count
 
 from uploader.core.model import Mark
+from uploader.edges.sources.base import SLICE_BYTES
+from uploader.errors import SourceError
 
 #: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;
 #: a longer line is a file of another kind. It must exceed `BLOCK_BYTES` (see `Lines.next`).
@@ -67,28 +69,55 @@ class Lines:
         self._decode = decode
         self._rest = b""
         self._held: Block | None = None
+        self._wants_more = False  # lines were put back, to come again with those behind them
+        self._ended = False
+        self._error: SourceError | None = None  # to be raised once the lines before it have been given
 
     def next(self) -> Block | None:
         """The block after the last one; None at the end of the source."""
         if self._held is not None:
             block, self._held = self._held, None
             return block
-        ended = False
+        if self._error is not None:
+            raise self._error
         # Blocks of content are shorter than `LINE_BYTES`, so that only a first line can be overlong.
-        while not ended and self._line_end not in self._rest and len(self._rest) <= LINE_BYTES:
-            more = next(self._contents, b"")
-            ended = not more
-            self._rest += more
+        while self._is_short() and len(self._rest) <= LINE_BYTES:
+            self._read()
         if not self._rest:
             return None
         first = self._rest.find(self._line_end)
         if first > LINE_BYTES or (first < 0 and len(self._rest) > LINE_BYTES):
             return self._overlong()
-        cut = len(self._rest) if ended else self._rest.rfind(self._line_end) + 1
+        cut = len(self._rest) if self._ended else self._rest.rfind(self._line_end) + 1
         data, self._rest = self._rest[:cut], self._rest[cut:]
         block = self._split(data, self._next_start)
         self._next_start = block.mark(len(block))
         return block
+
+    def _is_short(self) -> bool:
+        return not self._ended and (self._wants_more or self._line_end not in self._rest)
+
+    def _read(self) -> None:
+        try:
+            more = next(self._contents, b"")
+        except SourceError as error:
+            if not self._wants_more:
+                raise
+            self._error, more = error, b""
+        self._ended = not more and self._error is None
+        self._wants_more = False
+        self._rest += more
+
+    def put_back(self, block: Block, at: int) -> bool:
+        """Let the last block's lines from `at` on come again with more behind them, if there may be more."""
+        size = block.length(at, len(block))
+        is_enough = size >= SLICE_BYTES or size + len(self._rest) >= LINE_BYTES
+        if self._ended or self._error or self._held or not block.data or is_enough:
+            return False
+        self._rest = block.span(at, len(block)) + self._rest
+        self._next_start = block.mark(at)
+        self._wants_more = True
+        return True
 
     def grow(self, block: Block, at: int) -> Block:
         """The block from line `at` on, with the lines after it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from uploader.core.model import Content, Row, Unreadable
+from uploader.core.model import Content, Plain, Row, Unreadable
 from uploader.edges.sources.lines import LINE_BYTES, Block
 from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
 
@@ -39,6 +39,12 @@ class NdjsonRows:
             if raw and not raw.isspace():
                 rows.append(Row(number, raw, content(raw)))
         return stop
+
+    def plain(self, block: Block, at: int, stop: int) -> Plain | None:
+        raws = block.raws[at:stop]
+        if not all(raws) or any(map(bytes.isspace, raws)):
+            return None  # blank lines are no rows
+        return Plain(block.start.line + at, raws, None, block.span(at, stop), self.content)
 
     def content(self, raw: bytes) -> Content:
         if len(raw) > LINE_BYTES:
