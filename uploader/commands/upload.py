@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -96,10 +97,17 @@ def _spare_the_collector() -> None:
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed: a tenth of the CPU less."""
+    """uvloop's, where it is installed: some 15 % of the CPU less."""
     if importlib.util.find_spec("uvloop") is None:
         return None
-    return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
+    uvloop = importlib.import_module("uvloop")
+
+    class ExactLoop(uvloop.Loop):  # type: ignore[name-defined,misc]
+        def time(self) -> float:
+            """Its own stands still while a callback runs: too coarse for an exact log of sends."""
+            return time.monotonic()
+
+    return ExactLoop
 
 
 async def _upload(settings: Settings) -> tuple[Summary, str | None]:
