@@ -324,3 +324,18 @@ def test_another_content_has_another_fingerprint(tmp_path_factory, where, shift)
         data += b"a@x.com,b,c\n"
     path.write_bytes(data)
     assert open_source(str(path)).fingerprint != before
+
+
+@pytest.mark.parametrize("length", [1_048_575, 1_048_576, 1_048_577, 1_100_000])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_overlong_line_is_the_same_from_wherever_reading_starts(tmp_path, length, end):
+    path = tmp_path / "rows.csv"
+    before = "email,note" + end + "".join(f"a{i}@b.de,x{end}" for i in range(130))
+    long = "long@b.de," + "z" * (length - 10)
+    path.write_text(f"{before}{long}{end}last@b.de,x{end}", encoding="utf-8", newline="")
+    source, seen = open_source(str(path)), []
+    for start in (None, Mark(len(before), 132)):
+        rows = [row for part in source.slices(start) for row in part.rows]
+        seen.append([(row.number, row.raw, type(row.content)) for row in rows if row.number >= 132])
+    assert seen[0] == seen[1]
+    assert [number for number, _, _ in seen[0]] == [132, 133]

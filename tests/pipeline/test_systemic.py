@@ -60,3 +60,10 @@ def test_a_slow_line_makes_a_systemic_fault_no_dearer(tmp_path, latency):
     summary = job.run_virtual()
     assert (summary.cause, summary.tallies.settled) == (Cause.PROPERTY, 0)
     assert summary.tallies.requests <= 20
+
+
+def test_a_name_that_nothing_can_have_is_told_like_any_other(tmp_path):
+    rows = contacts(600)
+    rows[300]['na"me'] = "x"
+    summary = ndjson(tmp_path, rows, **WRITING_ONLY).run_virtual()
+    assert (summary.exit_code, summary.tallies.failed, summary.tallies.confirmed) == (1, 1, 599)

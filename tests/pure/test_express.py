@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -125,6 +126,7 @@ def lines_of(tmp_path, *lines: str):
         "   ",
         '{"email":"a@b.de"',
         '{"id":"a@b.de","properties":{"firstname":"x"}}',
+        '{"email":"a@b.de","firstname":"1"}{"email":"c@d.de","firstname":"2"}\n{"email":"e@f.de",\n"firstname":"3"}',
     ],
 )
 def test_lines_that_ask_for_a_closer_look_get_it(tmp_path, line):
@@ -134,6 +136,32 @@ def test_lines_that_ask_for_a_closer_look_get_it(tmp_path, line):
     assert packer.pack(0, lines_of(tmp_path, *good)[0].plain) is None  # it learns the fields
     assert packer.pack(0, lines_of(tmp_path, *good)[0].plain) is not None
     assert slices[0].plain is None or packer.pack(0, slices[0].plain) is None
+
+
+def test_a_line_break_in_a_line_hides_no_field_that_is_there_twice(tmp_path):
+    """In a file whose lines end with a carriage return."""
+    lines = ['{"email":"a@b.de","f"\n:"x","f":"y"}', *(f'{{"email":"c{i}@b.de","f":"q"}}' for i in range(5))]
+    path = tmp_path / "rows.ndjson"
+    path.write_text("\r".join([*lines, ""]), encoding="utf-8", newline="")
+    (slice_,) = open_source(str(path), format="ndjson").slices()
+    packer = Packer(Mapper(0, Rules(), None, None), 3, _MAX_BYTES)
+    assert [packer.pack(0, slice_.plain) for _ in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize("name", ['na"me', "na\\me", "na\x07me"])
+def test_names_that_no_type_can_have_go_the_longer_way(tmp_path, name):
+    rows = [{"email": f"c{i}@b.de", name: "x"} for i in range(6)]
+    (slice_,) = lines_of(tmp_path, *map(json.dumps, rows))
+    packer = Packer(Mapper(0, Rules(), None, None), 3, _MAX_BYTES)
+    assert [packer.pack(0, slice_.plain) for _ in range(3)] == [None] * 3
+    assert read_short(b'{"results":[]}', name) is None
+
+
+def test_rows_with_ever_other_fields_are_not_learned_without_end(tmp_path):
+    rows = [{"email": f"c{i}@b.de", **{f"f{i}.{j}": "x" for j in range(40)}} for i in range(50)]
+    (slice_,) = lines_of(tmp_path, *map(json.dumps, rows))
+    packer = Packer(Mapper(0, Rules(), None, None), 3, _MAX_BYTES)
+    assert [packer.pack(0, slice_.plain) for _ in range(3)] == [None] * 3
 
 
 def test_fields_that_can_not_be_sent_as_they_are_are_never_learned(tmp_path):
@@ -248,6 +276,16 @@ def test_what_is_confirmed_at_once_is_confirmed_one_by_one(tmp_path_factory, ans
     assert told == dict(zip(pack.positions, confirmed, strict=True))
 
 
+def test_an_answer_that_is_no_text_confirms_nothing(tmp_path):
+    body = body_of({"changes": [], "order": range(4), "left_out": 0, "traced": True, **_CLEAN})
+    broken = body.replace(b'{"email":"c0@example.com"}', b'{"email":"c0@example.com","x":"\xff"}')
+    assert broken != body
+    assert confirm(pack_of(tmp_path), decode(200, CIMultiDict(), broken)) is None
+
+
+_CLEAN = {"status": "COMPLETE", "errors": None, "numErrors": 0}
+
+
 @pytest.mark.parametrize("traced", [True, False])
 def test_a_sound_answer_is_confirmed_at_once_in_any_order(tmp_path, traced):
     answer = {
@@ -308,6 +346,22 @@ def test_no_record_leaves_before_an_earlier_one_of_its_contact_is_settled(tmp_pa
         assert (len(open_), len(in_flight)) != before
     assert (batcher.open_records, batcher.open_bytes, batcher.held_back, batcher.ready) == (0, 0, 0, 0)
     assert not batcher.may_be_lost()
+
+
+def test_leftovers_of_packs_are_sent_in_company_but_not_kept_waiting_for_ever(tmp_path):
+    batcher, drawn = Batcher(100), []
+    for number in range(40):
+        rows = [(f"c{number}.{i}@example.com", "x", "y") for i in range(401)]
+        mapper, slices = plain_rows(tmp_path, rows, "csv")
+        first = number * 401
+        for slice_ in slices:
+            packs, rest = Packer(mapper, 100, _MAX_BYTES).pack(first, slice_.plain)
+            batcher.add_all([mapper.map(first + i, slice_.rows[i]) for i in rest], packs)
+            first += len(slice_.rows)
+        while batcher.ready >= 100 and (batch := batcher.draw()):
+            drawn.append(batch.positions if isinstance(batch, Pack) else [r.position for r in batch])
+    assert len(drawn) <= 40 * 4 + 4
+    assert all(after[0] - before[0] > -6_000 for before, after in pairwise(drawn))
 
 
 def _step(batcher, open_, in_flight, what) -> None:

@@ -24,6 +24,10 @@ MAX_BATCH_BYTES = 2 * 1024 * 1024
 _MOST_VALUES = 16
 
 
+#: Rows that packs may be ahead of records that fill no batch. The watermark waits for those.
+_FAR_BEHIND = 5_000
+
+
 class _Ready:
     """Records of one id property that may leave, the earliest first."""
 
@@ -140,7 +144,7 @@ class Batcher:
         """The next batch, earliest records first; empty when nothing may leave."""
         queues = [ready for ready in self._ready.values() if len(ready)]
         queue = min(queues, key=lambda ready: ready.first().position, default=None)
-        if self._packs and (queue is None or self._packs[0].positions[0] < queue.first().position):
+        if self._packs and (queue is None or self._comes_first(self._packs[0], queue)):
             return self._packs.popleft()
         if queue is None:
             return []
@@ -152,6 +156,11 @@ class Batcher:
                 break
             batch.append(queue.pop())
         return batch
+
+    def _comes_first(self, pack: Pack, queue: _Ready) -> bool:
+        """The earlier one does; but records that fill no batch wait a while for others."""
+        behind = pack.positions[0] - queue.first().position
+        return behind < 0 or (len(queue) < self.max_records and behind < _FAR_BEHIND)
 
     def put_back(self, records: list[Record]) -> None:
         """Records drawn and not sent: they may leave again, and still own their values."""

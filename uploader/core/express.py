@@ -15,6 +15,7 @@ Raise nothing: None where the longer way has to be taken.
 
 import csv
 import operator
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import chain, repeat, starmap
@@ -28,6 +29,10 @@ from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
 from uploader.core.wire import CLOSING, OPENING, Reply
 
+#: What msgspec takes in no name.
+_ODD = re.compile(r'["\\\x00-\x1f]')
+#: More fields, in rows that name their own, are no columns.
+_MOST_NAMES = 1_000
 #: Slices that are looked at again for the fields they hold. Where rows differ that much, it does not pay.
 _LOOKS = 8
 
@@ -67,7 +72,7 @@ class Packer:
 
     def _begin(self) -> None:
         names = self._names
-        fits = len(names) > 1 and self._mapper.is_lone_key(names)
+        fits = len(names) > 1 and self._mapper.is_lone_key(names) and not _ODD.search("".join(names))
         self._row = _row_type(names) if fits else None
         self._decoder = msgspec.json.Decoder(self._row) if self._row else None
         self._at = names.index(self._key) if fits else 0
@@ -112,11 +117,9 @@ class Packer:
             self._look(plain)
             return None
         try:
-            rows = self._decoder.decode_lines(plain.text)
+            rows = list(map(self._decoder.decode, plain.raws))
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._look(plain)
-            return None
-        if len(rows) != len(plain.raws):
             return None
         tuples = list(map(msgspec.structs.astuple, rows))
         if not self._names_each_once(plain, rows, tuples):
@@ -129,11 +132,11 @@ class Packer:
         What is written again without any blank is never longer than what was read: so where all is as long
         as before, nothing is missing. Else each field has its colon, behind its quote.
         """
-        text = plain.text
         written = _ENCODER.encode_lines(rows)
-        if len(written) == len(text) + (not text.endswith(b"\n")):
+        if len(written) - len(rows) == sum(map(len, plain.raws)):
             return True
-        if any(space in text for space in (b" :", b"\t:", b"\r:")):
+        text = b"\n".join(plain.raws)
+        if any(space in text for space in (b" :", b"\t:", b"\r:", b"\n:")):
             return False
         width = len(self._names)
         return all(
@@ -155,7 +158,7 @@ class Packer:
             if not isinstance(row, dict):
                 return
             names.update(dict.fromkeys(row))
-        if self._key in names and all(map(self._mapper.is_as_named, names)):
+        if len(names) <= _MOST_NAMES and self._key in names and all(map(self._mapper.is_as_named, names)):
             self._names = tuple(names)
             self._begin()
 
@@ -316,7 +319,11 @@ def read_short(body: bytes, id_property: str) -> Any:  # noqa: ANN401  # its typ
 
     Out   an object with `results`, each with `id`, `new`, `trace` and `properties.key`.
     """
+    if _ODD.search(id_property):
+        return None
     try:
+        if not body.isascii():
+            body.decode()  # msgspec passes over what it does not look at
         short = _short_decoder(id_property).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -66,7 +66,6 @@ class Plain:
     number: int  #: `Row.number` of the first; the others follow
     raws: list[bytes]  #: `Row.raw` of each
     cells: list[list[str]] | None  #: of each, in column order; None where each is an object
-    text: bytes  #: the objects' lines, as they stand in the source; b"" where there are cells
     content: Callable[[bytes], Content]  #: what one row's bytes hold
 
     def row(self, index: int) -> Row:
@@ -117,7 +116,7 @@ class Pack:
     values: list[str]  #: the value each closes
     body: bytes  #: the request's
     size_bytes: int
-    records: Callable[[], list[Record]]  #: the same as records; `lost` as it is then
+    records: Callable[[], list[Record]]  #: the same as records
     lost: bool = False  #: may have left before without a definite answer
 
 

@@ -250,14 +250,18 @@ def in_full(reply: Reply) -> Reply:
 
 
 def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
-    correlation_id = "".join(c for c in headers.get("x-hubspot-correlation-id", "")[:100] if c.isascii())
     return Reply(
         status=status,
         quota=_quota(headers),
         retry_after_seconds=_seconds(headers.get("Retry-After")),
-        correlation_id=correlation_id,
+        correlation_id=_correlation_id(headers),
         raw=body,
     )
+
+
+def _correlation_id(headers: Mapping[str, str]) -> str:
+    text = headers.get("x-hubspot-correlation-id", "")[:100]
+    return text if text.isascii() else "".join(c for c in text if c.isascii())
 
 
 def decode_usage(body: Mapping[str, object]) -> Usage | None:

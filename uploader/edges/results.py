@@ -43,21 +43,21 @@ class ResultsFile:
             ) from error
         self.committed_bytes = committed_bytes
 
-    def append(self, settlements: Sequence[Settlement], delivered: Sequence[Delivered] = ()) -> int:
+    def append(self, settled: Sequence[Settlement | Delivered]) -> int:
         """Write the lines through to the disk; the length to commit comes back."""
-        if not settlements and not delivered:
+        if not settled:
             return self.committed_bytes
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if self.committed_bytes == 0:
             lines.writerow(HEADER)
         names = self._names
-        for one in delivered:
-            text.write(result_lines(one, names[one.pack.source]))
-        lines.writerows(
-            (s.record.row, s.record.key, s.hubspot_id, s.outcome.value, names[s.record.source])
-            for s in settlements
-        )
+        for one in settled:
+            if isinstance(one, Delivered):
+                text.write(result_lines(one, names[one.pack.source]))
+            else:
+                row = one.record
+                lines.writerow((row.row, row.key, one.hubspot_id, one.outcome.value, names[row.source]))
         data = text.getvalue().encode("utf-8", "replace")
         try:
             # After a failed append: what it left behind goes.

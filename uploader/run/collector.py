@@ -57,8 +57,7 @@ class Collector:
         self._clock = clock
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
-        self._uncommitted: list[Settlement] = []
-        self._delivered: list[Delivered] = []  # the same in bulk
+        self._uncommitted: list[Settlement | Delivered] = []
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
@@ -116,7 +115,7 @@ class Collector:
             self._superseding += [Superseding(*row) for row in rows if hash(row[2]) in self._dead]
         if updated:
             self._seen += delivered_sightings(delivered)
-        self._delivered.append(delivered)
+        self._uncommitted.append(delivered)
         self._check_failures()
 
     def sent(self, position: int, records: int) -> None:
@@ -188,10 +187,9 @@ class Collector:
             snapshot.lost_below = 0 if clean else self._sent_below
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
-            settlements, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
-            delivered = self._delivered[:]
+            settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
             write = asyncio.ensure_future(
-                self._offload.run(lambda: self._write(snapshot, settlements, delivered, superseding, seen))
+                self._offload.run(lambda: self._write(snapshot, settled, superseding, seen))
             )
             try:
                 await asyncio.shield(write)
@@ -200,8 +198,7 @@ class Collector:
                 raise
             finally:
                 if write.done() and not write.cancelled() and write.exception() is None:
-                    del self._uncommitted[: len(settlements)]
-                    del self._delivered[: len(delivered)]
+                    del self._uncommitted[: len(settled)]
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
 
@@ -225,14 +222,14 @@ class Collector:
     def _write(
         self,
         snapshot: State,
-        settlements: list[Settlement],
-        delivered: list[Delivered],
+        settled: list[Settlement | Delivered],
         superseding: list[Superseding],
         seen: list[Sighting],
     ) -> None:
         if self._results:
-            snapshot.results_bytes = self._results.append(settlements, delivered)
+            snapshot.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
+        settlements = [one for one in settled if isinstance(one, Settlement)]
         self._checkpoint.commit(snapshot, settlements, superseding, self._aliases)
         if self._results:
             self._results.committed_bytes = snapshot.results_bytes

@@ -123,7 +123,7 @@ class CsvRows:
             return None
         if len(cells) != stop - at or set(map(len, cells)) != {layout.width}:
             return None
-        return Plain(block.start.line + at, block.raws[at:stop], cells, b"", self.content)
+        return Plain(block.start.line + at, block.raws[at:stop], cells, self.content)
 
     def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
         """Append the row that begins on this line, if any; the number of its lines, 0 if some are missing."""

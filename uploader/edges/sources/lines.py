@@ -70,6 +70,7 @@ class Lines:
         self._rest = b""
         self._held: Block | None = None
         self._wants_more = False  # lines were put back, to come again with those behind them
+        self._kept = 0  # how many bytes they are
         self._ended = False
         self._error: SourceError | None = None  # to be raised once the lines before it have been given
 
@@ -89,6 +90,11 @@ class Lines:
         if first > LINE_BYTES or (first < 0 and len(self._rest) > LINE_BYTES):
             return self._overlong()
         cut = len(self._rest) if self._ended else self._rest.rfind(self._line_end) + 1
+        if self._kept:
+            behind = self._rest.find(self._line_end, self._kept)
+            if (behind if behind >= 0 else len(self._rest)) - self._kept > LINE_BYTES:
+                cut = self._kept  # what comes next is overlong, and has to come first
+            self._kept = 0
         data, self._rest = self._rest[:cut], self._rest[cut:]
         block = self._split(data, self._next_start)
         self._next_start = block.mark(len(block))
@@ -116,7 +122,7 @@ class Lines:
             return False
         self._rest = block.span(at, len(block)) + self._rest
         self._next_start = block.mark(at)
-        self._wants_more = True
+        self._wants_more, self._kept = True, size
         return True
 
     def grow(self, block: Block, at: int) -> Block:

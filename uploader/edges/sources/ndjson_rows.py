@@ -44,7 +44,7 @@ class NdjsonRows:
         raws = block.raws[at:stop]
         if not all(raws) or any(map(bytes.isspace, raws)):
             return None  # blank lines are no rows
-        return Plain(block.start.line + at, raws, None, block.span(at, stop), self.content)
+        return Plain(block.start.line + at, raws, None, self.content)
 
     def content(self, raw: bytes) -> Content:
         if len(raw) > LINE_BYTES:
