@@ -68,3 +68,13 @@ def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):
     )
     assert ended.code == 2
     assert "no list of differences" in ended.err
+
+
+def test_what_stops_it_is_told_with_what_to_do(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 50)
+    mock = hubspot_mock()
+    assert run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path).code == 0
+    locked = hubspot_mock(scenario={"auth": {"tokens": ["another"]}})
+    ended = run("verify", "contacts.csv.checkpoint", "--base-url", locked.url, cwd=tmp_path)
+    assert ended.code in {2, 78}
+    assert "put a valid token into HUBSPOT_ACCESS_TOKEN" in ended.err

@@ -16,10 +16,11 @@ import orjson
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
 from uploader.commands.texts import duration, printable
+from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import create_private
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, StorageError
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 
@@ -89,7 +90,10 @@ async def _verify(
     try:
         report = await run.run()
         if report.end is None:
-            _write(run, output, names)
+            try:
+                _write(run, output, names)
+            except OSError as error:
+                raise StorageError(f"can't write {output}: {error.strerror}") from error
         return report
     finally:
         display.cancel()
@@ -100,8 +104,10 @@ async def _verify(
 async def _display(run: Verification) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
-        done = sum(run.report.counts.values())
-        if done:
+        done, sender = sum(run.report.counts.values()), run.sender
+        if sender is not None and sender.pausing:
+            say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
+        elif done:
             say(" | ".join([f"{done:,} contacts", *_parts(run.report.counts)]))
         elif run.rows:
             say(f"{run.rows:,} rows looked through")
@@ -169,7 +175,7 @@ def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> N
         else:
             print("\n".join(_lines(report)), flush=True)
     if end is not None:
-        say(f"stopped: {printable(end.reason)}; the same command goes on from here")
+        say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
         say(f"property by property: {output}")
     if end is None:
