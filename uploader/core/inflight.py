@@ -19,7 +19,7 @@ class InFlightCap:
     #: With the requests before it, so many show a systemic fault at a price of less than twenty.
     _UNANSWERED = 16
     _RAISE, _SHRINK, _SHRINK_SLOW = 1.5, 0.5, 0.7
-    _WORTH_IT = 1.1  # times the former throughput
+    _WORTH_IT = 1.25  # times the former throughput: less may be chance, and a cap once raised stays
     _HOLD_SECONDS = 30.0
     _MANY = 20
     # Growing latency: so many periods in a row, in each so much more than in the last, and than ever at best.

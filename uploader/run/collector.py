@@ -115,6 +115,8 @@ class Collector:
             self._superseding += [Superseding(*row) for row in rows if hash(row[2]) in self._dead]
         if updated:
             self._seen += delivered_sightings(delivered)
+        # A slow disk lets many wait for their commit, and nothing of this is needed for that.
+        pack.body, pack.records = b"", list
         self._uncommitted.append(delivered)
         self._check_failures()
 
