@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from uploader.core.calendar import next_midnight
 from uploader.core.forecast import Today, forecast
@@ -56,6 +56,7 @@ def test_a_reserve_that_leaves_nothing_never_ends():
     st.integers(0, 10**6),
     st.integers(1_000, 10**6),
 )
+@example(151_199, 0.7, 30_240, 60_480)
 def test_no_day_grants_more_than_it_has_and_no_time_is_lost(requests, per_second, left, grant):
     found = ahead(requests, per_second, left=left, grant=grant)
     if found.ends_at is None:

@@ -39,7 +39,7 @@ def forecast(
     today: Today,
     next_midnight: Callable[[datetime], datetime],
 ) -> Forecast:
-    at, left, rest = now, today.left, requests
+    at, left, rest = now, today.left, float(requests)
     pauses_at = goes_on_at = None
     before_pause, pauses = requests, 0
     resets_at = today.resets_at if today.resets_at and today.resets_at > now else next_midnight(now)
@@ -57,12 +57,12 @@ def forecast(
                 ends_at,
                 (ends_at - now).total_seconds(),
             )
-        sent = min(rest, left, int(until_reset * per_second))
+        sent = min(rest, left, until_reset * per_second)
         if sent == left and sent < rest:
             pauses += 1
             if pauses_at is None:
                 pauses_at, goes_on_at = at + timedelta(seconds=sent / per_second), resets_at
-                before_pause = requests - rest + sent
+                before_pause = round(requests - rest + sent)
         rest -= sent
         at, left = resets_at, today.grant or 0
         resets_at = next_midnight(at)
