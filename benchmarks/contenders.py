@@ -33,11 +33,10 @@ from hubspot import HubSpot
 from hubspot.crm.contacts import (
     ApiException,
     BatchApi,
-    BatchInputSimplePublicObjectBatchInputUpsert as Inputs,
-    SimplePublicObjectBatchInputUpsert as Input,
 )
 from urllib3.util.retry import Retry
 
+from benchmarks.official import as_inputs
 from benchmarks.processes import TOKEN
 
 BATCH = 100
@@ -182,17 +181,8 @@ class Threads:
 
     def _post(self, batch: list[Contact]) -> int:
         """The status of what was raised, 0 for nothing."""
-        inputs = [
-            Input(
-                id=one["id"],
-                id_property=one["idProperty"],
-                object_write_trace_id=one["objectWriteTraceId"],
-                properties=one["properties"],
-            )
-            for one in batch
-        ]
         try:
-            self._batch_api.upsert(Inputs(inputs=inputs))
+            self._batch_api.upsert(as_inputs(batch))
         except ApiException as error:
             return int(error.status)
         return 0

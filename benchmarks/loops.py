@@ -156,10 +156,8 @@ def official(url: str, source: Path, rows: int) -> int:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     from hubspot import HubSpot  # noqa: PLC0415
-    from hubspot.crm.contacts import (  # noqa: PLC0415
-        BatchInputSimplePublicObjectBatchInputUpsert as Inputs,
-        SimplePublicObjectBatchInputUpsert as Input,
-    )
+
+    from benchmarks.official import as_inputs  # noqa: PLC0415
 
     api = HubSpot(access_token=TOKEN, host=url).crm.contacts.batch_api
     work, lock = batches(source, rows), threading.Lock()
@@ -171,16 +169,7 @@ def official(url: str, source: Path, rows: int) -> int:
     def consume(_: int) -> int:
         written = 0
         while (batch := next_batch()) is not None:
-            inputs = [
-                Input(
-                    id=one["id"],
-                    id_property=one["idProperty"],
-                    object_write_trace_id=one["objectWriteTraceId"],
-                    properties=one["properties"],
-                )
-                for one in batch
-            ]
-            written += len(api.upsert(Inputs(inputs=inputs)).results)
+            written += len(api.upsert(as_inputs(batch)).results)
         return written
 
     with ThreadPoolExecutor(THREADS) as pool:

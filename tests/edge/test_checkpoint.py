@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import Mark, Outcome, Record, Refusal, Settlement, Tallies
+from uploader.core.model import Delivered, Mark, Outcome, Pack, Record, Refusal, Settlement, Tallies
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State, Superseding
 from uploader.edges.files import Lock
 from uploader.edges.results import ResultsFile
@@ -191,3 +191,13 @@ def test_a_results_file_has_one_writer(tmp_path):
         ResultsFile(tmp_path / "r.csv", 0, ["b.csv"])
     first.close()
     assert "c1@example.com" in (tmp_path / "r.csv").read_text()
+
+
+def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path):
+    pack = Pack(range(5, 6), range(7, 8), 0, "email", ["a@b.de"], ["email=a@b.de"], b"", 0, list)
+    first = Settlement(record(0), Outcome.CREATED, "101")
+    results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
+    results.append([first, Delivered(pack, ["101"], [False]), first])
+    results.close()
+    lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[3] for line in lines[1:]] == ["created", "updated", "created"]
