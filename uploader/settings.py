@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from uploader.core.columns import Rules
 from uploader.core.day import Reserve
-from uploader.core.mapping import Rules
 from uploader.core.model import EMAIL
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.wire import VERSIONS

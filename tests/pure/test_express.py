@@ -11,6 +11,7 @@ from hypothesis import assume, example, given, settings, strategies as st
 from multidict import CIMultiDict
 
 from uploader.core.batching import Batcher
+from uploader.core.columns import Rules, resolve_columns
 from uploader.core.express import (
     Packer,
     are_plausible_emails,
@@ -19,9 +20,10 @@ from uploader.core.express import (
     read_short,
     result_lines,
 )
-from uploader.core.mapping import Mapper, Rules, Schema, plausible_email, resolve_columns
+from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import Delivered, Pack, Record, closed_value
 from uploader.core.outcome import classify
+from uploader.core.schema import Schema
 from uploader.core.wire import decode, decode_short, encode_batch
 from uploader.edges.sources import open_source
 

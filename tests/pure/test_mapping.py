@@ -5,17 +5,10 @@ import pytest
 from builders import row
 from hypothesis import given, strategies as st
 
-from uploader.core.mapping import (
-    Columns,
-    Mapper,
-    MappingError,
-    Rules,
-    Schema,
-    plausible_email,
-    refuse_unknown,
-    resolve_columns,
-)
+from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
+from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import UNREADABLE, Outcome, Record, Unreadable, Unsent
+from uploader.core.schema import Schema
 
 SCHEMA = Schema(
     labels={

@@ -15,7 +15,7 @@ import click
 import orjson
 
 from uploader.commands.progress import say
-from uploader.core.mapping import OWN_PREFIX
+from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private

@@ -1,21 +1,25 @@
-"""How a row becomes an input: which column is which property, and what makes a row invalid.
+"""How a row becomes an input, and what makes it invalid.
 
 In    a row's content (cells or fields), the settings, and what HubSpot knows of its properties, if known.
 Out   a `Record`, or an `Unsent` with the reason.
-Raise `MappingError` for what is wrong with a whole file; nothing for the sake of a row.
-Rules A column acts by its property's exact name, its exact label, or the user's word, never by likeness.
-      A blank is left out: an empty string would clear the property, and clearing is asked for.
+Raise nothing for the sake of a row.
+Rules A blank is left out: an empty string would clear the property, and clearing is asked for.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from uploader.core.comparing import Kind
+from uploader.core.columns import (
+    OWN_PREFIX,
+    SUPERSEDED,
+    Columns,
+    MappingError,
+    Rules,
+    resolve_name,
+)
 from uploader.core.model import (
     EMAIL,
     UNREADABLE,
+    Fault,
     Outcome,
     Record,
     Row,
@@ -24,186 +28,10 @@ from uploader.core.model import (
     Unsent,
     closed_value,
 )
+from uploader.core.schema import Schema
 from uploader.core.wire import UnencodableError, encode_input
 
-#: Columns that `failures` adds; never properties.
-OWN_PREFIX = "uploader_"
-SUPERSEDED = "uploader_superseded"
-
 _EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
-
-
-class MappingError(ValueError):
-    """The columns can't be mapped; the text tells the user what to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """What HubSpot says of an object type's properties."""
-
-    labels: Mapping[str, str]  #: property name -> label
-    read_only: frozenset[str] = frozenset()
-    unique: frozenset[str] = frozenset()  #: beside `email`, which is unique whatever the API says
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-
-    @classmethod
-    def decode(cls, body: Mapping[str, object]) -> "Schema":
-        """Read the answer of the properties endpoint; entries that make no sense are passed over."""
-        results = body.get("results")
-        entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []
-        named = {str(e["name"]): e for e in entries if isinstance(e.get("name"), str)}
-        return cls(
-            labels={name: str(entry.get("label") or "") for name, entry in named.items()},
-            read_only=frozenset(name for name, entry in named.items() if _is_read_only(entry)),
-            unique=frozenset(name for name, entry in named.items() if entry.get("hasUniqueValue") is True),
-            kinds={
-                name: Kind(str(entry.get("type") or ""), entry.get("fieldType") == "checkbox")
-                for name, entry in named.items()
-            },
-        )
-
-
-def _is_read_only(entry: Mapping[str, object]) -> bool:
-    meta = entry.get("modificationMetadata")
-    read_only = isinstance(meta, dict) and meta.get("readOnlyValue") is True
-    return read_only or entry.get("calculated") is True
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the user says of columns and rows."""
-
-    id_property: str = EMAIL
-    mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, by the user's word
-    ignored: frozenset[str] = frozenset()  #: columns left out by the user's word
-    include_superseded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The columns of one source, resolved."""
-
-    names: Mapping[int, str]  #: cell index -> property
-    nameless: tuple[int, ...] = ()  #: cells that may hold nothing, since nobody says what they mean
-    superseded: int | None = None
-
-
-def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) -> Columns:
-    """Decide what each column of a header is; without a `schema`, names are taken at their word."""
-    names: dict[int, str] = {}
-    nameless, unmapped = [], []
-    superseded = None
-    for index, column in enumerate(header):
-        if column == SUPERSEDED:
-            superseded = index
-        elif column.startswith(OWN_PREFIX) or column in rules.ignored:
-            continue
-        elif column == f"column {index + 1}" and column not in rules.mapped:
-            nameless.append(index)
-        else:
-            name = resolve_name(column, rules, schema)
-            if name:
-                names[index] = name
-            else:
-                unmapped.append(column)
-    if rules.id_property not in names.values():
-        raise MappingError(
-            f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); say which "
-            f'with --map "{_key_column(header, rules, schema)}={rules.id_property}", or choose another with '
-            "--id-property"
-        )
-    if unmapped:
-        raise MappingError(_unmapped_text(unmapped, schema))
-    _refuse_clashes(header, names)
-    _refuse_read_only({names[i]: header[i] for i in names}, schema)
-    return Columns(names, tuple(nameless), superseded)
-
-
-def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
-    """The property a column acts on; "" if it is none."""
-    if column in rules.mapped:
-        name = rules.mapped[column]
-        if schema and name not in schema.labels:
-            raise MappingError(f"--map {column}={name}: there is no property {name!r} in this account")
-        return name
-    if schema is None or column in schema.labels:
-        return column
-    named = [name for name, label in schema.labels.items() if label == column]
-    if len(named) > 1:
-        raise MappingError(
-            f"column {column!r} is the label of {' and '.join(sorted(named))}; "
-            f'say which with --map "{column}={min(named)}"'
-        )
-    return named[0] if named else ""
-
-
-def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
-    """The columns of a job that was begun before, as they were resolved then."""
-    superseded = [index for index, column in enumerate(header) if column == SUPERSEDED]
-    return Columns(names, (), superseded[0] if superseded else None)
-
-
-def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
-    """What the user says of columns has to be of columns that are there."""
-    unknown = sorted((rules.mapped.keys() | rules.ignored) - set(header))
-    if unknown:
-        raise MappingError(
-            f"--map or --ignore names {_listed(unknown)}, but the columns are {_listed(header)}"
-        )
-
-
-def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
-    likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
-    words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
-    return (
-        f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
-        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"'
-    )
-
-
-def _nameless_text(number: int) -> str:
-    return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
-
-
-def _likeness(column: str, schema: Schema) -> str:
-    """A property whose name or label is like the column's: to be proposed, never acted on."""
-    said = {_bare(text): name for name, label in schema.labels.items() for text in (label, name)}
-    close = difflib.get_close_matches(_bare(column), said, n=1, cutoff=0.8)
-    return said[close[0]] if close else ""
-
-
-def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
-    likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
-    return likely[0] if likely else "COLUMN"
-
-
-def _bare(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
-
-
-def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
-    first: dict[str, int] = {}
-    for index, name in names.items():
-        if name in first:
-            raise MappingError(
-                f"columns {header[first[name]]!r} and {header[index]!r} are both the property {name!r}; "
-                f'leave one out with --ignore "{header[index]}"'
-            )
-        first[name] = index
-
-
-def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None:
-    for name, column in columns.items():
-        if schema and name in schema.read_only:
-            raise MappingError(
-                f"column {column!r} is the property {name!r}, which HubSpot calculates and nobody can "
-                f'write; leave it out with --ignore "{column}"'
-            )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
 
 
 class Mapper:
@@ -285,7 +113,7 @@ class Mapper:
             return self._unsent(position, row, key, fault.reason, category=fault.category, id_property=name)
         return self._record(position, row, name, key, properties)
 
-    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], "Fault | None"]:
+    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], Fault | None]:
         """The properties a row's fields stand for, and the first thing that is wrong with them."""
         properties: dict[str, str] = {}
         first: Fault | None = None
@@ -302,7 +130,7 @@ class Mapper:
                 properties[name] = text
         return properties, first
 
-    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> "Fault | None":
+    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> Fault | None:
         if text is None:
             return Fault(f"{column!r} holds a list or an object")
         if not text:
@@ -370,11 +198,8 @@ class Mapper:
         return self._unsent(position, row, key, reason, category=_SUPERSEDED)
 
 
-class Fault(NamedTuple):
-    """What is wrong with a row, for the user."""
-
-    reason: str
-    category: str = "INVALID"
+def _nameless_text(number: int) -> str:
+    return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
 
 
 _NO_PROPERTY = "PROPERTY"  # a field that can't be written, whatever it holds

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 #: HubSpot's addresses are unique over contacts even where they are not the key.
 EMAIL = "email"
@@ -48,6 +49,14 @@ UNREADABLE = "UNREADABLE"
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
 #: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
 Content = Sequence[str] | Mapping[str, object] | Unreadable
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row, or with one value of it; for the user."""
+
+    reason: str
+    category: str = "INVALID"
+    column: str = ""  #: as the source names it, where it is one column's
 
 
 @dataclass(slots=True)

@@ -9,13 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uploader.core.mapping import (
-    Columns,
-    Mapper,
-    MappingError,
-    refuse_unknown,
-    resolve_columns,
-)
+from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
+from uploader.core.mapping import Mapper
 from uploader.edges import sightings
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock

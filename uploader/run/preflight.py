@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.core.day import Day
-from uploader.core.mapping import Schema
 from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
+from uploader.core.schema import Schema
 from uploader.core.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.edges.hubspot import Call
 from uploader.errors import SettingsError

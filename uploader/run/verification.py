@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.mapping import Mapper, recorded_columns
+from uploader.core.columns import recorded_columns
+from uploader.core.mapping import Mapper
 from uploader.core.model import Outcome, Record, Tallies
 from uploader.core.outcome import Action, Cause, classify_read
 from uploader.core.readback import OTHER_ADDRESSES

@@ -1,0 +1,155 @@
+"""Which column is which property: what the user says, what names and labels say, and what is missing.
+
+In    a header, the user's rules, and what HubSpot knows of its properties, if known.
+Out   `Columns`, resolved for a whole source.
+Raise `MappingError` for what is wrong with a whole file.
+Rules A column acts by its property's exact name, its exact label, or the user's word, never by likeness.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uploader.core.model import EMAIL
+from uploader.core.schema import Schema
+
+#: Columns that `failures` adds; never properties.
+OWN_PREFIX = "uploader_"
+SUPERSEDED = "uploader_superseded"
+
+
+class MappingError(ValueError):
+    """The columns can't be mapped; the text tells the user what to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the user says of columns and rows."""
+
+    id_property: str = EMAIL
+    mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, by the user's word
+    ignored: frozenset[str] = frozenset()  #: columns left out by the user's word
+    include_superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of one source, resolved."""
+
+    names: Mapping[int, str]  #: cell index -> property
+    nameless: tuple[int, ...] = ()  #: cells that may hold nothing, since nobody says what they mean
+    superseded: int | None = None
+
+
+def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) -> Columns:
+    """Decide what each column of a header is; without a `schema`, names are taken at their word."""
+    names: dict[int, str] = {}
+    nameless, unmapped = [], []
+    superseded = None
+    for index, column in enumerate(header):
+        if column == SUPERSEDED:
+            superseded = index
+        elif column.startswith(OWN_PREFIX) or column in rules.ignored:
+            continue
+        elif column == f"column {index + 1}" and column not in rules.mapped:
+            nameless.append(index)
+        else:
+            name = resolve_name(column, rules, schema)
+            if name:
+                names[index] = name
+            else:
+                unmapped.append(column)
+    if rules.id_property not in names.values():
+        raise MappingError(
+            f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); say which "
+            f'with --map "{_key_column(header, rules, schema)}={rules.id_property}", or choose another with '
+            "--id-property"
+        )
+    if unmapped:
+        raise MappingError(_unmapped_text(unmapped, schema))
+    _refuse_clashes(header, names)
+    _refuse_read_only({names[i]: header[i] for i in names}, schema)
+    return Columns(names, tuple(nameless), superseded)
+
+
+def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
+    """The property a column acts on; "" if it is none."""
+    if column in rules.mapped:
+        name = rules.mapped[column]
+        if schema and name not in schema.labels:
+            raise MappingError(f"--map {column}={name}: there is no property {name!r} in this account")
+        return name
+    if schema is None or column in schema.labels:
+        return column
+    named = [name for name, label in schema.labels.items() if label == column]
+    if len(named) > 1:
+        raise MappingError(
+            f"column {column!r} is the label of {' and '.join(sorted(named))}; "
+            f'say which with --map "{column}={min(named)}"'
+        )
+    return named[0] if named else ""
+
+
+def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
+    """The columns of a job that was begun before, as they were resolved then."""
+    superseded = [index for index, column in enumerate(header) if column == SUPERSEDED]
+    return Columns(names, (), superseded[0] if superseded else None)
+
+
+def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
+    """What the user says of columns has to be of columns that are there."""
+    unknown = sorted((rules.mapped.keys() | rules.ignored) - set(header))
+    if unknown:
+        raise MappingError(
+            f"--map or --ignore names {_listed(unknown)}, but the columns are {_listed(header)}"
+        )
+
+
+def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+    likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
+    words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
+    return (
+        f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
+        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"'
+    )
+
+
+def _likeness(column: str, schema: Schema) -> str:
+    """A property whose name or label is like the column's: to be proposed, never acted on."""
+    said = {_bare(text): name for name, label in schema.labels.items() for text in (label, name)}
+    close = difflib.get_close_matches(_bare(column), said, n=1, cutoff=0.8)
+    return said[close[0]] if close else ""
+
+
+def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
+    likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
+    return likely[0] if likely else "COLUMN"
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
+    first: dict[str, int] = {}
+    for index, name in names.items():
+        if name in first:
+            raise MappingError(
+                f"columns {header[first[name]]!r} and {header[index]!r} are both the property {name!r}; "
+                f'leave one out with --ignore "{header[index]}"'
+            )
+        first[name] = index
+
+
+def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None:
+    for name, column in columns.items():
+        if schema and name in schema.read_only:
+            raise MappingError(
+                f"column {column!r} is the property {name!r}, which HubSpot calculates and nobody can "
+                f'write; leave it out with --ignore "{column}"'
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
