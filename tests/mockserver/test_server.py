@@ -9,7 +9,7 @@ import sys
 import aiohttp
 import orjson
 import pytest
-from hubspot.crm import contacts, properties
+from hubspot.crm import companies, contacts, deals, objects, owners, properties, tickets
 from talk import UPSERT, fault, many, one, traced
 
 from uploader.mockserver.faults import Scenario
@@ -264,3 +264,47 @@ async def test_a_reset_in_the_middle_keeps_in_flight_right(client):
         assert server.hub.stats()["in_flight"] == 1
         await waiting
         await until(lambda: server.hub.statistics.in_flight == 0)
+
+
+def test_the_official_client_s_other_endpoints_have_nothing_to_complain_about(hubspot_mock):
+    """It knows v3 alone: the dated paths are checked against the schemas of the specifications only."""
+    mock = hubspot_mock()
+
+    def api(package, name):
+        configuration = package.Configuration(host=mock.url)
+        configuration.access_token = "any"
+        return getattr(package, name)(package.ApiClient(configuration))
+
+    for package, kind in ((companies, "companies"), (deals, "deals"), (tickets, "tickets")):
+        batches = api(package, "BatchApi")
+        made = batches.upsert(
+            package.BatchInputSimplePublicObjectBatchInputUpsert(
+                inputs=[one("E1", id_property="external_id", trace="1", tier="gold")]
+            )
+        )
+        asked = package.BatchReadInputSimplePublicObjectId(
+            id_property="external_id",
+            properties=["tier"],
+            properties_with_history=["tier"],
+            inputs=[{"id": "E1"}],
+        )
+        (found,) = batches.read(asked).results
+        assert found.properties["tier"] == "gold"
+        assert found.properties_with_history["tier"][0].source_type == "INTEGRATION"
+        batches.archive(package.BatchInputSimplePublicObjectId(inputs=[{"id": made.results[0].id}]))
+        assert batches.read(asked, archived=True).results[0].archived
+        assert mock.objects(kind)[0]["archived"]
+    generic = api(objects, "BatchApi")
+    car = one("C1", id_property="external_id", model="Beetle")
+    generic.upsert("p_cars", objects.BatchInputSimplePublicObjectBatchInputUpsert(inputs=[car]))
+    assert mock.objects("2-123456")[0]["properties"]["model"] == "Beetle"
+    pages = api(owners, "OwnersApi")
+    first = pages.get_page(limit=2)
+    rest = pages.get_page(limit=100, after=first.paging.next.after)
+    assert len(first.results) + len(rest.results) == 7
+    assert {owner.archived for owner in pages.get_page(archived=True).results} == {True}
+    listed = api(properties, "CoreApi").get_all("companies").results
+    assert {p.name for p in listed if p.referenced_object_type == "OWNER"} == {
+        "hubspot_owner_id",
+        "account_manager",
+    }

@@ -1,4 +1,4 @@
-"""A HubSpot double for contacts: what `uploader mock-server` runs and what tests talk to.
+"""A HubSpot double for contacts and other objects: what `uploader mock-server` runs and what tests talk to.
 
 Lives here: an account simulated from what is known of the API (schemas, recorded bodies, third-party
 reports), the faults a scenario can order, and a thin aiohttp server around both.

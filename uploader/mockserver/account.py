@@ -1,18 +1,18 @@
-"""The account behind the endpoints: contacts, properties, late writes. No quota, no token, no socket.
+"""The account behind the endpoints: records, properties, owners, late writes. No quota, no token, no socket.
 
 Each method answers one endpoint for one `Visit`. Writes happen here and nowhere else.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver import answers, envelope
+from uploader.mockserver import answers, envelope, validations
 from uploader.mockserver.answers import Answer
-from uploader.mockserver.defaults import contact_properties
+from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.exchange import Request
 from uploader.mockserver.faults import BatchStatus, Candidate, Scenario, Struck
 from uploader.mockserver.inputs import (
@@ -24,17 +24,20 @@ from uploader.mockserver.inputs import (
     read_object,
     read_upsert,
 )
+from uploader.mockserver.kinds import KINDS, Kind, find_kind
 from uploader.mockserver.owners import Owners
 from uploader.mockserver.properties import Catalogue, normalise
 from uploader.mockserver.routes import Route
 from uploader.mockserver.rules import AccountInfo, Rules
 from uploader.mockserver.statistics import Statistics
-from uploader.mockserver.store import Contact, Contacts
+from uploader.mockserver.store import Record, Records, Source
 from uploader.mockserver.upsert import Upserter, Write
 
-CONTACT_TYPES = ("contacts", "0-1")
 STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced
 DEFAULT_READ = ("email", "firstname", "lastname")
+#: Whoever wrote what was there before, unless a seed says otherwise.
+BEFORE = Source("IMPORT", "28512344")
+BEHIND_ITS_BACK = Source("CRM_UI", "userId:9586504", "", 9586504)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,65 +59,114 @@ class Visit:
             return ()
         return [Candidate(one.key, one.properties) for one in self.inputs]
 
+    @property
+    def is_strict(self) -> bool:
+        return self.route.version == STRICT_VERSION
+
+
+class Shelf:
+    """The records of one type, and what is known of their properties."""
+
+    def __init__(self, kind: Kind, scenario: Scenario, owners: Owners) -> None:
+        self.kind = kind
+        self.catalogue = Catalogue(properties_of(kind, scenario.properties, owners.user_ids))
+        self.records = Records(self.catalogue.unique, self.catalogue.multiple, kind.derived)
+
+    def adopt(self, scenario: Scenario, owners: Owners) -> None:
+        self.catalogue = Catalogue(properties_of(self.kind, scenario.properties, owners.user_ids))
+        self.records.adopt(self.catalogue.unique, self.catalogue.multiple)
+
+    def known(self, named: Mapping[str, Any]) -> Record:
+        """The live record of an `id`, or of the unique value in `named`. ValueError where nobody has it."""
+        if "id" in named:
+            record = self.records.by_id(str(named["id"]))
+            if record is not None and not record.archived:
+                return record
+        for name in sorted(self.catalogue.unique & named.keys()):
+            if (record := self.records.owner(name, normalise(str(named[name])))) is not None:
+                return record
+        raise ValueError(f"no {self.kind.singular.lower()} is known by {dict(named)!r}")
+
 
 class Account:
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
-        self.info: AccountInfo = scenario.account
+        self._scenario = scenario
         self._owners = Owners(scenario.owners)
-        self._catalogue = Catalogue(contact_properties(scenario.properties, self._owners.user_ids))
-        self.contacts = Contacts(self._catalogue.unique, self._catalogue.multiple)
+        self._shelves = {kind.name: Shelf(kind, scenario, self._owners) for kind in KINDS}
         self._statistics = statistics
         self._random = random
-        self._late: list[tuple[float, int, Sequence[Input], Rules]] = []
+        self._late: list[tuple[float, int, Callable[[str], None]]] = []
         self._order = count()
+        self._followed: set[tuple[int, int]] = set()  # rules of others, and the records they have touched
+        self._changes = count(1)
+
+    @property
+    def info(self) -> AccountInfo:
+        return self._scenario.account
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: len(shelf.records) for name, shelf in self._shelves.items()}
 
     def adopt(self, scenario: Scenario) -> None:
-        self.info = scenario.account
+        self._scenario = scenario
         self._owners = Owners(scenario.owners)
-        self._catalogue = Catalogue(contact_properties(scenario.properties, self._owners.user_ids))
-        self.contacts.adopt(self._catalogue.unique, self._catalogue.multiple)
+        for shelf in self._shelves.values():
+            shelf.adopt(scenario, self._owners)
 
-    def seed(self, contacts: Iterable[Mapping[str, Any]], at: str) -> None:
+    def records(self, object_type: str) -> Iterator[Record]:
+        """By id, archived ones too. ValueError for a type that is not there."""
+        return iter(self._shelf(object_type).records)
+
+    def _shelf(self, object_type: str) -> Shelf:
+        kind = find_kind(object_type)
+        if kind is None:
+            raise ValueError(f"there is no object type {object_type!r}")
+        return self._shelves[kind.name]
+
+    def seed(self, objects: Mapping[str, Iterable[Mapping[str, Any]]], at: str) -> None:
         """As they come, unchecked: a test may want what HubSpot would refuse today."""
-        for contact in contacts:
-            properties = {str(k): str(v) for k, v in contact.get("properties", {}).items()}
-            if "email" in properties:
-                properties["email"] = properties["email"].strip().lower()
-            additional = tuple(str(a).strip().lower() for a in contact.get("additional_emails", ()))
-            self.contacts.create(properties, at, additional)
+        for object_type, records in objects.items():
+            shelf = self._shelf(object_type)
+            for one in records:
+                properties = {str(k): str(v) for k, v in one.get("properties", {}).items()}
+                if shelf.kind.is_contacts and "email" in properties:
+                    properties["email"] = properties["email"].strip().lower()
+                additional = tuple(str(a).strip().lower() for a in one.get("additional_emails", ()))
+                shelf.records.create(properties, at, _source(one, BEFORE), additional)
 
-    def meddle(self, update: Iterable[Mapping[str, Any]], archive: Iterable[str], at: str) -> None:
-        """Unchecked, as `seed`; ValueError for an address that nobody has."""
+    def meddle(
+        self, object_type: str, update: Iterable[Mapping[str, Any]], archive: Iterable[object], at: str
+    ) -> None:
+        """Unchecked, as `seed`; ValueError for a record that nobody has."""
+        shelf = self._shelf(object_type)
         for change in update:
             values = {str(k): str(v) for k, v in change.get("properties", {}).items()}
-            self.contacts.update(self._known(change["email"]), values, at)
-        for address in archive:
-            self.contacts.archive(self._known(address))
-
-    def _known(self, address: str) -> Contact:
-        contact = self.contacts.owner("email", normalise(address))
-        if contact is None:
-            raise ValueError(f"no contact has the address {address!r}")
-        return contact
+            shelf.records.update(shelf.known(change), values, at, _source(change, BEHIND_ITS_BACK))
+        for named in archive:
+            told = named if isinstance(named, Mapping) else {"id": named, "email": named}
+            shelf.records.archive(shelf.known(told), at)
 
     def answer(self, visit: Visit) -> Answer:  # noqa: PLR0911  # a table of endpoints
-        route = visit.route
-        if route.argument and route.argument not in CONTACT_TYPES:
-            return answers.unknown_object_type(route.argument)
-        match route.endpoint:
-            case "upsert":
-                return self._upsert(visit)
-            case "read":
-                return self._read(visit)
-            case "archive":
-                return self._archive(visit)
-            case "properties":
-                return self._properties(visit)
+        match visit.route.endpoint:
             case "owners":
                 return self._owners.page(visit.request.query)
             case "limits":
                 return self._limits()
-        raise AssertionError(route.endpoint)
+        kind = find_kind(visit.route.argument)
+        if kind is None:
+            return answers.unknown_object_type(visit.route.argument)
+        shelf = self._shelves[kind.name]
+        match visit.route.endpoint:
+            case "upsert":
+                return self._upsert(shelf, visit)
+            case "read":
+                return self._read(shelf, visit)
+            case "archive":
+                return self._archive(shelf, visit)
+            case "validations":
+                return Answer(200, validations.listed(self._scenario.validations, kind.name))
+        return self._properties(shelf, visit)
 
     # upsert
 
@@ -124,14 +176,14 @@ class Account:
             self._statistics.records_received += len(inputs)
         return inputs
 
-    def _upsert(self, visit: Visit) -> Answer:
+    def _upsert(self, shelf: Shelf, visit: Visit) -> Answer:
         if isinstance(visit.inputs, Answer):
             return visit.inputs
         mishap, rules = visit.struck.mishap, visit.struck.rules
         if mishap is not None and not mishap.applied and not isinstance(mishap, BatchStatus):
-            self._write_later(visit, visit.inputs, mishap.late_seconds)
+            self._write_later(shelf, visit, visit.inputs, mishap.late_seconds)
             return Answer(200, self._batch([], visit))
-        decision = self._upserter(visit).decide(visit.inputs)
+        decision = self._upserter(shelf, visit).decide(visit.inputs)
         if decision.refused is not None:
             return decision.refused
         writes, kept_back = list(decision.writes), []
@@ -139,42 +191,46 @@ class Account:
             shown = int(len(writes) * mishap.results_share)
             writes, kept_back = writes[:shown], writes[shown:]
             if mishap.applied:
-                self._write(kept_back, visit)
+                self._write(shelf, kept_back, visit)
             else:
-                self._write_later(visit, [write.input for write in kept_back], mishap.late_seconds)
-        body = self._batch(self._write(writes, visit), visit)
+                self._write_later(shelf, visit, [write.input for write in kept_back], mishap.late_seconds)
+        body = self._batch(self._write(shelf, writes, visit), visit)
         return Answer(self._add_errors(body, decision.refusals, visit, rules), body)
 
     def _add_errors(self, body: dict[str, Any], refusals: Sequence[Any], visit: Visit, rules: Rules) -> int:
         if not refusals:
             return 200
         envelope.add_errors(body, refusals, rules)
-        return 200 if rules.errors_in_200 or visit.route.version == STRICT_VERSION else 207
+        return 200 if rules.errors_in_200 or visit.is_strict else 207
 
-    def _upserter(self, visit: Visit) -> Upserter:
+    def _upserter(self, shelf: Shelf, visit: Visit) -> Upserter:
+        rules = [v for v in self._scenario.validations if v.object_type == shelf.kind.name]
         return Upserter(
-            catalogue=self._catalogue,
-            contacts=self.contacts,
+            kind=shelf.kind,
+            catalogue=shelf.catalogue,
+            records=shelf.records,
             rules=visit.struck.rules,
             portal_id=self.info.portal_id,
-            strict_datetimes=visit.route.version == STRICT_VERSION,
+            strict_datetimes=visit.is_strict,
+            validations=rules if visit.is_strict else (),
             rejections=visit.struck.rejections,
         )
 
-    def _write(self, writes: Sequence[Write], visit: Visit) -> list[dict[str, Any]]:
-        at = answers.iso(visit.wall)
+    def _write(self, shelf: Shelf, writes: Sequence[Write], visit: Visit) -> list[dict[str, Any]]:
+        at, ours = answers.iso(visit.wall), Source("INTEGRATION", str(self.info.app_id))
         rules = visit.struck.rules
         results = []
         for write in writes:
-            if write.contact is None:
-                contact, stored = self.contacts.create(write.values, at)
-                result = envelope.created(contact, stored, at, self.info)
+            if write.record is None:
+                record, stored = shelf.records.create(write.values, at, ours)
+                result = envelope.created(record, stored, at, shelf.kind, self.info)
             else:
-                stored = self.contacts.update(write.contact, write.values, at)
-                result = envelope.updated(write.contact, stored, at, self.info)
+                record, stored = write.record, shelf.records.update(write.record, write.values, at, ours)
+                result = envelope.updated(record, stored, at, shelf.kind, self.info)
             if rules.echo_trace_ids and write.input.trace_id:
                 result["objectWriteTraceId"] = write.input.trace_id
             results.append(result)
+            self._let_others_follow(shelf, write, record, visit.now)
         self._statistics.records_written += len(results)
         if rules.results_order == "shuffled":
             self._random.shuffle(results)
@@ -185,29 +241,55 @@ class Account:
 
     # writes that come late
 
-    def _write_later(self, visit: Visit, inputs: Sequence[Input], after_seconds: float | None) -> None:
-        if after_seconds is not None and inputs:
-            due = visit.now + after_seconds
-            heapq.heappush(self._late, (due, next(self._order), inputs, visit.struck.rules))
+    def _later(self, due: float, happen: Callable[[str], None]) -> None:
+        heapq.heappush(self._late, (due, next(self._order), happen))
 
-    def write_late(self, now: float, wall: float) -> None:
-        """Whatever has come due since; judged as of now, for the contacts may have changed meanwhile."""
-        while self._late and self._late[0][0] <= now:
-            due, _, inputs, rules = heapq.heappop(self._late)
+    def _write_later(
+        self, shelf: Shelf, visit: Visit, inputs: Sequence[Input], after_seconds: float | None
+    ) -> None:
+        if after_seconds is None or not inputs:
+            return
+        rules, ours = visit.struck.rules, Source("INTEGRATION", str(self.info.app_id))
+
+        def write(at: str) -> None:
+            # Judged when it happens, for the records may have changed meanwhile.
             upserter = Upserter(
-                catalogue=self._catalogue, contacts=self.contacts, rules=rules, portal_id=self.info.portal_id
+                kind=shelf.kind,
+                catalogue=shelf.catalogue,
+                records=shelf.records,
+                rules=rules,
+                portal_id=self.info.portal_id,
             )
-            at = answers.iso(wall - (now - due))
-            for write in upserter.decide(inputs).writes:
-                if write.contact is None:
-                    self.contacts.create(write.values, at)
+            for one in upserter.decide(inputs).writes:
+                if one.record is None:
+                    shelf.records.create(one.values, at, ours)
                 else:
-                    self.contacts.update(write.contact, write.values, at)
+                    shelf.records.update(one.record, one.values, at, ours)
                 self._statistics.records_written += 1
 
-    # batch/read, batch/archive, properties
+        self._later(visit.now + after_seconds, write)
 
-    def _read(self, visit: Visit) -> Answer:
+    def _let_others_follow(self, shelf: Shelf, write: Write, record: Record, now: float) -> None:
+        for place, other in enumerate(self._scenario.others):
+            seen = (place, record.id)
+            if other.object_type != shelf.kind.name or seen in self._followed:
+                continue
+            key = normalise(write.input.key)
+            if other.follows(place, key, write.values, new=write.record is None):
+                self._followed.add(seen)
+                source = other.source(next(self._changes))
+                values = None if other.archive else {other.property: other.value}
+                self._later(now + other.after_seconds, _by_another(shelf, record, values, source))
+
+    def write_late(self, now: float, wall: float) -> None:
+        """Whatever has come due since."""
+        while self._late and self._late[0][0] <= now:
+            due, _, happen = heapq.heappop(self._late)
+            happen(answers.iso(wall - (now - due)))
+
+    # batch/read, batch/archive, properties, limits
+
+    def _read(self, shelf: Shelf, visit: Visit) -> Answer:
         document = read_object(visit.request.body)
         if isinstance(document, Answer):
             return document
@@ -219,27 +301,20 @@ class Account:
         if isinstance(ids, Answer):
             return ids
         id_property = document.get("idProperty") or ""
-        if id_property and (not isinstance(id_property, str) or id_property not in self._catalogue.unique):
-            return answers.non_unique_property(str(id_property))
-        archived = visit.request.query.get("archived") == "true"
-        found = {key: self._find(id_property, key, archived=archived) for key in ids}
-        contacts = dict.fromkeys(contact for contact in found.values() if contact is not None)
-        results = [envelope.read(c, [*(names or DEFAULT_READ)], history, self.info) for c in contacts]
+        if id_property and (not isinstance(id_property, str) or id_property not in shelf.catalogue.unique):
+            return answers.non_unique_property(str(id_property), shelf.kind)
+        archived = visit.request.asks("archived")
+        found = {key: _find(shelf, id_property, key, archived=archived) for key in ids}
+        records = dict.fromkeys(record for record in found.values() if record is not None)
+        wanted = names or (DEFAULT_READ if shelf.kind.is_contacts else ())
+        results = [envelope.read(one, wanted, history, shelf.kind, self.info) for one in records]
         body = self._batch(results, visit)
-        missing = [key for key, contact in found.items() if contact is None]
+        missing = [key for key, record in found.items() if record is None]
         if missing:
-            body |= {"numErrors": 1, "errors": [envelope.not_found(missing)]}
-        return Answer(207 if missing else 200, body)
+            body |= {"numErrors": 1, "errors": [envelope.not_found(missing, shelf.kind)]}
+        return Answer(207 if missing and not visit.is_strict else 200, body)
 
-    def _find(self, id_property: str, key: str, *, archived: bool) -> Contact | None:
-        if not id_property:
-            contact = self.contacts.by_id(key)
-            return contact if contact is not None and contact.archived == archived else None
-        if archived:
-            return self.contacts.archived_owner(id_property, normalise(key))
-        return self.contacts.owner(id_property, normalise(key))
-
-    def _archive(self, visit: Visit) -> Answer:
+    def _archive(self, shelf: Shelf, visit: Visit) -> Answer:
         document = read_object(visit.request.body)
         raw = document if isinstance(document, Answer) else read_list(document, "inputs")
         ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
@@ -248,21 +323,69 @@ class Account:
         mishap = visit.struck.mishap
         if mishap is None or mishap.applied:
             for key in ids:
-                if (contact := self.contacts.by_id(key)) is not None:
-                    self.contacts.archive(contact)
+                if (record := shelf.records.by_id(key)) is not None:
+                    shelf.records.archive(record, answers.iso(visit.wall))
         return Answer(204, b"")  # unknown ids are no error
 
-    def _properties(self, visit: Visit) -> Answer:
+    def _properties(self, shelf: Shelf, visit: Visit) -> Answer:
         query = visit.request.query
-        if query.get("archived") == "true":
+        if visit.request.asks("archived"):
             return Answer(200, {"results": []})
-        return Answer(
-            200, {"results": self._catalogue.definitions(query.get("dataSensitivity", "non_sensitive"))}
-        )
+        sensitivity = query.get("dataSensitivity", "non_sensitive")
+        return Answer(200, {"results": shelf.catalogue.definitions(sensitivity)})
 
     def _limits(self) -> Answer:
-        limit, usage = self.info.record_limit, len(self.contacts)
-        share = {"limit": limit, "usage": usage, "percentage": round(100 * usage / limit, 3)}
-        contacts = {"objectTypeId": "0-1", "singularLabel": "Contact", "pluralLabel": "Contacts", **share}
-        custom = {"byObjectType": [], "overallLimit": limit, "overallPercentage": 0, "overallUsage": 0}
-        return Answer(200, {"hubspotDefinedObjectTypes": [contacts], "customObjectTypes": custom})
+        """Whether there is room for more records; the example in the documentation has the percentage so."""
+        limit = self.info.record_limit
+        shelves = self._shelves.values()
+        told = [
+            {**_labels(s.kind), "limit": limit, **_share(len(s.records), limit)}
+            for s in shelves
+            if not s.kind.is_custom
+        ]
+        custom = [s for s in shelves if s.kind.is_custom]
+        used = sum(len(s.records) for s in custom)
+        by_type = [{**_labels(s.kind), "usage": len(s.records)} for s in custom]
+        overall = {
+            "byObjectType": by_type,
+            "overallLimit": limit,
+            "overallPercentage": _share(used, limit)["percentage"],
+            "overallUsage": used,
+        }
+        return Answer(200, {"hubspotDefinedObjectTypes": told, "customObjectTypes": overall})
+
+
+def _find(shelf: Shelf, id_property: str, key: str, *, archived: bool) -> Record | None:
+    if not id_property:
+        record = shelf.records.by_id(key)
+        return record if record is not None and record.archived == archived else None
+    if archived:
+        return shelf.records.archived_owner(id_property, normalise(key))
+    return shelf.records.owner(id_property, normalise(key))
+
+
+def _by_another(
+    shelf: Shelf, record: Record, values: Mapping[str, str] | None, source: Source
+) -> Callable[[str], None]:
+    def change(at: str) -> None:
+        if record.archived:
+            return
+        if values is None:
+            shelf.records.archive(record, at)
+        else:
+            shelf.records.update(record, values, at, source)
+
+    return change
+
+
+def _source(one: Mapping[str, Any], usual: Source) -> Source:
+    """Of a seed or a change; `source` says who wrote it, such as {"type": "FORM", "id": "7"}."""
+    return Source(**one["source"]) if "source" in one else usual
+
+
+def _labels(kind: Kind) -> dict[str, str]:
+    return {"objectTypeId": kind.type_id, "singularLabel": kind.singular, "pluralLabel": kind.plural}
+
+
+def _share(usage: int, limit: int) -> dict[str, float]:
+    return {"usage": usage, "percentage": round(100 * usage / limit, 3)}

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from uploader.mockserver.kinds import CONTACTS, Kind
 from uploader.mockserver.properties import Problem
 
 JSON_TYPE = "application/json;charset=utf-8"
@@ -87,10 +88,9 @@ def duplicate_ids(ids: Sequence[str]) -> Answer:
     )
 
 
-def non_unique_property(name: str) -> Answer:
-    return error(
-        400, f"Unable to perform update/upsert by non-unique 0-1 property {name}", "VALIDATION_ERROR"
-    )
+def non_unique_property(name: str, kind: Kind) -> Answer:
+    message = f"Unable to perform update/upsert by non-unique {kind.type_id} property {name}"
+    return error(400, message, "VALIDATION_ERROR")
 
 
 def problems_message(problems: Sequence[Problem], portal_id: int) -> str:
@@ -167,7 +167,7 @@ def missing_scopes(scopes: Sequence[str], shape: str) -> Answer:
     return error(403, message, "MISSING_SCOPES", errors=[detail], links=links)
 
 
-def conflict(existing_id: str | None, email: str, shape: str) -> Answer:
+def conflict(existing_id: str | None, email: str, shape: str, kind: Kind = CONTACTS) -> Answer:
     if shape == "identity":  # [S56]
         return error(
             409,
@@ -178,11 +178,11 @@ def conflict(existing_id: str | None, email: str, shape: str) -> Answer:
             errors=[{"message": "Contact already exists", "in": "email"}],
         )
     known = existing_id if shape == "with_id" else None
-    return error(409, conflict_message(known), "CONFLICT")
+    return error(409, conflict_message(known, kind), "CONFLICT")
 
 
-def conflict_message(existing_id: str | None) -> str:
-    return "Contact already exists" + (f". Existing ID: {existing_id}" if existing_id else "")
+def conflict_message(existing_id: str | None, kind: Kind) -> str:
+    return f"{kind.singular} already exists" + (f". Existing ID: {existing_id}" if existing_id else "")
 
 
 # 429: `errorType` where the others have `category`
@@ -223,10 +223,10 @@ def html_page(status: int) -> Answer:
     )
 
 
-def refusal(error_: RecordError, key: str, portal_id: int, conflict_shape: str) -> Answer:
+def refusal(error_: RecordError, key: str, portal_id: int, conflict_shape: str, kind: Kind) -> Answer:
     """One record's error as the answer to the whole batch."""
     if error_.is_conflict:
-        return conflict(error_.existing_id, key, conflict_shape)
+        return conflict(error_.existing_id, key, conflict_shape, kind)
     if error_.problems:
         return invalid_values(error_.problems, portal_id)
     return error(400, error_.message, error_.category)

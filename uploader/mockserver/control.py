@@ -1,12 +1,14 @@
 """The `/_mock/` side of the double: looking and steering. Never counted, limited or struck by faults.
 
 GET  /_mock/stats              counts, as JSON
-GET  /_mock/objects/contacts   every contact by id, as NDJSON
+GET  /_mock/objects/TYPE       every record of a type (contacts, companies, 0-3, p_cars, ...) by id, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
 POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"properties": {},
-                               "additional_emails": []}]} to begin with
-POST /_mock/objects/contacts   behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
-                               "archive": ["a@x.com"]}; values are taken as they come
+                               "additional_emails": []}], "objects": {"deals": [{"properties": {}}]}}
+                               to begin with
+POST /_mock/objects/TYPE       behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
+                               "archive": ["a@x.com"]}; values are taken as they come. Records are named by
+                               `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who
 POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
 POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}
 """
@@ -20,9 +22,11 @@ from uploader.mockserver.answers import JSON_TYPE
 from uploader.mockserver.exchange import Reply, Request
 from uploader.mockserver.faults import Scenario
 from uploader.mockserver.hub import Hub
+from uploader.mockserver.kinds import find_kind
 from uploader.mockserver.window import parse_quota
 
 PREFIX = "/_mock/"
+OBJECTS = "objects/"
 NDJSON_TYPE = "application/x-ndjson"
 
 
@@ -32,12 +36,12 @@ def control(hub: Hub, request: Request, now: float) -> Reply | Iterator[dict[str
         case "GET", "stats":
             hub.account.write_late(now, hub.wall(now))
             return _json(200, hub.stats())
-        case "GET", "objects/contacts":
-            return hub.objects(now)
         case "GET", "log":
             return (seen._asdict() for seen in list(hub.statistics.log))
-        case "POST", ("reset" | "scenario" | "quota" | "objects/contacts") as order:
+        case "POST", ("reset" | "scenario" | "quota") as order:
             return _order(hub, order, request.body, now)
+        case method, path if find_kind(object_type := path.removeprefix(OBJECTS)) and OBJECTS in path:
+            return hub.objects(now, object_type) if method == "GET" else _order(hub, path, request.body, now)
     return _json(404, {"error": f"no such control: {request.method} {request.path}"})
 
 
@@ -55,13 +59,14 @@ def _order(hub: Hub, order: str, body: bytes, now: float) -> Reply:
 def _carry_out(hub: Hub, order: str, document: Mapping[str, Any], now: float) -> None:
     match order:
         case "reset":
-            hub.reset(now, document.get("contacts", ()))
+            hub.reset(now, document.get("contacts", ()), document.get("objects"))
         case "scenario":
             hub.change_scenario(Scenario.parse(document))
-        case "objects/contacts":
-            hub.meddle(now, document.get("update", ()), document.get("archive", ()))
         case "quota":
             hub.change_quota(parse_quota(str(document.get("quota"))))
+        case _:
+            object_type = order.removeprefix(OBJECTS)
+            hub.meddle(now, document.get("update", ()), document.get("archive", ()), object_type)
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Reply:

@@ -1,8 +1,9 @@
-"""The contact properties of a fresh account, and a few custom ones to try everything on. Tables."""
+"""The properties of a fresh account, and a few custom ones to try everything on. Tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from uploader.mockserver.kinds import Kind
 from uploader.mockserver.properties import LIFECYCLE_STAGES, Option, Property
 from uploader.mockserver.rules import ExtraProperty
 
@@ -66,6 +67,20 @@ STAGE_LABELS = (
     "Evangelist",
     "Other",
 )
+#: Of the other types of objects; none of these is unique.
+OTHER_TEXTS = {
+    "companies": "name=Company name|domain=Company Domain Name|phone=Phone Number|city=City"
+    "|country=Country/Region|description=Description|website=Website URL",
+    "deals": "dealname=Deal Name|dealstage=Deal Stage|pipeline=Pipeline|description=Deal Description",
+    "tickets": "subject=Ticket name|content=Ticket description|hs_pipeline=Pipeline"
+    "|hs_pipeline_stage=Ticket status",
+    "p_cars": "model=Model|maker=Maker|colour=Colour|email=Email of the garage",
+}
+OTHER_NUMBERS = {
+    "companies": {"numberofemployees": "Number of Employees", "annualrevenue": "Annual Revenue"},
+    "deals": {"amount": "Amount"},
+    "p_cars": {"doors": "Doors"},
+}
 TRUE_OR_FALSE = (Option("True", "true"), Option("False", "false"))
 FIELD_TYPES = {
     "number": "number",
@@ -77,13 +92,44 @@ FIELD_TYPES = {
 }
 
 
-def contact_properties(
-    extra: Sequence[ExtraProperty] = (), user_ids: frozenset[str] = frozenset()
+def properties_of(
+    kind: Kind, extra: Sequence[ExtraProperty] = (), user_ids: frozenset[str] = frozenset()
 ) -> list[Property]:
-    """`user_ids`: of the account's owners."""
-    named = {p.name: p for p in (*_default(), *_custom())}
-    named.update((p.name, _from_scenario(p)) for p in extra)
+    """`extra`: of the scenario; `user_ids`: of the account's owners."""
+    default = _default() if kind.is_contacts else _of_others(kind)
+    named = {p.name: p for p in (*default, *_custom())}
+    named.update((p.name, _from_scenario(p)) for p in extra if p.object_type == kind.name)
+    if kind.is_contacts:
+        named["email"] = replace(named["email"], address=True)
     return [replace(p, user_ids=user_ids) if p.owner else p for p in named.values()]
+
+
+def _of_others(kind: Kind) -> Iterator[Property]:
+    for entry in OTHER_TEXTS.get(kind.name, "").strip("|").split("|"):
+        name, label = entry.split("=")
+        yield Property(name=name, label=label, group=f"{kind.singular.lower()}information")
+    for name, label in OTHER_NUMBERS.get(kind.name, {}).items():
+        yield Property(name=name, label=label, type="number", field_type="number")
+    yield OWNER
+    for name, label, type_ in (
+        (kind.created, "Create Date", "datetime"),
+        (kind.modified, "Last Modified Date", "datetime"),
+        ("hs_object_id", "Record ID", "number"),
+        ("hs_object_source", "Record creation source", "string"),
+    ):
+        yield Property(name=name, label=label, type=type_, read_only=True)
+    if kind.name == "companies":
+        yield _choice("lifecyclestage", "Lifecycle Stage", zip(STAGE_LABELS, LIFECYCLE_STAGES, strict=True))
+
+
+OWNER = Property(
+    name="hubspot_owner_id",
+    label="Owner",
+    type="enumeration",
+    field_type="select",
+    external_options=True,
+    owner=True,
+)
 
 
 def _default() -> Iterator[Property]:
@@ -103,14 +149,7 @@ def _default() -> Iterator[Property]:
     yield _choice(
         "hs_language", "Preferred language", [("English", "en"), ("German", "de"), ("French", "fr")]
     )
-    yield Property(
-        name="hubspot_owner_id",
-        label="Contact owner",
-        type="enumeration",
-        field_type="select",
-        external_options=True,
-        owner=True,
-    )
+    yield replace(OWNER, label="Contact owner")
     yield Property(name="closedate", label="Close Date", type="datetime", field_type="date")
     yield Property(
         name="hs_marketable_until_renewal",

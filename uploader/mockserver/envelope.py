@@ -4,102 +4,77 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uploader.mockserver.answers import iso
+from uploader.mockserver.kinds import Kind
 from uploader.mockserver.rules import AccountInfo, Rules
-from uploader.mockserver.store import Contact
+from uploader.mockserver.store import Record
 from uploader.mockserver.upsert import Refusal
 
-# What HubSpot adds to the properties of a contact it has just created, and of one it has updated.
-SYSTEM_UPDATED = {
-    "hs_is_contact": "true",
-    "hs_is_unworked": "true",
-    "hs_object_source": "INTEGRATION",
-    "hs_object_source_label": "INTEGRATION",
-    "hs_pipeline": "contacts-lifecycle-pipeline",
-    "hs_membership_has_accessed_private_content": "0",
-    "hs_registered_member": "0",
-    "num_notes": "0",
-}
-SYSTEM_CREATED = {
-    **SYSTEM_UPDATED,
-    "hs_associated_target_accounts": "0",
-    "hs_currently_enrolled_in_prospecting_agent": "false",
-    "hs_marketable_reason_type": "",
-    "hs_prospecting_agent_actively_enrolled_count": "0",
-    "hs_sequences_actively_enrolled_count": "0",
-    "hs_social_facebook_clicks": "0",
-    "hs_social_linkedin_clicks": "0",
-    "hs_social_num_broadcast_clicks": "0",
-    "hs_social_twitter_clicks": "0",
-    "hs_time_to_first_engagement": "",
-    "hs_v2_date_entered_lead": "",
-    "lifecyclestage": "lead",
-    "num_conversion_events": "0",
-    "num_unique_conversion_events": "0",
-}
+
+def created(
+    record: Record, values: Mapping[str, str], at: str, kind: Kind, account: AccountInfo
+) -> dict[str, Any]:
+    properties = {**kind.created_values, "hs_object_source_id": str(account.app_id)}
+    if kind.is_contacts:
+        properties |= _of_a_new_contact(record, values, at)
+    properties |= {**values, kind.created: at, "hs_object_id": str(record.id), kind.modified: at}
+    return _result(record, properties, kind, account, new=True)
 
 
-def created(contact: Contact, values: Mapping[str, str], at: str, account: AccountInfo) -> dict[str, Any]:
-    contact_id = str(contact.id)
+def _of_a_new_contact(record: Record, values: Mapping[str, str], at: str) -> dict[str, str]:
     email = values.get("email", "")
-    properties = {
-        **SYSTEM_CREATED,
-        "hs_object_source_id": str(account.app_id),
-        "hs_all_contact_vids": contact_id,
+    name = f"{values.get('firstname', '')} {values.get('lastname', '')}".strip()
+    return {
+        "hs_all_contact_vids": str(record.id),
         "hs_email_domain": email.partition("@")[2],
-        "hs_full_name_or_email": f"{values.get('firstname', '')} {values.get('lastname', '')}".strip()
-        or email,
+        "hs_full_name_or_email": name or email,
         "hs_lifecyclestage_lead_date": at,
-        **values,
-        "createdate": at,
-        "hs_object_id": contact_id,
-        "lastmodifieddate": at,
     }
-    return _result(contact, contact_id, properties, account, new=True)
 
 
-def updated(contact: Contact, values: Mapping[str, str], at: str, account: AccountInfo) -> dict[str, Any]:
+def updated(
+    record: Record, values: Mapping[str, str], at: str, kind: Kind, account: AccountInfo
+) -> dict[str, Any]:
     """Only what was sent and some system keys: `email` is missing unless it was sent (0)."""
-    contact_id = str(contact.id)
-    properties = {**SYSTEM_UPDATED, **values, "hs_object_id": contact_id, "lastmodifieddate": at}
-    return _result(contact, contact_id, properties, account, new=False)
+    properties = {**kind.updated_values, **values, "hs_object_id": str(record.id), kind.modified: at}
+    return _result(record, properties, kind, account, new=False)
 
 
 def _result(
-    contact: Contact, contact_id: str, properties: dict[str, str], account: AccountInfo, *, new: bool
+    record: Record, properties: dict[str, str], kind: Kind, account: AccountInfo, *, new: bool
 ) -> dict[str, Any]:
     return {
-        "id": contact_id,
+        "id": str(record.id),
         "properties": properties,
-        "createdAt": contact.created_at,
-        "updatedAt": contact.updated_at,
+        "createdAt": record.created_at,
+        "updatedAt": record.updated_at,
         "archived": False,
         "new": new,
-        "url": _url(contact_id, account),
+        "url": _url(record, kind, account),
     }
 
 
 def read(
-    contact: Contact, names: Sequence[str], history: Sequence[str], account: AccountInfo
+    record: Record, names: Sequence[str], history: Sequence[str], kind: Kind, account: AccountInfo
 ) -> dict[str, Any]:
-    always = ("createdate", "hs_object_id", "lastmodifieddate")
-    contact_id = str(contact.id)
+    always = (kind.created, "hs_object_id", kind.modified)
+    asked = dict.fromkeys((*always, *names))
     answer: dict[str, Any] = {
-        "id": contact_id,
-        "properties": {name: contact.value(name) for name in dict.fromkeys((*always, *names))},
-        "createdAt": contact.created_at,
-        "updatedAt": contact.updated_at,
-        "archived": contact.archived,
-        "url": _url(contact_id, account),
+        "id": str(record.id),
+        "properties": {name: record.value(name, kind.derived) for name in asked},
+        "createdAt": record.created_at,
+        "updatedAt": record.updated_at,
+        "archived": record.archived,
+        "url": _url(record, kind, account),
     }
-    if contact.archived:
-        answer["archivedAt"] = contact.updated_at
+    if record.archived:
+        answer["archivedAt"] = record.archived_at
     if history:
-        answer["propertiesWithHistory"] = {name: contact.versions(name) for name in history}
+        answer["propertiesWithHistory"] = {name: record.versions(name) for name in history}
     return answer
 
 
-def _url(contact_id: str, account: AccountInfo) -> str:
-    return f"https://app.hubspot.com/contacts/{account.portal_id}/record/0-1/{contact_id}"
+def _url(record: Record, kind: Kind, account: AccountInfo) -> str:
+    return f"https://app.hubspot.com/contacts/{account.portal_id}/record/{kind.type_id}/{record.id}"
 
 
 def batch(
@@ -114,12 +89,12 @@ def batch(
     }
 
 
-def not_found(ids: Sequence[str]) -> dict[str, Any]:
+def not_found(ids: Sequence[str], kind: Kind) -> dict[str, Any]:
     """One error for all misses."""
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",
-        "message": "Could not get some CONTACT objects, they may be deleted or not exist. "
+        "message": f"Could not get some {kind.singular.upper()} objects, they may be deleted or not exist. "
         "Check that ids are valid.",
         "context": {"ids": list(ids)},
     }

@@ -20,6 +20,10 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    def asks(self, name: str) -> bool:
+        """Whether the query says so; the official client for Python writes "True"."""
+        return self.query.get(name, "").lower() == "true"
+
 
 class Delivery(StrEnum):
     SEND = "send"  #: the whole reply

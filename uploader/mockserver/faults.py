@@ -20,6 +20,16 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     id = "7"
     email = "ann@x.com"
 
+    [[validations]]               # what 2026-09 enforces, see `validations`
+    property = "score"
+    rule = "MAX_NUMBER"
+    arguments = ["100"]
+
+    [[others]]                    # who changes records after we wrote them, see `others`
+    who = "workflow"
+    property = "hs_lead_status"
+    value = "OPEN"
+
     [[faults]]
     kind = "status"
     status = 503
@@ -27,8 +37,8 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault strikes; every condition given must hold:
 
-    endpoint = "upsert"           # the default; read, archive, properties, account, usage, owners, limits,
-                                  # token, any
+    endpoint = "upsert"           # the default; read, archive, properties, validations, account, usage,
+                                  # owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # the 10th, 20th, ... of the requests the other conditions admit
     first = 3                     # the first three of them
@@ -66,14 +76,28 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 from zlib import crc32
 
+from uploader.mockserver.others import Other
 from uploader.mockserver.rules import AccountInfo, Auth, ExtraProperty, Owner, Rules
 from uploader.mockserver.tables import ScenarioError, read_table
+from uploader.mockserver.validations import Validation
+
+T = TypeVar("T")
 
 Endpoint: TypeAlias = Literal[
-    "upsert", "read", "archive", "properties", "account", "usage", "owners", "limits", "token", "any"
+    "upsert",
+    "read",
+    "archive",
+    "properties",
+    "validations",
+    "account",
+    "usage",
+    "owners",
+    "limits",
+    "token",
+    "any",
 ]
 
 
@@ -247,6 +271,8 @@ class Scenario:
     auth: Auth = field(default_factory=Auth)
     properties: tuple[ExtraProperty, ...] = ()
     owners: tuple[Owner, ...] = ()
+    validations: tuple[Validation, ...] = ()
+    others: tuple[Other, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @classmethod
@@ -268,14 +294,10 @@ class Scenario:
             rules=rules,
             account=read_table(AccountInfo, document.get("account", {}), "[account]"),
             auth=read_table(Auth, document.get("auth", {}), "[auth]"),
-            properties=tuple(
-                read_table(ExtraProperty, table, f"[[properties]] {number}")
-                for number, table in enumerate(_tables(document, "properties"), start=1)
-            ),
-            owners=tuple(
-                read_table(Owner, table, f"[[owners]] {number}")
-                for number, table in enumerate(_tables(document, "owners"), start=1)
-            ),
+            properties=_read_tables(ExtraProperty, document, "properties"),
+            owners=_read_tables(Owner, document, "owners"),
+            validations=_read_tables(Validation, document, "validations"),
+            others=_read_tables(Other, document, "others"),
             faults=tuple(
                 _read_fault(table, f"[[faults]] {number}", rules)
                 for number, table in enumerate(_tables(document, "faults"), start=1)
@@ -288,6 +310,11 @@ def _tables(document: Mapping[str, Any], name: str) -> Sequence[object]:
     if not isinstance(tables, list):
         raise ScenarioError(f"scenario: {name} must be a list of tables, written [[{name}]]")
     return tables
+
+
+def _read_tables(cls: type[T], document: Mapping[str, Any], name: str) -> tuple[T, ...]:
+    tables = enumerate(_tables(document, name), start=1)
+    return tuple(read_table(cls, table, f"[[{name}]] {number}") for number, table in tables)
 
 
 def _read_fault(table: object, where: str, rules: Rules) -> Fault:

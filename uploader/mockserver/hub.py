@@ -25,6 +25,7 @@ from uploader.mockserver.mishaps import Occasion
 from uploader.mockserver.routes import Route, find_route
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.statistics import Seen, Statistics
+from uploader.mockserver.store import Record
 from uploader.mockserver.tokens import Tokens, bearer
 from uploader.mockserver.window import DailyCount, Day, Quota, RollingWindow
 
@@ -51,8 +52,13 @@ class Hub:
         self.statistics = Statistics()
         self.reset(started)
 
-    def reset(self, now: float, contacts: Iterable[Mapping[str, Any]] = ()) -> None:
-        """A fresh account under the same settings; the scenario starts again."""
+    def reset(
+        self,
+        now: float,
+        contacts: Iterable[Mapping[str, Any]] = (),
+        objects: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        """A fresh account under the same settings; the scenario starts again. `objects`: by their type."""
         seed = self.settings.seed
         in_flight = self.statistics.in_flight
         # Separate streams, so that the roll of a fault never shifts a latency.
@@ -63,15 +69,21 @@ class Hub:
         # Replies still on their way when an account is reset will end under the new one.
         self.statistics = Statistics(in_flight)
         self.account = Account(self.scenario, self.statistics, order)
-        self.account.seed(contacts, answers.iso(self.wall(now)))
+        self.account.seed({"contacts": contacts, **(objects or {})}, answers.iso(self.wall(now)))
         self._tokens = Tokens()
         self._windows: dict[str, RollingWindow] = {}
         self._day = DailyCount(self.scenario.account.daily_used)
         self._strikes = Strikes(self.scenario, seed)
 
-    def meddle(self, now: float, update: Iterable[Mapping[str, Any]], archive: Iterable[str]) -> None:
-        """Somebody else changes and deletes contacts, named by an address."""
-        self.account.meddle(update, archive, answers.iso(self.wall(now)))
+    def meddle(
+        self,
+        now: float,
+        update: Iterable[Mapping[str, Any]],
+        archive: Iterable[object],
+        object_type: str = "contacts",
+    ) -> None:
+        """Somebody else changes and deletes records, named by an id or a unique value."""
+        self.account.meddle(object_type, update, archive, answers.iso(self.wall(now)))
 
     def change_scenario(self, scenario: Scenario) -> None:
         """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
@@ -268,24 +280,28 @@ class Hub:
         return {
             **self.statistics.as_json(),
             "most_in_window": max((window.most for window in windows), default=0),
-            "contacts": len(self.account.contacts),
+            "contacts": self.account.counts["contacts"],
+            "objects": self.account.counts,
             "quota": str(self.quota) if self.quota else "none",
             "window_seconds": self.quota.window_seconds if self.quota else UNLIMITED_WINDOW_SECONDS,
         }
 
-    def objects(self, now: float) -> Iterator[dict[str, Any]]:
-        """Every contact by id, archived ones too."""
+    def objects(self, now: float, object_type: str = "contacts") -> Iterator[dict[str, Any]]:
+        """Every record of a type by id, archived ones too. ValueError for a type that is not there."""
         self.account.write_late(now, self.wall(now))
-        for contact in self.account.contacts:
-            yield {
-                "id": str(contact.id),
-                "properties": contact.properties,
-                "additional_emails": contact.additional_emails,
-                "created_at": contact.created_at,
-                "updated_at": contact.updated_at,
-                "archived": contact.archived,
-                "writes": contact.writes,
-            }
+        return map(_shown, self.account.records(object_type))
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    return {
+        "id": str(record.id),
+        "properties": record.properties,
+        "additional_emails": record.additional_emails,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "archived": record.archived,
+        "writes": record.writes,
+    }
 
 
 def _size(visit: Visit) -> int:

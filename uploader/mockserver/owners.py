@@ -53,7 +53,7 @@ class Owners:
 
 
 def _is_asked_for(owner: Owner, query: Mapping[str, str]) -> bool:
-    if owner.archived != (query.get("archived") == "true"):
+    if owner.archived != (query.get("archived", "").lower() == "true"):
         return False
     address = query.get("email", "").strip().lower()
     return not address or owner.email.lower() == address

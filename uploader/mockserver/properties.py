@@ -61,6 +61,7 @@ class Property:
     read_only: bool = False
     calculated: bool = False
     external_options: bool = False
+    address: bool = False  #: a contact's `email`, by which it is found
     owner: bool = False  #: holds the id of an owner
     user_ids: frozenset[str] = frozenset()  #: of the owners: what is mistaken for their ids, and refused
     hubspot_defined: bool = True
@@ -74,7 +75,7 @@ class Property:
     def is_plain_text(self) -> bool:
         """Any text will do: the one case worth a short cut, as most values are of it."""
         is_text = self.type in ("string", "phone_number")
-        return is_text and self.name != "email" and not (self.read_only or self.calculated)
+        return is_text and not self.address and not (self.read_only or self.calculated)
 
     def check(self, value: str, *, strict_datetimes: bool = False) -> str | Problem:
         """An empty value clears and is always valid, except where nothing may be written."""
@@ -82,7 +83,7 @@ class Property:
             return self._read_only()
         if not value:
             return value
-        if self.name == "email":
+        if self.address:
             return _email(value)
         if self.type == "datetime":
             return _datetime(self, value, strict=strict_datetimes)
@@ -211,14 +212,14 @@ CHECKS: Mapping[str, Callable[[Property, str], str | Problem]] = {
 
 
 class Catalogue:
-    """The account's contact properties, with what the write path asks of them worked out beforehand."""
+    """The properties of one type of object, with what the write path asks of them worked out beforehand."""
 
     def __init__(self, properties: Sequence[Property]) -> None:
         self.by_name = {p.name: p for p in properties}
         everything = self.by_name.values()
         self.plain = frozenset(p.name for p in everything if p.is_plain_text)
         # `email` identifies a contact whatever `hasUniqueValue` says of it.
-        self.unique = frozenset(p.name for p in everything if p.unique) | {"email"}
+        self.unique = frozenset(p.name for p in everything if p.unique or p.address)
         self.multiple = frozenset(p.name for p in everything if p.is_multiple)
 
     def definitions(self, sensitivity: str) -> list[dict[str, Any]]:

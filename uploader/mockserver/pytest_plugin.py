@@ -57,7 +57,11 @@ class RunningMock:
         return found
 
     def contacts(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._call("GET", "objects/contacts").splitlines()]
+        return self.objects("contacts")
+
+    def objects(self, object_type: str) -> list[dict[str, Any]]:
+        """All records of a type, archived ones too."""
+        return [json.loads(line) for line in self._call("GET", f"objects/{object_type}").splitlines()]
 
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._call("GET", "log").splitlines()]

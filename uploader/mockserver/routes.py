@@ -3,6 +3,8 @@
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
+from uploader.mockserver.kinds import CONTACTS, find_kind
+
 EndpointName: TypeAlias = Literal[
     "upsert",
     "read",
@@ -12,6 +14,7 @@ EndpointName: TypeAlias = Literal[
     "usage",
     "owners",
     "limits",
+    "validations",
     "token_info",
     "refresh",
     "introspect",
@@ -36,11 +39,12 @@ class Route(NamedTuple):
     @property
     def scope(self) -> str | None:
         """What a token must be granted (0, 7.1)."""
-        if self.endpoint in ("upsert", "archive"):
-            return "crm.objects.contacts.write"
         if self.endpoint == "owners":
             return "crm.objects.owners.read"
-        return "crm.objects.contacts.read" if self.endpoint in ("read", "properties") else None
+        kind = find_kind(self.argument) or CONTACTS
+        if self.endpoint in ("upsert", "archive"):
+            return kind.write_scope
+        return kind.read_scope if self.endpoint in ("read", "properties", "validations") else None
 
 
 _DATED = "2026-03|2026-09"
@@ -53,6 +57,14 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
         "GET",
         re.compile(rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"),
         "properties",
+    ),
+    (
+        "GET",
+        re.compile(
+            rf"/crm/(?:(?P<plain>v3)/property-validations|property-validations/(?P<dated>{_DATED}))"
+            r"/(?P<argument>[^/]+)"
+        ),
+        "validations",
     ),
     ("GET", re.compile(rf"/account-info/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/details"), "account"),
     (

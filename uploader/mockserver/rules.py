@@ -91,6 +91,7 @@ class ExtraProperty:
     """A property the scenario adds to the default ones, or puts in the place of one."""
 
     name: str
+    object_type: str = "contacts"
     label: str = ""
     type: Literal["string", "number", "bool", "enumeration", "date", "datetime", "phone_number"] = "string"
     multiple: bool = False  #: a multi-checkbox: `a;b`

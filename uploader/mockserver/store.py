@@ -1,151 +1,182 @@
-"""The contacts of the account, in memory, found by id and by each unique value. Pure; times come as text.
+"""The records of one type of object, in memory, found by id and by each unique value. Pure; times are text.
 
-A contact's properties are kept as JSON text: a million contacts then take some hundred bytes each where a
+A record's properties are kept as JSON text: a million contacts then take some hundred bytes each where a
 dict would take a kilobyte. Values arrive checked and unique values normalised (see `upsert`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
 from uploader.mockserver.properties import LIFECYCLE_STAGES, normalise
 
 FIRST_ID = 171_596_044_870  # as long as real ids are today
-MAX_VERSIONS = 20  # of a contact's property history
+MAX_VERSIONS = 20  # of a property's history; the real cap is another
 RANK = {stage: rank for rank, stage in enumerate(LIFECYCLE_STAGES)}
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Source(NamedTuple):
+    """Who wrote a value, as property histories tell it."""
+
+    type: str
+    id: str = ""
+    label: str = ""
+    user_id: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"sourceType": self.type}
+        if self.id:
+            told["sourceId"] = self.id
+        if self.label:
+            told["sourceLabel"] = self.label
+        if self.user_id is not None:
+            told["updatedByUserId"] = self.user_id
+        return told
 
 
 @dataclass(slots=True, eq=False)
-class Contact:
+class Record:
     id: int
     packed: bytes  #: the properties ever written, as JSON
     created_at: str
     updated_at: str
+    source: Source  #: of its creation
     writes: int = 1
-    archived: bool = False
+    archived_at: str = ""  #: "" while it is there
     additional_emails: tuple[str, ...] = ()
-    history: tuple[tuple[str, bytes], ...] = ()  #: earlier writes; empty while there was only one
+    history: tuple[tuple[str, Source, bytes], ...] = ()  #: all writes; empty while there was only one
+
+    @property
+    def archived(self) -> bool:
+        return bool(self.archived_at)
 
     @property
     def properties(self) -> dict[str, str]:
         unpacked: dict[str, str] = orjson.loads(self.packed)
         return unpacked
 
-    def value(self, name: str) -> str | None:
-        """As a read answers it: written values, and those HubSpot keeps itself."""
+    def value(self, name: str, derived: Mapping[str, str] = NOTHING) -> str | None:  # noqa: PLR0911
+        """As a read answers it: written values, those HubSpot keeps itself, and `derived` ones."""
         match name:
             case "hs_object_id" | "hs_all_contact_vids":
                 return str(self.id)
-            case "createdate":
+            case "createdate" | "hs_createdate":
                 return self.created_at
-            case "lastmodifieddate":
+            case "lastmodifieddate" | "hs_lastmodifieddate":
                 return self.updated_at
             case "hs_additional_emails":
                 return ";".join(self.additional_emails) or None
-        return self.properties.get(name, DERIVED.get(name))
+            case "hs_object_source":
+                return self.source.type
+            case "hs_object_source_id":
+                return self.source.id or None
+        return self.properties.get(name, derived.get(name))
 
     def versions(self, name: str) -> list[dict[str, Any]]:
         """Newest first (`propertiesWithHistory`)."""
-        writes = self.history or ((self.created_at, self.packed),)
-        found = [(at, orjson.loads(packed)) for at, packed in reversed(writes)]
+        writes = self.history or ((self.created_at, self.source, self.packed),)
+        found = [(at, source, orjson.loads(packed)) for at, source, packed in reversed(writes)]
         return [
-            {"value": values[name], "timestamp": at, "sourceType": "INTEGRATION"}
-            for at, values in found
+            {"value": values[name], "timestamp": at, **source.as_json()}
+            for at, source, values in found
             if name in values
         ]
 
 
-#: What a contact has without anyone having written it.
-DERIVED = {"lifecyclestage": "lead", "hs_pipeline": "contacts-lifecycle-pipeline", "hs_is_contact": "true"}
-
-
-class Contacts:
-    def __init__(self, unique: Iterable[str], multiple: Iterable[str] = ()) -> None:
-        self._by_id: dict[int, Contact] = {}
-        self._archived = 0
+class Records:
+    def __init__(
+        self, unique: Iterable[str], multiple: Iterable[str] = (), derived: Mapping[str, str] = NOTHING
+    ) -> None:
+        """`derived`: what a record has without anyone having written it."""
+        self._by_id: dict[int, Record] = {}
+        self._archived: dict[int, Record] = {}
         self._multiple = frozenset(multiple)
-        self._owners: dict[str, dict[str, Contact]] = {name: {} for name in unique}
+        self._derived = derived
+        self._owners: dict[str, dict[str, Record]] = {name: {} for name in unique}
 
     def __len__(self) -> int:
-        return len(self._by_id) - self._archived
+        return len(self._by_id) - len(self._archived)
 
-    def __iter__(self) -> Iterator[Contact]:
-        """By id, archived ones too; safe while contacts are written."""
+    def __iter__(self) -> Iterator[Record]:
+        """By id, archived ones too; safe while records are written."""
         return iter(list(self._by_id.values()))
 
     def adopt(self, unique: Iterable[str], multiple: Iterable[str]) -> None:
         """The properties changed: index what is unique now."""
         self._multiple = frozenset(multiple)
         self._owners = {name: {} for name in unique}
-        for contact in self._by_id.values():
-            if not contact.archived:
-                self._own(contact, contact.properties)
+        for record in self._by_id.values():
+            if not record.archived:
+                self._own(record, record.properties)
 
-    def by_id(self, contact_id: str) -> Contact | None:
-        return self._by_id.get(int(contact_id)) if contact_id.isdecimal() else None
+    def by_id(self, record_id: str) -> Record | None:
+        return self._by_id.get(int(record_id)) if record_id.isdecimal() else None
 
-    def owner(self, name: str, normalised: str) -> Contact | None:
-        """The live contact that has this unique value; for `email` also by an additional address."""
+    def owner(self, name: str, normalised: str) -> Record | None:
+        """The live record that has this unique value; for `email` also by an additional address."""
         return self._owners[name].get(normalised)
 
-    def archived_owner(self, name: str, normalised: str) -> Contact | None:
-        gone = (c for c in self._by_id.values() if c.archived)
-        return next((c for c in gone if normalise(c.properties.get(name, "")) == normalised), None)
+    def archived_owner(self, name: str, normalised: str) -> Record | None:
+        gone = reversed(self._archived.values())
+        return next((one for one in gone if normalise(one.properties.get(name, "")) == normalised), None)
 
     def create(
-        self, values: Mapping[str, str], at: str, additional_emails: tuple[str, ...] = ()
-    ) -> tuple[Contact, dict[str, str]]:
-        """The new contact and its values as they now are."""
-        stored = merge({}, values, self._multiple)
-        contact = Contact(FIRST_ID + len(self._by_id), _pack(stored), at, at)
-        contact.additional_emails = additional_emails
-        self._by_id[contact.id] = contact
-        self._own(contact, stored)
-        return contact, stored
+        self, values: Mapping[str, str], at: str, source: Source, additional_emails: tuple[str, ...] = ()
+    ) -> tuple[Record, dict[str, str]]:
+        """The new record and its values as they now are."""
+        stored = merge({}, values, self._multiple, self._derived)
+        record = Record(FIRST_ID + len(self._by_id), _pack(stored), at, at, source)
+        record.additional_emails = additional_emails
+        self._by_id[record.id] = record
+        self._own(record, stored)
+        return record, stored
 
-    def update(self, contact: Contact, values: Mapping[str, str], at: str) -> dict[str, str]:
+    def update(self, record: Record, values: Mapping[str, str], at: str, source: Source) -> dict[str, str]:
         """The values as they now are, for the names sent: a step back in the lifecycle is refused."""
-        before = contact.properties
-        after = merge(before, values, self._multiple)
-        self._disown(contact, before, values)
-        self._change_primary(contact, before.get("email", ""), after.get("email", ""))
-        earlier = contact.history or ((contact.created_at, contact.packed),)
-        contact.history = (*earlier, (at, _pack(values)))[-MAX_VERSIONS:]
-        contact.packed = _pack(after)
-        contact.updated_at = at
-        contact.writes += 1
-        self._own(contact, after)
-        return {name: after[name] for name in values}
+        before = record.properties
+        after = merge(before, values, self._multiple, self._derived)
+        self._disown(record, before, values)
+        self._change_primary(record, before.get("email", ""), after.get("email", ""))
+        earlier = record.history or ((record.created_at, record.source, record.packed),)
+        stored = {name: after[name] for name in values}
+        record.history = (*earlier, (at, source, _pack(stored)))[-MAX_VERSIONS:]
+        record.packed = _pack(after)
+        record.updated_at = at
+        record.writes += 1
+        self._own(record, after)
+        return stored
 
-    def archive(self, contact: Contact) -> None:
-        if contact.archived:
+    def archive(self, record: Record, at: str) -> None:
+        if record.archived:
             return
-        properties = contact.properties
-        self._disown(contact, properties, properties)
-        for address in contact.additional_emails:
+        properties = record.properties
+        self._disown(record, properties, properties)
+        for address in record.additional_emails:
             self._owners["email"].pop(address, None)
-        contact.archived = True
-        self._archived += 1
+        record.archived_at = at
+        self._archived[record.id] = record
 
-    def _own(self, contact: Contact, values: Mapping[str, str]) -> None:
+    def _own(self, record: Record, values: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
             if name in values and (value := values[name]):
-                owners[normalise(value)] = contact
-        for address in contact.additional_emails:
-            self._owners["email"][address] = contact
+                owners[normalise(value)] = record
+        for address in record.additional_emails:
+            self._owners["email"][address] = record
 
-    def _disown(self, contact: Contact, before: Mapping[str, str], changed: Mapping[str, str]) -> None:
+    def _disown(self, record: Record, before: Mapping[str, str], changed: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
-            if name in changed and owners.get(old := normalise(before.get(name, ""))) is contact:
+            if name in changed and owners.get(old := normalise(before.get(name, ""))) is record:
                 del owners[old]
 
-    def _change_primary(self, contact: Contact, old: str, new: str) -> None:
+    def _change_primary(self, record: Record, old: str, new: str) -> None:
         """An additional address written as `email` becomes the primary one; the two change places."""
-        if new in contact.additional_emails:
-            others = (address for address in contact.additional_emails if address != new)
-            contact.additional_emails = (*others, old) if old else tuple(others)
+        if new in record.additional_emails:
+            others = (address for address in record.additional_emails if address != new)
+            record.additional_emails = (*others, old) if old else tuple(others)
 
 
 def _pack(values: Mapping[str, str]) -> bytes:
@@ -153,12 +184,17 @@ def _pack(values: Mapping[str, str]) -> bytes:
     return b"".join((orjson.dumps(values), b""))
 
 
-def merge(before: Mapping[str, str], values: Mapping[str, str], multiple: frozenset[str]) -> dict[str, str]:
+def merge(
+    before: Mapping[str, str],
+    values: Mapping[str, str],
+    multiple: frozenset[str],
+    derived: Mapping[str, str] = NOTHING,
+) -> dict[str, str]:
     """`""` clears, `;a` appends to a multi-checkbox, the lifecycle goes forward only (5.5 to 5.7)."""
     after = {**before, **values}
     stage = values.get("lifecyclestage")
     if stage:
-        current = before.get("lifecyclestage", DERIVED["lifecyclestage"] if before else "")
+        current = before.get("lifecyclestage", derived.get("lifecyclestage", "") if before else "")
         if RANK.get(stage, len(RANK)) < RANK.get(current, -1):
             after["lifecyclestage"] = current
     if not multiple.isdisjoint(values):

@@ -1,6 +1,6 @@
 """What a batch upsert would do: which records can be written, why the others cannot. Nothing is written.
 
-In    the inputs as read, the contacts as they are, the rules in force.
+In    the inputs as read, the records as they are, the rules in force.
 Out   a `Decision`: an `Answer` that refuses the whole batch, or writes and refusals, one for every input.
 """
 
@@ -12,6 +12,7 @@ from uploader.mockserver import answers
 from uploader.mockserver.answers import Answer, RecordError
 from uploader.mockserver.faults import Reject
 from uploader.mockserver.inputs import Input, find_duplicates
+from uploader.mockserver.kinds import Kind
 from uploader.mockserver.properties import (
     MAX_VALUE_CHARACTERS,
     Catalogue,
@@ -21,12 +22,13 @@ from uploader.mockserver.properties import (
     normalise,
 )
 from uploader.mockserver.rules import Rules
-from uploader.mockserver.store import Contact, Contacts
+from uploader.mockserver.store import Record, Records
+from uploader.mockserver.validations import Validation
 
 
 class Write(NamedTuple):
     input: Input
-    contact: Contact | None  #: None: a new one
+    record: Record | None  #: None: a new one
     values: dict[str, str]  #: as they will be stored
 
 
@@ -44,11 +46,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upserter:
+    kind: Kind
     catalogue: Catalogue
-    contacts: Contacts
+    records: Records
     rules: Rules
     portal_id: int
     strict_datetimes: bool = False
+    validations: Sequence[Validation] = ()  #: in force on this path
     rejections: Mapping[int, Reject] | None = None
 
     def decide(self, inputs: Sequence[Input]) -> Decision:
@@ -71,7 +75,7 @@ class Upserter:
         """What trace ids do not help against."""
         for name in dict.fromkeys(one.id_property for one in inputs):
             if name and name not in self.catalogue.unique:
-                return answers.non_unique_property(name)
+                return answers.non_unique_property(name, self.kind)
         repeated = find_duplicates(inputs, normalised=self.rules.duplicate_ids == "normalised")
         return answers.duplicate_ids(repeated) if repeated else None
 
@@ -87,7 +91,8 @@ class Upserter:
         return self._answer(next((r for r in refusals if not r.error.is_conflict), refusals[0]))
 
     def _answer(self, refusal: Refusal) -> Answer:
-        return answers.refusal(refusal.error, refusal.input.key, self.portal_id, self.rules.conflict_body)
+        shape = self.rules.conflict_body
+        return answers.refusal(refusal.error, refusal.input.key, self.portal_id, shape, self.kind)
 
     def _are_traced(self, inputs: Sequence[Input]) -> bool:
         """Whether errors are granted per record. Trace ids must be unique (3); repeated ones grant none."""
@@ -110,44 +115,45 @@ class Upserter:
 
     def _judge(self, one: Input, taken: set[tuple[str, str]]) -> Write | Refusal:
         key = normalise(one.key)
-        contact = self._find(one.id_property, key)
-        if contact is None and not one.id_property:
+        record = self._find(one.id_property, key)
+        if record is None and not one.id_property:
             return Refusal(one, RecordError("OBJECT_NOT_FOUND", f"Object not found. objectId: {one.key}"))
         values, problems = self._check_values(one)
-        if contact is None:
+        if record is None:
             problems += self._add_key(one, values)
+        broken = (rule.check(values, new=record is None) for rule in self.validations)
+        problems += [problem for problem in broken if problem is not None]
         if problems:
             return self._invalid(one, problems)
-        return self._claim(one, key, contact, values, taken)
+        return self._claim(one, key, record, values, taken)
 
     def _claim(
         self,
         one: Input,
         key: str,
-        contact: Contact | None,
+        record: Record | None,
         values: dict[str, str],
         taken: set[tuple[str, str]],
     ) -> Write | Refusal:
-        """Two inputs that come to one contact, or want one value, are a typical 409."""
+        """Two inputs that come to one record, or want one value, are a typical 409."""
         claims = {(one.id_property, key)}
         claims.update((name, normalise(values[name])) for name in self.catalogue.unique if values.get(name))
-        owners = [self.contacts.owner(name, value) for name, value in claims if name]
-        in_the_way = next((owner for owner in owners if owner is not None and owner is not contact), None)
-        if contact is not None:
-            claims.add(("", str(contact.id)))
+        owners = [self.records.owner(name, value) for name, value in claims if name]
+        in_the_way = next((owner for owner in owners if owner is not None and owner is not record), None)
+        if record is not None:
+            claims.add(("", str(record.id)))
         if in_the_way is None and taken.isdisjoint(claims):
             taken |= claims
-            return Write(one, contact, values)
-        known = in_the_way or contact
+            return Write(one, record, values)
+        known = in_the_way or record
         existing_id = str(known.id) if known is not None else None
-        return Refusal(
-            one, RecordError("CONFLICT", answers.conflict_message(existing_id), existing_id=existing_id)
-        )
+        message = answers.conflict_message(existing_id, self.kind)
+        return Refusal(one, RecordError("CONFLICT", message, existing_id=existing_id))
 
-    def _find(self, id_property: str, key: str) -> Contact | None:
+    def _find(self, id_property: str, key: str) -> Record | None:
         if id_property:
-            return self.contacts.owner(id_property, key)
-        found = self.contacts.by_id(key)
+            return self.records.owner(id_property, key)
+        found = self.records.by_id(key)
         return None if found is None or found.archived else found
 
     def _check_values(self, one: Input) -> tuple[dict[str, str], list[Problem]]:
