@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from uploader.core.columns import Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
+from uploader.core.objects import are_contacts, noun
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -54,7 +55,8 @@ class Settings:
 
     sources: tuple[str, ...]
     token: str = field(repr=False)
-    id_property: str = EMAIL
+    id_property: str = EMAIL  #: the first of `match`; given alone, the only one
+    match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
     object_type: str = "contacts"
     checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
     results: Path | None = None  #: default: the first source's path + ".results.csv"
@@ -81,17 +83,34 @@ class Settings:
     def __post_init__(self) -> None:
         check_token(self.token)
         check_base_url(self.base_url)
+        self._settle_keys()
         self._check_names()
         self._check_numbers()
         self._check_sources()
         self._check_files()
 
+    def _settle_keys(self) -> None:
+        if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
+            raise SettingsError(
+                f"--object-type {self.object_type}: say with --id-property by which of their properties "
+                f"{noun(self.object_type).many} are matched; its values have to be unique (only contacts "
+                "have an address)"
+            )
+        match = self.match or (self.id_property,)
+        if self.id_property not in {EMAIL, match[0]}:
+            raise SettingsError("say either --match or --id-property, not both")
+        object.__setattr__(self, "match", match)
+        object.__setattr__(self, "id_property", match[0])
+
     def _check_names(self) -> None:
         if self.api_version not in VERSIONS:
             raise SettingsError(f"--api-version {self.api_version} is none of {', '.join(VERSIONS)}")
-        if self.id_property == "hs_object_id":
+        if "hs_object_id" in self.match:
             raise SettingsError("HubSpot upserts by email or a unique property, not by hs_object_id")
-        for option, name in (("--id-property", self.id_property), ("--object-type", self.object_type)):
+        if len(set(self.match)) < len(self.match):
+            raise SettingsError(f"--match {','.join(self.match)} names a property twice")
+        keys = [("--id-property" if len(self.match) == 1 else "--match", name) for name in self.match]
+        for option, name in (*keys, ("--object-type", self.object_type)):
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
                 raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
@@ -144,7 +163,8 @@ class Settings:
     @property
     def rules(self) -> Rules:
         return Rules(
-            id_property=self.id_property,
+            match=self.match,
+            object_type=self.object_type,
             mapped=self.mapped,
             ignored=self.ignored,
             include_superseded=self.include_superseded,
@@ -191,6 +211,14 @@ def parse_rate(text: str) -> Quota:
         return parse_quota(text)
     except ValueError as error:
         raise SettingsError(f"--rate {error}") from error
+
+
+def parse_match(text: str) -> tuple[str, ...]:
+    """Read `NAME,NAME`: properties in the order in which a row is looked at for its key."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise SettingsError(f"--match {text!r} is no list of properties such as external_id,email")
+    return names
 
 
 def parse_failure_limit(text: str) -> FailureLimit:

@@ -109,8 +109,11 @@ def _follow_up(output: Path, identity: Identity) -> str:
     """The command for the mended file, with what the job was told of its columns."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
-    if settings["id_property"] != "email":
-        words += ["--id-property", settings["id_property"]]
+    match = settings.get("match", [settings["id_property"]])
+    if len(match) > 1:
+        words += ["--match", ",".join(match)]
+    elif match != ["email"]:
+        words += ["--id-property", *match]
     if settings["object_type"] != "contacts":
         words += ["--object-type", settings["object_type"]]
     for column, name in settings["map"].items():

@@ -33,6 +33,8 @@ def summary_text(summary: Summary) -> str:
     for outcome in Outcome:
         count = tallies.outcomes[outcome]
         note = f"  ({tallies.replayed:,} replayed)" if outcome is Outcome.UPDATED and tallies.replayed else ""
+        if outcome is Outcome.INVALID and tallies.keyless:
+            note = f"  ({tallies.keyless:,} without a key)"
         if count or outcome in {Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.INVALID}:
             lines.append(f"{outcome.value:>12}  {count:>12,}{note}")
     lines.append(f"{'still open':>12}  {tallies.open:>12,}")

@@ -19,16 +19,28 @@ from uploader.commands.options import PATH, parse_map, talking, talking_settings
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.model import Outcome
+from uploader.core.objects import noun
 from uploader.core.summary import Summary
 from uploader.core.wire import MAX_INPUTS
+from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
-from uploader.settings import OnLongPause, Settings, parse_failure_limit
+from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_match
 
 
 @click.command(short_help="Run the job, or resume it.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
-@click.option("--object-type", default="contacts", show_default=True)
+@click.option("--id-property", help="Match records by this unique property. Default: email, of contacts.")
+@click.option(
+    "--match",
+    metavar="NAME,NAME",
+    help="The same by several: the first of them that a row has, such as external_id,email.",
+)
+@click.option(
+    "--object-type",
+    default="contacts",
+    show_default=True,
+    help="Or companies, deals, tickets, a custom object's name or id (p_cars, 2-123456).",
+)
 @click.option(
     "--checkpoint", type=PATH, help="Default: first source's path + .checkpoint; needed with stdin."
 )
@@ -51,6 +63,8 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 def command(
     sources: tuple[str, ...],
     *,
+    id_property: str | None,
+    match: str | None,
     mapped: tuple[str, ...],
     ignored: tuple[str, ...],
     no_results: bool,
@@ -73,6 +87,7 @@ def command(
     """
     settings = Settings(
         sources=sources,
+        match=_keys(id_property, match),
         mapped=parse_map(mapped),
         ignored=frozenset(ignored),
         write_results=not no_results,
@@ -88,6 +103,12 @@ def command(
         summary, finished_before = runner.run(_upload(settings))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
+
+
+def _keys(id_property: str | None, match: str | None) -> tuple[str, ...]:
+    if id_property is not None and match is not None:
+        raise SettingsError("say either --match or --id-property, not both")
+    return parse_match(match) if match is not None else () if id_property is None else (id_property,)
 
 
 def _spare_the_collector() -> None:
@@ -138,7 +159,8 @@ async def _display(run: Run) -> None:
         account = run.account
         kind = f" ({account.kind})" if account and account.kind else ""
         say(
-            f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
+            f"{noun(run.settings.object_type).many} into account {(account and account.portal) or 'unknown'}"
+            f"{kind}, by {', else '.join(run.settings.match)}; "
             f"checkpoint {run.settings.checkpoint_path}"
         )
         for line in _forecast(run):
@@ -178,8 +200,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
         say("skipped: rows whose key a later row has written since (--include-superseded sends them)")
     if tallies.aliases:
         say(
-            f"{tallies.aliases:,} contacts were reached by more than one key of the file; the order of their "
-            f"rows is not sure: uploader status --aliases {checkpoint}"
+            f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "
+            f"file; the order of their rows is not sure: uploader status --aliases {checkpoint}"
         )
     if tallies.failed and checkpoint.exists():
         for reason, count in top_reasons(checkpoint):

@@ -16,6 +16,7 @@ import orjson
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
 from uploader.commands.texts import duration, printable
+from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
@@ -108,7 +109,8 @@ async def _display(run: Verification) -> None:
         if sender is not None and sender.pausing:
             say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
         elif done:
-            say(" | ".join([f"{done:,} contacts", *_parts(run.report.counts)]))
+            many = noun(run.settings.object_type).many
+            say(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
         elif run.rows:
             say(f"{run.rows:,} rows looked through")
 
@@ -122,7 +124,7 @@ def _write(run: Verification, output: Path, names: Sequence[str]) -> None:
         lines = csv.writer(stream, lineterminator="\n")
         lines.writerow(_HEADER)
         shown: Counter[Verdict] = Counter()
-        for key, hubspot_id, finding in run.file.findings():
+        for key, hubspot_id, finding in run.file.findings(run.settings.id_property):
             lines.writerow(
                 (
                     finding.verdict.value,

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from uploader.core.model import Delivered, Outcome, Record, Settlement
+from uploader.core.model import EMAIL, Delivered, Outcome, Record, Settlement, told_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,12 @@ def is_explained(seen_in: Sequence[Sighting]) -> bool:
     return all(_share_as_many_keys(before, after) for before, after in pairwise(seen_in))
 
 
-def met(hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting]) -> list[Alias]:
+def met(
+    hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting], main: str = EMAIL
+) -> list[Alias]:
     """The rows that led to a contact by different keys; `held` are its unique values, as `closed_value`.
+
+    Keys of other properties than `main` are told with its name.
 
     None where every row shares a value with the one before: those were written in their order.
     """
@@ -94,7 +98,10 @@ def met(hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting]) -> 
     ordered = [rows[position] for position in sorted(rows)]
     if all(set(before.values) & set(after.values) for before, after in pairwise(ordered)):
         return []
-    return [Alias(hubspot_id, row.position, row.source, row.row, row.key) for row in ordered]
+    return [
+        Alias(hubspot_id, row.position, row.source, row.row, told_key(row.key, row.values, main))
+        for row in ordered
+    ]
 
 
 def untold(hubspot_id: str) -> Alias:

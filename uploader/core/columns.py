@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.core.model import EMAIL
+from uploader.core.objects import are_contacts
 from uploader.core.schema import Schema
 
 #: Columns that `failures` adds; never properties.
@@ -26,10 +27,22 @@ class MappingError(ValueError):
 class Rules:
     """What the user says of columns and rows."""
 
-    id_property: str = EMAIL
+    id_property: str = EMAIL  #: the first of `match`; given alone, the only one
+    match: tuple[str, ...] = ()  #: the properties a row is matched by: the first that it has
+    object_type: str = "contacts"
     mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, by the user's word
     ignored: frozenset[str] = frozenset()  #: columns left out by the user's word
     include_superseded: bool = False
+
+    def __post_init__(self) -> None:
+        match = self.match or (self.id_property,)
+        object.__setattr__(self, "match", match)
+        object.__setattr__(self, "id_property", match[0])
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether `email` is an address, and unique whatever the API says of it."""
+        return are_contacts(self.object_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +72,12 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
                 names[index] = name
             else:
                 unmapped.append(column)
-    if rules.id_property not in names.values():
+    if set(rules.match).isdisjoint(names.values()):
         raise MappingError(
-            f"no column is the id property {rules.id_property!r} (columns: {_listed(header)}); say which "
+            f"no column is the id property {' or '.join(map(repr, rules.match))} "
+            f"(columns: {_listed(header)}); say which "
             f'with --map "{_key_column(header, rules, schema)}={rules.id_property}", or choose another with '
-            "--id-property"
+            f"{'--id-property' if len(rules.match) == 1 else '--match'}"
         )
     if unmapped:
         raise MappingError(_unmapped_text(unmapped, schema))

@@ -18,6 +18,7 @@ from uploader.core.columns import (
 )
 from uploader.core.model import (
     EMAIL,
+    NO_KEY,
     UNREADABLE,
     Fault,
     Outcome,
@@ -42,13 +43,15 @@ class Mapper:
         self.rules = rules
         self.schema = schema
         self.columns = columns
-        # `email` is unique whatever the API says of it.
-        self._unique = {EMAIL, rules.id_property} | (schema.unique if schema else frozenset())
+        addresses = {EMAIL} if rules.has_addresses else frozenset[str]()
+        self._unique = {*rules.match, *addresses} | (schema.unique if schema else frozenset())
         self._field_names: dict[str, str] = {}
 
     def is_lone_key(self, names: Sequence[str]) -> bool:
-        """Whether the id property is the only one of these whose values are unique."""
-        return self._unique.intersection(names) == {self.rules.id_property}
+        """Whether the id property is the only one of these whose values are unique, and like others of it."""
+        # An `email` that is no address is not to be judged as one.
+        is_address = self.rules.has_addresses or self.rules.id_property != EMAIL
+        return is_address and self._unique.intersection(names) == {self.rules.id_property}
 
     def is_as_named(self, field: str) -> bool:
         """Whether a row's field is the property of its name, and may be written."""
@@ -68,15 +71,22 @@ class Mapper:
         columns = self.columns
         assert columns is not None
         properties = {name: text for index, name in columns.names.items() if (text := cells[index].strip())}
-        key = properties.pop(self.rules.id_property, "")
+        name, key = self._take_key(properties)
         for index in columns.nameless:
             if cells[index].strip():
-                return self._unsent(position, row, key, _nameless_text(index + 1))
+                return self._unsent(position, row, key, _nameless_text(index + 1), id_property=name)
         if columns.superseded is not None and not self.rules.include_superseded:
             later = cells[columns.superseded].strip()
             if later:
-                return self._skipped(position, row, key, later)
-        return self._record(position, row, self.rules.id_property, key, properties)
+                return self._skipped(position, row, key, later, name)
+        return self._record(position, row, name, key, properties)
+
+    def _take_key(self, properties: dict[str, str]) -> tuple[str, str]:
+        """The first property that rows are matched by and this one has. Its value is taken from the rest."""
+        for name in self.rules.match:
+            if key := properties.pop(name, ""):
+                return name, key
+        return self.rules.id_property, ""
 
     def _from_fields(self, position: int, row: Row, fields: Mapping[str, object]) -> Record | Unsent:
         later = fields.get(SUPERSEDED)
@@ -86,10 +96,10 @@ class Mapper:
         if isinstance(nested, Mapping):
             return self._from_input(position, row, fields, nested)
         properties, fault = self._properties(fields)
-        key = properties.pop(self.rules.id_property, "")
+        name, key = self._take_key(properties)
         if fault:
-            return self._unsent(position, row, key, fault.reason, category=fault.category)
-        return self._record(position, row, self.rules.id_property, key, properties)
+            return self._unsent(position, row, key, fault.reason, category=fault.category, id_property=name)
+        return self._record(position, row, name, key, properties)
 
     def _from_input(
         self, position: int, row: Row, fields: Mapping[str, object], nested: Mapping[str, object]
@@ -155,16 +165,20 @@ class Mapper:
     def _record(
         self, position: int, row: Row, id_property: str, key: str, properties: Mapping[str, str]
     ) -> Record | Unsent:
-        reason = "" if key else f"no {id_property}"
+        reason, category = "", "INVALID"
+        if not key:
+            # Of the API's own form of an input the property is its own.
+            missing = self.rules.match if id_property == self.rules.id_property else (id_property,)
+            reason, category = f"no {' or '.join(missing)}", NO_KEY
         address = key if id_property == EMAIL else properties.get(EMAIL, "")
-        if address and not plausible_email(address):
+        if self.rules.has_addresses and address and not plausible_email(address):
             reason = f"{address!r} is no e-mail address"
         try:
             body = encode_input(position, id_property, key, properties)
         except UnencodableError as error:
             reason = f"text that can't be sent: {error}"
         if reason:
-            return self._unsent(position, row, key, reason, id_property=id_property)
+            return self._unsent(position, row, key, reason, category=category, id_property=id_property)
         values = [closed_value(id_property, key)]
         if self._unique and not self._unique.isdisjoint(properties):
             values += [closed_value(name, properties[name]) for name in self._unique if name in properties]
@@ -193,9 +207,9 @@ class Mapper:
         values = (closed_value(id_property or self.rules.id_property, key),) if key else ()
         return Unsent(position, self.source, row.number, key, values, outcome, category, reason, row.raw)
 
-    def _skipped(self, position: int, row: Row, key: str, later: str) -> Unsent:
+    def _skipped(self, position: int, row: Row, key: str, later: str, id_property: str = "") -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, reason, category=_SUPERSEDED)
+        return self._unsent(position, row, key, reason, category=_SUPERSEDED, id_property=id_property)
 
 
 def _nameless_text(number: int) -> str:

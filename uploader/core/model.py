@@ -46,6 +46,9 @@ class Unreadable:
 #: The category of a row whose content could not be read at all: its dead letter has bytes, and no cells.
 UNREADABLE = "UNREADABLE"
 
+#: The category of a row that has none of the properties rows are matched by. Counted apart.
+NO_KEY = "KEY"
+
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
 #: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
 Content = Sequence[str] | Mapping[str, object] | Unreadable
@@ -194,6 +197,15 @@ def closed_value(name: str, value: str) -> str:
     return f"{name}={value.strip().lower()}"
 
 
+def told_key(key: str, values: Sequence[str], main: str) -> str:
+    """A row's key as people are told it: with its property's name where that isn't the job's main one.
+
+    `values`: what the row closes, its key's first.
+    """
+    name = values[0].partition("=")[0] if values and key else main
+    return key if name == main else f"{name}={key}"
+
+
 @dataclass(slots=True)
 class Tallies:
     """The books: counts over all invocations of a job."""
@@ -202,6 +214,7 @@ class Tallies:
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     replayed: int = 0
     values_dropped: int = 0
+    keyless: int = 0  #: of the invalid: rows that have no key at all
     requests: int = 0
     throttled: int = 0
     retries: int = 0

@@ -1,6 +1,6 @@
 """Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
@@ -14,7 +14,12 @@ OTHER_ADDRESSES = "hs_additional_emails"
 def wanted_properties(records: Sequence[Record]) -> list[str]:
     """What a read has to ask for to judge these records."""
     names = {name for record in records for name in sent_properties(record)}
-    return sorted(names | {record.id_property for record in records} | {OTHER_ADDRESSES})
+    return also_other_addresses(names | {record.id_property for record in records})
+
+
+def also_other_addresses(names: Collection[str]) -> list[str]:
+    """Who asks for an address asks for all of them. Types of objects that have none leave it out."""
+    return sorted({*names, OTHER_ADDRESSES} if EMAIL in names else names)
 
 
 def confirmed_by(

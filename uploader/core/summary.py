@@ -46,6 +46,7 @@ class Summary:
             "open": tallies.open,
             "replayed": tallies.replayed,
             "values_dropped": tallies.values_dropped,
+            "keyless": tallies.keyless,
             "requests": tallies.requests,
             "throttled": tallies.throttled,
             "retries": tallies.retries,
@@ -87,7 +88,7 @@ _ADVICE = {
     Cause.TOKEN: f"put a valid token into HUBSPOT_ACCESS_TOKEN, {_AGAIN}",
     Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
-    Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property",
+    Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",
     Cause.PROPERTY: "run the same command with the column left out, --ignore COLUMN "
     "(once rows are confirmed also --accept-changed-settings), or make the property first",
     Cause.FAILURES: "see why with `uploader failures`. The same command goes on and counts anew; "

@@ -13,7 +13,6 @@ from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
@@ -84,9 +83,8 @@ VERSIONS = tuple(_TABLES)
 
 @lru_cache(8)
 def paths(version: str, object_type: str) -> Paths:
-    """The addresses of an API version for one type of object, by its name or its id."""
-    named = quote(object_type, safe="")
-    return Paths(*(path.replace("{}", named) for path in astuple(_TABLES[version])))
+    """The addresses of an API version for one type of object, by its name or its id (`Settings` checks it)."""
+    return Paths(*(path.replace("{}", object_type) for path in astuple(_TABLES[version])))
 
 
 # --- what is sent ---

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 from uploader.core.aliases import Alias
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import DEAD_LETTERS, Mark, Outcome, Settlement, Tallies
+from uploader.core.model import DEAD_LETTERS, EMAIL, Mark, Outcome, Settlement, Tallies, told_key
+from uploader.core.outcome import CONFLICTS
 from uploader.edges import sightings
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
@@ -59,6 +60,14 @@ CREATE TABLE aliases (
 """
 
 
+#: Apart, so that a job is taken up that was begun before there was such a table.
+_DEAD_VALUES = """
+CREATE TABLE IF NOT EXISTS dead_values (
+    closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
+) WITHOUT ROWID
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
     """Which file it was, whatever it is called now."""
@@ -93,11 +102,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Superseding:
-    """A row that wrote a unique value, which may be the key of an earlier dead letter."""
+    """A row that wrote a unique value, which may be the key of an earlier dead letter.
+
+    By its own key it may also have written to the record of a dead letter that had the value beside its key.
+    """
 
     position: int
     row: int
     closed_value: str
+    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,7 @@ class Checkpoint:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._main_key = ""  #: the job's main id property, once it is needed
 
     @classmethod
     def create(cls, path: Path, identity: Identity) -> "Checkpoint":
@@ -134,7 +148,7 @@ class Checkpoint:
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_DEAD_VALUES}; PRAGMA application_id={_APPLICATION_ID};"
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
             checkpoint._write_job(identity)
@@ -176,6 +190,7 @@ class Checkpoint:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute(_DEAD_VALUES)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -291,6 +306,11 @@ class Checkpoint:
                 [(later.row, later.closed_value, later.position) for later in superseding],
             )
             connection.executemany(
+                "UPDATE dead_letters SET superseded = ? WHERE position < ? AND position IN "
+                "(SELECT position FROM dead_values WHERE closed_value = ?)",
+                [(later.row, later.position, later.closed_value) for later in superseding if later.is_key],
+            )
+            connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
             )
@@ -315,14 +335,23 @@ class Checkpoint:
             connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
 
     def _write_settled(self, settlements: Sequence[Settlement]) -> None:
+        if settlements and not self._main_key:
+            self._main_key = str(self.identity().settings.get("id_property", EMAIL))
         dead = [_dead_letter(s) for s in settlements if s.outcome in DEAD_LETTERS]
         self._connection.executemany(
             "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", dead
         )
+        self._connection.executemany(
+            "INSERT INTO dead_values VALUES (?, ?)",
+            [(value, s.record.position) for s in settlements for value in values_beside_key(s)],
+        )
         pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
         self._connection.executemany(
             "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
-            [(r.position, r.source, r.row, r.key, r.raw) for r in pending],
+            [
+                (r.position, r.source, r.row, told_key(r.key, r.values, self._main_key), r.raw)
+                for r in pending
+            ],
         )
 
     # --- dead letters ---
@@ -330,6 +359,11 @@ class Checkpoint:
     def dead_values(self) -> Iterator[str]:
         """The closed values of all dead letters."""
         for (value,) in self._connection.execute("SELECT closed_value FROM dead_letters"):
+            yield value
+
+    def values_beside_dead_keys(self) -> Iterator[str]:
+        """Of those dead letters whose record other rows may reach by them."""
+        for (value,) in self._connection.execute("SELECT DISTINCT closed_value FROM dead_values"):
             yield value
 
     def dead_letters(self) -> Iterator[DeadLetter]:
@@ -371,6 +405,14 @@ class Checkpoint:
         return int(count)
 
 
+def values_beside_key(settlement: Settlement) -> tuple[str, ...]:
+    """What a dead letter's record is reached by beside its key: nothing, where another is said to have it."""
+    is_dead = settlement.outcome in DEAD_LETTERS
+    if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):
+        return ()
+    return settlement.record.values[1:]
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
@@ -408,7 +450,7 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
 
 
 _COUNTS = (
-    *("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases"),
+    *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
     *("upserts", "sent", "held_back"),
 )
 _BATCH, _PAUSE = "batches.", "pauses."

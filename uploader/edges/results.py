@@ -1,7 +1,8 @@
 """The results file: one line for every settled row, appended to only.
 
 Its committed length stands in the checkpoint: what came after is cut off on resume, so the file is
-complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source.
+complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source. A key of another
+property than the job's main id property stands there with its name, such as `email=ann@x.com`.
 """
 
 import csv
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uploader.core.express import result_lines
-from uploader.core.model import Delivered, Settlement
+from uploader.core.model import EMAIL, Delivered, Settlement, told_key
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, StorageError
 
@@ -22,9 +23,11 @@ HEADER = ("row", "key", "hubspot_id", "outcome", "source")
 class ResultsFile:
     """Open for appending, from its committed length on."""
 
-    def __init__(self, path: Path, committed_bytes: int, source_names: list[str]) -> None:
+    def __init__(self, path: Path, committed_bytes: int, source_names: list[str], main: str = EMAIL) -> None:
+        """`main`: the job's main id property."""
         self.path = path
         self._names = source_names
+        self._main = main
         try:
             size = path.stat().st_size if path.exists() else 0
             if size < committed_bytes:
@@ -57,7 +60,8 @@ class ResultsFile:
                 text.write(result_lines(one, names[one.pack.source]))
             else:
                 row = one.record
-                lines.writerow((row.row, row.key, one.hubspot_id, one.outcome.value, names[row.source]))
+                key = told_key(row.key, row.values, self._main)
+                lines.writerow((row.row, key, one.hubspot_id, one.outcome.value, names[row.source]))
         data = text.getvalue().encode("utf-8", "replace")
         try:
             # After a failed append: what it left behind goes.

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import orjson
 
+from uploader.core.model import EMAIL, told_key
 from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
 from uploader.edges.files import create_private
 from uploader.errors import StorageError
@@ -27,6 +28,8 @@ CREATE TABLE contacts (
     doubt TEXT NOT NULL DEFAULT '', verdict TEXT, hubspot_id TEXT NOT NULL DEFAULT '', findings TEXT
 );
 CREATE TABLE shared (value TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE owned (value TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX owned_by_number ON owned (number);
 """
 #: Not asked for, since a sample was.
 _LEFT_OUT = "left out"
@@ -71,6 +74,7 @@ class VerificationFile:
         with _storing(self.path), self._open as connection:
             connection.execute("DELETE FROM contacts")
             connection.execute("DELETE FROM shared")
+            connection.execute("DELETE FROM owned")
 
     def want(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
         """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
@@ -85,6 +89,58 @@ class VerificationFile:
                 """,
                 [(value, *_packed(contact), doubt.value) for value, contact, doubt in wanted],
             )
+
+    def want_linked(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
+        """The same where rows are matched by several properties: all unique values of each come along.
+
+        A row whose key an earlier row wrote beside its own belongs to that row's record. Where that record
+        has another value by then, nobody knows: both are in doubt.
+        """
+        with _storing(self.path), self._open as connection:
+            for values, contact, doubt in wanted:
+                number = self._apply(connection, values[0], contact, doubt)
+                for value in values:
+                    self._own(connection, value, number)
+
+    def _apply(self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt) -> int:
+        found = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
+        id_property, key, cells, row, source = _packed(contact)
+        if found is not None and found[0] < 0:
+            self._doubt(connection, -found[0])
+            found, doubt = None, doubt or Doubt.SHARED
+        if found is None:
+            cursor = connection.execute(
+                "INSERT INTO contacts (value, id_property, key, wanted, row, source, doubt) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (value, id_property, key, cells, row, source, doubt.value),
+            )
+            return int(cursor.lastrowid or 0)
+        connection.execute(
+            "UPDATE contacts SET wanted = json_patch(wanted, ?), row = ?, source = ?, "
+            "doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END WHERE number = ?",
+            (cells, row, source, doubt.value, found[0]),
+        )
+        return int(found[0])
+
+    def _own(self, connection: sqlite3.Connection, value: str, number: int) -> None:
+        """A record has one value of a property; its former ones stand with the number negative."""
+        former = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
+        if former == (number,):
+            return
+        if former is not None and former[0] > 0:
+            self._doubt(connection, former[0])
+            self._doubt(connection, number)
+        name = value[: value.index("=") + 1]
+        connection.execute(
+            "UPDATE owned SET number = -number WHERE number = ? AND substr(value, 1, ?) = ?",
+            (number, len(name), name),
+        )
+        connection.execute("INSERT OR REPLACE INTO owned VALUES (?, ?)", (value, number))
+
+    def _doubt(self, connection: sqlite3.Connection, number: int) -> None:
+        connection.execute(
+            "UPDATE contacts SET doubt = ? WHERE number = ? AND doubt = ''", (Doubt.SHARED.value, number)
+        )
 
     def share(self, values: Iterable[str]) -> None:
         """Unique values that rows wrote beside their key, where keys of several properties occur."""
@@ -164,14 +220,18 @@ class VerificationFile:
             self._all("SELECT doubt, count(*) FROM contacts WHERE doubt != '' GROUP BY doubt ORDER BY doubt")
         )
 
-    def findings(self) -> Iterator[tuple[str, str, Finding]]:
-        """Key, HubSpot id and finding, in the order in which the contacts came."""
+    def findings(self, main: str = EMAIL) -> Iterator[tuple[str, str, Finding]]:
+        """Key, HubSpot id and finding, in the order in which the contacts came.
+
+        Keys of other properties than `main` are told with its name.
+        """
         rows = self._open.execute(
-            "SELECT key, hubspot_id, findings FROM contacts WHERE findings IS NOT NULL ORDER BY number"
+            "SELECT id_property, key, hubspot_id, findings FROM contacts WHERE findings IS NOT NULL "
+            "ORDER BY number"
         )
-        for key, hubspot_id, findings in rows:
+        for name, key, hubspot_id, findings in rows:
             for verdict, *rest in orjson.loads(findings):
-                yield key, hubspot_id, Finding(Verdict(verdict), *rest)
+                yield told_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
 
     # --- the connection ---
 

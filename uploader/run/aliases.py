@@ -5,7 +5,7 @@ from itertools import islice
 
 from uploader.core import wire
 from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
-from uploader.core.readback import OTHER_ADDRESSES, unique_values
+from uploader.core.readback import also_other_addresses, unique_values
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
 from uploader.edges.sightings import Sightings
@@ -14,9 +14,16 @@ _Suspect = tuple[str, list[Sighting]]
 
 
 async def find_aliases(
-    sightings: Sightings, path: str, ask: Callable[[Call], Awaitable[wire.Reply | None]], offload: Offload
+    sightings: Sightings,
+    path: str,
+    ask: Callable[[Call], Awaitable[wire.Reply | None]],
+    offload: Offload,
+    main: str,
 ) -> list[Alias] | None:
-    """Contact by contact; None where the run ended before all was asked. `path` is the read endpoint's."""
+    """Contact by contact; None where the run ended before all was asked.
+
+    `path` is the read endpoint's, `main` the job's main id property.
+    """
     suspects = _suspects(sightings)
     found: list[Alias] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
@@ -26,7 +33,7 @@ async def find_aliases(
         held = {result.id: unique_values(result, _names(chunk)) for result in reply.results}
         for hubspot_id, seen_in in chunk:
             values = held.get(hubspot_id)
-            found += [untold(hubspot_id)] if values is None else met(hubspot_id, values, seen_in)
+            found += [untold(hubspot_id)] if values is None else met(hubspot_id, values, seen_in, main)
     return found
 
 
@@ -38,7 +45,7 @@ def _suspects(sightings: Sightings) -> Iterator[_Suspect]:
 
 def _question(path: str, chunk: list[_Suspect]) -> Call:
     ids = [hubspot_id for hubspot_id, _ in chunk]
-    return Call("POST", path, wire.encode_read("", ids, [*_names(chunk), OTHER_ADDRESSES]))
+    return Call("POST", path, wire.encode_read("", ids, also_other_addresses(_names(chunk))))
 
 
 def _names(chunk: list[_Suspect]) -> list[str]:

@@ -8,11 +8,21 @@ from dataclasses import replace
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.ledger import Ledger
 from uploader.core.mapping import common_fault
-from uploader.core.model import DEAD_LETTERS, Delivered, Outcome, Record, Refusal, Settlement, Slice
+from uploader.core.model import (
+    DEAD_LETTERS,
+    NO_KEY,
+    Delivered,
+    Outcome,
+    Record,
+    Refusal,
+    Settlement,
+    Slice,
+    Unsent,
+)
 from uploader.core.outcome import Cause
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
-from uploader.edges.checkpoint import Checkpoint, State, Superseding
+from uploader.edges.checkpoint import Checkpoint, State, Superseding, values_beside_key
 from uploader.edges.results import ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.errors import BooksError
@@ -63,6 +73,7 @@ class Collector:
         self._aliases: Sequence[Alias] = ()
         # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
         self._dead = {hash(value) for value in checkpoint.dead_values()}
+        self._beside_dead = {hash(value) for value in checkpoint.values_beside_dead_keys()}
         self._committing = asyncio.Lock()
 
     # --- what happens to rows ---
@@ -89,14 +100,22 @@ class Collector:
             self._ledger.settle(record.position)
             outcomes[outcome] += 1
             self.tallies.replayed += settlement.replayed
+            self.tallies.keyless += isinstance(record, Unsent) and record.category == NO_KEY
             if outcome in DEAD_LETTERS:
                 self._dead.update(map(hash, record.values[:1]))
+                self._beside_dead.update(map(hash, values_beside_key(settlement)))
             elif self._dead and isinstance(record, Record):
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
-                hit = [value for value in record.values if hash(value) in self._dead]
-                self._superseding += [Superseding(record.position, record.row, value) for value in hit]
+                self._superseding += self._superseded_by(record)
             self._uncommitted.append(settlement)
         self._check_failures()
+
+    def _superseded_by(self, record: Record) -> list[Superseding]:
+        key = record.values[0]
+        hit = [value for value in record.values if hash(value) in self._dead]
+        if hash(key) in self._beside_dead and key not in hit:
+            hit.append(key)
+        return [Superseding(record.position, record.row, value, is_key=value == key) for value in hit]
 
     def book_pack(self, delivered: Delivered) -> None:
         """The same of all records of a pack, which are confirmed."""
@@ -112,7 +131,8 @@ class Collector:
         self.tallies.replayed += updated if pack.lost else 0
         if self._dead:
             rows = zip(positions, pack.numbers, pack.values, strict=True)
-            self._superseding += [Superseding(*row) for row in rows if hash(row[2]) in self._dead]
+            dead = self._dead | self._beside_dead
+            self._superseding += [Superseding(*row, is_key=True) for row in rows if hash(row[2]) in dead]
         if updated:
             self._seen += delivered_sightings(delivered)
         # A slow disk lets many wait for their commit, and nothing of this is needed for that.

@@ -89,6 +89,7 @@ def open_job(
         if all(source.shape.format == "csv" for source in sources):
             refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
+        _refuse_absent_keys(settings, columns)
     except MappingError as error:
         raise SettingsError(str(error)) from error
     identity = _identity(settings, sources, columns, account)
@@ -103,7 +104,9 @@ def open_job(
     results = None
     if settings.results_path:
         names = [source.name for source in sources]
-        results = ResultsFile(settings.results_path, checkpoint.state().results_bytes, names)
+        results = ResultsFile(
+            settings.results_path, checkpoint.state().results_bytes, names, settings.id_property
+        )
         stack.callback(results.close)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
@@ -145,6 +148,16 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
+def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+    """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
+    named = [set(resolved.names.values()) for resolved in columns if resolved]
+    for name in settings.match:
+        if len(named) == len(columns) and not any(name in names for names in named):
+            raise MappingError(
+                f"--match: no column is {name!r}; say which with --map, or leave it out of --match"
+            )
+
+
 def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
     if source.shape.format != "csv":
         return None
@@ -158,6 +171,7 @@ def _identity(
         sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
         settings={
             "id_property": settings.id_property,
+            "match": list(settings.match),
             "object_type": settings.object_type,
             "map": dict(sorted(settings.mapped.items())),
             "ignore": sorted(settings.ignored),
@@ -223,6 +237,8 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if "match" not in before:  # a job begun before rows could be matched by several properties
+        before = {**before, "match": [before.get("id_property")]}
     return ", ".join(
         f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
     )

@@ -162,7 +162,9 @@ class Run(Session):
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
         await parts.collector.commit()  # so that all is there that was seen
-        aliases = await find_aliases(parts.job.sightings, self.paths.read, parts.hire().ask, writer)
+        aliases = await find_aliases(
+            parts.job.sightings, self.paths.read, parts.hire().ask, writer, self.settings.id_property
+        )
         if aliases is not None:
             parts.collector.list_aliases(aliases)
             parts.has_aliases = True

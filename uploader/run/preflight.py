@@ -6,8 +6,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from uploader.core.columns import Rules
 from uploader.core.day import Day
 from uploader.core.model import EMAIL
+from uploader.core.objects import noun
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.retry import backoff_seconds
 from uploader.core.schema import Schema
@@ -49,8 +51,8 @@ class Preflight:
         self._clock = asyncio.get_running_loop().time
         self._left_at = 0.0
 
-    async def look(self, id_property: str, token: str) -> Account:
-        """A handful of requests. StopRun if none could pass later either."""
+    async def look(self, rules: Rules, token: str) -> Account:
+        """A handful of requests. StopRun if none could pass later either, SettingsError for a wrong key."""
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
         details = answer.body or {}
@@ -65,7 +67,7 @@ class Preflight:
             await asyncio.gather(day, return_exceptions=True)
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
         if schema is not None:
-            _check_id_property(id_property, schema)
+            check_keys(rules, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
             portal=str(portal or ""),
@@ -138,11 +140,19 @@ def _check_reserve(day: Day) -> None:
         )
 
 
-def _check_id_property(name: str, schema: Schema) -> None:
-    if name not in schema.labels:
-        raise SettingsError(f"--id-property {name!r}: there is no such property in this account")
-    # What the API says of email's uniqueness differs between accounts; it always works as a key.
-    if name not in schema.unique and name != EMAIL:
+def check_keys(rules: Rules, schema: Schema) -> None:
+    """Whether HubSpot can upsert by what rows are matched by. SettingsError where it can't."""
+    option = "--id-property" if len(rules.match) == 1 else "--match"
+    many = noun(rules.object_type).many
+    for name in rules.match:
+        if name not in schema.labels:
+            raise SettingsError(f"{option} {name!r}: there is no such property of {many} in this account")
+        # What the API says of email's uniqueness differs between accounts; contacts are always found by it.
+        if name in schema.unique or (name == EMAIL and rules.has_addresses):
+            continue
+        fitting = sorted(schema.unique | ({EMAIL} if rules.has_addresses else set()))
+        instead = f"choose one of {', '.join(fitting)}" if fitting else "make one with unique values first"
         raise SettingsError(
-            f"--id-property {name!r}: its values are not unique in this account; HubSpot can't upsert by it"
+            f"{option} {name!r}: its values are not unique in this account; HubSpot can't upsert "
+            f"{many} by it ({instead})"
         )

@@ -93,7 +93,7 @@ class Session:
         )
 
     async def _look(self) -> Account:
-        self.account = await self._preflight().look(self.settings.id_property, self.settings.token)
+        self.account = await self._preflight().look(self.settings.rules, self.settings.token)
         return self.account
 
     def _preflight(self) -> Preflight:

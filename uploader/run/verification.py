@@ -11,7 +11,7 @@ from uploader.core.columns import recorded_columns
 from uploader.core.mapping import Mapper
 from uploader.core.model import Outcome, Record, Tallies
 from uploader.core.outcome import Action, Cause, classify_read
-from uploader.core.readback import OTHER_ADDRESSES
+from uploader.core.readback import also_other_addresses
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Cell, Doubt, Verdict, Wanted, judge
@@ -193,7 +193,7 @@ class Verification(Session):
     async def _ask(self, batch: list[Wanted]) -> Reply | None:
         """Until it is answered; StopRun where no question could be, None where this one alone can't."""
         names = {name for contact in batch for name in contact.cells}
-        asked = sorted(names | {batch[0].id_property, OTHER_ADDRESSES})
+        asked = also_other_addresses(names | {batch[0].id_property})
         body = encode_read(batch[0].id_property, [contact.key for contact in batch], asked)
         sender = self.sender
         assert sender is not None
@@ -241,7 +241,7 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
     return Settings(
         checkpoint=checkpoint.path,
         write_results=False,
-        id_property=known["id_property"],
+        match=tuple(known.get("match", [known["id_property"]])),
         object_type=known["object_type"],
         mapped=known["map"],
         ignored=frozenset(known["ignore"]),
@@ -267,19 +267,23 @@ def _wanted(
     """Row by row into the file; the rows looked through so far, slice by slice."""
     doubt_of = _doubts(checkpoint)
     main = identity.settings["id_property"]
+    is_linked = len(identity.settings.get("match", [main])) > 1
     position = 0
     for source, mapper in zip(sources, mappers, strict=True):
         for slice_ in source.slices(None):
-            wanted: list[tuple[str, Wanted, Doubt]] = []
+            wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
             for row in slice_.rows:
                 doubt = doubt_of(position)
                 record = mapper.map(position, row) if doubt is not None else None
                 if isinstance(record, Record) and doubt is not None:
-                    wanted.append((record.values[0], _of(record, doubt), doubt))
-                    if record.id_property != main:
+                    wanted.append((record.values, _of(record, doubt), doubt))
+                    if record.id_property != main and not is_linked:
                         file.share(record.values)
                 position += 1
-            file.want(wanted)
+            if is_linked:
+                file.want_linked(wanted)
+            else:
+                file.want([(values[0], contact, doubt) for values, contact, doubt in wanted])
             yield position
 
 
