@@ -54,7 +54,8 @@ class Job:
     clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
 
     def settings(self, **options: object) -> Settings:
-        return Settings(sources=(str(self.source),), token="test-token", **{**self.options, **options})
+        said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
+        return Settings(**said)
 
     async def run(
         self,
@@ -141,7 +142,7 @@ class Job:
         """What the account holds, by key."""
         return {
             contact["properties"][key].lower(): contact["properties"]
-            for contact in self.hub.objects(1e9)
+            for contact in self.hub.objects(1e9, self.options.get("object_type", "contacts"))
             if contact["properties"].get(key)
         }
 

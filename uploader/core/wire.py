@@ -83,7 +83,7 @@ VERSIONS = tuple(_TABLES)
 
 @lru_cache(8)
 def paths(version: str, object_type: str) -> Paths:
-    """The addresses of an API version for one type of object, by its name or its id (`Settings` checks it)."""
+    """The addresses of an API version for one type of object, by its name or its id, as `Settings` has it."""
     return Paths(*(path.replace("{}", object_type) for path in astuple(_TABLES[version])))
 
 
