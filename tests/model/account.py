@@ -6,7 +6,8 @@ touched unsure, and so do two addresses of one contact, whose order can't be kep
 
 Beside a key of their own, rows may carry an address. HubSpot refuses one that belongs to another contact at
 that moment; which row came first is the books' word there (only open rows know of each other), so a confirmed
-row takes its address with it, and a refused one is left out.
+row takes its address with it, and a refused one is left out. Where rows are matched by either key, two that
+share none of them may be of one contact all the same: there the order is kept, or the contact is listed.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Contact:
     values: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)  #: that confirmed rows reached it by
     lost: list[str] = field(default_factory=list)  #: addresses that went to others
+    rows: list[int] = field(default_factory=list)  #: that were written to it, by their place in the file
 
 
 @dataclass
@@ -34,13 +36,18 @@ def normal(text: str) -> str:
     return text.strip().lower()
 
 
-def apply(rows, fates, seeded, id_property) -> Expected:
+def key_of(row, match) -> str:
+    """The property it is matched by: the first that it has; "" where it has none."""
+    return next((name for name in match if normal(row[name])), "")
+
+
+def apply(rows, fates, seeded, match) -> Expected:
     """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
     contacts = [Contact(list(addresses), values=dict(values)) for addresses, values in seeded]
-    suspects = tainted(rows, fates, seeded, id_property)
-    for row, fate in zip(rows, fates, strict=True):
+    suspects = tainted(rows, fates, seeded)
+    for place, (row, fate) in enumerate(zip(rows, fates, strict=True)):
         if fate not in ABSENT:
-            write(row, contacts, id_property)
+            write(row, contacts, key_of(row, match)).rows.append(place)
     unsure = [contact for contact in contacts if not suspects.isdisjoint(values_of_contact(contact))]
     return Expected(contacts, unsure)
 
@@ -63,7 +70,7 @@ def own_key(row) -> set[tuple[str, str]]:
     return {("external_id", normal(row["external_id"]))}
 
 
-def write(row, contacts, id_property) -> None:
+def write(row, contacts, id_property) -> Contact:
     key = normal(row[id_property])
     contact = find(contacts, id_property, key)
     if contact is None:
@@ -80,8 +87,9 @@ def write(row, contacts, id_property) -> None:
     contact.values |= {
         name: cell.strip()
         for name, cell in row.items()
-        if cell.strip() and name not in {"email", id_property}
+        if cell.strip() and name not in {"email", "external_id"}
     }
+    return contact
 
 
 def values_of(row) -> set[tuple[str, str]]:
@@ -93,7 +101,7 @@ def values_of_contact(contact) -> set[tuple[str, str]]:
     return found | ({("external_id", contact.external_id)} if contact.external_id else set())
 
 
-def tainted(rows, fates, seeded, id_property) -> set[tuple[str, str]]:
+def tainted(rows, fates, seeded) -> set[tuple[str, str]]:
     """All unique values that an unsure row may have had to do with, however indirectly."""
     groups = [values_of(row) for row, fate in zip(rows, fates, strict=True) if fate not in ABSENT]
     groups += [{("email", address) for address in addresses} for addresses, _ in seeded]

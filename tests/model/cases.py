@@ -24,7 +24,8 @@ class Stop:
 
 @dataclass(frozen=True)
 class Case:
-    id_property: str
+    match: tuple[str, ...]
+    ndjson: bool
     rows: list[dict[str, str]]
     seeded: list[tuple[list[str], dict[str, str]]]  #: addresses, values
     scenario: dict[str, Any]
@@ -34,6 +35,10 @@ class Case:
     latency_seconds: float
     quota: str
     seed: int
+
+    @property
+    def id_property(self) -> str:
+        return self.match[0]
 
     @property
     def may_refuse(self) -> bool:
@@ -65,6 +70,29 @@ def rows(draw, id_property: str, most: int) -> list[dict[str, str]]:
             row["external_id"] = draw(spelled(f"k{draw(st.integers(1, 4))}")) if odd else " "
             row["email"] = {1: "bad@y.badtld", 2: "nobody"}.get(odd, address if odd < 10 else draw(BLANK))
         made.append(row)
+    return made
+
+
+@st.composite
+def rows_by_either_key(draw, most: int) -> list[dict[str, str]]:
+    """Four people, each with an id and an address of their own; rows have both, either or (seldom) none."""
+    cell = st.sampled_from(["", "A", "B", "C", " D "])
+    made = []
+    for _ in range(draw(st.integers(1, most))):
+        person = draw(st.integers(1, 4))
+        external_id, address = draw(spelled(f"k{person}")), draw(spelled(NAMES[person]))
+        shape = draw(st.integers(0, 29))
+        if shape == 0:
+            external_id, address = " ", ""
+        elif shape in {1, 2}:
+            address = "nobody" if shape == 1 else "bad@y.badtld"
+        elif shape == 3:  # somebody else's, or nobody's yet
+            address = draw(st.sampled_from([*NAMES, "new@x.com"]))
+        elif shape % 3:
+            external_id, address = ("", address) if shape % 3 == 1 else (external_id, "")
+        made.append(
+            {"external_id": external_id, "email": address, "firstname": draw(cell), "city": draw(cell)}
+        )
     return made
 
 
@@ -140,7 +168,7 @@ def fault(draw) -> dict[str, Any]:
 
 @st.composite
 def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
-    id_property = draw(st.sampled_from(["email", "email", "external_id"]))
+    match = draw(st.sampled_from(MATCHES))
     rules = {name: draw(value) for name, value in RULES.items() if draw(st.integers(0, 3)) == 0}
     kinds = ["kill", "kill in a commit", "signal"]
     stop = st.builds(Stop, st.floats(0.05, 12), st.sampled_from(kinds))
@@ -149,9 +177,10 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
         # A write that comes after its answer was lost with the process: no client can know.
         faults = [{k: v for k, v in one.items() if k != "late_seconds"} for one in faults]
     return Case(
-        id_property=id_property,
-        rows=draw(rows_of(id_property, most_rows)),
-        seeded=draw(seeded(id_property)),
+        match=match,
+        ndjson=draw(st.booleans()),
+        rows=draw(rows_by(match, most_rows)),
+        seeded=draw(seeded(match[0])),
         scenario={
             "rules": rules,
             "faults": faults,
@@ -166,7 +195,12 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
     )
 
 
-rows_of = rows
+MATCHES = [("email",), ("email",), ("external_id",), ("external_id", "email")]
+
+
+def rows_by(match: tuple[str, ...], most: int) -> st.SearchStrategy[list[dict[str, str]]]:
+    return rows(match[0], most) if len(match) == 1 else rows_by_either_key(most)
+
 
 #: Of the rules and faults, those that cost a real run no more than a second or two: what an answer leaves out
 #: for good is given up only after half a minute.
@@ -190,20 +224,21 @@ def quick_fault(draw) -> dict[str, Any]:
 @st.composite
 def quick_cases(draw) -> Case:
     """For real processes: files of several full batches, faults that end soon; stops count requests."""
-    id_property = draw(st.sampled_from(["email", "email", "external_id"]))
-    some = draw(rows_of(id_property, 40))
+    match = draw(st.sampled_from(MATCHES))
+    some = draw(rows_by(match, 40))
     rows = []
     for number in range(draw(st.integers(150, 900))):
         filler = {**some[0], "email": f"f{number}@x.com", "firstname": f"F{number}"}
-        if id_property != "email":
+        if match[0] != "email":
             filler["external_id"] = f"f{number}"
         rows.append(some[number // 7 % len(some)] if number % 7 == 0 else filler)
     rules = {name: draw(value) for name, value in _QUICK_RULES.items() if draw(st.integers(0, 3)) == 0}
     stop = st.builds(Stop, st.integers(3, 30).map(float), st.sampled_from(["kill", "kill", "signal"]))
     return Case(
-        id_property=id_property,
+        match=match,
+        ndjson=draw(st.booleans()),
         rows=rows,
-        seeded=draw(seeded(id_property)),
+        seeded=draw(seeded(match[0])),
         scenario={
             "rules": rules,
             "faults": draw(st.lists(quick_fault(), max_size=2)),

@@ -10,8 +10,8 @@ from pathlib import Path
 from cases import COMMON, Case, quick_cases
 from checking import check, ending
 from hypothesis import given, settings
-from jobs import write_csv
 from processes import Ended, end, kill, run, start
+from running import write_source
 
 from uploader.mockserver.faults import Scenario
 from uploader.mockserver.pytest_plugin import RunningMock
@@ -20,9 +20,13 @@ from uploader.mockserver.settings import MockSettings
 MOST_RUNS = 8
 
 
+def name(case: Case) -> str:
+    return "contacts.ndjson" if case.ndjson else "contacts.csv"
+
+
 def command(case: Case, mock: RunningMock) -> list[str]:
     return [
-        *("upload", "contacts.csv", "--base-url", mock.url, "--id-property", case.id_property),
+        *("upload", name(case), "--base-url", mock.url, "--match", ",".join(case.match)),
         *(
             "--max-in-flight",
             str(case.max_in_flight),
@@ -47,7 +51,7 @@ def interrupt(case: Case, folder: Path, mock: RunningMock, requests: float, kind
 
 
 def run_case(case: Case, folder: Path, mock: RunningMock) -> None:
-    write_csv(folder / "contacts.csv", case.rows, sorted(case.rows[0]))
+    write_source(case, folder)
     mock.reset(
         [
             {"properties": {"email": first, **values}, "additional_emails": more}
@@ -61,7 +65,7 @@ def run_case(case: Case, folder: Path, mock: RunningMock) -> None:
         if ended.code in {0, 1}:
             break
     assert ended.code in {0, 1}, ended
-    check(case, ending(folder / "contacts.csv", ended.summary, mock.contacts()))
+    check(case, ending(folder / name(case), ended.summary, mock.contacts()))
 
 
 @contextmanager

@@ -7,7 +7,8 @@ In    sightings: one answer each, the ids of the contacts it updated and the row
 Out   which contacts are to be looked at, and which rows met in them.
 Rule  A key always leads to the same contact. So of two answers that share contacts, as many are explained as
       they share keys; one more, and two keys have met.
-      Created contacts are not followed: nothing a file holds gives them a second address.
+      Created contacts are not followed: nothing a file holds gives them a second address, and a second key
+      only in a row that closes both.
 """
 
 from collections.abc import Collection, Sequence
@@ -96,12 +97,19 @@ def met(
         if len(sighting.rows) == 1 or row.values[0] in held
     }
     ordered = [rows[position] for position in sorted(rows)]
+    if len(ordered) < 2 and _are_of_several_properties(seen_in):
+        return [untold(hubspot_id)]  # a key of each led to it, and one of them is no longer the contact's
     if all(set(before.values) & set(after.values) for before, after in pairwise(ordered)):
         return []
     return [
         Alias(hubspot_id, row.position, row.source, row.row, told_key(row.key, row.values, main))
         for row in ordered
     ]
+
+
+def _are_of_several_properties(seen_in: Sequence[Sighting]) -> bool:
+    names = {row.values[0].partition("=")[0] for sighting in seen_in for row in sighting.rows}
+    return len(names) > 1
 
 
 def untold(hubspot_id: str) -> Alias:
