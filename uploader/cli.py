@@ -19,7 +19,7 @@ COMMANDS = {
     "upload": "Run the job, or resume it: the same command again continues where it stopped.",
     "status": "Show where a job stands, from another terminal too.",
     "failures": "Write the dead letters to a file that `upload` takes as it is.",
-    "verify": "Read the contacts of a job back and compare them with its rows.",
+    "verify": "Read the records of a job back and compare them with its rows.",
     "mock-server": "Run the HubSpot double as a server of its own.",
     "demo": "See all of it in a minute, with no account.",
 }
@@ -50,7 +50,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="uploader")
 def group() -> None:
-    """Move a large file of contacts into HubSpot, and know afterwards what became of every row.
+    """Move a large file of contacts (or companies, deals, ...) into HubSpot, and know afterwards what became of every row.
 
     \b
     uploader demo                 see all of it in a minute, with no account

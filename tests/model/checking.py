@@ -137,6 +137,7 @@ def index(held: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_contact(contact: account.Contact, by_id: dict[str, Any], by_address: dict[str, Any]) -> None:
+    assert contact.external_id or contact.addresses, f"a contact that lost its only key: {contact}"
     named, key = (by_id, contact.external_id) if contact.external_id else (by_address, contact.addresses[0])
     found = named.get(key)
     assert found is not None, f"missing: {contact}"

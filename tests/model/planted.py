@@ -7,6 +7,8 @@ import pytest
 
 from uploader.core import outcome
 from uploader.core.batching import Batcher
+from uploader.core.mapping import Mapper
+from uploader.core.model import Record
 from uploader.run.collector import Collector
 
 
@@ -60,4 +62,20 @@ def count_a_replay_twice() -> Iterator[None]:
         yield
 
 
-BUGS = [open_a_key_early, trust_position, count_a_replay_twice]
+@contextmanager
+def close_the_key_alone() -> Iterator[None]:
+    """A row closes its key, and not the address that stands beside it."""
+    make = Mapper.map
+
+    def short(self, position, row):
+        record = make(self, position, row)
+        if isinstance(record, Record):
+            record.values = record.values[:1]
+        return record
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mapper, "map", short)
+        yield
+
+
+BUGS = [open_a_key_early, trust_position, count_a_replay_twice, close_the_key_alone]

@@ -1,4 +1,4 @@
-"""`uploader verify`: read the contacts of a job back and compare them with what its rows asked for."""
+"""`uploader verify`: read the records of a job back and compare them with what its rows asked for."""
 
 import asyncio
 import contextlib
@@ -30,10 +30,10 @@ _PROGRESS_SECONDS = 5.0
 _EXAMPLES = 5
 
 
-@click.command(short_help="Read the contacts of a job back and compare.")
+@click.command(short_help="Read the records of a job back and compare.")
 @click.argument("checkpoint", type=PATH)
 @click.option("--source", "sources", multiple=True, metavar="PATH", help="Where a source is now, in order.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at so many contacts only.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at so many records only.")
 @click.option("-o", "--output", type=PATH, help="The differences. Default: the source's + .differences.csv")
 @click.option("--restart", is_flag=True, help="Forget what was verified before.")
 @talking
@@ -48,7 +48,7 @@ def command(
     as_json: bool,
     **said: object,
 ) -> int:
-    """Read the contacts of a job back, a hundred a request, and compare them with what its rows asked for.
+    """Read the records of a job back, a hundred a request, and compare them with what its rows asked for.
 
     What HubSpot changes by itself (re-cased addresses, a lifecycle stage that does not go back, numbers and
     dates in another spelling) is told apart from differences. Interrupted, the same command goes on.
