@@ -50,7 +50,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="uploader")
 def group() -> None:
-    """Move a large file of contacts (or companies, deals, ...) into HubSpot, and know afterwards what became of every row.
+    """Move a large file of contacts or other records into HubSpot, and know what became of every row.
 
     \b
     uploader demo                 see all of it in a minute, with no account

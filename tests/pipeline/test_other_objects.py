@@ -1,6 +1,7 @@
 """A whole job per type of object and per API version: partial failures, an outage, a kill, and verify."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from hub_transport import make_hub
@@ -8,7 +9,9 @@ from jobs import Job, write_csv
 from test_verify import counts, verify
 
 from uploader.core.outcome import Cause
+from uploader.core.wire import paths
 from uploader.errors import SettingsError
+from uploader.mockserver.routes import find_route
 
 TYPES = {
     "contacts": "city",
@@ -170,3 +173,11 @@ def test_a_token_that_may_not_write_companies_stops_the_job(tmp_path):
     scopes = ["oauth", "crm.objects.contacts.write", "crm.objects.contacts.read"]
     job = job_of(tmp_path, records(3, "name"), options={"object_type": "companies"}, auth={"scopes": scopes})
     assert job.run_virtual().cause is Cause.SCOPE
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_address_of_a_version_s_table_is_one_of_that_version(version):
+    for name, path in asdict(paths(version, "0-2")).items():
+        found = [route for method in ("GET", "POST") if (route := find_route(method, path))]
+        assert [route.endpoint for route in found] == [name], path
+        assert found[0].version == (version if name != "token_info" else "v2")

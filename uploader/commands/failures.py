@@ -31,6 +31,7 @@ _OWN = (
     "uploader_message",
     "uploader_attempts",
     "uploader_correlation_id",
+    "uploader_existing_id",
     "uploader_superseded",
     "uploader_raw",
 )
@@ -196,6 +197,7 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
         "uploader_message": letter.message,
         "uploader_attempts": letter.attempts,
         "uploader_correlation_id": letter.correlation_id,
+        "uploader_existing_id": letter.existing_id,
         "uploader_superseded": "" if letter.superseded is None else letter.superseded,
         "uploader_raw": _raw_text(letter.raw) if isinstance(content, Unreadable) else "",
     }

@@ -345,7 +345,7 @@ def _error(entry: Mapping[str, object]) -> ErrorObject:
         message=message,
         trace_ids=_texts(context.get("objectWriteTraceId")) + _texts(entry.get("objectWriteTraceId")),
         ids=_texts(context.get("ids")) + _texts(context.get("id")),
-        existing_id=existing[0] if existing else _existing_id(message),
+        existing_id=existing[0] if existing else _existing_id(message) or _identity(entry),
         faults=_faults(message, entry.get("errors")),
     )
 
@@ -356,6 +356,12 @@ _EXISTING = re.compile(r"Existing ID: (\d+)")
 def _existing_id(message: str) -> str:
     found = _EXISTING.search(message)
     return found[1] if found else ""
+
+
+def _identity(entry: Mapping[str, object]) -> str:
+    """Another spelling of a conflict describes the contact that is there."""
+    profile = entry.get("identityProfile")
+    return _text(profile.get("vid")) if isinstance(profile, dict) else ""
 
 
 _EMBEDDED = "Property values were not valid: "

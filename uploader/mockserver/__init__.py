@@ -6,5 +6,6 @@ Does not live here: anything of the client. This package imports nothing else of
 misreading of the API on one side cannot be confirmed by the other.
 
 `hub.Hub` is the whole double without sockets and without a clock; `server.MockServer` puts it on 127.0.0.1;
-`pytest_plugin` offers it as a fixture. Scenario files are described in `faults`, standing rules in `rules`.
+`pytest_plugin` offers it as a fixture. Scenario files are described in `faults`, standing rules in `rules`,
+what admins demand in `validations`, who else changes records in `others`; the types of objects are `kinds`.
 """
