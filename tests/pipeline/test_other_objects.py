@@ -108,6 +108,9 @@ def test_the_email_of_a_garage_is_text_like_any_other(tmp_path, column):
     assert summary.as_dict()["held_back"] == 0
     report, _ = verify(job)
     assert counts(report) == {"equal": 250}
+    job.hub.meddle(job._clock, [{"external_id": "e0", "properties": {column: "GARAGE 0"}}], [], "p_cars")
+    report, _ = verify(job, restart=True)
+    assert counts(report) == {"equal": 249, "differs": 1}
 
 
 def test_a_custom_object_may_be_matched_by_a_property_of_that_name(tmp_path):

@@ -33,6 +33,7 @@ class Kind:
 
     type: str = ""
     is_multiple: bool = False
+    may_be_address: bool = True  #: where it is called `email`; only contacts' is one
 
 
 LIFECYCLE_STAGE = "lifecyclestage"
@@ -64,7 +65,8 @@ def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
 
 
 def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    return (name == EMAIL or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
+    is_address = name == EMAIL and kind.may_be_address
+    return (is_address or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
 
 
 def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:

@@ -26,14 +26,17 @@ class Schema:
 
     labels: Mapping[str, str]  #: property name -> label
     read_only: frozenset[str] = frozenset()
-    unique: frozenset[str] = frozenset()  #: beside `email`, which is unique whatever the API says
+    unique: frozenset[str] = frozenset()  #: beside contacts' `email`, unique whatever the API says
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)  #: of those that list theirs
     owned: frozenset[str] = frozenset()  #: properties that hold owner ids
 
     @classmethod
-    def decode(cls, body: Mapping[str, object]) -> "Schema":
-        """Read the answer of the properties endpoint; entries that make no sense are passed over."""
+    def decode(cls, body: Mapping[str, object], *, has_addresses: bool = True) -> "Schema":
+        """Read the answer of the properties endpoint; entries that make no sense are passed over.
+
+        `has_addresses`: whether it is of contacts, whose `email` is an address.
+        """
         results = body.get("results")
         entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []
         named = {str(e["name"]): e for e in entries if isinstance(e.get("name"), str)}
@@ -42,7 +45,7 @@ class Schema:
             read_only=frozenset(name for name, entry in named.items() if _is_read_only(entry)),
             unique=frozenset(name for name, entry in named.items() if entry.get("hasUniqueValue") is True),
             kinds={
-                name: Kind(str(entry.get("type") or ""), entry.get("fieldType") == "checkbox")
+                name: Kind(str(entry.get("type") or ""), entry.get("fieldType") == "checkbox", has_addresses)
                 for name, entry in named.items()
             },
             options={

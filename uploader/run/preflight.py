@@ -65,7 +65,8 @@ class Preflight:
         finally:
             day.cancel()
             await asyncio.gather(day, return_exceptions=True)
-        schema = Schema.decode(properties.body) if properties.ok and properties.body else None
+        known = properties.body if properties.ok and properties.body else None
+        schema = Schema.decode(known, has_addresses=rules.has_addresses) if known else None
         if schema is not None:
             check_keys(rules, schema)
         offset = details.get("utcOffsetMilliseconds")
