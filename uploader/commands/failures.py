@@ -117,6 +117,17 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
+    for option, name in (("--only", "only"), ("--clear", "clear")):
+        for column in settings.get(name, ()):
+            words += [option, column]
+    tables = (("--date-order", "date_orders"), ("--decimal", "decimals"), ("--timezone", "timezones"))
+    for option, name in tables:
+        for column, said in settings.get(name, {}).items():
+            words += [option, f"{column}={said}" if column else said]
+    if settings.get("owner_map"):
+        words += ["--owner-map", "OWNERS"]
+    if settings.get("on_bad_value"):
+        words += ["--on-bad-value", settings["on_bad_value"]]
     return shlex.join(words)
 
 
