@@ -117,6 +117,12 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
+    return shlex.join([*words, *_value_words(settings)])
+
+
+def _value_words(settings: Mapping[str, Any]) -> list[str]:
+    """What the job was told of how values are spelled. The file of owners is not known any more."""
+    words: list[str] = []
     for option, name in (("--only", "only"), ("--clear", "clear")):
         for column in settings.get(name, ()):
             words += [option, column]
@@ -128,7 +134,7 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--owner-map", "OWNERS"]
     if settings.get("on_bad_value"):
         words += ["--on-bad-value", settings["on_bad_value"]]
-    return shlex.join(words)
+    return words
 
 
 @contextmanager

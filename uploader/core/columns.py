@@ -136,7 +136,8 @@ def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (
         f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
-        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"'
+        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"; '
+        "check --write-mapping FILE.toml drafts all of them for --mapping"
     )
 
 

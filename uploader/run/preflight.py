@@ -19,7 +19,6 @@ from uploader.errors import SettingsError
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 
-
 #: No account has more owners than these pages hold; an answer that goes round in circles ends here.
 _OWNER_PAGES = 200
 

@@ -23,7 +23,7 @@ from uploader.edges.hubspot import Call
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, holds_owners, open_sources, value_settings
+from uploader.run.opening import check_portal, check_sources, open_sources, value_settings
 from uploader.run.preflight import Account
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
