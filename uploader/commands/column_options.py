@@ -21,7 +21,7 @@ _COLUMNS = (
     click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out."),
     click.option("--only", multiple=True, metavar="COLUMN", help="Leave all other columns out."),
     click.option("--mapping", type=PATH, metavar="FILE.toml", help="All this in a file; options go before."),
-    click.option("--clear", "cleared", multiple=True, metavar="COLUMN", help="Its blanks clear the property."),
+    click.option("--clear", "cleared", multiple=True, metavar="COLUMN", help="Blanks clear the property."),
     click.option(
         "--date-order", "date_orders", multiple=True, metavar="[COLUMN=]DMY|MDY|YMD|SERIAL",
         help="How dates are spelled, where the file does not tell.",
