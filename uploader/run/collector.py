@@ -107,6 +107,8 @@ class Collector:
             elif self._dead and isinstance(record, Record):
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 self._superseding += self._superseded_by(record)
+            if isinstance(record, Record):
+                self.tallies.values_dropped += len(record.dropped)
             self._uncommitted.append(settlement)
         self._check_failures()
 

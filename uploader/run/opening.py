@@ -11,6 +11,7 @@ from typing import Any
 
 from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
 from uploader.core.mapping import Mapper
+from uploader.core.schema import Schema
 from uploader.edges import sightings
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
@@ -110,9 +111,8 @@ def open_job(
         stack.callback(results.close)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
-    mappers = [
-        Mapper(index, settings.rules, account.schema, resolved) for index, resolved in enumerate(columns)
-    ]
+    rules = settings.rules
+    mappers = [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
     return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all)
@@ -158,6 +158,26 @@ def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -
             )
 
 
+def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+    """Whether a column, or a field of one of the first rows, holds owners."""
+    if schema is None or not schema.owned:
+        return False
+    for source in sources:
+        try:
+            resolved = _columns(source, settings, Account(schema=schema))
+        except MappingError:
+            return False  # as `open_job` will say
+        if resolved is not None:
+            if not schema.owned.isdisjoint(resolved.names.values()):
+                return True
+            continue
+        mapper = Mapper(0, settings.rules, schema, None)
+        first = next(iter(source.slices(None)), None)
+        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+            return True
+    return False
+
+
 def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
     if source.shape.format != "csv":
         return None
@@ -176,6 +196,7 @@ def _identity(
             "map": dict(sorted(settings.mapped.items())),
             "ignore": sorted(settings.ignored),
             "include_superseded": settings.include_superseded,
+            **recorded_values(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -185,6 +206,35 @@ def _identity(
         results=settings.results_path is not None,
         portal=account.portal,
     )
+
+
+def recorded_values(settings: Settings) -> dict[str, Any]:
+    """What changes how values are written. Only what was said: a job that was begun before this could be
+    said goes on.
+    """
+    said = {
+        "only": sorted(settings.only),
+        "clear": sorted(settings.cleared),
+        "date_orders": dict(sorted(settings.date_orders.items())),
+        "decimals": dict(sorted(settings.decimals.items())),
+        "timezones": dict(sorted(settings.timezones.items())),
+        "owner_map": dict(sorted(settings.owner_map.items())),
+        "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what `recorded_values` has recorded."""
+    return {
+        "only": frozenset(known.get("only", ())),
+        "cleared": frozenset(known.get("clear", ())),
+        "date_orders": known.get("date_orders", {}),
+        "decimals": known.get("decimals", {}),
+        "timezones": known.get("timezones", {}),
+        "owner_map": known.get("owner_map", {}),
+        "on_bad_value": known.get("on_bad_value", "reject"),
+    }
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
@@ -240,5 +290,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
     return ", ".join(
-        f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in dict.fromkeys((*now, *before))
+        if before.get(name) != now.get(name)
     )

@@ -96,6 +96,9 @@ class Run(Session):
             account = await self._until_halted(self._look())
             if account is None:
                 return self._summary(known)
+            account = await self._until_halted(self._with_owners(sources, account))
+            if account is None:
+                return self._summary(known)
             self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
             job = open_job(settings, sources, checkpoint, account, stack)
             stack.callback(writer.finish)
