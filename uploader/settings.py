@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from uploader.core.columns import Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
+from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -68,6 +69,11 @@ class Settings:
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     include_superseded: bool = False
+    policy: Policy = Policy.OVERWRITE  #: what may happen to values that HubSpot holds
+    policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
+    only: Only = Only.ALL  #: which contacts are written
+    skip_unchanged: bool = False
+    snapshot: bool = False  #: keep what the contacts held before
     format: Literal["csv", "ndjson"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
     max_failures: FailureLimit = FailureLimit(share=0.2)

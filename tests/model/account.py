@@ -9,6 +9,7 @@ that moment; which row came first is the books' word there (only open rows know 
 row takes its address with it, and a refused one is left out.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 ABSENT = {"rejected", "invalid", "skipped"}
@@ -34,13 +35,17 @@ def normal(text: str) -> str:
     return text.strip().lower()
 
 
-def apply(rows, fates, seeded, id_property) -> Expected:
+def apply(rows, fates, seeded, id_property, writing) -> Expected:
     """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
     contacts = [Contact(list(addresses), values=dict(values)) for addresses, values in seeded]
     suspects = tainted(rows, fates, seeded, id_property)
-    for row, fate in zip(rows, fates, strict=True):
+    for number, (row, fate) in enumerate(zip(rows, fates, strict=True)):
+        contact = find(contacts, id_property, normal(row[id_property]))
+        before = copy.deepcopy(contact)
         if fate not in ABSENT:
-            write(row, contacts, id_property)
+            contact = write(row, contacts, id_property, writing)
+        if suspects.isdisjoint(values_of(row)) and len({*(contact.keys if contact else ())}) <= 1:
+            check_fate(number, fate, before, contact, writing)
     unsure = [contact for contact in contacts if not suspects.isdisjoint(values_of_contact(contact))]
     return Expected(contacts, unsure)
 
@@ -63,15 +68,29 @@ def own_key(row) -> set[tuple[str, str]]:
     return {("external_id", normal(row["external_id"]))}
 
 
-def write(row, contacts, id_property) -> None:
+def check_fate(number, fate, before, after, writing) -> None:
+    """Whether a row that was not written had no need to be, or was not allowed to."""
+    if fate == "unchanged":
+        assert before is not None, f"row {number} created a contact"
+        assert (before.values, before.addresses) == (after.values, after.addresses), f"row {number}"
+    if fate == "skipped":
+        assert (before is None) == (writing.only == "existing"), f"row {number}"
+    if writing.only == "existing":
+        assert fate != "created"
+
+
+def write(row, contacts, id_property, writing) -> Contact:
     key = normal(row[id_property])
     contact = find(contacts, id_property, key)
+    is_new = contact is None
     if contact is None:
         contact = Contact([key] if id_property == "email" else [], "" if id_property == "email" else key)
         contacts.append(contact)
     contact.keys.add(key)
     address = normal(row["email"])
-    if id_property != "email" and address:
+    has_one = bool(contact.addresses and contact.addresses[0])
+    spares = writing.of("email") == "create-only" or (writing.of("email") == "fill" and has_one)
+    if id_property != "email" and address and (is_new or not spares):
         former = find(contacts, "email", address)
         if former is not None:
             former.addresses.remove(address)
@@ -80,8 +99,14 @@ def write(row, contacts, id_property) -> None:
     contact.values |= {
         name: cell.strip()
         for name, cell in row.items()
-        if cell.strip() and name not in {"email", id_property}
+        if cell.strip() and name not in {"email", id_property} and may_write(name, contact, is_new, writing)
     }
+    return contact
+
+
+def may_write(name, contact, is_new, writing) -> bool:
+    policy = writing.of(name)
+    return is_new or policy == "overwrite" or (policy == "fill" and not contact.values.get(name))
 
 
 def values_of(row) -> set[tuple[str, str]]:

@@ -9,6 +9,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, write_csv
 from virtual_loop import run_virtual
 
+from uploader.core.overwriting import Only, Policy
 from uploader.core.summary import Summary
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
@@ -84,6 +85,11 @@ def start(case: Case, folder) -> Job:
         "id_property": case.id_property,
         "max_in_flight": case.max_in_flight,
         "max_failures": FailureLimit(count=10**6),
+        "policy": Policy(case.writing.policy),
+        "policies": {column: Policy(policy) for column, policy in case.writing.policies},
+        "only": Only(case.writing.only),
+        "skip_unchanged": case.writing.skip_unchanged,
+        "snapshot": case.writing.snapshot,
     }
     return Job(source, hub, options)
 

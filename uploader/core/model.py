@@ -105,6 +105,7 @@ class Record:
     body: bytes  #: the encoded input
     raw: bytes  #: `Row.raw`, for the dead letter
     lost: bool = False  #: may have left before without a definite answer
+    spared: int = 0  #: its values that are not sent, since HubSpot's are to stay
 
     @property
     def size_bytes(self) -> int:
@@ -202,6 +203,7 @@ class Tallies:
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     replayed: int = 0
     values_dropped: int = 0
+    values_spared: int = 0  #: not sent, since HubSpot's were to stay
     requests: int = 0
     throttled: int = 0
     retries: int = 0

@@ -46,6 +46,7 @@ class Summary:
             "open": tallies.open,
             "replayed": tallies.replayed,
             "values_dropped": tallies.values_dropped,
+            "values_spared": tallies.values_spared,
             "requests": tallies.requests,
             "throttled": tallies.throttled,
             "retries": tallies.retries,

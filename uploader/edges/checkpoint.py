@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from uploader.core.aliases import Alias
 from uploader.core.ledger import Progress, Resume
@@ -138,6 +139,7 @@ class Checkpoint:
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
             checkpoint._write_job(identity)
+            checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
@@ -226,6 +228,11 @@ class Checkpoint:
             for source in job["sources"]
         )
         return Identity(sources, job["settings"], job["results"], job["portal"])
+
+    def job_id(self) -> str:
+        """What tells this job from any other; "" where an earlier version began it."""
+        rows = self._connection.execute("SELECT value FROM job WHERE name = 'id'").fetchall()
+        return str(json.loads(rows[0][0])) if rows else ""
 
     def accept(self, identity: Identity, changes: str) -> None:
         """Take over settings (or an account) that were not these before; what changed is recorded."""
@@ -409,7 +416,7 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
 
 _COUNTS = (
     *("replayed", "values_dropped", "requests", "throttled", "retries", "num_errors", "aliases"),
-    *("upserts", "sent", "held_back"),
+    *("upserts", "sent", "held_back", "values_spared"),
 )
 _BATCH, _PAUSE = "batches.", "pauses."
 

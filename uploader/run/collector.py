@@ -89,9 +89,10 @@ class Collector:
             self._ledger.settle(record.position)
             outcomes[outcome] += 1
             self.tallies.replayed += settlement.replayed
+            self.tallies.values_spared += record.spared if isinstance(record, Record) else 0
             if outcome in DEAD_LETTERS:
                 self._dead.update(map(hash, record.values[:1]))
-            elif self._dead and isinstance(record, Record):
+            elif self._dead and isinstance(record, Record) and outcome is not Outcome.SKIPPED:
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 hit = [value for value in record.values if hash(value) in self._dead]
                 self._superseding += [Superseding(record.position, record.row, value) for value in hit]

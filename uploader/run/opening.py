@@ -9,13 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
+from uploader.core.columns import (
+    Columns,
+    MappingError,
+    refuse_unknown,
+    resolve_columns,
+    resolve_name,
+)
 from uploader.core.mapping import Mapper
-from uploader.edges import sightings
+from uploader.core.overwriting import Overwriting, Policy
+from uploader.edges import sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
+from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError, SettingsError
@@ -35,6 +43,13 @@ class Job:
     sightings: Sightings
     account: Account
     columns: frozenset[str]  #: properties that every row carries
+    overwriting: Overwriting
+    snapshot: SnapshotFile | None
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether contacts are read before they are written."""
+        return self.overwriting.needs_reading or self.snapshot is not None
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -89,6 +104,7 @@ def open_job(
         if all(source.shape.format == "csv" for source in sources):
             refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
+        overwriting = _overwriting(settings, sources, account)
     except MappingError as error:
         raise SettingsError(str(error)) from error
     identity = _identity(settings, sources, columns, account)
@@ -112,7 +128,43 @@ def open_job(
     ]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
-    return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all)
+    return Job(
+        settings,
+        sources,
+        mappers,
+        checkpoint,
+        results,
+        seen,
+        account,
+        columns_of_all,
+        overwriting,
+        _open_snapshot(settings, checkpoint, stack),
+    )
+
+
+def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
+    if not settings.snapshot:
+        return None
+    about = {
+        "job": checkpoint.job_id(),
+        "portal": checkpoint.identity().portal,
+        "object_type": settings.object_type,
+    }
+    file = SnapshotFile(settings.checkpoint_path, about)
+    stack.callback(file.close)
+    return file
+
+
+def _overwriting(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
+    """The user's rules, by property."""
+    known = {column for source in sources for column in source.shape.columns}
+    by_property = {}
+    for column, policy in settings.policies.items():
+        name = resolve_name(column, settings.rules, account.schema)
+        if not name or (known and column not in known):
+            raise MappingError(f"there is no column {column!r} to be written as {policy}")
+        by_property[name] = policy
+    return Overwriting(settings.policy, by_property, settings.only, settings.skip_unchanged)
 
 
 def _refuse_sources(settings: Settings) -> None:
@@ -139,6 +191,7 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
 def _forget(settings: Settings) -> None:
     try:
         Checkpoint.remove(settings.checkpoint_path)
+        snapshot.put_aside(snapshot.place(settings.checkpoint_path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
     except OSError as error:
@@ -162,6 +215,7 @@ def _identity(
             "map": dict(sorted(settings.mapped.items())),
             "ignore": sorted(settings.ignored),
             "include_superseded": settings.include_superseded,
+            **_how_written(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -171,6 +225,18 @@ def _identity(
         results=settings.results_path is not None,
         portal=account.portal,
     )
+
+
+def _how_written(settings: Settings) -> dict[str, Any]:
+    """What is not as usual: a job of an earlier version says nothing of it."""
+    said = {
+        "policy": settings.policy.value if settings.policy is not Policy.OVERWRITE else None,
+        "policies": {column: policy.value for column, policy in sorted(settings.policies.items())} or None,
+        "only": settings.only.value or None,
+        "skip_unchanged": settings.skip_unchanged or None,
+        "snapshot": settings.snapshot or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
@@ -224,5 +290,7 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in {**now, **before}
+        if before.get(name) != now.get(name)
     )
