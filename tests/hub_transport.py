@@ -24,6 +24,7 @@ class HubTransport:
         """`connect_seconds`: what a request takes that finds no idle connection."""
         self.hub = hub
         self.sent_at: list[float] = []
+        self.paths: list[str] = []
         self._token = token
         self._connect_seconds = connect_seconds
         self._idle = 0
@@ -31,6 +32,7 @@ class HubTransport:
     async def send(self, call: Call, on_sent: Callable[[], None] = lambda: None) -> Reply:
         loop = asyncio.get_running_loop()
         self.sent_at.append(loop.time())
+        self.paths.append(call.path)
         if self._idle:
             self._idle -= 1
         else:

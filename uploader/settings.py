@@ -19,6 +19,7 @@ from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.objects import are_contacts, noun
+from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
@@ -79,6 +80,11 @@ class Settings:
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
+    policy: Policy = Policy.OVERWRITE  #: what may happen to values that HubSpot holds
+    policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
+    only_records: Only = Only.ALL  #: which of them are written
+    skip_unchanged: bool = False
+    snapshot: bool = False  #: keep what the contacts held before
     format: Literal["csv", "ndjson"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
     max_failures: FailureLimit = FailureLimit(share=0.2)

@@ -10,6 +10,7 @@ row takes its address with it, and a refused one is left out. Where rows are mat
 share none of them may be of one contact all the same: there the order is kept, or the contact is listed.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 ABSENT = {"rejected", "invalid", "skipped"}
@@ -41,13 +42,20 @@ def key_of(row, match) -> str:
     return next((name for name in match if normal(row[name])), "")
 
 
-def apply(rows, fates, seeded, match) -> Expected:
+def apply(rows, fates, seeded, match, writing) -> Expected:
     """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
     contacts = [Contact(list(addresses), values=dict(values)) for addresses, values in seeded]
     suspects = tainted(rows, fates, seeded)
     for place, (row, fate) in enumerate(zip(rows, fates, strict=True)):
+        key = key_of(row, match)
+        contact = find(contacts, key, normal(row[key])) if key else None
+        before = copy.deepcopy(contact)
         if fate not in ABSENT:
-            write(row, contacts, key_of(row, match)).rows.append(place)
+            contact = write(row, contacts, key, writing)
+            contact.rows.append(place)
+        is_lone = len(match) == 1 and len({*(contact.keys if contact else ())}) <= 1
+        if is_lone and suspects.isdisjoint(values_of(row)):
+            check_fate(place, fate, before, contact, writing)
     unsure = [contact for contact in contacts if not suspects.isdisjoint(values_of_contact(contact))]
     return Expected(contacts, unsure)
 
@@ -70,15 +78,29 @@ def own_key(row) -> set[tuple[str, str]]:
     return {("external_id", normal(row["external_id"]))}
 
 
-def write(row, contacts, id_property) -> Contact:
+def check_fate(number, fate, before, after, writing) -> None:
+    """Whether a row that was not written had no need to be, or was not allowed to."""
+    if fate == "unchanged":
+        assert before is not None, f"row {number} created a contact"
+        assert (before.values, before.addresses) == (after.values, after.addresses), f"row {number}"
+    if fate == "skipped":
+        assert (before is None) == (writing.only == "existing"), f"row {number}"
+    if writing.only == "existing":
+        assert fate != "created"
+
+
+def write(row, contacts, id_property, writing) -> Contact:
     key = normal(row[id_property])
     contact = find(contacts, id_property, key)
+    is_new = contact is None
     if contact is None:
         contact = Contact([key] if id_property == "email" else [], "" if id_property == "email" else key)
         contacts.append(contact)
     contact.keys.add(key)
     address = normal(row["email"])
-    if id_property != "email" and address:
+    has_one = bool(contact.addresses and contact.addresses[0])
+    spares = writing.of("email") == "create-only" or (writing.of("email") == "fill" and has_one)
+    if id_property != "email" and address and (is_new or not spares):
         former = find(contacts, "email", address)
         if former is not None:
             former.addresses.remove(address)
@@ -87,9 +109,14 @@ def write(row, contacts, id_property) -> Contact:
     contact.values |= {
         name: cell.strip()
         for name, cell in row.items()
-        if cell.strip() and name not in {"email", "external_id"}
+        if cell.strip() and name not in {"email", "external_id"} and may_write(name, contact, is_new, writing)
     }
     return contact
+
+
+def may_write(name, contact, is_new, writing) -> bool:
+    policy = writing.of(name)
+    return is_new or policy == "overwrite" or (policy == "fill" and not contact.values.get(name))
 
 
 def values_of(row) -> set[tuple[str, str]]:

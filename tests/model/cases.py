@@ -23,6 +23,20 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """What may happen to what HubSpot holds; the default reads nothing first."""
+
+    policy: str = "overwrite"
+    policies: tuple[tuple[str, str], ...] = ()  #: of single columns
+    only: str = ""
+    skip_unchanged: bool = False
+    snapshot: bool = False
+
+    def of(self, column: str) -> str:
+        return dict(self.policies).get(column, self.policy)
+
+
+@dataclass(frozen=True)
 class Case:
     match: tuple[str, ...]
     ndjson: bool
@@ -35,6 +49,7 @@ class Case:
     latency_seconds: float
     quota: str
     seed: int
+    writing: Writing = Writing()
 
     @property
     def id_property(self) -> str:
@@ -166,6 +181,22 @@ def fault(draw) -> dict[str, Any]:
     return {"kind": name, **details, **({} if name == "reject" else when)}
 
 
+_POLICIES = st.sampled_from(["overwrite", "fill", "create-only"])
+WRITING = st.one_of(
+    st.just(Writing()),
+    st.builds(
+        Writing,
+        policy=_POLICIES,
+        policies=st.lists(
+            st.tuples(st.sampled_from(["firstname", "city"]), _POLICIES), max_size=2, unique_by=lambda p: p[0]
+        ).map(tuple),
+        only=st.sampled_from(["", "", "existing", "new"]),
+        skip_unchanged=st.booleans(),
+        snapshot=st.booleans(),
+    ),
+)
+
+
 @st.composite
 def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
     match = draw(st.sampled_from(MATCHES))
@@ -192,6 +223,7 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
         latency_seconds=draw(st.sampled_from([0.0, 0.05, 0.5, 2.0])),
         quota=draw(st.sampled_from(["190/10", "20/1", "none"])),
         seed=draw(st.integers(0, 10_000)),
+        writing=draw(WRITING),
     )
 
 

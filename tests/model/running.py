@@ -11,6 +11,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, write_csv
 from virtual_loop import run_virtual
 
+from uploader.core.overwriting import Only, Policy
 from uploader.core.summary import Summary
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
@@ -99,6 +100,11 @@ def start(case: Case, folder) -> Job:
         "match": case.match,
         "max_in_flight": case.max_in_flight,
         "max_failures": FailureLimit(count=10**6),
+        "policy": Policy(case.writing.policy),
+        "policies": {column: Policy(policy) for column, policy in case.writing.policies},
+        "only_records": Only(case.writing.only),
+        "skip_unchanged": case.writing.skip_unchanged,
+        "snapshot": case.writing.snapshot,
     }
     return Job(source, hub, options)
 

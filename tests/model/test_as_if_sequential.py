@@ -6,7 +6,7 @@ from pathlib import Path
 import planted
 import pytest
 from cases import COMMON, cases
-from checking import check, ending
+from checking import check, check_snapshot, ending
 from hypothesis import Phase, given, settings
 from running import MortalCheckpoint, run_to_the_end, start
 
@@ -22,7 +22,10 @@ def run_case(case) -> None:
     with tempfile.TemporaryDirectory(prefix="uploader-model-") as folder:
         job = start(case, Path(folder))
         summary = run_to_the_end(case, job)
-        check(case, ending(job.source, summary.as_dict(), list(job.hub.objects(1e9))))
+        end = ending(job.source, summary.as_dict(), list(job.hub.objects(1e9)))
+        check(case, end)
+        if case.writing.snapshot and case.id_property == "email":
+            check_snapshot(case, job.source, end)
 
 
 def test_any_job_ends_as_if_its_rows_had_been_applied_one_by_one(request):

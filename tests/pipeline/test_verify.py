@@ -11,6 +11,7 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.outcome import Cause
+from uploader.core.overwriting import Only, Policy
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
@@ -245,3 +246,22 @@ def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_fro
     job.hub.handle = breaking
     report, _ = verify(job)
     assert counts(report) == {"equal": 299, "not checked": 1}
+
+
+def of_two(tmp_path, **options) -> Job:
+    """One contact is there already, and holds another name."""
+    rows = [{"email": "old@x.com", "firstname": "New"}, {"email": "new@x.com", "firstname": "New"}]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"), options)
+    job.hub.reset(0.0, [{"properties": {"email": "old@x.com", "firstname": "Old"}}])
+    job.run_virtual()
+    return job
+
+
+def test_what_was_to_be_spared_is_not_asked_for(tmp_path):
+    report, findings = verify(of_two(tmp_path, policy=Policy.FILL))
+    assert (report.counts[Verdict.EQUAL], findings) == (2, [])
+
+
+def test_a_row_that_was_skipped_is_not_asked_for(tmp_path):
+    report, findings = verify(of_two(tmp_path, only_records=Only.NEW))
+    assert (report.counts[Verdict.EQUAL], findings) == (1, [])

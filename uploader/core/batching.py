@@ -162,6 +162,11 @@ class Batcher:
         behind = pack.positions[0] - queue.first().position
         return behind < 0 or (len(queue) < self.max_records and behind < _FAR_BEHIND)
 
+    def rewrite(self, record: Record, body: bytes) -> None:
+        """A drawn record asks for something else now."""
+        self.open_bytes += len(body) - len(record.body)
+        record.body = body
+
     def put_back(self, records: list[Record]) -> None:
         """Records drawn and not sent: they may leave again, and still own their values."""
         for record in records:

@@ -109,6 +109,7 @@ class Record:
     raw: bytes  #: `Row.raw`, for the dead letter
     lost: bool = False  #: may have left before without a definite answer
     dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
+    spared: int = 0  #: its values that are not sent, since HubSpot's are to stay
 
     @property
     def size_bytes(self) -> int:
@@ -217,6 +218,7 @@ class Tallies:
     replayed: int = 0
     values_dropped: int = 0
     keyless: int = 0  #: of the invalid: rows that have no key at all
+    values_spared: int = 0  #: not sent, since HubSpot's were to stay
     requests: int = 0
     throttled: int = 0
     retries: int = 0

@@ -1,11 +1,14 @@
-"""Whether what HubSpot holds is what a record asked for. Reading only tells; a difference is no refusal."""
+"""What a read tells of records: which contact is theirs, and whether it holds what they asked for.
+
+Reading only tells; a difference is no refusal.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.model import EMAIL, Record, closed_value
-from uploader.core.wire import Result, sent_properties
+from uploader.core.wire import ErrorObject, Result, sent_properties
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"
@@ -40,6 +43,30 @@ def confirmed_by(
         if accepted_at is None or updated_at is None or updated_at >= accepted_at:
             return result
     return None
+
+
+def match(
+    records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]
+) -> tuple[list[tuple[Record, Result | None]], list[Record]]:
+    """Each record's contact, None where the answer says that there is none; and whom it leaves out.
+
+    Never by position. The records are of one id property.
+    """
+    names = {record.id_property for record in records}
+    held: dict[str, Result] = {}
+    for result in results:
+        for value in unique_values(result, names):
+            held.setdefault(value, result)
+    gone = {key.strip().lower() for error in errors for key in error.ids}
+    found: list[tuple[Record, Result | None]] = []
+    left_out: list[Record] = []
+    for record in records:
+        contact = held.get(record.values[0])
+        if contact is not None or record.key.strip().lower() in gone:
+            found.append((record, contact))
+        else:
+            left_out.append(record)
+    return found, left_out
 
 
 def unique_values(result: Result, names: Iterable[str]) -> set[str]:

@@ -47,6 +47,7 @@ class Summary:
             "replayed": tallies.replayed,
             "values_dropped": tallies.values_dropped,
             "keyless": tallies.keyless,
+            "values_spared": tallies.values_spared,
             "requests": tallies.requests,
             "throttled": tallies.throttled,
             "retries": tallies.retries,

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from uploader.core.aliases import Alias
 from uploader.core.ledger import Progress, Resume
@@ -60,11 +61,22 @@ CREATE TABLE aliases (
 """
 
 
-#: Apart, so that a job is taken up that was begun before there was such a table.
-_DEAD_VALUES = """
+#: Apart, so that a job is taken up that was begun before there were such tables.
+_LATER = """
 CREATE TABLE IF NOT EXISTS dead_values (
     closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS skipped (position INTEGER PRIMARY KEY);
+"""
+
+
+_UNCONFIRMED = """
+SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending
+UNION ALL SELECT position, 'skipped' FROM skipped ORDER BY 1
+"""
+#: Of a job that was begun before there was such a table, and is only looked at.
+_UNCONFIRMED_BEFORE = """
+SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending ORDER BY 1
 """
 
 
@@ -148,10 +160,11 @@ class Checkpoint:
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} {_DEAD_VALUES}; PRAGMA application_id={_APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_LATER} PRAGMA application_id={_APPLICATION_ID};"
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
             checkpoint._write_job(identity)
+            checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
@@ -190,7 +203,7 @@ class Checkpoint:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
-                connection.execute(_DEAD_VALUES)
+                connection.executescript(_LATER)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -241,6 +254,11 @@ class Checkpoint:
             for source in job["sources"]
         )
         return Identity(sources, job["settings"], job["results"], job["portal"])
+
+    def job_id(self) -> str:
+        """What tells this job from any other; "" where an earlier version began it."""
+        rows = self._connection.execute("SELECT value FROM job WHERE name = 'id'").fetchall()
+        return str(json.loads(rows[0][0])) if rows else ""
 
     def accept(self, identity: Identity, changes: str) -> None:
         """Take over settings (or an account) that were not these before; what changed is recorded."""
@@ -345,6 +363,10 @@ class Checkpoint:
             "INSERT INTO dead_values VALUES (?, ?)",
             [(value, s.record.position) for s in settlements for value in values_beside_key(s)],
         )
+        self._connection.executemany(
+            "INSERT INTO skipped VALUES (?)",
+            [(s.record.position,) for s in settlements if s.outcome is Outcome.SKIPPED],
+        )
         pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
         self._connection.executemany(
             "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
@@ -391,10 +413,8 @@ class Checkpoint:
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
-        yield from self._connection.execute(
-            "SELECT position, outcome FROM dead_letters UNION ALL SELECT position, ? FROM pending ORDER BY 1",
-            (Outcome.PENDING.value,),
-        )
+        later = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'skipped'").fetchone()
+        yield from self._connection.execute(_UNCONFIRMED if later else _UNCONFIRMED_BEFORE)
 
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
@@ -451,7 +471,7 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
 
 _COUNTS = (
     *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
-    *("upserts", "sent", "held_back"),
+    *("upserts", "sent", "held_back", "values_spared"),
 )
 _BATCH, _PAUSE = "batches.", "pauses."
 

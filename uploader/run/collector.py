@@ -104,11 +104,12 @@ class Collector:
             if outcome in DEAD_LETTERS:
                 self._dead.update(map(hash, record.values[:1]))
                 self._beside_dead.update(map(hash, values_beside_key(settlement)))
-            elif self._dead and isinstance(record, Record):
+            elif self._dead and isinstance(record, Record) and outcome is not Outcome.SKIPPED:
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 self._superseding += self._superseded_by(record)
             if isinstance(record, Record):
                 self.tallies.values_dropped += len(record.dropped)
+                self.tallies.values_spared += record.spared
             self._uncommitted.append(settlement)
         self._check_failures()
 

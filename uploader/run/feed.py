@@ -66,6 +66,10 @@ class Feed:
         """A pack's records, to be settled one by one."""
         return self.batcher.unpack(pack)
 
+    def rewrite(self, record: Record, body: bytes) -> None:
+        """A drawn record asks for something else now."""
+        self.batcher.rewrite(record, body)
+
     def arrived(self) -> None:
         """A slice is in the queue."""
         self._changed.set()

@@ -9,14 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
+from uploader.core.columns import (
+    Columns,
+    MappingError,
+    refuse_unknown,
+    resolve_columns,
+    resolve_name,
+)
 from uploader.core.mapping import Mapper
+from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.schema import Schema
-from uploader.edges import sightings
+from uploader.edges import sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
+from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError, SettingsError
@@ -36,6 +44,13 @@ class Job:
     sightings: Sightings
     account: Account
     columns: frozenset[str]  #: properties that every row carries
+    overwriting: Overwriting
+    snapshot: SnapshotFile | None
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether contacts are read before they are written."""
+        return self.overwriting.needs_reading or self.snapshot is not None
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -91,6 +106,7 @@ def open_job(
             refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
         _refuse_absent_keys(settings, columns)
+        overwriting = overwriting_rules(settings, sources, account)
     except MappingError as error:
         raise SettingsError(str(error)) from error
     identity = _identity(settings, sources, columns, account)
@@ -115,7 +131,43 @@ def open_job(
     mappers = [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
-    return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all)
+    return Job(
+        settings,
+        sources,
+        mappers,
+        checkpoint,
+        results,
+        seen,
+        account,
+        columns_of_all,
+        overwriting,
+        _open_snapshot(settings, checkpoint, stack),
+    )
+
+
+def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
+    if not settings.snapshot:
+        return None
+    about = {
+        "job": checkpoint.job_id(),
+        "portal": checkpoint.identity().portal,
+        "object_type": settings.object_type,
+    }
+    file = SnapshotFile(settings.checkpoint_path, about)
+    stack.callback(file.close)
+    return file
+
+
+def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
+    """The user's rules, by property."""
+    known = {column for source in sources for column in source.shape.columns}
+    by_property = {}
+    for column, policy in settings.policies.items():
+        name = resolve_name(column, settings.rules, account.schema)
+        if not name or (known and column not in known):
+            raise MappingError(f"there is no column {column!r} to be written as {policy}")
+        by_property[name] = policy
+    return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
 
 def _refuse_sources(settings: Settings) -> None:
@@ -142,6 +194,7 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
 def _forget(settings: Settings) -> None:
     try:
         Checkpoint.remove(settings.checkpoint_path)
+        snapshot.put_aside(snapshot.place(settings.checkpoint_path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
     except OSError as error:
@@ -220,6 +273,11 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "timezones": dict(sorted(settings.timezones.items())),
         "owner_map": dict(sorted(settings.owner_map.items())),
         "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
+        "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
+        "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
+        "only_records": settings.only_records.value,
+        "skip_unchanged": settings.skip_unchanged,
+        "snapshot": settings.snapshot,
     }
     return {name: value for name, value in said.items() if value}
 
@@ -234,6 +292,8 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "timezones": known.get("timezones", {}),
         "owner_map": known.get("owner_map", {}),
         "on_bad_value": known.get("on_bad_value", "reject"),
+        "policy": Policy(known.get("policy", Policy.OVERWRITE)),
+        "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
     }
 
 

@@ -21,6 +21,7 @@ from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
 from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
 from uploader.run.producer import QUEUE_SLICES, Producer
+from uploader.run.reading import Looking
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.worker import Worker
@@ -136,7 +137,7 @@ class Run(Session):
         parts = self._assemble(job, lock, lost_below, writer)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
-        packers = [Packer(m, self.seams.batch_records, MAX_BATCH_BYTES) for m in job.mappers]
+        packers = [] if job.looks_first else self._packers(job)
         producer = Producer(job.sources, job.mappers, packers, progress, reader, lost_below=lost_below)
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
@@ -162,6 +163,9 @@ class Run(Session):
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
+
+    def _packers(self, job: Job) -> list[Packer]:
+        return [Packer(mapper, self.seams.batch_records, MAX_BATCH_BYTES) for mapper in job.mappers]
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
         await parts.collector.commit()  # so that all is there that was seen
@@ -200,6 +204,8 @@ class Run(Session):
             held_back=collector.count_held_back,
         )
         slots = Slots(sender.cap)
+        kinds = job.account.schema.kinds if job.account.schema else {}
+        looking = Looking(job.overwriting, kinds, job.snapshot, writer) if job.looks_first else None
 
         def hire() -> Worker:
             return Worker(
@@ -209,8 +215,9 @@ class Run(Session):
                 collector,
                 paths=self.paths,
                 columns=job.columns,
-                kinds=job.account.schema.kinds if job.account.schema else {},
+                kinds=kinds,
                 patience=self._patience,
+                looking=looking,
                 roll=self.seams.roll,
             )
 

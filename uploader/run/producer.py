@@ -28,6 +28,7 @@ class Producer:
         *,
         lost_below: int,
     ) -> None:
+        """No `packers`: every row travels as a record."""
         self._sources = sources
         self._mappers = mappers
         self._packers = packers
@@ -64,7 +65,8 @@ class Producer:
         mapper = self._mappers[source]
         resumed = first < self._progress.rows
         is_fresh = not resumed and first >= self._lost_below
-        packed = self._packers[source].pack(first, rows.plain) if rows.plain and is_fresh else None
+        packer = self._packers[source] if self._packers else None
+        packed = packer.pack(first, rows.plain) if packer and rows.plain and is_fresh else None
         packs, indices = packed or ([], range(len(rows.rows)))
         for index in indices:
             position = first + index

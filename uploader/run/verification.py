@@ -10,23 +10,21 @@ from pathlib import Path
 from uploader.core.columns import recorded_columns
 from uploader.core.mapping import Mapper
 from uploader.core.model import Outcome, Record, Tallies, Unsent
-from uploader.core.outcome import Action, Cause, classify_read
+from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.readback import also_other_addresses
-from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Cell, Doubt, Verdict, Wanted, judge
 from uploader.core.wire import MAX_INPUTS, Reply, encode_read, sent_properties
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
-from uploader.edges.hubspot import Call
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, open_sources, value_settings
+from uploader.run.opening import check_portal, check_sources, open_sources, overwriting_rules, value_settings
 from uploader.run.preflight import Account
+from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
-from uploader.run.stop import StopRun
 from uploader.settings import Settings
 
 _READERS = 32
@@ -138,9 +136,9 @@ class Verification(Session):
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.forget)
-        steps = _wanted(
-            self._checkpoint, identity, sources, self._mappers(identity, sources, account), self.file
-        )
+        mappers = self._mappers(identity, sources, account)
+        overwriting = overwriting_rules(self.settings, sources, account)
+        steps = _wanted(self._checkpoint, identity, sources, mappers, self.file, overwriting)
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
             self.rows = rows
         await writer.run(lambda: self.file.finish(self._sample))
@@ -160,12 +158,14 @@ class Verification(Session):
     async def _read_all(self, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
+        assert self.sender is not None
+        reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
 
         async def work() -> None:
             while batch := await writer.run(lambda: next(batches, None)):
                 rest = batch
                 for _ in range(2):  # what an answer leaves out is asked for once more
-                    checked, rest = judge(rest, await self._read(rest), kinds)
+                    checked, rest = judge(rest, await self._read(reader, rest), kinds)
                     await writer.run(lambda checked=checked: self.file.settle(checked))  # type: ignore[misc]
                     for one in checked:
                         self.report.counts[one.verdict] += 1
@@ -182,60 +182,13 @@ class Verification(Session):
             task.cancel()
         await asyncio.gather(*readers, watch, halted, done, return_exceptions=True)
 
-    async def _read(self, batch: list[Wanted]) -> Reply:
+    async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """What is held of a batch: without a contact that breaks the question for all of them."""
-        reply = await self._ask(batch)
-        if reply is not None:
-            return reply
-        if len(batch) == 1:
-            return Reply(0)
-        middle = len(batch) // 2
-        first, second = [await self._read(half) for half in (batch[:middle], batch[middle:])]
-        return Reply(200, results=first.results + second.results, errors=first.errors + second.errors)
-
-    async def _ask(self, batch: list[Wanted]) -> Reply | None:
-        """Until it is answered; StopRun where no question could be, None where this one alone can't."""
         names = {name for contact in batch for name in contact.cells}
         asked = also_other_addresses(names | {batch[0].id_property})
-        body = encode_read(batch[0].id_property, [contact.key for contact in batch], asked)
-        sender = self.sender
-        assert sender is not None
-        failures = 0
-        while True:
-            sent_at = self._clock()
-            reply = await sender.send(Call("POST", self.paths.read, body))
-            verdict = classify_read(reply)
-            if verdict.action is Action.SETTLE:
-                sender.succeeded()
-                return reply
-            if verdict.action is Action.SPLIT:
-                raise StopRun(Cause.ADDRESS, f"reading back is refused: {verdict.reason}")
-            if verdict.action is Action.STOP:
-                assert verdict.cause is not None
-                seconds = self._patience(verdict)
-                if seconds is None:
-                    raise StopRun(verdict.cause, verdict.reason)
-                sender.pause(verdict.cause, seconds, sent_at)
-            elif verdict.action is Action.PAUSE:
-                sender.pause_for(verdict, sent_at)
-            else:
-                failures += 1
-                sender.failed(verdict.reason, sent_at)
-                if (
-                    failures >= (BATCH_ATTEMPTS if len(batch) > 1 else RECORD_ATTEMPTS)
-                    and await self._is_there()
-                ):
-                    return None
-                await asyncio.sleep(backoff_seconds(failures, self.seams.roll()))
-
-    async def _is_there(self) -> bool:
-        """Whether the server answers at all: then it is the question that fails."""
-        assert self.sender is not None
-        reply = await self.sender.send(Call("GET", self.paths.account))
-        if reply.readable and reply.status < 423:
-            self.sender.succeeded()
-            return True
-        return False
+        return await reader.read(
+            [contact.key for contact in batch], lambda keys: encode_read(batch[0].id_property, keys, asked)
+        )
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:
@@ -261,12 +214,13 @@ def _fingerprint(checkpoint: Checkpoint, identity: Identity) -> str:
     return sha256(said.encode()).hexdigest()
 
 
-def _wanted(
+def _wanted(  # noqa: PLR0917
     checkpoint: Checkpoint,
     identity: Identity,
     sources: list[Source],
     mappers: list[Mapper],
     file: VerificationFile,
+    overwriting: Overwriting,
 ) -> Iterator[int]:
     """Row by row into the file; the rows looked through so far, slice by slice."""
     doubt_of = _doubts(checkpoint)
@@ -282,7 +236,7 @@ def _wanted(
                 if isinstance(record, Unsent) and record.key and record.outcome is Outcome.INVALID:
                     wanted.append((record.values, _gone(record), Doubt.CHANGED))
                 if isinstance(record, Record) and doubt is not None:
-                    wanted.append((record.values, _of(record, doubt), doubt))
+                    wanted.append((record.values, _of(record, doubt, overwriting), doubt))
                     if record.id_property != main and not is_linked:
                         file.share(record.values)
                 position += 1
@@ -293,10 +247,12 @@ def _wanted(
             yield position
 
 
-def _of(record: Record, doubt: Doubt) -> Wanted:
+def _of(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
+    """What may have been spared asks for nothing: HubSpot's own value is as good."""
     cells = {
         name: Cell(text, record.row, record.source)
         for name, text in (sent_properties(record).items() if doubt is Doubt.NONE else ())
+        if overwriting.of(name) is Policy.OVERWRITE
     }
     return Wanted(0, record.id_property, record.key, record.row, record.source, cells)
 

@@ -16,6 +16,7 @@ from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, 
 from uploader.edges.hubspot import Call
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
+from uploader.run.reading import Look, Looking, Reader
 from uploader.run.sender import Sender
 from uploader.run.slots import Slots
 from uploader.run.stop import StopRun
@@ -54,9 +55,12 @@ class Worker:
         columns: Collection[str],
         kinds: Mapping[str, Kind],
         patience: Callable[[Verdict], float | None],
+        looking: Looking | None = None,
         roll: Callable[[], float] = random.random,
     ) -> None:
-        """`patience`: how many seconds to wait where a verdict says STOP; None to stop indeed."""
+        """`patience`: how many seconds to wait where a verdict says STOP; None to stop indeed. `looking`:
+        what is to be read of contacts before they are written.
+        """
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
         self._left = False  # the request under way has left
@@ -70,13 +74,17 @@ class Worker:
         self._columns = columns
         self._kinds = kinds
         self._patience = patience
+        self._looking = looking
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
 
     async def deliver(self, batch: list[Record] | Pack) -> None:
         """Until every record is settled, or the run drains. `enter` comes first."""
         try:
-            if isinstance(batch, Pack):
+            if self._looking is not None:
+                records = self._feed.unpack(batch) if isinstance(batch, Pack) else batch
+                await self._deliver_looked_at(records, self._looking)
+            elif isinstance(batch, Pack):
                 await self._deliver_pack(batch)
             else:
                 await self._deliver([(0.0, Piece(batch, self._fresh_history()))])
@@ -119,6 +127,34 @@ class Worker:
         piece = Piece(self._feed.unpack(pack), history)
         reply = wire.in_full(reply) if reply.short else reply
         await self._deliver(await self._take(piece, reply))
+
+    async def _deliver_looked_at(self, records: list[Record], looking: Looking) -> None:
+        """Once it is known what HubSpot holds of them. Nobody else of us writes them from then on."""
+        reader = Reader(
+            self._sender,
+            self._paths,
+            self._patience,
+            roll=self._roll,
+            sleep=self._sleep,
+            on_wire=self._note_wire,
+            is_wanted=lambda: not self.draining,
+        )
+        looks = await looking.look(records, reader)
+        if self.draining:
+            return
+        self._settle([settlement for look in looks if (settlement := look.settled()) is not None])
+        rest = [look for look in looks if look.decision and look.decision.outcome is None]
+        for look in rest:
+            self._ask_for_less(look)
+        if rest:
+            await self._deliver([(0.0, Piece([look.record for look in rest], self._fresh_history()))])
+
+    def _ask_for_less(self, look: Look) -> None:
+        record, decision = look.record, look.decision
+        assert decision is not None
+        if len(decision.properties) < len(decision.changes):
+            body = wire.encode_input(record.position, record.id_property, record.key, decision.properties)
+            self._feed.rewrite(record, body)
 
     def _fresh_history(self) -> History:
         return History(successes_seen=self._sender.successes)

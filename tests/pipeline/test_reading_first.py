@@ -1,0 +1,137 @@
+"""Contacts that are read before they are written: what is spared, what it costs, and what is kept of them."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hub_transport import make_hub
+from jobs import Job, contacts, write_csv
+
+from uploader.core.overwriting import Only, Policy
+from uploader.errors import CheckpointError
+
+
+def job_of(tmp_path, rows, held=(), **scenario) -> Job:
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
+    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    return job
+
+
+def upserts(job: Job) -> int:
+    return job.transport.paths.count("/crm/v3/objects/contacts/batch/upsert")
+
+
+def test_the_same_file_again_is_read_and_not_written(tmp_path):
+    rows = contacts(250)
+    job = job_of(tmp_path, rows)
+    job.run_virtual()
+    before = list(job.hub.objects(1e9))
+    summary = job.run_virtual(restart=True, skip_unchanged=True)
+    assert (summary.exit_code, summary.as_dict()["unchanged"], upserts(job)) == (0, 250, 0)
+    assert list(job.hub.objects(1e9)) == before
+    assert set(job.outcomes().values()) == {"unchanged"}
+
+
+def test_fill_and_create_only_leave_what_is_there_and_count_it(tmp_path):
+    rows = [
+        {"email": "old@x.com", "firstname": "New", "city": "New", "phone": "New"},
+        {"email": "new@x.com", "firstname": "New", "city": "New", "phone": "New"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old", "phone": "Old"}])
+    summary = job.run_virtual(policies={"firstname": Policy.FILL, "city": Policy.CREATE_ONLY})
+    held = job.held()
+    assert {n: held["old@x.com"].get(n, "") for n in ("firstname", "city", "phone")} == {
+        "firstname": "Old",
+        "city": "",
+        "phone": "New",
+    }
+    assert held["new@x.com"]["firstname"] == held["new@x.com"]["city"] == "New"
+    assert (summary.as_dict()["values_spared"], summary.exit_code) == (2, 0)
+
+
+@pytest.mark.parametrize(("only", "written"), [(Only.EXISTING, "old@x.com"), (Only.NEW, "new@x.com")])
+def test_only_existing_or_only_new_contacts_are_written(tmp_path, only, written):
+    rows = [{"email": "old@x.com", "firstname": "F"}, {"email": "new@x.com", "firstname": "F"}]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com"}])
+    summary = job.run_virtual(only_records=only)
+    assert [name for name, held in job.held().items() if held.get("firstname") == "F"] == [written]
+    assert (summary.as_dict()["skipped"], summary.exit_code) == (1, 0)
+
+
+def test_a_column_nobody_has_can_have_no_rule(tmp_path):
+    job = job_of(tmp_path, contacts(3))
+    with pytest.raises(Exception, match="no column 'nickname' to be written as fill"):
+        job.run_virtual(policies={"nickname": Policy.FILL})
+
+
+def test_a_contact_that_no_answer_speaks_of_is_not_written(tmp_path):
+    """What it holds is not known, so nobody knows what would be overwritten."""
+    drop = {"kind": "drop_results", "endpoint": "read", "count": 1, "rate": 1.0}
+    job = job_of(tmp_path, contacts(3), [{"email": "c1@example.com", "firstname": "Old"}], faults=[drop])
+    summary = job.run_virtual(policy=Policy.FILL)
+    assert job.held()["c1@example.com"]["firstname"] == "Old"
+    assert (summary.as_dict()["abandoned"], summary.exit_code) == (1, 1)
+
+
+def test_a_token_that_may_not_read_stops_the_job_before_it_writes(tmp_path):
+    refused = {"kind": "status", "endpoint": "read", "status": 403, "rate": 1.0}
+    job = job_of(tmp_path, contacts(3), faults=[refused])
+    summary = job.run_virtual(snapshot=True)
+    assert (summary.state, summary.exit_code, upserts(job)) == ("stopped", 2, 0)
+
+
+# --- the snapshot ---
+
+
+def formers(job: Job) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(f"{job.source}.checkpoint.snapshot")) as connection:
+        return {
+            (key, name): text
+            for key, name, text in connection.execute(
+                "SELECT key, property, text FROM former JOIN contacts USING (hubspot_id)"
+            )
+        }
+
+
+def test_the_first_snapshot_of_a_contact_wins(tmp_path):
+    rows = [
+        {"email": "old@x.com", "firstname": "A", "city": ""},
+        *contacts(150, city=""),
+        {"email": "OLD@x.com", "firstname": "B", "city": "C"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old"}])
+    job.run_virtual(snapshot=True)
+    assert job.held()["old@x.com"]["firstname"] == "B"
+    assert formers(job) == {("old@x.com", "firstname"): "Old", ("old@x.com", "city"): ""}
+
+
+def test_what_a_killed_run_wrote_is_not_taken_for_what_was_there(tmp_path):
+    """The write arrives, its answer does not, and the process ends: the next reads our own value."""
+    rows = [{"email": "old@x.com", "firstname": "A"}, {"email": "new@x.com", "firstname": "A"}]
+    lost = {"kind": "reset", "applied": True, "rate": 1.0}
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old"}], faults=[lost])
+    job.run_virtual(snapshot=True, stop_after=20.0)
+    assert job.held()["old@x.com"]["firstname"] == "A"
+    job.hub.change_scenario(make_hub().scenario)
+    summary = job.run_virtual(snapshot=True)
+    assert summary.state == "complete"
+    assert formers(job) == {("old@x.com", "firstname"): "Old"}
+
+
+def test_a_snapshot_of_another_job_is_kept_for_it(tmp_path):
+    job = job_of(tmp_path, contacts(3), [{"email": "c1@example.com", "firstname": "Old"}])
+    job.run_virtual(snapshot=True)
+    job.run_virtual(snapshot=True, restart=True)
+    aside = tmp_path / "contacts.csv.checkpoint.snapshot.1"
+    with closing(sqlite3.connect(aside)) as connection:
+        assert [text for (text,) in connection.execute("SELECT text FROM former")] == ["Old"]
+    assert formers(job)[("c1@example.com", "firstname")] == "F1"
+
+
+def test_going_on_without_the_snapshot_is_refused(tmp_path):
+    refused = {"kind": "status", "status": 401, "requests": [3, 99]}
+    job = job_of(tmp_path, contacts(500), faults=[refused])
+    assert job.run_virtual(snapshot=True).as_dict()["created"]
+    job.hub.change_scenario(make_hub().scenario)
+    with pytest.raises(CheckpointError, match="snapshot was True, is None"):
+        job.run_virtual()

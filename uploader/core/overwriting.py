@@ -1,0 +1,126 @@
+"""What of a record is written, given what HubSpot holds of its contact.
+
+In    what the record asks for, what is held (None: there is no such contact), the user's rules.
+Out   a `Decision`: the values to send and what each does, or the outcome of a row that sends nothing.
+Raise nothing.
+Rules A value that is there already, in whatever spelling, is the same. A row with nothing to send is
+      `unchanged`, unless a predecessor may have sent it: then it was written, and is `updated`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.core.model import Outcome
+
+
+class Policy(StrEnum):
+    """What may happen to a value that HubSpot holds."""
+
+    OVERWRITE = "overwrite"
+    FILL = "fill"  #: nothing: a value is written only where there is none
+    CREATE_ONLY = "create-only"  #: nothing: a value is written only with a new contact
+
+
+class Only(StrEnum):
+    """Which contacts are written at all."""
+
+    ALL = ""
+    EXISTING = "existing"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Overwriting:
+    """The user's rules."""
+
+    policy: Policy = Policy.OVERWRITE
+    by_property: Mapping[str, Policy] = field(default_factory=dict)  #: where it is another
+    only: Only = Only.ALL
+    skip_unchanged: bool = False  #: what is there already is not sent
+
+    def of(self, name: str) -> Policy:
+        return self.by_property.get(name, self.policy)
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether a contact has to be read before it is written."""
+        spares = {self.policy, *self.by_property.values()} != {Policy.OVERWRITE}
+        return spares or self.skip_unchanged or self.only is not Only.ALL
+
+
+class Change(StrEnum):
+    """What a row does to one value."""
+
+    SET = "set"  #: there was none
+    OVERWRITTEN = "overwritten"
+    CLEARED = "cleared"
+    SAME = "unchanged"
+    SPARED = "spared"  #: HubSpot's stays, by the user's rule
+    KEPT = "kept"  #: HubSpot's stays, by its own
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    properties: Mapping[str, str]  #: to be sent
+    changes: Mapping[str, Change]  #: of each property the row asks for
+    outcome: Outcome | None = None  #: of a row that is not sent
+    reason: str = ""  #: of a skipped one
+
+
+def decide(
+    wanted: Mapping[str, str],
+    held: Mapping[str, object] | None,
+    rules: Overwriting,
+    kinds: Mapping[str, Kind],
+    *,
+    lost: bool = False,
+) -> Decision:
+    """`lost`: the row may have been written before, without a definite answer."""
+    if held is None:
+        return _for_new(wanted, rules)
+    changes = {name: _change(name, text, held, rules, kinds) for name, text in wanted.items()}
+    if rules.only is Only.NEW and not (lost and set(changes.values()) <= {Change.SAME}):
+        reason = "the contact exists (--only-new)"
+        return Decision({}, dict.fromkeys(changes, Change.SPARED), Outcome.SKIPPED, reason)
+    sent = {name: text for name, text in wanted.items() if _is_sent(name, changes[name], rules)}
+    if sent and rules.only is not Only.NEW:
+        return Decision(sent, changes)
+    return Decision({}, changes, Outcome.UPDATED if lost else Outcome.UNCHANGED)
+
+
+_SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED})
+
+
+def _is_sent(name: str, change: Change, rules: Overwriting) -> bool:
+    if change in _SENT:
+        return True
+    # Sent for nothing but an entry in its history, as ever: where the user has not asked to be spared that.
+    return change is not Change.SPARED and rules.of(name) is Policy.OVERWRITE and not rules.skip_unchanged
+
+
+def _for_new(wanted: Mapping[str, str], rules: Overwriting) -> Decision:
+    if rules.only is Only.EXISTING:
+        reason = "there is no such contact (--only-existing)"
+        return Decision({}, dict.fromkeys(wanted, Change.SPARED), Outcome.SKIPPED, reason)
+    changes = {name: Change.SET if text else Change.SAME for name, text in wanted.items()}
+    return Decision(wanted, changes)
+
+
+def _change(
+    name: str, wanted: str, held: Mapping[str, object], rules: Overwriting, kinds: Mapping[str, Kind]
+) -> Change:
+    there = text if isinstance(text := held.get(name), str) else ""
+    comparison = compare(name, kinds.get(name, Kind()), wanted, there)
+    goes_back = name == LIFECYCLE_STAGE and comparison.match is Match.ADJUSTED
+    if comparison.match is not Match.DIFFERS and not goes_back:
+        return Change.SAME
+    policy = rules.of(name)
+    if policy is Policy.CREATE_ONLY or (policy is Policy.FILL and there):
+        return Change.SPARED
+    if goes_back:
+        return Change.KEPT
+    if not wanted:
+        return Change.CLEARED
+    return Change.OVERWRITTEN if there else Change.SET

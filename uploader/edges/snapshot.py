@@ -1,0 +1,134 @@
+"""What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
+
+The first snapshot of a contact wins: what is read later, after a kill or for a later row, may be our own
+value. It is on the disk before the write leaves. Its size follows what is written.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+from uploader.edges.files import create_private
+from uploader.errors import CheckpointError, StorageError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contacts (
+    number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE, id_property TEXT NOT NULL, key TEXT NOT NULL,
+    hubspot_id TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL, kept_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS former (
+    hubspot_id TEXT NOT NULL, property TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (hubspot_id, property)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sent (
+    contact INTEGER NOT NULL, property TEXT NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (contact, property, text)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A contact as it was before a row was written."""
+
+    value: str  #: the closed value of its key
+    id_property: str
+    key: str
+    hubspot_id: str  #: "" where there was no such contact
+    row: int
+    source: int
+    held: Mapping[str, str]  #: of the properties that are about to be written; "" for none
+    sent: Mapping[str, str]  #: what is about to be written
+
+
+class SnapshotFile:
+    """Used by one thread at a time, by one process at a time."""
+
+    def __init__(self, checkpoint: Path, about: Mapping[str, str]) -> None:
+        """Take up the job's file, or begin it. `about` tells one job's from another's, and its account."""
+        self.path = place(checkpoint)
+        with _storing(self.path):
+            os.close(create_private(self.path))
+            self._connection = _connect(self.path, "rw")
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_SCHEMA)
+            if not self.about():
+                with self._connection as connection:
+                    connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
+        if self.about()["job"] != about["job"]:
+            self.close()
+            raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
+
+    def about(self) -> dict[str, str]:
+        return dict(self._connection.execute("SELECT name, value FROM about"))
+
+    def keep(self, formers: Sequence[Former]) -> None:
+        """Durable when it returns."""
+        if not formers:
+            return
+        now = time.time()
+        with _storing(self.path), self._connection as connection:
+            for former in formers:
+                connection.execute(
+                    """
+                    INSERT OR IGNORE INTO contacts
+                        (value, id_property, key, hubspot_id, row, source, kept_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                    (
+                        *(former.value, former.id_property, former.key, former.hubspot_id),
+                        *(former.row, former.source, now),
+                    ),
+                )
+                number, known_id = connection.execute(
+                    "SELECT number, hubspot_id FROM contacts WHERE value = ?", (former.value,)
+                ).fetchone()
+                if known_id and former.hubspot_id:  # else it was not there, and what it holds now is ours
+                    connection.executemany(
+                        "INSERT OR IGNORE INTO former VALUES (?, ?, ?)",
+                        [(former.hubspot_id, name, text) for name, text in former.held.items()],
+                    )
+                connection.executemany(
+                    "INSERT OR IGNORE INTO sent VALUES (?, ?, ?)",
+                    [(number, name, text) for name, text in former.sent.items()],
+                )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def place(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.snapshot")
+
+
+def put_aside(path: Path) -> Path | None:
+    """Keep a former job's snapshot under another name: it alone can undo what that job did."""
+    if not path.exists():
+        return None
+    number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
+    aside = path.with_name(f"{path.name}.{number}")
+    for ending in ("-wal", "-shm", ""):  # the file itself last: without its log it would be another
+        file = path.with_name(path.name + ending)
+        if file.exists():
+            file.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"can't write the snapshot {path}: {error}") from error

@@ -1,0 +1,183 @@
+"""Reading contacts until there is an answer, and what a worker reads of a batch before it writes it.
+
+No decision of its own: `overwriting` says what is written, `readback` whose contact an answer speaks of.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from uploader.core import wire
+from uploader.core.comparing import Kind
+from uploader.core.model import Outcome, Record, Refusal, Settlement
+from uploader.core.outcome import Action, Cause, Verdict, classify_read
+from uploader.core.overwriting import Change, Decision, Overwriting, decide
+from uploader.core.readback import match, wanted_properties
+from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
+from uploader.edges.background import Offload
+from uploader.edges.hubspot import Call
+from uploader.edges.snapshot import Former, SnapshotFile
+from uploader.run.sender import Sender
+from uploader.run.stop import StopRun
+
+
+class Reader:
+    """Asks patiently. What one contact breaks in a question is asked of the others without it."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        paths: wire.Paths,
+        patience: Callable[[Verdict], float | None],
+        *,
+        roll: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_wire: Callable[[bool], None] = lambda _: None,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`patience` as a worker's; `sleep` waits out a backoff; `is_wanted`: whether to ask again."""
+        self._sender = sender
+        self._paths = paths
+        self._patience = patience
+        self._roll = roll
+        self._sleep = sleep
+        self._on_wire = on_wire
+        self._is_wanted = is_wanted
+        self._clock = asyncio.get_running_loop().time
+
+    async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
+        """What is held of these keys, at most one request's worth; `encode` spells the question.
+
+        A key that breaks the question when it is alone in it is in neither results nor errors. StopRun where
+        no question can be answered.
+        """
+        reply = await self._ask(encode(keys), alone=len(keys) == 1)
+        if reply is not None:
+            return reply
+        if len(keys) == 1:
+            return wire.Reply(0)
+        middle = len(keys) // 2
+        first, second = [await self.read(half, encode) for half in (keys[:middle], keys[middle:])]
+        return wire.Reply(200, results=first.results + second.results, errors=first.errors + second.errors)
+
+    async def _ask(self, body: bytes, *, alone: bool) -> wire.Reply | None:
+        """Until it is answered; None where this question alone can't be."""
+        failures = 0
+        while True:
+            sent_at = self._clock()
+            reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._on_wire)
+            verdict = classify_read(reply)
+            match verdict.action:
+                case Action.SETTLE:
+                    self._sender.succeeded()
+                    return reply
+                case _ if not self._is_wanted():
+                    raise StopRun(Cause.SIGNAL, "")
+                case Action.SPLIT:
+                    raise StopRun(Cause.ADDRESS, f"reading back is refused: {verdict.reason}")
+                case Action.STOP:
+                    assert verdict.cause is not None
+                    seconds = self._patience(verdict)
+                    if seconds is None:
+                        raise StopRun(verdict.cause, verdict.reason)
+                    self._sender.pause(verdict.cause, seconds, sent_at)
+                case Action.PAUSE:
+                    self._sender.pause_for(verdict, sent_at)
+                case _:
+                    failures += 1
+                    self._sender.failed(verdict.reason, sent_at)
+                    most = RECORD_ATTEMPTS if alone else BATCH_ATTEMPTS
+                    if failures >= most and await self._is_there():
+                        return None
+                    await self._sleep(backoff_seconds(failures, self._roll()))
+
+    async def _is_there(self) -> bool:
+        """Whether the server answers at all: then it is the question that fails."""
+        reply = await self._sender.send(Call("GET", self._paths.account), on_wire=self._on_wire)
+        if reply.readable and reply.status < 423:
+            self._sender.succeeded()
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What reading a record's contact has led to; no decision where HubSpot's answers leave it out."""
+
+    record: Record
+    held: wire.Result | None
+    decision: Decision | None
+
+    def settled(self) -> Settlement | None:
+        """The outcome of a record that is not to be sent; None of others."""
+        record, decision = self.record, self.decision
+        if decision is None:
+            refusal = Refusal("NO_ANSWER", "HubSpot's answers leave out what it holds of this record")
+            return Settlement(record, Outcome.ABANDONED, attempts=0, refusal=refusal)
+        if decision.outcome is None:
+            return None
+        hubspot_id = self.held.id if self.held else ""
+        sent_before = decision.outcome is Outcome.UPDATED
+        return Settlement(record, decision.outcome, hubspot_id, replayed=sent_before, attempts=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What is done before a batch is written, where the user asks for it."""
+
+    rules: Overwriting
+    kinds: Mapping[str, Kind]
+    snapshot: SnapshotFile | None
+    writer: Offload
+    observe: Callable[[Look], None] = lambda _: None
+
+    async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
+        """In the order of the records. What is to be overwritten is on the disk when this returns."""
+        names = wanted_properties(records)
+        looks: dict[int, Look] = {}
+        rest = list(records)
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            reply = await reader.read(
+                [record.key for record in rest],
+                lambda keys: wire.encode_read(records[0].id_property, keys, names),
+            )
+            found, rest = match(rest, reply.results, reply.errors)
+            looks |= {record.position: self._decided(record, held) for record, held in found}
+            if not rest:
+                break
+        looks |= {record.position: Look(record, None, None) for record in rest}
+        made = [looks[record.position] for record in records]
+        if self.snapshot is not None:
+            formers = [_former(look, look.decision) for look in made if look.decision and _writes(look)]
+            await self.writer.run(partial(self.snapshot.keep, formers))
+        for look in made:
+            self.observe(look)
+        return made
+
+    def _decided(self, record: Record, held: wire.Result | None) -> Look:
+        there = held.properties if held else None
+        wanted = wire.sent_properties(record)
+        decision = decide(wanted, there, self.rules, self.kinds, lost=record.lost)
+        record.spared = list(decision.changes.values()).count(Change.SPARED)
+        return Look(record, held, decision)
+
+
+def _writes(look: Look) -> bool:
+    return look.decision is not None and look.decision.outcome is None
+
+
+def _former(look: Look, decision: Decision) -> Former:
+    """What a write is about to replace."""
+    there = look.held.properties if look.held else {}
+    return Former(
+        value=look.record.values[0],
+        id_property=look.record.id_property,
+        key=look.record.key,
+        hubspot_id=look.held.id if look.held else "",
+        row=look.record.row,
+        source=look.record.source,
+        held={name: text if isinstance(text := there.get(name), str) else "" for name in decision.properties},
+        sent=decision.properties,
+    )
