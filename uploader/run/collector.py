@@ -10,6 +10,7 @@ from uploader.core.ledger import Ledger
 from uploader.core.mapping import common_fault
 from uploader.core.model import DEAD_LETTERS, Delivered, Outcome, Record, Refusal, Settlement, Slice
 from uploader.core.outcome import Cause
+from uploader.core.sieve import Sieve
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding
@@ -21,6 +22,7 @@ from uploader.settings import FailureLimit
 
 #: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
 COMMIT_SECONDS = 0.1
+_ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
 
 
 class Collector:
@@ -61,8 +63,9 @@ class Collector:
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
-        # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
-        self._dead = {hash(value) for value in checkpoint.dead_values()}
+        self._dead = Sieve()  # a false alarm costs one look into the table
+        for value in checkpoint.dead_values():
+            self._dead.add(value)
         self._committing = asyncio.Lock()
 
     # --- what happens to rows ---
@@ -90,11 +93,16 @@ class Collector:
             outcomes[outcome] += 1
             self.tallies.replayed += settlement.replayed
             if outcome in DEAD_LETTERS:
-                self._dead.update(map(hash, record.values[:1]))
+                for value in record.values[:1]:
+                    self._dead.add(value)
             elif self._dead and isinstance(record, Record):
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
-                hit = [value for value in record.values if hash(value) in self._dead]
+                hit = [value for value in record.values if value in self._dead]
                 self._superseding += [Superseding(record.position, record.row, value) for value in hit]
+            if isinstance(record, Record):
+                # A slow disk lets many wait for their commit, which needs the row of what failed, and no more.
+                record.body = b""
+                record.raw = record.raw if outcome in _ROW_KEPT else b""
             self._uncommitted.append(settlement)
         self._check_failures()
 
@@ -112,10 +120,10 @@ class Collector:
         self.tallies.replayed += updated if pack.lost else 0
         if self._dead:
             rows = zip(positions, pack.numbers, pack.values, strict=True)
-            self._superseding += [Superseding(*row) for row in rows if hash(row[2]) in self._dead]
+            self._superseding += [Superseding(*row) for row in rows if row[2] in self._dead]
         if updated:
             self._seen += delivered_sightings(delivered)
-        # A slow disk lets many wait for their commit, and nothing of this is needed for that.
+        # As in `book`.
         pack.body, pack.records = b"", list
         self._uncommitted.append(delivered)
         self._check_failures()
