@@ -100,7 +100,7 @@ class Collector:
                 hit = [value for value in record.values if value in self._dead]
                 self._superseding += [Superseding(record.position, record.row, value) for value in hit]
             if isinstance(record, Record):
-                # A slow disk lets many wait for their commit, which needs the row of what failed, and no more.
+                # A slow disk lets many wait for their commit, which needs the rows of dead letters at most.
                 record.body = b""
                 record.raw = record.raw if outcome in _ROW_KEPT else b""
             self._uncommitted.append(settlement)
