@@ -86,10 +86,8 @@ class Packer:
             return None
         width, count = len(self._names), len(plain.raws)
         keys = flat[self._at :: width]
+        flat[self._at :: width] = [""] * count  # the key is not repeated among the properties
         rows: list[Any] = list(starmap(self._row, zip(*[iter(flat)] * width, strict=True)))
-        set_key = f"f{self._at}"
-        for row in rows:
-            setattr(row, set_key, "")  # the key is not repeated among the properties
         good = self._good(keys)
         values = closed_values(self._key, keys)
         if len(good) < count:

@@ -20,6 +20,7 @@ from uploader.core.model import (
     Unsent,
 )
 from uploader.core.outcome import Cause
+from uploader.core.sieve import Sieve
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding, values_beside_key
@@ -31,6 +32,7 @@ from uploader.settings import FailureLimit
 
 #: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
 COMMIT_SECONDS = 0.1
+_ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
 
 
 class Collector:
@@ -71,9 +73,12 @@ class Collector:
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
-        # Hashes only: a few bytes for each dead letter, and a false alarm costs one look into the table.
-        self._dead = {hash(value) for value in checkpoint.dead_values()}
-        self._beside_dead = {hash(value) for value in checkpoint.values_beside_dead_keys()}
+        # A false alarm costs one look into the table.
+        self._dead, self._beside_dead = Sieve(), Sieve()
+        for value in checkpoint.dead_values():
+            self._dead.add(value)
+        for value in checkpoint.values_beside_dead_keys():
+            self._beside_dead.add(value)
         self._committing = asyncio.Lock()
 
     # --- what happens to rows ---
@@ -102,21 +107,26 @@ class Collector:
             self.tallies.replayed += settlement.replayed
             self.tallies.keyless += isinstance(record, Unsent) and record.category == NO_KEY
             if outcome in DEAD_LETTERS:
-                self._dead.update(map(hash, record.values[:1]))
-                self._beside_dead.update(map(hash, values_beside_key(settlement)))
+                for value in record.values[:1]:
+                    self._dead.add(value)
+                for value in values_beside_key(settlement):
+                    self._beside_dead.add(value)
             elif self._dead and isinstance(record, Record) and outcome is not Outcome.SKIPPED:
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 self._superseding += self._superseded_by(record)
             if isinstance(record, Record):
                 self.tallies.values_dropped += len(record.dropped)
                 self.tallies.values_spared += record.spared
+                # A slow disk lets many wait for their commit, which needs the rows of dead letters at most.
+                record.body = b""
+                record.raw = record.raw if outcome in _ROW_KEPT else b""
             self._uncommitted.append(settlement)
         self._check_failures()
 
     def _superseded_by(self, record: Record) -> list[Superseding]:
         key = record.values[0]
-        hit = [value for value in record.values if hash(value) in self._dead]
-        if hash(key) in self._beside_dead and key not in hit:
+        hit = [value for value in record.values if value in self._dead]
+        if key in self._beside_dead and key not in hit:
             hit.append(key)
         return [Superseding(record.position, record.row, value, is_key=value == key) for value in hit]
 
@@ -134,11 +144,14 @@ class Collector:
         self.tallies.replayed += updated if pack.lost else 0
         if self._dead:
             rows = zip(positions, pack.numbers, pack.values, strict=True)
-            dead = self._dead | self._beside_dead
-            self._superseding += [Superseding(*row, is_key=True) for row in rows if hash(row[2]) in dead]
+            self._superseding += [
+                Superseding(*row, is_key=True)
+                for row in rows
+                if row[2] in self._dead or row[2] in self._beside_dead
+            ]
         if updated:
             self._seen += delivered_sightings(delivered)
-        # A slow disk lets many wait for their commit, and nothing of this is needed for that.
+        # As in `book`.
         pack.body, pack.records = b"", list
         self._uncommitted.append(delivered)
         self._check_failures()

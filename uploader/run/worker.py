@@ -335,9 +335,9 @@ class Worker:
         return Settlement(record, Outcome.REJECTED, attempts=history.attempts + 1, refusal=refusal)
 
     def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
-        self._collector.book(settlements, sightings(settlements, nameless_ids))
         records = [s.record for s in settlements]
         self._feed.settle([record for record in records if isinstance(record, Record)])
+        self._collector.book(settlements, sightings(settlements, nameless_ids))
 
     # --- reading back ---
 

@@ -1,0 +1,22 @@
+"""A sieve never forgets, and seldom raises a false alarm."""
+
+from hypothesis import given, strategies as st
+
+from uploader.core.sieve import Sieve
+
+
+@given(st.lists(st.text()))
+def test_what_was_added_is_found(values):
+    sieve = Sieve()
+    for value in values:
+        sieve.add(value)
+    assert all(value in sieve for value in values)
+    assert bool(sieve) == bool(values)
+
+
+def test_few_others_are_found():
+    sieve = Sieve()
+    for number in range(100_000):
+        sieve.add(f"email={number}@example.com")
+    others = sum(f"email={number}@example.org" in sieve for number in range(100_000))
+    assert others < 1_000
