@@ -18,6 +18,7 @@ from uploader.core.columns import Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.pacing import Quota, parse_quota
+from uploader.core.repeats import OnDuplicate
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
 
@@ -68,6 +69,7 @@ class Settings:
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     include_superseded: bool = False
+    on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER
     format: Literal["csv", "ndjson"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
     max_failures: FailureLimit = FailureLimit(share=0.2)
@@ -77,9 +79,11 @@ class Settings:
     drain_timeout_seconds: float = 20.0
     outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
     first_contact_seconds: float = 15.0  #: the same where nothing ever has
+    offline: bool = False  #: nobody is asked anything, so no token is needed
 
     def __post_init__(self) -> None:
-        check_token(self.token)
+        if not self.offline:
+            check_token(self.token)
         check_base_url(self.base_url)
         self._check_names()
         self._check_numbers()
@@ -117,6 +121,11 @@ class Settings:
             raise SettingsError("stdin (-) can be a source only once")
         if "-" in self.sources and self.checkpoint is None:
             raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+        if "-" in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
+            raise SettingsError(
+                f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
+                "stdin (-) can be read only once; give a file"
+            )
 
     def _check_files(self) -> None:
         """No file may be read and written: --restart would remove a source."""

@@ -22,7 +22,7 @@ from uploader.edges.files import create_private
 from uploader.edges.sources import reread
 from uploader.errors import SettingsError, StorageError
 
-#: Columns that `upload` ignores (but for the last but one, which makes it skip a row).
+#: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
 _OWN = (
     "uploader_row",
     "uploader_source",
@@ -31,6 +31,7 @@ _OWN = (
     "uploader_message",
     "uploader_attempts",
     "uploader_correlation_id",
+    "uploader_existing_id",
     "uploader_superseded",
     "uploader_raw",
 )
@@ -193,6 +194,7 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
         "uploader_message": letter.message,
         "uploader_attempts": letter.attempts,
         "uploader_correlation_id": letter.correlation_id,
+        "uploader_existing_id": letter.existing_id,
         "uploader_superseded": "" if letter.superseded is None else letter.superseded,
         "uploader_raw": _raw_text(letter.raw) if isinstance(content, Unreadable) else "",
     }

@@ -11,7 +11,8 @@ from typing import Any
 
 from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
 from uploader.core.mapping import Mapper
-from uploader.edges import sightings
+from uploader.core.repeats import OnDuplicate
+from uploader.edges import repeats, sightings
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
@@ -35,6 +36,7 @@ class Job:
     sightings: Sightings
     account: Account
     columns: frozenset[str]  #: properties that every row carries
+    identity: Identity
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -96,6 +98,7 @@ def open_job(
         if settings.restart:
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
+        repeats.remove(repeats.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
         stack.callback(checkpoint.close)
     else:
@@ -112,7 +115,7 @@ def open_job(
     ]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
-    return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all)
+    return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all, identity)
 
 
 def _refuse_sources(settings: Settings) -> None:
@@ -162,6 +165,7 @@ def _identity(
             "map": dict(sorted(settings.mapped.items())),
             "ignore": sorted(settings.ignored),
             "include_superseded": settings.include_superseded,
+            "on_duplicate": settings.on_duplicate.value,
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -224,5 +228,11 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
+        f"{name} was {was!r}, is {now[name]!r}"
+        for name in now
+        if (was := before.get(name, _UNSAID.get(name))) != now[name]
     )
+
+
+#: What settings were that older versions did not have.
+_UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}

@@ -17,6 +17,9 @@ from uploader.errors import SettingsError
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 
+#: The kind of an account that is no sandbox and no test.
+PRODUCTION = "STANDARD"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

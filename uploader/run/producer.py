@@ -10,6 +10,7 @@ from uploader.core.model import Record, RowSlice, Slice
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.run.survey import Duplicates
 
 #: Slices read ahead.
 QUEUE_SLICES = 4
@@ -27,6 +28,7 @@ class Producer:
         offload: Offload,
         *,
         lost_below: int,
+        duplicates: Duplicates | None = None,
     ) -> None:
         self._sources = sources
         self._mappers = mappers
@@ -34,6 +36,7 @@ class Producer:
         self._progress = progress
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
+        self._duplicates = duplicates  # of keys; None: all rows are written, in order
         self.error: SourceError | None = None
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
@@ -63,7 +66,9 @@ class Producer:
         records, unsent = [], []
         mapper = self._mappers[source]
         resumed = first < self._progress.rows
-        is_fresh = not resumed and first >= self._lost_below
+        stop = first + len(rows.rows)
+        repeated = self._duplicates.among(first, stop) if self._duplicates else {}
+        is_fresh = not resumed and first >= self._lost_below and not repeated
         packed = self._packers[source].pack(first, rows.plain) if rows.plain and is_fresh else None
         packs, indices = packed or ([], range(len(rows.rows)))
         for index in indices:
@@ -71,6 +76,8 @@ class Producer:
             if resumed and self._progress.is_settled(position):
                 continue
             mapped = mapper.map(position, rows.rows[index])
+            if self._duplicates is not None and position in repeated:
+                mapped = self._duplicates.judge(mapped, repeated[position])
             if isinstance(mapped, Record):
                 mapped.lost = position < self._lost_below
                 records.append(mapped)

@@ -1,6 +1,7 @@
 """One invocation of `verify`: what the job's rows ask for, read back and compared. Nothing is written."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from uploader.core.mapping import Mapper
 from uploader.core.model import Outcome, Record, Tallies
 from uploader.core.outcome import Action, Cause, classify_read
 from uploader.core.readback import OTHER_ADDRESSES
+from uploader.core.repeats import OnDuplicate
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Cell, Doubt, Verdict, Wanted, judge
@@ -27,6 +29,7 @@ from uploader.run.opening import check_portal, check_sources, open_sources
 from uploader.run.preflight import Account
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
+from uploader.run.survey import Duplicates, find_duplicates, open_duplicates, rule_of
 from uploader.settings import Settings
 
 _READERS = 32
@@ -136,12 +139,25 @@ class Verification(Session):
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.forget)
-        steps = _wanted(
-            self._checkpoint, identity, sources, self._mappers(identity, sources, account), self.file
-        )
+        mappers = self._mappers(identity, sources, account)
+        duplicates = await writer.run(lambda: self._duplicates(identity, sources, mappers))
+        steps = _wanted(self._checkpoint, identity, sources, mappers, self.file, duplicates=duplicates)
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
             self.rows = rows
         await writer.run(lambda: self.file.finish(self._sample))
+
+    def _duplicates(
+        self, identity: Identity, sources: list[Source], mappers: list[Mapper]
+    ) -> Duplicates | None:
+        """What the job went by; looked for again where its file is gone."""
+        path = self._checkpoint.path
+        if rule_of(identity) is OnDuplicate.IN_ORDER:
+            return None
+        found = open_duplicates(path, identity, sources)
+        if found is None:
+            deque(find_duplicates(path, identity, sources, mappers), maxlen=0)
+            found = open_duplicates(path, identity, sources)
+        return found
 
     def _mappers(self, identity: Identity, sources: list[Source], account: Account) -> list[Mapper]:
         """By the columns as they were resolved when the job began: a label may have changed since."""
@@ -246,6 +262,7 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
         mapped=known["map"],
         ignored=frozenset(known["ignore"]),
         include_superseded=known["include_superseded"],
+        on_duplicate=rule_of(identity),
         **options,  # type: ignore[arg-type]  # fields of Settings by name
     )
 
@@ -263,6 +280,8 @@ def _wanted(
     sources: list[Source],
     mappers: list[Mapper],
     file: VerificationFile,
+    *,
+    duplicates: Duplicates | None,
 ) -> Iterator[int]:
     """Row by row into the file; the rows looked through so far, slice by slice."""
     doubt_of = _doubts(checkpoint)
@@ -271,8 +290,11 @@ def _wanted(
     for source, mapper in zip(sources, mappers, strict=True):
         for slice_ in source.slices(None):
             wanted: list[tuple[str, Wanted, Doubt]] = []
+            repeated = duplicates.among(position, position + len(slice_.rows)) if duplicates else {}
             for row in slice_.rows:
                 doubt = doubt_of(position)
+                if position in repeated:
+                    doubt = None  # it was not written
                 record = mapper.map(position, row) if doubt is not None else None
                 if isinstance(record, Record) and doubt is not None:
                     wanted.append((record.values[0], _of(record, doubt), doubt))
