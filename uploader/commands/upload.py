@@ -122,6 +122,14 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _upload(settings: Settings, *, asks: bool) -> tuple[Summary, str | None]:
+    run = Run(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, _interrupt, run, code)
+    display = asyncio.ensure_future(_display(run))
 
     async def approve(account: Account, rows: int | None) -> bool:
         nonlocal display
@@ -131,14 +139,7 @@ async def _upload(settings: Settings, *, asks: bool) -> tuple[Summary, str | Non
         display = asyncio.ensure_future(_display(run))
         return is_approved
 
-    run = Run(settings, approve=approve if asks else None)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, _interrupt, run, code)
-    display = asyncio.ensure_future(_display(run))
+    run.approve = approve if asks else None
     try:
         return await run.run(), run.finished_before
     finally:

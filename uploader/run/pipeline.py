@@ -67,17 +67,11 @@ class _Parts:
 class Run(Session):
     """`run` once."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        seams: Seams | None = None,
-        approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None,
-    ) -> None:
-        """`approve` is asked before a job writes into an account for the first time, with the rows there are,
-        about; if it says no, nothing is written.
-        """
+    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
         super().__init__(settings, seams)
-        self._approve = approve
+        #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
+        #: says no, nothing is written.
+        self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
@@ -130,9 +124,9 @@ class Run(Session):
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
         """DeclinedError if the user says no. A job that goes on into its account was approved before."""
         known = checkpoint.identity().portal if checkpoint else ""
-        if self._approve is None or (known and known == account.portal):
+        if self.approve is None or (known and known == account.portal):
             return
-        if await self._until_halted(self._approve(account, self.rows_estimated)) is False:
+        if await self._until_halted(self.approve(account, self.rows_estimated)) is False:
             raise DeclinedError(
                 f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
                 "use another token, or say --yes"
