@@ -5,6 +5,7 @@ What the aiohttp layer of the mock server does with a connection is done here in
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
@@ -43,9 +44,11 @@ class HubTransport:
             self._idle += 1
 
     async def _answer(self, call: Call, loop: asyncio.AbstractEventLoop) -> Reply:
+        path, _, query = call.path.partition("?")
         request = Request(
             method=call.method,
-            path=call.path,
+            path=path,
+            query=dict(parse_qsl(query)),
             headers={"authorization": f"Bearer {self._token}", "content-type": "application/json"},
             body=call.body or b"",
         )

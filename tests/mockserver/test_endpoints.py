@@ -253,3 +253,54 @@ def test_token_endpoints_use_no_quota():
     talk = Talk({"auth": {"tokens": ["t"]}})
     talk.get("/oauth/v1/access-tokens/t", token=None)
     assert talk.hub.stats()["most_in_window"] == 0
+
+
+@pytest.mark.parametrize("path", ["/crm/v3/owners", "/crm/owners/2026-03", "/crm/owners/2026-09/"])
+def test_owners_are_listed_page_by_page_and_archived_ones_apart(path):
+    talk, found, query = Talk(), [], {"limit": "3"}
+    while True:
+        body = talk.get(path, query=query).json()
+        assert len(body["results"]) <= 3
+        found += body["results"]
+        if "paging" not in body:
+            break
+        query["after"] = body["paging"]["next"]["after"]
+    assert len({owner["id"] for owner in found}) == len(found) == 7
+    assert len([o for o in found if (o["firstName"], o["lastName"]) == ("Chris", "Miller")]) == 2
+    gone = talk.get(path, query={"archived": "true"}).json()["results"]
+    assert {owner["archived"] for owner in gone} == {True}
+    assert all("userId" not in owner for owner in gone)
+    assert (
+        talk.get(path, query={"email": "BOB.stone@example.com"}).json()["results"][0]["lastName"] == "Stone"
+    )
+    assert [talk.get(path, query={"limit": limit}).status for limit in ("0", "501", "x")] == [400] * 3
+    assert talk.get(path, query={"after": "x"}).status == 400
+
+
+def test_owners_of_a_scenario_stand_in_the_place_of_the_default_ones_and_need_a_scope():
+    (owner,) = Talk({"owners": [{"id": "7", "email": "a@x.com"}]}).get("/crm/v3/owners").json()["results"]
+    assert (owner["id"], owner["email"]) == ("7", "a@x.com")
+    assert Talk({"auth": {"scopes": ["oauth"]}}).get("/crm/v3/owners").status == 403
+
+
+def test_a_user_id_is_no_owner_id():
+    talk = Talk()
+    owner = talk.get("/crm/v3/owners").json()["results"][0]
+    assert (
+        talk.upsert(one("a@x.com", hubspot_owner_id=owner["id"], account_manager=owner["id"])).status == 200
+    )
+    assert talk.upsert(one("a@x.com", hubspot_owner_id=str(owner["userId"]))).status == 400
+    named = {p["name"]: p for p in talk.get(PROPERTIES).json()["results"]}
+    for name in ("hubspot_owner_id", "account_manager"):
+        assert (named[name]["externalOptions"], named[name]["referencedObjectType"]) == (True, "OWNER")
+    assert "referencedObjectType" not in named["tier"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/crm/v3/limits/records", "/crm/limits/2026-03/records", "/crm/limits/2026-09/records"]
+)
+def test_limits_tell_how_many_records_there_may_be(path):
+    talk = Talk({"account": {"record_limit": 1000}})
+    talk.upsert(one("a@x.com"))
+    found = {entry["objectTypeId"]: entry for entry in talk.get(path).json()["hubspotDefinedObjectTypes"]}
+    assert (found["0-1"]["limit"], found["0-1"]["usage"], found["0-1"]["percentage"]) == (1000, 1, 0.1)

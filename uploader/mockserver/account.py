@@ -24,6 +24,7 @@ from uploader.mockserver.inputs import (
     read_object,
     read_upsert,
 )
+from uploader.mockserver.owners import Owners
 from uploader.mockserver.properties import Catalogue, normalise
 from uploader.mockserver.routes import Route
 from uploader.mockserver.rules import AccountInfo, Rules
@@ -59,7 +60,8 @@ class Visit:
 class Account:
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
         self.info: AccountInfo = scenario.account
-        self._catalogue = Catalogue(contact_properties(scenario.properties))
+        self._owners = Owners(scenario.owners)
+        self._catalogue = Catalogue(contact_properties(scenario.properties, self._owners.user_ids))
         self.contacts = Contacts(self._catalogue.unique, self._catalogue.multiple)
         self._statistics = statistics
         self._random = random
@@ -68,7 +70,8 @@ class Account:
 
     def adopt(self, scenario: Scenario) -> None:
         self.info = scenario.account
-        self._catalogue = Catalogue(contact_properties(scenario.properties))
+        self._owners = Owners(scenario.owners)
+        self._catalogue = Catalogue(contact_properties(scenario.properties, self._owners.user_ids))
         self.contacts.adopt(self._catalogue.unique, self._catalogue.multiple)
 
     def seed(self, contacts: Iterable[Mapping[str, Any]], at: str) -> None:
@@ -94,7 +97,7 @@ class Account:
             raise ValueError(f"no contact has the address {address!r}")
         return contact
 
-    def answer(self, visit: Visit) -> Answer:
+    def answer(self, visit: Visit) -> Answer:  # noqa: PLR0911  # a table of endpoints
         route = visit.route
         if route.argument and route.argument not in CONTACT_TYPES:
             return answers.unknown_object_type(route.argument)
@@ -107,6 +110,10 @@ class Account:
                 return self._archive(visit)
             case "properties":
                 return self._properties(visit)
+            case "owners":
+                return self._owners.page(visit.request.query)
+            case "limits":
+                return self._limits()
         raise AssertionError(route.endpoint)
 
     # upsert
@@ -252,3 +259,10 @@ class Account:
         return Answer(
             200, {"results": self._catalogue.definitions(query.get("dataSensitivity", "non_sensitive"))}
         )
+
+    def _limits(self) -> Answer:
+        limit, usage = self.info.record_limit, len(self.contacts)
+        share = {"limit": limit, "usage": usage, "percentage": round(100 * usage / limit, 3)}
+        contacts = {"objectTypeId": "0-1", "singularLabel": "Contact", "pluralLabel": "Contacts", **share}
+        custom = {"byObjectType": [], "overallLimit": limit, "overallPercentage": 0, "overallUsage": 0}
+        return Answer(200, {"hubspotDefinedObjectTypes": [contacts], "customObjectTypes": custom})

@@ -1,6 +1,7 @@
 """The contact properties of a fresh account, and a few custom ones to try everything on. Tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from uploader.mockserver.properties import LIFECYCLE_STAGES, Option, Property
 from uploader.mockserver.rules import ExtraProperty
@@ -76,10 +77,13 @@ FIELD_TYPES = {
 }
 
 
-def contact_properties(extra: Sequence[ExtraProperty] = ()) -> list[Property]:
+def contact_properties(
+    extra: Sequence[ExtraProperty] = (), user_ids: frozenset[str] = frozenset()
+) -> list[Property]:
+    """`user_ids`: of the account's owners."""
     named = {p.name: p for p in (*_default(), *_custom())}
     named.update((p.name, _from_scenario(p)) for p in extra)
-    return list(named.values())
+    return [replace(p, user_ids=user_ids) if p.owner else p for p in named.values()]
 
 
 def _default() -> Iterator[Property]:
@@ -105,6 +109,7 @@ def _default() -> Iterator[Property]:
         type="enumeration",
         field_type="select",
         external_options=True,
+        owner=True,
     )
     yield Property(name="closedate", label="Close Date", type="datetime", field_type="date")
     yield Property(
@@ -140,6 +145,10 @@ def _custom() -> Iterator[Property]:
                 multiple=True,
                 options=("hiking", "sailing", "chess", "music"),
             ),
+            ExtraProperty(name="account_manager", label="Account manager", type="enumeration", owner=True),
+            ExtraProperty(name="whatsapp", label="WhatsApp", type="phone_number"),
+            ExtraProperty(name="lifetime_value", label="Lifetime value", type="number", read_only=True),
+            ExtraProperty(name="customer_number", label="Customer number", unique=True),
         ),
     )
 
@@ -152,6 +161,8 @@ def _from_scenario(extra: ExtraProperty) -> Property:
         type=extra.type,
         field_type="checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text"),
         options=TRUE_OR_FALSE if extra.type == "bool" else options,
+        external_options=extra.owner,
+        owner=extra.owner,
         unique=extra.unique,
         read_only=extra.read_only,
         hubspot_defined=False,

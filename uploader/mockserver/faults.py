@@ -16,6 +16,10 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     type = "enumeration"
     options = ["free", "paid"]
 
+    [[owners]]                    # see `rules.Owner`
+    id = "7"
+    email = "ann@x.com"
+
     [[faults]]
     kind = "status"
     status = 503
@@ -23,7 +27,8 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault strikes; every condition given must hold:
 
-    endpoint = "upsert"           # the default; read, archive, properties, account, usage, token, any
+    endpoint = "upsert"           # the default; read, archive, properties, account, usage, owners, limits,
+                                  # token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # the 10th, 20th, ... of the requests the other conditions admit
     first = 3                     # the first three of them
@@ -64,10 +69,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from zlib import crc32
 
-from uploader.mockserver.rules import AccountInfo, Auth, ExtraProperty, Rules
+from uploader.mockserver.rules import AccountInfo, Auth, ExtraProperty, Owner, Rules
 from uploader.mockserver.tables import ScenarioError, read_table
 
-Endpoint: TypeAlias = Literal["upsert", "read", "archive", "properties", "account", "usage", "token", "any"]
+Endpoint: TypeAlias = Literal[
+    "upsert", "read", "archive", "properties", "account", "usage", "owners", "limits", "token", "any"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +246,7 @@ class Scenario:
     account: AccountInfo = field(default_factory=AccountInfo)
     auth: Auth = field(default_factory=Auth)
     properties: tuple[ExtraProperty, ...] = ()
+    owners: tuple[Owner, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @classmethod
@@ -263,6 +271,10 @@ class Scenario:
             properties=tuple(
                 read_table(ExtraProperty, table, f"[[properties]] {number}")
                 for number, table in enumerate(_tables(document, "properties"), start=1)
+            ),
+            owners=tuple(
+                read_table(Owner, table, f"[[owners]] {number}")
+                for number, table in enumerate(_tables(document, "owners"), start=1)
             ),
             faults=tuple(
                 _read_fault(table, f"[[faults]] {number}", rules)

@@ -61,6 +61,8 @@ class Property:
     read_only: bool = False
     calculated: bool = False
     external_options: bool = False
+    owner: bool = False  #: holds the id of an owner
+    user_ids: frozenset[str] = frozenset()  #: of the owners: what is mistaken for their ids, and refused
     hubspot_defined: bool = True
     sensitivity: str = "non_sensitive"
 
@@ -141,8 +143,11 @@ def _bool(property_: Property, value: str) -> str | Problem:
 
 
 def _enumeration(property_: Property, value: str) -> str | Problem:
-    if property_.external_options:  # owners: an id, not an address
-        return value if value.isdigit() else invalid_option(property_, value)
+    if property_.external_options:
+        # An owner's id, not a user's [owners guide] and not an address. What becomes of an id that nobody
+        # has is unknown: it is taken.
+        is_id = value.isdigit() and value not in property_.user_ids
+        return value if is_id else invalid_option(property_, value)
     chosen = value.removeprefix(";").split(";") if property_.is_multiple else [value]
     allowed = {option.value for option in property_.options}
     wrong = next((choice for choice in chosen if choice not in allowed), None)
@@ -240,6 +245,7 @@ def _definition(property_: Property, order: int) -> dict[str, Any]:
         "displayOrder": order,
         "calculated": property_.calculated,
         "externalOptions": property_.external_options,
+        **({"referencedObjectType": "OWNER"} if property_.owner else {}),
         "hasUniqueValue": property_.unique,
         "hidden": False,
         "hubspotDefined": property_.hubspot_defined,

@@ -10,6 +10,8 @@ EndpointName: TypeAlias = Literal[
     "properties",
     "account",
     "usage",
+    "owners",
+    "limits",
     "token_info",
     "refresh",
     "introspect",
@@ -36,6 +38,8 @@ class Route(NamedTuple):
         """What a token must be granted (0, 7.1)."""
         if self.endpoint in ("upsert", "archive"):
             return "crm.objects.contacts.write"
+        if self.endpoint == "owners":
+            return "crm.objects.owners.read"
         return "crm.objects.contacts.read" if self.endpoint in ("read", "properties") else None
 
 
@@ -56,6 +60,9 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
         re.compile(rf"/account-info/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/api-usage/daily/private-apps"),
         "usage",
     ),
+    # The dated owners path is by analogy with the limits'.
+    ("GET", re.compile(rf"/crm/(?:(?P<plain>v3)/owners|owners/(?P<dated>{_DATED}))/?"), "owners"),
+    ("GET", re.compile(rf"/crm/(?:(?P<plain>v3)/limits|limits/(?P<dated>{_DATED}))/records"), "limits"),
     ("POST", re.compile(r"/oauth/(?P<plain>v2)/private-apps/get/access-token-info"), "token_info"),
     ("POST", re.compile(rf"/oauth/(?:(?P<plain>v1|v3)|(?P<dated>{_DATED}))/token"), "refresh"),
     ("POST", re.compile(rf"/oauth/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/token/introspect"), "introspect"),

@@ -2,7 +2,7 @@
 
 Where HubSpot's behaviour is documented or was recorded, the default follows it; where nobody knows
 (the code says so), the default is the likelier reading and a rule here switches to the other.
-Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`.
+Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`, `[[owners]]`.
 A rule can also be bent for some requests only, by a fault of kind "rules" (see `faults`).
 """
 
@@ -49,6 +49,7 @@ class AccountInfo:
     currency: str = "USD"
     day_seconds: float | None = None  #: a short "day" for tests; None: local midnight
     daily_used: int = 0  #: requests other apps have made today: the day is shared
+    record_limit: int = 15_000_000  #: of each type of object, as `limits/records` tells it; not enforced
 
     def __post_init__(self) -> None:
         try:
@@ -70,6 +71,14 @@ class Auth:
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
         "crm.schemas.contacts.read",
+        "crm.objects.companies.read",
+        "crm.objects.companies.write",
+        "crm.objects.deals.read",
+        "crm.objects.deals.write",
+        "crm.objects.custom.read",
+        "crm.objects.custom.write",
+        "tickets",
+        "crm.objects.owners.read",
     )
     client_id: str | None = None
     client_secret: str | None = None
@@ -85,7 +94,24 @@ class ExtraProperty:
     label: str = ""
     type: Literal["string", "number", "bool", "enumeration", "date", "datetime", "phone_number"] = "string"
     multiple: bool = False  #: a multi-checkbox: `a;b`
+    owner: bool = False  #: an enumeration of owner ids, whose options are the owners API's
     options: tuple[str, ...] = ()  #: values; the label is the value with a capital
     unique: bool = False  #: hasUniqueValue, so it can be an idProperty
     read_only: bool = False
     sensitive: bool = False  #: hidden from the properties list unless asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Somebody who can own records. Owners of the scenario stand in the place of the default ones."""
+
+    id: str
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    type: Literal["PERSON", "QUEUE"] = "PERSON"
+    archived: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.id.isdecimal():
+            raise ScenarioError(f"an owner's id is a number, got {self.id!r}")
