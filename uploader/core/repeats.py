@@ -34,6 +34,7 @@ class Repeat(NamedTuple):
     """A row whose key another row has."""
 
     position: int
+    number: int  #: `Row.number` of it
     other_position: int  #: of a later row, the first of its key; of the first one, the second
     other_number: int  #: `Row.number` of that
 
@@ -81,8 +82,8 @@ def find_repeats(entries: Callable[[], Iterable[bytes]]) -> Iterator[Repeat]:
                 continue
             if digest not in told:
                 told.add(digest)
-                yield Repeat(before[0], position, number)
-            yield Repeat(position, *before)
+                yield Repeat(*before, position, number)
+            yield Repeat(position, number, *before)
 
 
 def _have_repeats(blocks: Iterable[bytes]) -> bool:

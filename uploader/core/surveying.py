@@ -103,10 +103,14 @@ class Findings:
         if len(group.examples) < self.most_examples:
             group.examples.append(Example(mapped.source, mapped.row, fault.reason))
 
-    def count(self, rows: RowSlice) -> None:
+    def count(self, source: int, rows: RowSlice) -> None:
         """Rows that nobody can map: they are counted, and those that can't be read are noted."""
         self.rows += len(rows.rows)
         self.row_bytes += rows.end.offset - rows.start.offset
+        for row in () if rows.plain else rows.rows:
+            if isinstance(row.content, Unreadable):
+                reason = row.content.reason
+                self.note(Unsent(0, source, row.number, "", (), Outcome.INVALID, UNREADABLE, reason, row.raw))
 
     def note_repeats(self, found: Sequence[Repeat]) -> None:
         firsts = sum(repeat.is_first for repeat in found)

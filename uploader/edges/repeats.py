@@ -21,7 +21,7 @@ from uploader.errors import StorageError
 BUCKETS = 256
 #: Of a bucket, looked at at once; digests in memory weigh some five times as much.
 _PART_BYTES = 16 * 1024 * 1024
-_REPEAT = Struct(">QQQ")
+_REPEAT = Struct(">QQQQ")
 #: Positions of one bucket, while repeats are sorted.
 _STRETCH = 65_536
 _HEAD_BYTES = 4_096

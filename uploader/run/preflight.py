@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from uploader.core.assessing import Room, TokenInfo, decode_room
 from uploader.core.day import Day
 from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
@@ -32,6 +33,14 @@ class Account:
     schema: Schema | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """What only `check` asks for."""
+
+    token: TokenInfo
+    room: Room | None  #: None where it may not be asked
+
+
 class Preflight:
     """Asks patiently: a busy or starting server gets as long as the settings say."""
 
@@ -53,7 +62,7 @@ class Preflight:
         self._left_at = 0.0
 
     async def look(self, id_property: str, token: str) -> Account:
-        """A handful of requests. StopRun if none could pass later either."""
+        """A handful of requests. StopRun if none could pass later either; `id_property` "" is not judged."""
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
         details = answer.body or {}
@@ -67,7 +76,7 @@ class Preflight:
             day.cancel()
             await asyncio.gather(day, return_exceptions=True)
         schema = Schema.decode(properties.body) if properties.ok and properties.body else None
-        if schema is not None:
+        if schema is not None and id_property:
             _check_id_property(id_property, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
@@ -78,12 +87,25 @@ class Preflight:
             schema=schema,
         )
 
+    async def look_closer(self, token: str, object_type: str) -> Closer:
+        """Two more requests, whose refusal stops nobody; side by side, as above."""
+        info = asyncio.ensure_future(self._ask_info(token))
+        try:
+            reply = await self._ask(Call("GET", self._paths.limits), is_optional=True, tries=3)
+            return Closer(await info, decode_room(reply.body if reply.ok else None, object_type))
+        finally:
+            info.cancel()
+            await asyncio.gather(info, return_exceptions=True)
+
     async def _ask_token(self, token: str) -> object:
         """The account's id, of a token that may not ask for the account; None where this is refused, too."""
+        return (await self._ask_info(token)).portal or None
+
+    async def _ask_info(self, token: str) -> TokenInfo:
         reply = await self._ask(
-            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True
+            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=3
         )
-        return (reply.body or {}).get("hubId") if reply.ok else None
+        return TokenInfo.decode(reply.body if reply.ok else None)
 
     async def look_at_the_day(self) -> None:
         """How much of the day is left and when it ends, where there is a daily quota and it may be asked."""

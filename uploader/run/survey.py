@@ -60,7 +60,7 @@ class Survey:
     def _read(self, sorter: KeySorter, most_rows: int | None) -> Iterator[Step]:
         before = position = 0
         yield Step()
-        for source, mapper in zip(self.sources, self.mappers, strict=True):
+        for index, (source, mapper) in enumerate(zip(self.sources, self.mappers, strict=True)):
             self.starts.append(position)
             surveyor = Surveyor(mapper, self.findings) if mapper else None
             try:
@@ -68,7 +68,7 @@ class Survey:
                     if surveyor is not None:
                         sorter.add(surveyor.look(position, rows))
                     else:
-                        self.findings.count(rows)
+                        self.findings.count(index, rows)
                     position += len(rows.rows)
                     yield Step(position, before + min(source.bytes_read(), rows.end.offset))
             except SourceError as error:
