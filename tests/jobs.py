@@ -54,7 +54,8 @@ class Job:
     clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
 
     def settings(self, **options: object) -> Settings:
-        return Settings(sources=(str(self.source),), token="test-token", **{**self.options, **options})
+        told = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
+        return Settings(**told)
 
     async def run(
         self,

@@ -89,7 +89,7 @@ def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
 
 
 def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[str]]:
-    """What is wrong without the first, and what is missed without the others; "" and none where all is well."""
+    """What is wrong without the first ("": it is there), and what is missed without the others."""
     write, others = needed_scopes(object_type)
     problem = "" if write in scopes else f"the token lacks the scope {write}: it may write nothing; add it"
     return problem, [

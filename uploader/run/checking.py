@@ -1,7 +1,6 @@
-"""One invocation of `check`: what can be known of account and sources before the first write. Writes nothing."""
+"""One invocation of `check`: what can be known before the first write. Writes nothing."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from uploader.core.assessing import (
@@ -109,8 +108,7 @@ class Check(Session):
         """UploaderError where there is nothing to look at."""
         reader = self.seams.offload("reader")
         try:
-            with ExitStack() as stack:
-                await self._run(reader, stack)
+            await self._run(reader)
         finally:
             reader.close()
         report = self.report
@@ -120,7 +118,7 @@ class Check(Session):
             report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
         return report
 
-    async def _run(self, reader: Offload, stack: ExitStack) -> None:
+    async def _run(self, reader: Offload) -> None:
         report, settings = self.report, self.settings
         sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
         if sources is None:
@@ -153,7 +151,7 @@ class Check(Session):
     # --- the account ---
 
     async def _ask(self) -> None:
-        """A handful of requests. What can't be asked is said; what ends a job before it starts is a problem."""
+        """A handful of requests. What can't be asked is said; what would end a job early is a problem."""
         report, settings = self.report, self.settings
         report.token_kind = token_kind(settings.token)
         try:
@@ -175,7 +173,7 @@ class Check(Session):
         self.account = self.report.account = await self._preflight().look("", self.settings.token)
 
     def _take_up_halt(self) -> None:
-        """What is wrong with the token or the address is a finding, and the file can be looked at all the same."""
+        """What is wrong with token or address is a finding, and the file can be looked at all the same."""
         assert self._halt is not None
         cause, _ = self._halt
         if cause is Cause.SIGNAL or cause in _LATER:
@@ -194,7 +192,7 @@ class Check(Session):
         report.day_limit, report.day_left = day.limit, day.left
         if not account.portal:
             report.not_checked.append(
-                "which account it is: the token may not ask (scope oauth); a wrong account would not be noticed"
+                "which account it is: the token may not ask (scope oauth), so a wrong one goes unnoticed"
             )
         if not account.kind:
             report.not_checked.append(
@@ -256,8 +254,8 @@ class Check(Session):
             if likely:
                 rules = replace(rules, mapped={**rules.mapped, likely: rules.id_property})
                 report.not_checked.append(
-                    f"whether column {likely!r} is the property {rules.id_property!r}: it was taken for it here, "
-                    "and `upload` asks the account"
+                    f"whether column {likely!r} is the property {rules.id_property!r}: it was taken for it "
+                    "here, and `upload` asks the account"
                 )
         resolved = resolve_leniently(header, rules, schema)
         name = report.sources[index].name
