@@ -13,6 +13,17 @@ import pytest
 from processes import environment, run, start, wait_until
 
 BAD_KEYS = 12
+
+
+@pytest.fixture
+def mock_url(hubspot_mock, request):
+    return hubspot_mock(scenario=getattr(request, "param", {})).url
+
+
+def account(**scenario):
+    return pytest.mark.parametrize("mock_url", [scenario], indirect=True)
+
+
 HEADER = "email,firstname,tier,hubspot_owner_id,num_notes"
 
 
@@ -89,7 +100,9 @@ def test_standard_input_can_be_checked(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     with (tmp_path / "contacts.csv").open() as file:
         process = start(
-            *("check", "-", "--json", "--ignore", "num_notes", "--base-url", mock_url), cwd=tmp_path, stdin=file
+            *("check", "-", "--json", "--ignore", "num_notes", "--base-url", mock_url),
+            cwd=tmp_path,
+            stdin=file,
         )
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
@@ -110,7 +123,7 @@ def test_columns_that_can_not_be_mapped_stop_it_and_the_rows_are_counted_all_the
     assert problem in report["problems"][0]
 
 
-@pytest.mark.mock_scenario({"auth": {"tokens": ["another"]}})
+@account(auth={"tokens": ["another"]})
 def test_a_bad_token_is_a_problem_and_the_file_is_looked_at_all_the_same(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     code, report = as_json(tmp_path, "contacts.csv", HUBSPOT_BASE_URL=mock_url)
@@ -118,7 +131,7 @@ def test_a_bad_token_is_a_problem_and_the_file_is_looked_at_all_the_same(tmp_pat
     assert "token" in report["problems"][0].lower()
 
 
-@pytest.mark.mock_scenario({"auth": {"scopes": ["oauth", "crm.objects.contacts.read"]}})
+@account(auth={"scopes": ["oauth", "crm.objects.contacts.read"]})
 def test_a_token_that_may_not_write_is_a_problem(tmp_path, mock_url):
     (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
     code, report = as_json(tmp_path, "good.csv", HUBSPOT_BASE_URL=mock_url)
@@ -141,7 +154,7 @@ def test_it_can_be_interrupted_and_leaves_nothing(tmp_path, mock_url):
 
 # --- what upload asks ---
 
-PRODUCTION = pytest.mark.mock_scenario({"account": {"account_type": "STANDARD"}})
+PRODUCTION = account(account={"account_type": "STANDARD"})
 
 
 def at_a_terminal(folder, answer, *arguments):
@@ -192,22 +205,19 @@ def test_yes_or_no_terminal_means_no_question(tmp_path, mock_url):
     assert ended.code == 0, ended
 
 
-@pytest.mark.mock_scenario(
-    {"account": {"account_type": "STANDARD"}, "faults": [{"kind": "delay", "seconds": 60}]}
-)
-def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, mock_url):
-    (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(5_000)))
-    process = start("upload", "a.csv", "--base-url", mock_url, cwd=tmp_path)
-    wait_until((tmp_path / "a.csv.results.csv").exists, process)
+def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="20/10", scenario={"account": {"account_type": "STANDARD"}})
+    (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(3_000)))
+    process = start("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    results = tmp_path / "a.csv.results.csv"
+    wait_until(lambda: results.exists() and results.stat().st_size > 0, process)
     process.kill()
     process.communicate()
-    code, seen = at_a_terminal(
-        tmp_path, "n\n", "upload", "a.csv", "--outage-timeout", "0", "--base-url", mock_url
-    ) if False else (0, "")
-    assert (code, "[y/N]" in seen) == (0, False)
+    mock.change_quota("none")
+    code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock.url)
+    assert (code, "[y/N]" in seen) == (0, False), seen
 
 
-@pytest.mark.mock_scenario({})
 def test_a_test_account_is_not_asked_about(tmp_path, mock_url):
     (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
     code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock_url)

@@ -131,6 +131,6 @@ def test_what_was_skipped_is_not_missed_by_verify(job):
     for is_lost in (False, True):
         if is_lost:
             place(job.settings().checkpoint_path).unlink()
-        report = verify(job, restart=True)
+        report, _ = verify(job, restart=True)
         assert report.exit_code == 0, report
         assert sum(report.counts.values()) == 398

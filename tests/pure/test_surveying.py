@@ -78,7 +78,12 @@ def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key, is_
     check_against_the_mapper(mapper, list(slices_of(tables, is_plain=is_plain)))
 
 
-VALUES = st.one_of(st.sampled_from(["", "gold", "a@x.com", "1", "x" * 300]), st.none(), st.booleans(), st.lists(st.just(1), max_size=1))
+VALUES = st.one_of(
+    st.sampled_from(["", "gold", "a@x.com", "1", "x" * 300]),
+    st.none(),
+    st.booleans(),
+    st.lists(st.just(1), max_size=1),
+)
 FIELDS = st.dictionaries(
     st.sampled_from(["email", "note", "Note", "tier", "score", "nobody", "uploader_row", "properties"]),
     VALUES,

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import click
 import orjson
 
+from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.options import PATH, parse_map, read_token, talking, talking_settings
 from uploader.commands.progress import say, survey_line
-from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
 from uploader.run.checking import Check, Report
