@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.core.columns import Rules
+from uploader.core.columns import MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
+from uploader.core.moments import DateOrder
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
+from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
 
@@ -68,6 +70,13 @@ class Settings:
     max_in_flight: int = 256
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()  #: where there are any, all other columns are left out
+    cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
+    date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all that are not named
+    decimals: Mapping[str, str] = field(default_factory=dict)  #: in the same way: "." or ","
+    timezones: Mapping[str, str] = field(default_factory=dict)  #: in the same way: of times without a zone
+    owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
     on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER
     format: Literal["csv", "ndjson"] | None = None  #: None: found
@@ -86,6 +95,7 @@ class Settings:
             check_token(self.token)
         check_base_url(self.base_url)
         self._check_names()
+        self._check_values()
         self._check_numbers()
         self._check_sources()
         self._check_files()
@@ -100,6 +110,24 @@ class Settings:
                 raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise SettingsError("--delimiter takes one character, such as ';'")
+
+    def _check_values(self) -> None:
+        for order in self.date_orders.values():
+            if order not in set(DateOrder):
+                raise SettingsError(f"--date-order {order!r} is none of {', '.join(DateOrder)}")
+        for mark in self.decimals.values():
+            if mark not in {".", ","}:
+                raise SettingsError(f"--decimal {mark!r} is neither . nor ,")
+        if self.on_bad_value not in {"reject", "drop"}:
+            raise SettingsError(f"--on-bad-value {self.on_bad_value!r} is neither reject nor drop")
+        for zone in self.timezones.values():
+            try:
+                find_zone(zone)
+            except MappingError as error:
+                raise SettingsError(str(error)) from error
+        for said, option in ((self.cleared, "--clear"), (self.only, "--only"), (self.mapped.keys(), "--map")):
+            if both := sorted(set(said) & self.ignored):
+                raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
 
     def _check_numbers(self) -> None:
         if not 0 < self.share <= 1:
@@ -156,6 +184,13 @@ class Settings:
             id_property=self.id_property,
             mapped=self.mapped,
             ignored=self.ignored,
+            only=self.only,
+            cleared=self.cleared,
+            date_orders={column: DateOrder(order) for column, order in self.date_orders.items()},
+            decimals=self.decimals,
+            timezones=self.timezones,
+            owner_map=self.owner_map,
+            drop_bad_values=self.on_bad_value == "drop",
             include_superseded=self.include_superseded,
         )
 

@@ -11,7 +11,8 @@ import click
 import orjson
 
 from uploader.commands.check_texts import as_dict, lines
-from uploader.commands.options import PATH, parse_map, read_token, talking, talking_settings
+from uploader.commands.column_options import column_settings, columned
+from uploader.commands.options import PATH, read_token, talking, talking_settings
 from uploader.commands.progress import say, survey_line
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
@@ -26,8 +27,7 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 @click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
 @click.option("--object-type", default="contacts", show_default=True)
 @talking
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means.")
-@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@columned
 @click.option("--include-superseded", is_flag=True, help="As for upload.")
 @click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
 @click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
@@ -40,8 +40,6 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 def command(
     sources: tuple[str, ...],
     *,
-    mapped: tuple[str, ...],
-    ignored: tuple[str, ...],
     format_: Literal["csv", "ndjson"] | None,
     sample: int | None,
     examples: int,
@@ -60,12 +58,10 @@ def command(
     is_offline = not read_token(same["token_file"])
     settings = Settings(
         sources=sources,
-        mapped=parse_map(mapped),
-        ignored=frozenset(ignored),
         format=format_,
         write_results=False,
         offline=is_offline,
-        **_with_place(sources, talking_settings(same)),
+        **column_settings(_with_place(sources, talking_settings(same))),
     )
     report = asyncio.run(_check(settings, sample, examples))
     _tell(report, settings, as_json=as_json)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 import orjson
@@ -118,7 +118,24 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
-    return shlex.join(words)
+    return shlex.join([*words, *_value_words(settings)])
+
+
+def _value_words(settings: Mapping[str, Any]) -> list[str]:
+    """What the job was told of how values are spelled. The file of owners is not known any more."""
+    words: list[str] = []
+    for option, name in (("--only", "only"), ("--clear", "clear")):
+        for column in settings.get(name, ()):
+            words += [option, column]
+    tables = (("--date-order", "date_orders"), ("--decimal", "decimals"), ("--timezone", "timezones"))
+    for option, name in tables:
+        for column, said in settings.get(name, {}).items():
+            words += [option, f"{column}={said}" if column else said]
+    if settings.get("owner_map"):
+        words += ["--owner-map", "OWNERS"]
+    if settings.get("on_bad_value"):
+        words += ["--on-bad-value", settings["on_bad_value"]]
+    return words
 
 
 @contextmanager

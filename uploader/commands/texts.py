@@ -44,6 +44,8 @@ def summary_text(summary: Summary) -> str:
         f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "
         f"{duration(summary.elapsed_seconds)}"
     )
+    if tallies.values_dropped:
+        lines.append(f"values left out: {tallies.values_dropped:,}, since HubSpot would refuse them")
     if tallies.pauses:
         pauses = ", ".join(f"{count:,} x {cause}" for cause, count in sorted(tallies.pauses.items()))
         lines.append(f"pauses: {pauses}")

@@ -14,8 +14,9 @@ from typing import Literal
 import click
 import orjson
 
+from uploader.commands.column_options import column_settings, columned
 from uploader.commands.failures import top_reasons, unused
-from uploader.commands.options import PATH, parse_map, talking, talking_settings
+from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.model import Outcome
@@ -37,8 +38,7 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 @click.option("--results", type=PATH, help="What became of each row. Default: first source + .results.csv")
 @click.option("--no-results", is_flag=True, help="Write no results file.")
 @talking
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means.")
-@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@columned
 @click.option(
     "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
 )
@@ -61,8 +61,6 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 def command(
     sources: tuple[str, ...],
     *,
-    mapped: tuple[str, ...],
-    ignored: tuple[str, ...],
     no_results: bool,
     format_: Literal["csv", "ndjson"] | None,
     max_failures: str,
@@ -84,13 +82,11 @@ def command(
     """
     settings = Settings(
         sources=sources,
-        mapped=parse_map(mapped),
-        ignored=frozenset(ignored),
         write_results=not no_results,
         format=format_,
         max_failures=parse_failure_limit(max_failures),
         drain_timeout_seconds=drain_timeout,
-        **talking_settings(same),  # and options whose names and types are the settings' own
+        **column_settings(talking_settings(same)),  # and options whose names and types are the settings' own
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")

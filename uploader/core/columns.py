@@ -7,10 +7,11 @@ Rules A column acts by its property's exact name, its exact label, or the user's
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.core.model import EMAIL
+from uploader.core.moments import DateOrder
 from uploader.core.schema import Schema
 
 #: Columns that `failures` adds; never properties.
@@ -24,12 +25,24 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the user says of columns and rows."""
+    """What the user says of columns and rows. In tables by column, "" stands for all that are not named."""
 
     id_property: str = EMAIL
     mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, by the user's word
     ignored: frozenset[str] = frozenset()  #: columns left out by the user's word
+    only: frozenset[str] = frozenset()  #: where there are any, all other columns are left out
+    cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
+    date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, said or found
+    decimals: Mapping[str, str] = field(default_factory=dict)  #: by column: "." or ","
+    timezones: Mapping[str, str] = field(default_factory=dict)  #: by column: of date-times without a zone
+    owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    drop_bad_values: bool = False  #: what can't be converted is left out, not its row
     include_superseded: bool = False
+
+    def leaves_out(self, column: str) -> bool:
+        """Whether the user says so, or the column is one of our own."""
+        is_other = bool(self.only) and column not in self.only
+        return is_other or column in self.ignored or column.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,11 @@ class Columns:
     names: Mapping[int, str]  #: cell index -> property
     nameless: tuple[int, ...] = ()  #: cells that may hold nothing, since nobody says what they mean
     superseded: int | None = None
+    header: tuple[str, ...] = field(default=(), compare=False)  #: all columns, as the source names them
+
+    def column(self, index: int) -> str:
+        """What the source calls a cell's column."""
+        return self.header[index] if index < len(self.header) else f"column {index + 1}"
 
 
 def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) -> Columns:
@@ -49,7 +67,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     for index, column in enumerate(header):
         if column == SUPERSEDED:
             superseded = index
-        elif column.startswith(OWN_PREFIX) or column in rules.ignored:
+        elif rules.leaves_out(column):
             continue
         elif column == f"column {index + 1}" and column not in rules.mapped:
             nameless.append(index)
@@ -69,7 +87,8 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
         raise MappingError(_unmapped_text(unmapped, schema))
     _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
-    return Columns(names, tuple(nameless), superseded)
+    _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
+    return Columns(names, tuple(nameless), superseded, tuple(header))
 
 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
@@ -93,16 +112,23 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
 def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
     """The columns of a job that was begun before, as they were resolved then."""
     superseded = [index for index, column in enumerate(header) if column == SUPERSEDED]
-    return Columns(names, (), superseded[0] if superseded else None)
+    return Columns(names, (), superseded[0] if superseded else None, tuple(header))
 
 
 def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
     """What the user says of columns has to be of columns that are there."""
-    unknown = sorted((rules.mapped.keys() | rules.ignored) - set(header))
-    if unknown:
-        raise MappingError(
-            f"--map or --ignore names {_listed(unknown)}, but the columns are {_listed(header)}"
-        )
+    said: dict[str, Iterable[str]] = {
+        "--map or --ignore": rules.mapped.keys() | rules.ignored,
+        "--only": rules.only,
+        "--clear": rules.cleared,
+        "--date-order": rules.date_orders,
+        "--decimal": rules.decimals,
+        "--timezone": rules.timezones,
+    }
+    for option, columns in said.items():
+        unknown = sorted(set(columns) - set(header) - {""})
+        if unknown:
+            raise MappingError(f"{option} names {_listed(unknown)}, but the columns are {_listed(header)}")
 
 
 def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
@@ -110,7 +136,8 @@ def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (
         f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
-        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"'
+        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"; '
+        "check --write-mapping FILE.toml drafts all of them for --mapping"
     )
 
 
@@ -147,6 +174,14 @@ def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None
             raise MappingError(
                 f"column {column!r} is the property {name!r}, which HubSpot calculates and nobody can "
                 f'write; leave it out with --ignore "{column}"'
+            )
+
+
+def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
+    for name in (rules.id_property, EMAIL):
+        if columns.get(name) in rules.cleared:
+            raise MappingError(
+                f"--clear {columns[name]!r}: blanks can't clear {name!r}, which names the contact"
             )
 
 

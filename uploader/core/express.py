@@ -27,6 +27,7 @@ import orjson
 
 from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
+from uploader.core.values import MOST_CHARACTERS
 from uploader.core.wire import CLOSING, OPENING, Reply
 
 #: What msgspec takes in no name.
@@ -73,6 +74,7 @@ class Packer:
     def _begin(self) -> None:
         names = self._names
         fits = len(names) > 1 and self._mapper.is_lone_key(names) and not _ODD.search("".join(names))
+        fits = fits and self._mapper.is_plain(names)
         self._row = _row_type(names) if fits else None
         self._decoder = msgspec.json.Decoder(self._row) if self._row else None
         self._at = names.index(self._key) if fits else 0
@@ -186,9 +188,11 @@ class Packer:
             body = OPENING + _ENCODER.encode(inputs)[1:-1] + CLOSING
         except UnicodeEncodeError:  # half a surrogate pair
             return None
-        if len(body) > self._max_bytes:
+        if len(body) > self._max_bytes or b"\\u0000" in body:
             return None
         raws = _taken(plain.raws, indices)
+        if len(body) > MOST_CHARACTERS and max(map(len, raws)) > MOST_CHARACTERS:
+            return None
         return Pack(
             positions=positions,
             numbers=_shifted(indices, plain.number),

@@ -1,12 +1,15 @@
 """How a row becomes an input, and what makes it invalid.
 
 In    a row's content (cells or fields), the settings, and what HubSpot knows of its properties, if known.
-Out   a `Record`, or an `Unsent` with the reason.
+Out   a `Record`, or an `Unsent` with all that is wrong with it.
 Raise nothing for the sake of a row.
-Rules A blank is left out: an empty string would clear the property, and clearing is asked for.
+Rules A blank is left out: an empty string would clear the property, and clearing is asked for, by column. A
+      value that can't be converted makes its row invalid, or is left out and told, where the user says so.
+      What the row is known by is never left out.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from uploader.core.columns import (
     OWN_PREFIX,
@@ -19,6 +22,7 @@ from uploader.core.columns import (
 from uploader.core.model import (
     EMAIL,
     UNREADABLE,
+    Content,
     Fault,
     Outcome,
     Record,
@@ -29,37 +33,99 @@ from uploader.core.model import (
     closed_value,
 )
 from uploader.core.schema import Schema
+from uploader.core.values import (
+    MOST_CHARACTERS,
+    Converter,
+    converter,
+    is_converted,
+    said_of,
+    text_fault,
+)
 from uploader.core.wire import UnencodableError, encode_input
 
 _EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+
+
+class _Field(NamedTuple):
+    """What a column, or a row's field, stands for."""
+
+    column: str
+    name: str  #: of the property; "" if it is none
+    convert: Converter | None = None
 
 
 class Mapper:
     """Turns the rows of one source into records. One value per source, immutable once built."""
 
     def __init__(self, source: int, rules: Rules, schema: Schema | None, columns: Columns | None) -> None:
+        """MappingError where the rules make no sense."""
         self.source = source
         self.rules = rules
         self.schema = schema
         self.columns = columns
         # `email` is unique whatever the API says of it.
         self._unique = {EMAIL, rules.id_property} | (schema.unique if schema else frozenset())
-        self._field_names: dict[str, str] = {}
+        self._fields: dict[str, _Field] = {}
+        named = [(columns.column(i), n) for i, n in columns.names.items()] if columns else []
+        fields = [_Field(column, name, converter(name, column, schema, rules)) for column, name in named]
+        self._column_of = {name: column for column, name in named}
+        self._converted = [field for field in fields if field.convert is not None]
+        self._cleared = [field.name for field in fields if field.column in rules.cleared]
 
     def is_lone_key(self, names: Sequence[str]) -> bool:
         """Whether the id property is the only one of these whose values are unique."""
         return self._unique.intersection(names) == {self.rules.id_property}
 
+    def is_plain(self, names: Sequence[str]) -> bool:
+        """Whether the values of these properties are sent as they stand in a row, less the blanks."""
+        return not self.rules.cleared and not any(is_converted(name, self.schema) for name in names)
+
     def is_as_named(self, field: str) -> bool:
         """Whether a row's field is the property of its name, and may be written."""
-        is_own = field.startswith(OWN_PREFIX) or field in self.rules.ignored
         is_read_only = self.schema is not None and field in self.schema.read_only
-        return not is_own and not is_read_only and self._field_name(field) == field
+        return not self.rules.leaves_out(field) and not is_read_only and self._field(field).name == field
+
+    @property
+    def open_columns(self) -> Mapping[int, str]:
+        """Cell index -> type, of the columns whose order of dates or decimal mark nobody has said."""
+        if self.columns is None or self.schema is None:
+            return {}
+        kinds = {
+            i: self.schema.kinds[n].type for i, n in self.columns.names.items() if n in self.schema.kinds
+        }
+        return {i: kind for i, kind in kinds.items() if self.is_open(self.columns.column(i), kind)}
+
+    @property
+    def needs_orders(self) -> bool:
+        """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
+        return bool(self.open_columns)
+
+    def names_of(self, content: Content) -> set[str]:
+        """The properties that a row's own fields stand for."""
+        if not isinstance(content, Mapping):
+            return set()
+        nested = content.get("properties")
+        fields = nested if isinstance(nested, Mapping) else content
+        return {self._field(column).name for column in fields if not self.rules.leaves_out(column)}
+
+    def open_kind(self, column: str) -> str:
+        """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
+        if self.schema is None or self.rules.leaves_out(column):
+            return ""
+        kind = self.schema.kinds.get(self._field(column).name)
+        return kind.type if kind and self.is_open(column, kind.type) else ""
+
+    def is_open(self, column: str, kind: str) -> bool:
+        """Whether nobody has said how a column of this type is spelled."""
+        tables = {"date": self.rules.date_orders, "datetime": self.rules.date_orders}
+        if kind == "number":
+            return said_of(column, self.rules.decimals) is None
+        return kind in tables and said_of(column, tables[kind]) is None
 
     def map(self, position: int, row: Row) -> Record | Unsent:
         content = row.content
         if isinstance(content, Unreadable):
-            return self._unsent(position, row, "", content.reason, category=UNREADABLE)
+            return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
         if isinstance(content, Mapping):
             return self._from_fields(position, row, content)
         return self._from_cells(position, row, content)
@@ -68,15 +134,28 @@ class Mapper:
         columns = self.columns
         assert columns is not None
         properties = {name: text for index, name in columns.names.items() if (text := cells[index].strip())}
-        key = properties.pop(self.rules.id_property, "")
-        for index in columns.nameless:
-            if cells[index].strip():
-                return self._unsent(position, row, key, _nameless_text(index + 1))
-        if columns.superseded is not None and not self.rules.include_superseded:
+        faults = [
+            Fault(_nameless_text(index + 1), column=f"column {index + 1}")
+            for index in columns.nameless
+            if cells[index].strip()
+        ]
+        if columns.superseded is not None and not self.rules.include_superseded and not faults:
             later = cells[columns.superseded].strip()
             if later:
-                return self._skipped(position, row, key, later)
-        return self._record(position, row, self.rules.id_property, key, properties)
+                return self._skipped(position, row, properties.get(self.rules.id_property, ""), later)
+        for name in self._cleared:
+            properties.setdefault(name, "")
+        bad: list[_Bad] = []
+        for column, name, convert in self._converted:
+            value = properties.get(name)
+            if value and convert is not None:
+                converted = convert(value)
+                if isinstance(converted, str):
+                    properties[name] = converted
+                else:
+                    bad.append(_Bad(name, _said(column, value, converted)))
+        key = properties.pop(self.rules.id_property, "")
+        return self._record(position, row, self.rules.id_property, key, properties, faults=faults, bad=bad)
 
     def _from_fields(self, position: int, row: Row, fields: Mapping[str, object]) -> Record | Unsent:
         later = fields.get(SUPERSEDED)
@@ -85,11 +164,9 @@ class Mapper:
         nested = fields.get("properties")
         if isinstance(nested, Mapping):
             return self._from_input(position, row, fields, nested)
-        properties, fault = self._properties(fields)
+        properties, faults, bad = self._properties(fields)
         key = properties.pop(self.rules.id_property, "")
-        if fault:
-            return self._unsent(position, row, key, fault.reason, category=fault.category)
-        return self._record(position, row, self.rules.id_property, key, properties)
+        return self._record(position, row, self.rules.id_property, key, properties, faults=faults, bad=bad)
 
     def _from_input(
         self, position: int, row: Row, fields: Mapping[str, object], nested: Mapping[str, object]
@@ -98,76 +175,110 @@ class Mapper:
         key = _spelled(fields.get("id"))
         name = fields.get("idProperty") or self.rules.id_property
         if key is None or not isinstance(name, str):
-            return self._unsent(position, row, "", "the input's id or idProperty is no text")
+            return self._unsent(position, row, "", [Fault("the input's id or idProperty is no text")])
         stray = [field for field in fields if field not in _INPUT_FIELDS and not field.startswith(OWN_PREFIX)]
-        properties, fault = self._properties(nested)
+        properties, faults, bad = self._properties(nested)
+        convert = self._field(name).convert if key else None
+        if convert is not None:
+            converted = convert(key)
+            if isinstance(converted, str):
+                key = converted
+            else:
+                bad.append(_Bad(name, _said(name, key, converted)))
         if properties.pop(name, key).lower() != key.lower():
             # HubSpot would take it as a change of the key itself.
-            fault = fault or Fault(f"the input's {name} in properties differs from its id")
+            faults.append(Fault(f"the input's {name} in properties differs from its id"))
         if stray:
-            fault = Fault(f"an input has no field {stray[0]!r}")
+            faults.insert(0, Fault(f"an input has no field {stray[0]!r}", column=stray[0]))
         if name not in self._unique:
             # Sent, it would be refused with all its batch, as a fault of the whole job.
-            fault = Fault(f"nobody says that the values of {name!r} are unique, so it can't be an idProperty")
-        if fault:
-            return self._unsent(position, row, key, fault.reason, category=fault.category, id_property=name)
-        return self._record(position, row, name, key, properties)
+            text = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
+            faults.insert(0, Fault(text))
+        return self._record(position, row, name, key, properties, faults=faults, bad=bad)
 
-    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], Fault | None]:
-        """The properties a row's fields stand for, and the first thing that is wrong with them."""
+    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], list[Fault], list["_Bad"]]:
+        """The properties a row's fields stand for, what is wrong with the row, and with single values."""
         properties: dict[str, str] = {}
-        first: Fault | None = None
+        faults: list[Fault] = []
+        bad: list[_Bad] = []
         for column, value in fields.items():
-            if column.startswith(OWN_PREFIX) or column in self.rules.ignored:
+            if self.rules.leaves_out(column):
                 continue
             text = _spelled(value)
-            name = self._field_name(column) if text else ""
+            if text is None:
+                faults.append(Fault(f"{column!r} holds a list or an object", column=column))
+                continue
+            if not text and column not in self.rules.cleared:
+                continue
             # Read on after a fault: a row that is invalid is still known by its key.
-            fault = self._fault(column, name, text, properties)
+            field = self._field(column)
+            fault = self._fault(column, field.name, properties)
             if fault:
-                first = first or fault
-            elif text:
-                properties[name] = text
-        return properties, first
+                faults.append(fault)
+                continue
+            if text and field.convert is not None:
+                converted = field.convert(text)
+                if isinstance(converted, Fault):
+                    bad.append(_Bad(field.name, _said(column, text, converted)))
+                else:
+                    text = converted
+            if text or field.name not in {EMAIL, self.rules.id_property}:
+                properties[field.name] = text
+        return properties, faults, bad
 
-    def _fault(self, column: str, name: str, text: str | None, before: Mapping[str, str]) -> Fault | None:
-        if text is None:
-            return Fault(f"{column!r} holds a list or an object")
-        if not text:
-            return None
+    def _fault(self, column: str, name: str, before: Mapping[str, str]) -> Fault | None:
         if not name:
-            return Fault(f"no property in this account has the name or label {column!r}", _NO_PROPERTY)
+            text = f"no property in this account has the name or label {column!r}"
+            return Fault(text, _NO_PROPERTY, column)
         if self.schema and name in self.schema.read_only:
-            return Fault(f"{name!r} is calculated by HubSpot and can't be written", _NO_PROPERTY)
-        return Fault(f"two fields are both the property {name!r}") if name in before else None
+            return Fault(f"{name!r} is calculated by HubSpot and can't be written", _NO_PROPERTY, column)
+        return Fault(f"two fields are both the property {name!r}", column=column) if name in before else None
 
-    def _field_name(self, column: str) -> str:
-        name = self._field_names.get(column)
-        if name is None:
+    def _field(self, column: str) -> _Field:
+        field = self._fields.get(column)
+        if field is None:
             try:
                 name = resolve_name(column, self.rules, self.schema)
             except MappingError:
                 name = ""
-            if len(self._field_names) < 10_000:  # rows name their own fields: without end, perhaps
-                self._field_names[column] = name
-        return name
+            field = _Field(column, name, converter(name, column, self.schema, self.rules))
+            if len(self._fields) < 10_000:  # rows name their own fields: without end, perhaps
+                self._fields[column] = field
+        return field
 
     def _record(
-        self, position: int, row: Row, id_property: str, key: str, properties: Mapping[str, str]
+        self,
+        position: int,
+        row: Row,
+        id_property: str,
+        key: str,
+        properties: dict[str, str],
+        *,
+        faults: list[Fault],
+        bad: list["_Bad"],
     ) -> Record | Unsent:
-        reason = "" if key else f"no {id_property}"
-        address = key if id_property == EMAIL else properties.get(EMAIL, "")
-        if address and not plausible_email(address):
-            reason = f"{address!r} is no e-mail address"
-        try:
-            body = encode_input(position, id_property, key, properties)
-        except UnencodableError as error:
-            reason = f"text that can't be sent: {error}"
-        if reason:
-            return self._unsent(position, row, key, reason, id_property=id_property)
+        """`faults` are of the row, `bad` of single values, which can be left out."""
+        bad += self._bad_texts(id_property, key, properties)
+        body = b""
+        dropped: tuple[Fault, ...] = ()
+        if self.rules.drop_bad_values:
+            out = [one for one in bad if one.name != id_property]
+            for one in out:
+                properties.pop(one.name, None)
+            dropped, bad = tuple(one.fault for one in out), [one for one in bad if one.name == id_property]
+        if not faults and not bad and key:
+            try:
+                body = encode_input(position, id_property, key, properties)
+            except UnencodableError as error:
+                faults.append(Fault(f"text that can't be sent: {error}", "TEXT"))
+        if not key:
+            faults.append(Fault(f"no {id_property}", "KEY", self._column_of.get(id_property, id_property)))
+        if faults or bad:
+            faults += [one.fault for one in bad]
+            return self._unsent(position, row, key, faults, id_property=id_property)
         values = [closed_value(id_property, key)]
         if self._unique and not self._unique.isdisjoint(properties):
-            values += [closed_value(name, properties[name]) for name in self._unique if name in properties]
+            values += [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
         return Record(
             position=position,
             source=self.source,
@@ -177,25 +288,68 @@ class Mapper:
             values=tuple(values),
             body=body,
             raw=row.raw,
+            dropped=dropped,
         )
+
+    def _bad_texts(self, id_property: str, key: str, properties: Mapping[str, str]) -> list["_Bad"]:
+        """What is wrong with texts as such: no type is asked."""
+        bad = []
+        address = key if id_property == EMAIL else properties.get(EMAIL, "")
+        if address and not plausible_email(address):
+            column = self._column_of.get(EMAIL, EMAIL)
+            bad.append(_Bad(EMAIL, Fault(f"{address!r} is no e-mail address", "EMAIL", column)))
+        joined = "".join(properties.values())
+        if len(joined) > MOST_CHARACTERS or "\0" in joined or "\0" in key or len(key) > MOST_CHARACTERS:
+            for name, text in ((id_property, key), *properties.items()):
+                fault = text_fault(text)
+                if fault:
+                    bad.append(_Bad(name, _said(self._column_of.get(name, name), text, fault)))
+        return bad
 
     def _unsent(
         self,
         position: int,
         row: Row,
         key: str,
-        reason: str,
+        faults: Sequence[Fault],
         *,
-        category: str = "INVALID",
         id_property: str = "",
     ) -> Unsent:
-        outcome = Outcome.SKIPPED if category == _SUPERSEDED else Outcome.INVALID
+        first = faults[0]
+        outcome = Outcome.SKIPPED if first.category == _SUPERSEDED else Outcome.INVALID
         values = (closed_value(id_property or self.rules.id_property, key),) if key else ()
-        return Unsent(position, self.source, row.number, key, values, outcome, category, reason, row.raw)
+        return Unsent(
+            position=position,
+            source=self.source,
+            row=row.number,
+            key=key,
+            values=values,
+            outcome=outcome,
+            category=first.category,
+            reason=first.reason,
+            raw=row.raw,
+            faults=tuple(faults),
+        )
 
     def _skipped(self, position: int, row: Row, key: str, later: str) -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, reason, category=_SUPERSEDED)
+        return self._unsent(position, row, key, [Fault(reason, _SUPERSEDED)])
+
+
+class _Bad(NamedTuple):
+    """A property whose value HubSpot would not take."""
+
+    name: str
+    fault: Fault
+
+
+#: A value in a fault's reason is shortened to so many characters.
+_SHOWN = 40
+
+
+def _said(column: str, text: str, fault: Fault) -> Fault:
+    shown = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    return Fault(f"{column}: {shown} {fault.reason}", fault.category, column)
 
 
 def _nameless_text(number: int) -> str:

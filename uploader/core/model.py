@@ -105,6 +105,7 @@ class Record:
     body: bytes  #: the encoded input
     raw: bytes  #: `Row.raw`, for the dead letter
     lost: bool = False  #: may have left before without a definite answer
+    dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
 
     @property
     def size_bytes(self) -> int:
@@ -142,6 +143,7 @@ class Unsent:
     category: str
     reason: str
     raw: bytes
+    faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.core.comparing import Kind
+from uploader.core.owners import Owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Option:
 
     label: str
     value: str
+    hidden: bool = False  #: not offered to people any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Schema:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)  #: of those that list theirs
     owned: frozenset[str] = frozenset()  #: properties that hold owner ids
+    owners: Owners | None = None  #: whom they can hold; None where nobody asked, or may
 
     @classmethod
     def decode(cls, body: Mapping[str, object]) -> "Schema":
@@ -64,7 +67,7 @@ def _is_read_only(entry: Mapping[str, object]) -> bool:
 
 def _options(entries: list[object]) -> tuple[Option, ...]:
     return tuple(
-        Option(str(entry.get("label") or ""), value)
+        Option(str(entry.get("label") or ""), value, entry.get("hidden") is True)
         for entry in entries
         if isinstance(entry, dict) and isinstance(value := entry.get("value"), str)
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from uploader.core.columns import OWN_PREFIX, SUPERSEDED
+from uploader.core.columns import SUPERSEDED
 from uploader.core.express import are_plausible_emails, closed_values
 from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import (
@@ -84,7 +84,10 @@ class Findings:
         """Count one row that was mapped; True if nothing at all is wrong with it."""
         if isinstance(mapped, Record):
             self.sendable += 1
-            return True
+            self.values_dropped += len(mapped.dropped)
+            for fault in mapped.dropped:
+                self._add(self.dropped, fault, mapped)
+            return not mapped.dropped
         if mapped.outcome is Outcome.SKIPPED:
             self.skipped += 1
             return False
@@ -122,7 +125,7 @@ class Findings:
 
 def faults_of(unsent: Unsent) -> Iterable[Fault]:
     """All that is wrong with a row."""
-    return (Fault(unsent.reason, unsent.category),)
+    return unsent.faults or (Fault(unsent.reason, unsent.category),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ class Surveyor:
         return _Cells({name: [row.get(name, "") for row in rows] for name in used})
 
     def _is_left_out(self, field: str) -> bool:
-        return field.startswith(OWN_PREFIX) or field in self._mapper.rules.ignored
+        return self._mapper.rules.leaves_out(field)
 
     def _sort_columns(self, names: Mapping[int, str] | Mapping[str, str]) -> None:
         schema = self._mapper.schema

@@ -30,6 +30,7 @@ class Doubt(StrEnum):
     UNSURE = "a row of it was abandoned or is pending"
     ALIAS = "several keys of the file led to it"
     SHARED = "rows of another id property share a value with it"
+    CHANGED = "its row can't be mapped any more: an option or an owner has changed since"
     UNANSWERED = "HubSpot's answer left it out"
 
 

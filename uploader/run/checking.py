@@ -27,7 +27,7 @@ from uploader.errors import SettingsError
 from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer
 from uploader.run.session import Seams, Session
-from uploader.run.survey import Step, Survey, last
+from uploader.run.survey import Orders, Step, Survey, last
 from uploader.settings import Settings
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
@@ -142,6 +142,9 @@ class Check(Session):
             return
         self.started.set()
         survey = self._survey()
+        await self._find_orders(survey, reader)
+        if self._halted.is_set():
+            return
         report.starts = survey.starts
         await self._until_halted(self._read(survey.steps(report.sample), reader))
         if survey.broken:
@@ -268,6 +271,29 @@ class Check(Session):
             type_ = kinds[property_].type if property_ in kinds else ""
             report.columns.append(Column(index, column, property_, type_, place not in names))
         return resolved.columns, rules
+
+    async def _find_orders(self, survey: Survey, reader: Offload) -> None:
+        orders = Orders(survey.sources, survey.mappers)
+        if not orders.are_needed:
+            return
+        await self._until_halted(self._read(orders.steps(self.report.sample), reader))
+        try:
+            rules = orders.decided(self.settings.rules)
+        except MappingError as error:
+            self.report.problems.append(str(error))
+            return
+        schema = self.account.schema if self.account else None
+        survey.mappers = [
+            Mapper(
+                index,
+                replace(mapper.rules, date_orders=rules.date_orders, decimals=rules.decimals),
+                schema,
+                mapper.columns,
+            )
+            if mapper
+            else None
+            for index, mapper in enumerate(survey.mappers)
+        ]
 
     async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
         while (step := await reader.run(lambda: last(steps))) is not None:

@@ -95,6 +95,8 @@ class Collector:
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 hit = [value for value in record.values if hash(value) in self._dead]
                 self._superseding += [Superseding(record.position, record.row, value) for value in hit]
+            if isinstance(record, Record):
+                self.tallies.values_dropped += len(record.dropped)
             self._uncommitted.append(settlement)
         self._check_failures()
 

@@ -12,6 +12,7 @@ from typing import Any
 from uploader.core.columns import Columns, MappingError, refuse_unknown, resolve_columns
 from uploader.core.mapping import Mapper
 from uploader.core.repeats import OnDuplicate
+from uploader.core.schema import Schema
 from uploader.edges import repeats, sightings
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
@@ -87,12 +88,8 @@ def open_job(
     stack: ExitStack,
 ) -> Job:
     """Everything a run works with; a new job's checkpoint is created here."""
-    try:
-        if all(source.shape.format == "csv" for source in sources):
-            refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
-        columns = [_columns(source, settings, account) for source in sources]
-    except MappingError as error:
-        raise SettingsError(str(error)) from error
+    mappers = resolve_mappers(settings, sources, account)
+    columns = [mapper.columns for mapper in mappers]
     identity = _identity(settings, sources, columns, account)
     if checkpoint is None:
         if settings.restart:
@@ -110,12 +107,21 @@ def open_job(
         stack.callback(results.close)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
-    mappers = [
-        Mapper(index, settings.rules, account.schema, resolved) for index, resolved in enumerate(columns)
-    ]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
     return Job(settings, sources, mappers, checkpoint, results, seen, account, columns_of_all, identity)
+
+
+def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:
+    """SettingsError where a column can't be mapped."""
+    rules = settings.rules
+    try:
+        if all(source.shape.format == "csv" for source in sources):
+            refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
+        columns = [_columns(source, settings, account) for source in sources]
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
+    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
 
 
 def _refuse_sources(settings: Settings) -> None:
@@ -148,6 +154,26 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
+def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+    """Whether a column, or a field of one of the first rows, holds owners."""
+    if schema is None or not schema.owned:
+        return False
+    for source in sources:
+        try:
+            resolved = _columns(source, settings, Account(schema=schema))
+        except MappingError:
+            return False  # as `open_job` will say
+        if resolved is not None:
+            if not schema.owned.isdisjoint(resolved.names.values()):
+                return True
+            continue
+        mapper = Mapper(0, settings.rules, schema, None)
+        first = next(iter(source.slices(None)), None)
+        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+            return True
+    return False
+
+
 def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
     if source.shape.format != "csv":
         return None
@@ -166,6 +192,7 @@ def _identity(
             "ignore": sorted(settings.ignored),
             "include_superseded": settings.include_superseded,
             "on_duplicate": settings.on_duplicate.value,
+            **recorded_values(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -175,6 +202,35 @@ def _identity(
         results=settings.results_path is not None,
         portal=account.portal,
     )
+
+
+def recorded_values(settings: Settings) -> dict[str, Any]:
+    """What changes how values are written. Only what was said: a job that was begun before this could be
+    said goes on.
+    """
+    said = {
+        "only": sorted(settings.only),
+        "clear": sorted(settings.cleared),
+        "date_orders": dict(sorted(settings.date_orders.items())),
+        "decimals": dict(sorted(settings.decimals.items())),
+        "timezones": dict(sorted(settings.timezones.items())),
+        "owner_map": dict(sorted(settings.owner_map.items())),
+        "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what `recorded_values` has recorded."""
+    return {
+        "only": frozenset(known.get("only", ())),
+        "cleared": frozenset(known.get("clear", ())),
+        "date_orders": known.get("date_orders", {}),
+        "decimals": known.get("decimals", {}),
+        "timezones": known.get("timezones", {}),
+        "owner_map": known.get("owner_map", {}),
+        "on_bad_value": known.get("on_bad_value", "reject"),
+    }
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
@@ -228,9 +284,9 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} was {was!r}, is {now[name]!r}"
-        for name in now
-        if (was := before.get(name, _UNSAID.get(name))) != now[name]
+        f"{name} was {was!r}, is {now.get(name)!r}"
+        for name in dict.fromkeys((*now, *before))
+        if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
     )
 
 

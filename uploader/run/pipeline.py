@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
+from uploader.core.columns import MappingError
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import Cause
@@ -15,18 +16,26 @@ from uploader.core.summary import Summary
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
+from uploader.edges.sources.base import Source
 from uploader.errors import DeclinedError, SettingsError, StorageError
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
-from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
+from uploader.run.opening import (
+    Job,
+    find_checkpoint,
+    lock_job,
+    open_job,
+    open_sources,
+    resolve_mappers,
+)
 from uploader.run.preflight import Account
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
-from uploader.run.survey import Duplicates, Step, find_duplicates, last, open_duplicates, rule_of
+from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.run.worker import Worker
 from uploader.settings import Settings
 
@@ -88,7 +97,9 @@ class Run(Session):
             reader.close()
             writer.close()
 
-    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
+    async def _run(  # noqa: PLR0911  # each is where a job may end before rows move
+        self, reader: Offload, writer: Offload, stack: ExitStack
+    ) -> Summary:
         settings = self.settings
         sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
         if sources is None:
@@ -107,8 +118,14 @@ class Run(Session):
             account = await self._until_halted(self._look())
             if account is None:
                 return self._summary(known)
+            account = await self._until_halted(self._with_owners(sources, account))
+            if account is None:
+                return self._summary(known)
             self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
             await self._ask_to_go_on(account, checkpoint)
+            if self._halted.is_set():
+                return self._summary(known)
+            settings = await self._decide_orders(sources, checkpoint, account, reader)
             if self._halted.is_set():
                 return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack)
@@ -131,6 +148,28 @@ class Run(Session):
                 f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
                 "use another token, or say --yes"
             )
+
+    async def _decide_orders(
+        self, sources: list[Source], checkpoint: Checkpoint | None, account: Account, reader: Offload
+    ) -> Settings:
+        """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
+        settings = self.settings
+        before = checkpoint.identity().settings if checkpoint else {}
+        said = {
+            "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
+            "decimals": {**before.get("decimals", {}), **settings.decimals},
+        }
+        settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
+        orders = Orders(sources, resolve_mappers(settings, sources, account))
+        if not orders.are_needed:
+            return settings
+        await self._until_halted(self._survey(orders.steps(), reader))
+        try:
+            rules = orders.decided(settings.rules)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+        orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
+        return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
 
     async def _find_duplicates(self, job: Job, reader: Offload, stack: ExitStack) -> Duplicates | None:
         """Found once, and kept for as long as the job goes on."""

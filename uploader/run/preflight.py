@@ -5,11 +5,13 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from uploader.core.assessing import Room, TokenInfo, decode_room
 from uploader.core.day import Day
 from uploader.core.model import EMAIL
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
+from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.retry import backoff_seconds
 from uploader.core.schema import Schema
 from uploader.core.wire import Paths, Reply, decode_usage, encode_token_info
@@ -20,6 +22,8 @@ from uploader.run.stop import StopRun
 
 #: The kind of an account that is no sandbox and no test.
 PRODUCTION = "STANDARD"
+#: No account has more owners than these pages hold; an answer that goes round in circles ends here.
+_OWNER_PAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,23 @@ class Preflight:
             Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=3
         )
         return TokenInfo.decode(reply.body if reply.ok else None)
+
+    async def look_at_owners(self) -> Owners | None:
+        """All owners, those who have left included; None where the token may not read them."""
+        found: list[Owner] = []
+        for archived in ("false", "true"):
+            after = ""
+            for _ in range(_OWNER_PAGES):
+                where = f"&after={quote(after)}" if after else ""
+                call = Call("GET", f"{self._paths.owners}?limit=500&archived={archived}{where}")
+                reply = await self._ask(call, is_optional=True)
+                if not reply.ok:
+                    return None
+                owners, after = decode_owners(reply.body or {})
+                found += owners
+                if not after:
+                    break
+        return Owners(found)
 
     async def look_at_the_day(self) -> None:
         """How much of the day is left and when it ends, where there is a daily quota and it may be asked."""

@@ -7,7 +7,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,7 +21,9 @@ from uploader.core.pacing import SendLog
 from uploader.core.wire import MAX_INPUTS, Paths, paths
 from uploader.edges.background import Background, Offload
 from uploader.edges.hubspot import HubSpot, Transport
+from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
+from uploader.run.opening import holds_owners
 from uploader.run.preflight import Account, Preflight
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
@@ -94,6 +96,15 @@ class Session:
 
     async def _look(self) -> Account:
         self.account = await self._preflight().look(self.settings.id_property, self.settings.token)
+        return self.account
+
+    async def _with_owners(self, sources: list[Source], account: Account) -> Account:
+        """The account with its owners, where a source holds any."""
+        schema = account.schema
+        if schema is None or not holds_owners(self.settings, sources, schema):
+            return account
+        owners = await self._preflight().look_at_owners()
+        self.account = replace(account, schema=replace(schema, owners=owners))
         return self.account
 
     def _preflight(self) -> Preflight:

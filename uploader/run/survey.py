@@ -10,6 +10,8 @@ from pathlib import Path
 
 import orjson
 
+from uploader.core.columns import Rules
+from uploader.core.dates import OrderFinder, decide
 from uploader.core.mapping import Mapper
 from uploader.core.model import Record, RowSlice, Unsent
 from uploader.core.repeats import OnDuplicate, Repeat, judge
@@ -97,6 +99,65 @@ def _first(source: Source, most_rows: int | None) -> Iterator[RowSlice]:
             yield rows
             if left <= 0:
                 return
+
+
+# --- orders of dates, and decimal marks ---
+
+#: Texts of a column that were looked at already; beyond so many, all of its rows are.
+_MOST_SEEN = 50_000
+
+
+@dataclass(slots=True)
+class Orders:
+    """One pass over the sources whose columns nobody has said how to read; then `decided`."""
+
+    sources: Sequence[Source]
+    mappers: Sequence[Mapper | None]
+    finders: list[OrderFinder] = field(default_factory=list)
+
+    @property
+    def are_needed(self) -> bool:
+        """Standard input can't be read twice: there, rows whose dates may be read in two ways are invalid."""
+        return any(mapper is not None and mapper.needs_orders for mapper in self.mappers) and not any(
+            source.size_bytes is None for source in self.sources
+        )
+
+    def steps(self, most_rows: int | None = None) -> Iterator[Step]:
+        before = position = 0
+        for source, mapper in zip(self.sources, self.mappers, strict=True):
+            if mapper is not None and mapper.needs_orders:
+                finder = OrderFinder(mapper)
+                self.finders.append(finder)
+                seen: dict[int, set[str]] = {index: {""} for index in mapper.open_columns}
+                try:
+                    for rows in _first(source, most_rows):
+                        for index in _telling(rows, seen):
+                            finder.feed(rows.rows[index].content, rows.rows[index].number)
+                        position += len(rows.rows)
+                        yield Step(position, before + min(source.bytes_read(), rows.end.offset))
+                except SourceError:
+                    pass  # whoever reads it next says so
+            before += source.size_bytes or 0
+
+    def decided(self, rules: Rules) -> Rules:
+        """MappingError asks for what the rows do not tell."""
+        return decide(self.finders, rules)
+
+
+def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:
+    """The rows, by index, that hold a text which was not looked at yet."""
+    cells = rows.plain.cells if rows.plain else None
+    if cells is None:
+        return range(len(rows.rows))
+    found: set[int] = set()
+    for column, texts in seen.items():
+        for index, row in enumerate(cells):
+            text = row[column]
+            if text not in texts:
+                found.add(index)
+                if len(texts) < _MOST_SEEN:
+                    texts.add(text)
+    return sorted(found)
 
 
 # --- what `--on-duplicate` goes by ---

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uploader.core.columns import recorded_columns
 from uploader.core.mapping import Mapper
-from uploader.core.model import Outcome, Record, Tallies
+from uploader.core.model import Outcome, Record, Tallies, Unsent
 from uploader.core.outcome import Action, Cause, classify_read
 from uploader.core.readback import OTHER_ADDRESSES
 from uploader.core.repeats import OnDuplicate
@@ -25,7 +25,7 @@ from uploader.edges.hubspot import Call
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, open_sources
+from uploader.run.opening import check_portal, check_sources, open_sources, value_settings
 from uploader.run.preflight import Account
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
@@ -102,6 +102,8 @@ class Verification(Session):
             account = await self._until_halted(self._look())
             if account is not None:
                 check_portal(self._checkpoint.path, identity, account.portal)
+                account = await self._until_halted(self._with_owners(sources, account))
+            if account is not None:
                 await self._verify(identity, sources, account, writer)
                 stack.callback(writer.finish)
             return self._close()
@@ -162,10 +164,11 @@ class Verification(Session):
     def _mappers(self, identity: Identity, sources: list[Source], account: Account) -> list[Mapper]:
         """By the columns as they were resolved when the job began: a label may have changed since."""
         mappers = []
+        rules = self.settings.rules
         for index, (source, names) in enumerate(zip(sources, identity.settings["columns"], strict=True)):
             recorded = {int(column): name for column, name in names.items()} if names else None
             columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
-            mappers.append(Mapper(index, self.settings.rules, account.schema, columns))
+            mappers.append(Mapper(index, rules, account.schema, columns))
         return mappers
 
     # --- what is held ---
@@ -263,6 +266,7 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
         ignored=frozenset(known["ignore"]),
         include_superseded=known["include_superseded"],
         on_duplicate=rule_of(identity),
+        **value_settings(known),
         **options,  # type: ignore[arg-type]  # fields of Settings by name
     )
 
@@ -296,6 +300,8 @@ def _wanted(
                 if position in repeated:
                     doubt = None  # it was not written
                 record = mapper.map(position, row) if doubt is not None else None
+                if isinstance(record, Unsent) and record.key and record.outcome is Outcome.INVALID:
+                    wanted.append((record.values[0], _gone(record, main), Doubt.CHANGED))
                 if isinstance(record, Record) and doubt is not None:
                     wanted.append((record.values[0], _of(record, doubt), doubt))
                     if record.id_property != main:
@@ -311,6 +317,10 @@ def _of(record: Record, doubt: Doubt) -> Wanted:
         for name, text in (sent_properties(record).items() if doubt is Doubt.NONE else ())
     }
     return Wanted(0, record.id_property, record.key, record.row, record.source, cells)
+
+
+def _gone(row: Unsent, id_property: str) -> Wanted:
+    return Wanted(0, id_property, row.key, row.row, row.source, {})
 
 
 def _doubts(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:

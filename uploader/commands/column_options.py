@@ -1,0 +1,131 @@
+"""Options of what columns mean and how their values are spelled, and how their texts become settings."""
+
+import csv
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from uploader.commands.options import PATH, parse_map
+from uploader.core.columns import MappingError
+from uploader.core.mapping_file import Said, parse_mapping
+from uploader.core.moments import DateOrder
+from uploader.errors import SettingsError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_COLUMNS = (
+    click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means."),
+    click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out."),
+    click.option("--only", multiple=True, metavar="COLUMN", help="Leave all other columns out."),
+    click.option("--mapping", type=PATH, metavar="FILE.toml", help="All this in a file; options go before."),
+    click.option("--clear", "cleared", multiple=True, metavar="COLUMN", help="Blanks clear the property."),
+    click.option(
+        "--date-order", "date_orders", multiple=True, metavar="[COLUMN=]DMY|MDY|YMD|SERIAL",
+        help="How dates are spelled, where the file does not tell.",
+    ),
+    click.option(
+        "--decimal", "decimals", multiple=True, metavar="[COLUMN=],|.",
+        help="The decimal mark, where the file does not tell.",
+    ),
+    click.option(
+        "--timezone", "timezones", multiple=True, metavar="[COLUMN=]NAME",
+        help="Of times without a zone, such as Europe/Berlin.",
+    ),
+    click.option(
+        "--on-bad-value", type=click.Choice(["reject", "drop"]),
+        help="What HubSpot would refuse: reject the row (default), or drop that value.",
+    ),
+    click.option(
+        "--owner-map", type=PATH, metavar="FILE",
+        help="CSV or TOML: their owner, and the owner's e-mail or id in HubSpot.",
+    ),
+)  # fmt: skip
+
+
+def columned(command: Command) -> Command:
+    """Give a command the options of `column_settings`."""
+    for option in reversed(_COLUMNS):
+        command = option(command)
+    return command
+
+
+def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what was said by these options; others are passed through."""
+    fields = dict(said)
+    mapping, owner_map = fields.pop("mapping"), fields.pop("owner_map")
+    file = read_mapping(mapping) if mapping else Said()
+    mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
+    fields["mapped"] = {**{c: name for c, name in file.mapped.items() if c not in ignored}, **mapped}
+    fields["ignored"] = ignored | (file.ignored - mapped.keys())
+    fields["cleared"] = frozenset(fields.pop("cleared")) | (file.cleared - ignored)
+    fields["only"] = frozenset(fields.pop("only"))
+    for option, name in _TABLES.items():
+        fields[name] = {**getattr(file, name), **_table(option, fields.pop(name))}
+    fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
+    fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
+    return fields
+
+
+_TABLES = {"--date-order": "date_orders", "--decimal": "decimals", "--timezone": "timezones"}
+
+
+def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
+    """Read `COLUMN=WORD` entries, or a `WORD` for all columns; the last `=` parts them."""
+    said = {}
+    for entry in entries:
+        column, equals, word = entry.rpartition("=")
+        if not word.strip() or (equals and not column.strip()):
+            raise SettingsError(f'{option} {entry!r} is not "Column=WORD", or a WORD for all columns')
+        upper = word.strip().upper()
+        said[column.strip()] = upper if upper in set(DateOrder) else word.strip()
+    return said
+
+
+def read_mapping(path: Path) -> Said:
+    try:
+        return parse_mapping(_text(path, "--mapping"))
+    except MappingError as error:
+        raise SettingsError(f"--mapping {path}: {error}") from error
+
+
+def read_owner_map(path: Path) -> dict[str, str]:
+    """Their owner -> ours. CSV has two cells a row, below a heading or not; TOML a table or none."""
+    text = _text(path, "--owner-map")
+    if path.suffix.lower() == ".toml":
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"--owner-map {path} is no TOML: {error}") from error
+        pairs = [(key, str(value), f"{key!r}") for key, value in document.items()]
+    else:
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+        wrong = next((number for number, row in enumerate(rows, 1) if row and len(row) != 2), None)
+        if wrong:
+            raise SettingsError(f"--owner-map {path}: row {wrong} is to have two cells, their owner and ours")
+        pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
+        if pairs and not _is_owner(pairs[0][1]):
+            del pairs[0]  # the heading
+    known: dict[str, str] = {}
+    for theirs, ours, where in ((a.strip(), b.strip(), where) for a, b, where in pairs):
+        if not theirs or not _is_owner(ours):
+            raise SettingsError(f"--owner-map {path}: {where} names no e-mail address or id of HubSpot's")
+        if known.setdefault(theirs, ours) != ours:
+            raise SettingsError(f"--owner-map {path}: {where} gives an owner a second time, as another")
+    return known
+
+
+def _is_owner(text: str) -> bool:
+    return "@" in text or text.strip().isdecimal()
+
+
+def _text(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"can't read {option} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{option} {path} is no text in UTF-8") from error

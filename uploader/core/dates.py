@@ -1,0 +1,133 @@
+"""What a whole source tells of its columns: the order of day and month, and which mark is the decimal one.
+
+In    the rows of a source, one by one.
+Out   the order of each column of dates, and the mark of each column of numbers, where nobody has said it and
+      the rows leave no doubt.
+Raise `MappingError`, which asks: where both readings fit every row, or where rows contradict each other.
+Rules One row is evidence where only one reading makes it a value. A row that has one reading anyhow, or none,
+      is no evidence. A guess is never acted on: what the rows leave open is asked for.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from uploader.core.columns import MappingError, Rules
+from uploader.core.mapping import Mapper
+from uploader.core.model import Content
+from uploader.core.moments import DateOrder, orders_of
+from uploader.core.numbers import marks_of
+
+__all__ = ["DateOrder", "OrderFinder", "decide"]
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What the rows of one column tell."""
+
+    is_number: bool
+    rows: dict[str, int] = field(default_factory=dict)  #: reading -> the first row that has only this one
+    open_row: int = 0  #: the first row that has both
+
+    def add(self, readings: Iterable[str], row: int) -> None:
+        listed = list(readings)
+        if len(listed) == 1:
+            self.rows.setdefault(listed[0], row)
+        elif listed:
+            self.open_row = self.open_row or row
+
+    def join(self, other: "_Evidence") -> None:
+        """What another source tells of a column of the same name."""
+        self.open_row = self.open_row or other.open_row
+        self.rows = {**other.rows, **self.rows}
+
+    def reading(self, column: str, *, has_columns: bool) -> str:
+        """The only one that the rows allow; "" where none is needed."""
+        option, both = ("--decimal", ".,") if self.is_number else ("--date-order", ("DMY", "MDY"))
+        if len(self.rows) > 1:
+            told = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
+            raise MappingError(
+                f'{column}: {told} contradict each other; say {option} "{column}={both[0]}"'
+                f" or ={both[1]}, and mend the others"
+            )
+        found = next(iter(self.rows), "")
+        if self.open_row and not (found and has_columns):
+            # Rows that name their own fields are not looked through before they are sent.
+            what = f"{both[0]} or {both[1]}"
+            proposed = f' "{column}={found}"' if found else f' "{column}={both[0]}" or ={both[1]}'
+            raise MappingError(f"{column}: row {self.open_row} can be read as {what}; say {option}{proposed}")
+        return found
+
+
+class OrderFinder:
+    """Of one source. `feed` it every row, then ask."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        self._mapper = mapper
+        self._columns = mapper.columns
+        self._found: dict[str, _Evidence] = {}
+        columns = mapper.columns
+        self._open = [
+            (index, columns.column(index), kind) for index, kind in mapper.open_columns.items() if columns
+        ]
+        self._row = 1
+
+    def feed(self, content: Content, row: int | None = None) -> None:
+        """The next row's content; `row` is its number as an editor shows it, else rows are counted from 2."""
+        self._row = row = self._row + 1 if row is None else row
+        if isinstance(content, Mapping):
+            self._feed_fields(content, row)
+        elif self._open and isinstance(content, list | tuple):
+            for index, column, kind in self._open:
+                text = content[index].strip()
+                if text:
+                    self._note(column, kind, text, row)
+
+    def orders(self) -> Mapping[str, DateOrder]:
+        """Column -> order, of those that need one. MappingError asks for what the rows do not tell."""
+        return decide([self], Rules()).date_orders
+
+    def decimals(self) -> Mapping[str, str]:
+        """Column -> decimal mark, in the same way."""
+        return decide([self], Rules()).decimals
+
+    def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
+        nested = fields.get("properties")
+        for column, value in (nested if isinstance(nested, Mapping) else fields).items():
+            if isinstance(value, str) and (text := value.strip()):
+                kind = self._mapper.open_kind(column)
+                if kind:
+                    self._note(column, kind, text, row)
+
+    def _note(self, column: str, kind: str, text: str, row: int) -> None:
+        readings = marks_of(text) if kind == "number" else orders_of(text)
+        if readings:
+            evidence = self._found.get(column)
+            if evidence is None:
+                evidence = self._found[column] = _Evidence(kind == "number")
+            evidence.add(readings, row)
+
+    def evidence(self) -> Iterable[tuple[str, "_Evidence", bool]]:
+        """Column, what is known of it, and whether all rows have it."""
+        for column, evidence in self._found.items():
+            yield column, evidence, self._columns is not None
+
+
+def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
+    """The rules with what the rows of all sources tell. MappingError asks for what they do not."""
+    joined: dict[str, tuple[_Evidence, bool]] = {}
+    for finder in finders:
+        for column, evidence, has_columns in finder.evidence():
+            known = joined.get(column)
+            if known is None:
+                joined[column] = (replace(evidence, rows=dict(evidence.rows)), has_columns)
+            else:
+                known[0].join(evidence)
+                joined[column] = (known[0], known[1] and has_columns)
+    orders, decimals = dict(rules.date_orders), dict(rules.decimals)
+    for column, (evidence, has_columns) in joined.items():
+        reading = evidence.reading(column, has_columns=has_columns)
+        if reading and evidence.is_number:
+            decimals[column] = reading
+        elif reading:
+            orders[column] = DateOrder(reading)
+    return replace(rules, date_orders=orders, decimals=decimals)

@@ -1,0 +1,192 @@
+"""A draft of what the columns of a file are, for the user to read, correct and approve.
+
+In    a header, what HubSpot knows of its properties (if known), and some rows.
+Out   a `Draft`, and its text: a mapping file with a comment for each column.
+Raise nothing.
+Rules Only a draft: nothing acts on it before the user gives it to `upload`. What is likely stands there as it
+      would act; what is not sure is commented out, so that it stops `upload` until somebody decides. What is
+      calculated by HubSpot is ignored. Who must not be written to is no property: such columns are flagged.
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from uploader.core.columns import OWN_PREFIX
+from uploader.core.exports import ASK, COMMON, IGNORE, OPT_OUT, SYSTEMS, bare
+from uploader.core.moments import orders_of
+from uploader.core.schema import Schema
+from uploader.core.values import BOOLEANS
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One column."""
+
+    column: str
+    property: str = ""  #: "" with `ignore`: leave it out; "" without: nobody knows
+    ignore: bool = False
+    is_sure: bool = False  #: acts as it stands
+    why: str = ""
+    type: str = ""  #: of the property
+    warnings: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    system: str  #: whose export it seems to be; "" where nothing speaks for one
+    columns: tuple[Drafted, ...]
+
+    def toml(self) -> str:
+        """As a mapping file."""
+        seems = f" It seems to be an export of {self.system}." if self.system else ""
+        lines = [
+            f"# Drafted from the file's header and its first rows.{seems}",
+            "# Read it, decide what is commented out, and give it to upload --mapping.",
+            "",
+            "[columns]",
+        ]
+        for one in self.columns:
+            samples = ", ".join(_quoted(sample) for sample in one.samples) or "none"
+            of_type = f" Type: {one.type}." if one.type else ""
+            lines += ["", f"# {_comment(one.why)}.{of_type} Samples: {samples}"]
+            lines += [f"# CAUTION: {_comment(warning)}" for warning in one.warnings]
+            value = "{ ignore = true }" if one.ignore else _quoted(one.property or "PROPERTY")
+            lines.append(f"{'' if one.is_sure else '# '}{_quoted(one.column)} = {value}")
+        return "\n".join(lines) + "\n"
+
+
+class _Guess(NamedTuple):
+    target: str  #: a property, or IGNORE, OPT_OUT, ASK
+    why: str
+    is_sure: bool
+
+
+def draft(header: Sequence[str], schema: Schema | None, rows: Sequence[Sequence[str]]) -> Draft:
+    """`rows`: cells, as many as the header has; a few are enough."""
+    system = _system(header)
+    drafted: list[Drafted] = []
+    taken: dict[str, str] = {}
+    for index, column in enumerate(header):
+        if column.startswith(OWN_PREFIX):
+            continue
+        samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
+        one = _drafted(column, _guess(column, system, schema), schema, samples)
+        if one.property in taken and not one.ignore:
+            other = f"{taken[one.property]!r} is drafted as the same property"
+            one = Drafted(
+                column, one.property, why=one.why, type=one.type, warnings=(other,), samples=one.samples
+            )
+        elif one.is_sure and one.property:
+            taken[one.property] = column
+        drafted.append(one)
+    return Draft(system, tuple(drafted))
+
+
+def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequence[str]) -> Drafted:
+    name, why, is_sure = guess
+    shown = tuple(_shortened(sample) for sample in samples[:_SAMPLES])
+    kind = schema.kinds.get(name) if schema else None
+    type_ = kind.type if kind else ""
+    warnings: tuple[str, ...] = ()
+    ignore = name in {IGNORE, OPT_OUT}
+    if name == OPT_OUT:
+        warnings = (_OPT_OUT_TEXT,)
+    elif name in {ASK, IGNORE, ""} or schema is None:
+        pass
+    elif name not in schema.labels:
+        name, why, is_sure = "", f"{why}, but this account has no property {name}", False
+    elif name in schema.read_only:
+        ignore, is_sure = True, True
+        why = f"{why}: {name}, which HubSpot sets by itself and nobody can write"
+    else:
+        why, warnings = f"{why}: {name}", tuple(_warnings(name, type_, schema, samples))
+    property_ = "" if ignore or name == ASK else name
+    return Drafted(column, property_, ignore, is_sure, why, type_, warnings, shown)
+
+
+def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> list[str]:
+    found = []
+    if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
+        found.append(f'day or month first? {{ property = "{name}", date_order = "DMY" }} would say it')
+    if name in schema.owned:
+        found.append("owners by e-mail or name; for other ids give --owner-map")
+    if type_ == "bool" and any(sample.casefold() not in BOOLEANS for sample in samples):
+        found.append("the samples are not all true or false")
+    return found
+
+
+def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
+    plain = bare(column)
+    labels = schema.labels if schema else {}
+    labelled = [name for name, label in labels.items() if label == column]
+    if column in labels or len(labelled) == 1:
+        by = "name" if column in labels else "label"
+        return _Guess(column if column in labels else labelled[0], f"the property's {by}", is_sure=True)
+    if system and (target := SYSTEMS[system].get(plain)):
+        return _known(target, f"{system}'s name")
+    if target := COMMON.get(plain):
+        return _known(target, "a usual name")
+    if any(words in plain for words in _OPT_OUT_WORDS):
+        return _Guess(OPT_OUT, "perhaps an opt-out", is_sure=False)
+    if schema is None:
+        return _Guess(column, "taken at its word: the account's properties are not known", is_sure=False)
+    return _like(plain, schema)
+
+
+def _like(plain: str, schema: Schema) -> _Guess:
+    said = {bare(text): name for name, label in schema.labels.items() for text in (label, name)}
+    if plain in said:
+        return _Guess(said[plain], "the same but for case and marks", is_sure=True)
+    close = difflib.get_close_matches(plain, said, n=1, cutoff=0.8)
+    if close:
+        return _Guess(said[close[0]], "alike, no more", is_sure=False)
+    return _Guess("", "no property is like it", is_sure=False)
+
+
+def _known(target: str, whose: str) -> _Guess:
+    if target == IGNORE:
+        return _Guess(IGNORE, f"{whose} for what HubSpot has no place for", is_sure=True)
+    if target == OPT_OUT:
+        return _Guess(OPT_OUT, f"{whose} for an opt-out", is_sure=False)
+    if target.startswith(ASK):
+        return _Guess(target[1:] or ASK, f"{whose}, whose values are to be looked at", is_sure=False)
+    return _Guess(target, whose, is_sure=True)
+
+
+def _system(header: Sequence[str]) -> str:
+    """Whose names most columns have, where at least three are of one system alone."""
+    plain = {bare(column) for column in header}
+    hits = {
+        system: sum(1 for name in plain if name in names and not _elsewhere(name, system))
+        for system, names in SYSTEMS.items()
+    }
+    best = max(hits, key=lambda system: hits[system])
+    return best if hits[best] >= _ENOUGH else ""
+
+
+def _elsewhere(name: str, system: str) -> bool:
+    return name in COMMON or any(name in names for other, names in SYSTEMS.items() if other != system)
+
+
+_ENOUGH, _SAMPLES, _SHOWN = 3, 3, 24
+_OPT_OUT_WORDS = ("optout", "optedout", "unsubscri", "donotcall", "donotemail", "donotcontact", "dnc")
+_OPT_OUT_TEXT = (
+    "who has opted out is no property in HubSpot but a subscription: bring these over before any mail is sent"
+)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,112 @@
+"""A mapping file: what the user says of columns, in TOML, in the place of options.
+
+    timezone = "Europe/Berlin"                  # also date_order, decimal and on_bad_value: of all columns
+
+    [columns]
+    "E-mail Address" = "email"                  # the property
+    "Internal note" = { ignore = true }
+    "Birth date" = { property = "date_of_birth", date_order = "DMY", blank = "clear" }
+
+In    the text of a file.
+Out   `Said`, in the spelling of `Settings`.
+Raise `MappingError`, which names the line.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from uploader.core.columns import MappingError
+from uploader.core.moments import DateOrder
+
+
+@dataclass(slots=True)
+class Said:
+    """What is said of columns; in tables by column, "" stands for all that are not named."""
+
+    mapped: dict[str, str] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+    cleared: set[str] = field(default_factory=set)
+    date_orders: dict[str, str] = field(default_factory=dict)
+    decimals: dict[str, str] = field(default_factory=dict)
+    timezones: dict[str, str] = field(default_factory=dict)
+    on_bad_value: str = ""
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "date_order": tuple(DateOrder),
+    "decimal": (".", ","),
+    "blank": ("skip", "clear"),
+    "on_bad_value": ("reject", "drop"),
+}
+_OF_ALL = ("date_order", "decimal", "timezone", "on_bad_value")
+_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone")
+
+
+def parse_mapping(text: str) -> Said:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError(f"it is no TOML: {error}") from error
+    lines = text.splitlines()
+    said = Said()
+    columns = document.pop("columns", {})
+    if not isinstance(columns, dict):
+        raise MappingError(f"{_line(lines, 'columns')}columns is a table of columns, as [columns] begins it")
+    for key, value in document.items():
+        _check(lines, "", key, value, _OF_ALL)
+        _note(said, "", key, value)
+    for column, content in columns.items():
+        entries = {"property": content} if isinstance(content, str) else content
+        if not isinstance(entries, dict):
+            raise MappingError(
+                f'{_line(lines, column)}{column!r} is to be a property, as "email", or {{ ignore = true }}'
+            )
+        for key, value in entries.items():
+            _check(lines, column, key, value, _OF_A_COLUMN)
+            _note(said, column, key, value)
+        if "property" in entries and entries.get("ignore"):
+            raise MappingError(f"{_line(lines, column)}{column!r} can't be a property and ignored")
+        if entries.get("blank") == "clear" and entries.get("ignore"):
+            raise MappingError(f"{_line(lines, column)}{column!r} can't be cleared and ignored")
+    return said
+
+
+def _check(lines: list[str], column: str, key: str, value: object, known: tuple[str, ...]) -> None:
+    where = _line(lines, column, key) + (f"{column!r}: " if column else "")
+    if key not in known:
+        raise MappingError(f"{where}there is no {key!r}; there are {', '.join(known)}")
+    if key == "ignore":
+        if not isinstance(value, bool):
+            raise MappingError(f"{where}ignore is true or false")
+    elif not isinstance(value, str) or not value.strip():
+        raise MappingError(f"{where}{key} is to be a text")
+    elif key in _CHOICES and value not in _CHOICES[key]:
+        raise MappingError(f"{where}{key} {value!r} is none of {', '.join(_CHOICES[key])}")
+
+
+def _note(said: Said, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
+    notes: Mapping[str, Callable[[], object]] = {
+        "property": lambda: said.mapped.__setitem__(column, value),
+        "ignore": lambda: said.ignored.update([column] if value else []),
+        "blank": lambda: said.cleared.update([column] if value == "clear" else []),
+        "date_order": lambda: said.date_orders.__setitem__(column, value),
+        "decimal": lambda: said.decimals.__setitem__(column, value),
+        "timezone": lambda: said.timezones.__setitem__(column, value),
+        "on_bad_value": lambda: setattr(said, key, value),
+    }
+    notes[key]()
+
+
+def _line(lines: list[str], *words: str) -> str:
+    """`line 7: `, of the first line that has these words in this order, or the last one of them; the parser
+    keeps none.
+    """
+    for sought in (words, words[-1:]):
+        pattern = re.compile(".*".join(re.escape(word) for word in sought if word))
+        for number, line in enumerate(lines, 1):
+            if not line.lstrip().startswith("#") and pattern.search(line):
+                return f"line {number}: "
+    return ""

@@ -1,0 +1,295 @@
+"""A date or a date-time as people and other systems spell it, and as HubSpot wants it.
+
+In    the text of one value, the order of day and month in its column, and a zone for times without one.
+Out   `YYYY-MM-DD`, or ISO 8601 in UTC; what HubSpot takes as it is stays as it is. Else a `Fault`, whose
+      reason goes on where the value was named.
+Raise nothing.
+Rules A date is certain in ISO, with its year first, with the month's English name, or where only one order
+      makes it a date. `12/05/2025` is two dates: it needs an order. A year has four digits. A spreadsheet's
+      serial number is read as one only where that is said: days are counted from 1900 in some files, from
+      1904 in others, and an import that took half the dates for text leaves numbers for the other half.
+      A date-time in a date property is a date where it is midnight, as it is written or in the zone given.
+      A time without a zone needs one. One that the clocks skipped is none; of one that came twice the first
+      is meant. Milliseconds are known by their size: smaller numbers could be seconds.
+From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from uploader.core.model import Fault
+
+
+class DateOrder(StrEnum):
+    """How a column spells its dates, where ISO does not say it."""
+
+    DMY = "DMY"
+    MDY = "MDY"
+    YMD = "YMD"
+    SERIAL = "SERIAL"  #: days since 1899-12-30, as spreadsheets count from March 1900 on
+
+
+class _Reading(NamedTuple):
+    """A date or a date-time, taken apart."""
+
+    day: date
+    clock: time | None = None
+    offset: timedelta | None = None
+
+
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_INTEGER = re.compile(r"-?[0-9]{5,18}")
+_SERIAL = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,17}))?")
+_COMPACT = re.compile(r"((?:18|19|20|21)[0-9]{2})([0-9]{2})([0-9]{2})")
+_YEAR_FIRST = re.compile(r"([0-9]{4})([./-]) ?([0-9]{1,2})\2 ?([0-9]{1,2})")
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([./-]) ?([0-9]{1,2})\2 ?([0-9]{4}|[0-9]{2})")
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
+_MONTH = r"([a-z]{3,9})\.?"
+_DAY = r"([0-9]{1,2})(?:st|nd|rd|th|\.)?"
+_DAY_AND_NAME = re.compile(rf"{_WEEKDAY}{_DAY}[ /-]?{_MONTH}[ ,/-]+([0-9]{{4}})", re.IGNORECASE)
+_NAME_AND_DAY = re.compile(rf"{_WEEKDAY}{_MONTH}[ /-]{_DAY}(?:, ?|[ /-])([0-9]{{4}})", re.IGNORECASE)
+_TIME = re.compile(
+    r"(?:T|,? +)([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    r"(?: ?([ap])\.?m\.?)? ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?$",
+    re.IGNORECASE,
+)
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MILLISECONDS = 86_400_000
+#: March 1973 as milliseconds, the year 5138 as seconds.
+_SURELY_MILLISECONDS = 100_000_000_000
+#: Day 60 of spreadsheets is a 29 February 1900 that never was: before it they differ by a day.
+_FIRST_SERIAL, _SERIAL_ORIGIN = 61, date(1899, 12, 30)
+
+_BOTH = 'is one date as day and month, another as month and day: say --date-order "COLUMN=DMY" or =MDY'
+
+
+def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
+    """`YYYY-MM-DD`, which HubSpot takes for midnight UTC."""
+    if _ISO.fullmatch(text):
+        return text if _is_date(text) else Fault("is no day of the calendar", "DATE")
+    if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
+        return _as_day(text)
+    read = _read(text, order)
+    if isinstance(read, str):
+        return Fault(read, "DATE")
+    if read.clock is None or read.clock == time.min:
+        return read.day.isoformat()
+    local = _in_zone(read, zone) if zone and read.offset is not None else None
+    if local is not None and local.time() == time.min:
+        return local.date().isoformat()
+    return Fault("has a time of day, and the property holds dates only", "DATE")
+
+
+def as_moment(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
+    """ISO 8601 in UTC."""
+    if _ISO_MOMENT.fullmatch(text):
+        return text if _is_moment(text) else Fault("is no time of the calendar", "DATETIME")
+    if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
+        return _as_milliseconds(text)
+    read = _read(text, order)
+    return Fault(read, "DATETIME") if isinstance(read, str) else _in_utc(read, zone)
+
+
+def _in_utc(read: _Reading, zone: tzinfo | None) -> str | Fault:
+    its_zone = zone if read.offset is None else timezone(read.offset)
+    if its_zone is None:
+        return Fault("has no zone: say --timezone NAME, such as Europe/Berlin", "DATETIME")
+    try:
+        moment = datetime.combine(read.day, read.clock or time.min, its_zone)
+        utc = moment.astimezone(UTC)
+        if utc.astimezone(its_zone).replace(tzinfo=None) != moment.replace(tzinfo=None):
+            return Fault(f"is a time that the clocks skipped in {its_zone}", "DATETIME")
+    except OverflowError:
+        return Fault("is beyond all calendars", "DATETIME")
+    return _spelled(utc)
+
+
+def orders_of(text: str) -> frozenset[DateOrder]:
+    """What a value tells of the order in its column: the orders that make it a date; none where it is
+    certain without one, or no date.
+    """
+    read = _TIME.sub("", text)
+    found = _YEAR_LAST.fullmatch(read)
+    if found is None or len(found[4]) != 4:
+        return frozenset()
+    fitting = {
+        order
+        for order, (day, month) in ((DateOrder.DMY, (1, 3)), (DateOrder.MDY, (3, 1)))
+        if _date(found[4], found[month], found[day])
+    }
+    is_same = len(fitting) == 2 and int(found[1]) == int(found[3])
+    return frozenset() if is_same else frozenset(fitting)
+
+
+# --- texts taken apart ---
+
+
+def _read(text: str, order: DateOrder | None) -> _Reading | str:
+    """What a text says, or what is wrong with it."""
+    if order is DateOrder.SERIAL and (serial := _SERIAL.fullmatch(text)):
+        return _read_serial(serial[1], serial[2] or "")
+    at = _TIME.search(text)
+    day = _read_day(text[: at.start()] if at else text, order)
+    if isinstance(day, str) or at is None:
+        return day if isinstance(day, str) else _Reading(day)
+    clock = _read_time(at)
+    if clock is None:
+        return "has no such time of day"
+    offset = _read_offset(at[6] or "")
+    return "has an offset that no zone has" if offset == _NO_OFFSET else _Reading(day, clock, offset)
+
+
+def _read_day(text: str, order: DateOrder | None) -> date | str:
+    if found := _YEAR_LAST.fullmatch(text):
+        return _read_year_last(found, order)
+    if found := _YEAR_FIRST.fullmatch(text):
+        day = _date(found[1], found[3], found[4])
+    elif found := _COMPACT.fullmatch(text):
+        day = _date(found[1], found[2], found[3])
+    elif (found := _DAY_AND_NAME.fullmatch(text)) and (month := _month(found[2])):
+        day = _date(found[3], month, found[1])
+    elif (found := _NAME_AND_DAY.fullmatch(text)) and (month := _month(found[1])):
+        day = _date(found[3], month, found[2])
+    else:
+        if _SERIAL.fullmatch(text):
+            return 'is a number: if it counts days as spreadsheets do, say --date-order "COLUMN=SERIAL"'
+        return "is no date"
+    return day or "is no day of the calendar"
+
+
+def _read_year_last(found: re.Match[str], order: DateOrder | None) -> date | str:
+    if len(found[4]) == 2:
+        return "has a year of two digits: write four"
+    day_first = _date(found[4], found[3], found[1])
+    month_first = _date(found[4], found[1], found[3])
+    if order is None:
+        if day_first and month_first and day_first != month_first:
+            return _BOTH
+        return day_first or month_first or "is no day of the calendar"
+    day = {DateOrder.DMY: day_first, DateOrder.MDY: month_first}.get(order)
+    return day or f"is no date in the order {order}"
+
+
+def _read_serial(days: str, fraction: str) -> _Reading | str:
+    if int(days) < _FIRST_SERIAL:
+        return "is too small for a spreadsheet's date"
+    try:
+        day = _SERIAL_ORIGIN + timedelta(days=int(days))
+    except OverflowError:
+        return "is too large for a spreadsheet's date"
+    # Of a day there are no more milliseconds than a float of fifteen digits can tell.
+    milliseconds = min(round(Decimal(f"0.{fraction or 0}") * _DAY_MILLISECONDS), _DAY_MILLISECONDS - 1)
+    return _Reading(day, (_EPOCH + timedelta(milliseconds=milliseconds)).time() if fraction else None)
+
+
+def _date(year: str, month: str | int, day: str) -> date | None:
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def _month(name: str) -> int:
+    """From 1; 0 for none. Shortened to three letters or more, and `Sept`."""
+    lowered = name.lower()
+    return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(lowered)), 0)
+
+
+def _read_time(found: re.Match[str]) -> time | None:
+    hour, half = int(found[1]), (found[5] or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "p" else 0)
+    microseconds = int((found[4] or "").ljust(6, "0")[:6])
+    try:
+        return time(hour, int(found[2]), int(found[3] or 0), microseconds)
+    except ValueError:
+        return None
+
+
+_NO_OFFSET = timedelta.max
+
+
+def _read_offset(text: str) -> timedelta | None:
+    if not text:
+        return None
+    if text.upper() in {"Z", "UTC", "GMT"}:
+        return timedelta(0)
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    hours, minutes = int(digits[:2]), int(digits[2:])
+    if hours > 14 or minutes > 59:
+        return _NO_OFFSET
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if text[0] == "-" else offset
+
+
+# --- what HubSpot takes ---
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _as_day(text: str) -> str | Fault:
+    """Milliseconds of a midnight in UTC are a date to HubSpot."""
+    if int(text) % _DAY_MILLISECONDS == 0 and _moment_of(int(text)) and int(text):
+        return text
+    if abs(int(text)) >= _SURELY_MILLISECONDS and _moment_of(int(text)):
+        return Fault("is a time in milliseconds that is not midnight in UTC", "DATE")
+    day = _read_day(text, None)
+    return Fault(day if isinstance(day, str) else "is no date", "DATE")
+
+
+def _as_milliseconds(text: str) -> str | Fault:
+    if abs(int(text)) >= _SURELY_MILLISECONDS:
+        return text if _moment_of(int(text)) else Fault("is beyond all calendars", "DATETIME")
+    if len(text.lstrip("-")) < 8:
+        reason = 'is a number: if it counts days as spreadsheets do, say --date-order "COLUMN=SERIAL"'
+    else:
+        reason = "could be seconds, and HubSpot counts milliseconds: write it as a date and a time"
+    return Fault(reason, "DATETIME")
+
+
+def _moment_of(milliseconds: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+
+
+def _in_zone(read: _Reading, zone: tzinfo) -> datetime | None:
+    assert read.clock is not None
+    assert read.offset is not None
+    try:
+        return datetime.combine(read.day, read.clock, timezone(read.offset)).astimezone(zone)
+    except OverflowError:
+        return None
+
+
+def _spelled(utc: datetime) -> str:
+    precision = "milliseconds" if utc.microsecond else "seconds"
+    return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"

@@ -1,0 +1,111 @@
+"""A number as people and spreadsheets spell it, and as HubSpot wants it: digits and at most one point.
+
+In    the text of one value, and the decimal mark of its column where that is known.
+Out   the number, exactly, whatever its size; what HubSpot takes as it is stays as it is. Else a `Fault`,
+      whose reason goes on where the value was named.
+Raise nothing.
+Rules A mark is certain where it appears twice, beside the other one, or where it can't part thousands.
+      `1,234` is two numbers: it needs a decimal mark. So are the points of `1.234`, but that is how HubSpot
+      and most systems spell it, so it is kept unless the column says otherwise. Blanks and apostrophes part
+      thousands. A currency's sign is left out, brackets are a minus. A percentage is refused: it may mean 50
+      or 0.5.
+"""
+
+import re
+from decimal import Decimal
+
+from uploader.core.model import Fault
+
+_FIT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_BLANKS = re.compile(r"[\s'\u2019]+")
+_CURRENCY = re.compile(r"[$€£¥₹₽₩₺₪₫฿]|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|Fr\.)")
+_BY_BLANKS = re.compile(r"[0-9]{1,3}(?:[\s'\u2019][0-9]{3})+")
+_GROUPS = {
+    mark: re.compile(rf"[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{2,3}})*{re.escape(mark)}[0-9]{{3}}")
+    for mark in ".,"
+}
+#: Beyond it a double, as HubSpot holds numbers, knows only infinity.
+_MOST_DIGITS = 308
+
+
+def as_number(text: str, decimal: str | None) -> str | Fault:
+    if decimal != "," and _FIT.fullmatch(text):
+        return text
+    plain = _CURRENCY.sub("", text).strip()
+    if "%" in plain:
+        return Fault("is a percentage: write it as HubSpot shall hold it, 50 or 0.5", "NUMBER")
+    minus, plain = _sign(plain)
+    plain, exponent = _exponent(plain)
+    whole, point, part = plain, "", ""
+    marks = [mark for mark in ".," if mark in plain]
+    if marks:
+        mark = _decimal_mark(plain, marks, decimal)
+        if isinstance(mark, Fault):
+            return mark
+        whole, point, part = plain.rpartition(mark) if mark else (plain, "", "")
+        other = {".": ",", ",": "."}.get(mark) or marks[0]
+        if other in whole:
+            if not _GROUPS[other].fullmatch(whole):
+                return _NO_NUMBER
+            whole = whole.replace(other, "")
+    if _BY_BLANKS.fullmatch(whole):
+        whole = _BLANKS.sub("", whole)
+    if not re.fullmatch(r"[0-9]*", whole) or not re.fullmatch(r"[0-9]*", part) or not whole + part:
+        return _NO_NUMBER
+    return _joined(minus, whole or "0", f".{part}" if point and part else "", exponent)
+
+
+def marks_of(text: str) -> frozenset[str]:
+    """The decimal marks that a value can have been written with: one is evidence, two leave it open, none
+    tells nothing.
+    """
+    marks = [mark for mark in ".," if mark in text]
+    if not marks:
+        return frozenset()
+    read = {mark: as_number(text, mark) for mark in ".,"}
+    fitting = frozenset(mark for mark, number in read.items() if isinstance(number, str))
+    return frozenset() if len(fitting) == 2 and read["."] == read[","] else fitting
+
+
+_NO_NUMBER = Fault("is no number", "NUMBER")
+
+
+def _sign(text: str) -> tuple[str, str]:
+    if text.startswith("(") and text.endswith(")"):
+        return "-", text[1:-1].strip()
+    minus = "-" if text[:1] in {"-", "\u2212"} else ""
+    return minus, text[1:].strip() if text[:1] in {"-", "+", "\u2212"} else text
+
+
+def _exponent(text: str) -> tuple[str, int | None]:
+    found = re.fullmatch(r"([0-9.,]+)[eE]([+-]?[0-9]{1,9})", text)
+    return (found[1], int(found[2])) if found else (text, None)
+
+
+def _decimal_mark(text: str, marks: list[str], decimal: str | None) -> str | Fault:
+    """The mark that parts the decimals; "" where there are none."""
+    if len(marks) == 2:
+        mark = max(marks, key=text.rfind)
+        if text.count(mark) > 1 or (decimal and mark != decimal):
+            return _NO_NUMBER
+        return mark
+    mark = marks[0]
+    groups = _GROUPS[mark].fullmatch(text) is not None
+    if text.count(mark) > 1 or (decimal and mark != decimal):
+        return "" if groups and mark != decimal else _NO_NUMBER
+    if mark == "," and groups and decimal is None:
+        return Fault('is one number in German, another in English: say --decimal "COLUMN=," or =.', "NUMBER")
+    return mark
+
+
+def _joined(minus: str, whole: str, part: str, exponent: int | None) -> str | Fault:
+    if exponent is None:
+        return f"{minus}{whole}{part}"
+    number = Decimal(f"{minus}{whole}{part}")  # exact, as long as nothing is reckoned with it
+    if not number:
+        return "0"
+    if abs(number.adjusted() + exponent) > _MOST_DIGITS:
+        return Fault("is beyond what HubSpot's numbers hold", "NUMBER")
+    sign, digits, shift = number.as_tuple()
+    assert isinstance(shift, int)
+    return format(Decimal((sign, digits, shift + exponent)), "f")

@@ -1,0 +1,103 @@
+"""Who can own a record in HubSpot, and whom a text means.
+
+In    the pages of the owners endpoint, those of archived owners included.
+Out   an owner's id, by id, e-mail address or name. Else a `Fault`, whose reason goes on where the text was
+      named.
+Raise nothing.
+Rules A name that two people have names nobody. Of two entries of one address the one that still works is
+      meant.
+From  https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from uploader.core.model import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One entry of the owners endpoint."""
+
+    id: str
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    archived: bool = False
+    user_ids: tuple[str, ...] = ()  #: of the same person as a user; no owner's id, though it looks like one
+
+
+class Owners:
+    """The owners of an account, to be found by what a file calls them."""
+
+    def __init__(self, owners: Iterable[Owner]) -> None:
+        listed = sorted(owners, key=lambda owner: owner.archived)
+        self.ids = frozenset(owner.id for owner in listed)
+        self._user_ids = frozenset(id_ for owner in listed for id_ in owner.user_ids)
+        self._by_address: dict[str, Owner] = {}
+        self._by_name: dict[str, list[Owner]] = {}
+        for owner in listed:
+            if owner.email:
+                self._by_address.setdefault(owner.email.casefold(), owner)
+            for name in _names(owner):
+                self._by_name.setdefault(name, []).append(owner)
+
+    def find(self, text: str) -> str | Fault:
+        """The id of the owner that a text means."""
+        if text in self.ids:
+            return text
+        if text.isdecimal():
+            kind = (
+                "is a user's id, which is no owner's" if text in self._user_ids else "is the id of no owner"
+            )
+            return Fault(kind, "OWNER")
+        if "@" in text:
+            owner = self._by_address.get(text.casefold())
+            return owner.id if owner else Fault("is the address of no owner", "OWNER")
+        named = self._by_name.get(_bare(text), [])
+        if len({owner.email.casefold() or owner.id for owner in named}) > 1:
+            return Fault("is the name of more than one owner: give their addresses with --owner-map", "OWNER")
+        return named[0].id if named else Fault("is the name of no owner", "OWNER")
+
+
+def decode_owners(body: Mapping[str, object]) -> tuple[list[Owner], str]:
+    """A page of the owners endpoint, and where the next one begins: "" after the last. Entries that make no
+    sense are passed over.
+    """
+    results = body.get("results")
+    entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []
+    owners = [
+        Owner(
+            str(entry["id"]),
+            _text(entry, "email"),
+            _text(entry, "firstName"),
+            _text(entry, "lastName"),
+            entry.get("archived") is True,
+            tuple(str(entry[name]) for name in ("userId", "userIdIncludingInactive") if entry.get(name)),
+        )
+        for entry in entries
+        if isinstance(entry.get("id"), str | int)
+    ]
+    paging = body.get("paging")
+    following = paging.get("next") if isinstance(paging, dict) else None
+    after = following.get("after") if isinstance(following, dict) else None
+    return owners, str(after or "")
+
+
+def _text(entry: Mapping[str, object], name: str) -> str:
+    value = entry.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _names(owner: Owner) -> set[str]:
+    """What a person may be called: `First Last`, and `Last, First`."""
+    first, last = owner.first_name, owner.last_name
+    return {
+        name
+        for name in (_bare(f"{first} {last}"), _bare(f"{last}, {first}") if first and last else "")
+        if name
+    }
+
+
+def _bare(name: str) -> str:
+    return " ".join(name.split()).casefold()

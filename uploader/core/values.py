@@ -1,0 +1,174 @@
+"""A value as HubSpot wants it, by its property's type.
+
+In    the text of one value, trimmed and not blank; what HubSpot says of the property; the user's rules.
+Out   the text to send; what HubSpot takes as it is stays as it is. Else a `Fault`, whose reason goes on where
+      the value was named.
+Raise nothing for the sake of a value.
+Rules Without a schema nothing is converted. Text and phone numbers stay as they are. What has one meaning is
+      converted, what has two is refused with what to say; see `moments`, `numbers` and `owners`. An option is
+      known by its value, else its label, else by either in another case, where that names one option only.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from uploader.core.columns import MappingError, Rules
+from uploader.core.model import Fault
+from uploader.core.moments import as_date, as_moment
+from uploader.core.numbers import as_number
+from uploader.core.owners import Owners
+from uploader.core.schema import Option, Schema
+
+#: What makes of a value's text the one to send.
+Converter = Callable[[str], str | Fault]
+
+Said = TypeVar("Said")
+
+#: HubSpot's limit for a text.
+MOST_CHARACTERS = 65_536
+
+_TRUE = "true t yes y on 1 ja wahr oui vrai si sí verdadero sim checked"
+_FALSE = "false f no n off 0 nein falsch non faux falso não unchecked"
+BOOLEANS = {**dict.fromkeys(_TRUE.split(), "true"), **dict.fromkeys(_FALSE.split(), "false")}
+
+#: Texts that are remembered with what became of them, by column, and how long they may be.
+_REMEMBERED, _SHORT = 4_096, 200
+_TYPES = frozenset({"date", "datetime", "number", "bool"})
+
+
+def is_converted(name: str, schema: Schema | None) -> bool:
+    """Whether the values of a property may need another spelling."""
+    if schema is None or name not in schema.kinds:
+        return False
+    return schema.kinds[name].type in _TYPES or name in schema.owned or bool(schema.options.get(name))
+
+
+def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Converter | None:
+    """What converts the values of a column; None where they stay as they are."""
+    if schema is None or not is_converted(name, schema):
+        return None
+    kind = schema.kinds[name]
+    if name in schema.owned:
+        convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
+        return _remembering(partial(_as_list, convert=convert) if kind.is_multiple else convert)
+    if kind.type == "number":
+        return partial(as_number, decimal=said_of(column, rules.decimals))
+    if kind.type == "bool":
+        labels = {option.label.casefold(): option.value for option in schema.options.get(name, ())}
+        return partial(_as_boolean, spellings={**labels, **BOOLEANS})
+    if kind.type == "enumeration":
+        choices = _Choices(schema.options[name])
+        return _remembering(choices.find_all if kind.is_multiple else choices.find)
+    read = as_date if kind.type == "date" else as_moment
+    order, zone = said_of(column, rules.date_orders), said_of(column, rules.timezones)
+    return _remembering(partial(read, order=order, zone=find_zone(zone) if zone else None))
+
+
+def said_of(column: str, table: Mapping[str, Said]) -> Said | None:
+    """What the user says of a column, else of all."""
+    return table.get(column, table.get(""))
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """MappingError where there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise MappingError(f"--timezone {name!r} is no zone such as Europe/Berlin or UTC") from error
+
+
+def text_fault(text: str) -> Fault | None:
+    """What no property takes, whatever its type."""
+    if "\0" in text:
+        return Fault("holds a NUL byte", "TEXT")
+    if len(text) > MOST_CHARACTERS:
+        return Fault(f"has {len(text):,} characters; HubSpot takes {MOST_CHARACTERS:,}", "TEXT")
+    return None
+
+
+def _remembering(convert: Converter) -> Converter:
+    remembered = lru_cache(_REMEMBERED)(convert)
+
+    def convert_once(text: str) -> str | Fault:
+        return remembered(text) if len(text) <= _SHORT else convert(text)
+
+    return convert_once
+
+
+def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:
+    return spellings.get(text.casefold()) or Fault("is neither true nor false", "BOOLEAN")
+
+
+def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str | Fault:
+    meant = known.get(text.casefold(), text)
+    if owners is not None:
+        found = owners.find(meant)
+        if isinstance(found, Fault) and meant != text:
+            return Fault(f"is {meant!r} by --owner-map, which {found.reason}", found.category)
+        return found
+    if meant.isdecimal():
+        return meant
+    return Fault("is no owner's id, and the account's owners are not known: " + OWNERS_SCOPE, "OWNER")
+
+
+#: What to do where a token may not read owners.
+OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or ids with --owner-map"
+
+
+def _folded(owner_map: Mapping[str, str]) -> dict[str, str]:
+    return {theirs.casefold(): ours for theirs, ours in owner_map.items()}
+
+
+def _as_list(text: str, convert: Converter) -> str | Fault:
+    """Each part by itself. A `;` in front is HubSpot's word for adding to what is there."""
+    parts = [part for raw in text.split(";") if (part := raw.strip())]
+    found = [convert(part) for part in parts]
+    fault = next(((p, f) for p, f in zip(parts, found, strict=True) if isinstance(f, Fault)), None)
+    if fault is not None:
+        part, why = fault
+        return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
+    if not found:
+        return Fault("holds no option", "OPTION")
+    return (";" if text.startswith(";") else "") + ";".join(str(one) for one in found)
+
+
+class _Choices:
+    """The options of one property."""
+
+    def __init__(self, options: Sequence[Option]) -> None:
+        self._values = frozenset(option.value for option in options)
+        self._labels: dict[str, list[Option]] = {}
+        self._folded: dict[str, set[str]] = {}
+        for option in options:
+            self._labels.setdefault(option.label.strip(), []).append(option)
+            for text in (option.value, option.label):
+                self._folded.setdefault(text.strip().casefold(), set()).add(option.value)
+
+    def find(self, text: str) -> str | Fault:
+        if text in self._values:
+            return text
+        labelled = self._labels.get(text, [])
+        # A label that was given again: the option that was hidden for it is not meant.
+        named = {o.value for o in labelled if not o.hidden} or {o.value for o in labelled}
+        found = named or self._folded.get(text.casefold(), set())
+        if len(found) > 1:
+            return Fault(f"could be {' or '.join(sorted(found)[:3])}: write the option's value", "OPTION")
+        return next(iter(found)) if found else Fault("is none of the property's options", "OPTION")
+
+    def find_all(self, text: str) -> str | Fault:
+        """Of a list: parted by `;`, or by another mark where each part is an option."""
+        if text in self._values or (";" not in text and isinstance(self.find(text), str)):
+            return self.find(text)
+        if ";" not in text:
+            for mark in _OTHER_MARKS:
+                parts = [part for raw in mark.split(text) if (part := raw.strip())]
+                found = [self.find(part) for part in parts]
+                if len(parts) > 1 and all(isinstance(one, str) for one in found):
+                    return ";".join(str(one) for one in found)
+        return _as_list(text, self.find)
+
+
+_OTHER_MARKS = (re.compile(r"[|\n]"), re.compile(r","))
