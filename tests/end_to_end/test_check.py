@@ -222,3 +222,51 @@ def test_a_test_account_is_not_asked_about(tmp_path, mock_url):
     (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
     code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock_url)
     assert (code, "[y/N]" in seen) == (0, False), seen
+
+
+def test_values_that_will_be_refused_are_found_exactly(tmp_path, mock_url):
+    """12 bad dates, 7 unknown options, 2 unknown owners, far apart."""
+    rows = [f"c{n}@example.com,2025-01-{n % 28 + 1:02},gold," for n in range(6_000)]
+    dates, options, owners = range(30, 6_000, 500), range(71, 6_000, 900), (444, 5_555)
+    for at in dates:
+        rows[at] = f"c{at}@example.com,2025-02-30,gold,"
+    for at in options:
+        rows[at] = f"c{at}@example.com,2025-01-01,platinum{at},"
+    for at in owners:
+        rows[at] = f"c{at}@example.com,2025-01-01,gold,nobody{at}@example.com"
+    (tmp_path / "a.csv").write_text("\n".join(["email,renewal_date,tier,hubspot_owner_id", *rows]) + "\n")
+    code, report = as_json(tmp_path, "a.csv", "--examples", 50, HUBSPOT_BASE_URL=mock_url)
+    found = {
+        (fault["category"], fault["column"]): [example["row"] - 2 for example in fault["examples"]]
+        for fault in report["faults"]
+    }
+    assert found == {
+        ("DATE", "renewal_date"): list(dates),
+        ("OPTION", "tier"): list(options),
+        ("OWNER", "hubspot_owner_id"): list(owners),
+    }
+    assert code == 1
+
+
+def test_a_column_whose_dates_fit_both_orders_is_stopped_at(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email,renewal_date\na@x.com,01/02/2025\nb@x.com,03/04/2025\n")
+    code, report = as_json(tmp_path, "a.csv", HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert "--date-order" in report["problems"][0]
+    for command in ("check", "upload"):
+        ended = run(command, "a.csv", "--base-url", mock_url, cwd=tmp_path)
+        assert ended.code == 2
+        assert "--date-order" in ended.err + ended.out
+    ended = run("upload", "a.csv", "--date-order", "renewal_date=DMY", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 0, ended
+
+
+def test_upload_reads_the_order_of_dates_from_all_rows(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    dates = ["01/02/2025"] * 3_000 + ["31/12/2025"]
+    lines = [f"c{n}@x.com,{day}" for n, day in enumerate(dates)]
+    (tmp_path / "a.csv").write_text("\n".join(["email,renewal_date", *lines]) + "\n")
+    ended = run("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    assert ended.code == 0, ended
+    held = {one["properties"]["email"]: one["properties"]["renewal_date"] for one in mock.contacts()}
+    assert held["c0@x.com"] in {"2025-02-01", "1738368000000"}

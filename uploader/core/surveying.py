@@ -157,6 +157,7 @@ class Surveyor:
         count = len(rows.rows)
         self._findings.rows += count
         self._findings.row_bytes += rows.end.offset - rows.start.offset
+        self._count_cleared(rows)
         cells = self._cells(rows.plain) if rows.plain else None
         if cells is None or rows.plain is None:
             return self._one_by_one(first, rows.rows, range(count))
@@ -291,6 +292,22 @@ class Surveyor:
         counts = self._findings.owners.setdefault(name, Counter())
         if len(counts) < _MOST_OWNERS:
             counts.update(str(text).strip() for text in texts if text)
+
+    def _count_cleared(self, rows: RowSlice) -> None:
+        """Blanks in the columns whose blanks clear the property."""
+        columns, cleared = self._mapper.columns, self._mapper.rules.cleared
+        if columns is None or not cleared:
+            return
+        contents = rows.plain.cells if rows.plain and rows.plain.cells else [row.content for row in rows.rows]
+        for index in columns.names:
+            column = columns.column(index)
+            if column in cleared:
+                blank = sum(
+                    not content[index].strip()
+                    for content in contents
+                    if not isinstance(content, Mapping | Unreadable)
+                )
+                self._findings.cleared[column] += blank
 
     def _count_owner(self, content: Content) -> None:
         if isinstance(content, Mapping):

@@ -136,6 +136,9 @@ class Check(Session):
             try:
                 self._make_sender(transport, Tallies())
                 await self._ask()
+                if self.account is not None and not self._halted.is_set():
+                    account = self._with_owners(sources, self.account)
+                    report.account = await self._until_halted(account) or self.account
             finally:
                 await transport.close()
         if self._halted.is_set():
