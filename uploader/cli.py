@@ -16,6 +16,7 @@ from uploader.errors import UploaderError
 
 #: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
 COMMANDS = {
+    "check": "Say all that can be known before the first write; write nothing.",
     "upload": "Run the job, or resume it: the same command again continues where it stopped.",
     "status": "Show where a job stands, from another terminal too.",
     "failures": "Write the dead letters to a file that `upload` takes as it is.",

@@ -24,6 +24,10 @@ class CheckpointError(UploaderError):
     """The checkpoint or the results file can't be used as it is."""
 
 
+class DeclinedError(UploaderError):
+    """The user was asked, and said no: nothing was written."""
+
+
 class StorageError(UploaderError):
     """The disk refused a write while the job ran: what could not be booked stays open."""
 

@@ -21,6 +21,7 @@ from uploader.core.moments import DateOrder
 from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota, parse_quota
+from uploader.core.repeats import OnDuplicate
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -80,6 +81,7 @@ class Settings:
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
+    on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER
     policy: Policy = Policy.OVERWRITE  #: what may happen to values that HubSpot holds
     policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
     only_records: Only = Only.ALL  #: which of them are written
@@ -94,9 +96,11 @@ class Settings:
     drain_timeout_seconds: float = 20.0
     outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
     first_contact_seconds: float = 15.0  #: the same where nothing ever has
+    offline: bool = False  #: nobody is asked anything, so no token is needed
 
     def __post_init__(self) -> None:
-        check_token(self.token)
+        if not self.offline:
+            check_token(self.token)
         check_base_url(self.base_url)
         self._settle_keys()
         self._check_names()
@@ -170,6 +174,11 @@ class Settings:
             raise SettingsError("stdin (-) can be a source only once")
         if "-" in self.sources and self.checkpoint is None:
             raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+        if "-" in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
+            raise SettingsError(
+                f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
+                "stdin (-) can be read only once; give a file"
+            )
 
     def _check_files(self) -> None:
         """No file may be read and written: --restart would remove a source."""

@@ -1,12 +1,13 @@
 """How long a number of requests takes, the account's days included."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.core.calendar import next_midnight
-from uploader.core.forecast import Today, forecast
+from uploader.core.forecast import Today, forecast, requests_by_halving
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
@@ -67,3 +68,23 @@ def test_no_day_grants_more_than_it_has_and_no_time_is_lost(requests, per_second
     assert (found.pauses == 0) is (found.pauses_at is None)
     if found.pauses == 0:
         assert found.seconds == pytest.approx(requests / per_second, abs=days + 1)
+
+
+def test_halving_costs_what_counting_every_case_says():
+    """design.md, section 3: 2.3, 7.2 and 13 requests a batch at 0.1, 0.5 and 1 %; 199 if all are refused."""
+
+    def requests(bad):
+        if len(bad) <= 1 or not any(bad):
+            return 1
+        middle = len(bad) // 2
+        return 1 + requests(bad[:middle]) + requests(bad[middle:])
+
+    for size in range(1, 10):
+        for share in (0.0, 0.01, 0.5, 1.0):
+            weighed = sum(
+                share ** sum(bad) * (1 - share) ** (size - sum(bad)) * requests(bad)
+                for bad in product((False, True), repeat=size)
+            )
+            assert requests_by_halving(size, share) == pytest.approx(weighed)
+    averages = [round(requests_by_halving(100, share), 1) for share in (0.001, 0.005, 0.01, 1)]
+    assert averages == [2.3, 7.3, 12.9, 199]

@@ -22,7 +22,7 @@ from uploader.edges.files import create_private
 from uploader.edges.sources import reread
 from uploader.errors import SettingsError, StorageError
 
-#: Columns that `upload` ignores (but for the last but one, which makes it skip a row).
+#: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
 _OWN = (
     "uploader_row",
     "uploader_source",

@@ -15,6 +15,7 @@ from uploader.core.model import Outcome
 from uploader.core.outcome import Cause
 from uploader.core.wire import MAX_INPUTS
 from uploader.run.pipeline import Run, View
+from uploader.run.survey import Step
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are of the last half minute: long enough to be steady, short enough to follow a change.
@@ -127,10 +128,20 @@ def _now(run: Run, pace: Pace) -> str:
         pace.add(asyncio.get_running_loop().time(), view)
         return line(view, pace)
     sender = run.sender
+    if run.surveying is not None:
+        return survey_line(run.surveying, run.bytes_total)
     if sender and sender.pausing:
         return f"not started yet: PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
     failure = sender.last_failure if sender else ""
     return f"not started yet: {printable(failure)}" if failure else ""
+
+
+def survey_line(step: Step, bytes_total: int | None) -> str:
+    """How far the look at all rows is."""
+    if step.sorting:
+        return f"looking for repeated keys: {step.sorting:.0%} | {step.rows:,} rows read"
+    share = f"{min(1.0, step.bytes_read / bytes_total):.0%} | " if bytes_total else ""
+    return f"reading all rows first: {share}{step.rows:,} rows"
 
 
 async def show(run: Run, stream: TextIO = sys.stderr) -> None:
@@ -165,7 +176,7 @@ async def _live(run: Run, stream: TextIO) -> None:
             await asyncio.sleep(_LIVE_SECONDS)
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
+def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Print, unless the terminal is gone."""
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=stream or sys.stderr, flush=True)
+        print(text, file=stream or sys.stderr, end=end, flush=True)

@@ -21,10 +21,12 @@ from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.model import Outcome
 from uploader.core.objects import noun
+from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.core.wire import MAX_INPUTS
 from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
+from uploader.run.preflight import PRODUCTION, Account
 from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_match
 
 
@@ -52,12 +54,20 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_
 @click.option(
     "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
 )
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(OnDuplicate),
+    default=OnDuplicate.IN_ORDER,
+    show_default=True,
+    help="Rows that share a key: write all in file order, the first only, or none.",
+)
 @click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
 @click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
+@click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
 def command(
@@ -69,6 +79,7 @@ def command(
     format_: Literal["csv", "ndjson"] | None,
     max_failures: str,
     drain_timeout: float,
+    yes: bool,
     verbose: bool,
     as_json: bool,
     **same: object,
@@ -96,7 +107,7 @@ def command(
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     _spare_the_collector()
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        summary, finished_before = runner.run(_upload(settings))
+        summary, finished_before = runner.run(_upload(settings, asks=not yes and _can_ask(settings)))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
 
@@ -127,7 +138,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return ExactLoop
 
 
-async def _upload(settings: Settings) -> tuple[Summary, str | None]:
+async def _upload(settings: Settings, *, asks: bool) -> tuple[Summary, str | None]:
     run = Run(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -136,11 +147,52 @@ async def _upload(settings: Settings) -> tuple[Summary, str | None]:
             code = signal.SIGTERM if number is signal.SIGHUP else number
             loop.add_signal_handler(number, _interrupt, run, code)
     display = asyncio.ensure_future(_display(run))
+
+    async def approve(account: Account, rows: int | None) -> bool:
+        nonlocal display
+        display.cancel()  # it would paint over the question
+        await asyncio.gather(display, return_exceptions=True)
+        is_approved = await _approve(account, rows)
+        display = asyncio.ensure_future(_display(run))
+        return is_approved
+
+    run.approve = approve if asks else None
     try:
         return await run.run(), run.finished_before
     finally:
         display.cancel()
         await asyncio.gather(display, return_exceptions=True)
+
+
+def _can_ask(settings: Settings) -> bool:
+    """Somebody is there to answer, and the answer is not taken for a row."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and "-" not in settings.sources
+
+
+async def _approve(account: Account, rows: int | None) -> bool:
+    """Ask, where it is a production account or nobody may say what it is."""
+    if account.kind not in {"", PRODUCTION}:
+        return True
+    kind = "a production account" if account.kind else "of a kind that this token may not tell"
+    count = "the rows" if rows is None else f"about {rows:,} rows"
+    say(f"account {account.portal or 'unknown'} is {kind}. Write {count} into it? [y/N] ", end="")
+    return (await _answer()).strip().lower() in {"y", "yes"}
+
+
+async def _answer() -> str:
+    """A line from the terminal; waiting for it, a signal is heard."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        return await line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
 
 
 def _interrupt(run: Run, number: signal.Signals) -> None:
@@ -164,6 +216,13 @@ async def _display(run: Run) -> None:
         await display
     finally:
         display.cancel()
+
+
+def _skipped_text(settings: Settings) -> str:
+    later = "whose key a later row has written since (--include-superseded sends them)"
+    if settings.on_duplicate is not OnDuplicate.FIRST:
+        return f"skipped: rows {later}"
+    return f"skipped: rows whose key an earlier row has (--on-duplicate first), or {later}"
 
 
 def _forecast(run: Run) -> list[str]:
@@ -193,7 +252,7 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
     if settings.results_path and settings.results_path.exists():
         say(f"what became of each row: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:
-        say("skipped: rows whose key a later row has written since (--include-superseded sends them)")
+        say(_skipped_text(settings))
     if tallies.aliases:
         say(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "

@@ -67,3 +67,15 @@ def forecast(
         at, left = resets_at, today.grant or 0
         resets_at = next_midnight(at)
     return Forecast(requests, before_pause, pauses_at, goes_on_at, pauses, None, float("inf"))
+
+
+def requests_by_halving(records: int, refused_share: float) -> float:
+    """What one batch costs on average where a refused record is found by halving: no answer names it.
+
+    A batch is sent; if one of its records is refused all are, and each half is sent again.
+    """
+    if records <= 1:
+        return 1.0
+    first = records // 2
+    halves = requests_by_halving(first, refused_share) + requests_by_halving(records - first, refused_share)
+    return 1.0 + halves - 2 * (1.0 - refused_share) ** records

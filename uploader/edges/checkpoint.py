@@ -23,7 +23,7 @@ from uploader.core.aliases import Alias
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import DEAD_LETTERS, EMAIL, Mark, Outcome, Settlement, Tallies, told_key
 from uploader.core.outcome import CONFLICTS
-from uploader.edges import sightings
+from uploader.edges import repeats, sightings
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
@@ -231,6 +231,7 @@ class Checkpoint:
         for name in (path.name, path.name + "-wal", path.name + "-shm"):
             path.with_name(name).unlink(missing_ok=True)
         sightings.remove(sightings.place(path))
+        repeats.remove(repeats.place(path))
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.

@@ -18,8 +18,9 @@ from uploader.core.columns import (
 )
 from uploader.core.mapping import Mapper
 from uploader.core.overwriting import Overwriting, Policy
+from uploader.core.repeats import OnDuplicate
 from uploader.core.schema import Schema
-from uploader.edges import sightings, snapshot
+from uploader.edges import repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
@@ -44,6 +45,7 @@ class Job:
     sightings: Sightings
     account: Account
     columns: frozenset[str]  #: properties that every row carries
+    identity: Identity
     overwriting: Overwriting
     snapshot: SnapshotFile | None
 
@@ -101,19 +103,15 @@ def open_job(
     stack: ExitStack,
 ) -> Job:
     """Everything a run works with; a new job's checkpoint is created here."""
-    try:
-        if all(source.shape.format == "csv" for source in sources):
-            refuse_unknown(settings.rules, [c for source in sources for c in source.shape.columns])
-        columns = [_columns(source, settings, account) for source in sources]
-        _refuse_absent_keys(settings, columns)
-        overwriting = overwriting_rules(settings, sources, account)
-    except MappingError as error:
-        raise SettingsError(str(error)) from error
+    mappers = resolve_mappers(settings, sources, account)
+    columns = [mapper.columns for mapper in mappers]
+    overwriting = overwriting_rules(settings, sources, account)
     identity = _identity(settings, sources, columns, account)
     if checkpoint is None:
         if settings.restart:
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
+        repeats.remove(repeats.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
         stack.callback(checkpoint.close)
     else:
@@ -127,8 +125,6 @@ def open_job(
         stack.callback(results.close)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
-    rules = settings.rules
-    mappers = [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     columns_of_all = frozenset.union(*carried)
     return Job(
@@ -140,9 +136,23 @@ def open_job(
         seen,
         account,
         columns_of_all,
+        identity,
         overwriting,
         _open_snapshot(settings, checkpoint, stack),
     )
+
+
+def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:
+    """SettingsError where a column can't be mapped."""
+    rules = settings.rules
+    try:
+        if all(source.shape.format == "csv" for source in sources):
+            refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
+        columns = [_columns(source, settings, account) for source in sources]
+        _refuse_absent_keys(settings, columns)
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
+    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
@@ -159,13 +169,13 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
 
 
 def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
-    """The user's rules, by property."""
+    """The user's rules, by property. SettingsError where one is of no column."""
     known = {column for source in sources for column in source.shape.columns}
     by_property = {}
     for column, policy in settings.policies.items():
         name = resolve_name(column, settings.rules, account.schema)
         if not name or (known and column not in known):
-            raise MappingError(f"there is no column {column!r} to be written as {policy}")
+            raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
     return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
@@ -249,6 +259,7 @@ def _identity(
             "map": dict(sorted(settings.mapped.items())),
             "ignore": sorted(settings.ignored),
             "include_superseded": settings.include_superseded,
+            "on_duplicate": settings.on_duplicate.value,
             **recorded_values(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
@@ -350,7 +361,11 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
     return ", ".join(
-        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        f"{name} was {was!r}, is {now.get(name)!r}"
         for name in dict.fromkeys((*now, *before))
-        if before.get(name) != now.get(name)
+        if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
     )
+
+
+#: What settings were that older versions did not have.
+_UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}

@@ -1,29 +1,42 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
+from uploader.core.columns import MappingError
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import Cause
+from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.background import Offload
-from uploader.edges.checkpoint import State
+from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
-from uploader.errors import StorageError
+from uploader.edges.sources.base import Source
+from uploader.errors import DeclinedError, SettingsError, StorageError
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
-from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
+from uploader.run.opening import (
+    Job,
+    find_checkpoint,
+    lock_job,
+    open_job,
+    open_sources,
+    resolve_mappers,
+)
+from uploader.run.preflight import Account
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Looking
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
+from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.run.worker import Worker
 from uploader.settings import Settings
 
@@ -66,6 +79,11 @@ class Run(Session):
 
     def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
         super().__init__(settings, seams)
+        #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
+        #: says no, nothing is written.
+        self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
+        self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
+        self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self._parts: _Parts | None = None
@@ -80,11 +98,15 @@ class Run(Session):
             reader.close()
             writer.close()
 
-    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
+    async def _run(  # noqa: PLR0911  # each is where a job may end before rows move
+        self, reader: Offload, writer: Offload, stack: ExitStack
+    ) -> Summary:
         settings = self.settings
         sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
         if sources is None:
             return self._summary(State())
+        sizes = [source.size_bytes for source in sources]
+        self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
@@ -101,25 +123,87 @@ class Run(Session):
             if account is None:
                 return self._summary(known)
             self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
+            await self._ask_to_go_on(account, checkpoint)
+            if self._halted.is_set():
+                return self._summary(known)
+            settings = await self._decide_orders(sources, checkpoint, account, reader)
+            if self._halted.is_set():
+                return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack)
             stack.callback(writer.finish)
             lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
-            return await self._move(job, lock, lost_below, reader, writer)
+            duplicates = await self._find_duplicates(job, reader, stack)
+            if self._halted.is_set():
+                return self._summary(known)
+            return await self._move(job, lock, lost_below, reader, writer, duplicates=duplicates)
         finally:
             await transport.close()
+
+    async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
+        """DeclinedError if the user says no. A job that goes on into its account was approved before."""
+        known = checkpoint.identity().portal if checkpoint else ""
+        if self.approve is None or (known and known == account.portal):
+            return
+        if await self._until_halted(self.approve(account, self.rows_estimated)) is False:
+            raise DeclinedError(
+                f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
+                "use another token, or say --yes"
+            )
+
+    async def _decide_orders(
+        self, sources: list[Source], checkpoint: Checkpoint | None, account: Account, reader: Offload
+    ) -> Settings:
+        """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
+        settings = self.settings
+        before = checkpoint.identity().settings if checkpoint else {}
+        said = {
+            "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
+            "decimals": {**before.get("decimals", {}), **settings.decimals},
+        }
+        settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
+        orders = Orders(sources, resolve_mappers(settings, sources, account))
+        if not orders.are_needed:
+            return settings
+        await self._until_halted(self._survey(orders.steps(), reader))
+        try:
+            rules = orders.decided(settings.rules)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+        orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
+        return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
+
+    async def _find_duplicates(self, job: Job, reader: Offload, stack: ExitStack) -> Duplicates | None:
+        """Found once, and kept for as long as the job goes on."""
+        path, rule = job.checkpoint.path, rule_of(job.identity)
+        if rule is OnDuplicate.IN_ORDER:
+            return None
+        found = open_duplicates(path, job.identity, job.sources)
+        if found is None:
+            if any(source.size_bytes is None for source in job.sources):
+                raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
+            steps = find_duplicates(path, job.identity, job.sources, job.mappers)
+            await self._until_halted(self._survey(steps, reader))
+            found = open_duplicates(path, job.identity, job.sources)
+        if found is not None:
+            stack.callback(found.repeats.close)
+        return found
+
+    async def _survey(self, steps: Iterator[Step], reader: Offload) -> None:
+        while (step := await reader.run(lambda: last(steps))) is not None:
+            self.surveying = step
+        self.surveying = None
 
     def view(self) -> View | None:
         """Where the run stands; None before rows move."""
         parts, sender = self._parts, self.sender
         if parts is None or sender is None:
             return None
-        sizes = [source.size_bytes for source in parts.job.sources]
         now = self._clock()
         return View(
             tallies=parts.collector.tallies,
             elapsed_seconds=parts.collector.elapsed_seconds,
             bytes_read=parts.feed.bytes_read,
-            bytes_total=None if None in sizes else sum(size or 0 for size in sizes),
+            bytes_total=self.bytes_total,
             on_wire=sender.on_wire,
             per_second=sender.log.slowest.per_second,
             pause=sender.pausing,
@@ -132,13 +216,29 @@ class Run(Session):
 
     # --- while rows move ---
 
-    async def _move(self, job: Job, lock: Lock, lost_below: int, reader: Offload, writer: Offload) -> Summary:
+    async def _move(
+        self,
+        job: Job,
+        lock: Lock,
+        lost_below: int,
+        reader: Offload,
+        writer: Offload,
+        *,
+        duplicates: Duplicates | None,
+    ) -> Summary:
         assert self.sender is not None
         parts = self._assemble(job, lock, lost_below, writer)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
-        packers = [] if job.looks_first else self._packers(job)
-        producer = Producer(job.sources, job.mappers, packers, progress, reader, lost_below=lost_below)
+        producer = Producer(
+            job.sources,
+            job.mappers,
+            [] if job.looks_first else self._packers(job),
+            progress,
+            reader,
+            lost_below=lost_below,
+            duplicates=duplicates,
+        )
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
             self._task(parts.collector.commit_regularly()),

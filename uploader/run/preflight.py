@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from uploader.core.assessing import Room, TokenInfo, decode_room
 from uploader.core.columns import Rules
 from uploader.core.day import Day
 from uploader.core.model import EMAIL
@@ -21,6 +22,8 @@ from uploader.errors import SettingsError
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 
+#: The kind of an account that is no sandbox and no test.
+PRODUCTION = "STANDARD"
 #: No account has more owners than these pages hold; an answer that goes round in circles ends here.
 _OWNER_PAGES = 200
 
@@ -34,6 +37,14 @@ class Account:
     time_zone: str = ""
     utc_offset_seconds: float = 0.0
     schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """What only `check` asks for."""
+
+    token: TokenInfo
+    room: Room | None  #: None where it may not be asked
 
 
 class Preflight:
@@ -56,7 +67,7 @@ class Preflight:
         self._clock = asyncio.get_running_loop().time
         self._left_at = 0.0
 
-    async def look(self, rules: Rules, token: str) -> Account:
+    async def look(self, rules: Rules, token: str, *, judge_keys: bool = True) -> Account:
         """A handful of requests. StopRun if none could pass later either, SettingsError for a wrong key."""
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
@@ -72,7 +83,7 @@ class Preflight:
             await asyncio.gather(day, return_exceptions=True)
         known = properties.body if properties.ok and properties.body else None
         schema = Schema.decode(known, has_addresses=rules.has_addresses) if known else None
-        if schema is not None:
+        if schema is not None and judge_keys:
             check_keys(rules, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
@@ -83,12 +94,25 @@ class Preflight:
             schema=schema,
         )
 
+    async def look_closer(self, token: str, object_type: str) -> Closer:
+        """Two more requests, whose refusal stops nobody; side by side, as above."""
+        info = asyncio.ensure_future(self._ask_info(token))
+        try:
+            reply = await self._ask(Call("GET", self._paths.limits), is_optional=True, tries=3)
+            return Closer(await info, decode_room(reply.body if reply.ok else None, object_type))
+        finally:
+            info.cancel()
+            await asyncio.gather(info, return_exceptions=True)
+
     async def _ask_token(self, token: str) -> object:
         """The account's id, of a token that may not ask for the account; None where this is refused, too."""
+        return (await self._ask_info(token)).portal or None
+
+    async def _ask_info(self, token: str) -> TokenInfo:
         reply = await self._ask(
-            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True
+            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=3
         )
-        return (reply.body or {}).get("hubId") if reply.ok else None
+        return TokenInfo.decode(reply.body if reply.ok else None)
 
     async def look_at_owners(self) -> Owners | None:
         """All owners, those who have left included; None where the token may not read them."""

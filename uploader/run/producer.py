@@ -10,6 +10,7 @@ from uploader.core.model import Record, RowSlice, Slice
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.run.survey import Duplicates
 
 #: Slices read ahead.
 QUEUE_SLICES = 4
@@ -27,6 +28,7 @@ class Producer:
         offload: Offload,
         *,
         lost_below: int,
+        duplicates: Duplicates | None = None,
     ) -> None:
         """No `packers`: every row travels as a record."""
         self._sources = sources
@@ -35,6 +37,7 @@ class Producer:
         self._progress = progress
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
+        self._duplicates = duplicates  # of keys; None: all rows are written, in order
         self.error: SourceError | None = None
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
@@ -64,7 +67,9 @@ class Producer:
         records, unsent = [], []
         mapper = self._mappers[source]
         resumed = first < self._progress.rows
-        is_fresh = not resumed and first >= self._lost_below
+        stop = first + len(rows.rows)
+        repeated = self._duplicates.among(first, stop) if self._duplicates else {}
+        is_fresh = not resumed and first >= self._lost_below and not repeated
         packer = self._packers[source] if self._packers else None
         packed = packer.pack(first, rows.plain) if packer and rows.plain and is_fresh else None
         packs, indices = packed or ([], range(len(rows.rows)))
@@ -73,6 +78,8 @@ class Producer:
             if resumed and self._progress.is_settled(position):
                 continue
             mapped = mapper.map(position, rows.rows[index])
+            if self._duplicates is not None and position in repeated:
+                mapped = self._duplicates.judge(mapped, repeated[position])
             if isinstance(mapped, Record):
                 mapped.lost = position < self._lost_below
                 records.append(mapped)

@@ -1,0 +1,272 @@
+"""`uploader check` in a real process: what it finds, its exit codes, and that it writes nothing; and what
+`upload` asks before it writes into a production account.
+"""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+from processes import environment, run, start, wait_until
+
+BAD_KEYS = 12
+
+
+@pytest.fixture
+def mock_url(hubspot_mock, request):
+    return hubspot_mock(scenario=getattr(request, "param", {})).url
+
+
+def account(**scenario):
+    return pytest.mark.parametrize("mock_url", [scenario], indirect=True)
+
+
+HEADER = "email,firstname,tier,hubspot_owner_id,num_notes"
+
+
+def make(path, count=5_000, header=HEADER):
+    """Faults planted far apart; where each is."""
+    rows = [f"c{n}@example.com,F{n},gold,7," for n in range(count)]
+    bad = [17 + 401 * n for n in range(BAD_KEYS)]
+    for at in bad:
+        rows[at] = f"nobody {at},F,gold,7,"
+    for at, first in ((4_990, 3), (2_500, 40), (3_000, 4)):
+        rows[at] = f" C{first}@Example.COM,F,silver,7,"
+    rows[100] = ",F,gold,8,"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return [at + 2 for at in bad]
+
+
+def as_json(folder, *arguments, **variables):
+    ended = run("check", *arguments, "--json", cwd=folder, env=environment(**variables))
+    return ended.code, json.loads(ended.out)
+
+
+def test_faults_are_found_exactly_with_their_rows_and_a_read_only_column_is_a_problem(tmp_path, mock_url):
+    bad = make(tmp_path / "contacts.csv")
+    code, report = as_json(tmp_path, "contacts.csv", "--examples", 50, HUBSPOT_BASE_URL=mock_url)
+    assert code == report["exit_code"] == 2
+    assert len(report["problems"]) == 1
+    assert "num_notes" in report["problems"][0]
+    assert (report["rows"], report["invalid"], report["no_key"]) == (5_000, BAD_KEYS + 1, 1)
+    rows = [example["row"] for fault in report["faults"] for example in fault["examples"]]
+    assert sorted(rows) == sorted([*bad, 102])
+    assert (report["repeated_keys"], report["repeated_rows"]) == (3, 3)
+    assert [(r["row"], r["first_row"]) for r in report["repeats"]] == [(2_502, 42), (3_002, 6), (4_992, 5)]
+    assert report["owners"] == {"hubspot_owner_id": {"7": 4_999, "8": 1}}
+    assert report["account"]["portal"] == "44237313"
+    assert report["account"]["records_limit"] == 15_000_000
+    assert "crm.objects.contacts.write" in report["account"]["scopes"]
+    assert report["forecast"]["batches"] == 50
+    assert report["requests"] <= 6
+    assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
+
+
+def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_path, mock_url):
+    make(tmp_path / "contacts.csv")
+    ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 1, ended
+    assert "next: uploader upload contacts.csv --ignore num_notes" in ended.out
+    (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
+    ended = run("check", "good.csv", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 0, ended
+    assert "all is well" in ended.out
+
+
+def test_without_a_token_it_does_what_needs_none_and_says_what_was_left_out(tmp_path):
+    make(tmp_path / "contacts.csv", header=HEADER.replace("email", "E-Mail"))
+    variables = environment()
+    del variables["HUBSPOT_ACCESS_TOKEN"]
+    ended = run("check", "contacts.csv", "--json", cwd=tmp_path, env=variables)
+    report = json.loads(ended.out)
+    assert ended.code == 1
+    assert report["account"] is None
+    assert (report["invalid"], report["repeated_keys"]) == (BAD_KEYS + 1, 3)
+    assert len(report["not_checked"]) == 2  # the account, and that E-Mail is taken for email
+
+
+def test_a_sample_reads_the_first_rows_only(tmp_path, mock_url):
+    make(tmp_path / "contacts.csv")
+    code, report = as_json(
+        tmp_path, "contacts.csv", "--sample", 1_000, "--ignore", "num_notes", HUBSPOT_BASE_URL=mock_url
+    )
+    assert (code, report["rows"], report["repeated_keys"]) == (1, 1_000, 0)
+
+
+def test_standard_input_can_be_checked(tmp_path, mock_url):
+    make(tmp_path / "contacts.csv")
+    with (tmp_path / "contacts.csv").open() as file:
+        process = start(
+            *("check", "-", "--json", "--ignore", "num_notes", "--base-url", mock_url),
+            cwd=tmp_path,
+            stdin=file,
+        )
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert json.loads(out)["repeated_keys"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [("email,Shoe size", "Shoe size"), ("name,firstname", "no column is the id property")],
+)
+def test_columns_that_can_not_be_mapped_stop_it_and_the_rows_are_counted_all_the_same(
+    tmp_path, mock_url, columns, problem
+):
+    (tmp_path / "a.csv").write_text(f"{columns}\na@example.com,A\nb@example.com,B\n")
+    code, report = as_json(tmp_path, "a.csv", HUBSPOT_BASE_URL=mock_url)
+    assert (code, report["rows"]) == (2, 2)
+    assert problem in report["problems"][0]
+
+
+@account(auth={"tokens": ["another"]})
+def test_a_bad_token_is_a_problem_and_the_file_is_looked_at_all_the_same(tmp_path, mock_url):
+    make(tmp_path / "contacts.csv")
+    code, report = as_json(tmp_path, "contacts.csv", HUBSPOT_BASE_URL=mock_url)
+    assert (code, report["rows"], report["repeated_keys"]) == (2, 5_000, 3)
+    assert "token" in report["problems"][0].lower()
+
+
+@account(auth={"scopes": ["oauth", "crm.objects.contacts.read"]})
+def test_a_token_that_may_not_write_is_a_problem(tmp_path, mock_url):
+    (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
+    code, report = as_json(tmp_path, "good.csv", HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert "crm.objects.contacts.write" in report["problems"][0]
+    assert any("crm.schemas.contacts.read" in text for text in report["warnings"])
+
+
+def test_it_can_be_interrupted_and_leaves_nothing(tmp_path, mock_url):
+    os.mkfifo(tmp_path / "endless.csv")
+    process = start("check", "endless.csv", "--format", "csv", "--base-url", mock_url, cwd=tmp_path)
+    with (tmp_path / "endless.csv").open("w") as pipe:
+        pipe.write("email,firstname\n" + "".join(f"c{n}@example.com,A\n" for n in range(30_000)))
+        pipe.flush()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert [path.name for path in tmp_path.iterdir()] == ["endless.csv"]
+
+
+# --- what upload asks ---
+
+PRODUCTION = account(account={"account_type": "STANDARD"})
+
+
+def at_a_terminal(folder, answer, *arguments):
+    """Run a command whose streams are a terminal; type the answer once it asks."""
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uploader", *map(str, arguments)],
+        cwd=folder,
+        env=environment(TERM="dumb"),
+        stdin=other,
+        stdout=subprocess.PIPE,
+        stderr=other,
+        start_new_session=True,
+    )
+    os.close(other)
+    seen, typed = "", False
+    while True:
+        try:
+            seen += os.read(main, 4_096).decode()
+        except OSError:  # the terminal's other end is closed
+            break
+        if "[y/N]" in seen and not typed:
+            os.write(main, answer.encode())
+            typed = True
+    process.communicate(timeout=60)
+    os.close(main)
+    return process.returncode, seen
+
+
+@PRODUCTION
+def test_a_production_account_is_asked_about_and_no_means_that_nothing_is_written(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
+    for answer in ("n\n", "\n", "\x04"):
+        code, seen = at_a_terminal(tmp_path, answer, "upload", "a.csv", "--base-url", mock_url)
+        assert code == 2, seen
+        assert "nothing was written" in seen
+        assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    code, seen = at_a_terminal(tmp_path, "y\n", "upload", "a.csv", "--base-url", mock_url)
+    assert code == 0, seen
+
+
+@PRODUCTION
+def test_yes_or_no_terminal_means_no_question(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
+    code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--yes", "--base-url", mock_url)
+    assert (code, "[y/N]" in seen) == (0, False), seen
+    ended = run("upload", "a.csv", "--restart", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 0, ended
+
+
+def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="20/10", scenario={"account": {"account_type": "STANDARD"}})
+    (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(3_000)))
+    process = start("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    results = tmp_path / "a.csv.results.csv"
+    wait_until(lambda: results.exists() and results.stat().st_size > 0, process)
+    process.kill()
+    process.communicate()
+    mock.change_quota("none")
+    code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock.url)
+    assert (code, "[y/N]" in seen) == (0, False), seen
+
+
+def test_a_test_account_is_not_asked_about(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
+    code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock_url)
+    assert (code, "[y/N]" in seen) == (0, False), seen
+
+
+def test_values_that_will_be_refused_are_found_exactly(tmp_path, mock_url):
+    """12 bad dates, 7 unknown options, 2 unknown owners, far apart."""
+    rows = [f"c{n}@example.com,2025-01-{n % 28 + 1:02},gold," for n in range(6_000)]
+    dates, options, owners = range(30, 6_000, 500), range(71, 6_000, 900), (444, 5_555)
+    for at in dates:
+        rows[at] = f"c{at}@example.com,2025-02-30,gold,"
+    for at in options:
+        rows[at] = f"c{at}@example.com,2025-01-01,platinum{at},"
+    for at in owners:
+        rows[at] = f"c{at}@example.com,2025-01-01,gold,nobody{at}@example.com"
+    (tmp_path / "a.csv").write_text("\n".join(["email,renewal_date,tier,hubspot_owner_id", *rows]) + "\n")
+    code, report = as_json(tmp_path, "a.csv", "--examples", 50, HUBSPOT_BASE_URL=mock_url)
+    found = {
+        (fault["category"], fault["column"]): [example["row"] - 2 for example in fault["examples"]]
+        for fault in report["faults"]
+    }
+    assert found == {
+        ("DATE", "renewal_date"): list(dates),
+        ("OPTION", "tier"): list(options),
+        ("OWNER", "hubspot_owner_id"): list(owners),
+    }
+    assert code == 1
+
+
+def test_a_column_whose_dates_fit_both_orders_is_stopped_at(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email,renewal_date\na@x.com,01/02/2025\nb@x.com,03/04/2025\n")
+    code, report = as_json(tmp_path, "a.csv", HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert "--date-order" in report["problems"][0]
+    for command in ("check", "upload"):
+        ended = run(command, "a.csv", "--base-url", mock_url, cwd=tmp_path)
+        assert ended.code == 2
+        assert "--date-order" in ended.err + ended.out
+    ended = run("upload", "a.csv", "--date-order", "renewal_date=DMY", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 0, ended
+
+
+def test_upload_reads_the_order_of_dates_from_all_rows(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    dates = ["01/02/2025"] * 3_000 + ["31/12/2025"]
+    lines = [f"c{n}@x.com,{day}" for n, day in enumerate(dates)]
+    (tmp_path / "a.csv").write_text("\n".join(["email,renewal_date", *lines]) + "\n")
+    ended = run("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    assert ended.code == 0, ended
+    held = {one["properties"]["email"]: one["properties"]["renewal_date"] for one in mock.contacts()}
+    assert held["c0@x.com"] in {"2025-02-01", "1738368000000"}

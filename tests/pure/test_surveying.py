@@ -1,0 +1,105 @@
+"""What the survey says is what the mapper says of every row, one by one."""
+
+from hypothesis import given, settings, strategies as st
+
+from uploader.core.columns import Rules, resolve_columns
+from uploader.core.comparing import Kind
+from uploader.core.mapping import Mapper
+from uploader.core.model import Mark, Outcome, Plain, Record, Row, RowSlice
+from uploader.core.repeats import key_of
+from uploader.core.schema import Option, Schema
+from uploader.core.surveying import Findings, Surveyor
+
+SCHEMA = Schema(
+    labels={"email": "Email", "external_id": "External", "note": "Note", "tier": "Tier", "score": "Score"},
+    unique=frozenset({"external_id"}),
+    kinds={
+        "email": Kind("string"),
+        "external_id": Kind("string"),
+        "note": Kind("string"),
+        "tier": Kind("enumeration"),
+        "score": Kind("number"),
+    },
+    options={"tier": (Option("Gold", "gold"), Option("Silver", "silver"))},
+)
+ADDRESS = st.sampled_from(["a@x.com", "B@x.com", " b@x.com ", "nope", "", "a@x", "ü@x.com"])
+CELLS = {
+    "email": ADDRESS,
+    "external_id": st.sampled_from(["", "k1", "K1", "k2", " "]),
+    "note": st.sampled_from(["", "hello", "x" * 40_000, "a\0b", " "]),
+    "tier": st.sampled_from(["", "gold", "Gold", "platinum"]),
+    "score": st.sampled_from(["", "1", "1.5", "many"]),
+    "column 6": st.sampled_from(["", "", " ", "stray"]),
+    "uploader_superseded": st.sampled_from(["", "", "9"]),
+}
+HEADER = tuple(CELLS)
+TABLES = st.lists(st.lists(st.tuples(*CELLS.values()).map(list), min_size=1, max_size=8), max_size=5)
+
+
+def slices_of(tables, *, is_plain):
+    """One slice a table; every row one line."""
+    number = 2
+    for table in tables:
+        raws = [",".join(cells).encode() for cells in table]
+        rows = [Row(number + i, raw, cells) for i, (raw, cells) in enumerate(zip(raws, table, strict=True))]
+        plain = Plain(number, raws, table, lambda raw: raw.decode().split(",")) if is_plain else None
+        yield RowSlice(rows, Mark(0, number), Mark(sum(map(len, raws)), number + len(rows)), plain)
+        number += len(rows)
+
+
+def surveyed(mapper, slices):
+    findings, keyed, position = Findings(1_000), [], 0
+    surveyor = Surveyor(mapper, findings)
+    for rows in slices:
+        keyed += list(zip(*surveyor.look(position, rows), strict=True))
+        position += len(rows.rows)
+    return findings, keyed
+
+
+def check_against_the_mapper(mapper, slices):
+    findings, keyed = surveyed(mapper, slices)
+    mapped = [mapper.map(at, row) for at, row in enumerate(row for rows in slices for row in rows.rows)]
+    assert findings.rows == len(mapped)
+    assert findings.sendable == sum(isinstance(one, Record) for one in mapped)
+    unsent = [one for one in mapped if not isinstance(one, Record)]
+    invalid = [one for one in unsent if one.outcome is Outcome.INVALID]
+    assert findings.invalid == len(invalid)
+    assert findings.skipped == len(unsent) - len(invalid)
+    assert {e.row for group in findings.faults.values() for e in group.examples} == {u.row for u in invalid}
+    wanted = [(key_of(one), one.position, one.row) for one in mapped if key_of(one) is not None]
+    assert keyed == wanted
+
+
+@settings(deadline=None, max_examples=300)
+@given(TABLES, st.sampled_from(["email", "external_id"]), st.booleans())
+def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key, is_plain):
+    rules = Rules(id_property=key)
+    mapper = Mapper(0, rules, SCHEMA, resolve_columns(HEADER, rules, SCHEMA))
+    check_against_the_mapper(mapper, list(slices_of(tables, is_plain=is_plain)))
+
+
+VALUES = st.one_of(
+    st.sampled_from(["", "gold", "a@x.com", "1", "x" * 300]),
+    st.none(),
+    st.booleans(),
+    st.lists(st.just(1), max_size=1),
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(["email", "note", "Note", "tier", "score", "nobody", "uploader_row", "properties"]),
+    VALUES,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.lists(st.tuples(ADDRESS, FIELDS), min_size=1, max_size=6), max_size=4))
+def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables):
+    slices, number = [], 1
+    for table in tables:
+        contents = [{**fields, "email": address} for address, fields in table]
+        raws = [b"%d" % index for index in range(len(contents))]
+        plain = Plain(number, raws, None, lambda raw, contents=contents: contents[int(raw)])
+        rows = [plain.row(index) for index in range(len(raws))]
+        slices.append(RowSlice(rows, Mark(0, number), Mark(9, number + len(rows)), plain))
+        number += len(rows)
+    check_against_the_mapper(Mapper(0, Rules(), SCHEMA, None), slices)

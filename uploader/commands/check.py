@@ -1,0 +1,133 @@
+"""`uploader check`: everything that can be known before the first write."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import click
+import orjson
+
+from uploader.commands.check_texts import as_dict, lines
+from uploader.commands.column_options import column_settings, columned
+from uploader.commands.options import PATH, read_token, talking, talking_settings
+from uploader.commands.progress import say, survey_line
+from uploader.commands.texts import duration, printable
+from uploader.core.summary import advice
+from uploader.run.checking import Check, Report
+from uploader.settings import Settings
+
+_PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
+
+
+@click.command(short_help="Say all that can be known before the first write.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
+@click.option("--object-type", default="contacts", show_default=True)
+@talking
+@columned
+@click.option("--include-superseded", is_flag=True, help="As for upload.")
+@click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
+@click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
+@click.option("--checkpoint", type=PATH, help="Temporary files go beside it. Default: beside the source.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read the first N rows only.")
+@click.option(
+    "--examples", type=click.IntRange(0, 1000), default=10, show_default=True, help="Rows named of each kind."
+)
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+def command(
+    sources: tuple[str, ...],
+    *,
+    format_: Literal["csv", "ndjson"] | None,
+    sample: int | None,
+    examples: int,
+    as_json: bool,
+    **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
+) -> int:
+    """Say what `upload` would meet: the account, the columns, every row. Writes nothing.
+
+    Spends a handful of requests, and then reads the whole of each SOURCE. Without a token (in
+    HUBSPOT_ACCESS_TOKEN or --token-file) it does all that needs none, and says what was left out.
+
+    \b
+    Exit codes: 0 all is well; 1 upload would run, and some rows fail or something deserves attention;
+    2 upload can't start as asked; 75 the account can't be asked now; 130/143 interrupted.
+    """
+    is_offline = not read_token(same["token_file"])
+    settings = Settings(
+        sources=sources,
+        format=format_,
+        write_results=False,
+        offline=is_offline,
+        **column_settings(_with_place(sources, talking_settings(same))),
+    )
+    report = asyncio.run(_check(settings, sample, examples))
+    _tell(report, settings, as_json=as_json)
+    return report.exit_code
+
+
+def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Standard input has no folder of its own; nothing is left in this one."""
+    place = fields["checkpoint"] or (_NOWHERE if "-" in sources else None)
+    return {**fields, "checkpoint": place}
+
+
+_NOWHERE = PATH.convert("stdin.checkpoint", None, None)
+
+
+async def _check(settings: Settings, sample: int | None, examples: int) -> Report:
+    run = Check(settings, sample=sample, examples=examples)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, run.stop, code)
+    display = asyncio.ensure_future(_live(run) if sys.stderr.isatty() else _plain(run))
+    try:
+        return await run.run()
+    finally:
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
+
+
+async def _plain(run: Check) -> None:
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        if text := _now(run):
+            say(text)
+
+
+async def _live(run: Check) -> None:
+    # Imported here: only terminals pay for it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    with contextlib.suppress(OSError), Live(console=Console(file=sys.stderr), transient=True) as live:
+        while True:
+            live.update(Text(_now(run)))
+            await asyncio.sleep(_LIVE_SECONDS)
+
+
+def _now(run: Check) -> str:
+    sender = run.sender
+    if run.surveying is not None:
+        return survey_line(run.surveying, run.bytes_total)
+    if sender is not None and sender.pausing:
+        return f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
+    return f"asking the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
+
+
+def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
+    if report.end is not None:
+        say(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
+        return
+    with contextlib.suppress(OSError):
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            print("\n".join(lines(report, settings)), flush=True)

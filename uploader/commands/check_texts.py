@@ -1,0 +1,287 @@
+"""How `check` reads: on a terminal, and as JSON for scripts. Values in, text out: nothing is printed here.
+
+The keys of `--json`, which others script against:
+
+    sources         name and rows of each
+    account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
+                    day_limit, day_left, records_used, records_limit; null where nobody was asked
+    columns         source, column, property ("": left out), type
+    problems, warnings, not_checked     texts; with a problem `upload` would not start
+    rows, sendable, invalid, no_key, skipped, values_dropped, sample
+    faults, dropped     category, column, count, examples (source, row, reason); counts are exact
+    repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
+    owners, cleared     column -> value -> rows; column -> blanks that clear
+    forecast        batches, requests, seconds, days (pauses at midnight), ends_at,
+                    without_multi_status (refused_share, requests, seconds); null without rows to send
+    requests, elapsed_seconds, exit_code
+"""
+
+import shlex
+from collections.abc import Mapping
+
+from uploader.commands.texts import duration, printable
+from uploader.core.surveying import Group
+from uploader.edges.repeats import source_of
+from uploader.run.checking import Report
+from uploader.run.preflight import PRODUCTION
+from uploader.settings import Settings
+
+_SHOWN_OWNERS = 20
+
+
+def as_dict(report: Report) -> dict[str, object]:
+    """The keys are documented at the top of this file."""
+    found = report.findings
+    names = [source.name for source in report.sources]
+    ends = [*report.starts[1:], found.rows]
+    return {
+        "sources": [
+            {"name": name, "rows": end - start}
+            for name, start, end in zip(names, report.starts, ends, strict=True)
+        ],
+        "account": _account_dict(report),
+        "columns": [
+            {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
+            for c in report.columns
+        ],
+        "problems": report.problems,
+        "warnings": report.warnings,
+        "not_checked": report.not_checked,
+        "rows": found.rows,
+        "sample": report.sample,
+        "sendable": found.sendable,
+        "invalid": found.invalid,
+        "no_key": found.keyless,
+        "skipped": found.skipped,
+        "values_dropped": found.values_dropped,
+        "faults": _groups(found.faults, names),
+        "dropped": _groups(found.dropped, names),
+        "repeated_keys": found.repeated_keys,
+        "repeated_rows": found.repeated_rows,
+        "repeats": [
+            {
+                "source": names[source_of(repeat.position, report.starts)],
+                "row": repeat.number,
+                "first_source": names[source_of(repeat.other_position, report.starts)],
+                "first_row": repeat.other_number,
+            }
+            for repeat in found.repeats
+        ],
+        "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
+        "cleared": dict(found.cleared),
+        "forecast": _forecast_dict(report),
+        "requests": report.requests,
+        "elapsed_seconds": round(report.elapsed_seconds, 3),
+        "exit_code": report.exit_code,
+    }
+
+
+def _account_dict(report: Report) -> dict[str, object] | None:
+    account, closer = report.account, report.closer
+    if account is None:
+        return None
+    scopes = closer.token.scopes if closer else None
+    room = closer.room if closer else None
+    return {
+        "portal": account.portal or (closer.token.portal if closer else ""),
+        "kind": account.kind,
+        "time_zone": account.time_zone,
+        "token_kind": report.token_kind,
+        "scopes": sorted(scopes) if scopes is not None else None,
+        "burst": report.burst.requests if report.burst else None,
+        "burst_seconds": report.burst.seconds if report.burst else None,
+        "day_limit": report.day_limit,
+        "day_left": report.day_left,
+        "records_used": room.used if room else None,
+        "records_limit": room.limit if room else None,
+    }
+
+
+def _groups(groups: Mapping[tuple[str, str], Group], names: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "category": category,
+            "column": column,
+            "count": group.count,
+            "examples": [
+                {"source": names[one.source], "row": one.row, "reason": printable(one.reason)}
+                for one in group.examples
+            ],
+        }
+        for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count)
+    ]
+
+
+def _forecast_dict(report: Report) -> dict[str, object] | None:
+    ahead = report.ahead
+    if ahead is None:
+        return None
+    return {
+        "batches": report.batches,
+        "requests": ahead.requests,
+        "seconds": _finite(ahead.seconds),
+        "days": ahead.pauses,
+        "ends_at": ahead.ends_at.isoformat() if ahead.ends_at else None,
+        "without_multi_status": [
+            {"refused_share": share, "requests": other.requests, "seconds": _finite(other.seconds)}
+            for share, other in report.halved.items()
+        ],
+    }
+
+
+def _finite(seconds: float) -> float | None:
+    return round(seconds, 1) if seconds != float("inf") else None
+
+
+# --- for people ---
+
+
+def lines(report: Report, settings: Settings) -> list[str]:
+    return [
+        *_account_lines(report),
+        *_column_lines(report),
+        *_row_lines(report),
+        *_forecast_lines(report),
+        *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
+        *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
+        *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
+        _verdict(report),
+        *_next_lines(report, settings),
+    ]
+
+
+def _account_lines(report: Report) -> list[str]:
+    account, closer = report.account, report.closer
+    if account is None:
+        return []
+    kind = {PRODUCTION: "production", "": "kind unknown"}.get(account.kind, account.kind)
+    portal = account.portal or (closer.token.portal if closer else "") or "unknown"
+    said = [
+        f"account {portal} ({kind}), {account.time_zone or 'time zone unknown'}; token: {report.token_kind}"
+    ]
+    if closer and closer.token.scopes is not None:
+        said.append(f"scopes: {', '.join(sorted(closer.token.scopes)) or 'none'}")
+    burst = report.burst
+    if burst:
+        day = (
+            f"; {report.day_left:,} of {report.day_limit or 0:,} left today"
+            if report.day_left is not None
+            else ""
+        )
+        said.append(f"quota: {burst.requests:,} requests in {burst.seconds:g} s{day}")
+    if closer and closer.room:
+        said.append(f"records: {closer.room.used:,} of {closer.room.limit:,}, room for {closer.room.left:,}")
+    return said
+
+
+def _column_lines(report: Report) -> list[str]:
+    said = []
+    several = len(report.sources) > 1
+    for column in report.columns:
+        where = f"{report.sources[column.source].name}: " if several else ""
+        what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "left out"
+        said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+    return said
+
+
+def _row_lines(report: Report) -> list[str]:
+    found = report.findings
+    of_each = " of each source" if len(report.sources) > 1 else ""
+    note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
+    said = [f"{found.rows:>12,}  rows{note}", f"{found.sendable:>12,}  can be sent"]
+    if found.skipped:
+        said.append(f"{found.skipped:>12,}  skipped: a later row has written their key")
+    said.append(
+        f"{found.invalid:>12,}  invalid"
+        + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
+    )
+    said += _group_lines(found.faults, report)
+    if found.values_dropped:
+        said.append(f"{found.values_dropped:>12,}  values left out")
+        said += _group_lines(found.dropped, report)
+    said.append(
+        f"{found.repeated_keys:>12,}  keys come more than once, in {found.repeated_rows:,} further rows"
+    )
+    said += _repeat_lines(report)
+    said += [f"{count:>12,}  blanks clear {printable(column, 60)}" for column, count in found.cleared.items()]
+    for column, counts in found.owners.items():
+        said.append(f"{sum(counts.values()):>12,}  rows with {column}, of {len(counts):,} owners")
+        said += [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+    return said
+
+
+def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> list[str]:
+    said = []
+    for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count):
+        where = f" in {printable(column, 60)}" if column else ""
+        said.append(f"{group.count:>16,}  {category}{where}")
+        for one in group.examples:
+            row = _row_text(one.row, one.source, report)
+            said.append(f"{'':>18}{row}: {printable(one.reason, 160)}")
+        if group.count > len(group.examples) > 0:
+            said.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
+    return said
+
+
+def _repeat_lines(report: Report) -> list[str]:
+    found = report.findings
+    said = []
+    for repeat in found.repeats:
+        here, there = (source_of(p, report.starts) for p in (repeat.position, repeat.other_position))
+        first = _row_text(repeat.other_number, there, report)
+        said.append(f"{'':>18}{_row_text(repeat.number, here, report)}: as {first}")
+    if found.repeated_rows > len(found.repeats) > 0:
+        said.append(f"{'':>18}and {found.repeated_rows - len(found.repeats):,} more")
+    return said
+
+
+def _row_text(row: int, source: int, report: Report) -> str:
+    return f"row {row}" + (f" of {report.sources[source].name}" if len(report.sources) > 1 else "")
+
+
+def _forecast_lines(report: Report) -> list[str]:
+    ahead = report.ahead
+    if ahead is None:
+        return []
+    pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
+    quota = "" if report.has_asked_quota else ", at the usual quota of larger accounts"
+    ending = f"{pauses}{quota}"
+    said = [
+        f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}"
+    ]
+    said += [
+        f"  if HubSpot does not name the rows it refuses (no multi-status), and refuses {share:.1%} of them: "
+        f"{other.requests:,} requests, {_seconds_text(other.seconds)}"
+        for share, other in report.halved.items()
+    ]
+    return said
+
+
+def _seconds_text(seconds: float) -> str:
+    return duration(seconds) if seconds != float("inf") else "no end within a year"
+
+
+def _verdict(report: Report) -> str:
+    return {
+        0: "all is well",
+        1: "upload would run; some of it deserves a look first",
+    }.get(report.exit_code, "upload can't start as asked")
+
+
+def _next_lines(report: Report, settings: Settings) -> list[str]:
+    """The command to type next."""
+    if report.problems:
+        return ["mend the problems above, then check again"]
+    words = ["uploader", "upload", *settings.sources]
+    if settings.id_property != "email":
+        words += ["--id-property", settings.id_property]
+    if settings.object_type != "contacts":
+        words += ["--object-type", settings.object_type]
+    for column, name in settings.mapped.items():
+        words += ["--map", f"{column}={name}"]
+    for column in sorted(settings.ignored):
+        words += ["--ignore", column]
+    if settings.include_superseded:
+        words.append("--include-superseded")
+    token = "put the token into HUBSPOT_ACCESS_TOKEN, check again, " if settings.offline else ""
+    return [f"next: {token}{'then ' * bool(token)}{shlex.join(words)}"]

@@ -1,0 +1,159 @@
+"""What `check` makes of an account and a file: what keeps `upload` from starting, what deserves attention.
+
+In    answers about the token and the account, whatever they hold; a header, the rules, the schema.
+Out   values; texts that say what to do.
+Raise nothing.
+"""
+
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from uploader.core.columns import OWN_PREFIX, Columns, MappingError, Rules, resolve_columns, resolve_name
+from uploader.core.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What the account says of a token; None where it may not be asked."""
+
+    portal: str = ""
+    scopes: frozenset[str] | None = None
+
+    @classmethod
+    def decode(cls, body: Mapping[str, Any] | None) -> "TokenInfo":
+        body = body or {}
+        scopes = body.get("scopes")
+        return cls(
+            str(body.get("hubId") or ""),
+            frozenset(map(str, scopes)) if isinstance(scopes, list) else None,
+        )
+
+
+def token_kind(token: str) -> str:
+    """By its form: HubSpot documents `pat-` with the data centre for private apps, and nothing for others."""
+    if token.startswith("pat-"):
+        return f"private app ({token.split('-')[1]})" if token.count("-") > 1 else "private app"
+    return "OAuth, service key or another kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many records of the type the account holds, and may hold."""
+
+    used: int
+    limit: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+#: https://developers.hubspot.com/docs/guides/api/crm/understanding-the-crm
+_TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
+
+
+def decode_room(body: Mapping[str, Any] | None, object_type: str) -> Room | None:
+    """From the answer of limits/records; of a custom type, what is left to all of them together."""
+    body = body or {}
+    wanted = {object_type.lower(), _TYPE_IDS.get(object_type.lower(), "")} - {""}
+    listed = body.get("hubspotDefinedObjectTypes")
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and _names(entry) & wanted:
+            return _room(entry.get("usage"), entry.get("limit"))
+    custom = body.get("customObjectTypes")
+    if isinstance(custom, dict) and isinstance(custom.get("byObjectType"), list):
+        for entry in custom["byObjectType"]:
+            if isinstance(entry, dict) and _names(entry) & wanted:
+                return _room(custom.get("overallUsage"), custom.get("overallLimit"))
+    return None
+
+
+def _names(entry: Mapping[str, Any]) -> set[str]:
+    return {str(entry.get(name) or "").lower() for name in ("objectTypeId", "singularLabel", "pluralLabel")}
+
+
+def _room(used: object, limit: object) -> Room | None:
+    are_counts = type(used) is int and type(limit) is int
+    return Room(used, limit) if are_counts else None  # type: ignore[arg-type]
+
+
+def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
+    """The scope without which nothing can be written; and others, with what is lacking without each."""
+    write = f"crm.objects.{object_type}.write" if object_type in _TYPE_IDS else "crm.objects.custom.write"
+    objects, schemas = write.removesuffix(".write"), write.replace(".objects.", ".schemas.")
+    return write, {
+        f"{objects}.read": "what is accepted late can't be read back, and `verify` can't compare",
+        f"{schemas.removesuffix('.write')}.read": "nobody can say whether the columns' properties exist",
+    }
+
+
+def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[str]]:
+    """What is wrong without the first ("": it is there), and what is missed without the others."""
+    write, others = needed_scopes(object_type)
+    problem = "" if write in scopes else f"the token lacks the scope {write}: it may write nothing; add it"
+    return problem, [
+        f"the token lacks the scope {name}: {why}" for name, why in others.items() if name not in scopes
+    ]
+
+
+# --- columns ---
+
+
+@dataclass(slots=True)
+class Resolved:
+    """The columns of one source as far as they can be mapped, and what keeps the others from it."""
+
+    columns: Columns | None  #: None where no column is the id property
+    problems: list[str] = field(default_factory=list)
+
+
+def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None) -> Resolved:
+    """As `resolve_columns`, which `upload` goes by; but going on after each problem, without its columns."""
+    resolved = Resolved(None)
+    while True:
+        try:
+            resolved.columns = resolve_columns(header, rules, schema)
+        except MappingError as error:
+            resolved.problems.append(str(error))
+        else:
+            return resolved
+        culprits = _culprits(header, rules, schema)
+        if not culprits:
+            return resolved
+        rules = replace(rules, ignored=rules.ignored | culprits)
+
+
+def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> frozenset[str]:
+    """The columns that the first problem is about; none where leaving them out would mend nothing."""
+    names: dict[str, str] = {}
+    for index, column in enumerate(header):
+        if column.startswith(OWN_PREFIX) or column in rules.ignored or column == f"column {index + 1}":
+            continue
+        try:
+            names[column] = resolve_name(column, rules, schema)
+        except MappingError:
+            return frozenset({column})
+    if rules.id_property not in names.values():
+        return frozenset()
+    unmapped = frozenset(column for column, name in names.items() if not name)
+    if unmapped:
+        return unmapped
+    first: dict[str, str] = {}
+    for column, name in names.items():
+        if first.setdefault(name, column) != column:
+            return frozenset({column})
+    read_only = schema.read_only if schema else frozenset[str]()
+    culprit = next((column for column, name in names.items() if name in read_only), None)
+    return frozenset({culprit}) if culprit and names[culprit] != rules.id_property else frozenset()
+
+
+def likely_key(header: Sequence[str], rules: Rules) -> str:
+    """A column that is the id property but for case, blanks and signs; "" if there is none, or several."""
+    bare = _bare(rules.id_property)
+    likely = [column for column in header if _bare(column) == bare and column not in rules.ignored]
+    return likely[0] if len(likely) == 1 else ""
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,0 +1,123 @@
+"""Rows that share a key: how they are found in bounded memory, and what becomes of them.
+
+In    the closed value, position and number of every row that has a key, in source order.
+Out   of each row whose key another has, that other one: of a later row the first, of the first the second.
+Rule  Keys are compared by digests of 128 bits: with a billion rows, the odds that two keys are taken for one
+      are 1 to 10**21. A row counts by its key alone, whatever else is wrong with it; so what becomes of the
+      others does not change when it is mended, or when the account's properties change.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from hashlib import blake2b
+from struct import Struct
+from typing import NamedTuple
+
+from uploader.core.mapping import plausible_email
+from uploader.core.model import EMAIL, Outcome, Record, Unsent
+
+_DIGEST_BYTES = 16
+#: A row as it is sorted out: the digest of its key, its position, its number. Big-endian: entries sort.
+ENTRY = Struct(f">{_DIGEST_BYTES}sQQ")
+_PLACE = Struct(">QQ")
+
+
+class OnDuplicate(StrEnum):
+    """What is done with rows that share a key."""
+
+    IN_ORDER = "in-order"  #: all are written, one after the other, in file order
+    FIRST = "first"  #: the first is written, the others are skipped
+    REJECT = "reject"  #: none is written: nobody can say which is right
+
+
+class Repeat(NamedTuple):
+    """A row whose key another row has."""
+
+    position: int
+    number: int  #: `Row.number` of it
+    other_position: int  #: of a later row, the first of its key; of the first one, the second
+    other_number: int  #: `Row.number` of that
+
+    @property
+    def is_first(self) -> bool:
+        return self.other_position > self.position
+
+
+class Keyed(NamedTuple):
+    """Rows that have a key, in source order."""
+
+    values: Sequence[str]  #: the closed value of each one's key
+    positions: Sequence[int]
+    numbers: Sequence[int]
+
+    def entries(self) -> list[bytes]:
+        digests = [blake2b(v, digest_size=_DIGEST_BYTES).digest() for v in map(_encoded, self.values)]
+        places = map(_PLACE.pack, self.positions, self.numbers)
+        return [digest + place for digest, place in zip(digests, places, strict=True)]
+
+
+def key_of(mapped: Record | Unsent) -> str | None:
+    """The closed value of a row's key, if it counts: a row marked as superseded, or whose key is plainly
+    none, is not written whatever else there is.
+    """
+    if not mapped.values or (isinstance(mapped, Unsent) and mapped.outcome is Outcome.SKIPPED):
+        return None
+    name, _, value = mapped.values[0].partition("=")
+    return None if name == EMAIL and not plausible_email(value) else mapped.values[0]
+
+
+def find_repeats(entries: Callable[[], Iterable[bytes]]) -> Iterator[Repeat]:
+    """The repeats among entries, which come in blocks, in source order, twice over if need be.
+
+    All entries of one key have to be among them. Holds each digest once, however often it comes.
+    """
+    if not _have_repeats(entries()):
+        return
+    first: dict[bytes, tuple[int, int]] = {}
+    told: set[bytes] = set()
+    for block in entries():
+        for digest, position, number in ENTRY.iter_unpack(block):
+            before = first.setdefault(digest, (position, number))
+            if before[0] == position:
+                continue
+            if digest not in told:
+                told.add(digest)
+                yield Repeat(*before, position, number)
+            yield Repeat(position, number, *before)
+
+
+def _have_repeats(blocks: Iterable[bytes]) -> bool:
+    digests: set[tuple[bytes]] = set()
+    count = 0
+    for block in blocks:
+        digests.update(_DIGESTS.iter_unpack(block))
+        count += len(block) // ENTRY.size
+    return len(digests) < count
+
+
+_DIGESTS = Struct(f">{_DIGEST_BYTES}s{_PLACE.size}x")
+
+
+def _encoded(value: str) -> bytes:
+    return value.encode(errors="surrogatepass")
+
+
+_CATEGORY = "DUPLICATE"
+
+
+def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str) -> Record | Unsent:
+    """What becomes of a row whose key another has; `other` is that one, in words."""
+    if isinstance(mapped, Unsent):
+        return mapped
+    if rule is OnDuplicate.REJECT:
+        return _unsent(mapped, Outcome.INVALID, f"{other} has the same key")
+    if rule is OnDuplicate.FIRST and not repeat.is_first:
+        return _unsent(mapped, Outcome.SKIPPED, f"{other} has the same key and comes first")
+    return mapped
+
+
+def _unsent(record: Record, outcome: Outcome, reason: str) -> Unsent:
+    values = record.values[:1]
+    return Unsent(
+        record.position, record.source, record.row, record.key, values, outcome, _CATEGORY, reason, record.raw
+    )

@@ -1,0 +1,100 @@
+"""Entries of one length, sorted out into buckets on the disk. What they mean is not known here.
+
+One file without a name: nobody else can open it, and it is gone with the process, however that ends.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from uploader.errors import StorageError
+
+#: Entries in memory, before they are written. Each costs some 100 bytes.
+_HELD = 200_000
+_BLOCK_BYTES = 1024 * 1024
+
+
+class Buckets:
+    """Filled, then read; each bucket keeps the order in which its entries came. One thread at a time."""
+
+    def __init__(self, folder: Path, count: int, entry_bytes: int, held: int = _HELD) -> None:
+        """On the disk of `folder`, or where temporary files go if that can't be written."""
+        self._file = _nameless(folder)
+        self._entry_bytes = entry_bytes
+        self._most_held = held
+        self._held = 0
+        self._lists: list[list[bytes]] = [[] for _ in range(count)]
+        self._runs: list[list[tuple[int, int]]] = [[] for _ in range(count)]  # offset and length of each
+        self._end = 0
+        # A bucket by an entry's first byte.
+        self._by_byte = [self._lists[byte % count].append for byte in range(256)]
+
+    def spread(self, entries: Sequence[bytes]) -> None:
+        """Each into the bucket of its first byte. StorageError if the disk refuses."""
+        by_byte = self._by_byte
+        for entry in entries:
+            by_byte[entry[0]](entry)
+        self._count(len(entries))
+
+    def put(self, bucket: int, entry: bytes) -> None:
+        self._lists[bucket].append(entry)
+        self._count(1)
+
+    def _count(self, entries: int) -> None:
+        self._held += entries
+        if self._held >= self._most_held:
+            self._write()
+
+    def _write(self) -> None:
+        self._held = 0
+        try:
+            self._file.seek(self._end)
+            for entries, runs in zip(self._lists, self._runs, strict=True):
+                if entries:
+                    runs.append((self._end, self._file.write(b"".join(entries))))
+                    self._end += runs[-1][1]
+                    entries.clear()
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(f"no room to sort out the keys: {error.strerror}") from error
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def size_bytes(self, bucket: int) -> int:
+        return sum(length for _, length in self._runs[bucket]) + self._entry_bytes * len(self._lists[bucket])
+
+    def blocks(self, bucket: int) -> Iterator[bytes]:
+        """A bucket's entries, in the order in which they came, many in one; may be asked for again."""
+        block_bytes = _BLOCK_BYTES // self._entry_bytes * self._entry_bytes
+        for offset, length in self._runs[bucket]:
+            for at in range(offset, offset + length, block_bytes):
+                self._file.seek(at)
+                yield self._file.read(min(block_bytes, offset + length - at))
+        if self._lists[bucket]:
+            yield b"".join(self._lists[bucket])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def chosen(blocks: Iterable[bytes], entry_bytes: int, part: int, parts: int) -> Iterator[bytes]:
+    """Of all entries, those of one part, by their second byte: what is too large at once goes by parts."""
+    for block in blocks:
+        if parts == 1:
+            yield block
+            continue
+        entries = (block[at : at + entry_bytes] for at in range(0, len(block), entry_bytes))
+        yield b"".join(entry for entry in entries if entry[1] % parts == part)
+
+
+def _nameless(folder: Path) -> BinaryIO:
+    try:
+        return tempfile.TemporaryFile(dir=folder)  # closed by `close`
+    except OSError:
+        pass
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise StorageError(f"no place for a temporary file: {error.strerror}") from error

@@ -1,0 +1,165 @@
+"""Which rows share a key: sorted out over all sources, and kept beside the checkpoint as long as that.
+
+The kept file holds positions and row numbers only, of repeated rows only. It is read where it lies, so memory
+does not depend on how many there are. Whether it belongs to the job is told by its head.
+"""
+
+import mmap
+import os
+from bisect import bisect_left
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct
+
+import orjson
+
+from uploader.core.repeats import ENTRY, Keyed, Repeat, find_repeats
+from uploader.edges.buckets import Buckets, chosen
+from uploader.edges.files import create_private
+from uploader.errors import StorageError
+
+BUCKETS = 256
+#: Of a bucket, looked at at once; digests in memory weigh some five times as much.
+_PART_BYTES = 16 * 1024 * 1024
+_REPEAT = Struct(">QQQQ")
+#: Positions of one bucket, while repeats are sorted.
+_STRETCH = 65_536
+_HEAD_BYTES = 4_096
+
+
+class KeySorter:
+    """Takes in every row that has a key; then tells which keys came more than once. One thread at a time."""
+
+    def __init__(self, folder: Path, buckets: int = BUCKETS, part_bytes: int = _PART_BYTES) -> None:
+        """Its file goes to `folder`, nameless. StorageError, here and below, if the disk refuses."""
+        self._buckets = Buckets(folder, buckets, ENTRY.size)
+        self._part_bytes = part_bytes
+
+    def add(self, keyed: Keyed) -> None:
+        self._buckets.spread(keyed.entries())
+
+    def repeats(self) -> Iterator[list[Repeat]]:
+        """All of them, in no order, in as many steps as there are buckets (most of them empty)."""
+        for bucket in range(len(self._buckets)):
+            parts = 1 + self._buckets.size_bytes(bucket) // self._part_bytes
+            for part in range(parts):
+                yield from self._of(bucket, part, parts)
+
+    def _of(self, bucket: int, part: int, parts: int) -> Iterator[list[Repeat]]:
+        def entries() -> Iterator[bytes]:
+            return chosen(self._buckets.blocks(bucket), ENTRY.size, part, parts)
+
+        found = []
+        for repeat in find_repeats(entries):
+            found.append(repeat)
+            if len(found) == _STRETCH:
+                yield found
+                found = []
+        yield found
+
+    def close(self) -> None:
+        self._buckets.close()
+
+
+class RepeatsWriter:
+    """Takes repeats in any order, and leaves the file of them, by position."""
+
+    def __init__(self, path: Path, rows: int) -> None:
+        """`rows`: of all sources."""
+        self._path = path
+        self._buckets = Buckets(path.parent, 1 + rows // _STRETCH, _REPEAT.size)
+
+    def add(self, repeats: list[Repeat]) -> None:
+        for repeat in repeats:
+            self._buckets.put(repeat.position // _STRETCH, _REPEAT.pack(*repeat))
+
+    def finish(self, job: str, starts: list[int]) -> None:
+        """`job` tells this job from others; `starts`: the position of each source's first row."""
+        draft = self._path.with_name(f"{self._path.name}.new")
+        head = orjson.dumps({"job": job, "starts": starts})
+        head = head.ljust(-(-(len(head) + 1) // _HEAD_BYTES) * _HEAD_BYTES - 1) + b"\n"
+        try:
+            with os.fdopen(create_private(draft, truncate=True), "wb") as file:
+                file.write(head)
+                for bucket in range(len(self._buckets)):
+                    entries = b"".join(self._buckets.blocks(bucket))
+                    size = _REPEAT.size
+                    file.writelines(sorted(entries[at : at + size] for at in range(0, len(entries), size)))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(self._path)
+        except OSError as error:
+            raise StorageError(f"can't write {self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        self._buckets.close()
+
+
+class Repeats:
+    """The repeats of a job, by position."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        """`names`: of the sources. StorageError if it can't be read."""
+        self._names = names
+        try:
+            with path.open("rb") as file:
+                head = file.readline()
+                self._starts: list[int] = orjson.loads(head)["starts"]
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(f"{path} can't be read ({error}); remove it") from error
+        self._from = len(head)
+        self._count = (len(self._map) - self._from) // _REPEAT.size
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Repeat:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return Repeat(*_REPEAT.unpack_from(self._map, self._from + index * _REPEAT.size))
+
+    def among(self, first: int, stop: int) -> dict[int, Repeat]:
+        """Those from position `first` up to `stop`."""
+        found = {}
+        for index in range(self._index(first), self._count):
+            repeat = self[index]
+            if repeat.position >= stop:
+                break
+            found[repeat.position] = repeat
+        return found
+
+    def _index(self, position: int) -> int:
+        return bisect_left(range(self._count), position, key=lambda index: self[index].position)
+
+    def other(self, repeat: Repeat, source: int) -> str:
+        """The other row in words, as seen from a row of a source."""
+        there = source_of(repeat.other_position, self._starts)
+        return f"row {repeat.other_number}" + (f" of {self._names[there]}" if there != source else "")
+
+    def close(self) -> None:
+        self._map.close()
+
+
+def source_of(position: int, starts: list[int]) -> int:
+    """Which source holds a position; sources without rows hold none."""
+    return max(index for index, start in enumerate(starts) if start <= position)
+
+
+def belongs(path: Path, job: str) -> bool:
+    """Whether there is a file, and it is this job's."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline()
+        return bool(orjson.loads(head)["job"] == job)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def place(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.repeats")
+
+
+def remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}.new"):
+        path.with_name(name).unlink(missing_ok=True)

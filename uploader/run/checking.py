@@ -1,0 +1,339 @@
+"""One invocation of `check`: what can be known before the first write. Writes nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from uploader.core.assessing import (
+    TokenInfo,
+    likely_key,
+    needed_scopes,
+    resolve_leniently,
+    scope_texts,
+    token_kind,
+)
+from uploader.core.batching import MAX_BATCH_BYTES
+from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.core.forecast import Forecast, requests_by_halving
+from uploader.core.mapping import Mapper
+from uploader.core.model import Tallies
+from uploader.core.outcome import Cause
+from uploader.core.pacing import Quota
+from uploader.core.summary import EarlyEnd, advice
+from uploader.core.surveying import Findings
+from uploader.core.wire import MAX_INPUTS
+from uploader.edges.background import Offload
+from uploader.edges.sources.base import Source
+from uploader.errors import SettingsError
+from uploader.run.opening import open_sources
+from uploader.run.preflight import Account, Closer
+from uploader.run.session import Seams, Session
+from uploader.run.survey import Orders, Step, Survey, last
+from uploader.settings import Settings
+
+#: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
+REFUSED_SHARES = (0.001, 0.01, 1.0)
+#: What private apps of the larger subscriptions have; said where nobody could be asked.
+_USUAL_PER_SECOND = 19.0
+#: What of the causes that end a preflight is the question's own fault, rather than the moment's.
+_LATER = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column is, as far as anybody can say."""
+
+    source: int
+    column: str
+    property: str
+    type: str = ""
+    is_left_out: bool = False  #: by `--ignore`, or because of a problem
+
+
+@dataclass(slots=True)
+class Report:
+    """All that was found."""
+
+    sources: list[Source] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    starts: list[int] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
+    warnings: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    account: Account | None = None
+    closer: Closer | None = None
+    token_kind: str = ""
+    burst: Quota | None = None
+    day_limit: int | None = None
+    day_left: int | None = None
+    batches: int = 0
+    ahead: Forecast | None = None
+    halved: dict[float, Forecast] = field(default_factory=dict)  #: by the share that is refused
+    has_asked_quota: bool = False
+    sample: int | None = None
+    requests: int = 0
+    elapsed_seconds: float = 0.0
+    end: EarlyEnd | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.end is not None:
+            return self.end.exit_code(has_begun=False)
+        if self.problems:
+            return 2
+        found = self.findings
+        doubtful = found.invalid or found.values_dropped or found.repeated_rows or self.warnings
+        return int(bool(doubtful))
+
+
+class Check(Session):
+    """`run` once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        seams: Seams | None = None,
+        *,
+        sample: int | None = None,
+        examples: int = 10,
+    ) -> None:
+        """`sample`: look at so many rows of each source only; `examples`: rows named of each kind."""
+        super().__init__(settings, seams)
+        self.report = Report(sample=sample, findings=Findings(examples))
+        self.surveying: Step | None = None
+        self.bytes_total: int | None = None
+        self._began = self._clock()
+
+    async def run(self) -> Report:
+        """UploaderError where there is nothing to look at."""
+        reader = self.seams.offload("reader")
+        try:
+            await self._run(reader)
+        finally:
+            reader.close()
+        report = self.report
+        report.elapsed_seconds = self._clock() - self._began
+        report.requests = self.sender.tallies.requests if self.sender else 0
+        if self._halt is not None:
+            report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
+        return report
+
+    async def _run(self, reader: Offload) -> None:
+        report, settings = self.report, self.settings
+        sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
+        if sources is None:
+            return
+        report.sources = sources
+        sizes = [source.size_bytes for source in sources]
+        self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+        if settings.offline:
+            report.not_checked.append(
+                "the account: without a token nobody can say whether the properties exist, which values they "
+                "take, how much of the day is left, or what the token may do"
+            )
+        else:
+            transport = self.seams.transport(settings)
+            try:
+                self._make_sender(transport, Tallies())
+                await self._ask()
+                if self.account is not None and not self._halted.is_set():
+                    account = self._with_owners(sources, self.account)
+                    report.account = await self._until_halted(account) or self.account
+            finally:
+                await transport.close()
+        if self._halted.is_set():
+            return
+        self.started.set()
+        survey = self._survey()
+        await self._find_orders(survey, reader)
+        if self._halted.is_set():
+            return
+        report.starts = survey.starts
+        await self._until_halted(self._read(survey.steps(report.sample), reader))
+        if survey.broken:
+            report.problems.append(survey.broken)
+        self._foresee()
+
+    # --- the account ---
+
+    async def _ask(self) -> None:
+        """A handful of requests. What can't be asked is said; what would end a job early is a problem."""
+        report, settings = self.report, self.settings
+        report.token_kind = token_kind(settings.token)
+        try:
+            account = await self._until_halted(self._look())
+            if account is None:
+                self._take_up_halt()
+                return
+            report.account = account
+            report.closer = await self._until_halted(
+                self._preflight().look_closer(settings.token, settings.object_type)
+            )
+        except SettingsError as error:
+            report.problems.append(str(error))
+            await self._until_halted(self._look_without_key())
+        self._note_account()
+
+    async def _look_without_key(self) -> None:
+        """The id property is the problem, not the rest of the account."""
+        self.account = self.report.account = await self._preflight().look(
+            self.settings.rules, self.settings.token, judge_keys=False
+        )
+
+    def _take_up_halt(self) -> None:
+        """What is wrong with token or address is a finding, and the file can be looked at all the same."""
+        assert self._halt is not None
+        cause, _ = self._halt
+        if cause is Cause.SIGNAL or cause in _LATER:
+            return
+        self.report.problems.append(f"{self._reason()}; {advice(cause)}")
+        self.report.not_checked.append("the account: see the problem")
+        self._halt = None
+        self._halted.clear()
+
+    def _note_account(self) -> None:
+        assert self.sender is not None
+        report, account, day = self.report, self.account or Account(), self.sender.day
+        log = self.sender.log
+        report.burst = log.slowest
+        report.has_asked_quota = True
+        report.day_limit, report.day_left = day.limit, day.left
+        if not account.portal:
+            report.not_checked.append(
+                "which account it is: the token may not ask (scope oauth), so a wrong one goes unnoticed"
+            )
+        if not account.kind:
+            report.not_checked.append(
+                "whether it is a production account, and its time zone: the token may not ask (scope oauth)"
+            )
+        if account.schema is None:
+            report.not_checked.append(
+                "whether the properties exist and take these values: the token may not ask (scope "
+                f"{_schema_scope(self.settings.object_type)}); columns act by their names"
+            )
+        if report.closer is None:
+            return
+        self._note_scopes(report.closer.token)
+        if report.closer.room is None:
+            report.not_checked.append("how many more records the account may hold: it does not say")
+
+    def _note_scopes(self, token: TokenInfo) -> None:
+        report = self.report
+        if token.scopes is None:
+            report.not_checked.append(
+                "what the token may do: the account does not say for this kind of token"
+            )
+            return
+        problem, warnings = scope_texts(token.scopes, self.settings.object_type)
+        report.problems += [problem] if problem else []
+        report.warnings += warnings
+
+    # --- the sources ---
+
+    def _survey(self) -> Survey:
+        report, settings = self.report, self.settings
+        schema = self.account.schema if self.account else None
+        mappers: list[Mapper | None] = []
+        try:
+            if all(source.shape.format == "csv" for source in report.sources):
+                refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
+        except MappingError as error:
+            report.problems.append(str(error))
+        for index, source in enumerate(report.sources):
+            columns, rules = None, settings.rules
+            if source.shape.format == "csv":
+                columns, rules = self._resolve(index, source.shape.columns)
+                if columns is None:
+                    mappers.append(None)
+                    continue
+            mappers.append(Mapper(index, rules, schema, columns))
+        return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
+
+    def _resolve(self, index: int, header: Sequence[str]) -> tuple[Columns | None, Rules]:
+        report, rules = self.report, self.settings.rules
+        schema = self.account.schema if self.account else None
+        if (
+            schema is None
+            and rules.id_property not in header
+            and rules.id_property not in rules.mapped.values()
+        ):
+            # Its label may say what it is, and nobody knows the labels: so look on, by likeness, and say so.
+            likely = likely_key(header, rules)
+            if likely:
+                rules = replace(rules, mapped={**rules.mapped, likely: rules.id_property})
+                report.not_checked.append(
+                    f"whether column {likely!r} is the property {rules.id_property!r}: it was taken for it "
+                    "here, and `upload` asks the account"
+                )
+        resolved = resolve_leniently(header, rules, schema)
+        name = report.sources[index].name
+        several = len(report.sources) > 1
+        report.problems += [f"{name}: {text}" if several else text for text in resolved.problems]
+        names = resolved.columns.names if resolved.columns else {}
+        kinds = schema.kinds if schema else {}
+        for place, column in enumerate(header):
+            property_ = names.get(place, "")
+            type_ = kinds[property_].type if property_ in kinds else ""
+            report.columns.append(Column(index, column, property_, type_, place not in names))
+        return resolved.columns, rules
+
+    async def _find_orders(self, survey: Survey, reader: Offload) -> None:
+        orders = Orders(survey.sources, survey.mappers)
+        if not orders.are_needed:
+            return
+        await self._until_halted(self._read(orders.steps(self.report.sample), reader))
+        try:
+            rules = orders.decided(self.settings.rules)
+        except MappingError as error:
+            self.report.problems.append(str(error))
+            return
+        schema = self.account.schema if self.account else None
+        survey.mappers = [
+            Mapper(
+                index,
+                replace(mapper.rules, date_orders=rules.date_orders, decimals=rules.decimals),
+                schema,
+                mapper.columns,
+            )
+            if mapper
+            else None
+            for index, mapper in enumerate(survey.mappers)
+        ]
+
+    async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
+        while (step := await reader.run(lambda: last(steps))) is not None:
+            self.surveying = step
+        self.surveying = None
+
+    # --- what it will take ---
+
+    def _foresee(self) -> None:
+        report, found = self.report, self.report.findings
+        if not found.sendable:
+            return
+        bytes_sent = found.row_bytes * found.sendable // max(1, found.rows)
+        report.batches = max(-(-found.sendable // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
+        report.ahead = self._forecast(report.batches)
+        per_batch = -(-found.sendable // report.batches)
+        for share in REFUSED_SHARES:
+            report.halved[share] = self._forecast(
+                round(report.batches * requests_by_halving(per_batch, share))
+            )
+        room = report.closer.room if report.closer else None
+        if room is not None and room.left < found.sendable:
+            report.warnings.append(
+                f"the account has room for {room.left:,} more records, and the file holds {found.sendable:,} "
+                "rows: unless enough of them are there already, HubSpot will refuse the last of them"
+            )
+
+    def _forecast(self, requests: int) -> Forecast:
+        if self.sender is not None and self.report.has_asked_quota:
+            return self.forecast(requests)
+        rate = self.settings.rate
+        seconds = requests / (rate.per_second if rate else _USUAL_PER_SECOND)
+        return Forecast(requests, requests, None, None, 0, None, seconds)
+
+
+def _schema_scope(object_type: str) -> str:
+    _, others = needed_scopes(object_type)
+    return next(name for name in others if "schemas" in name)
