@@ -1,7 +1,7 @@
 """What columns are called in the exports of other systems, and in files of no system in particular. Tables.
 
-A target is a property's name; `?` before it, or alone, where the values have to be looked at first; IGNORE for
-what a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for who must not be written to.
+A target is a property's name; `?` before it, or alone, where the values have to be looked at first; IGNORE
+for what a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for who must not be written to.
 """
 
 from collections.abc import Mapping
