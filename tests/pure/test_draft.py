@@ -13,25 +13,25 @@ from uploader.mockserver.properties import Catalogue
 
 SCHEMA = Schema.decode({"results": Catalogue(contact_properties()).definitions("non_sensitive")})
 
-#: Header and a row in the shape of each system's export; what each column ought to end as: a property, "-" for
-#: ignored, "?" for left to the user.
+#: Header and a row in the shape of each system's export; what each column ought to end as: a property, "-"
+#: for ignored, "?" for what only the user can decide.
 EXPORTS = {
     "Salesforce": """
-Id=0035g00000XyZ=?|AccountId=0015g00000Abc=-|FirstName=Ann=firstname|LastName=Lee=lastname
+Id=0035g00000XyZ=external_id|AccountId=0015g00000Abc=-|FirstName=Ann=firstname|LastName=Lee=lastname
 Email=ann@example.com=email|Phone=+49 30 1234=phone|MobilePhone==mobilephone|Title=CTO=jobtitle
 MailingStreet=Main St 1=address|MailingCity=Berlin=city|MailingPostalCode=01099=zip|MailingCountry=DE=country
-Birthdate=1980-02-03=date_of_birth|OwnerId=0055g00000Own=?|HasOptedOutOfEmail=0=?|Salutation=Dr.=salutation
+Birthdate=1980-02-03=date_of_birth|OwnerId=0055g00000Own=hubspot_owner_id|HasOptedOutOfEmail=0=?|Salutation=Dr.=salutation
 CreatedDate=2025-12-31T00:00:00.000+0000=-|SystemModstamp=2025-12-31T10:00:00.000+0000=-|LeadSource=Web=?
 Industry_Segment__c=A=?
 """,
     "Pipedrive": """
-Person - ID=17=?|Person - Name=Ann Lee=?|Person - First name=Ann=firstname|Person - Last name=Lee=lastname
+Person - ID=17=external_id|Person - Name=Ann Lee=?|Person - First name=Ann=firstname|Person - Last name=Lee=lastname
 Person - Email - Work=ann@example.com=email|Person - Email - Home==?|Person - Phone - Mobile=017=mobilephone
 Person - Organization=Acme=company|Person - Owner=Bob Stone=hubspot_owner_id|Person - Open deals=2=-
 Person - Marketing status=subscribed=?|Person - Person created=2025-12-31 10:00:00=-|Person - Label=Hot=?
 """,
     "Zoho": """
-Record Id=zcrm_55=?|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?|First Name=Ann=firstname
+Record Id=zcrm_55=external_id|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?|First Name=Ann=firstname
 Last Name=Lee=lastname|Email=ann@example.com=email|Phone=030=phone|Mobile=017=mobilephone|Title=CTO=jobtitle
 Account Name=Acme=company|Email Opt Out=false=?|Date of Birth=03/02/1980=date_of_birth
 Created Time=2025-12-31 10:00:00=-|Mailing Zip=01099=zip|Mailing City=Berlin=city|Secondary Email==?
@@ -39,7 +39,7 @@ Salutation=Dr.=salutation
 """,
     "Mailchimp": """
 Email Address=ann@example.com=email|First Name=Ann=firstname|Last Name=Lee=lastname|Birthday=02/03=?
-Phone Number=030=phone|MEMBER_RATING=2=-|OPTIN_TIME=2025-12-31 10:00:00=?|OPTIN_IP=1.2.3.4=-|CC=DE=?
+Phone Number=030=phone|MEMBER_RATING=2=-|OPTIN_TIME=2025-12-31 10:00:00=?|OPTIN_IP=1.2.3.4=-|CC=DE=country
 LEID=55=-|EUID=abc=-|TAGS="a","b"=?|LAST_CHANGED=2025-12-31 10:00:00=-|NOTES==?
 """,
     "HubSpot": """
@@ -49,8 +49,15 @@ Create Date=2025-12-31 10:00=-|Last Activity Date==-|Associated Company=Acme=-|A
 Lifecycle Stage=Lead=lifecyclestage|Marketing contact status=Marketing contact=-|Close Date==closedate
 """,
 }
-#: What is not drafted as it ought to be: none of it acts, the user is asked instead.
-WRONG: dict[str, dict[str, str]] = {system: {} for system in EXPORTS}
+#: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property of an account
+#: keeps another system's ids can't be known, nor whom an owner's id means; a country's code is no country's name.
+WRONG: dict[str, dict[str, str]] = {
+    "Salesforce": {"Id": "?", "OwnerId": "?"},
+    "Pipedrive": {"Person - ID": "?"},
+    "Zoho": {"Record Id": "?"},
+    "Mailchimp": {"CC": "?"},
+    "HubSpot": {},
+}
 
 
 def drafted_of(text):

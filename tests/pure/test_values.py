@@ -21,6 +21,7 @@ from uploader.core.values import converter
 from uploader.core.wire import sent_properties
 from uploader.mockserver.defaults import contact_properties
 
+_FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
 BERLIN = ZoneInfo("Europe/Berlin")
 OWNERS = Owners(
     [
@@ -152,7 +153,7 @@ def test_iso_dates_stay_and_other_spellings_end_in_them(day):
     assert as_date(f"{day.day} {day:%b} {day.year:04}", None, None) == iso
 
 
-@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+@given(st.datetimes(_FROM, _TO, timezones=st.just(UTC)))
 def test_a_local_time_that_is_one_ends_at_its_moment(moment):
     moment = moment.replace(microsecond=0)
     local = moment.astimezone(BERLIN)
@@ -344,9 +345,9 @@ def finder(rows, rules=None):
 def test_one_row_decides_a_column_and_none_asks_with_the_row():
     assert finder([("12/05/2025", ""), ("31/05/2025", "")]).orders() == {"born": DateOrder.DMY}
     assert finder([("2025-01-01", ""), ("5/5/2025", "")]).orders() == {}
-    with pytest.raises(MappingError, match='row 3.*--date-order "born=DMY"'):
+    with pytest.raises(MappingError, match=r'row 3.*--date-order "born=DMY"'):
         finder([("2025-01-01", ""), ("12/05/2025", "")]).orders()
-    with pytest.raises(MappingError, match="row 2.*row 3|row 3.*row 2"):
+    with pytest.raises(MappingError, match=r"row 2.*row 3|row 3.*row 2"):
         finder([("31/05/2025", ""), ("05/31/2025", "")]).orders()
     assert finder([("", "1.234"), ("", "12,5")]).decimals() == {"score": ","}
     with pytest.raises(MappingError, match="--decimal"):
