@@ -25,13 +25,15 @@ CreatedDate=2025-12-31T00:00:00.000+0000=-|SystemModstamp=2025-12-31T10:00:00.00
 Industry_Segment__c=A=?
 """,
     "Pipedrive": """
-Person - ID=17=external_id|Person - Name=Ann Lee=?|Person - First name=Ann=firstname|Person - Last name=Lee=lastname
+Person - ID=17=external_id|Person - Name=Ann Lee=?|Person - First name=Ann=firstname
+Person - Last name=Lee=lastname
 Person - Email - Work=ann@example.com=email|Person - Email - Home==?|Person - Phone - Mobile=017=mobilephone
 Person - Organization=Acme=company|Person - Owner=Bob Stone=hubspot_owner_id|Person - Open deals=2=-
 Person - Marketing status=subscribed=?|Person - Person created=2025-12-31 10:00:00=-|Person - Label=Hot=?
 """,
     "Zoho": """
-Record Id=zcrm_55=external_id|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?|First Name=Ann=firstname
+Record Id=zcrm_55=external_id|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?
+First Name=Ann=firstname
 Last Name=Lee=lastname|Email=ann@example.com=email|Phone=030=phone|Mobile=017=mobilephone|Title=CTO=jobtitle
 Account Name=Acme=company|Email Opt Out=false=?|Date of Birth=03/02/1980=date_of_birth
 Created Time=2025-12-31 10:00:00=-|Mailing Zip=01099=zip|Mailing City=Berlin=city|Secondary Email==?
@@ -49,8 +51,8 @@ Create Date=2025-12-31 10:00=-|Last Activity Date==-|Associated Company=Acme=-|A
 Lifecycle Stage=Lead=lifecyclestage|Marketing contact status=Marketing contact=-|Close Date==closedate
 """,
 }
-#: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property of an account
-#: keeps another system's ids can't be known, nor whom an owner's id means; a country's code is no country's name.
+#: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property keeps
+#: another system's ids can't be known, nor whom its owner's id means; a country's code is not its name.
 WRONG: dict[str, dict[str, str]] = {
     "Salesforce": {"Id": "?", "OwnerId": "?"},
     "Pipedrive": {"Person - ID": "?"},
