@@ -3,6 +3,7 @@
 import csv
 
 from jobs import Job
+from test_verify import counts, verify
 
 from uploader.edges.checkpoint import Checkpoint
 from uploader.mockserver.hub import Hub
@@ -109,3 +110,11 @@ def test_a_changed_spelling_is_another_job(tmp_path):
         assert checkpoint.identity().settings["timezones"] == {"": "Europe/Berlin"}
     finally:
         checkpoint.close()
+
+
+def test_verify_spells_values_as_the_job_did(tmp_path):
+    run = job(tmp_path, on_bad_value="drop")
+    run.run_virtual()
+    report, findings = verify(run)
+    assert report.exit_code == 0, (counts(report), findings)
+    assert sum(counts(report).values()) == len(ROWS)
