@@ -1,0 +1,120 @@
+"""A file as a spreadsheet leaves it, into the mock account: right values, or a clear reason each."""
+
+import csv
+
+from jobs import Job
+from test_verify import counts, verify
+
+from uploader.edges.checkpoint import Checkpoint
+from uploader.mockserver.hub import Hub
+from uploader.settings import FailureLimit
+
+COLUMNS = [
+    "email",
+    "firstname",
+    "score",
+    "renewal_date",
+    "last_seen",
+    "vip",
+    "tier",
+    "interests",
+    "hubspot_owner_id",
+]
+WIDE = [f"x{i}" for i in range(291)]
+GOOD = [
+    *("a@example.com", "=cmd() 😀", "1.234,5", "31.12.2025", "31.12.2025 10:00"),
+    *("TRUE", "Gold", "Chess, Music", "Bob Stone"),
+]
+
+
+def write(tmp_path, rows):
+    path = tmp_path / "habits.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        lines = csv.writer(file, delimiter=";")
+        lines.writerow([*COLUMNS, *WIDE])
+        lines.writerows([*row, *("" for _ in WIDE)] for row in rows)
+    return path
+
+
+def bad(number, column, text):
+    row = [f"b{number}@example.com", *("" for _ in COLUMNS[1:])]
+    row[COLUMNS.index(column)] = text
+    return row
+
+
+BAD = [
+    ("score", "1e400", "NUMBER"),
+    ("score", "NaN", "NUMBER"),
+    ("score", "50%", "NUMBER"),
+    ("renewal_date", "31.02.2025", "DATE"),
+    ("last_seen", "1767139200", "DATETIME"),
+    ("vip", "maybe", "BOOLEAN"),
+    ("tier", "platinum", "OPTION"),
+    ("hubspot_owner_id", "Chris Miller", "OWNER"),
+    ("firstname", "a\0b", "TEXT"),
+    ("firstname", "z" * 65_537, "TEXT"),
+]
+ROWS = [
+    GOOD,
+    ["big@example.com", "n" * 60_000, "9007199254740993", "", "", "", "", "", ""],
+    *(bad(i, column, text) for i, (column, text, _) in enumerate(BAD)),
+]
+OPTIONS = {"timezones": {"": "Europe/Berlin"}, "ignored": frozenset(WIDE)}
+
+
+def job(tmp_path, **options):
+
+    same = {**OPTIONS, "max_failures": FailureLimit(count=100), **options}
+    return Job(write(tmp_path, ROWS), Hub(), same)
+
+
+def test_each_value_is_right_or_has_a_clear_reason(tmp_path):
+    run = job(tmp_path)
+    summary = run.run_virtual()
+    assert (summary.tallies.confirmed, summary.tallies.failed, summary.tallies.open) == (2, len(BAD), 0)
+    held = run.held()
+    good = held["a@example.com"]
+    assert good["firstname"] == "=cmd() 😀"
+    assert good["score"] == "1234.5"
+    assert good["renewal_date"] == "2025-12-31"
+    assert good["last_seen"] == "2025-12-31T09:00:00.000Z"
+    assert (good["vip"], good["tier"], good["interests"]) == ("true", "gold", "chess;music")
+    assert good["hubspot_owner_id"] == "41629780"
+    assert held["big@example.com"]["score"] == "9007199254740993"
+    assert len(held["big@example.com"]["firstname"]) == 60_000
+    letters = run.dead_letters()
+    assert [letter.category for letter in letters] == [category for _, _, category in BAD]
+    for letter, (column, _, _) in zip(letters, BAD, strict=True):
+        assert column in letter.message
+
+
+def test_values_left_out_are_counted_once_over_stops(tmp_path):
+    rows = [bad(i, "score", "x") for i in range(3_000)]
+    run = Job(write(tmp_path, rows), Hub(), {**OPTIONS, "on_bad_value": "drop"})
+    seen: set[int] = set()
+    for step in range(60):
+        summary = run.run_virtual(stop_after=0.5 + step * 0.05)
+        assert summary.tallies.values_dropped == summary.tallies.settled
+        seen.add(summary.tallies.settled)
+        if summary.state == "complete":
+            break
+    assert seen - {0, len(rows)}, "no stop came while rows were on their way"
+    assert summary.tallies.values_dropped == summary.tallies.confirmed == len(rows)
+
+
+def test_a_changed_spelling_is_another_job(tmp_path):
+    run = job(tmp_path)
+    run.run_virtual()
+    checkpoint = Checkpoint.open(tmp_path / "habits.csv.checkpoint", read_only=True)
+    try:
+        assert checkpoint.identity().settings["timezones"] == {"": "Europe/Berlin"}
+    finally:
+        checkpoint.close()
+
+
+def test_verify_spells_values_as_the_job_did(tmp_path):
+    run = job(tmp_path, on_bad_value="drop")
+    run.run_virtual()
+    report, findings = verify(run)
+    assert report.exit_code == 0, (counts(report), findings)
+    assert sum(counts(report).values()) == len(ROWS)

@@ -1,0 +1,119 @@
+"""A mapping is drafted from header and samples: what is right without a word, and what it gets wrong."""
+
+import tomllib
+
+import pytest
+from hypothesis import given, strategies as st
+
+from uploader.core.draft import draft
+from uploader.core.mapping_file import parse_mapping
+from uploader.core.schema import Schema
+from uploader.mockserver.defaults import contact_properties
+from uploader.mockserver.properties import Catalogue
+
+SCHEMA = Schema.decode({"results": Catalogue(contact_properties()).definitions("non_sensitive")})
+
+#: Header and a row in the shape of each system's export; what each column ought to end as: a property, "-"
+#: for ignored, "?" for what only the user can decide.
+EXPORTS = {
+    "Salesforce": """
+Id=0035g00000XyZ=external_id|AccountId=0015g00000Abc=-|FirstName=Ann=firstname|LastName=Lee=lastname
+Email=ann@example.com=email|Phone=+49 30 1234=phone|MobilePhone==mobilephone|Title=CTO=jobtitle
+MailingStreet=Main St 1=address|MailingCity=Berlin=city|MailingPostalCode=01099=zip|MailingCountry=DE=country
+Birthdate=1980-02-03=date_of_birth|OwnerId=0055g00000Own=hubspot_owner_id|HasOptedOutOfEmail=0=?|Salutation=Dr.=salutation
+CreatedDate=2025-12-31T00:00:00.000+0000=-|SystemModstamp=2025-12-31T10:00:00.000+0000=-|LeadSource=Web=?
+Industry_Segment__c=A=?
+""",
+    "Pipedrive": """
+Person - ID=17=external_id|Person - Name=Ann Lee=?|Person - First name=Ann=firstname
+Person - Last name=Lee=lastname
+Person - Email - Work=ann@example.com=email|Person - Email - Home==?|Person - Phone - Mobile=017=mobilephone
+Person - Organization=Acme=company|Person - Owner=Bob Stone=hubspot_owner_id|Person - Open deals=2=-
+Person - Marketing status=subscribed=?|Person - Person created=2025-12-31 10:00:00=-|Person - Label=Hot=?
+""",
+    "Zoho": """
+Record Id=zcrm_55=external_id|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?
+First Name=Ann=firstname
+Last Name=Lee=lastname|Email=ann@example.com=email|Phone=030=phone|Mobile=017=mobilephone|Title=CTO=jobtitle
+Account Name=Acme=company|Email Opt Out=false=?|Date of Birth=03/02/1980=date_of_birth
+Created Time=2025-12-31 10:00:00=-|Mailing Zip=01099=zip|Mailing City=Berlin=city|Secondary Email==?
+Salutation=Dr.=salutation
+""",
+    "Mailchimp": """
+Email Address=ann@example.com=email|First Name=Ann=firstname|Last Name=Lee=lastname|Birthday=02/03=?
+Phone Number=030=phone|MEMBER_RATING=2=-|OPTIN_TIME=2025-12-31 10:00:00=?|OPTIN_IP=1.2.3.4=-|CC=DE=country
+LEID=55=-|EUID=abc=-|TAGS="a","b"=?|LAST_CHANGED=2025-12-31 10:00:00=-|NOTES==?
+""",
+    "HubSpot": """
+Record ID=51=-|First Name=Ann=firstname|Last Name=Lee=lastname|Email=ann@example.com=email
+Phone Number=030=phone|Contact owner=Bob Stone=hubspot_owner_id|Lead Status=New=hs_lead_status
+Create Date=2025-12-31 10:00=-|Last Activity Date==-|Associated Company=Acme=-|Associated Company IDs=9=-
+Lifecycle Stage=Lead=lifecyclestage|Marketing contact status=Marketing contact=-|Close Date==closedate
+""",
+}
+#: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property keeps
+#: another system's ids can't be known, nor whom its owner's id means; a country's code is not its name.
+WRONG: dict[str, dict[str, str]] = {
+    "Salesforce": {"Id": "?", "OwnerId": "?"},
+    "Pipedrive": {"Person - ID": "?"},
+    "Zoho": {"Record Id": "?"},
+    "Mailchimp": {"CC": "?"},
+    "HubSpot": {},
+}
+
+
+def drafted_of(text):
+    cells = [entry.split("=") for entry in text.replace("\n", "|").strip("|").split("|")]
+    header, values, wanted = ([c[i] for c in cells] for i in range(3))
+    return draft(header, SCHEMA, [values]), dict(zip(header, wanted, strict=True))
+
+
+def word(one):
+    return "?" if not one.is_sure else "-" if one.ignore else one.property
+
+
+@pytest.mark.parametrize("system", EXPORTS)
+def test_an_export_is_drafted_without_a_word(system):
+    found, wanted = drafted_of(EXPORTS[system])
+    assert found.system == system
+    got = {one.column: word(one) for one in found.columns}
+    assert {column: got[column] for column in wanted if got[column] != wanted[column]} == WRONG[system]
+
+
+@pytest.mark.parametrize("system", EXPORTS)
+def test_the_text_is_a_mapping_file_of_what_is_sure(system):
+    found, _ = drafted_of(EXPORTS[system])
+    said = parse_mapping(found.toml())
+    assert said.mapped == {
+        one.column: one.property for one in found.columns if one.is_sure and not one.ignore
+    }
+    assert said.ignored == {one.column for one in found.columns if one.is_sure and one.ignore}
+
+
+def test_opt_outs_are_flagged_and_likenesses_are_asked_for():
+    found = draft(
+        ["E-mail Address", "First  Name", "Frist Name", "Do not email", "zzz"],
+        SCHEMA,
+        [["a", "b", "", "1", ""]],
+    )
+    text = found.toml()
+    assert '\n"E-mail Address" = "email"' in text
+    assert '\n"First  Name" = "firstname"' in text
+    assert '\n# "Frist Name" = "firstname"' in text
+    assert "CAUTION: who has opted out" in text
+    assert '\n# "zzz" = "PROPERTY"' in text
+
+
+def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():
+    found = draft(["email", "E-mail", "Renewal date"], SCHEMA, [["a@x.com", "b@x.com", "03/02/2025"]])
+    second, dates = found.columns[1:]
+    assert not second.is_sure
+    assert "same property" in second.warnings[0]
+    assert "date_order" in dates.warnings[0]
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5, unique=True), st.text(max_size=50))
+def test_any_header_is_drafted_as_a_file_that_parses(header, cell):
+    for schema in (SCHEMA, None):
+        text = draft(header, schema, [[cell] * len(header)]).toml()
+        tomllib.loads(text)

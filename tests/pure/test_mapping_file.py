@@ -1,0 +1,89 @@
+"""A mapping file says what options say; what it can't mean is refused with its line."""
+
+import pytest
+
+from uploader.commands.column_options import column_settings, read_owner_map
+from uploader.core.columns import MappingError
+from uploader.core.mapping_file import parse_mapping
+from uploader.errors import SettingsError
+
+TEXT = """timezone = "Europe/Berlin"
+on_bad_value = "drop"
+
+[columns]
+"E-mail" = "email"
+"Note" = { ignore = true }
+"Born" = { property = "date_of_birth", date_order = "DMY", blank = "clear" }
+
+[columns.Sum]
+property = "score"
+decimal = ","
+"""
+NOTHING = {
+    "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
+    "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None,
+}  # fmt: skip
+
+
+def test_a_file_says_what_options_say():
+    said = parse_mapping(TEXT)
+    assert said.mapped == {"E-mail": "email", "Born": "date_of_birth", "Sum": "score"}
+    assert (said.ignored, said.cleared, said.on_bad_value) == ({"Note"}, {"Born"}, "drop")
+    assert (said.date_orders, said.decimals) == ({"Born": "DMY"}, {"Sum": ","})
+    assert said.timezones == {"": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[columns]\na = { propery = 'x' }", "line 2: 'a': there is no 'propery'"),
+        ("decimals = ','", "line 1: there is no 'decimals'"),
+        ("\n[columns.a]\ndate_order = 'DYM'", "line 3: 'a': date_order 'DYM' is none of"),
+        ("[columns]\na = 3", "line 2: 'a' is to be a property"),
+        ("[columns]\na = { property = 'x', ignore = true }", "line 2: 'a' can't be"),
+        ("columns = 1", "columns is a table"),
+        ("[columns", "it is no TOML"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_line(text, says):
+    with pytest.raises(MappingError) as caught:
+        parse_mapping(text)
+    assert says in str(caught.value)
+
+
+def test_options_go_before_the_file(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(TEXT)
+    said = column_settings(
+        {
+            **NOTHING,
+            "mapping": path,
+            "mapped": ("Note=note",),
+            "ignored": ("Born",),
+            "decimals": ("Sum=.",),
+            "date_orders": ("mdy",),
+            "on_bad_value": "reject",
+        }
+    )
+    assert said["mapped"] == {"E-mail": "email", "Sum": "score", "Note": "note"}
+    assert (said["ignored"], said["cleared"]) == ({"Born"}, frozenset())
+    assert said["date_orders"] == {"Born": "DMY", "": "MDY"}
+    assert (said["decimals"], said["on_bad_value"]) == ({"Sum": "."}, "reject")
+
+
+def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_path):
+    for name, text in (
+        ("a.csv", "theirs,ours\n005x,ann@x.com\n"),
+        ("b.csv", "\ufeff005x;ann@x.com\n\n"),
+        ("c.toml", '005x = "ann@x.com"\n'),
+    ):
+        (tmp_path / name).write_text(text)
+        assert read_owner_map(tmp_path / name) == {"005x": "ann@x.com"}
+
+
+@pytest.mark.parametrize("text", ["a\n", "a,1\na,2\n", "a,b\nc,d\n", "x,1\n,2\n"])
+def test_a_wrong_list_of_owners_is_refused(tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="--owner-map"):
+        read_owner_map(path)
