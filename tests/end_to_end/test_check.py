@@ -270,3 +270,16 @@ def test_upload_reads_the_order_of_dates_from_all_rows(tmp_path, hubspot_mock):
     assert ended.code == 0, ended
     held = {one["properties"]["email"]: one["properties"]["renewal_date"] for one in mock.contacts()}
     assert held["c0@x.com"] in {"2025-02-01", "1738368000000"}
+
+
+def test_a_mapping_is_drafted_for_its_owner_alone_and_never_over_another_file(tmp_path, mock_url):
+    make(tmp_path / "contacts.csv", header=HEADER.replace("firstname", "First name"))
+    arguments = ("check", "contacts.csv", "--write-mapping", "map.toml", "--base-url", mock_url)
+    ended = run(*arguments, cwd=tmp_path)
+    assert ended.code == 2, ended  # num_notes can't be written
+    drafted = tmp_path / "map.toml"
+    assert drafted.stat().st_mode & 0o777 == 0o600
+    assert "[columns]" in drafted.read_text()
+    before = drafted.read_bytes()
+    assert run(*arguments, cwd=tmp_path).code == 2
+    assert drafted.read_bytes() == before

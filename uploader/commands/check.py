@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -16,6 +18,8 @@ from uploader.commands.options import PATH, read_token, talking, talking_setting
 from uploader.commands.progress import say, survey_line
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
+from uploader.edges.files import PRIVATE
+from uploader.errors import SettingsError
 from uploader.run.checking import Check, Report
 from uploader.settings import Settings
 
@@ -36,6 +40,12 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 @click.option(
     "--examples", type=click.IntRange(0, 1000), default=10, show_default=True, help="Rows named of each kind."
 )
+@click.option(
+    "--write-mapping",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Draft what each column means, for you to approve.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
 def command(
     sources: tuple[str, ...],
@@ -43,6 +53,7 @@ def command(
     format_: Literal["csv", "ndjson"] | None,
     sample: int | None,
     examples: int,
+    write_mapping: Path | None,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
@@ -63,9 +74,31 @@ def command(
         offline=is_offline,
         **column_settings(_with_place(sources, talking_settings(same))),
     )
-    report = asyncio.run(_check(settings, sample, examples))
+    if write_mapping is not None:
+        _refuse_to_write(write_mapping, sources)
+    report = asyncio.run(_check(settings, sample, examples, drafts=write_mapping is not None))
+    if write_mapping is not None and report.draft:
+        _write(write_mapping, report.draft)
+        say(f"drafted {write_mapping}: read it, decide, then give it to check and upload with --mapping")
     _tell(report, settings, as_json=as_json)
     return report.exit_code
+
+
+def _refuse_to_write(path: Path, sources: tuple[str, ...]) -> None:
+    if path.exists() or path.is_symlink():
+        raise SettingsError(f"--write-mapping {path}: exists; name another file")
+    if "-" in sources:
+        raise SettingsError("--write-mapping needs a file: standard input can be read only once")
+
+
+def _write(path: Path, text: str) -> None:
+    """For its owner alone: it holds samples of what the rows hold. One that came meanwhile is left alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise SettingsError(f"can't write {path}: {error.strerror}") from error
 
 
 def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +110,8 @@ def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str
 _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 
 
-async def _check(settings: Settings, sample: int | None, examples: int) -> Report:
-    run = Check(settings, sample=sample, examples=examples)
+async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
+    run = Check(settings, sample=sample, examples=examples, drafts=drafts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.

@@ -272,16 +272,30 @@ def _next_lines(report: Report, settings: Settings) -> list[str]:
     """The command to type next."""
     if report.problems:
         return ["mend the problems above, then check again"]
-    words = ["uploader", "upload", *settings.sources]
-    if settings.id_property != "email":
-        words += ["--id-property", settings.id_property]
-    if settings.object_type != "contacts":
-        words += ["--object-type", settings.object_type]
-    for column, name in settings.mapped.items():
-        words += ["--map", f"{column}={name}"]
-    for column in sorted(settings.ignored):
-        words += ["--ignore", column]
-    if settings.include_superseded:
-        words.append("--include-superseded")
+    words = ["uploader", "upload", *settings.sources, *_column_words(settings)]
     token = "put the token into HUBSPOT_ACCESS_TOKEN, check again, " if settings.offline else ""
     return [f"next: {token}{'then ' * bool(token)}{shlex.join(words)}"]
+
+
+def _column_words(settings: Settings) -> list[str]:
+    """The options that say what the columns are, again."""
+    tables = (
+        ("--map", settings.mapped),
+        ("--date-order", settings.date_orders),
+        ("--decimal", settings.decimals),
+        ("--timezone", settings.timezones),
+    )
+    lists = (("--ignore", settings.ignored), ("--only", settings.only), ("--clear", settings.cleared))
+    plain = (
+        ("--id-property", settings.id_property, "email"),
+        ("--object-type", settings.object_type, "contacts"),
+        ("--on-bad-value", settings.on_bad_value, "reject"),
+    )
+    words = [word for option, said, usual in plain if said != usual for word in (option, said)]
+    for option, table in tables:
+        words += [
+            w for column, said in table.items() for w in (option, f"{column}={said}" if column else said)
+        ]
+    words += [word for option, columns in lists for column in sorted(columns) for word in (option, column)]
+    words += ["--include-superseded"] if settings.include_superseded else []
+    return [*words, *(["--owner-map", "THE SAME FILE"] if settings.owner_map else [])]

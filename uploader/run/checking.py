@@ -1,6 +1,7 @@
 """One invocation of `check`: what can be known before the first write. Writes nothing."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from uploader.core.assessing import (
@@ -13,11 +14,13 @@ from uploader.core.assessing import (
 )
 from uploader.core.batching import MAX_BATCH_BYTES
 from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.core.draft import draft
 from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
+from uploader.core.schema import Schema
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
 from uploader.core.wire import MAX_INPUTS
@@ -74,6 +77,7 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
+    draft: str = ""  #: of a mapping file, where one was asked for
 
     @property
     def exit_code(self) -> int:
@@ -96,12 +100,16 @@ class Check(Session):
         *,
         sample: int | None = None,
         examples: int = 10,
+        drafts: bool = False,
     ) -> None:
-        """`sample`: look at so many rows of each source only; `examples`: rows named of each kind."""
+        """`sample`: look at so many rows of each source only; `examples`: rows named of each kind;
+        `drafts`: also draft a mapping of the first source.
+        """
         super().__init__(settings, seams)
         self.report = Report(sample=sample, findings=Findings(examples))
         self.surveying: Step | None = None
         self.bytes_total: int | None = None
+        self._drafts = drafts
         self._began = self._clock()
 
     async def run(self) -> Report:
@@ -144,6 +152,9 @@ class Check(Session):
         if self._halted.is_set():
             return
         self.started.set()
+        if self._drafts:
+            schema = self.account.schema if self.account else None
+            report.draft = await self._until_halted(reader.run(lambda: _draft(sources[0], schema))) or ""
         survey = self._survey()
         await self._find_orders(survey, reader)
         if self._halted.is_set():
@@ -332,6 +343,20 @@ class Check(Session):
         rate = self.settings.rate
         seconds = requests / (rate.per_second if rate else _USUAL_PER_SECOND)
         return Forecast(requests, requests, None, None, 0, None, seconds)
+
+
+def _draft(source: Source, schema: Schema | None) -> str:
+    rows: list[Sequence[str]] = []
+    with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
+        for slice_ in slices:
+            rows += [row.content for row in slice_.rows if isinstance(row.content, list | tuple)]
+            if len(rows) >= _DRAFT_ROWS:
+                break
+    return draft(source.shape.columns, schema, rows[:_DRAFT_ROWS]).toml()
+
+
+#: From so many rows a mapping is drafted.
+_DRAFT_ROWS = 1_000
 
 
 def _schema_scope(object_type: str) -> str:
