@@ -38,20 +38,20 @@ def job_of(tmp_path, rows, *, options, **scenario) -> Job:
     )
 
 
-def spoil(rows, every: int) -> list[int]:
-    """Rows whose option HubSpot refuses; their indices."""
-    bad = list(range(3, len(rows), every))
-    for index, row in enumerate(rows):
-        row["tier"] = "tin" if index in bad else "gold"
-    return bad
+def refusal(rows, every: int) -> dict[str, object]:
+    """A fault that refuses some of the records, as HubSpot does a value that nobody could foresee."""
+    keys = [row["external_id"] for row in rows[3::every]]
+    refused = {"code": "INVALID_OPTION", "property": "tier", "message": "tin was not one of the options"}
+    return {"kind": "reject", "keys": keys, **refused}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("object_type", "text"), TYPES.items())
 def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, text, version):
     rows = records(700, text) + records(150, text)
-    bad = spoil(rows, 90)
+    refused = refusal(rows[150:700], 90)
     faults = [
+        refused,
         {"kind": "status", "status": 503, "first": 2},
         {"kind": "reset", "applied": True, "requests": [4, 5]},
     ]
@@ -62,7 +62,7 @@ def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, text, v
     summary = job.run_virtual()
     job.check(rows, summary, "external_id")
     assert summary.state == "complete"
-    assert summary.as_dict()["rejected"] == len(bad)
+    assert summary.as_dict()["rejected"] == len(refused["keys"])
     (category,) = {letter.category for letter in job.dead_letters()}
     assert category == "VALIDATION_ERROR"
     report, findings = verify(job, api_version=version)
@@ -76,9 +76,14 @@ def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, text, v
 def test_one_upsert_after_the_other_finds_its_record_again(tmp_path, version):
     """A partial failure that names nobody: what is confirmed is confirmed by key or by count."""
     rows = records(300, "name")
-    spoil(rows, 50)
     rules = {"errors_without_trace_id": True}
-    job = job_of(tmp_path, rows, options={"object_type": "companies", "api_version": version}, rules=rules)
+    job = job_of(
+        tmp_path,
+        rows,
+        options={"object_type": "companies", "api_version": version},
+        rules=rules,
+        faults=[refusal(rows, 50)],
+    )
     summary = job.run_virtual()
     job.check(rows, summary, "external_id")
     assert summary.as_dict()["rejected"] == 6
