@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from uploader.core.columns import Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
+from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -52,7 +53,7 @@ class FailureLimit:
 class Settings:
     """Everything a run needs to know. `token` never shows in a repr, a log or an error."""
 
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = field(repr=False)  #: paths, patterns, URLs (which may hold secrets), "-"
     token: str = field(repr=False)
     id_property: str = EMAIL
     object_type: str = "contacts"
@@ -68,8 +69,10 @@ class Settings:
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     include_superseded: bool = False
-    format: Literal["csv", "ndjson"] | None = None  #: None: found
+    format: Literal["csv", "ndjson", "json"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
+    encoding: str | None = None  #: None: UTF-8, or what is certain
+    sheet: str | None = None  #: None: the first one that holds anything
     max_failures: FailureLimit = FailureLimit(share=0.2)
     restart: bool = False
     accept_changed_settings: bool = False
@@ -115,12 +118,16 @@ class Settings:
             raise SettingsError("name at least one source file (or - for stdin)")
         if self.sources.count("-") > 1:
             raise SettingsError("stdin (-) can be a source only once")
-        if "-" in self.sources and self.checkpoint is None:
+        if STDIN in self.sources and self.checkpoint is None:
             raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+        if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:
+            raise SettingsError(
+                f"{shown(self.sources[0])} needs --checkpoint PATH: it has no file name to derive one from"
+            )
 
     def _check_files(self) -> None:
         """No file may be read and written: --restart would remove a source."""
-        named = [("the source", source) for source in self.sources if source != "-"]
+        named = [("the source", source) for source in self.sources if source != STDIN and not is_url(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
         seen: dict[str, str] = {}
@@ -131,7 +138,7 @@ class Settings:
 
     @property
     def checkpoint_path(self) -> Path:
-        return self.checkpoint or Path(f"{self.sources[0]}.checkpoint")
+        return self.checkpoint or Path(f"{self._stem}.checkpoint")
 
     @property
     def results_path(self) -> Path | None:
@@ -139,7 +146,13 @@ class Settings:
             return None
         if self.results is None and self.sources[0] == "-":
             return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
-        return self.results or Path(f"{self.sources[0]}.results.csv")
+        return self.results or Path(f"{self._stem}.results.csv")
+
+    @property
+    def _stem(self) -> str:
+        """What the job's own files are named after."""
+        first = self.sources[0]
+        return first if is_pattern(first) and os.path.lexists(first) else stem(first)
 
     @property
     def rules(self) -> Rules:

@@ -40,8 +40,10 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 @click.option(
     "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
 )
-@click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
+@click.option("--format", "format_", type=click.Choice(["csv", "ndjson", "json"]), help="Default: found.")
 @click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
+@click.option("--encoding", metavar="NAME", help="Such as windows-1252. Default: UTF-8, UTF-16 if it shows.")
+@click.option("--sheet", metavar="NAME", help="Of an Excel file. Default: the first that holds anything.")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
@@ -54,7 +56,7 @@ def command(
     mapped: tuple[str, ...],
     ignored: tuple[str, ...],
     no_results: bool,
-    format_: Literal["csv", "ndjson"] | None,
+    format_: Literal["csv", "ndjson", "json"] | None,
     max_failures: str,
     drain_timeout: float,
     verbose: bool,
@@ -63,7 +65,8 @@ def command(
 ) -> int:
     """Run the job, or resume it: the same command again continues where it stopped.
 
-    SOURCE is a CSV or NDJSON file, plain, gzip or zstd; - is stdin. The token comes from
+    SOURCE is a CSV, NDJSON or JSON file, plain or compressed (gzip, zstd, bzip2, xz, ZIP), a Parquet or
+    .xlsx file, a URL, or a pattern in quotes ('exports/*.csv'); - is stdin. The token comes from
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
@@ -141,6 +144,8 @@ async def _display(run: Run) -> None:
             f"into account {(account and account.portal) or 'unknown'}{kind}, by {run.settings.id_property}; "
             f"checkpoint {run.settings.checkpoint_path}"
         )
+        for notice in run.notices:
+            say(notice)
         for line in _forecast(run):
             say(line)
         await display

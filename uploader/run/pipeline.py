@@ -19,7 +19,7 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
-from uploader.run.opening import Job, find_checkpoint, lock_job, open_job, open_sources
+from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_job, open_sources
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
@@ -67,6 +67,7 @@ class Run(Session):
         super().__init__(settings, seams)
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
+        self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self._parts: _Parts | None = None
 
     async def run(self) -> Summary:
@@ -84,6 +85,10 @@ class Run(Session):
         sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
         if sources is None:
             return self._summary(State())
+        self.notices = [notice for source in sources for notice in source.notices]
+        if new := find_new(settings, sources):
+            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+            self.notices.append(f"not of this job, which was begun without: {listed}")
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
