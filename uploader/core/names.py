@@ -20,7 +20,7 @@ def is_url(name: str) -> bool:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name may stand for several files; one that is itself a file's is none, which is not seen here."""
+    """Whether a name may stand for several files. That a file has that very name is not seen here."""
     return not is_url(name) and _MAGIC.search(name) is not None
 
 

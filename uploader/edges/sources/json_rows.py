@@ -46,7 +46,7 @@ class JsonRows:
 
 
 class Elements:
-    """The elements from `start` on: the array's bracket, the first byte of an element, or the closing bracket."""
+    """The elements from `start` on: that is the array's bracket, an element's first byte, or the end."""
 
     def __init__(self, contents: Iterator[bytes], start: int, name: str, *, is_wrapped: bool) -> None:
         self._contents = contents
@@ -216,14 +216,14 @@ class Elements:
 
     def _broken(self, what: str) -> SourceError:
         return SourceError(
-            f"{self._name}: the JSON is broken at its byte {self._offset:,}: {what}; mend it there, or export it again"
+            f"{self._name}: the JSON is broken at its byte {self._offset:,}: {what}; "
+            "mend it there, or export it again"
         )
 
 
 def cut_elements(elements: Elements, start: Mark, reader: JsonRows, *, is_first: bool) -> Iterator[RowSlice]:
     """Slices that abut; each ends where the next element begins."""
     begin, number = start, start.line
-    offsets: list[int] = []
     raws: list[bytes] = []
     try:
         if is_first:

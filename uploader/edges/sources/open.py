@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from uploader.core.model import Content, Mark, RowSlice
+from uploader.core.names import STDIN
 from uploader.edges.sources import zipped
 from uploader.edges.sources.archive import Archive, archive_of, contents
 from uploader.edges.sources.base import Shape, Source
@@ -52,10 +53,21 @@ def open_source(
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise SourceError("a delimiter is one character, such as ';', and no quote or line break")
     origin = find_origin(path, stdin)
-    name = path if path == "-" else origin.name
+    name = path if path == STDIN else origin.name
     if not origin.magic:
         raise SourceError(f"{origin.name}: is empty")
-    member = ""
+    member = _member(origin)
+    if origin.magic.startswith(PARQUET) or (origin.magic.startswith(ZIP) and not member):
+        return _open_table(name, origin, format, encoding, sheet)
+    if sheet is not None:
+        raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
+    way = _Way(origin, archive_of(origin.magic), member)
+    sample, complete = way.recognise(encoding)
+    return _TextSource(name, way, _text(origin.name, sample, complete, way.encoding, format, delimiter))
+
+
+def _member(origin: Origin) -> str:
+    """The one data file in a ZIP archive; "" where the source is none, or an Excel file."""
     if not origin.seekable and origin.magic.startswith((PARQUET, ZIP)):
         what = (
             "a Parquet file" if origin.magic.startswith(PARQUET) else "an Excel file (.xlsx) or a ZIP archive"
@@ -63,49 +75,32 @@ def open_source(
         raise SourceError(
             f"{origin.name}: is {what}, which can't be read from front to back; name it as a file"
         )
-    if origin.magic.startswith(ZIP):
-        with closing(origin.handle()) as handle:
-            names = zipped.members(origin.name, handle)
-        if "xl/workbook.xml" not in names:
-            member = zipped.only_member(origin.name, names)
-    if origin.magic.startswith(PARQUET) or (origin.magic.startswith(ZIP) and not member):
-        return _open_table(name, origin, format, encoding, sheet)
-    if sheet is not None:
-        raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
-    archive = archive_of(origin.magic)
-    if archive is None:
-        refuse_foreign(origin.name, origin.magic)
-    way = _Way(origin, archive, member)
-    sample, complete = way.sample()
-    if archive or member:
-        refuse_packed(origin.name, sample)
-    refuse_foreign(origin.name, sample)
-    try:
-        said = None if encoding is None else normal_name(encoding)
-    except ValueError as error:
-        raise SourceError(f"--encoding {error}") from error
-    way.encoding = encoding_of(origin.name, sample, said)
-    if way.encoding:
-        sample = b"".join(utf8(iter((sample,)), way.encoding, complete=complete))
-        sample = sample if complete else _whole_lines(sample)
-    refuse_binary(origin.name, sample, way.encoding)
-    kind, bracket = format_of(origin.name, sample, format)
+    if not origin.magic.startswith(ZIP):
+        return ""
+    with closing(origin.handle()) as handle:
+        names = zipped.members(origin.name, handle)
+    return "" if zipped.is_workbook(names) else zipped.only_member(origin.name, names)
+
+
+def _text(
+    name: str, sample: bytes, complete: bool, encoding: str, wanted: Format | None, delimiter: str | None
+) -> "_Text":
+    """`sample`: the beginning of the content in UTF-8, of whole lines, or all of it."""
+    kind, bracket = format_of(name, sample, wanted)
     if kind == "json":
-        return _TextSource(name, way, _json(origin.name, sample, bracket, complete, way.encoding))
+        return _json(name, sample, bracket, complete, encoding)
     line_end = find_line_end(sample)
     if kind == "ndjson":
         body = Mark(len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0, 1)
-        shape = Shape("ndjson", encoding=way.encoding)
-        return _TextSource(name, way, _Text(shape, body, _by_lines(NdjsonRows(way.encoding), line_end)))
+        return _Text(Shape("ndjson", encoding=encoding), body, _by_lines(NdjsonRows(encoding), line_end))
     if not complete and line_end not in sample:
-        raise SourceError(f"{origin.name}: the first line is longer than {len(sample):,} bytes; is this CSV?")
-    head = read_head(origin.name, sample, line_end, delimiter)
+        raise SourceError(f"{name}: the first line is longer than {len(sample):,} bytes; is this CSV?")
+    head = read_head(name, sample, line_end, delimiter)
     rest = sample[head.body.offset :]
     if complete and not rest.strip() and head.layout.delimiter.encode() not in rest:
-        raise SourceError(f"{origin.name}: holds a header and no rows")
-    shape = Shape("csv", head.layout.delimiter, head.columns, way.encoding)
-    cut = _by_lines(CsvRows(head.layout, way.encoding), line_end, decode=True)
-    return _TextSource(name, way, _Text(shape, head.body, cut))
+        raise SourceError(f"{name}: holds a header and no rows")
+    shape = Shape("csv", head.layout.delimiter, head.columns, encoding)
+    return _Text(shape, head.body, _by_lines(CsvRows(head.layout, encoding), line_end, decode=True))
 
 
 def reread(shape: Shape, raw: bytes) -> Content:
@@ -138,7 +133,7 @@ def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cu
     return lambda blocks, start: cut_slices(Lines(blocks, start, line_end, decode=decode), reader)
 
 
-def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:  # noqa: FBT001
+def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:
     if complete and sample[bracket + 1 :].lstrip()[:1] == b"]":
         raise SourceError(f"{name}: holds an array without rows")
     is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
@@ -196,7 +191,25 @@ class _Way:
             text = prefix.watch(text)
         return skip_known(text, prefix, self.origin.name, start)
 
-    def sample(self) -> tuple[bytes, bool]:
+    def recognise(self, said: str | None) -> tuple[bytes, bool]:
+        """Find the encoding; the beginning of the content in UTF-8, and whether that is all of it."""
+        name = self.origin.name
+        refuse = refuse_packed if self._archive or self._member else refuse_foreign
+        if self._archive is None:
+            refuse_foreign(name, self.origin.magic)
+        sample, complete = self._sample()
+        refuse(name, sample)
+        try:
+            self.encoding = encoding_of(name, sample, None if said is None else normal_name(said))
+        except ValueError as error:
+            raise SourceError(f"--encoding {error}") from error
+        if self.encoding:
+            sample = b"".join(utf8(iter((sample,)), self.encoding, complete=complete))
+            sample = sample if complete else _whole_lines(sample)
+        refuse_binary(name, sample, self.encoding)
+        return sample, complete
+
+    def _sample(self) -> tuple[bytes, bool]:
         """The beginning of the content, before it is decoded and without a line cut in two, and whether that
         is all of it.
 

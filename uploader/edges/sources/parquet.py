@@ -25,14 +25,13 @@ _NESTED = NoText("holds nested values; write them as columns of their own")
 
 def _arrow() -> Any:  # noqa: ANN401  # a module without types
     try:
-        import pyarrow as arrow  # noqa: PLC0415  # only sources that need it pay for it
-        import pyarrow.compute
+        import pyarrow as pa  # noqa: PLC0415  # only sources that need it pay for it
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
         raise SourceError(
             "reading Parquet needs the extra `parquet`: pip install 'uploader[parquet]'"
         ) from None
-    return arrow
+    return pa
 
 
 class ParquetTable:
@@ -101,7 +100,7 @@ def _batch_rows(file: Any) -> int:  # noqa: ANN401
     """As many as a slice may hold, by rows or by bytes."""
     metadata = file.metadata
     size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * metadata.num_rows // max(1, size)))
+    return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
 
 
 def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # noqa: ANN401
@@ -146,6 +145,8 @@ def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
         return lambda value: f"{value:f}"
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         inner = _cell(arrow, kind.value_type)
+        if types.is_nested(kind.value_type):
+            return lambda _: _NESTED
         return lambda value: _join([inner(one) for one in value if one is not None])
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         return _decode

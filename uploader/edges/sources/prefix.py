@@ -1,4 +1,4 @@
-"""What has been read of a stream, as a running hash: so that one that is piped again can be told from another.
+"""What has been read of a stream, as a running hash: so that one piped again can be told from another.
 
 A mark of a stream carries the hash of all content before it; reading from there reads it all again.
 """

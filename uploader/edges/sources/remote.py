@@ -10,7 +10,7 @@ Needs     The extra `remote`, and for a store its own package (s3fs, gcsfs, adlf
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from uploader.core.names import shown
 from uploader.edges.sources.origin import EDGE_BYTES, Raw, fingerprint
@@ -44,7 +44,7 @@ class RemoteOrigin:
                     self.magic, self.fingerprint = head[:16], hashlib.sha256(head).hexdigest()
         except SourceError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of any store's package
             raise SourceError(f"{self.name}: {_reason(error)}") from None
 
     def peek(self) -> Raw:
@@ -56,7 +56,7 @@ class RemoteOrigin:
     def handle(self) -> BinaryIO:
         if not self.seekable:
             raise SourceError(
-                f"{self.name}: the server gives no parts of it, and such a file is not read from front to back; "
+                f"{self.name}: the server gives no parts of it, and such a file is read here and there; "
                 "download it, and name the file"
             )
         return self.handle_of_any()
@@ -64,7 +64,7 @@ class RemoteOrigin:
     def handle_of_any(self) -> BinaryIO:
         try:
             return cast("BinaryIO", _Guarded(self._open(), self.name))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of any store's package
             raise SourceError(f"{self.name}: {_reason(error)}") from None
 
     def _open(self) -> Any:  # noqa: ANN401  # a file system's own
@@ -75,7 +75,8 @@ class RemoteOrigin:
             from fsspec.core import url_to_fs  # noqa: PLC0415  # only sources that need it pay for it
         except ImportError:
             raise SourceError(
-                f"{self.name}: reading from the network needs the extra `remote`: pip install 'uploader[remote]'"
+                f"{self.name}: reading from the network needs the extra `remote`: "
+                "pip install 'uploader[remote]'"
             ) from None
         try:
             files, path = url_to_fs(url)
@@ -84,7 +85,7 @@ class RemoteOrigin:
             raise SourceError(
                 f"{self.name}: a package for this kind of address is missing: pip install {missing}"
             ) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of any store's package
             raise SourceError(f"{self.name}: {_reason(error)}") from None
         return files, path
 
@@ -99,13 +100,13 @@ class _Guarded:
     def read(self, size: int = -1) -> bytes:
         try:
             return bytes(self._inner.read(size))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of any store's package
             raise OSError(_reason(error)) from None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
             return int(self._inner.seek(offset, whence))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of any store's package
             raise OSError(_reason(error)) from None
 
     def tell(self) -> int:
@@ -127,7 +128,7 @@ class _Guarded:
     def close(self) -> None:
         self._inner.close()
 
-    def __enter__(self) -> "_Guarded":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Rows of cells that come from no text: Parquet and Excel. What a file holds is known to `parquet` and `xlsx`.
+"""Rows of cells that come from no text. What a file holds is known to `parquet` and `xlsx`.
 
 A row's bytes are a JSON array of its cells, so that a dead letter can be read again without the file. A cell
 that is no text makes its row unreadable, and stands there as an object with the reason.
@@ -63,7 +63,7 @@ _REASON = "unreadable"
 
 
 def _encode(cells: Cells) -> bytes:
-    return orjson.dumps(cells, default=_spell)[:KEPT_BYTES]
+    return orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)[:KEPT_BYTES]
 
 
 def _spell(cell: object) -> dict[str, str]:
@@ -80,7 +80,8 @@ def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) 
 
     def slice_() -> RowSlice:
         end = Mark(following, following)
-        return RowSlice(*_rows_and_plain(numbers, raws, cells, reader, begin, end))
+        found, plain = _rows_and_plain(numbers, raws, cells, reader)
+        return RowSlice(found, begin, end, plain)
 
     try:
         for number, row in rows:
@@ -102,12 +103,12 @@ def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) 
 
 
 def _rows_and_plain(
-    numbers: list[int], raws: list[bytes], cells: list[Cells], reader: TableRows, begin: Mark, end: Mark
-) -> tuple[Sequence[Row], Mark, Mark, Plain | None]:
+    numbers: list[int], raws: list[bytes], cells: list[Cells], reader: TableRows
+) -> tuple[Sequence[Row], Plain | None]:
     is_even = numbers[-1] - numbers[0] == len(numbers) - 1
     # One that is too long, or has a cell that is no text, is not what it seems.
     if is_even and max(map(len, raws)) <= LINE_BYTES and not any(b'{"' in raw for raw in raws):
         plain = Plain(numbers[0], raws, cells, reader.content)  # type: ignore[arg-type]  # all are texts
-        return LateRows(plain), begin, end, plain
+        return LateRows(plain), plain
     found = [Row(n, raw, reader.content(raw)) for n, raw in zip(numbers, raws, strict=True)]
-    return found, begin, end, None
+    return found, None

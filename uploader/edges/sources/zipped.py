@@ -12,6 +12,7 @@ from typing import BinaryIO
 from uploader.edges.sources.origin import BLOCK_BYTES
 from uploader.errors import SourceError
 
+_WORKBOOK = "xl/workbook.xml"
 _LISTED = 5
 _FOREIGN = (
     ("xl/workbook.bin", "is a binary Excel file (.xlsb), which is not supported; save it as .xlsx or CSV"),
@@ -27,6 +28,10 @@ def members(name: str, handle: BinaryIO) -> list[str]:
         raise SourceError(
             f"{name}: the ZIP archive is damaged or cut off ({error}); copy it again"
         ) from error
+
+
+def is_workbook(names: list[str]) -> bool:
+    return _WORKBOOK in names
 
 
 def only_member(name: str, names: list[str]) -> str:
