@@ -1,7 +1,7 @@
 """Compressed bytes in, content bytes out. What the content means is not known here.
 
 gzip, zstd, bzip2 and xz are told by their first bytes, never by a name, and may hold several members in a
-row, as `cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. An archive that ends early or doesn't
+row, as `cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. One that ends early or doesn't
 decode gives up all blocks before that place, then raises.
 """
 

@@ -117,8 +117,8 @@ def not_utf8_text(name: str, lines: list[tuple[str, bytes]]) -> str:
     """What to say, by examples: a few characters around the first of each line that shows it."""
     shown = [f"line {number} as {_around(line)!r}" for number, line in lines[:_EXAMPLES]]
     return (
-        f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would read {' and '.join(shown)}: if that "
-        f"is right, say --encoding {_PROPOSED}; else say the encoding of the program that wrote it"
+        f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would read {' and '.join(shown)}: "
+        f"if that is right, say --encoding {_PROPOSED}; else say the encoding of the program that wrote it"
     )
 
 
@@ -128,7 +128,7 @@ def _around(line: bytes) -> str:
 
 
 def utf8(blocks: Iterator[bytes], encoding: str, *, complete: bool = True) -> Iterator[bytes]:
-    """The content in UTF-8, in blocks at most three times as long; unless `complete`, it may be cut anywhere."""
+    """The content in UTF-8, in blocks up to three times as long; unless `complete`, cut anywhere."""
     if encoding == UTF8:
         yield from blocks
         return

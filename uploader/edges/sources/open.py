@@ -63,7 +63,9 @@ def open_source(
         raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
     way = _Way(origin, archive_of(origin.magic), member)
     sample, complete = way.recognise(encoding)
-    return _TextSource(name, way, _text(origin.name, sample, complete, way.encoding, format, delimiter))
+    return _TextSource(
+        name, way, _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
+    )
 
 
 def _member(origin: Origin) -> str:
@@ -83,7 +85,13 @@ def _member(origin: Origin) -> str:
 
 
 def _text(
-    name: str, sample: bytes, complete: bool, encoding: str, wanted: Format | None, delimiter: str | None
+    name: str,
+    sample: bytes,
+    encoding: str,
+    wanted: Format | None,
+    delimiter: str | None,
+    *,
+    complete: bool,
 ) -> "_Text":
     """`sample`: the beginning of the content in UTF-8, of whole lines, or all of it."""
     kind, bracket = format_of(name, sample, wanted)

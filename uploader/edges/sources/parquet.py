@@ -87,8 +87,8 @@ class ParquetTable:
                     at += batch.num_rows
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} ({_first_line(error)}); "
-                "copy or write it again"
+                f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} "
+                f"({_first_line(error)}); copy or write it again"
             ) from error
 
 
@@ -99,7 +99,8 @@ def _first_line(error: BaseException) -> str:
 def _batch_rows(file: Any) -> int:  # noqa: ANN401
     """As many as a slice may hold, by rows or by bytes."""
     metadata = file.metadata
-    size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    groups = range(metadata.num_row_groups)
+    size = sum(int(metadata.row_group(index).total_byte_size) for index in groups)
     return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
 
 

@@ -25,8 +25,7 @@ _FOREIGN = (
     (b"PK\x05\x06", "is an empty ZIP archive"),
     (
         b"\xd0\xcf\x11\xe0",
-        "is an old Excel file (.xls), or one with a password, which is not supported; "
-        "open it and save it as .xlsx or CSV, without a password",
+        "is an old Excel file (.xls), or one with a password: save it as .xlsx or CSV, without a password",
     ),
     (b"PARE", "is an encrypted Parquet file, which is not supported; write it without encryption"),
     (b"Obj\x01", "is an Avro file, which is not supported; export it as Parquet, CSV or NDJSON"),
@@ -76,7 +75,7 @@ def refuse_packed(name: str, sample: bytes) -> None:
 
 
 def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
-    """Refuse what is no text. `sample` is the beginning, in UTF-8 as far as that can be; `said`: its encoding."""
+    """Refuse what is no text. `sample` is in UTF-8, as far as that can be; `said`: its encoding before."""
     if sample[257:262] == b"ustar":
         raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and name the files")
     if b"\0" in sample[:_BINARY_BYTES]:
