@@ -363,7 +363,13 @@ def test_how_excel_cells_are_spelled(tmp_path):
     source = sheet_source(
         tmp_path,
         ["a", "b", "c", "d", "e"],
-        [1, 1.5, True, dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4, 5)],
+        [
+            1,
+            1.5,
+            True,
+            dt.datetime.fromisoformat("2024-01-02"),
+            dt.datetime.fromisoformat("2024-01-02T03:04:05"),
+        ],
         [],
         ["x_x000D_y", None, dt.time(3, 4), 1234567890123456, "007"],
     )
