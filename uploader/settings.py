@@ -18,6 +18,7 @@ from uploader.core.columns import MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
+from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota, parse_quota
@@ -57,7 +58,7 @@ class FailureLimit:
 class Settings:
     """Everything a run needs to know. `token` never shows in a repr, a log or an error."""
 
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = field(repr=False)  #: paths, patterns, URLs (which may hold secrets), "-"
     token: str = field(repr=False)
     id_property: str = EMAIL  #: the first of `match`; given alone, the only one
     match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
@@ -87,8 +88,10 @@ class Settings:
     only_records: Only = Only.ALL  #: which of them are written
     skip_unchanged: bool = False
     snapshot: bool = False  #: keep what the contacts held before
-    format: Literal["csv", "ndjson"] | None = None  #: None: found
+    format: Literal["csv", "ndjson", "json"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
+    encoding: str | None = None  #: None: UTF-8, or what is certain
+    sheet: str | None = None  #: None: the first one that holds anything
     max_failures: FailureLimit = FailureLimit(share=0.2)
     restart: bool = False
     accept_changed_settings: bool = False
@@ -172,17 +175,21 @@ class Settings:
             raise SettingsError("name at least one source file (or - for stdin)")
         if self.sources.count("-") > 1:
             raise SettingsError("stdin (-) can be a source only once")
-        if "-" in self.sources and self.checkpoint is None:
+        if STDIN in self.sources and self.checkpoint is None:
             raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
-        if "-" in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
+        if STDIN in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
             raise SettingsError(
                 f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
                 "stdin (-) can be read only once; give a file"
             )
+        if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:
+            raise SettingsError(
+                f"{shown(self.sources[0])} needs --checkpoint PATH: it has no file name to derive one from"
+            )
 
     def _check_files(self) -> None:
         """No file may be read and written: --restart would remove a source."""
-        named = [("the source", source) for source in self.sources if source != "-"]
+        named = [("the source", source) for source in self.sources if source != STDIN and not is_url(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
         seen: dict[str, str] = {}
@@ -193,7 +200,7 @@ class Settings:
 
     @property
     def checkpoint_path(self) -> Path:
-        return self.checkpoint or Path(f"{self.sources[0]}.checkpoint")
+        return self.checkpoint or Path(f"{self._stem}.checkpoint")
 
     @property
     def results_path(self) -> Path | None:
@@ -201,7 +208,13 @@ class Settings:
             return None
         if self.results is None and self.sources[0] == "-":
             return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
-        return self.results or Path(f"{self.sources[0]}.results.csv")
+        return self.results or Path(f"{self._stem}.results.csv")
+
+    @property
+    def _stem(self) -> str:
+        """What the job's own files are named after."""
+        first = self.sources[0]
+        return first if is_pattern(first) and os.path.lexists(first) else stem(first)
 
     @property
     def rules(self) -> Rules:

@@ -7,14 +7,14 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import orjson
 
 from uploader.commands.check_texts import as_dict, lines
-from uploader.commands.column_options import column_settings, columned
-from uploader.commands.options import PATH, read_token, talking, talking_settings
+from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.options import PATH, read_token
 from uploader.commands.progress import say, survey_line
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
@@ -28,13 +28,7 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
 @click.command(short_help="Say all that can be known before the first write.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--id-property", default="email", show_default=True, help="Match contacts by this property.")
-@click.option("--object-type", default="contacts", show_default=True)
-@talking
-@columned
-@click.option("--include-superseded", is_flag=True, help="As for upload.")
-@click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
-@click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
+@shaping
 @click.option("--checkpoint", type=PATH, help="Temporary files go beside it. Default: beside the source.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read the first N rows only.")
 @click.option(
@@ -50,7 +44,6 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 def command(
     sources: tuple[str, ...],
     *,
-    format_: Literal["csv", "ndjson"] | None,
     sample: int | None,
     examples: int,
     write_mapping: Path | None,
@@ -69,10 +62,9 @@ def command(
     is_offline = not read_token(same["token_file"])
     settings = Settings(
         sources=sources,
-        format=format_,
         write_results=False,
         offline=is_offline,
-        **column_settings(_with_place(sources, talking_settings(same))),
+        **_with_place(sources, job_settings(same)),
     )
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)

@@ -171,7 +171,7 @@ def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
     columns: dict[str, None] = {}
     for source in identity.sources:
         columns.update(dict.fromkeys(source.shape.columns))
-    if any(source.shape.format != "csv" for source in identity.sources):
+    if any(not source.shape.columns for source in identity.sources):
         for letter in checkpoint.dead_letters():
             fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
             columns.update(dict.fromkeys(fields))

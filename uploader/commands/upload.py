@@ -9,14 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Literal
 
 import click
 import orjson
 
-from uploader.commands.column_options import column_settings, columned
 from uploader.commands.failures import top_reasons, unused
-from uploader.commands.options import PATH, talking, talking_settings
+from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.model import Outcome
@@ -24,45 +23,27 @@ from uploader.core.objects import noun
 from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.core.wire import MAX_INPUTS
-from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
 from uploader.run.preflight import PRODUCTION, Account
-from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_match
+from uploader.settings import OnLongPause, Settings, parse_failure_limit
 
 
 @click.command(short_help="Run the job, or resume it.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--id-property", help="Match records by this unique property. Default: email, of contacts.")
-@click.option(
-    "--match",
-    metavar="NAME,NAME",
-    help="The same by several: the first of them that a row has, such as external_id,email.",
-)
-@click.option(
-    "--object-type",
-    default="contacts",
-    show_default=True,
-    help="Or companies, deals, tickets, a custom object's name or id (p_cars, 2-123456).",
-)
 @click.option(
     "--checkpoint", type=PATH, help="Default: first source's path + .checkpoint; needed with stdin."
 )
 @click.option("--results", type=PATH, help="What became of each row. Default: first source + .results.csv")
 @click.option("--no-results", is_flag=True, help="Write no results file.")
-@talking
-@columned
-@click.option(
-    "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
-)
+@shaping
 @click.option(
     "--on-duplicate",
-    type=click.Choice(OnDuplicate),
-    default=OnDuplicate.IN_ORDER,
+    type=click.Choice([rule.value for rule in OnDuplicate]),
+    default=OnDuplicate.IN_ORDER.value,
     show_default=True,
     help="Rows that share a key: write all in file order, the first only, or none.",
 )
-@click.option("--format", "format_", type=click.Choice(["csv", "ndjson"]), help="Default: found by content.")
-@click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')")
+@click.option("--snapshot", is_flag=True, help="Read first, and keep what is overwritten, for undo.")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
@@ -73,12 +54,10 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_
 def command(
     sources: tuple[str, ...],
     *,
-    id_property: str | None,
-    match: str | None,
     no_results: bool,
-    format_: Literal["csv", "ndjson"] | None,
     max_failures: str,
     drain_timeout: float,
+    on_duplicate: str,
     yes: bool,
     verbose: bool,
     as_json: bool,
@@ -86,7 +65,8 @@ def command(
 ) -> int:
     """Run the job, or resume it: the same command again continues where it stopped.
 
-    SOURCE is a CSV or NDJSON file, plain, gzip or zstd; - is stdin. The token comes from
+    SOURCE is a CSV, NDJSON or JSON file, plain or compressed (gzip, zstd, bzip2, xz, ZIP), a Parquet or
+    .xlsx file, a URL, or a pattern in quotes ('exports/*.csv'); - is stdin. The token comes from
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
@@ -96,12 +76,11 @@ def command(
     """
     settings = Settings(
         sources=sources,
-        match=_keys(id_property, match),
         write_results=not no_results,
-        format=format_,
+        on_duplicate=OnDuplicate(on_duplicate),
         max_failures=parse_failure_limit(max_failures),
         drain_timeout_seconds=drain_timeout,
-        **column_settings(talking_settings(same)),  # and options whose names and types are the settings' own
+        **job_settings(same),
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
@@ -110,12 +89,6 @@ def command(
         summary, finished_before = runner.run(_upload(settings, asks=not yes and _can_ask(settings)))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
-
-
-def _keys(id_property: str | None, match: str | None) -> tuple[str, ...]:
-    if id_property is not None and match is not None:
-        raise SettingsError("say either --match or --id-property, not both")
-    return parse_match(match) if match is not None else () if id_property is None else (id_property,)
 
 
 def _spare_the_collector() -> None:
@@ -211,6 +184,8 @@ async def _display(run: Run) -> None:
             f"{kind}, by {', else '.join(run.settings.match)}; "
             f"checkpoint {run.settings.checkpoint_path}"
         )
+        for notice in run.notices:
+            say(notice)
         for line in _forecast(run):
             say(line)
         await display

@@ -6,6 +6,7 @@
     "E-mail Address" = "email"                  # the property
     "Internal note" = { ignore = true }
     "Birth date" = { property = "date_of_birth", date_order = "DMY", blank = "clear" }
+    "Lead source" = { property = "hs_lead_source", write = "fill" }    # or overwrite, create-only
 
 In    the text of a file.
 Out   `Said`, in the spelling of `Settings`.
@@ -20,6 +21,7 @@ from typing import Any
 
 from uploader.core.columns import MappingError
 from uploader.core.moments import DateOrder
+from uploader.core.overwriting import Policy
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class Said:
     date_orders: dict[str, str] = field(default_factory=dict)
     decimals: dict[str, str] = field(default_factory=dict)
     timezones: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
     on_bad_value: str = ""
 
 
@@ -40,9 +43,10 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "decimal": (".", ","),
     "blank": ("skip", "clear"),
     "on_bad_value": ("reject", "drop"),
+    "write": tuple(Policy),
 }
 _OF_ALL = ("date_order", "decimal", "timezone", "on_bad_value")
-_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone")
+_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone", "write")
 
 
 def parse_mapping(text: str) -> Said:
@@ -96,6 +100,7 @@ def _note(said: Said, column: str, key: str, value: Any) -> None:  # noqa: ANN40
         "decimal": lambda: said.decimals.__setitem__(column, value),
         "timezone": lambda: said.timezones.__setitem__(column, value),
         "on_bad_value": lambda: setattr(said, key, value),
+        "write": lambda: said.policies.__setitem__(column, Policy(value)),
     }
     notes[key]()
 

@@ -32,8 +32,10 @@ TRANSIENT = frozenset({Outcome.ABANDONED})
 class Mark:
     """A place in a source where reading can start: always the first byte of a row."""
 
-    offset: int = 0  #: bytes from the start of the (decompressed) source
-    line: int = 1  #: the number an editor shows for the line at that offset
+    #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet and Excel files, the row's number.
+    offset: int = 0
+    line: int = 1  #: `Row.number` of a row that begins there
+    digest: str = field(default="", compare=False)  #: of all content before it, where it comes from a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,12 @@ class Fault(NamedTuple):
 class Row:
     """One row as its source holds it, before mapping."""
 
-    number: int  #: the line an editor shows for the row's first line (1 is the file's first)
-    raw: bytes  #: the row's bytes as they stand in the source, without the final line end
+    #: The line an editor shows for the row's first line, or an Excel sheet's own number for it; of a JSON
+    #: array and of Parquet, which have no lines or none that tell, the row's ordinal. 1 is the first.
+    number: int
+    #: The row's bytes as they stand in the source, without the final line end; of Parquet and Excel files, a
+    #: JSON array of its cells.
+    raw: bytes
     content: Content
 
 

@@ -29,7 +29,7 @@ from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
-_FORMAT = 2
+_FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -39,7 +39,7 @@ CREATE TABLE state (
     state TEXT NOT NULL, reason TEXT NOT NULL, lost_below INTEGER NOT NULL,
     rows INTEGER NOT NULL, watermark INTEGER NOT NULL, ranges TEXT NOT NULL,
     resume_position INTEGER NOT NULL, resume_source INTEGER NOT NULL,
-    resume_offset INTEGER, resume_line INTEGER,
+    resume_offset INTEGER, resume_line INTEGER, resume_digest TEXT NOT NULL,
     results_bytes INTEGER NOT NULL, elapsed_seconds REAL NOT NULL
 );
 CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -250,6 +250,8 @@ class Checkpoint:
                     source["shape"]["format"],
                     source["shape"]["delimiter"],
                     tuple(source["shape"]["columns"]),
+                    source["shape"]["encoding"],
+                    source["shape"]["sheet"],
                 ),
             )
             for source in job["sources"]
@@ -301,10 +303,11 @@ class Checkpoint:
             source,
             offset,
             line,
+            digest,
             length,
             elapsed,
         ) = row
-        resume = Resume(position, source, None if offset is None else Mark(offset, line))
+        resume = Resume(position, source, None if offset is None else Mark(offset, line, digest))
         progress = Progress(rows, watermark, tuple((a, b) for a, b in json.loads(ranges)), resume)
         tallies = _tallies(dict(self._connection.execute("SELECT name, value FROM tallies")), rows)
         return State(progress, tallies, state, reason, lost_below, length, elapsed)
@@ -335,7 +338,7 @@ class Checkpoint:
             )
             progress, mark = state.progress, state.progress.resume.mark
             connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     state.state,
                     state.reason,
@@ -347,6 +350,7 @@ class Checkpoint:
                     progress.resume.source,
                     mark.offset if mark else None,
                     mark.line if mark else None,
+                    mark.digest if mark else "",
                     state.results_bytes,
                     state.elapsed_seconds,
                 ),

@@ -246,13 +246,13 @@ class Check(Session):
         schema = self.account.schema if self.account else None
         mappers: list[Mapper | None] = []
         try:
-            if all(source.shape.format == "csv" for source in report.sources):
+            if all(source.shape.columns for source in report.sources):
                 refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
         except MappingError as error:
             report.problems.append(str(error))
         for index, source in enumerate(report.sources):
             columns, rules = None, settings.rules
-            if source.shape.format == "csv":
+            if source.shape.columns:
                 columns, rules = self._resolve(index, source.shape.columns)
                 if columns is None:
                     mappers.append(None)

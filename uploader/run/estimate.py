@@ -18,20 +18,21 @@ def estimate_rows(sources: Sequence[Source]) -> int | None:
 
 
 def _estimate(source: Source) -> int | None:
-    if source.size_bytes is None:
-        return None
-    rows = content_bytes = read_bytes = 0
+    if source.rows_about is not None or source.size_bytes is None:
+        return source.rows_about
+    rows = looked_at = 0
     try:
         with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
             for slice_ in slices:
                 rows += len(slice_.rows)
-                content_bytes, read_bytes = slice_.end.offset, source.bytes_read()
-                is_plain = read_bytes >= content_bytes
-                if rows >= _MOST_ROWS or (rows >= _ROWS and (is_plain or read_bytes >= _BYTES)):
+                looked_at = source.bytes_at(slice_.end)
+                is_exact = looked_at == slice_.end.offset
+                if rows >= _MOST_ROWS or (rows >= _ROWS and (is_exact or looked_at >= _BYTES)):
                     break
             else:
                 return rows
     except SourceError:
         return None
-    looked_at = content_bytes if is_plain else read_bytes
+    if not looked_at:
+        return None
     return max(rows, round(rows * source.size_bytes / looked_at))

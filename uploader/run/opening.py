@@ -17,6 +17,7 @@ from uploader.core.columns import (
     resolve_name,
 )
 from uploader.core.mapping import Mapper
+from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.repeats import OnDuplicate
 from uploader.core.schema import Schema
@@ -28,6 +29,7 @@ from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
+from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import Account
 from uploader.settings import Settings
@@ -56,9 +58,46 @@ class Job:
 
 
 def open_sources(settings: Settings) -> list[Source]:
+    """In the order in which they are read; of a pattern's files, those that the job was begun with."""
     return [
-        open_source(path, format=settings.format, delimiter=settings.delimiter) for path in settings.sources
+        open_source(
+            path,
+            format=settings.format,
+            delimiter=settings.delimiter,
+            encoding=settings.encoding,
+            sheet=settings.sheet,
+        )
+        for path in find_names(settings)
     ]
+
+
+def find_names(settings: Settings) -> Sequence[str]:
+    """The sources' own names: patterns are files now, as the checkpoint lists them if there is one."""
+    if not any(map(is_open_pattern, settings.sources)):
+        return settings.sources
+    found = expand(settings.sources, _written(settings), is_resumed=settings.checkpoint_path.exists())
+    if settings.restart or not settings.checkpoint_path.exists():
+        return found
+    checkpoint = Checkpoint.open(settings.checkpoint_path, read_only=True)
+    try:
+        before = [source.name for source in checkpoint.identity().sources]
+    finally:
+        checkpoint.close()
+    return keep_order(settings.sources, found, before) or found
+
+
+def find_new(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """Files that match a pattern now and belong to no source of the job."""
+    if not any(map(is_open_pattern, settings.sources)):
+        return []
+    named = {source.name for source in sources}
+    return [
+        name for name in expand(settings.sources, _written(settings), is_resumed=True) if name not in named
+    ]
+
+
+def _written(settings: Settings) -> list[str]:
+    return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
 
 
 def lock_job(settings: Settings, stack: ExitStack) -> Lock:
@@ -146,7 +185,7 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
     """SettingsError where a column can't be mapped."""
     rules = settings.rules
     try:
-        if all(source.shape.format == "csv" for source in sources):
+        if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
         _refuse_absent_keys(settings, columns)
@@ -185,7 +224,8 @@ def _refuse_sources(settings: Settings) -> None:
     written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
     for source in settings.sources:
         for path in written:
-            if source != "-" and path.samefile(source):
+            is_file = source != STDIN and not is_url(source) and not is_open_pattern(source)
+            if is_file and path.samefile(source):
                 raise CheckpointError(f"{path} is the source {source}; name another place")
 
 
@@ -242,7 +282,7 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
 
 
 def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
-    if source.shape.format != "csv":
+    if not source.shape.columns:
         return None
     return resolve_columns(source.shape.columns, settings.rules, account.schema)
 
@@ -321,13 +361,19 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
                 f"{before.name}'s); name another --checkpoint, or start over with --restart"
             )
         if before.shape != source.shape:
+            was, is_ = _shape(before.shape), _shape(source.shape)
+            how = f"as {was} before, and as {is_} now" if was != is_ else "with other columns before"
             raise CheckpointError(
-                f"{source.name} was read as {_shape(before.shape)} before, and is {_shape(source.shape)} now"
+                f"{source.name} was read {how}; give the same options, or start over with --restart"
             )
 
 
 def _shape(shape: Shape) -> str:
-    return f"{shape.format} with delimiter {shape.delimiter!r}" if shape.delimiter else str(shape.format)
+    parts = [str(shape.format)]
+    parts += [f"with delimiter {shape.delimiter!r}"] if shape.delimiter else []
+    parts += [f"in {shape.encoding}"] if shape.encoding else []
+    parts += [f"from sheet {shape.sheet!r}"] if shape.sheet else []
+    return " ".join(parts)
 
 
 def check_portal(path: Path, known: Identity, portal: str) -> None:

@@ -26,6 +26,7 @@ from uploader.run.feed import Feed
 from uploader.run.opening import (
     Job,
     find_checkpoint,
+    find_new,
     lock_job,
     open_job,
     open_sources,
@@ -86,6 +87,7 @@ class Run(Session):
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
+        self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self._parts: _Parts | None = None
 
     async def run(self) -> Summary:
@@ -107,6 +109,10 @@ class Run(Session):
             return self._summary(State())
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+        self.notices = [notice for source in sources for notice in source.notices]
+        if new := find_new(settings, sources):
+            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+            self.notices.append(f"not of this job, which was begun without: {listed}")
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()

@@ -86,6 +86,5 @@ class Producer:
             else:
                 unsent.append(mapped)
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
-        # A plain source is read ahead, in blocks: what counts is where the slice ends.
-        bytes_read = before + min(self._sources[source].bytes_read(), rows.end.offset)
+        bytes_read = before + self._sources[source].bytes_at(rows.end)
         return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, packs)

@@ -1,7 +1,7 @@
 """Compressed bytes in, content bytes out. What the content means is not known here.
 
-gzip and zstd are told by their first bytes, never by a name, and may hold several members in a row, as
-`cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. An archive that ends early or doesn't
+gzip, zstd, bzip2 and xz are told by their first bytes, never by a name, and may hold several members in a
+row, as `cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. One that ends early or doesn't
 decode gives up all blocks before that place, then raises.
 """
 
@@ -15,6 +15,10 @@ from uploader.edges.sources.origin import BLOCK_BYTES, Raw
 from uploader.errors import SourceError
 
 _GZIP = b"\x1f\x8b"
+_BZIP2 = b"BZh"
+_XZ = b"\xfd7zXZ\x00"
+#: An xz archive says how large a window it needs; the standard tool's largest preset takes 65 MiB.
+_XZ_BYTES = 256 * 1024 * 1024
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; pzstd begins with such a frame
 
@@ -70,12 +74,31 @@ def _zstd() -> Archive:
     return Archive("zstd", zstd.ZstdDecompressor, (zstd.ZstdError, EOFError))
 
 
+def _bzip2() -> Archive:
+    import bz2  # noqa: PLC0415
+
+    return Archive("bzip2", bz2.BZ2Decompressor, (OSError, EOFError))
+
+
+def _xz() -> Archive:
+    import lzma  # noqa: PLC0415
+
+    def member() -> _Decoder:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_BYTES)
+
+    return Archive("xz", member, (lzma.LZMAError, EOFError))
+
+
 def archive_of(magic: bytes) -> Archive | None:
     """The archive that begins with these bytes; None where they are the content itself."""
     if magic.startswith(_GZIP):
         return Archive("gzip", _GzipMember, (zlib.error,))
     if magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and 0x50 <= magic[0] <= 0x5F):
         return _zstd()
+    if magic.startswith(_BZIP2):
+        return _bzip2()
+    if magic.startswith(_XZ):
+        return _xz()
     return None
 
 
@@ -119,17 +142,3 @@ def _decode(raw: Raw, archive: Archive, decoder: _Decoder, data: bytes, given: i
             f"{raw.name}: the {archive.name} archive is damaged near its byte {raw.position:,}, "
             f"after byte {given:,} of its content ({error}); copy or compress it again"
         ) from error
-
-
-def skip(blocks: Iterator[bytes], name: str, count: int) -> Iterator[bytes]:
-    """The blocks from byte `count` of the content on: an archive has no shorter way there."""
-    for block in blocks:
-        if len(block) > count:
-            yield block[count:]
-            yield from blocks
-            return
-        count -= len(block)
-    if count:
-        raise SourceError(
-            f"{name}: ends {count:,} bytes before the place to go on from; is it the same file?"
-        )

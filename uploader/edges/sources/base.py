@@ -17,9 +17,11 @@ PLAIN_ROWS = 100
 class Shape:
     """How a source's rows are written: enough to read one row's bytes again, later, on its own."""
 
-    format: str  #: "csv" or "ndjson"
+    format: str  #: "csv", "ndjson", "json", "parquet" or "xlsx"
     delimiter: str = ""  #: CSV only
-    columns: tuple[str, ...] = ()  #: CSV only: the header, made unique
+    columns: tuple[str, ...] = ()  #: the header, made unique; none where rows name their own fields
+    encoding: str = ""  #: "" is UTF-8
+    sheet: str = ""  #: Excel only
 
 
 class Source(Protocol):
@@ -33,9 +35,15 @@ class Source(Protocol):
     shape: Shape
     size_bytes: int | None  #: of the file on disk; None where it can't be known (stdin)
     fingerprint: str  #: of size and sampled content: tells another file from this one
+    rows_about: int | None  #: where the file itself says so
+    notices: tuple[str, ...]  #: what the user should know of it, a line each
 
     def slices(self, start: Mark | None = None) -> Iterator[RowSlice]: ...
 
     def bytes_read(self) -> int:
         """Bytes of the file on disk (compressed, if it is) read so far, for the share done."""
+        ...
+
+    def bytes_at(self, mark: Mark) -> int:
+        """The same, for a mark of the last slice that was given out: without what is read ahead, if known."""
         ...

@@ -37,7 +37,7 @@ from dataclasses import dataclass
 
 from uploader.core.model import Content, Plain, Row, Unreadable
 from uploader.edges.sources.lines import LINE_BYTES, Block
-from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
+from uploader.edges.sources.reasons import TOO_LONG, not_text
 
 #: A note of more lines than this is rarer than a stray quote; each line costs a look per stray quote.
 CONTINUATION_LINES = 200
@@ -90,8 +90,9 @@ def holds(cell: str, what: str) -> bool:
 
 
 class CsvRows:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, encoding: str = "") -> None:
         self._layout = layout
+        self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
         delimiter, width = self._layout.delimiter, self._layout.width
@@ -148,7 +149,7 @@ class CsvRows:
         try:
             cells = self._layout.cells(raw.decode())
         except UnicodeDecodeError:
-            return Unreadable(NOT_UTF8)
+            return Unreadable(not_text(self._encoding))
         except csv.Error as error:
             return Unreadable(_reason(error))
         width = self._layout.width

@@ -10,7 +10,7 @@ from itertools import islice
 
 from uploader.core.model import Mark
 from uploader.edges.sources.csv_rows import CONTINUATION_LINES, Layout, holds
-from uploader.edges.sources.recognise import UTF8_BOM
+from uploader.edges.sources.encodings import UTF8_BOM, not_utf8_text
 from uploader.errors import SourceError
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -67,7 +67,7 @@ def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) 
     body = at + guess.lines
     offset = min(skipped + sum(map(len, pieces[:body])), len(sample))
     return Head(
-        Layout(layout.delimiter, layout.width, tells), _name_columns(guess.cells), Mark(offset, body + 1)
+        Layout(layout.delimiter, layout.width, tells), name_columns(guess.cells), Mark(offset, body + 1)
     )
 
 
@@ -86,10 +86,8 @@ def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
     try:
         yield pieces[at].decode()
     except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{name}: is not UTF-8 (line {at + 1}, the header); "
-            "convert it with: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
-        ) from error
+        line = pieces[at].strip(b"\r\n")
+        raise SourceError(not_utf8_text(name, [(f"{at + 1}, the header", line)])) from error
     for piece in pieces[at + 1 :]:
         yield piece.decode(errors="replace")
 
@@ -147,7 +145,7 @@ def _find_tells(layout: Layout, lines: list[str]) -> Iterator[tuple[int, str]]:
                 yield index, kind
 
 
-def _name_columns(cells: Iterable[str]) -> tuple[str, ...]:
+def name_columns(cells: Iterable[str]) -> tuple[str, ...]:
     """The header's names, made unique: a later `email` becomes `email#2`, a blank `column 5`."""
     wanted = [cell.strip() or f"column {position}" for position, cell in enumerate(cells, 1)]
     given: dict[str, None] = {}

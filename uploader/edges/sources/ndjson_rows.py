@@ -15,7 +15,7 @@ import orjson
 
 from uploader.core.model import Content, Plain, Row, Unreadable
 from uploader.edges.sources.lines import LINE_BYTES, Block
-from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG
+from uploader.edges.sources.reasons import NOT_UTF8, TOO_LONG, not_text
 
 #: Deeper than any contact; it also keeps the walk below clear of Python's own limit.
 DEPTH = 32
@@ -33,6 +33,9 @@ class _InexactError(Exception):
 
 
 class NdjsonRows:
+    def __init__(self, encoding: str = "") -> None:
+        self._encoding = encoding
+
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
         content = self.content
         for number, raw in enumerate(block.raws[at:stop], block.start.line + at):
@@ -52,7 +55,8 @@ class NdjsonRows:
         try:
             return _decode(raw)
         except _NotJsonError as error:
-            return Unreadable(str(error))
+            reason = str(error)
+            return Unreadable(not_text(self._encoding) if reason == NOT_UTF8 else reason)
 
 
 def _decode(raw: bytes) -> dict[str, Any]:

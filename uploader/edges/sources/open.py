@@ -1,63 +1,114 @@
 """Opening a source: what it is, whether it can be read, and its rows from any mark on.
 
-The parts: `origin` (bytes on disk), `archive` (compression), `recognise` (encoding and format), `header`
-(CSV's head), `lines` (physical lines), `csv_rows` and `ndjson_rows` (what lines hold), `slices`.
+The parts: `origin` and `remote` (bytes as they are stored), `archive` and `zipped` (compression), `recognise`
+(format), `encodings`, `prefix` (what was read of a stream), `header` (CSV's head), `lines` (physical lines),
+`csv_rows`, `ndjson_rows` and `json_rows` (what text holds), `slices`; `tables`, `parquet` and `xlsx`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from uploader.core.model import Content, Mark, RowSlice
-from uploader.edges.sources.archive import Archive, archive_of, contents, skip
+from uploader.core.names import STDIN
+from uploader.edges.sources import zipped
+from uploader.edges.sources.archive import Archive, archive_of, contents
 from uploader.edges.sources.base import Shape, Source
 from uploader.edges.sources.csv_rows import CsvRows, Layout
+from uploader.edges.sources.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
 from uploader.edges.sources.header import read_head
-from uploader.edges.sources.lines import Lines
+from uploader.edges.sources.json_rows import Elements, JsonRows, cut_elements
+from uploader.edges.sources.lines import Lines, find_line_end
 from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.origin import Origin, Raw, find_origin
+from uploader.edges.sources.origin import Origin, find_origin
+from uploader.edges.sources.prefix import Prefix, skip_known
 from uploader.edges.sources.recognise import (
-    UTF8_BOM,
-    find_line_end,
+    PARQUET,
+    ZIP,
+    Format,
     format_of,
+    refuse_binary,
     refuse_foreign,
-    refuse_unreadable,
+    refuse_packed,
 )
 from uploader.edges.sources.slices import RowReader, cut_slices
+from uploader.edges.sources.tables import Table, TableRows, cut_rows
 from uploader.errors import SourceError
+
+#: Of formats that say themselves what they are.
+_TABLES = ("parquet", "xlsx")
 
 
 def open_source(
     path: str,
     *,
-    format: Literal["csv", "ndjson"] | None = None,  # noqa: A002  # the option's name
+    format: Format | None = None,  # noqa: A002  # the option's name
     delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
     stdin: BinaryIO | None = None,
 ) -> Source:
     """Recognise a source and make sure it can be read; "-" is stdin. Blocks until its beginning is there."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise SourceError("a delimiter is one character, such as ';', and no quote or line break")
     origin = find_origin(path, stdin)
+    name = path if path == STDIN else origin.name
     if not origin.magic:
         raise SourceError(f"{origin.name}: is empty")
-    archive = archive_of(origin.magic)
-    if archive is None:
-        refuse_foreign(origin.name, origin.magic)
-    sample, complete = _sample(origin, archive)
-    refuse_unreadable(origin.name, sample)
-    kind = format_of(origin.name, sample, format)
+    member = _member(origin)
+    if origin.magic.startswith(PARQUET) or (origin.magic.startswith(ZIP) and not member):
+        return _open_table(name, origin, format, encoding, sheet)
+    if sheet is not None:
+        raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
+    way = _Way(origin, archive_of(origin.magic), member)
+    sample, complete = way.recognise(encoding)
+    return _TextSource(
+        name, way, _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
+    )
+
+
+def _member(origin: Origin) -> str:
+    """The one data file in a ZIP archive; "" where the source is none, or an Excel file."""
+    if not origin.seekable and origin.magic.startswith((PARQUET, ZIP)):
+        what = (
+            "a Parquet file" if origin.magic.startswith(PARQUET) else "an Excel file (.xlsx) or a ZIP archive"
+        )
+        raise SourceError(
+            f"{origin.name}: is {what}, which can't be read from front to back; name it as a file"
+        )
+    if not origin.magic.startswith(ZIP):
+        return ""
+    with closing(origin.handle()) as handle:
+        names = zipped.members(origin.name, handle)
+    return "" if zipped.is_workbook(names) else zipped.only_member(origin.name, names)
+
+
+def _text(
+    name: str,
+    sample: bytes,
+    encoding: str,
+    wanted: Format | None,
+    delimiter: str | None,
+    *,
+    complete: bool,
+) -> "_Text":
+    """`sample`: the beginning of the content in UTF-8, of whole lines, or all of it."""
+    kind, bracket = format_of(name, sample, wanted)
+    if kind == "json":
+        return _json(name, sample, bracket, complete, encoding)
     line_end = find_line_end(sample)
     if kind == "ndjson":
         body = Mark(len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0, 1)
-        return _OpenSource(path, origin, archive, _Table(Shape("ndjson"), NdjsonRows(), body, line_end))
+        return _Text(Shape("ndjson", encoding=encoding), body, _by_lines(NdjsonRows(encoding), line_end))
     if not complete and line_end not in sample:
-        raise SourceError(f"{origin.name}: the first line is longer than {len(sample):,} bytes; is this CSV?")
-    head = read_head(origin.name, sample, line_end, delimiter)
+        raise SourceError(f"{name}: the first line is longer than {len(sample):,} bytes; is this CSV?")
+    head = read_head(name, sample, line_end, delimiter)
     rest = sample[head.body.offset :]
     if complete and not rest.strip() and head.layout.delimiter.encode() not in rest:
-        raise SourceError(f"{origin.name}: holds a header and no rows")
-    shape = Shape("csv", head.layout.delimiter, head.columns)
-    return _OpenSource(path, origin, archive, _Table(shape, CsvRows(head.layout), head.body, line_end))
+        raise SourceError(f"{name}: holds a header and no rows")
+    shape = Shape("csv", head.layout.delimiter, head.columns, encoding)
+    return _Text(shape, head.body, _by_lines(CsvRows(head.layout, encoding), line_end, decode=True))
 
 
 def reread(shape: Shape, raw: bytes) -> Content:
@@ -65,84 +116,235 @@ def reread(shape: Shape, raw: bytes) -> Content:
 
     Except for the torn last line of a CSV file: that the file ended there is not in its bytes.
     """
+    if shape.format in _TABLES:
+        return TableRows(shape.columns).content(raw)
+    if shape.format == "json":
+        return JsonRows(shape.encoding).content(raw)
     if shape.format == "ndjson":
-        return NdjsonRows().content(raw)
-    return CsvRows(Layout(shape.delimiter, len(shape.columns))).content(raw)
+        return NdjsonRows(shape.encoding).content(raw)
+    return CsvRows(Layout(shape.delimiter, len(shape.columns)), shape.encoding).content(raw)
+
+
+Cut = Callable[[Iterator[bytes], Mark], Iterator[RowSlice]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """What the beginning told of the rows."""
+class _Text:
+    """What the beginning told of rows that stand in text."""
 
     shape: Shape
-    reader: RowReader
     body: Mark  #: where the first row can begin
-    line_end: bytes
+    cut: Cut  #: content from a mark on, to slices
 
 
-class _OpenSource:
+def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cut:
+    return lambda blocks, start: cut_slices(Lines(blocks, start, line_end, decode=decode), reader)
+
+
+def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:
+    if complete and sample[bracket + 1 :].lstrip()[:1] == b"]":
+        raise SourceError(f"{name}: holds an array without rows")
+    is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
+    reader, body = JsonRows(encoding), Mark(bracket, 1)
+
+    def cut(blocks: Iterator[bytes], start: Mark) -> Iterator[RowSlice]:
+        elements = Elements(blocks, start.offset, name, is_wrapped=is_wrapped)
+        return cut_elements(elements, start, reader, is_first=start.offset == bracket)
+
+    return _Text(Shape("json", encoding=encoding), body, cut)
+
+
+class _Way:
+    """From an origin's bytes to content in UTF-8."""
+
+    def __init__(self, origin: Origin, archive: Archive | None, member: str) -> None:
+        self.origin = origin
+        self.encoding = UTF8
+        self._archive = archive
+        self._member = member
+        self._position: Callable[[], int] = lambda: 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an offset in the content is one in the origin."""
+        return self._archive is None and not self._member and self.encoding == UTF8
+
+    def bytes_read(self) -> int:
+        return self._position()
+
+    def blocks(self, start: Mark, prefix: Prefix) -> Iterator[bytes]:
+        """From a mark on; closing the iterator closes the origin."""
+        if self._member:
+            handle = self.origin.handle()
+            member = zipped.Member(self.origin.name, handle, self._member)
+            self._position = lambda: member.position
+            with closing(handle):
+                yield from self._from(start, member.blocks(), prefix)
+                size = self.origin.size_bytes or 0
+                self._position = lambda: size
+            return
+        raw = self.origin.open()
+        self._position = lambda: raw.position
+        with closing(raw):
+            if self.is_plain and self.origin.seekable:
+                raw.seek(start.offset)
+                yield from contents(raw, None)
+            else:
+                yield from self._from(start, contents(raw, self._archive), prefix)
+
+    def _from(self, start: Mark, blocks: Iterator[bytes], prefix: Prefix) -> Iterator[bytes]:
+        """The content has no shorter way there than through all that is before."""
+        text = utf8(blocks, self.encoding)
+        if not self.origin.seekable:
+            text = prefix.watch(text)
+        return skip_known(text, prefix, self.origin.name, start)
+
+    def recognise(self, said: str | None) -> tuple[bytes, bool]:
+        """Find the encoding; the beginning of the content in UTF-8, and whether that is all of it."""
+        name = self.origin.name
+        refuse = refuse_packed if self._archive or self._member else refuse_foreign
+        if self._archive is None:
+            refuse_foreign(name, self.origin.magic)
+        sample, complete = self._sample()
+        refuse(name, sample)
+        try:
+            self.encoding = encoding_of(name, sample, None if said is None else normal_name(said))
+        except ValueError as error:
+            raise SourceError(f"--encoding {error}") from error
+        if self.encoding:
+            sample = b"".join(utf8(iter((sample,)), self.encoding, complete=complete))
+            sample = sample if complete else _whole_lines(sample)
+        refuse_binary(name, sample, self.encoding)
+        return sample, complete
+
+    def _sample(self) -> tuple[bytes, bool]:
+        """The beginning of the content, before it is decoded and without a line cut in two, and whether that
+        is all of it.
+
+        Damage further down an archive is left to the reading: the rows before it are good.
+        """
+        if self._member:
+            with closing(self.origin.handle()) as handle:
+                blocks = zipped.Member(self.origin.name, handle, self._member).blocks()
+                return _sample(blocks, self.origin.sample_bytes)
+        with closing(self.origin.peek()) as raw:
+            return _sample(contents(raw, self._archive), self.origin.sample_bytes)
+
+
+def _sample(blocks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
+    found: list[bytes] = []
+    size, complete = 0, False
+    try:
+        for block in blocks:
+            found.append(block)
+            size += len(block)
+            if size >= most:
+                break
+        else:
+            complete = True
+    except SourceError:
+        if not any(b"\n" in block or b"\r" in block for block in found):
+            raise
+    sample = b"".join(found)
+    return (sample if complete else _whole_lines(sample)), complete
+
+
+def _whole_lines(sample: bytes) -> bytes:
+    return sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
+
+
+class _TextSource:
     """A `Source`: what was found out about it, and the way to its rows."""
 
-    def __init__(self, path: str, origin: Origin, archive: Archive | None, table: _Table) -> None:
-        self.name = path
-        self.shape = table.shape
-        self.size_bytes = origin.size_bytes
-        self.fingerprint = origin.fingerprint
-        self._origin = origin
-        self._archive = archive
-        self._table = table
-        self._raw: Raw | None = None
+    notices: tuple[str, ...] = ()
+    rows_about: int | None = None
+
+    def __init__(self, name: str, way: _Way, text: _Text) -> None:
+        self.name = name
+        self.shape = text.shape
+        self.size_bytes = way.origin.size_bytes
+        self.fingerprint = way.origin.fingerprint
+        self._way = way
+        self._text = text
 
     def __repr__(self) -> str:
         return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"
 
     def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
         """Closing the iterator half-way closes the file."""
-        table = self._table
-        if start is None or start.offset < table.body.offset:
-            start = table.body
-        self._raw = raw = self._origin.open()
-        try:
-            blocks = self._contents(raw, start.offset)
-            lines = Lines(blocks, start, table.line_end, decode=table.shape.format == "csv")
-            yield from cut_slices(lines, table.reader)
-        finally:
-            raw.close()
+        if start is None or start.offset < self._text.body.offset:
+            start = self._text.body
+        prefix = Prefix()
+        with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
+            slices = self._text.cut(blocks, start)
+            yield from slices if self._way.origin.seekable else prefix.mark(slices)
 
     def bytes_read(self) -> int:
-        return self._raw.position if self._raw else 0
+        return self._way.bytes_read()
 
-    def _contents(self, raw: Raw, offset: int) -> Iterator[bytes]:
-        if self._archive is None and self._origin.seekable:
-            raw.seek(offset)
-            return contents(raw, None)
-        return skip(contents(raw, self._archive), self._origin.name, offset)
+    def bytes_at(self, mark: Mark) -> int:
+        # What is plain is read ahead, in blocks: what counts is the place.
+        return min(self.bytes_read(), mark.offset) if self._way.is_plain else self.bytes_read()
 
 
-def _sample(origin: Origin, archive: Archive | None) -> tuple[bytes, bool]:
-    """The beginning of the content, without a line cut in two, and whether that is all of it.
+def _open_table(
+    name: str, origin: Origin, wanted: Format | None, encoding: str | None, sheet: str | None
+) -> Source:
+    kind: Literal["parquet", "xlsx"] = "parquet" if origin.magic.startswith(PARQUET) else "xlsx"
+    what = "a Parquet file" if kind == "parquet" else "an Excel file"
+    if wanted is not None:
+        raise SourceError(f"{origin.name}: is {what}, not {wanted}; leave --format out")
+    if encoding is not None:
+        raise SourceError(f"{origin.name}: is {what}, which has its own encoding; leave --encoding out")
+    if sheet is not None and kind == "parquet":
+        raise SourceError(f"{origin.name}: is {what} and has no sheets; leave --sheet out")
+    with closing(origin.handle()) as handle:
+        if kind == "parquet":
+            from uploader.edges.sources.parquet import ParquetTable  # noqa: PLC0415  # few sources are
 
-    Damage further down an archive is left to the reading: the rows before it are good.
-    """
-    raw = origin.peek()
-    blocks: list[bytes] = []
-    size, complete = 0, False
-    try:
-        for block in contents(raw, archive):
-            blocks.append(block)
-            size += len(block)
-            if size >= origin.sample_bytes:
-                break
+            table: Table = ParquetTable(origin.name, handle)
         else:
-            complete = True
-    except SourceError:
-        if not any(b"\n" in block or b"\r" in block for block in blocks):
-            raise
-    finally:
-        raw.close()
-    sample = b"".join(blocks)
-    return (sample if complete else _whole_lines(sample)), complete
+            from uploader.edges.sources.xlsx import XlsxTable  # noqa: PLC0415
+
+            table = XlsxTable(origin.name, handle, sheet)
+    return _TableSource(name, origin, Shape(kind, columns=table.columns, sheet=table.sheet), table)
 
 
-def _whole_lines(sample: bytes) -> bytes:
-    return sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
+class _TableSource:
+    """A `Source` of cells that stand in no text. Its marks are row numbers."""
+
+    def __init__(self, name: str, origin: Origin, shape: Shape, table: Table) -> None:
+        self.name = name
+        self.shape = shape
+        self.size_bytes = origin.size_bytes
+        self.fingerprint = origin.fingerprint
+        self.notices = table.notices
+        self.rows_about = table.rows_about
+        self._origin = origin
+        self._table = table
+        self._reached = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"
+
+    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+        first = self._table.first
+        if start is None or start.offset < first:
+            start = Mark(first, first)
+        with closing(self._origin.handle()) as handle:
+            rows = self._table.rows(handle, start.offset)
+            for one in cut_rows(rows, start, TableRows(self.shape.columns)):
+                self._reached = one.end.line - first
+                yield one
+        self._reached = self.rows_about or self._reached
+
+    def bytes_read(self) -> int:
+        return self._share(self._reached)
+
+    def bytes_at(self, mark: Mark) -> int:
+        return self._share(mark.line - self._table.first)
+
+    def _share(self, rows: int) -> int:
+        """Nobody counts bytes of a file that is read here and there: it is taken by rows."""
+        size = self.size_bytes or 0
+        return size * min(rows, self.rows_about) // self.rows_about if self.rows_about else 0

@@ -12,14 +12,18 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol
 
+from uploader.core.names import STDIN, is_url, matches_nothing_of_ours
 from uploader.errors import SourceError
 
 BLOCK_BYTES = 256 * 1024
 
 #: What the fingerprint reads of a file: enough to tell two exports apart, little enough to be instant.
-_EDGE_BYTES = 64 * 1024
+EDGE_BYTES = 64 * 1024
 _PROBE_BYTES = 4 * 1024
 _PROBES = 16
+
+#: A directory's names that are shown as advice.
+_LISTED = 5
 
 
 class Raw:
@@ -74,7 +78,7 @@ class Raw:
 
 
 class Origin(Protocol):
-    name: str
+    name: str  #: as it may be shown and kept
     size_bytes: int | None
     fingerprint: str
     magic: bytes  #: the first bytes, by which compression is told
@@ -87,6 +91,13 @@ class Origin(Protocol):
 
     def open(self) -> Raw:
         """Read from the front; the caller closes it."""
+        ...
+
+    def handle(self) -> BinaryIO:
+        """The bytes for a format that is not read from front to back; the caller closes it.
+
+        SourceError where the origin is not seekable.
+        """
         ...
 
 
@@ -102,7 +113,7 @@ class FileOrigin:
         try:
             with _open(path) as handle:
                 self.magic = handle.read(16)
-                self.fingerprint = _fingerprint_file(handle, size)
+                self.fingerprint = fingerprint(handle, size)
         except OSError as error:
             raise SourceError(f"{path}: can't be read: {error}") from error
 
@@ -112,13 +123,24 @@ class FileOrigin:
     def open(self) -> Raw:
         return Raw(self.name, _open(self.name), size=self.size_bytes)
 
+    def handle(self) -> BinaryIO:
+        handle = _open(self.name)
+        now = os.fstat(handle.fileno()).st_size
+        if now != self.size_bytes:
+            handle.close()
+            raise SourceError(
+                f"{self.name}: changed while it was read: {self.size_bytes:,} bytes at first, {now:,} now; "
+                "wait until it is complete, then start again"
+            )
+        return handle
+
 
 class StreamOrigin:
     """Standard input or a named pipe: read once. What was needed to recognise it is kept and read again."""
 
     seekable = False
     # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
-    sample_bytes = _EDGE_BYTES
+    sample_bytes = EDGE_BYTES
 
     def __init__(self, name: str, handle: BinaryIO, *, owned: bool) -> None:
         self.name = name
@@ -127,9 +149,9 @@ class StreamOrigin:
         self._owned = owned
         self._head: list[bytes] = []
         raw = Raw(name, handle, record=self._head, keep_open=True)
-        while raw.position < _EDGE_BYTES and raw.read():
+        while raw.position < EDGE_BYTES and raw.read():
             pass
-        head = b"".join(self._head)[:_EDGE_BYTES]
+        head = b"".join(self._head)[:EDGE_BYTES]
         self.magic = head[:16]
         self.fingerprint = hashlib.sha256(head).hexdigest()
 
@@ -141,6 +163,11 @@ class StreamOrigin:
         self._handle = None
         return raw
 
+    def handle(self) -> BinaryIO:
+        raise SourceError(
+            f"{self.name}: such a file is not read from front to back; save it, and name the file"
+        )
+
     def _raw(self, *, record: list[bytes] | None, keep_open: bool) -> Raw:
         if self._handle is None:
             raise SourceError(f"{self.name}: can be read only once; give it as a file to read it again")
@@ -148,14 +175,18 @@ class StreamOrigin:
 
 
 def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
-    if path == "-":
+    if path == STDIN:
         return StreamOrigin("standard input", stdin or _stdin(), owned=False)
+    if is_url(path):
+        from uploader.edges.sources.remote import RemoteOrigin  # noqa: PLC0415  # few sources are
+
+        return RemoteOrigin(path)
     try:
         status = os.stat(path)  # noqa: PTH116  # the path stays as the user wrote it
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise SourceError(_unopened(path, error)) from error
     if stat.S_ISDIR(status.st_mode):
-        raise SourceError(f"{path}: is a directory; name the files in it")
+        raise SourceError(_directory_text(path))
     if stat.S_ISREG(status.st_mode):
         return FileOrigin(path, status.st_size)
     return StreamOrigin(path, _open(path), owned=True)
@@ -183,10 +214,27 @@ def _unopened(path: str, error: Exception) -> str:
     return f"{path!r}: can't be opened: {error}"
 
 
-def _fingerprint_file(handle: BinaryIO, size: int) -> str:
+def _directory_text(path: str) -> str:
+    try:
+        names = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
+    except OSError:
+        names = []
+    names = [name for name in names if name[0] != "." and matches_nothing_of_ours(name)]
+    if not names:
+        return f"{path}: is a directory, and holds no files to upload; name a file"
+    ending = os.path.splitext(names[0])[1]  # noqa: PTH122
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return (
+        f"{path}: is a directory with {', '.join(names[:_LISTED])}{more}; "
+        f"name its files, or a pattern such as '{os.path.join(path, '*' + ending)}'"  # noqa: PTH118
+    )
+
+
+def fingerprint(handle: BinaryIO, size: int, count: int = _PROBES) -> str:
+    """Of a size and sampled content: the edges, and `count` places between them."""
     digest = hashlib.sha256(b"%d" % size)
-    probes = ((index * size // (_PROBES + 1), _PROBE_BYTES) for index in range(1, _PROBES + 1))
-    for offset, length in ((0, _EDGE_BYTES), (max(0, size - _EDGE_BYTES), _EDGE_BYTES), *probes):
+    probes = ((index * size // (count + 1), _PROBE_BYTES) for index in range(1, count + 1))
+    for offset, length in ((0, EDGE_BYTES), (max(0, size - EDGE_BYTES), EDGE_BYTES), *probes):
         handle.seek(offset)
         digest.update(handle.read(length))
     return digest.hexdigest()

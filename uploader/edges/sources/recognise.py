@@ -4,34 +4,60 @@
 """
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
+import orjson
+
+from uploader.edges.sources.encodings import UTF8_BOM
 from uploader.errors import SourceError
 
-UTF8_BOM = b"\xef\xbb\xbf"
+#: What the user may call a format. Parquet and Excel files say themselves what they are.
+Format = Literal["csv", "ndjson", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
+PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
+
+_TWICE = "is compressed twice; unpack it once"
 #: First bytes of files that look like data to their owner, and what to do with them.
 _FOREIGN = (
-    (b"BZh", "is compressed with bzip2, which is not supported; unpack it (bunzip2) or use gzip"),
-    (b"\xfd7zXZ\x00", "is compressed with xz, which is not supported; unpack it (unxz) or use gzip"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive, which is not supported; unpack it"),
-    (b"PK\x03\x04", "is a ZIP archive or an Excel file (.xlsx), not supported; unpack it, or save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls), which is not supported; save it as CSV"),
-    (b"PAR1", "is a Parquet file, which is not supported; export it as CSV or NDJSON"),
+    (b"Rar!\x1a\x07", "is a RAR archive, which is not supported; unpack it"),
+    (b"PK\x05\x06", "is an empty ZIP archive"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "is an old Excel file (.xls), or one with a password: save it as .xlsx or CSV, without a password",
+    ),
+    (b"PARE", "is an encrypted Parquet file, which is not supported; write it without encryption"),
+    (b"Obj\x01", "is an Avro file, which is not supported; export it as Parquet, CSV or NDJSON"),
+    (b"ORC", "is an ORC file, which is not supported; export it as Parquet, CSV or NDJSON"),
+    (b"ARROW1", "is an Arrow file, which is not supported; export it as Parquet, CSV or NDJSON"),
     (b"%PDF-", "is a PDF, which is not supported; export the data as CSV"),
     (b"SQLite format 3\x00", "is an SQLite database, which is not supported; export the table as CSV"),
-    (b"\x1f\x8b", "is compressed twice; unpack it once"),
-    (b"\x28\xb5\x2f\xfd", "is compressed twice; unpack it once"),
+    (b"\x1f\x8b", _TWICE),
+    (b"\x28\xb5\x2f\xfd", _TWICE),
+    (b"\xfd7zXZ\x00", _TWICE),
+    (b"BZh91AY&SY", _TWICE),
 )
-
-_UTF16 = "looks like UTF-16, not UTF-8; convert it with: iconv -f UTF-16 -t UTF-8 OLD > NEW"
-_UTF32 = "looks like UTF-32, not UTF-8; convert it with: iconv -f UTF-32 -t UTF-8 OLD > NEW"
-_WINDOWS = "is not UTF-8 (line {}); convert it with: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+#: These are not read from front to back, so there is nothing to gain from an archive around them.
+_PACKED = (
+    (PARQUET, "is a compressed Parquet file; unpack it, it is compressed inside"),
+    (ZIP, "is a compressed ZIP archive or Excel file; unpack it once"),
+)
 
 #: git's rule: text has no NUL in its first 8,000 bytes. One further down is a blemish of its row.
 _BINARY_BYTES = 8000
 
-_QUOTED = re.compile(rb'"[^"]*"')
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+#: An object that begins with plain fields, if any, and then has an array of objects (or an empty one).
+_WRAPPED = re.compile(
+    rb"\s*\{\s*(?P<before>(?:" + _STRING + rb"\s*:\s*(?:" + _STRING + rb"|[-+.\w]++)\s*,\s*)*+)"
+    rb"(?P<name>" + _STRING + rb")\s*:\s*(?P<array>\[)\s*[{\]]",
+    re.DOTALL,
+)
+#: What such an array is called. A contact may have an array of objects, too, by another name.
+_ENVELOPES = frozenset(
+    [b'"results"', b'"contacts"', b'"records"', b'"data"', b'"items"', b'"rows"', b'"value"', b'"objects"']
+)
 
 
 def refuse_foreign(name: str, magic: bytes) -> None:
@@ -40,72 +66,60 @@ def refuse_foreign(name: str, magic: bytes) -> None:
             raise SourceError(f"{name}: {advice}")
 
 
-def refuse_unreadable(name: str, sample: bytes) -> None:
-    """Refuse what is no text in UTF-8. `sample` is the content's beginning, of whole lines if it can be."""
+def refuse_packed(name: str, sample: bytes) -> None:
+    """Refuse what may stand in a source of its own, and not inside an archive."""
+    for start, advice in _PACKED:
+        if sample.startswith(start):
+            raise SourceError(f"{name}: {advice}")
     refuse_foreign(name, sample)
+
+
+def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
+    """Refuse what is no text. `sample` is in UTF-8, as far as that can be; `said`: its encoding before."""
     if sample[257:262] == b"ustar":
         raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and name the files")
-    _refuse_wide(name, sample)
     if b"\0" in sample[:_BINARY_BYTES]:
-        raise SourceError(f"{name}: is a binary file; CSV or NDJSON is needed")
-    _refuse_other_encoding(name, sample)
+        what = f"is no text in {said}" if said else "is a binary file"
+        raise SourceError(f"{name}: {what}; CSV, NDJSON, JSON, Parquet or .xlsx is needed")
     if not sample.removeprefix(UTF8_BOM).strip():
         raise SourceError(f"{name}: holds only blank lines" if sample else f"{name}: is empty")
 
 
-def _refuse_wide(name: str, sample: bytes) -> None:
-    if sample.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        raise SourceError(f"{name}: {_UTF32}")
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SourceError(f"{name}: {_UTF16}")
-    head = sample[:_BINARY_BYTES]
-    if len(head) < 4:
-        return
-    # Most text is Latin: every other byte of it is NUL in UTF-16, three out of four are in UTF-32.
-    even, odd = (head[start::2].count(0) / (len(head) // 2) for start in (0, 1))
-    if min(even, odd) > 0.4 and max(even, odd) > 0.9:
-        raise SourceError(f"{name}: {_UTF32}")
-    if min(even, odd) < 0.1 and max(even, odd) > 0.7:
-        raise SourceError(f"{name}: {_UTF16}")
+def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, int]:
+    """The format, and of an array the offset of its bracket."""
+    skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
+    bare = sample[skipped:]
+    first = bare.lstrip()[:1]
+    at = skipped + len(bare) - len(bare.lstrip())
+    if wanted == "csv" or (wanted is None and first not in (b"[", b"{")):
+        return "csv", 0
+    if wanted == "ndjson":
+        return "ndjson", 0
+    if first == b"[":
+        if bare.lstrip()[1:].lstrip()[:1] not in (b"{", b"]", b""):
+            raise SourceError(
+                f"{name}: begins with a bracket, and no object follows; a JSON array has to hold objects "
+                "(if this is CSV, say --format csv)"
+            )
+        return "json", at
+    found = _WRAPPED.match(sample, skipped)
+    if found and (wanted == "json" or _is_envelope(bare, found)):
+        return "json", found.start("array")
+    if wanted == "json":
+        raise SourceError(f"{name}: holds no JSON array of objects; leave --format out")
+    if bare.lstrip().split(b"\n", 1)[0].strip() == b"{":
+        raise SourceError(
+            f"{name}: is JSON over several lines, and no array; put each object on a line of its own "
+            "(jq -c . OLD > NEW), or all into one array (jq -s . OLD > NEW)"
+        )
+    return "ndjson", 0
 
 
-def _refuse_other_encoding(name: str, sample: bytes) -> None:
-    """Another encoding shows in most lines that aren't ASCII. One such line may be just a broken row."""
+def _is_envelope(text: bytes, found: re.Match[bytes]) -> bool:
+    """Whether an object with an array of objects is wrapped around rows, rather than a row of NDJSON."""
+    line, _, rest = text.lstrip().partition(b"\n")
     try:
-        sample.decode()
-    except UnicodeDecodeError:
-        pass
-    else:
-        return
-    foreign, good = [], 0
-    for number, line in enumerate(sample.split(find_line_end(sample)), 1):
-        if line.isascii():
-            continue
-        try:
-            line.decode()
-            good += 1
-        except UnicodeDecodeError:
-            foreign.append(number)
-    if len(foreign) > max(1, good):
-        raise SourceError(f"{name}: {_WINDOWS.format(foreign[0])}")
-
-
-def find_line_end(sample: bytes) -> bytes:
-    r"""`\n`, which closes `\r\n` too, or the lone `\r` of old Macs where that is what most lines end with.
-
-    Spreadsheets of that kind write `\n` inside quoted cells, so those don't count.
-    """
-    if b"\r" not in sample:
-        return b"\n"
-    bare = _QUOTED.sub(b"", sample)
-    feeds, pairs = bare.count(b"\n"), bare.count(b"\r\n")
-    return b"\r" if bare.count(b"\r") - pairs > feeds else b"\n"
-
-
-def format_of(name: str, sample: bytes, wanted: str | None) -> Literal["csv", "ndjson"]:
-    first = sample.removeprefix(UTF8_BOM).lstrip()[:1]
-    if first == b"[" and wanted != "csv":
-        raise SourceError(f"{name}: a JSON array is not supported yet; one object a line is (jq -c '.[]')")
-    if wanted == "ndjson" or (wanted is None and first == b"{"):
-        return "ndjson"
-    return "csv"
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return True  # it goes on beyond its line, which no row of NDJSON does
+    return not rest.strip() and (not found["before"] or found["name"] in _ENVELOPES)

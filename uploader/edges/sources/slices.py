@@ -31,7 +31,7 @@ class RowReader(Protocol):
         ...
 
 
-class _LateRows(Sequence[Row]):
+class LateRows(Sequence[Row]):
     """The rows of a plain slice, made when somebody looks: most runs never do."""
 
     def __init__(self, plain: Plain) -> None:
@@ -72,7 +72,7 @@ def cut_slices(lines: Lines, reader: RowReader) -> Iterator[RowSlice]:  # noqa: 
                 if not rows and (plain := _plain(block, at, reader)):
                     at += len(plain.raws)
                     end = block.mark(at)
-                    yield RowSlice(_LateRows(plain), begin, end, plain)
+                    yield RowSlice(LateRows(plain), begin, end, plain)
                     begin = end
                     continue
                 stop = block.reach(at, SLICE_ROWS - len(rows), begin.offset + SLICE_BYTES)

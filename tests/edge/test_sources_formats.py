@@ -1,0 +1,534 @@
+"""Every format gives the same rows, from every mark; what is no text in a file has a reason."""
+
+import bz2
+import contextlib
+import csv
+import datetime as dt
+import gzip
+import io
+import json
+import lzma
+import tracemalloc
+import zipfile
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from openpyxl.cell import WriteOnlyCell
+
+from uploader.core.model import Mark, Unreadable
+from uploader.edges.sources import open_source, reread
+from uploader.errors import SourceError
+
+COLUMNS = ("email", "first", "note")
+
+
+def cells_of(source):
+    """By column, blanks left out: what every format can say."""
+    found = []
+    for part in source.slices():
+        for row in part.rows:
+            content = row.content
+            if not isinstance(content, dict):
+                content = dict(zip(source.shape.columns, content, strict=True))
+            found.append({name: value for name, value in content.items() if value})
+    return found
+
+
+def write_csv(path, rows, encoding="utf-8"):
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
+
+
+def write_xlsx(path, rows, columns=COLUMNS, before=()):
+    book = openpyxl.Workbook(write_only=True)
+    for title in before:
+        book.create_sheet(title)
+    sheet = book.create_sheet("People")
+    for row in (columns, *rows):
+        cells = [WriteOnlyCell(sheet, value=value) for value in row]
+        for cell in cells:
+            cell.data_type = "s"  # not a formula, whatever it begins with
+        sheet.append(cells)
+    book.save(path)
+
+
+def write_parquet(path, rows, columns=COLUMNS, **options):
+    arrays = [pa.array(list(column), pa.string()) for column in zip(*rows, strict=True)]
+    pq.write_table(pa.table(dict(zip(columns, arrays, strict=True))), path, **options)
+
+
+def objects(rows):
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def packed(pack):
+    def write(path, rows):
+        write_csv(path, rows)
+        path.write_bytes(pack(path.read_bytes()))
+
+    return write
+
+
+def write_zip(path, rows):
+    inner = io.StringIO(newline="")
+    csv.writer(inner, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("exports")
+        archive.writestr("__MACOSX/._contacts.csv", b"x")
+        archive.writestr("exports/contacts.csv", inner.getvalue())
+
+
+FORMATS = {
+    "csv": write_csv,
+    "csv.gz": packed(gzip.compress),
+    "csv.bz2": packed(bz2.compress),
+    "csv.xz": packed(lzma.compress),
+    "csv.zip": write_zip,
+    "ndjson": lambda path, rows: path.write_text("\n".join(map(json.dumps, objects(rows)))),
+    "json": lambda path, rows: path.write_text(json.dumps(objects(rows))),
+    "json pretty": lambda path, rows: path.write_text(json.dumps(objects(rows), indent=2)),
+    "json wrapped": lambda path, rows: path.write_text(
+        json.dumps({"total": 1, "results": objects(rows), "paging": {"next": None}}, indent=1)
+    ),
+    "json.gz": lambda path, rows: path.write_bytes(gzip.compress(json.dumps(objects(rows)).encode())),
+    "utf-16": lambda path, rows: write_csv(path, rows, "utf-16"),
+    "utf-16-le, no mark": lambda path, rows: write_csv(path, rows, "utf-16-le"),
+    "utf-32": lambda path, rows: write_csv(path, rows, "utf-32"),
+    "json utf-16": lambda path, rows: path.write_text(json.dumps(objects(rows), indent=1), encoding="utf-16"),
+    "parquet": lambda path, rows: write_parquet(path, rows, row_group_size=3),
+    "xlsx": write_xlsx,
+}
+TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"),
+    max_size=9,
+)
+CELL = TEXT | st.sampled_from(['a "quoted", thing', "[{]}", '\\"', "ü€😀", "1,5;2", "=cmd()"])
+
+
+def make_rows(texts):
+    return [(f"u{i}@example.com", one, two) for i, (one, two) in enumerate(texts)]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(texts=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12), slice_rows=st.integers(1, 5))
+def test_the_same_rows_from_every_format_and_every_mark(tmp_path_factory, kind, texts, slice_rows):
+    rows = [(a, b.strip(), c.strip()) for a, b, c in make_rows(texts)]
+    path = tmp_path_factory.mktemp("f") / "no name tells it"
+    FORMATS[kind](path, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("slices", "json_rows", "tables"):
+            patch.setattr(f"uploader.edges.sources.{module}.SLICE_ROWS", slice_rows)
+        for module in ("origin", "archive", "zipped"):
+            patch.setattr(f"uploader.edges.sources.{module}.BLOCK_BYTES", 50)
+        source = open_source(str(path))
+        wanted = [{name: value for name, value in row.items() if value} for row in objects(rows)]
+        assert cells_of(source) == wanted
+        slices = list(source.slices())
+        assert all(before.end == after.start for before, after in pairwise(slices))
+        numbers = [row.number for part in slices for row in part.rows]
+        assert numbers == sorted(set(numbers))
+        every = [row for part in slices for row in part.rows]
+        for part in [*slices, None]:
+            start = part.start if part else slices[-1].end
+            again = [row for one in source.slices(start) for row in one.rows]
+            assert again == [row for row in every if row.number >= start.line]
+        for row in every:
+            assert reread(source.shape, row.raw) == row.content
+
+
+# JSON arrays
+
+
+def json_rows(data, **options):
+    data = data.encode() if isinstance(data, str) else data
+    rows = []
+    error = ""
+    source = open_source("-", stdin=io.BytesIO(data), **options)
+    try:
+        for part in source.slices():
+            rows += part.rows
+    except SourceError as raised:
+        error = str(raised)
+    return rows, error
+
+
+@pytest.mark.parametrize(
+    ("data", "good", "says"),
+    [
+        ('[{"a":"1"},{"a":"2"},]', 2, "behind a comma"),
+        ('[{"a":"1"},,{"a":"2"}]', 1, "behind a comma"),
+        ('[{"a":"1"} {"a":"2"}]', 1, "a comma is due"),
+        ('[{"a":"1"},{"a":"2"', 1, "ends in the middle"),
+        ('[{"a":"1"},{"a":"2', 1, "ends in the middle"),
+        ('[{"a":"1"},', 1, "ends in the middle"),
+        ('[{"a":"1"}', 1, "ends in the middle"),
+        ('[{"a":"1"},{"a":[1}]', 1, "closes what is not open"),
+        ('[{"a":"1"}] [{"a":"2"}]', 1, "behind the array"),
+        ('[{"a":"1"}]x', 1, "behind the array"),
+        ('{"results":[{"a":"1"}]', 1, "is not closed"),
+        ('{"results":[{"a":"1"}],\n"more":[ {"a":"2"}]}', 1, "second array"),
+    ],
+)
+def test_a_broken_array_gives_what_is_before_the_damage(data, good, says):
+    rows, error = json_rows(data)
+    assert [row.content for row in rows] == [{"a": str(i + 1)} for i in range(good)]
+    assert says in error
+    assert "broken at its byte" in error
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '{"a":nope}',
+        '{"a":1,}',
+        "{'a':1}",
+        "12",
+        '"}{]["',
+        "null",
+        "[1,[2,{}]]",
+        '{"a":"\\ud800"}',
+        '{"a":"x","a":"y"}',
+        '{"a":NaN}',
+        '{"a":"\x01"}',
+        '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"a":"' + "\\" * 2 * 600_000 + '"}',
+        b'{"a":"\xff"}',
+    ],
+    ids=lambda element: str(element)[:12],
+)
+def test_a_bad_element_costs_its_row_only(element):
+    element = element.encode() if isinstance(element, str) else element
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", 1000)
+        rows, error = json_rows(b'[{"a":"1"},\n ' + element + b' ,{"a":"}]\\""}]')
+    assert error == ""
+    assert [row.number for row in rows] == [1, 2, 3]
+    assert rows[0].content == {"a": "1"}
+    assert isinstance(rows[1].content, Unreadable)
+    assert rows[2].content == {"a": '}]"'}
+
+
+def test_a_value_of_a_megabyte_is_read_and_more_is_not():
+    for size, is_good in ((1_000_000, True), (1_100_000, False), (9_000_000, False)):
+        rows, error = json_rows('[{"a":"' + "x" * size + '"},{"a":"1"}]')
+        assert (len(rows), error) == (2, "")
+        assert isinstance(rows[0].content, dict) is is_good
+        assert len(rows[0].raw) <= 1024 * 1024 + 1
+
+
+def test_what_looks_like_an_array_and_is_none():
+    for data, says in (
+        ("[]", "without rows"),
+        ('{"results": []}', "without rows"),
+        ("[a],b\n1,2", "say --format csv"),
+        ('{\n  "email": "a"\n}\n', "over several lines"),
+    ):
+        with pytest.raises(SourceError, match=says):
+            json_rows(data)
+
+
+def test_a_row_of_ndjson_may_have_an_array_of_objects():
+    source = open_source("-", stdin=io.BytesIO(b'{"email":"a@b.de","phones":[{"n":1}]}\n'))
+    assert source.shape.format == "ndjson"
+    source = open_source("-", stdin=io.BytesIO(b'{"results":[{"n":1}]}\n{"results":[{"n":1}]}\n'))
+    assert source.shape.format == "ndjson"
+    assert open_source("-", stdin=io.BytesIO(b'{"results":[{"n":1}]}\n')).shape.format == "json"
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"[", b'{"results":[', b'[{"a":1},', b""]))
+def test_any_bytes_are_rows_or_a_source_error(data, before):
+    for kind in ("json", None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", 7)
+            with contextlib.suppress(SourceError):
+                json_rows(before + data, format=kind)
+
+
+# Parquet
+
+
+def parquet_source(tmp_path, **columns):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table(columns), path)
+    return open_source(str(path))
+
+
+def only_cells(source):
+    return [row.content for part in source.slices() for row in part.rows]
+
+
+def test_how_parquet_cells_are_spelled(tmp_path):
+    utc = dt.datetime(2024, 1, 2, 3, 4, 5, 600_000, tzinfo=dt.UTC)
+    naive = utc.replace(tzinfo=None)
+    columns = {
+        "int": pa.array([2**63 - 1, None]),
+        "uint": pa.array([2**64 - 1, 0], pa.uint64()),
+        "float": pa.array([1.0, 0.1]),
+        "single": pa.array([0.1, 3.0], pa.float32()),
+        "decimal": pa.array([Decimal("1.50"), Decimal("-0.0000000001")], pa.decimal128(20, 10)),
+        "bool": pa.array([True, False]),
+        "date": pa.array([dt.date(2024, 1, 2), None]),
+        "utc": pa.array([utc, None], pa.timestamp("us", "UTC")),
+        "berlin": pa.array([utc, None], pa.timestamp("ns", "Europe/Berlin")),
+        "naive": pa.array([naive, naive.replace(microsecond=0)], pa.timestamp("ms")),
+        "list": pa.array([["a", None, "b"], []], pa.list_(pa.string())),
+        "ints": pa.array([[1, 2], None], pa.list_(pa.int64())),
+        "category": pa.array(["x", None]).dictionary_encode(),
+        "bytes": pa.array([b"ok", None]),
+        "null": pa.nulls(2),
+    }
+    first, second = only_cells(parquet_source(tmp_path, **columns))
+    assert first == [
+        "9223372036854775807",
+        "18446744073709551615",
+        "1",
+        "0.1",
+        "1.5000000000",
+        "true",
+        "2024-01-02",
+        "2024-01-02T03:04:05.6Z",
+        "2024-01-02T03:04:05.6Z",
+        "2024-01-02T03:04:05.6",
+        "a;b",
+        "1;2",
+        "x",
+        "ok",
+        "",
+    ]
+    assert second[2:5] == ["0.1", "3", "-0.0000000001"]
+    assert second[9:12] == ["2024-01-02T03:04:05", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (pa.array([{"x": 1}]), "nested"),
+        (pa.array([[["a"]]]), "nested"),
+        (pa.array([float("nan")]), "NaN"),
+        (pa.array([float("-inf")]), "infinity"),
+        (pa.array([b"\xff"]), "no text"),
+        (pa.array([["a;b"]]), "parts them"),
+        (pa.array([dt.timedelta(1)]), "no spelling"),
+    ],
+    ids=lambda value: str(value)[:10].strip(),
+)
+def test_what_no_cell_of_text_can_hold_has_a_reason(tmp_path, array, says):
+    source = parquet_source(tmp_path, email=pa.array(["a@b.de"]), odd=array)
+    ((row,),) = [part.rows for part in source.slices()]
+    assert isinstance(row.content, Unreadable)
+    assert says in row.content.reason
+    assert "'odd'" in row.content.reason
+    assert reread(source.shape, row.raw) == row.content
+
+
+def test_a_damaged_parquet_file(tmp_path):
+    path = tmp_path / "t.parquet"
+    noise = [bytes.hex(hash((i, "x")).to_bytes(8, "big", signed=True)) for i in range(200_000)]
+    write_parquet(path, [(a, a, a) for a in noise], row_group_size=50_000)
+    data = bytearray(path.read_bytes())
+    path.write_bytes(data[:-1000])
+    with pytest.raises(SourceError, match="no whole Parquet file"):
+        open_source(str(path))
+    data[len(data) * 6 // 10 : len(data) * 6 // 10 + 3000] = b"\xff" * 3000
+    path.write_bytes(data)
+    rows = []
+    with contextlib.suppress(SourceError):  # a page that decodes all the same is no error
+        for part in open_source(str(path)).slices():
+            rows += part.rows
+    assert len(rows) >= 50_000
+
+
+# Excel
+
+
+def sheet_source(tmp_path, *rows, **options):
+    path = tmp_path / "t.xlsx"
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return open_source(str(path), **options)
+
+
+def test_how_excel_cells_are_spelled(tmp_path):
+    source = sheet_source(
+        tmp_path,
+        ["a", "b", "c", "d", "e"],
+        [
+            1,
+            1.5,
+            True,
+            dt.datetime.fromisoformat("2024-01-02"),
+            dt.datetime.fromisoformat("2024-01-02T03:04:05"),
+        ],
+        [],
+        ["x_x000D_y", None, dt.time(3, 4), 1234567890123456, "007"],
+    )
+    rows = [row for part in source.slices() for row in part.rows]
+    assert [(row.number, row.content) for row in rows] == [
+        (2, ["1", "1.5", "true", "2024-01-02", "2024-01-02T03:04:05"]),
+        (4, ["x\ry", "", "03:04:00", "1234567890123456", "007"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (["a@b.de", "#N/A"], "the error #N/A"),
+        (["a@b.de", "=A1"], "without a value"),
+        (["a@b.de", "x", "y"], "in no column (C2)"),
+    ],
+)
+def test_excel_cells_that_are_no_value(tmp_path, row, says):
+    source = sheet_source(tmp_path, ["email", "x"], row, ["b@b.de", "fine"])
+    bad, good = [row for part in source.slices() for row in part.rows]
+    assert isinstance(bad.content, Unreadable)
+    assert says in bad.content.reason
+    assert reread(source.shape, bad.raw) == bad.content
+    assert good.content == ["b@b.de", "fine"]
+
+
+def test_which_sheet_and_where_it_begins(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [("a@b.de", "x", "y")], before=["Cover"])
+    source = open_source(str(path))
+    assert (source.shape.sheet, source.shape.columns) == ("People", COLUMNS)
+    assert "not 'Cover'" in source.notices[0]
+    assert open_source(str(path), sheet="People").shape == source.shape
+    for name, says in (("Cover", "holds no rows"), ("Other", "no sheet 'Other'; its sheets are")):
+        with pytest.raises(SourceError, match=says):
+            open_source(str(path), sheet=name)
+    blank = sheet_source(tmp_path, [], [None, None], ["email", "x"], ["a@b.de", "1"])
+    assert [(row.number, row.content) for part in blank.slices() for row in part.rows] == [
+        (4, ["a@b.de", "1"])
+    ]
+    with pytest.raises(SourceError, match="looks like a title"):
+        sheet_source(tmp_path, ["Contacts 2024"], [], ["email", "x"], ["a@b.de", "1"])
+    with pytest.raises(SourceError, match="and no rows"):
+        sheet_source(tmp_path, ["email", "x"])
+
+
+def test_a_damaged_workbook(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [(f"u{i}@b.de", "x", "y") for i in range(100)])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError, match="damaged"):
+        open_source(str(path))
+
+
+# ZIP
+
+
+def zip_of(path: Path, **files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_what_a_zip_archive_may_hold(tmp_path):
+    path = tmp_path / "t.zip"
+    for files, says in (
+        ({"a": "x", "b": "y"}, r"holds 2 files \(a, b\)"),
+        ({"d/": ""}, "holds no file"),
+        ({"content.xml": "x"}, "OpenDocument"),
+        ({"a": gzip.compress(b"a,b\n1,2\n")}, "compressed twice"),
+    ):
+        with pytest.raises(SourceError, match=says):
+            open_source(str(zip_of(path, **files)))
+    data = zip_of(path, a="email,b\n" + "a@b.de,1\n" * 50_000).read_bytes()
+    broken = bytearray(data)
+    broken[len(broken) // 2] ^= 0xFF
+    path.write_bytes(broken)
+    with pytest.raises(SourceError, match="damaged"):
+        cells_of(open_source(str(path)))
+    with pytest.raises(SourceError, match="name it as a file"):
+        open_source("-", stdin=io.BytesIO(data))
+
+
+def test_a_bomb_is_read_in_bounded_memory(tmp_path):
+    """A hundred megabytes in a hundred kilobytes, by every way in."""
+    body = b"email,b\n" + b"a@b.de," + b"x" * (100 << 20)
+    zip_of(tmp_path / "a.zip", a=body)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(body, 1))
+    (tmp_path / "a.bz2").write_bytes(bz2.compress(body, 1))
+    (tmp_path / "a.xz").write_bytes(lzma.compress(body, preset=0))
+    del body
+    for path in sorted(tmp_path.iterdir()):
+        tracemalloc.start()
+        (row,) = [row for part in open_source(str(path)).slices() for row in part.rows]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert isinstance(row.content, Unreadable)
+        assert peak < 12 << 20, (path, peak)
+
+
+# Encodings
+
+
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "iso8859-15", "cp1251", "shift_jis", "utf-16", "utf-32", "gb18030"]
+)
+def test_an_encoding_that_is_said_is_read(tmp_path, encoding):
+    text = {"cp1251": "Юлия", "shift_jis": "山田", "gb18030": "山田"}.get(encoding, "Zoë")
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"email,name\na@b.de,{text}\n".encode(encoding))
+    source = open_source(str(path), encoding=encoding)
+    assert only_cells(source) == [["a@b.de", text]]
+    assert source.shape.encoding.startswith(encoding[:6])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("cp1252", b"\x81"), ("shift_jis", b"\x81,"), ("utf-16-le", b"\x00\xd8")]
+)
+def test_bytes_that_are_no_text_cost_their_row(tmp_path, encoding, line):
+    rows = [f"u{i}@b.de,é".encode(encoding, "replace") for i in range(5)]
+    rows[2] = "u2@b.de,".encode(encoding) + line
+    path = tmp_path / "a.csv"
+    end = "\n".encode(encoding)
+    path.write_bytes(end.join(["email,name".encode(encoding), *rows]) + end)
+    source = open_source(str(path), encoding=encoding)
+    found = [row for part in source.slices() for row in part.rows]
+    assert [isinstance(row.content, Unreadable) for row in found] == [False, False, True, False, False]
+    assert found[2].content.reason == f"this row holds bytes that are no text in {encoding}"
+    assert reread(source.shape, found[2].raw) == found[2].content
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "says"),
+    [
+        ("email,é\n", "rot13", "no encoding of text"),
+        ("email,é\n", "klingon", "is no encoding"),
+        ("email,é\n", "cp1252", "is UTF-8, and would be mangled"),
+        ("email,é\n".encode("utf-16"), "cp1252", "is UTF-16-LE, not cp1252"),
+        ("email,é\na,b\n".encode("cp1252"), "utf-8", "--encoding windows-1252"),
+    ],
+)
+def test_an_encoding_that_can_not_be(data, encoding, says):
+    data = data.encode() if isinstance(data, str) else data
+    with pytest.raises(SourceError, match=says):
+        open_source("-", stdin=io.BytesIO(data), encoding=encoding)
+
+
+# Streams
+
+
+def test_a_stream_that_is_piped_again_has_to_begin_as_it_did():
+    data = b"email,n\n" + b"".join(b"u%d@b.de,%d\n" % (i, i) for i in range(20_000))
+    slices = list(open_source("-", stdin=io.BytesIO(data)).slices())
+    mark = slices[25].start
+    again = open_source("-", stdin=io.BytesIO(data + b"more@b.de,1\n"))
+    assert next(again.slices(mark)).rows[0].raw == slices[25].rows[0].raw
+    changed = data[:100_000] + b"9" + data[100_001:]
+    assert mark.offset > 100_000
+    with pytest.raises(SourceError, match="not what the job has read of it before"):
+        list(open_source("-", stdin=io.BytesIO(changed)).slices(mark))
+    assert next(open_source("-", stdin=io.BytesIO(changed)).slices(Mark(mark.offset, mark.line))).rows

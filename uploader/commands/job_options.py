@@ -1,0 +1,58 @@
+"""Options that shape a job, for `upload` and what looks ahead of it: what is read and matched by what."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from uploader.commands.column_options import column_settings, columned
+from uploader.commands.options import talking, talking_settings
+from uploader.commands.writing_options import writing, writing_settings
+from uploader.errors import SettingsError
+from uploader.settings import parse_match
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SOURCES = (
+    click.option("--id-property", help="Match records by this unique property. Default: email, of contacts."),
+    click.option(
+        "--match",
+        metavar="NAME,NAME",
+        help="The same by several: the first of them that a row has, such as external_id,email.",
+    ),
+    click.option(
+        "--object-type",
+        default="contacts",
+        show_default=True,
+        help="Or companies, deals, tickets, a custom object's name or id (p_cars, 2-123456).",
+    ),
+    click.option(
+        "--include-superseded", is_flag=True, help="Send rows that `failures` marked as superseded, too."
+    ),
+    click.option("--format", "format_", type=click.Choice(["csv", "ndjson", "json"]), help="Default: found."),
+    click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')"),
+    click.option("--encoding", metavar="NAME", help="Such as windows-1252. Default: UTF-8, or what shows."),
+    click.option("--sheet", metavar="NAME", help="Of an Excel file. Default: the first that holds anything."),
+)
+
+
+def shaping(command: Command) -> Command:
+    """Give a command the options of `job_settings`: all that say what is written, and to whom."""
+    command = columned(writing(talking(command)))
+    for option in reversed(_SOURCES):
+        command = option(command)
+    return command
+
+
+def job_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what was said by these options; others are passed through."""
+    fields = writing_settings(column_settings(talking_settings(said)))
+    fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
+    fields["format"] = fields.pop("format_")
+    return fields
+
+
+def _keys(id_property: str | None, match: str | None) -> tuple[str, ...]:
+    if id_property is not None and match is not None:
+        raise SettingsError("say either --match or --id-property, not both")
+    return parse_match(match) if match is not None else () if id_property is None else (id_property,)

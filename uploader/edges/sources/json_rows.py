@@ -1,0 +1,251 @@
+"""A JSON array of objects: where each begins and ends. What an object holds is read as a line of NDJSON is.
+
+Rules   An element is a row, numbered from 1; what is no object, or no good JSON inside, is unreadable and no
+        other row suffers, as long as its brackets and quotes are balanced. Where they aren't, or where commas
+        are missing or stand for nothing, nobody knows where the next element begins: SourceError, and what
+        was read before it is good.
+        An array may stand in an object that is wrapped around it (`{"results": [...]}`).
+How     msgspec parts whole blocks of good elements; a scanner of our own goes on where it finds none. Memory
+        is bounded by a block and the longest element: of a longer one only the beginning is kept.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from uploader.core.model import Content, Mark, Plain, RowSlice, Unreadable
+from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
+from uploader.edges.sources.ndjson_rows import NdjsonRows
+from uploader.edges.sources.reasons import TOO_LONG_ROW
+from uploader.edges.sources.slices import LateRows
+from uploader.errors import SourceError
+
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_PLAIN_REST = re.compile(rb'[^"{}\[\]]*+')
+_SCALAR_REST = re.compile(rb"[^\s,\]}]*+")
+_GAP = re.compile(rb"[ \t\r\n,]*+")
+_CLOSES = {ord("}"): ord("{"), ord("]"): ord("[")}
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+#: Closing braces to try, from a block's last: that one may close an inner object.
+_TRIES = 4
+
+Element = tuple[int, bytes]  #: offset and bytes
+
+
+class JsonRows:
+    """What one element's bytes hold."""
+
+    def __init__(self, encoding: str = "") -> None:
+        self._inner = NdjsonRows(encoding)
+
+    def content(self, raw: bytes) -> Content:
+        return Unreadable(TOO_LONG_ROW) if len(raw) > LINE_BYTES else self._inner.content(raw)
+
+
+class Elements:
+    """The elements from `start` on: that is the array's bracket, an element's first byte, or the end."""
+
+    def __init__(self, contents: Iterator[bytes], start: int, name: str, *, is_wrapped: bool) -> None:
+        self._contents = contents
+        self._name = name
+        self._is_wrapped = is_wrapped
+        self._data = b""
+        self._at = 0  # the next byte of `_data` to look at
+        self._base = start  # offset of the first byte of `_data`
+        self.end = start  #: where the next element begins, or what there is instead of it
+
+    def __iter__(self) -> Iterator[list[Element]]:
+        """Some at a time; SourceError where the array is broken."""
+        while self._peek() != b"]":
+            yield from self._some()
+        self._check_tail()
+
+    def _some(self) -> Iterator[list[Element]]:
+        while found := self._in_bulk():
+            yield found
+            if not self._next_begins():
+                return
+        yield [self._scan()]
+        self._next_begins()
+
+    def open_array(self) -> None:
+        """Step over the bracket at the start."""
+        if self._peek() != b"[":
+            raise self._broken("an array is due here")
+        self._at += 1
+        self._peek()
+        self.end = self._offset
+
+    @property
+    def _offset(self) -> int:
+        return self._base + self._at
+
+    def _more(self) -> bool:
+        block = next(self._contents, b"")
+        self._data, self._base = self._data[self._at :] + block, self._offset
+        self._at = 0
+        return bool(block)
+
+    def _peek(self) -> bytes:
+        """The next byte that is no white space, which is stepped over; SourceError at the end."""
+        while True:
+            found = _SPACE.match(self._data, self._at)
+            assert found is not None
+            self._at = found.end()
+            if self._at < len(self._data):
+                return self._data[self._at : self._at + 1]
+            if not self._more():
+                raise self._broken("the array ends in the middle")
+
+    def _next_begins(self) -> bool:
+        """Behind an element: step over the comma, to the next one; False at the closing bracket."""
+        mark = self._peek()
+        self.end = self._offset
+        if mark == b"]":
+            return False
+        if mark != b",":
+            raise self._broken("a comma is due here")
+        self._at += 1
+        following = self._peek()
+        if following in (b"]", b","):
+            raise self._broken("an element is due behind a comma")
+        self.end = self._offset
+        return True
+
+    def _in_bulk(self) -> list[Element]:
+        """All elements up to some closing brace of what has been read, if they are good JSON."""
+        data, at, stop = self._data, self._at, len(self._data)
+        for _ in range(_TRIES):
+            stop = data.rfind(b"}", at, stop)
+            if stop < 0:
+                break
+            try:
+                raws = _ELEMENTS.decode(b"[%b]" % data[at : stop + 1])
+            except msgspec.DecodeError:
+                continue
+            found, place = [], at
+            for raw in map(bytes, raws):
+                place = _GAP.match(data, place).end()  # type: ignore[union-attr]  # matches nothing, too
+                found.append((self._base + place, raw[:KEPT_BYTES]))
+                place += len(raw)
+            self._at = stop + 1
+            return found
+        return []
+
+    def _scan(self) -> Element:
+        """One element, by its brackets and quotes alone."""
+        self._peek()
+        start, kept = self._offset, bytearray()
+        first = self._data[self._at]
+        if first not in b'{["':
+            self._take(_SCALAR_REST, kept)
+        else:
+            self._scan_nested(kept)
+        if len(kept) == 0:
+            raise self._broken("an element is due here")
+        return start, bytes(kept)
+
+    def _scan_nested(self, kept: bytearray) -> None:
+        stack = bytearray()
+        while True:
+            sign = self._byte(kept)
+            if sign == ord('"'):
+                self._take(_STRING_REST, kept)
+                while self._byte(kept) != ord('"'):  # half an escape, at the end of what was read
+                    self._byte(kept)
+                    self._take(_STRING_REST, kept)
+            elif sign in _CLOSES:
+                if not stack or stack.pop() != _CLOSES[sign]:
+                    self._at -= 1
+                    raise self._broken(f"a {chr(sign)} closes what is not open")
+            else:
+                stack.append(sign)
+                if len(stack) > LINE_BYTES:
+                    raise self._broken(f"nested more than {LINE_BYTES:,} levels deep")
+            if not stack:
+                return
+            self._take(_PLAIN_REST, kept)
+
+    def _byte(self, kept: bytearray) -> int:
+        if self._at == len(self._data) and not self._more():
+            raise self._broken("the array ends in the middle of an element")
+        sign = self._data[self._at]
+        self._keep(kept, self._data[self._at : self._at + 1])
+        self._at += 1
+        return sign
+
+    def _take(self, pattern: re.Pattern[bytes], kept: bytearray) -> None:
+        """Step over all that matches, also beyond what has been read."""
+        while True:
+            found = pattern.match(self._data, self._at)
+            assert found is not None
+            self._keep(kept, found[0])
+            self._at = found.end()
+            if self._at < len(self._data) or not self._more():
+                return
+
+    @staticmethod
+    def _keep(kept: bytearray, piece: bytes) -> None:
+        if len(kept) < KEPT_BYTES:
+            kept += piece[: KEPT_BYTES - len(kept)]
+
+    def _check_tail(self) -> None:
+        """Behind the array nothing may stand, or what closes the object around it."""
+        self.end = self._offset
+        self._at += 1
+        last, tail = b"", b""
+        while True:
+            rest = self._data[self._at :]
+            if b"[" in rest and self._is_wrapped and re.search(rb"\[\s*\{", tail[-1:] + rest):
+                raise self._broken(
+                    "a second array of objects stands behind the first; give it as another file"
+                )
+            if stripped := rest.strip():
+                last = stripped[-1:]
+                if not self._is_wrapped:
+                    self._peek()
+                    raise self._broken("something stands behind the array")
+            self._at, tail = len(self._data), rest
+            if not self._more():
+                break
+        if self._is_wrapped and last != b"}":
+            raise self._broken("the object around the array is not closed")
+
+    def _broken(self, what: str) -> SourceError:
+        return SourceError(
+            f"{self._name}: the JSON is broken at its byte {self._offset:,}: {what}; "
+            "mend it there, or export it again"
+        )
+
+
+def cut_elements(elements: Elements, start: Mark, reader: JsonRows, *, is_first: bool) -> Iterator[RowSlice]:
+    """Slices that abut; each ends where the next element begins."""
+    begin, number = start, start.line
+    raws: list[bytes] = []
+    try:
+        if is_first:
+            elements.open_array()
+        for some in elements:
+            for offset, raw in some:
+                if raws and (len(raws) >= SLICE_ROWS or offset - begin.offset >= SLICE_BYTES):
+                    end = Mark(offset, number)
+                    yield _slice(raws, begin, end, reader)
+                    begin, raws = end, []
+                raws.append(raw)
+                number += 1
+    except SourceError:
+        # What was read before the damage is good, and counts.
+        if raws:
+            yield _slice(raws, begin, Mark(elements.end, number), reader)
+        raise
+    if raws:
+        yield _slice(raws, begin, Mark(elements.end, number), reader)
+
+
+def _slice(raws: list[bytes], begin: Mark, end: Mark, reader: JsonRows) -> RowSlice:
+    plain = Plain(begin.line, raws, None, reader.content)
+    is_plain = max(map(len, raws)) <= LINE_BYTES
+    return RowSlice(LateRows(plain), begin, end, plain if is_plain else None)

@@ -1,0 +1,191 @@
+"""Parquet: columns to cells, a few hundred rows at a time. What columns mean is not known here.
+
+Spelling  Integers and decimals exactly; floats by their shortest spelling, whole ones without `.0`; `true`
+          and `false`; dates and times as ISO 8601 has them, moments of a known zone in UTC with a `Z`, others
+          without; lists of plain values joined by `;`, as HubSpot has them; null is blank.
+          Unreadable: nested values, NaN and infinities, bytes that are no text, a `;` inside a list.
+Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice.
+Needs     The extra `parquet`, pyarrow.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.edges.sources.header import name_columns
+from uploader.edges.sources.spelling import spell_float, spell_moment
+from uploader.edges.sources.tables import Cells, NoText
+from uploader.errors import SourceError
+
+_PAGE_BYTES = 256 * 1024
+
+Spell = Callable[[Any], str | NoText]
+_NESTED = NoText("holds nested values; write them as columns of their own")
+
+
+def _arrow() -> Any:  # noqa: ANN401  # a module without types
+    try:
+        import pyarrow as pa  # noqa: PLC0415  # only sources that need it pay for it
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError:
+        raise SourceError(
+            "reading Parquet needs the extra `parquet`: pip install 'uploader[parquet]'"
+        ) from None
+    return pa
+
+
+class ParquetTable:
+    """A `Table`."""
+
+    sheet = ""
+    notices: tuple[str, ...] = ()
+    first = 1
+
+    def __init__(self, name: str, handle: BinaryIO) -> None:
+        self._name = name
+        file = self._open(handle)
+        self.columns = name_columns(file.schema_arrow.names)
+        self.rows_about: int | None = file.metadata.num_rows
+        if not self.columns:
+            raise SourceError(f"{name}: is a Parquet file without columns")
+        if not self.rows_about:
+            raise SourceError(f"{name}: is a Parquet file without rows")
+
+    def _open(self, handle: BinaryIO) -> Any:  # noqa: ANN401
+        arrow = _arrow()
+        try:
+            return arrow.parquet.ParquetFile(handle, buffer_size=_PAGE_BYTES, pre_buffer=False)
+        except (arrow.ArrowException, OSError, ValueError) as error:
+            raise SourceError(
+                f"{self._name}: is no whole Parquet file ({_first_line(error)}); copy or write it again"
+            ) from error
+
+    def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
+        arrow = _arrow()
+        file = self._open(handle)
+        done, groups = 0, list[int]()
+        for index in range(file.num_row_groups):
+            rows = file.metadata.row_group(index).num_rows
+            if groups or done + rows >= number:
+                groups.append(index)
+            else:
+                done += rows
+        spells = [_column(arrow, field.type) for field in file.schema_arrow]
+        at = done + 1
+        try:
+            if not groups:
+                return
+            batches = file.iter_batches(_batch_rows(file), row_groups=groups, use_threads=False)
+            for batch in batches:
+                if at + batch.num_rows > number:
+                    columns = [spell(column) for spell, column in zip(spells, batch.columns, strict=True)]
+                    for row in zip(*columns, strict=True):
+                        if at >= number:
+                            yield at, list(row)
+                        at += 1
+                else:
+                    at += batch.num_rows
+        except (arrow.ArrowException, OSError, ValueError) as error:
+            raise SourceError(
+                f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} "
+                f"({_first_line(error)}); copy or write it again"
+            ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0][:200]
+
+
+def _batch_rows(file: Any) -> int:  # noqa: ANN401
+    """As many as a slice may hold, by rows or by bytes."""
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    size = sum(int(metadata.row_group(index).total_byte_size) for index in groups)
+    return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
+
+
+def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # noqa: ANN401
+    """How a whole column of this type is spelled."""
+    types = arrow.types
+    if types.is_dictionary(kind):
+        inner = _column(arrow, kind.value_type)
+        return lambda column: inner(column.dictionary_decode())
+    if types.is_integer(kind) or types.is_boolean(kind) or types.is_date(kind) or types.is_time(kind):
+        target = arrow.date32() if types.is_date(kind) else kind
+        return lambda column: _blank(column.cast(target).cast(arrow.string()).to_pylist())
+    if types.is_timestamp(kind):
+        # Cast to no zone: the clock in UTC. Arrow then needs no zone database to spell it.
+        bare, is_zoned = arrow.timestamp(kind.unit), kind.tz is not None
+        return lambda column: [
+            "" if text is None else spell_moment(text, is_zoned=is_zoned)
+            for text in column.cast(bare).cast(arrow.string()).to_pylist()
+        ]
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return lambda column: _texts(arrow, column)
+    spell = _cell(arrow, kind)
+    return lambda column: ["" if value is None else spell(value) for value in column.to_pylist()]
+
+
+def _blank(texts: list[str | None]) -> list[str | NoText]:
+    return ["" if text is None else text for text in texts]
+
+
+def _texts(arrow: Any, column: Any) -> list[str | NoText]:  # noqa: ANN401
+    try:
+        return _blank(column.to_pylist())
+    except UnicodeDecodeError:  # nobody checks what a writer wrote
+        return ["" if value is None else _decode(value) for value in column.cast(arrow.binary()).to_pylist()]
+
+
+def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
+    """How one value that is not null is spelled."""
+    types = arrow.types
+    if types.is_floating(kind):
+        return _short_float(arrow, kind)
+    if types.is_decimal(kind):
+        return lambda value: f"{value:f}"
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        inner = _cell(arrow, kind.value_type)
+        if types.is_nested(kind.value_type):
+            return lambda _: _NESTED
+        return lambda value: _join([inner(one) for one in value if one is not None])
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return _decode
+    if types.is_boolean(kind):
+        return lambda value: "true" if value else "false"
+    if types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind):
+        return str
+    if types.is_date(kind) or types.is_time(kind) or types.is_timestamp(kind):
+        spell = _column(arrow, kind)
+        return lambda value: spell(arrow.array([value], kind))[0]
+    if types.is_dictionary(kind):
+        return _cell(arrow, kind.value_type)
+    if isinstance(kind, arrow.BaseExtensionType):
+        return str if str(kind.extension_name) == "arrow.uuid" else _cell(arrow, kind.storage_type)
+    if types.is_struct(kind) or types.is_map(kind) or types.is_union(kind):
+        return lambda _: _NESTED
+    return lambda _: NoText(f"is of the type {kind}, which has no spelling; write it as text")
+
+
+def _short_float(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401
+    """A shorter float's own shortest spelling: as a Python float, 0.1 would be 0.10000000149011612."""
+    if arrow.types.is_float64(kind):
+        return spell_float
+    single = arrow.float32()
+    return lambda value: spell_float(float(arrow.scalar(value, single).cast(arrow.string()).as_py()))
+
+
+def _decode(value: bytes) -> str | NoText:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return NoText("holds bytes that are no text in UTF-8")
+
+
+def _join(texts: list[str | NoText]) -> str | NoText:
+    for text in texts:
+        if isinstance(text, NoText):
+            return text
+        if ";" in text:
+            return NoText("holds a list with a `;` in one of its values, which is what parts them in HubSpot")
+    return ";".join(str(text) for text in texts)

@@ -1,0 +1,83 @@
+"""What has been read of a stream, as a running hash: so that one piped again can be told from another.
+
+A mark of a stream carries the hash of all content before it; reading from there reads it all again.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from uploader.core.model import Mark, RowSlice
+from uploader.edges.sources import origin
+from uploader.errors import SourceError
+
+_AHEAD_BLOCKS = 16
+
+
+class Prefix:
+    """Blocks pass through `watch`; `digest` may be asked for at offsets that only grow."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._hashed = 0  # bytes
+        self._waiting: deque[bytes] = deque()  # read ahead, not asked about yet
+        self._waiting_bytes = 0
+
+    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self._waiting.append(block)
+            self._waiting_bytes += len(block)
+            # More than readers read ahead is one endless line: no mark is inside it.
+            while self._waiting_bytes > _AHEAD_BLOCKS * origin.BLOCK_BYTES:
+                self._take(self._waiting.popleft())
+            yield block
+
+    def _take(self, block: bytes) -> None:
+        self._hash.update(block)
+        self._hashed += len(block)
+        self._waiting_bytes -= len(block)
+
+    def digest(self, offset: int) -> str:
+        """Of the content before `offset`, which has been read; "" where that is too long ago to be known."""
+        if offset < self._hashed:
+            return ""
+        while self._hashed < offset and self._waiting:
+            block = self._waiting.popleft()
+            wanted = offset - self._hashed
+            self._take(block[:wanted])
+            if rest := block[wanted:]:
+                self._waiting.appendleft(rest)
+        return self._hash.hexdigest()
+
+    def mark(self, slices: Iterable[RowSlice]) -> Iterator[RowSlice]:
+        """The slices, with the hash in each one's end, which is the next one's start."""
+        start: Mark | None = None
+        for one in slices:
+            one.start = start or one.start
+            start = one.end = replace(one.end, digest=self.digest(one.end.offset))
+            yield one
+
+
+def skip_known(blocks: Iterator[bytes], prefix: Prefix, name: str, mark: Mark) -> Iterator[bytes]:
+    """The blocks from a mark on; SourceError if what is before it is not what it was."""
+    left = mark.offset
+    rest = b""
+    for block in blocks:
+        rest = block[left:]
+        left -= len(block) - len(rest)
+        if rest or not left:
+            break
+    if left:
+        raise SourceError(
+            f"{name}: ends {left:,} bytes before the place to go on from; is it the same file? "
+            "Give the same again, or start over with --restart"
+        )
+    if mark.digest and prefix.digest(mark.offset) != mark.digest:
+        raise SourceError(
+            f"{name}: what it gives now is not what the job has read of it before (its first "
+            f"{mark.offset:,} bytes differ); give the same again, or start over with --restart"
+        )
+    if rest:
+        yield rest
+    yield from blocks

@@ -1,0 +1,158 @@
+"""A source that is read over the network: anything fsspec has a file system for. Bytes only, as `origin`.
+
+Identity  Size and sampled content, as of a file, but with few probes: each is a request. Where the server
+          can't be asked for a part, the beginning alone (and the prefix that was consumed, see `prefix`).
+Secrets   The URL may hold some. It is kept in memory, never in a name or a text; nor is what a library says
+          of an error, since that quotes it.
+Needs     The extra `remote`, and for a store its own package (s3fs, gcsfs, adlfs), which fsspec names.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from typing import Any, BinaryIO, Self, cast
+
+from uploader.core.names import shown
+from uploader.edges.sources.origin import EDGE_BYTES, Raw, fingerprint
+from uploader.errors import SourceError
+
+#: A request fetches so much; between requests of it, the network waits for nothing but us.
+_REQUEST_BYTES = 4 * 1024 * 1024
+_PROBES = 2
+
+
+class RemoteOrigin:
+    """Opened anew for every reading, like a file."""
+
+    sample_bytes = 256 * 1024
+
+    def __init__(self, url: str) -> None:
+        self.name = shown(url)
+        self._url = url
+        self._files, self._path = self._find(url)
+        self.size_bytes: int | None = None
+        self.seekable = False
+        try:
+            size = self._files.info(self._path).get("size")
+            with self._open() as handle:
+                if isinstance(size, int) and handle.seekable():
+                    self.size_bytes, self.seekable = size, True
+                    self.magic = handle.read(16)
+                    self.fingerprint = fingerprint(handle, size, _PROBES)
+                else:
+                    head = _read_full(handle, EDGE_BYTES)
+                    self.magic, self.fingerprint = head[:16], hashlib.sha256(head).hexdigest()
+        except SourceError:
+            raise
+        except Exception as error:  # noqa: BLE001  # of any store's package
+            raise SourceError(f"{self.name}: {_reason(error)}") from None
+
+    def peek(self) -> Raw:
+        return self.open()
+
+    def open(self) -> Raw:
+        return Raw(self.name, self.handle_of_any(), size=self.size_bytes)
+
+    def handle(self) -> BinaryIO:
+        if not self.seekable:
+            raise SourceError(
+                f"{self.name}: the server gives no parts of it, and such a file is read here and there; "
+                "download it, and name the file"
+            )
+        return self.handle_of_any()
+
+    def handle_of_any(self) -> BinaryIO:
+        try:
+            return cast("BinaryIO", _Guarded(self._open(), self.name))
+        except Exception as error:  # noqa: BLE001  # of any store's package
+            raise SourceError(f"{self.name}: {_reason(error)}") from None
+
+    def _open(self) -> Any:  # noqa: ANN401  # a file system's own
+        return self._files.open(self._path, "rb", block_size=_REQUEST_BYTES, cache_type="readahead")
+
+    def _find(self, url: str) -> tuple[Any, str]:
+        try:
+            from fsspec.core import url_to_fs  # noqa: PLC0415  # only sources that need it pay for it
+        except ImportError:
+            raise SourceError(
+                f"{self.name}: reading from the network needs the extra `remote`: "
+                "pip install 'uploader[remote]'"
+            ) from None
+        try:
+            files, path = url_to_fs(url)
+        except ImportError as error:
+            missing = error.name or str(error)
+            raise SourceError(
+                f"{self.name}: a package for this kind of address is missing: pip install {missing}"
+            ) from None
+        except Exception as error:  # noqa: BLE001  # of any store's package
+            raise SourceError(f"{self.name}: {_reason(error)}") from None
+        return files, path
+
+
+class _Guarded:
+    """A remote file whose errors are an `OSError` that quotes no URL."""
+
+    def __init__(self, inner: Any, name: str) -> None:  # noqa: ANN401
+        self._inner = inner
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return bytes(self._inner.read(size))
+        except Exception as error:  # noqa: BLE001  # of any store's package
+            raise OSError(_reason(error)) from None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return int(self._inner.seek(offset, whence))
+        except Exception as error:  # noqa: BLE001  # of any store's package
+            raise OSError(_reason(error)) from None
+
+    def tell(self) -> int:
+        return int(self._inner.tell())
+
+    def seekable(self) -> bool:
+        return bool(self._inner.seekable())
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._inner.closed)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _read_full(handle: Any, size: int) -> bytes:  # noqa: ANN401
+    parts: Iterable[bytes] = iter(lambda: handle.read(size), b"")
+    head = b""
+    for part in parts:
+        head += part
+        if len(head) >= size:
+            break
+    return head[:size]
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, by kind and number: an error's own text quotes the URL."""
+    # A file system may make FileNotFoundError of any answer; the answer is its cause.
+    status = getattr(error.__cause__ or error, "status", None)
+    if status in {401, 403} or isinstance(error, PermissionError):
+        return "may not be read: the address needs (other) credentials, or its signature has run out"
+    if status == 404 or (status is None and isinstance(error, FileNotFoundError)):
+        return "is not there; check the address"
+    if isinstance(status, int):
+        return f"the server answers {status}; try again later, or check the address"
+    return f"can't be read over the network ({type(error).__name__}); try again later, or check the address"

@@ -1,0 +1,25 @@
+"""How values that are no text are written as text, where formats share it."""
+
+import math
+
+from uploader.edges.sources.tables import NoText
+
+#: Whole numbers below it are spelled out; a float beyond has no more digits than its exponent form shows.
+_SPELLED_OUT = 1e21
+
+
+def spell_float(value: float) -> str | NoText:
+    """The shortest spelling that is this number, without `.0`."""
+    if math.isnan(value):
+        return NoText("holds NaN, which is no number; leave such cells empty (null)")
+    if math.isinf(value):
+        return NoText("holds an infinity, which is no number; leave such cells empty (null)")
+    return str(int(value)) if value.is_integer() and abs(value) < _SPELLED_OUT else repr(value)
+
+
+def spell_moment(text: str, *, is_zoned: bool) -> str:
+    """`2024-01-02 03:04:05.600000` as `2024-01-02T03:04:05.6`; a known moment ends in `Z`."""
+    day, _, clock = text.partition(" ")
+    if "." in clock:
+        clock = clock.rstrip("0").removesuffix(".")
+    return f"{day}T{clock}{'Z' if is_zoned else ''}"

@@ -1,0 +1,114 @@
+"""Rows of cells that come from no text. What a file holds is known to `parquet` and `xlsx`.
+
+A row's bytes are a JSON array of its cells, so that a dead letter can be read again without the file. A cell
+that is no text makes its row unreadable, and stands there as an object with the reason.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import orjson
+
+from uploader.core.model import Content, Mark, Plain, Row, RowSlice, Unreadable
+from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
+from uploader.edges.sources.reasons import TOO_LONG_ROW
+from uploader.edges.sources.slices import LateRows
+from uploader.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class NoText:
+    """In the place of a cell that can't be spelled; `reason` is for the user."""
+
+    reason: str
+
+
+Cells = Sequence[str | NoText]
+
+
+class Table(Protocol):
+    """A file of cells under columns. It reads in bounded memory, unless its module says otherwise."""
+
+    columns: tuple[str, ...]  #: made unique
+    sheet: str  #: its name; "" where there are none
+    notices: tuple[str, ...]
+    rows_about: int | None  #: how many rows there are, as the file itself says
+    first: int  #: the number of the first row
+
+    def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
+        """From row `number` on, each with its number; SourceError where it can't be read on."""
+        ...
+
+
+class TableRows:
+    """What one row's bytes hold."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+
+    def content(self, raw: bytes) -> Content:
+        if len(raw) > LINE_BYTES:
+            return Unreadable(TOO_LONG_ROW)
+        cells = orjson.loads(raw)
+        for column, cell in zip(self._columns, cells, strict=True):
+            if type(cell) is dict:
+                return Unreadable(f"column {column!r} {cell[_REASON]}")
+        cells_: list[str] = cells
+        return cells_
+
+
+_REASON = "unreadable"
+
+
+def _encode(cells: Cells) -> bytes:
+    return orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)[:KEPT_BYTES]
+
+
+def _spell(cell: object) -> dict[str, str]:
+    assert isinstance(cell, NoText)
+    return {_REASON: cell.reason}
+
+
+def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) -> Iterator[RowSlice]:
+    """Slices that abut. Rows need not follow each other: sheets have blank ones, which are none."""
+    numbers: list[int] = []
+    raws: list[bytes] = []
+    cells: list[Cells] = []
+    size, following = 0, begin.line
+
+    def slice_() -> RowSlice:
+        end = Mark(following, following)
+        found, plain = _rows_and_plain(numbers, raws, cells, reader)
+        return RowSlice(found, begin, end, plain)
+
+    try:
+        for number, row in rows:
+            raw = _encode(row)
+            numbers.append(number)
+            raws.append(raw)
+            cells.append(row)
+            size, following = size + len(raw), number + 1
+            if len(raws) >= SLICE_ROWS or size >= SLICE_BYTES:
+                yield (made := slice_())
+                begin, numbers, raws, cells, size = made.end, [], [], [], 0
+    except SourceError:
+        # What was read before the damage is good, and counts.
+        if raws:
+            yield slice_()
+        raise
+    if raws:
+        yield slice_()
+
+
+def _rows_and_plain(
+    numbers: list[int], raws: list[bytes], cells: list[Cells], reader: TableRows
+) -> tuple[Sequence[Row], Plain | None]:
+    is_even = numbers[-1] - numbers[0] == len(numbers) - 1
+    # One that is too long, or has a cell that is no text, is not what it seems.
+    if is_even and max(map(len, raws)) <= LINE_BYTES and not any(b'{"' in raw for raw in raws):
+        plain = Plain(numbers[0], raws, cells, reader.content)  # type: ignore[arg-type]  # all are texts
+        return LateRows(plain), plain
+    found = [Row(n, raw, reader.content(raw)) for n, raw in zip(numbers, raws, strict=True)]
+    return found, None

@@ -1,0 +1,232 @@
+"""Excel's .xlsx: one sheet's cells as it was saved with them. What columns mean is not known here.
+
+Spelling  As `spelling`; whole numbers without `.0`, `true` and `false`, dates as ISO 8601 has them
+          and without a time where that is midnight. Of a formula, the value it was saved with.
+          Unreadable: an error (#N/A), a formula without a value, a cell to the right of the header.
+Header    The first row that holds anything. One cell alone above wider rows is a title, which is refused:
+          nobody knows whether the header is below. Blank rows are no rows; others keep the sheet's number.
+Memory    Rows are streamed; the texts of the whole workbook (each once) are held, which is how the format has
+          them: some 300 MB where a million rows share none.
+Needs     The extra `xlsx`, openpyxl. Its reader for whole worksheets tells no error from its text, and no
+          formula without a value from a blank, so cells are taken one level below, from its parser.
+"""
+
+import datetime as dt
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError, iterparse
+
+from uploader.edges.sources.header import name_columns
+from uploader.edges.sources.spelling import spell_float
+from uploader.edges.sources.tables import Cells, NoText
+from uploader.errors import SourceError
+
+#: So many of the rows behind a first one of a single cell are looked at.
+_LOOKED_AT = 20
+#: A workbook's parts that unpack to more are no table of a million rows.
+_MOST_BYTES = 8 * 1024**3
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_DAMAGE = (zipfile.BadZipFile, ParseError, OSError, EOFError, KeyError, ValueError, IndexError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """What is needed of a workbook to read its sheets."""
+
+    sheets: dict[str, str]  #: name -> member of the archive
+    texts: list[str]  #: which cells refer to
+    epoch: Any
+    date_formats: Any
+    duration_formats: Any
+
+
+class XlsxTable:
+    """A `Table`."""
+
+    rows_about: int | None = None
+
+    def __init__(self, name: str, handle: BinaryIO, wanted: str | None) -> None:
+        self._name = name
+        self._book = self._load(handle)
+        self.sheet = self._choose(handle, wanted)
+        others = [sheet for sheet in self._book.sheets if sheet != self.sheet]
+        self.notices: tuple[str, ...] = ()
+        if others:
+            listed = ", ".join(repr(sheet) for sheet in others)
+            self.notices = (f"{name}: reads the sheet {self.sheet!r}, and not {listed} (--sheet NAME)",)
+        head = list(islice(self._filled(handle, 1), _LOOKED_AT))
+        header, cells = head[0]
+        widths = [len(row) for _, row in head]
+        if len(cells) == 1 or sum(map(bool, cells)) == 1 < max(widths[1:], default=0):
+            self._refuse_title(header, head)
+        if len(head) == 1:
+            raise SourceError(f"{name}: the sheet {self.sheet!r} holds a header (row {header}) and no rows")
+        self.columns = name_columns(cell if isinstance(cell, str) else "" for cell in cells)
+        self.first = header + 1
+
+    def _refuse_title(self, header: int, head: list[tuple[int, Cells]]) -> None:
+        wide = next((number for number, row in head[1:] if sum(map(bool, row)) > 1), None)
+        if wide is not None:
+            raise SourceError(
+                f"{self._name}: row {header} of the sheet {self.sheet!r} holds one cell and row {wide} more: "
+                "it looks like a title; delete what stands above the header, so that the header comes first"
+            )
+
+    def _load(self, handle: BinaryIO) -> _Book:
+        try:
+            import openpyxl  # noqa: PLC0415  # only sources that need it pay for it
+        except ImportError:
+            raise SourceError(
+                f"{self._name}: reading Excel files needs the extra `xlsx`: pip install 'uploader[xlsx]'"
+            ) from None
+        # It warns of whatever it leaves out: of colours, filters, drawings.
+        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
+        try:
+            with zipfile.ZipFile(handle) as archive:
+                unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > _MOST_BYTES:
+                raise SourceError(f"{self._name}: unpacks to {unpacked:,} bytes; save it as CSV")
+            handle.seek(0)
+            book = openpyxl.load_workbook(handle, read_only=True, data_only=True, keep_links=False)
+        except _DAMAGE as error:
+            raise self._damaged(str(error)) from error
+        sheets = {
+            sheet.title: sheet._worksheet_path  # noqa: SLF001  # its streaming reader has no way to ask
+            for sheet in book.worksheets
+        }
+        texts: list[str] = next((sheet._shared_strings for sheet in book.worksheets), [])  # noqa: SLF001
+        return _Book(sheets, texts, book.epoch, book._date_formats, book._timedelta_formats)  # noqa: SLF001
+
+    def _choose(self, handle: BinaryIO, wanted: str | None) -> str:
+        sheets = self._book.sheets
+        listed = ", ".join(repr(sheet) for sheet in sheets)
+        if wanted is not None:
+            if wanted not in sheets:
+                raise SourceError(f"{self._name}: has no sheet {wanted!r}; its sheets are {listed}")
+            candidates = [wanted]
+        else:
+            candidates = list(sheets)
+        for self.sheet in candidates:
+            if next(self._filled(handle, 1), None) is not None:
+                return self.sheet
+        raise SourceError(f"{self._name}: holds no rows in {listed or 'any sheet'}; is it the right file?")
+
+    def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
+        width = len(self.columns)
+        for at, row in self._filled(handle, number):
+            if len(row) > width:
+                beyond = next(place for place in range(width, len(row)) if row[place])
+                cells = [*row[:width]]
+                cells[-1] = NoText(f"has a cell to its right that is in no column ({_letter(beyond)}{at})")
+                yield at, cells
+            else:
+                yield at, [*row, *[""] * (width - len(row))]
+
+    def _filled(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
+        """Rows that hold anything, without the blank cells at their ends."""
+        at = 0
+        try:
+            handle.seek(0)
+            with zipfile.ZipFile(handle) as archive, archive.open(self._book.sheets[self.sheet]) as member:
+                for at, cells in self._parsed(member):
+                    if at < number:
+                        continue
+                    row: list[str | NoText] = []
+                    for cell in cells:
+                        if (text := _spell(cell["value"], cell["data_type"])) != "":
+                            row += [""] * (cell["column"] - 1 - len(row))
+                            row.append(text)
+                    if any(isinstance(cell, NoText) or cell.strip() for cell in row):
+                        yield at, row
+        except _DAMAGE as error:
+            raise self._damaged(f"behind row {at:,}: {error}") from error
+
+    def _parsed(self, member: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:  # noqa: ANN401
+        parser = _parser(self._book)
+        sheet_data = None
+        for event, element in iterparse(member, events=("start", "end")):  # noqa: S314  # expat bounds entities
+            if event == "start":
+                if sheet_data is None and element.tag == _DATA:
+                    sheet_data = element
+            elif element.tag == _ROW:
+                yield parser.parse_row(element)
+                parser.row_dimensions.clear()
+                if sheet_data is not None:
+                    sheet_data.clear()  # else it keeps an element for every row
+
+    def _damaged(self, why: str) -> SourceError:
+        return SourceError(
+            f"{self._name}: the Excel file is damaged ({why.splitlines()[0][:200] if why else 'torn'}); "
+            "copy it again, or open and save it again"
+        )
+
+
+_SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_DATA, _ROW, _FORMULA = f"{_SPACE}sheetData", f"{_SPACE}row", f"{_SPACE}f"
+
+
+def _parser(book: _Book) -> Any:  # noqa: ANN401
+    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
+
+    class Parser(WorkSheetParser):  # type: ignore[misc]
+        def parse_cell(self, element: Any) -> dict[str, Any]:  # noqa: ANN401
+            cell: dict[str, Any] = super().parse_cell(element)
+            if cell["value"] is None and element.find(_FORMULA) is not None and element.get("t") != "str":
+                cell["data_type"] = "f"
+            return cell
+
+    return Parser(
+        None,
+        book.texts,
+        data_only=True,
+        epoch=book.epoch,
+        date_formats=book.date_formats,
+        timedelta_formats=book.duration_formats,
+    )
+
+
+def _spell(value: Any, kind: str) -> str | NoText:  # noqa: ANN401, PLR0911
+    if kind == "e":
+        return NoText(f"holds the error {value}; mend the formula, or clear the cell")
+    if value is None:
+        return (
+            NoText("holds a formula without a value; open the file in Excel and save it")
+            if kind == "f"
+            else ""
+        )
+    if isinstance(value, str):
+        return _ESCAPED.sub(_unescape, value) if "_x" in value else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return spell_float(value)
+    if isinstance(value, dt.datetime):
+        return (value.date() if value.time() == dt.time() else value).isoformat()
+    if isinstance(value, dt.timedelta):
+        return _duration(value)
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def _unescape(found: re.Match[str]) -> str:
+    """Excel writes a carriage return as `_x000D_`. Half a surrogate pair is no text, and stays as it is."""
+    code = int(found[1], 16)
+    return found[0] if 0xD800 <= code <= 0xDFFF else chr(code)
+
+
+def _duration(value: dt.timedelta) -> str:
+    minutes, seconds = divmod(round(value.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+def _letter(index: int) -> str:
+    """A column's name by its index from 0."""
+    name, number = "", index + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name

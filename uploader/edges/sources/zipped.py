@@ -1,0 +1,92 @@
+"""A ZIP archive with one data file in it, as HubSpot and Salesforce export: its bytes, unpacked.
+
+Blocks are bounded whatever the ratio. What a member holds is not known here, but that an Excel file is a ZIP
+archive, too, with members of its own names.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from uploader.edges.sources.origin import BLOCK_BYTES
+from uploader.errors import SourceError
+
+_WORKBOOK = "xl/workbook.xml"
+_LISTED = 5
+_FOREIGN = (
+    ("xl/workbook.bin", "is a binary Excel file (.xlsb), which is not supported; save it as .xlsx or CSV"),
+    ("content.xml", "is an OpenDocument file, which is not supported; save it as .xlsx or CSV"),
+)
+
+
+def members(name: str, handle: BinaryIO) -> list[str]:
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise SourceError(
+            f"{name}: the ZIP archive is damaged or cut off ({error}); copy it again"
+        ) from error
+
+
+def is_workbook(names: list[str]) -> bool:
+    return _WORKBOOK in names
+
+
+def only_member(name: str, names: list[str]) -> str:
+    """The one data file: without directories, and what file managers leave."""
+    for member, advice in _FOREIGN:
+        if member in names:
+            raise SourceError(f"{name}: {advice}")
+    files = [
+        member
+        for member in names
+        if not member.endswith("/")
+        and not member.startswith("__MACOSX/")
+        and member.rpartition("/")[2][:1] != "."
+        and member.rpartition("/")[2] not in {"Thumbs.db", "desktop.ini"}
+    ]
+    if len(files) != 1:
+        more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
+        inside = (
+            f"holds {len(files)} files ({', '.join(files[:_LISTED])}{more})" if files else "holds no file"
+        )
+        raise SourceError(
+            f"{name}: the ZIP archive {inside}, and one is needed; unpack it and name the files"
+        )
+    return files[0]
+
+
+class Member:
+    """The content of one member, read from front to back."""
+
+    def __init__(self, name: str, handle: BinaryIO, member: str) -> None:
+        self._name = name
+        self._handle = handle
+        self._member = member
+        self._size = handle.seek(0, 2)
+
+    @property
+    def position(self) -> int:
+        """Bytes of the archive read so far; its list of members stands at the end, and is read first."""
+        return 0 if self._handle.closed else min(self._handle.tell(), self._size)
+
+    def blocks(self) -> Iterator[bytes]:
+        given = 0
+        try:
+            with zipfile.ZipFile(self._handle) as archive, archive.open(self._member) as content:
+                while block := content.read(BLOCK_BYTES):
+                    given += len(block)
+                    yield block
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
+            raise SourceError(
+                f"{self._name}: the ZIP archive is damaged, after byte {given:,} of its content ({error}); "
+                "copy or compress it again"
+            ) from error
+        except RuntimeError as error:  # so the library says that it lacks a password
+            raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
+        except NotImplementedError as error:
+            raise SourceError(
+                f"{self._name}: is compressed in a way that is not supported ({error}); unpack it"
+            ) from error
