@@ -19,7 +19,8 @@ from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.schema import Option, Schema
 from uploader.core.values import converter
 from uploader.core.wire import sent_properties
-from uploader.mockserver.defaults import contact_properties
+from uploader.mockserver.defaults import properties_of
+from uploader.mockserver.kinds import CONTACTS
 
 _FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -314,7 +315,7 @@ def test_no_text_breaks_a_converter_and_what_is_converted_stays(text, order, zon
     marks_of(text)
 
 
-PROPERTIES = {p.name: p for p in contact_properties()}
+PROPERTIES = {p.name: p for p in properties_of(CONTACTS)}
 
 
 @given(TEXTS, st.sampled_from(["renewal_date", "last_seen", "score"]))
