@@ -427,11 +427,11 @@ def test_without_a_schema_nothing_is_converted():
     assert sent_properties(got) == {"born": "x"}
 
 
-def test_the_short_way_is_told_of_what_needs_the_longer():
+def test_the_short_way_is_told_how_values_are_spelled():
     header = ["email", "note", "score"]
     mapper = Mapper(0, Rules(), SCHEMA, resolve_columns(header, Rules(), SCHEMA))
-    assert mapper.is_plain(["email", "note"])
-    assert not mapper.is_plain(header)
+    assert [mapper.convert_of(name) for name in ("email", "note")] == [None, None]
+    assert mapper.convert_of("score")("1,234.50") == "1234.50"
 
 
 def test_only_leaves_all_other_columns_out():

@@ -38,7 +38,6 @@ from uploader.core.values import (
     MOST_CHARACTERS,
     Converter,
     converter,
-    is_converted,
     said_of,
     text_fault,
 )
@@ -80,9 +79,15 @@ class Mapper:
         is_address = self.rules.has_addresses or self.rules.id_property != EMAIL
         return is_address and self._unique.intersection(names) == {self.rules.id_property}
 
-    def is_plain(self, names: Sequence[str]) -> bool:
-        """Whether the values of these properties are sent as they stand in a row, less the blanks."""
-        return not self.rules.cleared and not any(is_converted(name, self.schema) for name in names)
+    @property
+    def sends_blanks(self) -> bool:
+        """Whether some blanks are not just left out."""
+        return bool(self.rules.cleared)
+
+    def convert_of(self, name: str) -> Converter | None:
+        """What converts the values of a property; None where they are sent as they stand in a row."""
+        column = self._column_of.get(name, name) if self.columns else name
+        return converter(name, column, self.schema, self.rules)
 
     def is_as_named(self, field: str) -> bool:
         """Whether a row's field is the property of its name, and may be written."""
