@@ -250,7 +250,7 @@ def test_any_bytes_are_rows_or_a_source_error(data, before):
             try:
                 json_rows(before + data, format=kind)
             except SourceError as error:
-                assert "\n" not in str(error)
+                assert "\n" not in str(error)  # noqa: PT017
 
 
 # Parquet
