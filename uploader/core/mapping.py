@@ -295,21 +295,27 @@ class Mapper:
             faults.append(Fault(f"no {' or '.join(missing)}", NO_KEY, column))
         if faults or bad:
             faults += [one.fault for one in bad]
-            return self._unsent(position, row, key, faults, id_property=id_property)
-        values = [closed_value(id_property, key)]
-        if self._unique and not self._unique.isdisjoint(properties):
-            values += [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
+            wrong = {one.name for one in bad}
+            sound = {name: text for name, text in properties.items() if name not in wrong}
+            values = self._values(id_property, key, sound) if key else ()
+            return self._unsent(position, row, key, faults, values=values)
         return Record(
             position=position,
             source=self.source,
             row=row.number,
             id_property=id_property,
             key=key,
-            values=tuple(values),
+            values=self._values(id_property, key, properties),
             body=body,
             raw=row.raw,
             dropped=dropped,
         )
+
+    def _values(self, id_property: str, key: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+        if self._unique.isdisjoint(properties):
+            return (closed_value(id_property, key),)
+        others = [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
+        return (closed_value(id_property, key), *others)
 
     def _bad_texts(self, id_property: str, key: str, properties: Mapping[str, str]) -> list["_Bad"]:
         """What is wrong with texts as such: no type is asked."""
@@ -334,10 +340,12 @@ class Mapper:
         faults: Sequence[Fault],
         *,
         id_property: str = "",
+        values: tuple[str, ...] = (),
     ) -> Unsent:
         first = faults[0]
         outcome = Outcome.SKIPPED if first.category == _SUPERSEDED else Outcome.INVALID
-        values = (closed_value(id_property or self.rules.id_property, key),) if key else ()
+        if key and not values:
+            values = (closed_value(id_property or self.rules.id_property, key),)
         return Unsent(
             position=position,
             source=self.source,
