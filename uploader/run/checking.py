@@ -27,7 +27,7 @@ from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
-from uploader.run.opening import open_sources
+from uploader.run.opening import open_sources, rules_of
 from uploader.run.preflight import Account, Closer
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -257,7 +257,7 @@ class Check(Session):
                 if columns is None:
                     mappers.append(None)
                     continue
-            mappers.append(Mapper(index, rules, schema, columns))
+            mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
         return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
 
     def _resolve(self, index: int, header: Sequence[str]) -> tuple[Columns | None, Rules]:

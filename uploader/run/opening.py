@@ -12,6 +12,7 @@ from typing import Any
 from uploader.core.columns import (
     Columns,
     MappingError,
+    Rules,
     refuse_unknown,
     resolve_columns,
     resolve_name,
@@ -191,7 +192,15 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         _refuse_absent_keys(settings, columns)
     except MappingError as error:
         raise SettingsError(str(error)) from error
-    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
+    return [
+        Mapper(index, rules_of(rules, source), account.schema, resolved)
+        for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+    ]
+
+
+def rules_of(rules: Rules, source: Source) -> Rules:
+    """The user's rules, with what a source's format adds to them."""
+    return replace(rules, has_numbers=source.shape.has_numbers)
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
