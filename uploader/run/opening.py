@@ -189,7 +189,7 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
-        _refuse_absent_keys(settings, columns)
+        refuse_absent_keys(settings, columns)
     except MappingError as error:
         raise SettingsError(str(error)) from error
     return [
@@ -221,7 +221,10 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     known = {column for source in sources for column in source.shape.columns}
     by_property = {}
     for column, policy in settings.policies.items():
-        name = resolve_name(column, settings.rules, account.schema)
+        try:
+            name = resolve_name(column, settings.rules, account.schema)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
         if not name or (known and column not in known):
             raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
@@ -260,7 +263,7 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
-def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
     """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
