@@ -65,6 +65,22 @@ def test_faults_are_found_exactly_with_their_rows_and_a_read_only_column_is_a_pr
     assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--fill", "nickname"), "no column 'nickname'"),
+        (("--match", "email,external_id"), "no column is 'external_id'"),
+    ],
+)
+def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_upload(
+    tmp_path, mock_url, options, told
+):
+    (tmp_path / "contacts.csv").write_text("email,firstname\na@example.com,A\n")
+    code, report = as_json(tmp_path, "contacts.csv", *options, HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert [told in problem for problem in report["problems"]] == [True]
+
+
 def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)

@@ -41,6 +41,7 @@ class Rules:
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     drop_bad_values: bool = False  #: what can't be converted is left out, not its row
     include_superseded: bool = False
+    has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
 
     def __post_init__(self) -> None:
         match = self.match or (self.id_property,)

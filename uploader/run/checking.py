@@ -27,7 +27,7 @@ from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
-from uploader.run.opening import open_sources
+from uploader.run.opening import open_sources, overwriting_rules, refuse_absent_keys, rules_of
 from uploader.run.preflight import Account, Closer
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -257,8 +257,19 @@ class Check(Session):
                 if columns is None:
                     mappers.append(None)
                     continue
-            mappers.append(Mapper(index, rules, schema, columns))
+            mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
+        self._note_rules(mappers)
         return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
+
+    def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
+        """What the user says of keys and columns has to be of some that are there."""
+        report, settings = self.report, self.settings
+        try:
+            if None not in mappers:
+                refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
+            overwriting_rules(settings, report.sources, self.account or Account())
+        except (MappingError, SettingsError) as error:
+            report.problems.append(str(error))
 
     def _resolve(self, index: int, header: Sequence[str]) -> tuple[Columns | None, Rules]:
         report, rules = self.report, self.settings.rules

@@ -12,6 +12,7 @@ from typing import Any
 from uploader.core.columns import (
     Columns,
     MappingError,
+    Rules,
     refuse_unknown,
     resolve_columns,
     resolve_name,
@@ -188,10 +189,18 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
-        _refuse_absent_keys(settings, columns)
+        refuse_absent_keys(settings, columns)
     except MappingError as error:
         raise SettingsError(str(error)) from error
-    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
+    return [
+        Mapper(index, rules_of(rules, source), account.schema, resolved)
+        for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+    ]
+
+
+def rules_of(rules: Rules, source: Source) -> Rules:
+    """The user's rules, with what a source's format adds to them."""
+    return replace(rules, has_numbers=source.shape.has_numbers)
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
@@ -212,7 +221,10 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     known = {column for source in sources for column in source.shape.columns}
     by_property = {}
     for column, policy in settings.policies.items():
-        name = resolve_name(column, settings.rules, account.schema)
+        try:
+            name = resolve_name(column, settings.rules, account.schema)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
         if not name or (known and column not in known):
             raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
@@ -251,7 +263,7 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
-def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
     """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:

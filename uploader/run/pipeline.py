@@ -311,7 +311,9 @@ class Run(Session):
         )
         slots = Slots(sender.cap)
         kinds = job.account.schema.kinds if job.account.schema else {}
-        looking = Looking(job.overwriting, kinds, job.snapshot, writer) if job.looks_first else None
+        looking = None
+        if job.looks_first:
+            looking = Looking(job.overwriting, kinds, job.snapshot, writer, keys=settings.match)
 
         def hire() -> Worker:
             return Worker(

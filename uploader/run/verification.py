@@ -21,7 +21,14 @@ from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, open_sources, overwriting_rules, value_settings
+from uploader.run.opening import (
+    check_portal,
+    check_sources,
+    open_sources,
+    overwriting_rules,
+    rules_of,
+    value_settings,
+)
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
@@ -150,7 +157,7 @@ class Verification(Session):
         for index, (source, names) in enumerate(zip(sources, identity.settings["columns"], strict=True)):
             recorded = {int(column): name for column, name in names.items()} if names else None
             columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
-            mappers.append(Mapper(index, rules, account.schema, columns))
+            mappers.append(Mapper(index, rules_of(rules, source), account.schema, columns))
         return mappers
 
     # --- what is held ---

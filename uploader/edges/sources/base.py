@@ -23,6 +23,11 @@ class Shape:
     encoding: str = ""  #: "" is UTF-8
     sheet: str = ""  #: Excel only
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the format has numbers of its own, beside texts."""
+        return self.format != "csv"
+
 
 class Source(Protocol):
     """A stream of rows that can be entered at any `Mark` it has given out.
