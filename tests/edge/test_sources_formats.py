@@ -184,6 +184,24 @@ def test_a_broken_array_gives_what_is_before_the_damage(data, good, says):
 
 
 @pytest.mark.parametrize(
+    "data",
+    ['[{"a":"1"}, {"a":"2"} k"a":"3"}, {"a":"4"}]', '[{"a":"1"},{"a":"2"}{"a":"3"}]', '[{"a":"1"},,{}]'],
+)
+def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
+    """The same command, given again, must not read on behind the damage."""
+    path = tmp_path / "a.json"
+    path.write_text(data)
+    source = open_source(str(path))
+    slices = source.slices()
+    before = next(slices)
+    with pytest.raises(SourceError, match="broken at its byte") as first:
+        next(slices)
+    with pytest.raises(SourceError) as again:
+        next(source.slices(before.end))
+    assert str(again.value) == str(first.value)
+
+
+@pytest.mark.parametrize(
     "element",
     [
         '{"a":nope}',
@@ -424,6 +442,18 @@ def test_a_damaged_workbook(tmp_path):
         open_source(str(path))
 
 
+def test_a_workbook_whose_sheet_does_not_unpack(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [("u@b.de", "x", "y")])
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("xl/worksheets/sheet1.xml")
+    data[info.header_offset + 30 + len(info.filename)] = 0xFF  # a kind of block that deflate does not have
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="the Excel file is damaged"):
+        open_source(str(path))
+
+
 # ZIP
 
 
@@ -472,6 +502,17 @@ def test_a_bomb_is_read_in_bounded_memory(tmp_path):
 
 
 # Encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_of_two_orders_needs_a_mark_or_the_users_word(encoding):
+    data = "email,名\n中文@例.cn,名前\n".encode(f"{encoding}-le")
+    if encoding == "utf-16":  # so few Latin letters that nothing shows
+        data = "列,名\n中文,名前\n".encode(f"{encoding}-le")
+    with pytest.raises(SourceError, match=f"say --encoding {encoding}-le"):
+        open_source("-", stdin=io.BytesIO(data), encoding=encoding)
+    source = open_source("-", stdin=io.BytesIO(data), encoding=f"{encoding}-le")
+    assert source.shape.columns[1] == "名"
 
 
 @pytest.mark.parametrize(

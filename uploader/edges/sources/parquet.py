@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
 from uploader.edges.sources.header import name_columns
+from uploader.edges.sources.reasons import in_a_line
 from uploader.edges.sources.spelling import spell_float, spell_moment
 from uploader.edges.sources.tables import Cells, NoText
 from uploader.errors import SourceError
@@ -57,7 +58,7 @@ class ParquetTable:
             return arrow.parquet.ParquetFile(handle, buffer_size=_PAGE_BYTES, pre_buffer=False)
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: is no whole Parquet file ({_first_line(error)}); copy or write it again"
+                f"{self._name}: is no whole Parquet file ({in_a_line(error)}); copy or write it again"
             ) from error
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
@@ -88,12 +89,8 @@ class ParquetTable:
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
                 f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} "
-                f"({_first_line(error)}); copy or write it again"
+                f"({in_a_line(error)}); copy or write it again"
             ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0][:200]
 
 
 def _batch_rows(file: Any) -> int:  # noqa: ANN401
