@@ -201,6 +201,14 @@ def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
     assert str(again.value) == str(first.value)
 
 
+@pytest.mark.parametrize("block_bytes", range(1, 9))
+def test_a_second_array_is_seen_wherever_blocks_end(block_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
+        _, error = json_rows('{"results":[{"a":"1"}],"more":[  {"a":"2"}]}')
+    assert "second array" in error
+
+
 @pytest.mark.parametrize(
     "element",
     [

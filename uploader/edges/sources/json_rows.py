@@ -27,6 +27,7 @@ _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _PLAIN_REST = re.compile(rb'[^"{}\[\]]*+')
 _SCALAR_REST = re.compile(rb"[^\s,\]}]*+")
 _GAP = re.compile(rb"[ \t\r\n,]*+")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[\s*\{")
 _CLOSES = {ord("}"): ord("{"), ord("]"): ord("[")}
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 #: Closing braces to try, from a block's last: that one may close an inner object.
@@ -193,10 +194,10 @@ class Elements:
     def _check_tail(self) -> None:
         """Behind the array nothing may stand, or what closes the object around it."""
         self._at += 1
-        last, tail = b"", b""
+        last = b""  # of what was looked at, without space
         while True:
             rest = self._data[self._at :]
-            if b"[" in rest and self._is_wrapped and re.search(rb"\[\s*\{", tail[-1:] + rest):
+            if self._is_wrapped and _ARRAY_OF_OBJECTS.search(last + rest):
                 raise self._broken(
                     "a second array of objects stands behind the first; give it as another file"
                 )
@@ -205,7 +206,7 @@ class Elements:
                 if not self._is_wrapped:
                     self._peek()
                     raise self._broken("something stands behind the array")
-            self._at, tail = len(self._data), rest
+            self._at = len(self._data)
             if not self._more():
                 break
         if self._is_wrapped and last != b"}":
