@@ -462,6 +462,30 @@ def test_a_workbook_whose_sheet_does_not_unpack(tmp_path):
         open_source(str(path))
 
 
+def test_a_workbook_whose_rows_are_out_of_order(tmp_path):
+    """A job goes on at a row's number, so it has to grow."""
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [(f"u{i}@b.de", "x", "y") for i in range(40)])
+    change_sheet(path, b'r="30"', b'r="29"')
+    source = open_source(str(path))
+    slices = source.slices()
+    assert [row.number for row in next(slices).rows] == [*range(2, 30)]
+    with pytest.raises(SourceError, match="row 29 stands behind row 29"):
+        next(slices)
+
+
+def change_sheet(path, old, new):
+    """In the XML of the workbook's last sheet."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = max(name for name in members if "worksheets/sheet" in name)
+    assert old in members[name]
+    members[name] = members[name].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+
+
 # ZIP
 
 
@@ -477,6 +501,7 @@ def test_what_a_zip_archive_may_hold(tmp_path):
     for files, says in (
         ({"a": "x", "b": "y"}, r"holds 2 files \(a, b\)"),
         ({"d/": ""}, "holds no file"),
+        ({"a\x1b[2J\nb": "x", "c": "y"}, r"holds 2 files \(a \[2J b, c\)"),
         ({"content.xml": "x"}, "OpenDocument"),
         ({"a": gzip.compress(b"a,b\n1,2\n")}, "compressed twice"),
     ):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uploader.core.assessing import resolve_leniently
 from uploader.core.columns import (
     Columns,
     MappingError,
@@ -266,12 +267,10 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     if schema is None or not schema.owned:
         return False
     for source in sources:
-        try:
-            resolved = _columns(source, settings, Account(schema=schema))
-        except MappingError:
-            return False  # as `open_job` will say
-        if resolved is not None:
-            if not schema.owned.isdisjoint(resolved.names.values()):
+        if source.shape.columns:
+            # What is wrong with other columns is said by whoever maps them.
+            resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
+            if resolved and not schema.owned.isdisjoint(resolved.names.values()):
                 return True
             continue
         mapper = Mapper(0, settings.rules, schema, None)

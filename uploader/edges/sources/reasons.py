@@ -14,5 +14,9 @@ def not_text(encoding: str) -> str:
 
 def in_a_line(error: BaseException) -> str:
     """What a library says of a damaged file: it may quote the damage, which no terminal should obey."""
-    line = "".join(c if c.isprintable() else " " for c in str(error).partition("\n")[0])
-    return " ".join(line.split())[:200] or type(error).__name__
+    return printable(str(error).partition("\n")[0]) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Of what stands in a file, as much as an error may quote."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]

@@ -144,11 +144,14 @@ class XlsxTable:
 
     def _filled(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
         """Rows that hold anything, without the blank cells at their ends."""
-        at = 0
+        at = last = 0
         try:
             handle.seek(0)
             with zipfile.ZipFile(handle) as archive, archive.open(self._book.sheets[self.sheet]) as member:
                 for at, cells in self._parsed(member):
+                    if at <= last:
+                        raise self._damaged(f"row {at:,} stands behind row {last:,}")
+                    last = at
                     if at < number:
                         continue
                     row: list[str | NoText] = []

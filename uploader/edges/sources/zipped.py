@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from uploader.edges.sources.origin import BLOCK_BYTES
-from uploader.edges.sources.reasons import in_a_line
+from uploader.edges.sources.reasons import in_a_line, printable
 from uploader.errors import SourceError
 
 _WORKBOOK = "xl/workbook.xml"
@@ -51,7 +51,9 @@ def only_member(name: str, names: list[str]) -> str:
     if len(files) != 1:
         more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
         inside = (
-            f"holds {len(files)} files ({', '.join(files[:_LISTED])}{more})" if files else "holds no file"
+            f"holds {len(files)} files ({printable(', '.join(files[:_LISTED]))}{more})"
+            if files
+            else "holds no file"
         )
         raise SourceError(
             f"{name}: the ZIP archive {inside}, and one is needed; unpack it and name the files"
