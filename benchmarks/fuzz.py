@@ -62,6 +62,7 @@ TOKENS = (
     b":", b"null", b"NaN", b"1e400", b"-0", b"9" * 400, b'""', b'","', b"},{", b"sep=;\n", b"[" * 50,
     b'{"results":[', b"=cmd()", b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"BZh9", b"\x85", b"\xe2\x80\xa8",
     b"<", b"</row>", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b'r="XFD9"', b't="s"', b"&#0;", b"\x1a", b" " * 40,
+    b"[" * 2000, b'{"":' * 2000, b"]" * 2000,
 )  # fmt: skip
 TEXTS = (
     "", " ", "a", "ü", "😀", "a,b", "a;b", "two\nlines", "\r\n", '"', 'say "hi"', "=cmd()", "31.12.2025",

@@ -201,6 +201,13 @@ def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
     assert str(again.value) == str(first.value)
 
 
+@pytest.mark.parametrize("opens", ["[", '{"":'])
+def test_an_array_that_only_opens_is_broken(opens):
+    rows, error = json_rows('[{"a":"1"},{"a":' + opens * 100_000 + "}]")
+    assert [row.content for row in rows] == [{"a": "1"}]
+    assert "broken at its byte" in error
+
+
 @pytest.mark.parametrize("block_bytes", range(1, 9))
 def test_a_second_array_is_seen_wherever_blocks_end(block_bytes):
     with pytest.MonkeyPatch.context() as patch:

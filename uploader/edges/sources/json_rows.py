@@ -124,6 +124,8 @@ class Elements:
                 raws = _ELEMENTS.decode(b"[%b]" % data[at : stop + 1])
             except msgspec.DecodeError:
                 continue
+            except RecursionError:
+                break  # the scanner of our own holds no level on the stack
             found, place = [], at
             for raw in map(bytes, raws):
                 found.append((self.end, raw[:KEPT_BYTES]))

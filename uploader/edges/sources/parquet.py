@@ -4,8 +4,8 @@ Spelling  Integers and decimals exactly; floats by their shortest spelling, whol
           and `false`; dates and times as ISO 8601 has them, moments of a known zone in UTC with a `Z`, others
           without; lists of plain values joined by `;`, as HubSpot has them; null is blank.
           Unreadable: nested values, NaN and infinities, bytes that are no text, a `;` inside a list.
-Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice. A damaged
-          page can claim to hold up to 2 GB, and Arrow makes room for as much before it sees that it does not.
+Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice. A
+          damaged page can claim to hold up to 2 GB, and Arrow makes room for as much before it sees the end.
 Needs     The extra `parquet`, pyarrow.
 """
 
