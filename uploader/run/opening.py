@@ -31,6 +31,7 @@ from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
+from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import Account
 from uploader.settings import Settings
@@ -69,6 +70,22 @@ def open_sources(settings: Settings) -> list[Source]:
             sheet=settings.sheet,
         )
         for path in find_names(settings)
+    ]
+
+
+def open_again(settings: Settings, known: Identity) -> list[Source]:
+    """A job's own sources, wherever they are now, each read as it was when the job began."""
+    names = find_names(settings)
+    _check_count(settings.checkpoint_path.name, known, len(names))
+    return [
+        open_source(
+            name,
+            format=next((kind for kind in FORMATS if kind == before.shape.format), None),
+            delimiter=before.shape.delimiter or None,
+            encoding=before.shape.encoding or None,
+            sheet=before.shape.sheet or None,
+        )
+        for name, before in zip(names, known.sources, strict=True)
     ]
 
 
@@ -348,11 +365,7 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
-    if len(known.sources) != len(sources):
-        raise CheckpointError(
-            f"{path} belongs to a job of {len(known.sources)} sources, these are {len(sources)}; "
-            "name the same ones, or another --checkpoint"
-        )
+    _check_count(path, known, len(sources))
     for before, source in zip(known.sources, sources, strict=True):
         if before.fingerprint != source.fingerprint:
             raise CheckpointError(
@@ -365,6 +378,14 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
             raise CheckpointError(
                 f"{source.name} was read {how}; give the same options, or start over with --restart"
             )
+
+
+def _check_count(path: str, known: Identity, count: int) -> None:
+    if len(known.sources) != count:
+        raise CheckpointError(
+            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
+            "name the same ones, or another --checkpoint"
+        )
 
 
 def _shape(shape: Shape) -> str:

@@ -21,7 +21,7 @@ from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, open_sources, overwriting_rules, value_settings
+from uploader.run.opening import check_portal, check_sources, open_again, overwriting_rules, value_settings
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
@@ -87,7 +87,7 @@ class Verification(Session):
         lock = Lock(place(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)
-        sources = await self._until_halted(reader.run(lambda: open_sources(self.settings)))
+        sources = await self._until_halted(reader.run(lambda: open_again(self.settings, identity)))
         if sources is None:
             return self._close()
         check_sources(self._checkpoint.path.name, identity, sources)
