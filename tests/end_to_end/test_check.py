@@ -81,6 +81,16 @@ def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_uplo
     assert [told in problem for problem in report["problems"]] == [True]
 
 
+def test_owners_are_looked_up_although_another_column_is_a_problem(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text(
+        "email,hubspot_owner_id,num_notes\na@x.com,ann.lee@example.com,\nb@x.com,nobody@example.com,\n"
+    )
+    code, report = as_json(tmp_path, "a.csv", HUBSPOT_BASE_URL=mock_url)
+    assert (code, len(report["problems"])) == (2, 1)
+    (fault,) = report["faults"]
+    assert (fault["category"], [one["row"] for one in fault["examples"]]) == ("OWNER", [3])
+
+
 def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)

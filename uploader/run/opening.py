@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uploader.core.assessing import resolve_leniently
 from uploader.core.columns import (
     Columns,
     MappingError,
@@ -31,6 +32,7 @@ from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
+from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import Account
 from uploader.settings import Settings
@@ -69,6 +71,22 @@ def open_sources(settings: Settings) -> list[Source]:
             sheet=settings.sheet,
         )
         for path in find_names(settings)
+    ]
+
+
+def open_again(settings: Settings, known: Identity) -> list[Source]:
+    """A job's own sources, wherever they are now, each read as it was when the job began."""
+    names = find_names(settings)
+    _check_count(settings.checkpoint_path.name, known, len(names))
+    return [
+        open_source(
+            name,
+            format=next((kind for kind in FORMATS if kind == before.shape.format), None),
+            delimiter=before.shape.delimiter or None,
+            encoding=before.shape.encoding or None,
+            sheet=before.shape.sheet or None,
+        )
+        for name, before in zip(names, known.sources, strict=True)
     ]
 
 
@@ -278,12 +296,10 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     if schema is None or not schema.owned:
         return False
     for source in sources:
-        try:
-            resolved = _columns(source, settings, Account(schema=schema))
-        except MappingError:
-            return False  # as `open_job` will say
-        if resolved is not None:
-            if not schema.owned.isdisjoint(resolved.names.values()):
+        if source.shape.columns:
+            # What is wrong with other columns is said by whoever maps them.
+            resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
+            if resolved and not schema.owned.isdisjoint(resolved.names.values()):
                 return True
             continue
         mapper = Mapper(0, settings.rules, schema, None)
@@ -361,11 +377,7 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
-    if len(known.sources) != len(sources):
-        raise CheckpointError(
-            f"{path} belongs to a job of {len(known.sources)} sources, these are {len(sources)}; "
-            "name the same ones, or another --checkpoint"
-        )
+    _check_count(path, known, len(sources))
     for before, source in zip(known.sources, sources, strict=True):
         if before.fingerprint != source.fingerprint:
             raise CheckpointError(
@@ -378,6 +390,14 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
             raise CheckpointError(
                 f"{source.name} was read {how}; give the same options, or start over with --restart"
             )
+
+
+def _check_count(path: str, known: Identity, count: int) -> None:
+    if len(known.sources) != count:
+        raise CheckpointError(
+            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
+            "name the same ones, or another --checkpoint"
+        )
 
 
 def _shape(shape: Shape) -> str:

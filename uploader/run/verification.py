@@ -24,7 +24,7 @@ from uploader.errors import CheckpointError
 from uploader.run.opening import (
     check_portal,
     check_sources,
-    open_sources,
+    open_again,
     overwriting_rules,
     rules_of,
     value_settings,
@@ -94,7 +94,7 @@ class Verification(Session):
         lock = Lock(place(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)
-        sources = await self._until_halted(reader.run(lambda: open_sources(self.settings)))
+        sources = await self._until_halted(reader.run(lambda: open_again(self.settings, identity)))
         if sources is None:
             return self._close()
         check_sources(self._checkpoint.path.name, identity, sources)

@@ -148,8 +148,9 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
     def cut(blocks: Iterator[bytes], start: Mark) -> Iterator[RowSlice]:
-        elements = Elements(blocks, start.offset, name, is_wrapped=is_wrapped)
-        return cut_elements(elements, start, reader, is_first=start.offset == bracket)
+        is_first = start.offset == bracket
+        elements = Elements(blocks, start.offset, name, is_first=is_first, is_wrapped=is_wrapped)
+        return cut_elements(elements, start, reader)
 
     return _Text(Shape("json", encoding=encoding), body, cut)
 
