@@ -316,9 +316,7 @@ class UndoFile:
 
     def _state_of_snapshot(self) -> str:
         """Changes when the job has gone on since."""
-        ((contacts,),) = self._all("SELECT count(*) FROM snapshot.contacts")
-        ((sent,),) = self._all("SELECT count(*) FROM snapshot.sent")
-        return f"{self.about['job']} {contacts} {sent}"
+        return f"{self.about['job']} {self.about.get('runs', '')} {self.keys_count}"
 
 
 def place(snapshot: Path) -> Path:

@@ -32,7 +32,7 @@ from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
-from uploader.run.rewriting import NOT_FOUND, Rewriter, Written
+from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
 from uploader.settings import Settings
@@ -96,6 +96,7 @@ class Undoing(Session):
         self.resolving = False  #: the keys that led to nobody are looked up
         self._dry = dry
         self._app = ""
+        self._luck = Luck()
         self._began = self._clock()
 
     async def run(self) -> Report:
@@ -242,7 +243,15 @@ class Undoing(Session):
         roll, is_wanted = self.seams.roll, lambda: not self._halted.is_set()
         hand = Hand(
             Reader(*same, roll=roll, on_wire=note, is_wanted=is_wanted),
-            Rewriter(*same, roll=roll, on_wire=note, is_wanted=is_wanted),
+            Rewriter(
+                *same,
+                luck=self._luck,
+                outage_seconds=self._outage_seconds,
+                is_tail=lambda: self.report.left <= wire.MAX_INPUTS,
+                roll=roll,
+                on_wire=note,
+                is_wanted=is_wanted,
+            ),
         )
         return hand
 
@@ -318,9 +327,9 @@ class Undoing(Session):
 
     async def _archive(self, hand: Hand, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
         """The answer says nothing of the single contact, so they are read back."""
-        refused = await hand.rewriter.archive([one.hubspot_id for one in plans])
-        failed = {one.number: _failure(refused[one.hubspot_id]) for one in plans if one.hubspot_id in refused}
-        rest = {one.hubspot_id: one.number for one in plans if one.hubspot_id not in refused}
+        written = await hand.rewriter.archive({one.number: one.hubspot_id for one in plans})
+        failed, _ = _refusals(written)
+        rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
         why = ""
         for wait in _waits():
             if not rest:
