@@ -66,6 +66,12 @@ class SnapshotFile:
         if self.about()["job"] != about["job"]:
             self.close()
             raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
+        with _storing(self.path), self._connection as connection:
+            # An undo that was made in between says nothing of what is written from now on.
+            connection.execute(
+                "INSERT INTO about VALUES ('runs', '1') "
+                "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+            )
 
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))

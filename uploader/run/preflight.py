@@ -104,6 +104,10 @@ class Preflight:
             info.cancel()
             await asyncio.gather(info, return_exceptions=True)
 
+    async def look_at_the_app(self, token: str) -> str:
+        """The id of the token's app, by which histories know it; "" where it may not be asked."""
+        return (await self._ask_info(token)).app
+
     async def _ask_token(self, token: str) -> object:
         """The account's id, of a token that may not ask for the account; None where this is refused, too."""
         return (await self._ask_info(token)).portal or None
