@@ -96,9 +96,9 @@ Record source=hs_object_source|Favorite Content Topics=?|Preferred channels=?
 #: In a column's name without blanks and marks; as a word by itself; as the whole name.
 _PARTS = """
 optout optedout unsubscri donotcall donotemail donotmail donotcontact donotbulk donotsend donottext
-donotmarket donotallowemail donotallowbulk donotdisturb bounce quarantined blacklist blocklist suppress marketingsuspended
-emailinvalid invalidemail badaddress gdpr dsgvo rgpd legalbasis spamcomplaint spamreport complained objected
-widerspr abmeld abgemeldet désinscri desinscri
+donotmarket donotallowemail donotallowbulk donotdisturb bounce quarantined blacklist blocklist suppress
+marketingsuspended emailinvalid invalidemail badaddress gdpr dsgvo rgpd legalbasis spamcomplaint spamreport
+complained objected widerspr abmeld abgemeldet désinscri desinscri
 """
 _NAMES = "cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing"
 _OPT_OUT_PARTS, _OPT_OUT_NAMES = tuple(_PARTS.split()), frozenset(_NAMES.split())
