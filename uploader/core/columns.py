@@ -111,7 +111,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     names: dict[int, str] = {}
     nameless, unmapped = [], []
     superseded = None
-    _refuse_undecided([column for column in header if rules.is_undecided(column)])
+    refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
         if column == SUPERSEDED:
             superseded = index
@@ -238,7 +238,8 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
             )
 
 
-def _refuse_undecided(columns: Sequence[str]) -> None:
+def refuse_undecided(columns: Sequence[str]) -> None:
+    """MappingError if there are any that `Rules.is_undecided` names."""
     if columns:
         raise MappingError(undecided_text(columns))
 

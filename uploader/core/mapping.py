@@ -127,9 +127,9 @@ class Mapper:
         """The properties that a row's own fields stand for."""
         if not isinstance(content, Mapping):
             return set()
-        nested = content.get("properties")
-        fields = nested if isinstance(nested, Mapping) else content
-        return {self._field(column).name for column in fields if not self.rules.leaves_out(column)}
+        return {
+            self._field(column).name for column in fields_of(content) if not self.rules.leaves_out(column)
+        }
 
     def open_kind(self, column: str) -> str:
         """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
@@ -438,6 +438,14 @@ def common_fault(slice_: Slice) -> str:
     reasons = {unsent.reason for unsent in slice_.unsent if unsent.category == _NO_PROPERTY}
     is_common = len(slice_.unsent) == slice_.rows >= _MANY_ROWS and len(reasons) == 1
     return reasons.pop() if is_common and all(u.category == _NO_PROPERTY for u in slice_.unsent) else ""
+
+
+def fields_of(content: Content) -> Mapping[str, object]:
+    """A row's own fields, of the API's own form of an input its properties; none of cells."""
+    if not isinstance(content, Mapping):
+        return {}
+    nested = content.get("properties")
+    return nested if isinstance(nested, Mapping) else content
 
 
 _SUPERSEDED = "SUPERSEDED"

@@ -12,11 +12,13 @@ from typing import Any
 from uploader.core.columns import (
     Columns,
     MappingError,
+    Rules,
+    refuse_undecided,
     refuse_unknown,
     resolve_columns,
     resolve_name,
 )
-from uploader.core.mapping import Mapper
+from uploader.core.mapping import Mapper, fields_of
 from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.repeats import OnDuplicate
@@ -165,7 +167,7 @@ def open_job(
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
-    columns_of_all = frozenset.union(*carried)
+    columns_of_all = frozenset.union(*carried) | settings.constants.keys()
     return Job(
         settings,
         sources,
@@ -189,9 +191,22 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
         _refuse_absent_keys(settings, columns)
+        refuse_undecided_fields(sources, rules)
+        return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
     except MappingError as error:
         raise SettingsError(str(error)) from error
-    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
+
+
+def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
+    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
+    for source in sources:
+        if source.shape.columns or not rules.has_addresses:
+            continue
+        first = next(iter(source.slices(None)), None)
+        names = dict.fromkeys(
+            name for row in (first.rows if first else ()) for name in fields_of(row.content)
+        )
+        refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
@@ -265,6 +280,8 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     """Whether a column, or a field of one of the first rows, holds owners."""
     if schema is None or not schema.owned:
         return False
+    if not schema.owned.isdisjoint(settings.constants):
+        return True
     for source in sources:
         try:
             resolved = _columns(source, settings, Account(schema=schema))
@@ -327,6 +344,12 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
         "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
         "only_records": settings.only_records.value,
+        "suppress": settings.suppression.fingerprint if settings.suppression else "",
+        "suppress_where": {
+            column: list(values) for column, values in sorted(settings.suppress_where.items())
+        },
+        "set": dict(sorted(settings.constants.items())),
+        "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
         "snapshot": settings.snapshot,
     }
@@ -343,6 +366,11 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "timezones": known.get("timezones", {}),
         "owner_map": known.get("owner_map", {}),
         "on_bad_value": known.get("on_bad_value", "reject"),
+        "suppress_where": {
+            column: tuple(values) for column, values in known.get("suppress_where", {}).items()
+        },
+        "constants": known.get("set", {}),
+        "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),
         "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
     }
