@@ -31,7 +31,7 @@ def digest_of(address: str) -> bytes:
 
 
 class Suppression:
-    """Addresses that nothing is written to. Immutable; 18 bytes an address."""
+    """Addresses that nothing is written to. Immutable; 17 bytes an address."""
 
     __slots__ = ("_digests", "_starts", "files")
 
