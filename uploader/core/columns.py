@@ -269,7 +269,7 @@ COSTLY_TEXT = "it makes contacts marketing contacts, which are paid for, or keep
 
 def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
     for name in rules.constants:
-        if name in columns:
+        if name in columns and name not in {EMAIL, *rules.match}:  # these have a reason of their own
             raise MappingError(
                 f"--set {name}: column {columns[name]!r} is that property, too; leave it out with --ignore "
                 f'"{columns[name]}", or say no --set'

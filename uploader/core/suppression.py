@@ -68,7 +68,9 @@ class Suppression:
         return hash(self._digests)
 
     def __contains__(self, address: str) -> bool:
-        digest = digest_of(address)
+        return self.has(digest_of(address))
+
+    def has(self, digest: bytes) -> bool:
         first = digest[0] << 8 | digest[1]
         begin, end = self._starts[first] * _BYTES, self._starts[first + 1] * _BYTES
         while (at := self._digests.find(digest, begin, end)) >= 0:
