@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.core.columns import MappingError, Rules
+from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
@@ -23,6 +23,7 @@ from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
+from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -87,6 +88,11 @@ class Settings:
     policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
     only_records: Only = Only.ALL  #: which of them are written
     skip_unchanged: bool = False
+    suppression: Suppression | None = None  #: whom nothing is written to
+    #: Column -> values by which a row says the same; none: a usual yes; "*": any
+    suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
+    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
     snapshot: bool = False  #: keep what the contacts held before
     format: Literal["csv", "ndjson", "json"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
@@ -108,6 +114,7 @@ class Settings:
         self._settle_keys()
         self._check_names()
         self._check_values()
+        self._check_people()
         self._check_numbers()
         self._check_sources()
         self._check_files()
@@ -156,6 +163,16 @@ class Settings:
         for said, option in ((self.cleared, "--clear"), (self.only, "--only"), (self.mapped.keys(), "--map")):
             if both := sorted(set(said) & self.ignored):
                 raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
+
+    def _check_people(self) -> None:
+        if self.suppression is not None and not are_contacts(self.object_type):
+            raise SettingsError("--suppress is for contacts: only they have an address")
+        for name in self.constants:
+            if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
+                raise SettingsError(f"--set {name!r} is no name HubSpot gives")
+        for name in sorted(self.allowed):
+            if not name.startswith(COSTLY):
+                raise SettingsError(f"--allow {name}: only {COSTLY}... has to be allowed")
 
     def _check_numbers(self) -> None:
         if not 0 < self.share <= 1:
@@ -231,6 +248,10 @@ class Settings:
             owner_map=self.owner_map,
             drop_bad_values=self.on_bad_value == "drop",
             include_superseded=self.include_superseded,
+            suppression=self.suppression,
+            suppress_where=self.suppress_where,
+            constants=self.constants,
+            allowed=self.allowed,
         )
 
 

@@ -194,10 +194,12 @@ async def _display(run: Run) -> None:
 
 
 def _skipped_text(settings: Settings) -> str:
-    later = "whose key a later row has written since (--include-superseded sends them)"
-    if settings.on_duplicate is not OnDuplicate.FIRST:
-        return f"skipped: rows {later}"
-    return f"skipped: rows whose key an earlier row has (--on-duplicate first), or {later}"
+    reasons = ["whose key a later row has written since (--include-superseded sends them)"]
+    if settings.on_duplicate is OnDuplicate.FIRST:
+        reasons.insert(0, "whose key an earlier row has (--on-duplicate first)")
+    if settings.rules.suppresses:
+        reasons.insert(0, "of people that nothing is to be written to (--suppress, --suppress-where)")
+    return f"skipped: rows {', or '.join(reasons)}"
 
 
 def _forecast(run: Run) -> list[str]:

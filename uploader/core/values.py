@@ -81,6 +81,24 @@ def find_zone(name: str) -> ZoneInfo:
         raise MappingError(f"--timezone {name!r} is no zone such as Europe/Berlin or UTC") from error
 
 
+#: Of a column's values: whatever is not blank.
+ANY = "*"
+
+
+def says_so(text: str, values: tuple[str, ...]) -> bool | None:
+    """Whether a cell holds one of these values, in any case; without any, whether it is a usual yes.
+
+    None where that can't be told: it is neither a usual yes nor a usual no.
+    """
+    said = text.strip().casefold()
+    if not said:
+        return False
+    if not values:
+        word = BOOLEANS.get(said)
+        return None if word is None else word == "true"
+    return ANY in values or any(said == value.strip().casefold() for value in values)
+
+
 def text_fault(text: str) -> Fault | None:
     """What no property takes, whatever its type."""
     if "\0" in text:

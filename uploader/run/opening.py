@@ -14,11 +14,12 @@ from uploader.core.columns import (
     Columns,
     MappingError,
     Rules,
+    refuse_undecided,
     refuse_unknown,
     resolve_columns,
     resolve_name,
 )
-from uploader.core.mapping import Mapper
+from uploader.core.mapping import Mapper, fields_of
 from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.repeats import OnDuplicate
@@ -184,7 +185,7 @@ def open_job(
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
-    columns_of_all = frozenset.union(*carried)
+    columns_of_all = frozenset.union(*carried) | settings.constants.keys()
     return Job(
         settings,
         sources,
@@ -208,17 +209,30 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
         refuse_absent_keys(settings, columns)
+        refuse_undecided_fields(sources, rules)
+        return [
+            Mapper(index, rules_of(rules, source), account.schema, resolved)
+            for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+        ]
     except MappingError as error:
         raise SettingsError(str(error)) from error
-    return [
-        Mapper(index, rules_of(rules, source), account.schema, resolved)
-        for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
-    ]
 
 
 def rules_of(rules: Rules, source: Source) -> Rules:
     """The user's rules, with what a source's format adds to them."""
     return replace(rules, has_numbers=source.shape.has_numbers)
+
+
+def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
+    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
+    for source in sources:
+        if source.shape.columns or not rules.has_addresses:
+            continue
+        first = next(iter(source.slices(None)), None)
+        names = dict.fromkeys(
+            name for row in (first.rows if first else ()) for name in fields_of(row.content)
+        )
+        refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
@@ -295,6 +309,8 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     """Whether a column, or a field of one of the first rows, holds owners."""
     if schema is None or not schema.owned:
         return False
+    if not schema.owned.isdisjoint(settings.constants):
+        return True
     for source in sources:
         if source.shape.columns:
             # What is wrong with other columns is said by whoever maps them.
@@ -355,6 +371,12 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
         "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
         "only_records": settings.only_records.value,
+        "suppress": settings.suppression.fingerprint if settings.suppression else "",
+        "suppress_where": {
+            column: list(values) for column, values in sorted(settings.suppress_where.items())
+        },
+        "set": dict(sorted(settings.constants.items())),
+        "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
         "snapshot": settings.snapshot,
     }
@@ -371,6 +393,11 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "timezones": known.get("timezones", {}),
         "owner_map": known.get("owner_map", {}),
         "on_bad_value": known.get("on_bad_value", "reject"),
+        "suppress_where": {
+            column: tuple(values) for column, values in known.get("suppress_where", {}).items()
+        },
+        "constants": known.get("set", {}),
+        "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),
         "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
     }
