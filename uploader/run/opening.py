@@ -228,10 +228,7 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
     for source in sources:
         if source.shape.columns or not rules.has_addresses:
             continue
-        first = next(iter(source.slices(None)), None)
-        names = dict.fromkeys(
-            name for row in (first.rows if first else ()) for name in fields_of(row.content)
-        )
+        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
         refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
@@ -319,8 +316,7 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
                 return True
             continue
         mapper = Mapper(0, settings.rules, schema, None)
-        first = next(iter(source.slices(None)), None)
-        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+        if any(mapper.names_of(row.content) & schema.owned for row in source.first_rows()):
             return True
     return False
 
