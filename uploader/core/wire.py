@@ -20,6 +20,8 @@ from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
+#: The same of a read that asks for property histories (undocumented; a 51st is answered 400).
+MAX_HISTORIES = 50
 
 OPENING, CLOSING = b'{"inputs":[', b"]}"
 #: What a batch's body weighs beyond its inputs and the commas between them.
@@ -111,11 +113,13 @@ def encode_batch(records: Sequence[Record]) -> bytes:
     return OPENING + b",".join([record.body for record in records]) + CLOSING
 
 
-def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]) -> bytes:
-    """`id_property` "": the keys are HubSpot's own ids."""
+def encode_read(
+    id_property: str, keys: Sequence[str], properties: Sequence[str], history: Sequence[str] = ()
+) -> bytes:
+    """`id_property` "": the keys are HubSpot's own ids. With `history`, of at most `MAX_HISTORIES` keys."""
     body: dict[str, object] = {
         "properties": list(properties),
-        "propertiesWithHistory": [],
+        "propertiesWithHistory": list(history),
         "inputs": [{"id": key} for key in keys],
     }
     return orjson.dumps({"idProperty": id_property, **body} if id_property else body)
@@ -155,6 +159,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One entry of a property's history: what it was set to, when and by whom."""
+
+    value: str
+    at: float | None  #: by HubSpot's clock, in seconds since 1970
+    source: str  #: such as AUTOMATION_PLATFORM, CRM_UI or INTEGRATION
+    source_id: str = ""
+    source_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One written (or read) object, as the reply names it."""
 
@@ -163,6 +178,8 @@ class Result:
     trace_id: str
     properties: Mapping[str, object]
     updated: str = ""  #: a timestamp
+    url: str = ""  #: where people see it
+    history: Mapping[str, tuple[Version, ...]] = field(default_factory=dict)  #: newest first, where asked for
 
     @property
     def updated_at(self) -> float | None:
@@ -321,10 +338,31 @@ def _results(value: object) -> list[Result]:
             trace_id=_text(entry.get("objectWriteTraceId")),
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
             updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
+            url=_text(entry.get("url")),
+            history=_history(entry.get("propertiesWithHistory")),
         )
         for entry in value
         if isinstance(entry, dict)
     ]
+
+
+_NO_HISTORY: Mapping[str, tuple[Version, ...]] = {}
+
+
+def _history(value: object) -> Mapping[str, tuple[Version, ...]]:
+    if not isinstance(value, dict) or not value:
+        return _NO_HISTORY
+    return {
+        str(name): tuple(_version(entry) for entry in entries if isinstance(entry, dict))
+        for name, entries in value.items()
+        if isinstance(entries, list)
+    }
+
+
+def _version(entry: Mapping[str, object]) -> Version:
+    names = ("value", "timestamp", "sourceType", "sourceId", "sourceLabel")
+    value, at, source, source_id, label = (_text(entry.get(name)) for name in names)
+    return Version(value, _moment(at), source, source_id, label)
 
 
 def _errors(value: object) -> list[ErrorObject]:

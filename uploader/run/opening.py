@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uploader.core.canary import Canary
 from uploader.core.columns import (
     Columns,
     MappingError,
@@ -54,7 +55,7 @@ class Job:
     @property
     def looks_first(self) -> bool:
         """Whether contacts are read before they are written."""
-        return self.overwriting.needs_reading or self.snapshot is not None
+        return self.settings.looks_first
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -134,14 +135,15 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     return checkpoint
 
 
-def open_job(
+def open_job(  # noqa: PLR0917
     settings: Settings,
     sources: list[Source],
     checkpoint: Checkpoint | None,
     account: Account,
     stack: ExitStack,
+    canary: Canary | None = None,
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here."""
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
@@ -151,7 +153,7 @@ def open_job(
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
-        checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
+        checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
     else:
         _check_settings(settings, checkpoint, identity)
