@@ -8,10 +8,11 @@ from hypothesis import given, strategies as st
 from uploader.core.draft import draft
 from uploader.core.mapping_file import parse_mapping
 from uploader.core.schema import Schema
-from uploader.mockserver.defaults import contact_properties
+from uploader.mockserver.defaults import properties_of
+from uploader.mockserver.kinds import CONTACTS
 from uploader.mockserver.properties import Catalogue
 
-SCHEMA = Schema.decode({"results": Catalogue(contact_properties()).definitions("non_sensitive")})
+SCHEMA = Schema.decode({"results": Catalogue(properties_of(CONTACTS)).definitions("non_sensitive")})
 
 #: Header and a row in the shape of each system's export; what each column ought to end as: a property, "-"
 #: for ignored, "?" for what only the user can decide.

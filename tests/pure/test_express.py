@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from uploader.core.batching import Batcher
 from uploader.core.columns import Rules, resolve_columns
+from uploader.core.comparing import Kind
 from uploader.core.express import (
     Packer,
     are_plausible_emails,
@@ -23,7 +24,7 @@ from uploader.core.express import (
 from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.model import Delivered, Pack, Record, closed_value
 from uploader.core.outcome import classify
-from uploader.core.schema import Schema
+from uploader.core.schema import Option, Schema
 from uploader.core.wire import decode, decode_short, encode_batch
 from uploader.edges.sources import open_source
 
@@ -45,7 +46,7 @@ _ROWS = st.lists(st.tuples(_KEYS, _VALUES, _VALUES), min_size=1, max_size=30)
 NAMES = ("email", "firstname", "lastname")
 
 
-def plain_rows(tmp_path, rows, form, spaces=False):
+def plain_rows(tmp_path, rows, form, spaces=False, *, rules=None, schema=None):
     """A mapper, and the slices of a source of these rows."""
     path = tmp_path / f"rows.{form}"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -56,8 +57,9 @@ def plain_rows(tmp_path, rows, form, spaces=False):
             for row in rows:
                 file.write(json.dumps(_fields(row), ensure_ascii=False, separators=apart) + "\n")
     source = open_source(str(path), format=form, delimiter="," if form == "csv" else None)
-    columns = resolve_columns(source.shape.columns, Rules(), None) if form == "csv" else None
-    return Mapper(0, Rules(), None, columns), list(source.slices())
+    rules = rules or Rules()
+    columns = resolve_columns(source.shape.columns, rules, schema) if form == "csv" else None
+    return Mapper(0, rules, schema, columns), list(source.slices())
 
 
 def _fields(row):
@@ -96,6 +98,48 @@ def test_packs_hold_what_the_mapper_makes_of_their_rows(tmp_path_factory, rows, 
             assert pack.keys == [record.key for record in records]
             assert [(value,) for value in pack.values] == [record.values for record in records]
             assert list(pack.numbers) == [record.row for record in records]
+
+
+TYPED = Schema(
+    labels=dict.fromkeys((*NAMES, "member_no"), ""),
+    kinds={"firstname": Kind("date"), "lastname": Kind("enumeration"), "member_no": Kind("number")},
+    unique=frozenset({"member_no"}),
+    options={"lastname": (Option("Gold", "gold"), Option("Tin", "tin"))},
+)
+_DATES = st.sampled_from(["", "2025-12-31", "31.12.2025", "03/04/2025", "31.02.2025", "soon", " 2025-01-02 "])
+_TIERS = st.sampled_from(["", "gold", "Gold", " TIN", "zinc"])
+
+
+@settings(max_examples=200)
+@given(
+    rows=st.lists(st.tuples(_KEYS, _DATES, _TIERS), min_size=1, max_size=30),
+    form=st.sampled_from(["csv", "ndjson"]),
+    drops=st.booleans(),
+)
+def test_packs_hold_values_as_the_mapper_spells_them(tmp_path_factory, rows, form, drops):
+    assume(any(cell.strip() for row in rows for cell in row))
+    rules = Rules(drop_bad_values=drops)
+    mapper, slices = plain_rows(tmp_path_factory.mktemp("rows"), rows, form, rules=rules, schema=TYPED)
+    for first, slice_, made in packed(mapper, slices):
+        packs, rest = made or ([], range(len(slice_.rows)))
+        mapped = [mapper.map(first + index, row) for index, row in enumerate(slice_.rows)]
+        positions = [position - first for pack in packs for position in pack.positions]
+        assert sorted([*positions, *rest]) == list(range(len(mapped)))
+        for pack in packs:
+            records = [mapped[position - first] for position in pack.positions]
+            assert not any(record.dropped for record in records)
+            assert orjson.loads(pack.body) == orjson.loads(encode_batch(records))
+
+
+@pytest.mark.parametrize("spelled", ["{:03}", "1,{:03}"])
+def test_a_key_is_converted_as_the_mapper_does(tmp_path, spelled):
+    rows = [(spelled.format(i), "2025-12-31", "Gold") for i in range(200)]
+    rules = Rules(match=("member_no",), mapped={"email": "member_no"}, decimals={"": "."})
+    mapper, slices = plain_rows(tmp_path, rows, "csv", rules=rules, schema=TYPED)
+    for first, slice_, made in packed(mapper, slices, 100):
+        records = [mapper.map(first + index, row) for index, row in enumerate(slice_.rows)]
+        keys = [key for pack in made[0] for key in pack.keys]
+        assert keys == [record.key for record in records]
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])

@@ -19,7 +19,8 @@ from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.schema import Option, Schema
 from uploader.core.values import converter
 from uploader.core.wire import sent_properties
-from uploader.mockserver.defaults import contact_properties
+from uploader.mockserver.defaults import properties_of
+from uploader.mockserver.kinds import CONTACTS
 
 _FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -314,7 +315,7 @@ def test_no_text_breaks_a_converter_and_what_is_converted_stays(text, order, zon
     marks_of(text)
 
 
-PROPERTIES = {p.name: p for p in contact_properties()}
+PROPERTIES = {p.name: p for p in properties_of(CONTACTS)}
 
 
 @given(TEXTS, st.sampled_from(["renewal_date", "last_seen", "score"]))
@@ -426,11 +427,11 @@ def test_without_a_schema_nothing_is_converted():
     assert sent_properties(got) == {"born": "x"}
 
 
-def test_the_short_way_is_told_of_what_needs_the_longer():
+def test_the_short_way_is_told_how_values_are_spelled():
     header = ["email", "note", "score"]
     mapper = Mapper(0, Rules(), SCHEMA, resolve_columns(header, Rules(), SCHEMA))
-    assert mapper.is_plain(["email", "note"])
-    assert not mapper.is_plain(header)
+    assert [mapper.convert_of(name) for name in ("email", "note")] == [None, None]
+    assert mapper.convert_of("score")("1,234.50") == "1234.50"
 
 
 def test_only_leaves_all_other_columns_out():

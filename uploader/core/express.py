@@ -74,7 +74,9 @@ class Packer:
     def _begin(self) -> None:
         names = self._names
         fits = len(names) > 1 and self._mapper.is_lone_key(names) and not _ODD.search("".join(names))
-        fits = fits and self._mapper.is_plain(names)
+        fits = fits and not self._mapper.sends_blanks
+        converters = [(place, self._mapper.convert_of(name)) for place, name in enumerate(names)]
+        self._converters = [(place, convert) for place, convert in converters if convert is not None]
         self._row = _row_type(names) if fits else None
         self._decoder = msgspec.json.Decoder(self._row) if self._row else None
         self._at = names.index(self._key) if fits else 0
@@ -85,10 +87,13 @@ class Packer:
         if flat is None or self._row is None:
             return None
         width, count = len(self._names), len(plain.raws)
+        bad = self._convert(flat)
         keys = flat[self._at :: width]
         flat[self._at :: width] = [""] * count  # the key is not repeated among the properties
         rows: list[Any] = list(starmap(self._row, zip(*[iter(flat)] * width, strict=True)))
         good = self._good(keys)
+        if bad:
+            good = [index for index in good if index not in bad]
         values = closed_values(self._key, keys)
         if len(good) < count:
             keys, values, rows = ([column[i] for i in good] for column in (keys, values, rows))
@@ -104,6 +109,18 @@ class Packer:
             packs.append(made)
         packed = set(good[:full])
         return packs, [i for i in range(count) if i not in packed] if len(packed) < count else []
+
+    def _convert(self, flat: list[str]) -> set[int]:
+        """Spell values as HubSpot wants them; the indices of rows with one that can't be come back."""
+        width = len(self._names)
+        bad: set[int] = set()
+        for place, convert in self._converters:
+            texts = flat[place::width]
+            made = [convert(text) if text else text for text in texts]
+            if set(map(type, made)) != {str}:
+                bad.update(index for index, one in enumerate(made) if not isinstance(one, str))
+            flat[place::width] = [one if isinstance(one, str) else "" for one in made]
+        return bad
 
     def _cells(self, plain: Plain) -> list[str] | None:
         """All values of all rows, in one list, trimmed."""
