@@ -227,14 +227,14 @@ def test_yes_or_no_terminal_means_no_question(tmp_path, mock_url):
     (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
     code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--yes", "--base-url", mock_url)
     assert (code, "[y/N]" in seen) == (0, False), seen
-    ended = run("upload", "a.csv", "--restart", "--base-url", mock_url, cwd=tmp_path)
+    ended = run("upload", "a.csv", "--restart", "--yes", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
 
 
 def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="20/10", scenario={"account": {"account_type": "STANDARD"}})
     (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(3_000)))
-    process = start("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    process = start("upload", "a.csv", "--yes", "--base-url", mock.url, cwd=tmp_path)
     results = tmp_path / "a.csv.results.csv"
     wait_until(lambda: results.exists() and results.stat().st_size > 0, process)
     process.kill()

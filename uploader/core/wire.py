@@ -20,7 +20,7 @@ from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
-#: The same where values are asked for with their history.
+#: The same of a read that asks for property histories (undocumented; a 51st is answered 400).
 MAX_INPUTS_WITH_HISTORY = 50
 #: By what objects are told apart where no unique property is named.
 OWN_ID = "hs_object_id"
@@ -200,6 +200,7 @@ class Result:
     properties: Mapping[str, object]
     updated: str = ""  #: a timestamp
     created: str = ""  #: another
+    url: str = ""  #: where people see it
     history: Mapping[str, Sequence[Version]] = field(default_factory=dict)  #: of what was asked for with it
 
     def latest(self, name: str) -> Version | None:
@@ -369,6 +370,7 @@ def _results(value: object) -> list[Result]:
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
             updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
             created=created if isinstance(created := entry.get("createdAt"), str) else "",
+            url=_text(entry.get("url")),
             history=_history(entry["propertiesWithHistory"]) if "propertiesWithHistory" in entry else {},
         )
         for entry in value

@@ -363,11 +363,12 @@ class Check(Session):
             return
         bytes_sent = found.row_bytes * found.sendable // max(1, found.rows)
         report.batches = max(-(-found.sendable // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-        report.ahead = self._forecast(report.batches)
+        reads = report.batches if self.settings.looks_first else 0
+        report.ahead = self._forecast(report.batches + reads)
         per_batch = -(-found.sendable // report.batches)
         for share in REFUSED_SHARES:
             report.halved[share] = self._forecast(
-                round(report.batches * requests_by_halving(per_batch, share))
+                reads + round(report.batches * requests_by_halving(per_batch, share))
             )
         room = report.closer.room if report.closer else None
         if room is not None and room.left < found.sendable:

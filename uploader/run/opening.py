@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.core.assessing import resolve_leniently
+from uploader.core.canary import Canary
 from uploader.core.columns import (
     Columns,
     MappingError,
@@ -58,7 +59,7 @@ class Job:
     @property
     def looks_first(self) -> bool:
         """Whether contacts are read before they are written."""
-        return self.overwriting.needs_reading or self.snapshot is not None
+        return self.settings.looks_first
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -154,14 +155,15 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     return checkpoint
 
 
-def open_job(
+def open_job(  # noqa: PLR0917
     settings: Settings,
     sources: list[Source],
     checkpoint: Checkpoint | None,
     account: Account,
     stack: ExitStack,
+    canary: Canary | None = None,
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here."""
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
@@ -171,7 +173,7 @@ def open_job(
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
-        checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
+        checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
     else:
         _check_settings(settings, checkpoint, identity)
