@@ -34,7 +34,7 @@ from uploader.run.opening import (
 )
 from uploader.run.preflight import Account
 from uploader.run.producer import QUEUE_SLICES, Producer
-from uploader.run.reading import Looking
+from uploader.run.reading import Look, Looking
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
@@ -83,6 +83,9 @@ class Run(Session):
         #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
         #: says no, nothing is written.
         self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
+        self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
+        #: Told what each row is about to do; contacts are read first then, whatever the settings say.
+        self.on_look: Callable[[Look], None] | None = None
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
@@ -239,7 +242,7 @@ class Run(Session):
         producer = Producer(
             job.sources,
             job.mappers,
-            [] if job.looks_first else self._packers(job),
+            [] if self._looks_first(job) else self._packers(job),
             progress,
             reader,
             lost_below=lost_below,
@@ -269,6 +272,9 @@ class Run(Session):
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
+
+    def _looks_first(self, job: Job) -> bool:
+        return job.looks_first or self.on_look is not None
 
     def _packers(self, job: Job) -> list[Packer]:
         return [Packer(mapper, self.seams.batch_records, MAX_BATCH_BYTES) for mapper in job.mappers]
@@ -306,12 +312,14 @@ class Run(Session):
         feed = Feed(
             queue,
             Batcher(self.seams.batch_records),
-            taken=collector.read,
+            taken=lambda slice_: self._take_in(slice_, collector),
             held_back=collector.count_held_back,
         )
         slots = Slots(sender.cap)
         kinds = job.account.schema.kinds if job.account.schema else {}
-        looking = Looking(job.overwriting, kinds, job.snapshot, writer) if job.looks_first else None
+        looking = Looking(job.overwriting, kinds, job.snapshot, writer) if self._looks_first(job) else None
+        if looking is not None and self.on_look is not None:
+            looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
 
         def hire() -> Worker:
             return Worker(
@@ -329,6 +337,10 @@ class Run(Session):
 
         self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task))
         return self._parts
+
+    def _take_in(self, slice_: Slice, collector: Collector) -> None:
+        collector.read(slice_)
+        self.on_rows(slice_)
 
     # --- the end ---
 
