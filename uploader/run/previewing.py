@@ -91,8 +91,10 @@ class Preview(Run):
         folder = _make_folder()
         offload, reader = self.seams.offload("overlay"), self.seams.offload("names")
         try:
-            # Patterns first: what they mean depends on where the job's own files are.
-            names = await self._until_halted(reader.run(lambda: tuple(find_names(self.asked))))
+            # Patterns first, since the job's own files are none of theirs; and anew, for the same reason as
+            # all rows are looked at (`_told_of_job`): to read the checkpoint would leave files beside it.
+            anew = replace(self.asked, restart=True)
+            names = await self._until_halted(reader.run(lambda: tuple(find_names(anew))))
             place = folder / "preview.checkpoint"
             overlay = await offload.run(lambda: Overlay(folder / "overlay"))
             self._pretence = self._pretend(overlay, offload)
