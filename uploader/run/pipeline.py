@@ -37,7 +37,7 @@ from uploader.run.opening import (
 )
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
-from uploader.run.reading import Looking, Reader
+from uploader.run.reading import Look, Looking, Reader
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
@@ -92,6 +92,9 @@ class Run(Session):
         self.canary: Canary | None = None  #: that the job has, or will have
         self.review: Review | None = None  #: of the canary, once it is read back
         self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
+        self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
+        #: Told what each row is about to do; contacts are read first then, whatever the settings say.
+        self.on_look: Callable[[Look], None] | None = None
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
@@ -260,7 +263,7 @@ class Run(Session):
         producer = Producer(
             job.sources,
             job.mappers,
-            [] if job.looks_first or canary else self._packers(job),
+            [] if self._looks_first(job) or canary else self._packers(job),
             progress,
             reader,
             lost_below=lost_below,
@@ -306,6 +309,9 @@ class Run(Session):
                 self._awaits_word = True
                 return
 
+    def _looks_first(self, job: Job) -> bool:
+        return job.looks_first or self.on_look is not None
+
     def _packers(self, job: Job) -> list[Packer]:
         return [Packer(mapper, self.seams.batch_records, MAX_BATCH_BYTES) for mapper in job.mappers]
 
@@ -343,14 +349,16 @@ class Run(Session):
         feed = Feed(
             queue,
             Batcher(self.seams.batch_records),
-            taken=collector.read,
+            taken=lambda slice_: self._take_in(slice_, collector),
             held_back=collector.count_held_back,
         )
         slots = Slots(sender.cap)
         kinds = job.account.schema.kinds if job.account.schema else {}
         looking = None
-        if job.looks_first:
+        if self._looks_first(job):
             looking = Looking(job.overwriting, kinds, job.snapshot, writer, keys=settings.match)
+        if looking is not None and self.on_look is not None:
+            looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
 
         def hire() -> Worker:
             return Worker(
@@ -426,6 +434,10 @@ class Run(Session):
         assert self._parts is not None
         summary, _ = await self._close_books(self._parts)
         return summary
+
+    def _take_in(self, slice_: Slice, collector: Collector) -> None:
+        collector.read(slice_)
+        self.on_rows(slice_)
 
     # --- the end ---
 

@@ -6,7 +6,7 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from uploader.core import wire
@@ -109,6 +109,7 @@ class Look:
     record: Record
     held: wire.Result | None
     decision: Decision | None
+    wanted: Mapping[str, str] = field(default_factory=dict)  #: what the record asks for, all of it
 
     def settled(self) -> Settlement | None:
         """The outcome of a record that is not to be sent; None of others."""
@@ -132,7 +133,8 @@ class Looking:
     snapshot: SnapshotFile | None
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
-    observe: Callable[[Look], None] = lambda _: None
+    only_watches: bool = False  #: the run would not look for its own sake: it sends what it would have sent
+    observe: Callable[[Look], None] = lambda _: None  #: told of each look that is acted upon
 
     async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
         """In the order of the records. What is to be overwritten is on the disk when this returns."""
@@ -154,16 +156,16 @@ class Looking:
         if self.snapshot is not None:
             formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]
             await self.writer.run(partial(self.snapshot.keep, formers))
-        for look in made:
-            self.observe(look)
         return made
 
     def _decided(self, record: Record, held: wire.Result | None) -> Look:
         there = held.properties if held else None
         wanted = wire.sent_properties(record)
         decision = decide(wanted, there, self.rules, self.kinds, lost=record.lost)
+        if self.only_watches:
+            decision = replace(decision, outcome=None)
         record.spared = list(decision.changes.values()).count(Change.SPARED)
-        return Look(record, held, decision)
+        return Look(record, held, decision, wanted)
 
     def _former(self, look: Look, decision: Decision) -> Former:
         """What a write is about to replace."""

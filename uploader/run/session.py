@@ -60,6 +60,7 @@ class Session:
         self.seams = seams or Seams()
         self.account: Account | None = None
         self.sender: Sender | None = None
+        self.sender_type: Callable[..., Sender] = Sender
         self.started = asyncio.Event()  #: the account is known and work is under way
         self._clock = asyncio.get_running_loop().time
         self._halted = asyncio.Event()
@@ -83,7 +84,7 @@ class Session:
 
     def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
         settings = self.settings
-        self.sender = Sender(
+        self.sender = self.sender_type(
             transport,
             SendLog(settings.rate, share=settings.share),
             InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
