@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.core.columns import MappingError, Rules
+from uploader.core.canary import MOST_ROWS
+from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.objects import are_contacts, noun
-from uploader.core.overwriting import Only, Policy
+from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
+from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -87,11 +89,20 @@ class Settings:
     policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
     only_records: Only = Only.ALL  #: which of them are written
     skip_unchanged: bool = False
+    suppression: Suppression | None = None  #: whom nothing is written to
+    #: Column -> values by which a row says the same; none: a usual yes; "*": any
+    suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
+    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
     snapshot: bool = False  #: keep what the contacts held before
     format: Literal["csv", "ndjson", "json"] | None = None  #: None: found
     delimiter: str | None = None  #: None: found
     encoding: str | None = None  #: None: UTF-8, or what is certain
     sheet: str | None = None  #: None: the first one that holds anything
+    portal: str = ""  #: the account it has to be; "": whichever the token is of
+    canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
+    canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
+    approve_canary: bool = False
     max_failures: FailureLimit = FailureLimit(share=0.2)
     restart: bool = False
     accept_changed_settings: bool = False
@@ -108,6 +119,7 @@ class Settings:
         self._settle_keys()
         self._check_names()
         self._check_values()
+        self._check_people()
         self._check_numbers()
         self._check_sources()
         self._check_files()
@@ -157,7 +169,21 @@ class Settings:
             if both := sorted(set(said) & self.ignored):
                 raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
 
+    def _check_people(self) -> None:
+        if self.suppression is not None and not are_contacts(self.object_type):
+            raise SettingsError("--suppress is for contacts: only they have an address")
+        for name in self.constants:
+            if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
+                raise SettingsError(f"--set {name!r} is no name HubSpot gives")
+        for name in sorted(self.allowed):
+            if not name.startswith(COSTLY):
+                raise SettingsError(f"--allow {name}: only {COSTLY}... has to be allowed")
+
     def _check_numbers(self) -> None:
+        if self.portal and not re.fullmatch(r"[0-9]{1,20}", self.portal):
+            raise SettingsError(f"--portal {self.portal!r} is no account's id, such as 44237313")
+        if self.canary is not None and not 0 <= self.canary <= MOST_ROWS:
+            raise SettingsError(f"--canary takes a number of rows from 1 to {MOST_ROWS:,}")
         if not 0 < self.share <= 1:
             raise SettingsError("share takes a part of the quota, above 0 and at most 1")
         if not 1 <= self.max_in_flight <= 1_000:
@@ -166,6 +192,7 @@ class Settings:
             ("--drain-timeout", self.drain_timeout_seconds),
             ("--outage-timeout", self.outage_seconds),
             ("first_contact_seconds", self.first_contact_seconds),
+            ("--canary-wait", self.canary_wait_seconds),
         ):
             if not 0 <= seconds < math.inf:
                 raise SettingsError(f"{option} takes a number of seconds, 0 or more")
@@ -217,6 +244,12 @@ class Settings:
         return first if is_pattern(first) and os.path.lexists(first) else stem(first)
 
     @property
+    def looks_first(self) -> bool:
+        """Whether contacts are read before they are written."""
+        rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
+        return rules.needs_reading or self.snapshot
+
+    @property
     def rules(self) -> Rules:
         return Rules(
             match=self.match,
@@ -231,6 +264,10 @@ class Settings:
             owner_map=self.owner_map,
             drop_bad_values=self.on_bad_value == "drop",
             include_superseded=self.include_superseded,
+            suppression=self.suppression,
+            suppress_where=self.suppress_where,
+            constants=self.constants,
+            allowed=self.allowed,
         )
 
 

@@ -676,3 +676,12 @@ def test_a_stream_that_is_piped_again_has_to_begin_as_it_did():
     with pytest.raises(SourceError, match="not what the job has read of it before"):
         list(open_source("-", stdin=io.BytesIO(changed)).slices(mark))
     assert next(open_source("-", stdin=io.BytesIO(changed)).slices(Mark(mark.offset, mark.line))).rows
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+def test_the_first_rows_of_a_stream_are_seen_without_using_it_up(form):
+    lines = [b'{"email":"a%d@x.com","n":%d}' % (i, i) for i in range(9_000)]
+    data = b"\n".join(lines) if form == "ndjson" else b"[" + b",".join(lines) + b"]"
+    source = open_source("-", stdin=io.BytesIO(data))
+    assert [row.content["n"] for row in source.first_rows()[:3]] == ["0", "1", "2"]
+    assert sum(len(slice_.rows) for slice_ in source.slices()) == len(lines)

@@ -30,12 +30,11 @@ SOURCES = {
     "empty": (b"", ["is empty"]),
     "header only": (b"email,firstname\n", ["no rows"]),
     "binary": (bytes(range(256)) * 20, ["binary"]),
-    "Latin-1": ("email,firstname\na@x.com,Jörg\nb@x.com,Zoë\n".encode("latin-1"), ["UTF-8", "iconv"]),
-    "UTF-16": ("email,firstname\na@x.com,b\n".encode("utf-16"), ["UTF-16", "iconv"]),
+    "Latin-1": ("email,firstname\na@x.com,Jörg\nb@x.com,Zoë\n".encode("latin-1"), ["UTF-8", "--encoding"]),
     "no key column": (b"name,firstname\na,b\n", ["email", "--map"]),
     "unknown property": (b"email,nosuch\na@x.com,b\n", ["nosuch", "--ignore"]),
     "read-only property": (b"email,createdate\na@x.com,2020-01-01\n", ["createdate", "--ignore"]),
-    "a spreadsheet": (b"PK\x03\x04" + bytes(500), ["CSV"]),
+    "a spreadsheet": (b"PK\x03\x04" + bytes(500), ["ZIP", "damaged"]),
 }
 
 

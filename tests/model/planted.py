@@ -9,6 +9,7 @@ from uploader.core import outcome
 from uploader.core.batching import Batcher
 from uploader.core.mapping import Mapper
 from uploader.core.model import Record
+from uploader.run import reading
 from uploader.run.collector import Collector
 
 
@@ -78,4 +79,37 @@ def close_the_key_alone() -> Iterator[None]:
         yield
 
 
-BUGS = [open_a_key_early, trust_position, count_a_replay_twice, close_the_key_alone]
+@contextmanager
+def forget_what_left() -> Iterator[None]:
+    """What a row had written before its answer was lost is taken for what was there."""
+    decide = reading.decide
+
+    def forgetful(*arguments, lost):
+        return decide(*arguments, lost=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "decide", forgetful)
+        yield
+
+
+@contextmanager
+def fill_what_is_full() -> Iterator[None]:
+    """What HubSpot holds of a contact is taken for blank."""
+    decide = reading.decide
+
+    def blind(wanted, held, *arguments, lost):
+        return decide(wanted, {} if held else held, *arguments, lost=lost)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "decide", blind)
+        yield
+
+
+BUGS = [
+    open_a_key_early,
+    trust_position,
+    count_a_replay_twice,
+    close_the_key_alone,
+    forget_what_left,
+    fill_what_is_full,
+]

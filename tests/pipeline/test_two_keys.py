@@ -95,7 +95,7 @@ def test_rows_without_any_key_are_invalid_and_counted_apart(tmp_path):
     assert (summary["invalid"], summary["keyless"], summary["created"]) == (3, 2, 1)
     letters = [(letter.category, letter.message) for letter in job.dead_letters()]
     assert letters[:2] == [("KEY", "no external_id or email")] * 2
-    assert letters[2] == ("INVALID", "'nobody' is no e-mail address")
+    assert letters[2] == ("EMAIL", "'nobody' is no e-mail address")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -156,7 +156,7 @@ def test_a_dead_letter_is_superseded_by_a_later_row_of_its_address(tmp_path):
     for one in rows:
         one.setdefault("tier", "")
     job = job_of(tmp_path, rows)
-    assert job.run_virtual().as_dict()["rejected"] == 2
+    assert job.run_virtual().as_dict()["invalid"] == 2
     assert [(letter.row, letter.superseded) for letter in job.dead_letters()] == [(3, 4), (5, None)]
     assert job.held()["ann@x.com"]["city"] == "Köln"
 

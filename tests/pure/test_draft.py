@@ -105,6 +105,17 @@ def test_opt_outs_are_flagged_and_likenesses_are_asked_for():
     assert '\n# "zzz" = "PROPERTY"' in text
 
 
+def test_an_opt_out_is_left_to_the_user_even_where_a_property_has_its_name():
+    schema = Schema(labels={"email": "Email", "mine": "Email Opt Out", "hs_marketable_status": "M"})
+    header = ["email", "Email Opt Out", "UNSUB_TIME", "hs_marketable_status"]
+    text = draft(header, schema, []).toml()
+    assert '\n# "Email Opt Out" = { suppress = true }' in text
+    assert '\n# "UNSUB_TIME" = { suppress = ["*"] }' in text
+    assert '\n"hs_marketable_status" = { ignore = true }' in text
+    said = parse_mapping(text.replace('# "', '"'))
+    assert said.suppress_where == {"Email Opt Out": (), "UNSUB_TIME": ("*",)}
+
+
 def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():
     found = draft(["email", "E-mail", "Renewal date"], SCHEMA, [["a@x.com", "b@x.com", "03/02/2025"]])
     second, dates = found.columns[1:]

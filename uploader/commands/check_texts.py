@@ -7,7 +7,8 @@ The keys of `--json`, which others script against:
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
     columns         source, column, property ("": left out), type
     problems, warnings, not_checked     texts; with a problem `upload` would not start
-    rows, sendable, invalid, no_key, skipped, values_dropped, sample
+    unseen          texts: what happens all the same, and no request shows
+    rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     owners, cleared     column -> value -> rows; column -> blanks that clear
@@ -47,12 +48,14 @@ def as_dict(report: Report) -> dict[str, object]:
         "problems": report.problems,
         "warnings": report.warnings,
         "not_checked": report.not_checked,
+        "unseen": list(report.unseen),
         "rows": found.rows,
         "sample": report.sample,
         "sendable": found.sendable,
         "invalid": found.invalid,
         "no_key": found.keyless,
         "skipped": found.skipped,
+        "suppressed": found.suppressed,
         "values_dropped": found.values_dropped,
         "faults": _groups(found.faults, names),
         "dropped": _groups(found.dropped, names),
@@ -140,9 +143,10 @@ def lines(report: Report, settings: Settings) -> list[str]:
     return [
         *_account_lines(report),
         *_column_lines(report),
-        *_row_lines(report),
+        *_row_lines(report, settings),
         *_forecast_lines(report),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
+        *(f"NOBODY CAN SEE: {text}" for text in report.unseen),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         _verdict(report),
@@ -184,13 +188,16 @@ def _column_lines(report: Report) -> list[str]:
     return said
 
 
-def _row_lines(report: Report) -> list[str]:
+def _row_lines(report: Report, settings: Settings) -> list[str]:
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
     said = [f"{found.rows:>12,}  rows{note}", f"{found.sendable:>12,}  can be sent"]
-    if found.skipped:
-        said.append(f"{found.skipped:>12,}  skipped: a later row has written their key")
+    if settings.rules.suppresses:
+        said.append(f"{found.suppressed:>12,}  skipped: of people that nothing is to be written to")
+    if found.skipped > found.suppressed:
+        later = found.skipped - found.suppressed
+        said.append(f"{later:>12,}  skipped: a later row has written their key")
     said.append(
         f"{found.invalid:>12,}  invalid"
         + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
@@ -297,5 +304,15 @@ def _column_words(settings: Settings) -> list[str]:
             w for column, said in table.items() for w in (option, f"{column}={said}" if column else said)
         ]
     words += [word for option, columns in lists for column in sorted(columns) for word in (option, column)]
+    words += [word for file in _lists_of(settings) for word in ("--suppress", file)]
+    for column, values in settings.suppress_where.items():
+        said = [f"{column}={value}" for value in values] or [column]
+        words += [word for one in said for word in ("--suppress-where", one)]
+    words += [w for name, value in settings.constants.items() for w in ("--set", f"{name}={value}")]
+    words += [word for name in sorted(settings.allowed) for word in ("--allow", name)]
     words += ["--include-superseded"] if settings.include_superseded else []
     return [*words, *(["--owner-map", "THE SAME FILE"] if settings.owner_map else [])]
+
+
+def _lists_of(settings: Settings) -> tuple[str, ...]:
+    return settings.suppression.files if settings.suppression else ()

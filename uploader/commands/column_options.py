@@ -66,6 +66,7 @@ def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
         fields[name] = {**getattr(file, name), **_table(option, fields.pop(name))}
     fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
     fields["policies"] = file.policies
+    fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
     return fields
 

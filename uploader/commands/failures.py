@@ -129,7 +129,7 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
-    return shlex.join([*words, *_value_words(settings)])
+    return shlex.join([*words, *_value_words(settings), *_marking_words(settings)])
 
 
 def _value_words(settings: Mapping[str, Any]) -> list[str]:
@@ -161,6 +161,21 @@ def _writing_words(settings: Mapping[str, Any]) -> list[str]:
 
 
 _FLAGS = ("skip_unchanged", "snapshot")
+
+
+def _marking_words(settings: Mapping[str, Any]) -> list[str]:
+    """Whom nothing is to be written to, and what all records get. The list's file is not known any more."""
+    words: list[str] = []
+    if settings.get("suppress"):
+        words += ["--suppress", "THE SAME LIST"]
+    for column, values in settings.get("suppress_where", {}).items():
+        for said in [f"{column}={value}" for value in values] or [column]:
+            words += ["--suppress-where", said]
+    for name, value in settings.get("set", {}).items():
+        words += ["--set", f"{name}={value}"]
+    for name in settings.get("allow", ()):
+        words += ["--allow", name]
+    return words
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from uploader.commands.column_options import column_settings, columned
+from uploader.commands.marking_options import marking, marking_settings
 from uploader.commands.options import talking, talking_settings
 from uploader.commands.writing_options import writing, writing_settings
 from uploader.errors import SettingsError
@@ -38,7 +39,7 @@ _SOURCES = (
 
 def shaping(command: Command) -> Command:
     """Give a command the options of `job_settings`: all that say what is written, and to whom."""
-    command = columned(writing(talking(command)))
+    command = columned(marking(writing(talking(command))))
     for option in reversed(_SOURCES):
         command = option(command)
     return command
@@ -46,7 +47,7 @@ def shaping(command: Command) -> Command:
 
 def job_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
-    fields = writing_settings(column_settings(talking_settings(said)))
+    fields = marking_settings(writing_settings(column_settings(talking_settings(said))))
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")
     return fields

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from uploader.core.columns import OWN_PREFIX, Columns, MappingError, Rules, resolve_columns, resolve_name
+from uploader.core.columns import (
+    COSTLY,
+    OWN_PREFIX,
+    Columns,
+    MappingError,
+    Rules,
+    resolve_columns,
+    resolve_name,
+)
 from uploader.core.schema import Schema
 
 
@@ -19,6 +27,7 @@ class TokenInfo:
 
     portal: str = ""
     scopes: frozenset[str] | None = None
+    app: str = ""  #: its id, which stands in histories
 
     @classmethod
     def decode(cls, body: Mapping[str, Any] | None) -> "TokenInfo":
@@ -27,6 +36,7 @@ class TokenInfo:
         return cls(
             str(body.get("hubId") or ""),
             frozenset(map(str, scopes)) if isinstance(scopes, list) else None,
+            str(body.get("appId") or ""),
         )
 
 
@@ -97,6 +107,16 @@ def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[s
     ]
 
 
+# --- what nobody is told of ---
+
+#: What no request shows, and happens all the same once contacts are written; the README says what to do.
+UNSEEN = (
+    "workflows that contacts enter as they are created or changed, and what they send",
+    "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",
+    "notices to the owners that records are given to",
+)
+
+
 # --- columns ---
 
 
@@ -126,9 +146,12 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
 
 def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> frozenset[str]:
     """The columns that the first problem is about; none where leaving them out would mend nothing."""
+    undecided = frozenset(column for column in header if rules.is_undecided(column))
+    if undecided:
+        return undecided
     names: dict[str, str] = {}
     for index, column in enumerate(header):
-        if column.startswith(OWN_PREFIX) or column in rules.ignored or column == f"column {index + 1}":
+        if _is_passed_over(index, column, rules):
             continue
         try:
             names[column] = resolve_name(column, rules, schema)
@@ -137,12 +160,21 @@ def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> fro
     if rules.id_property not in names.values():
         return frozenset()
     unmapped = frozenset(column for column, name in names.items() if not name)
-    if unmapped:
-        return unmapped
-    first: dict[str, str] = {}
+    return unmapped - rules.suppress_where.keys() or _misnamed(names, rules, schema)
+
+
+def _is_passed_over(index: int, column: str, rules: Rules) -> bool:
+    is_ours = column.startswith(OWN_PREFIX) or column == f"column {index + 1}"
+    return is_ours or column in rules.ignored or rules.only_suppresses(column)
+
+
+def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> frozenset[str]:
+    """The first column whose property can't be written, or is another's already."""
+    taken = set(rules.constants)
     for column, name in names.items():
-        if first.setdefault(name, column) != column:
+        if name and (name in taken or (name.startswith(COSTLY) and name not in rules.allowed)):
             return frozenset({column})
+        taken.add(name)
     read_only = schema.read_only if schema else frozenset[str]()
     culprit = next((column for column, name in names.items() if name in read_only), None)
     return frozenset({culprit}) if culprit and names[culprit] != rules.id_property else frozenset()

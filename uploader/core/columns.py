@@ -4,20 +4,28 @@ In    a header, the user's rules, and what HubSpot knows of its properties, if k
 Out   `Columns`, resolved for a whole source.
 Raise `MappingError` for what is wrong with a whole file.
 Rules A column acts by its property's exact name, its exact label, or the user's word, never by likeness.
+      One that tells who has opted out or whose address bounces acts by the user's word alone, and nothing
+      starts before there is one. What makes contacts cost money is allowed by name.
 """
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from uploader.core.exports import carries_opt_out, holds_whatever
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.objects import are_contacts
 from uploader.core.schema import Schema
+from uploader.core.suppression import Suppression
 
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"
 SUPERSEDED = "uploader_superseded"
+#: Properties that hold addresses, of contacts.
+ADDRESSES = (EMAIL, "hs_additional_emails")
+#: How properties begin that decide on whether a contact is paid for.
+COSTLY = "hs_marketable_"
 
 
 class MappingError(ValueError):
@@ -41,6 +49,12 @@ class Rules:
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     drop_bad_values: bool = False  #: what can't be converted is left out, not its row
     include_superseded: bool = False
+    has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
+    suppression: Suppression | None = None  #: whom nothing is written to
+    #: Column -> the values by which a row says the same; none: a usual yes. See `values.says_so`.
+    suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
+    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
 
     def __post_init__(self) -> None:
         match = self.match or (self.id_property,)
@@ -54,8 +68,27 @@ class Rules:
 
     def leaves_out(self, column: str) -> bool:
         """Whether the user says so, or the column is one of our own."""
-        is_other = bool(self.only) and column not in self.only
+        is_other = bool(self.only) and column not in self.only and not self.is_undecided(column)
         return is_other or column in self.ignored or column.startswith(OWN_PREFIX)
+
+    def is_undecided(self, column: str) -> bool:
+        """Whether it tells who must not be written to, and the user has not said what becomes of it."""
+        has_word = column in self.mapped or column in self.ignored or column in self.suppress_where
+        return not has_word and self.has_addresses and _tells_of_people(column)
+
+    def only_suppresses(self, column: str) -> bool:
+        """Whether its cells are looked at and not sent, even if it has the name of a property."""
+        is_named = column in self.suppress_where and column not in self.mapped
+        return is_named and self.has_addresses and _tells_of_people(column)
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether rows are looked at for people that nothing is written to."""
+        return self.suppression is not None or bool(self.suppress_where)
+
+
+def _tells_of_people(column: str) -> bool:
+    return not column.startswith(OWN_PREFIX) and carries_opt_out(column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +99,8 @@ class Columns:
     nameless: tuple[int, ...] = ()  #: cells that may hold nothing, since nobody says what they mean
     superseded: int | None = None
     header: tuple[str, ...] = field(default=(), compare=False)  #: all columns, as the source names them
+    #: Cells that hold addresses of the row's person, those left out included.
+    addresses: tuple[int, ...] = field(default=(), compare=False)
 
     def column(self, index: int) -> str:
         """What the source calls a cell's column."""
@@ -77,10 +112,11 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     names: dict[int, str] = {}
     nameless, unmapped = [], []
     superseded = None
+    refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
         if column == SUPERSEDED:
             superseded = index
-        elif rules.leaves_out(column):
+        elif rules.leaves_out(column) or rules.only_suppresses(column):
             continue
         elif column == f"column {index + 1}" and column not in rules.mapped:
             nameless.append(index)
@@ -88,7 +124,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
             name = resolve_name(column, rules, schema)
             if name:
                 names[index] = name
-            else:
+            elif column not in rules.suppress_where:
                 unmapped.append(column)
     if set(rules.match).isdisjoint(names.values()):
         raise MappingError(
@@ -102,7 +138,10 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
     _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
-    return Columns(names, tuple(nameless), superseded, tuple(header))
+    _refuse_costly({names[i]: header[i] for i in names}, rules)
+    _refuse_constants({names[i]: header[i] for i in names}, rules)
+    addresses = _addresses(header, rules, schema) if rules.suppression is not None else ()
+    return Columns(names, tuple(nameless), superseded, tuple(header), addresses)
 
 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
@@ -138,6 +177,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--date-order": rules.date_orders,
         "--decimal": rules.decimals,
         "--timezone": rules.timezones,
+        "--suppress-where": rules.suppress_where,
     }
     for option, columns in said.items():
         unknown = sorted(set(columns) - set(header) - {""})
@@ -197,6 +237,61 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
             raise MappingError(
                 f"--clear {columns[name]!r}: blanks can't clear {name!r}, which names the contact"
             )
+
+
+def refuse_undecided(columns: Sequence[str]) -> None:
+    """MappingError if there are any that `Rules.is_undecided` names."""
+    if columns:
+        raise MappingError(undecided_text(columns))
+
+
+def undecided_text(columns: Sequence[str]) -> str:
+    """What to say of columns that tell who must not be written to."""
+    words = [f'--suppress-where "{column}{"=*" * holds_whatever(column)}"' for column in columns[:8]]
+    return (
+        f"{_listed(columns)} {'tells' if len(columns) == 1 else 'tell'} who has opted out or whose address "
+        "bounces, and HubSpot writes to all it is given. Say what becomes of them: skip those rows with "
+        f"{' '.join(words)} (=VALUE for another value than a usual yes, =* for any), bring it over with "
+        f'--map "{columns[0]}=PROPERTY", or leave it out, by word, with --ignore "{columns[0]}"'
+    )
+
+
+def _refuse_costly(columns: Mapping[str, str], rules: Rules) -> None:
+    for name, column in columns.items():
+        if name.startswith(COSTLY) and name not in rules.allowed:
+            raise MappingError(
+                f"column {column!r} is the property {name!r}: {COSTLY_TEXT}. Leave it out with --ignore "
+                f'"{column}", or say --allow {name}'
+            )
+
+
+COSTLY_TEXT = "it makes contacts marketing contacts, which are paid for, or keeps them from it"
+
+
+def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
+    for name in rules.constants:
+        if name in columns and name not in {EMAIL, *rules.match}:  # these have a reason of their own
+            raise MappingError(
+                f"--set {name}: column {columns[name]!r} is that property, too; leave it out with --ignore "
+                f'"{columns[name]}", or say no --set'
+            )
+
+
+def _addresses(header: Sequence[str], rules: Rules, schema: Schema | None) -> tuple[int, ...]:
+    found = tuple(i for i, column in enumerate(header) if _name_at_all(column, rules, schema) in ADDRESSES)
+    if not found:
+        raise MappingError(
+            "--suppress compares addresses, and no column is email "
+            f'(columns: {_listed(header)}); say which with --map "COLUMN=email"'
+        )
+    return found
+
+
+def _name_at_all(column: str, rules: Rules, schema: Schema | None) -> str:
+    try:
+        return resolve_name(column, rules, schema)
+    except MappingError:
+        return ""
 
 
 def _listed(names: Sequence[str]) -> str:

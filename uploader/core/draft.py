@@ -5,7 +5,8 @@ Out   a `Draft`, and its text: a mapping file with a comment for each column.
 Raise nothing.
 Rules Only a draft: nothing acts on it before the user gives it to `upload`. What is likely stands there as it
       would act; what is not sure is commented out, so that it stops `upload` until somebody decides. What is
-      calculated by HubSpot is ignored. Who must not be written to is no property: such columns are flagged.
+      calculated by HubSpot is ignored. Who must not be written to is no property: such columns are flagged,
+      and left to the user even where a property has their name.
 """
 
 import difflib
@@ -14,8 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from uploader.core.columns import OWN_PREFIX
-from uploader.core.exports import ASK, COMMON, IGNORE, OPT_OUT, SYSTEMS, bare
+from uploader.core.columns import COSTLY, OWN_PREFIX
+from uploader.core.exports import (
+    ASK,
+    COMMON,
+    IGNORE,
+    OPT_OUT,
+    SYSTEMS,
+    bare,
+    carries_opt_out,
+    holds_whatever,
+)
 from uploader.core.moments import orders_of
 from uploader.core.schema import Schema
 from uploader.core.values import BOOLEANS
@@ -28,6 +38,7 @@ class Drafted:
     column: str
     property: str = ""  #: "" with `ignore`: leave it out; "" without: nobody knows
     ignore: bool = False
+    suppress: bool = False  #: its cells say who must not be written to
     is_sure: bool = False  #: acts as it stands
     why: str = ""
     type: str = ""  #: of the property
@@ -55,6 +66,8 @@ class Draft:
             lines += ["", f"# {_comment(one.why)}.{of_type} Samples: {samples}"]
             lines += [f"# CAUTION: {_comment(warning)}" for warning in one.warnings]
             value = "{ ignore = true }" if one.ignore else _quoted(one.property or "PROPERTY")
+            if one.suppress:
+                value = _ANY_SUPPRESSES if holds_whatever(one.column) else "{ suppress = true }"
             lines.append(f"{'' if one.is_sure else '# '}{_quoted(one.column)} = {value}")
         return "\n".join(lines) + "\n"
 
@@ -92,9 +105,11 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
     kind = schema.kinds.get(name) if schema else None
     type_ = kind.type if kind else ""
     warnings: tuple[str, ...] = ()
-    ignore = name in {IGNORE, OPT_OUT}
+    ignore = name == IGNORE
     if name == OPT_OUT:
         warnings = (_OPT_OUT_TEXT,)
+    elif name.startswith(COSTLY):
+        ignore, is_sure, why = True, True, f"{why}: {name}, which can cost money, so --allow has to allow it"
     elif name in {ASK, IGNORE, ""} or schema is None:
         pass
     elif name not in schema.labels:
@@ -104,8 +119,8 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
         why = f"{why}: {name}, which HubSpot sets by itself and nobody can write"
     else:
         why, warnings = f"{why}: {name}", tuple(_warnings(name, type_, schema, samples))
-    property_ = "" if ignore or name == ASK else name
-    return Drafted(column, property_, ignore, is_sure, why, type_, warnings, shown)
+    property_ = "" if ignore or name in {ASK, OPT_OUT} else name
+    return Drafted(column, property_, ignore, name == OPT_OUT, is_sure, why, type_, warnings, shown)
 
 
 def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> list[str]:
@@ -121,6 +136,8 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
 
 def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     plain = bare(column)
+    if carries_opt_out(column):
+        return _Guess(OPT_OUT, "an opt-out or a bounce, by its name", is_sure=False)
     labels = schema.labels if schema else {}
     labelled = [name for name, label in labels.items() if label == column]
     if column in labels or len(labelled) == 1:
@@ -130,8 +147,6 @@ def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
         return _known(target, f"{system}'s name")
     if target := COMMON.get(plain):
         return _known(target, "a usual name")
-    if any(words in plain for words in _OPT_OUT_WORDS):
-        return _Guess(OPT_OUT, "perhaps an opt-out", is_sure=False)
     if schema is None:
         return _Guess(column, "taken at its word: the account's properties are not known", is_sure=False)
     return _like(plain, schema)
@@ -150,8 +165,6 @@ def _like(plain: str, schema: Schema) -> _Guess:
 def _known(target: str, whose: str) -> _Guess:
     if target == IGNORE:
         return _Guess(IGNORE, f"{whose} for what HubSpot has no place for", is_sure=True)
-    if target == OPT_OUT:
-        return _Guess(OPT_OUT, f"{whose} for an opt-out", is_sure=False)
     if target.startswith(ASK):
         return _Guess(target[1:] or ASK, f"{whose}, whose values are to be looked at", is_sure=False)
     return _Guess(target, whose, is_sure=True)
@@ -173,9 +186,10 @@ def _elsewhere(name: str, system: str) -> bool:
 
 
 _ENOUGH, _SAMPLES, _SHOWN = 3, 3, 24
-_OPT_OUT_WORDS = ("optout", "optedout", "unsubscri", "donotcall", "donotemail", "donotcontact", "dnc")
+_ANY_SUPPRESSES = '{ suppress = ["*"] }'
 _OPT_OUT_TEXT = (
-    "who has opted out is no property in HubSpot but a subscription: bring these over before any mail is sent"
+    "who has opted out is no property in HubSpot but a subscription: skip these rows, or bring the opt-outs "
+    "over before any mail is sent"
 )
 
 

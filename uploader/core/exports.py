@@ -1,10 +1,13 @@
 """What columns are called in the exports of other systems, and in files of no system in particular. Tables.
 
 A target is a property's name; `?` before it, or alone, where the values have to be looked at first; IGNORE
-for what a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for who must not be written to.
+for what a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for who must not be written to, be it
+that they said so or that their address bounces.
 """
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 IGNORE, OPT_OUT, ASK = "-", "!", "?"
 
@@ -37,8 +40,8 @@ Id=?|AccountId=-|Account.Name=company|Account Name=company|FirstName=firstname|L
 Email=email|Phone=phone|MobilePhone=mobilephone|HomePhone=?phone|OtherPhone=?phone|Fax=fax|Title=jobtitle
 MailingStreet=address|MailingCity=city|MailingState=state|MailingPostalCode=zip|MailingCountry=country
 OtherStreet=?|OtherCity=?|OtherPostalCode=?|Department=?|LeadSource=?|Description=?|Birthdate=date_of_birth
-OwnerId=?hubspot_owner_id|HasOptedOutOfEmail=!|HasOptedOutOfFax=!|DoNotCall=!|EmailBouncedReason=-
-EmailBouncedDate=-|CreatedDate=-|CreatedById=-|LastModifiedDate=-|LastModifiedById=-|SystemModstamp=-
+OwnerId=?hubspot_owner_id|HasOptedOutOfEmail=!|HasOptedOutOfFax=!|DoNotCall=!|EmailBouncedReason=!
+EmailBouncedDate=!|IsEmailBounced=!|CreatedDate=-|CreatedById=-|LastModifiedDate=-|LastModifiedById=-|SystemModstamp=-
 IsDeleted=-|MasterRecordId=-|ReportsToId=-|LastActivityDate=-|LastViewedDate=-|LastReferencedDate=-
 PhotoUrl=-|Jigsaw=-|JigsawContactId=-|IndividualId=-|CleanStatus=-|LastCURequestDate=-|LastCUUpdateDate=-
 Company=company|Website=website|Industry=industry|AnnualRevenue=annualrevenue|NumberOfEmployees=numemployees
@@ -81,7 +84,42 @@ Create Date=createdate|Last Modified Date=lastmodifieddate|Lead Status=hs_lead_s
 Lifecycle Stage=lifecyclestage|Last Activity Date=-|Associated Company=-|Associated Company IDs=-
 Associated Company IDs (Primary)=-|Associated Company (Primary)=-|Associated Deal=-|Associated Deal IDs=-
 Associated Note=-|Associated Note IDs=-|Marketing contact status=-|Unsubscribed from all email=!
+Marketing emails bounced=!|Email hard bounce reason=!|Email address quarantined=!|Invalid email address=!
 Email Domain=hs_email_domain|Additional email addresses=?|Original Traffic Source=-
 Record source=hs_object_source|Favorite Content Topics=?|Preferred channels=?
 """),
 }
+
+
+# --- who must not be written to ---
+
+#: In a column's name without blanks and marks; as a word by itself; as the whole name.
+_PARTS = """
+optout optedout unsubscri donotcall donotemail donotmail donotcontact donotbulk donotsend donottext
+donotmarket donotallowemail donotallowbulk donotdisturb bounce quarantined blacklist blocklist suppress
+marketingsuspended emailinvalid invalidemail badaddress gdpr dsgvo rgpd legalbasis spamcomplaint spamreport
+complained objected widerspr abmeld abgemeldet désinscri desinscri
+"""
+_NAMES = "cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing"
+_OPT_OUT_PARTS, _OPT_OUT_NAMES = tuple(_PARTS.split()), frozenset(_NAMES.split())
+_OPT_OUT_WORDS = frozenset({"unsub", "dnc"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+@lru_cache(10_000)
+def carries_opt_out(column: str) -> bool:
+    """Whether a column says, by its name, who has opted out or whose address bounces."""
+    plain = bare(column)
+    if any(names.get(plain) == OPT_OUT for names in SYSTEMS.values()) or plain in _OPT_OUT_NAMES:
+        return True
+    if any(part in plain for part in _OPT_OUT_PARTS):
+        return True
+    return any(word.casefold() in _OPT_OUT_WORDS for word in _WORD.findall(column))
+
+
+def holds_whatever(column: str) -> bool:
+    """Whether any value in such a column says it: a time, a reason."""
+    return bare(column).endswith(_WHATEVER)
+
+
+_WHATEVER = ("time", "date", "reason", "reasonother", "title", "campaignid", "mode", "at", "on")

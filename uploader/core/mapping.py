@@ -5,20 +5,25 @@ Out   a `Record`, or an `Unsent` with all that is wrong with it.
 Raise nothing for the sake of a row.
 Rules A blank is left out: an empty string would clear the property, and clearing is asked for, by column. A
       value that can't be converted makes its row invalid, or is left out and told, where the user says so.
-      What the row is known by is never left out.
+      What the row is known by is never left out. Whom nothing is written to is asked first of all.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from uploader.core.addresses import plausible_email as plausible_email  # noqa: PLC0414  # others have it from here
 from uploader.core.columns import (
+    COSTLY,
+    COSTLY_TEXT,
     OWN_PREFIX,
     SUPERSEDED,
     Columns,
     MappingError,
     Rules,
     resolve_name,
+    undecided_text,
 )
+from uploader.core.constants import resolve_constants
 from uploader.core.model import (
     EMAIL,
     NO_KEY,
@@ -33,6 +38,7 @@ from uploader.core.model import (
     Unsent,
     closed_value,
 )
+from uploader.core.people import SUPPRESSED, Watch
 from uploader.core.schema import Schema
 from uploader.core.values import (
     MOST_CHARACTERS,
@@ -42,8 +48,6 @@ from uploader.core.values import (
     text_fault,
 )
 from uploader.core.wire import UnencodableError, encode_input
-
-_EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 
 
 class _Field(NamedTuple):
@@ -72,6 +76,8 @@ class Mapper:
         self._column_of = {name: column for column, name in named}
         self._converted = [field for field in fields if field.convert is not None]
         self._cleared = [field.name for field in fields if field.column in rules.cleared]
+        self._constants = resolve_constants(rules, schema, self._unique)
+        self._watch = Watch(rules, columns, self._name_of) if rules.suppresses else None
 
     def is_lone_key(self, names: Sequence[str]) -> bool:
         """Whether the id property is the only one of these whose values are unique, and like others of it."""
@@ -80,9 +86,14 @@ class Mapper:
         return is_address and self._unique.intersection(names) == {self.rules.id_property}
 
     @property
+    def watches(self) -> bool:
+        """Whether each row is looked at for people that nothing is written to."""
+        return self._watch is not None
+
+    @property
     def sends_blanks(self) -> bool:
-        """Whether some blanks are not just left out."""
-        return bool(self.rules.cleared)
+        """Whether some blanks are not just left out; or more has to be looked at or sent than the values."""
+        return bool(self.rules.cleared or self._constants or self._watch)
 
     def convert_of(self, name: str) -> Converter | None:
         """What converts the values of a property; None where they are sent as they stand in a row."""
@@ -91,8 +102,11 @@ class Mapper:
 
     def is_as_named(self, field: str) -> bool:
         """Whether a row's field is the property of its name, and may be written."""
-        is_read_only = self.schema is not None and field in self.schema.read_only
-        return not self.rules.leaves_out(field) and not is_read_only and self._field(field).name == field
+        return (
+            not self.rules.leaves_out(field)
+            and not self._fault(field, self._field(field).name, {})
+            and (self._field(field).name == field)
+        )
 
     @property
     def open_columns(self) -> Mapping[int, str]:
@@ -113,9 +127,9 @@ class Mapper:
         """The properties that a row's own fields stand for."""
         if not isinstance(content, Mapping):
             return set()
-        nested = content.get("properties")
-        fields = nested if isinstance(nested, Mapping) else content
-        return {self._field(column).name for column in fields if not self.rules.leaves_out(column)}
+        return {
+            self._field(column).name for column in fields_of(content) if not self.rules.leaves_out(column)
+        }
 
     def open_kind(self, column: str) -> str:
         """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
@@ -135,6 +149,10 @@ class Mapper:
         content = row.content
         if isinstance(content, Unreadable):
             return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
+        fault = self._watch.look(content) if self._watch else None
+        if fault is not None:
+            name, key = self._key_of(content)
+            return self._unsent(position, row, key, [fault], id_property=name)
         if isinstance(content, Mapping):
             return self._from_fields(position, row, content)
         return self._from_cells(position, row, content)
@@ -174,6 +192,19 @@ class Mapper:
                 return name, key
         return self.rules.id_property, ""
 
+    def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
+        """The property and the key of a row that is not sent, as they stand there."""
+        if not isinstance(content, Mapping):
+            names = self.columns.names if self.columns else {}
+            return self._take_key({name: content[index].strip() for index, name in names.items()})
+        if isinstance(content.get("properties"), Mapping):
+            name = content.get("idProperty") or self.rules.id_property
+            return str(name), _spelled(content.get("id")) or ""
+        return self._take_key({self._name_of(field): _spelled(text) or "" for field, text in content.items()})
+
+    def _name_of(self, field: str) -> str:
+        return self._field(field).name
+
     def _from_fields(self, position: int, row: Row, fields: Mapping[str, object]) -> Record | Unsent:
         later = fields.get(SUPERSEDED)
         if isinstance(later, str) and later.strip() and not self.rules.include_superseded:
@@ -193,7 +224,8 @@ class Mapper:
         name = fields.get("idProperty") or self.rules.id_property
         if key is None or not isinstance(name, str):
             return self._unsent(position, row, "", [Fault("the input's id or idProperty is no text")])
-        stray = [field for field in fields if field not in _INPUT_FIELDS and not field.startswith(OWN_PREFIX)]
+        known = _INPUT_FIELDS | self.rules.suppress_where.keys()
+        stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
         properties, faults, bad = self._properties(nested)
         convert = self._field(name).convert if key else None
         if convert is not None:
@@ -219,7 +251,9 @@ class Mapper:
         faults: list[Fault] = []
         bad: list[_Bad] = []
         for column, value in fields.items():
-            if self.rules.leaves_out(column):
+            if self.rules.leaves_out(column) or self.rules.only_suppresses(column):
+                continue
+            if column in self.rules.suppress_where and not self._name_of(column):
                 continue
             text = _spelled(value)
             if text is None:
@@ -244,6 +278,12 @@ class Mapper:
         return properties, faults, bad
 
     def _fault(self, column: str, name: str, before: Mapping[str, str]) -> Fault | None:
+        if self.rules.is_undecided(column):
+            return Fault(undecided_text([column]), _NO_PROPERTY, column)
+        if name.startswith(COSTLY) and name not in self.rules.allowed:
+            return Fault(f"{name!r}: {COSTLY_TEXT}; --allow {name} allows it", _NO_PROPERTY, column)
+        if name in self.rules.constants:
+            return Fault(f"{name!r} is given by --set, too", _NO_PROPERTY, column)
         if not name:
             text = f"no property in this account has the name or label {column!r}"
             return Fault(text, _NO_PROPERTY, column)
@@ -275,6 +315,7 @@ class Mapper:
         bad: list["_Bad"],
     ) -> Record | Unsent:
         """`faults` are of the row, `bad` of single values, which can be left out."""
+        properties.update(self._constants)
         bad += self._bad_texts(id_property, key, properties)
         body = b""
         dropped: tuple[Fault, ...] = ()
@@ -295,21 +336,27 @@ class Mapper:
             faults.append(Fault(f"no {' or '.join(missing)}", NO_KEY, column))
         if faults or bad:
             faults += [one.fault for one in bad]
-            return self._unsent(position, row, key, faults, id_property=id_property)
-        values = [closed_value(id_property, key)]
-        if self._unique and not self._unique.isdisjoint(properties):
-            values += [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
+            wrong = {one.name for one in bad}
+            sound = {name: text for name, text in properties.items() if name not in wrong}
+            values = self._values(id_property, key, sound) if key else ()
+            return self._unsent(position, row, key, faults, values=values)
         return Record(
             position=position,
             source=self.source,
             row=row.number,
             id_property=id_property,
             key=key,
-            values=tuple(values),
+            values=self._values(id_property, key, properties),
             body=body,
             raw=row.raw,
             dropped=dropped,
         )
+
+    def _values(self, id_property: str, key: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+        if self._unique.isdisjoint(properties):
+            return (closed_value(id_property, key),)
+        others = [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
+        return (closed_value(id_property, key), *others)
 
     def _bad_texts(self, id_property: str, key: str, properties: Mapping[str, str]) -> list["_Bad"]:
         """What is wrong with texts as such: no type is asked."""
@@ -334,10 +381,12 @@ class Mapper:
         faults: Sequence[Fault],
         *,
         id_property: str = "",
+        values: tuple[str, ...] = (),
     ) -> Unsent:
         first = faults[0]
-        outcome = Outcome.SKIPPED if first.category == _SUPERSEDED else Outcome.INVALID
-        values = (closed_value(id_property or self.rules.id_property, key),) if key else ()
+        outcome = Outcome.SKIPPED if first.category in {_SUPERSEDED, SUPPRESSED} else Outcome.INVALID
+        if key and not values:
+            values = (closed_value(id_property or self.rules.id_property, key),)
         return Unsent(
             position=position,
             source=self.source,
@@ -391,6 +440,14 @@ def common_fault(slice_: Slice) -> str:
     return reasons.pop() if is_common and all(u.category == _NO_PROPERTY for u in slice_.unsent) else ""
 
 
+def fields_of(content: Content) -> Mapping[str, object]:
+    """A row's own fields, of the API's own form of an input its properties; none of cells."""
+    if not isinstance(content, Mapping):
+        return {}
+    nested = content.get("properties")
+    return nested if isinstance(nested, Mapping) else content
+
+
 _SUPERSEDED = "SUPERSEDED"
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})
 
@@ -404,16 +461,3 @@ def _spelled(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else None
-
-
-def plausible_email(address: str) -> bool:
-    """Whether it is worth a request: HubSpot decides what is valid, this only sees plain nonsense."""
-    local, at, domain = address.rpartition("@")
-    return (
-        bool(at and local)
-        and "@" not in local
-        and len(address) <= _EMAIL_CHARACTERS
-        and not any(character.isspace() or character in ',;<>"()' for character in address)
-        and "." in domain
-        and all(domain.split("."))
-    )

@@ -7,6 +7,7 @@
     "Internal note" = { ignore = true }
     "Birth date" = { property = "date_of_birth", date_order = "DMY", blank = "clear" }
     "Lead source" = { property = "hs_lead_source", write = "fill" }    # or overwrite, create-only
+    "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
 
 In    the text of a file.
 Out   `Said`, in the spelling of `Settings`.
@@ -35,6 +36,7 @@ class Said:
     decimals: dict[str, str] = field(default_factory=dict)
     timezones: dict[str, str] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
+    suppress_where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     on_bad_value: str = ""
 
 
@@ -46,7 +48,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "write": tuple(Policy),
 }
 _OF_ALL = ("date_order", "decimal", "timezone", "on_bad_value")
-_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone", "write")
+_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone", "write", "suppress")
 
 
 def parse_mapping(text: str) -> Said:
@@ -85,6 +87,12 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
     if key == "ignore":
         if not isinstance(value, bool):
             raise MappingError(f"{where}ignore is true or false")
+    elif key == "suppress":
+        texts = value if isinstance(value, list) else []
+        if value is not True and not (texts and all(isinstance(t, str) and t.strip() for t in texts)):
+            raise MappingError(
+                f'{where}suppress is true (a usual yes), or values such as ["1", "yes"] or ["*"]'
+            )
     elif not isinstance(value, str) or not value.strip():
         raise MappingError(f"{where}{key} is to be a text")
     elif key in _CHOICES and value not in _CHOICES[key]:
@@ -100,6 +108,7 @@ def _note(said: Said, column: str, key: str, value: Any) -> None:  # noqa: ANN40
         "decimal": lambda: said.decimals.__setitem__(column, value),
         "timezone": lambda: said.timezones.__setitem__(column, value),
         "on_bad_value": lambda: setattr(said, key, value),
+        "suppress": lambda: said.suppress_where.__setitem__(column, () if value is True else tuple(value)),
         "write": lambda: said.policies.__setitem__(column, Policy(value)),
     }
     notes[key]()

@@ -150,7 +150,7 @@ class Unsent:
     source: int
     row: int
     key: str
-    values: tuple[str, ...]  #: the closed value of its key, if it has one
+    values: tuple[str, ...]  #: the unique values it names, the key's first; none without a key
     outcome: Outcome  #: INVALID or SKIPPED
     category: str
     reason: str

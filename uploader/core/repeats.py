@@ -13,7 +13,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
-from uploader.core.mapping import plausible_email
+from uploader.core.addresses import plausible_email
 from uploader.core.model import EMAIL, Outcome, Record, Unsent
 
 _DIGEST_BYTES = 16

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
+from uploader.core.addresses import plausible_email
 from uploader.core.columns import SUPERSEDED
 from uploader.core.express import are_plausible_emails, closed_values
-from uploader.core.mapping import Mapper, plausible_email
+from uploader.core.mapping import Mapper
 from uploader.core.model import (
     EMAIL,
     UNREADABLE,
@@ -32,6 +33,7 @@ from uploader.core.model import (
     Unreadable,
     Unsent,
 )
+from uploader.core.people import SUPPRESSED
 from uploader.core.repeats import Keyed, Repeat, key_of
 
 #: Rows longer than this are looked at one by one; no cell of a shorter one exceeds what HubSpot takes.
@@ -70,6 +72,7 @@ class Findings:
     invalid: int = 0
     keyless: int = 0  #: of the invalid ones, those that hold no key
     skipped: int = 0
+    suppressed: int = 0  #: of the skipped: of people that nothing is written to
     row_bytes: int = 0  #: of the rows as they stand in the sources
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
@@ -90,6 +93,7 @@ class Findings:
             return not mapped.dropped
         if mapped.outcome is Outcome.SKIPPED:
             self.skipped += 1
+            self.suppressed += mapped.category == SUPPRESSED
             return False
         self.invalid += 1
         self.keyless += not mapped.key and mapped.category != UNREADABLE
@@ -158,7 +162,7 @@ class Surveyor:
         self._findings.rows += count
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         self._count_cleared(rows)
-        cells = self._cells(rows.plain) if rows.plain else None
+        cells = self._cells(rows.plain) if rows.plain and not self._mapper.watches else None
         if cells is None or rows.plain is None:
             return self._one_by_one(first, rows.rows, range(count))
         odd = self._odd(rows.plain, cells)
@@ -198,6 +202,8 @@ class Surveyor:
         fresh = [name for name in used if name not in self._known and name not in self._free]
         if fresh:
             self._sort_columns({name: name for name in fresh})
+        if self._key_column is None:  # a key that is converted
+            return None
         return _Cells({name: [row.get(name, "") for row in rows] for name in used})
 
     def _is_left_out(self, field: str) -> bool:

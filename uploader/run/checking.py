@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from uploader.core.assessing import (
+    UNSEEN,
     TokenInfo,
     likely_key,
     needed_scopes,
@@ -27,7 +28,13 @@ from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
-from uploader.run.opening import open_sources
+from uploader.run.opening import (
+    open_sources,
+    overwriting_rules,
+    refuse_absent_keys,
+    refuse_undecided_fields,
+    rules_of,
+)
 from uploader.run.preflight import Account, Closer
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -63,6 +70,7 @@ class Report:
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
     warnings: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    unseen: Sequence[str] = ()  #: what no check can know, of contacts
     account: Account | None = None
     closer: Closer | None = None
     token_kind: str = ""
@@ -128,6 +136,7 @@ class Check(Session):
 
     async def _run(self, reader: Offload) -> None:
         report, settings = self.report, self.settings
+        report.unseen = UNSEEN if settings.rules.has_addresses else ()
         sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
         if sources is None:
             return
@@ -250,18 +259,48 @@ class Check(Session):
                 refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
         except MappingError as error:
             report.problems.append(str(error))
+        rules = self._with_sound_constants(schema)
+        try:
+            refuse_undecided_fields(report.sources, rules)
+        except MappingError as error:
+            report.problems.append(str(error))
         for index, source in enumerate(report.sources):
-            columns, rules = None, settings.rules
+            columns = None
             if source.shape.columns:
-                columns, rules = self._resolve(index, source.shape.columns)
+                columns, found = self._resolve(index, source.shape.columns, rules)
                 if columns is None:
                     mappers.append(None)
                     continue
-            mappers.append(Mapper(index, rules, schema, columns))
+                mappers.append(Mapper(index, rules_of(found, source), schema, columns))
+                continue
+            mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
+        self._note_rules(mappers)
         return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
 
-    def _resolve(self, index: int, header: Sequence[str]) -> tuple[Columns | None, Rules]:
-        report, rules = self.report, self.settings.rules
+    def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
+        """What the user says of keys and columns has to be of some that are there."""
+        report, settings = self.report, self.settings
+        try:
+            if None not in mappers:
+                refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
+            overwriting_rules(settings, report.sources, self.account or Account())
+        except (MappingError, SettingsError) as error:
+            report.problems.append(str(error))
+
+    def _with_sound_constants(self, schema: Schema | None) -> Rules:
+        """The rules, without a --set that is a problem."""
+        rules = self.settings.rules
+        for name, text in rules.constants.items():
+            alone = replace(rules, constants={name: text})
+            try:
+                Mapper(0, alone, schema, None)
+            except MappingError as error:
+                self.report.problems.append(str(error))
+                rules = replace(rules, constants={n: t for n, t in rules.constants.items() if n != name})
+        return rules
+
+    def _resolve(self, index: int, header: Sequence[str], rules: Rules) -> tuple[Columns | None, Rules]:
+        report = self.report
         schema = self.account.schema if self.account else None
         if (
             schema is None
@@ -324,11 +363,12 @@ class Check(Session):
             return
         bytes_sent = found.row_bytes * found.sendable // max(1, found.rows)
         report.batches = max(-(-found.sendable // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-        report.ahead = self._forecast(report.batches)
+        reads = report.batches if self.settings.looks_first else 0
+        report.ahead = self._forecast(report.batches + reads)
         per_batch = -(-found.sendable // report.batches)
         for share in REFUSED_SHARES:
             report.halved[share] = self._forecast(
-                round(report.batches * requests_by_halving(per_batch, share))
+                reads + round(report.batches * requests_by_halving(per_batch, share))
             )
         room = report.closer.room if report.closer else None
         if room is not None and room.left < found.sendable:

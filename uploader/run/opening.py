@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from uploader.core.assessing import resolve_leniently
+from uploader.core.canary import Canary
 from uploader.core.columns import (
     Columns,
     MappingError,
+    Rules,
+    refuse_undecided,
     refuse_unknown,
     resolve_columns,
     resolve_name,
 )
-from uploader.core.mapping import Mapper
+from uploader.core.mapping import Mapper, fields_of
 from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.repeats import OnDuplicate
@@ -56,7 +59,7 @@ class Job:
     @property
     def looks_first(self) -> bool:
         """Whether contacts are read before they are written."""
-        return self.overwriting.needs_reading or self.snapshot is not None
+        return self.settings.looks_first
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -152,14 +155,15 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     return checkpoint
 
 
-def open_job(
+def open_job(  # noqa: PLR0917
     settings: Settings,
     sources: list[Source],
     checkpoint: Checkpoint | None,
     account: Account,
     stack: ExitStack,
+    canary: Canary | None = None,
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here."""
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
@@ -169,7 +173,7 @@ def open_job(
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
-        checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
+        checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
     else:
         _check_settings(settings, checkpoint, identity)
@@ -183,7 +187,7 @@ def open_job(
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
-    columns_of_all = frozenset.union(*carried)
+    columns_of_all = frozenset.union(*carried) | settings.constants.keys()
     return Job(
         settings,
         sources,
@@ -206,10 +210,28 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
-        _refuse_absent_keys(settings, columns)
+        refuse_absent_keys(settings, columns)
+        refuse_undecided_fields(sources, rules)
+        return [
+            Mapper(index, rules_of(rules, source), account.schema, resolved)
+            for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+        ]
     except MappingError as error:
         raise SettingsError(str(error)) from error
-    return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
+
+
+def rules_of(rules: Rules, source: Source) -> Rules:
+    """The user's rules, with what a source's format adds to them."""
+    return replace(rules, has_numbers=source.shape.has_numbers)
+
+
+def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
+    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
+    for source in sources:
+        if source.shape.columns or not rules.has_addresses:
+            continue
+        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
+        refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
@@ -230,7 +252,10 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     known = {column for source in sources for column in source.shape.columns}
     by_property = {}
     for column, policy in settings.policies.items():
-        name = resolve_name(column, settings.rules, account.schema)
+        try:
+            name = resolve_name(column, settings.rules, account.schema)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
         if not name or (known and column not in known):
             raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
@@ -269,7 +294,7 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
-def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
     """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
@@ -283,6 +308,8 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     """Whether a column, or a field of one of the first rows, holds owners."""
     if schema is None or not schema.owned:
         return False
+    if not schema.owned.isdisjoint(settings.constants):
+        return True
     for source in sources:
         if source.shape.columns:
             # What is wrong with other columns is said by whoever maps them.
@@ -291,8 +318,7 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
                 return True
             continue
         mapper = Mapper(0, settings.rules, schema, None)
-        first = next(iter(source.slices(None)), None)
-        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+        if any(mapper.names_of(row.content) & schema.owned for row in source.first_rows()):
             return True
     return False
 
@@ -343,6 +369,12 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
         "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
         "only_records": settings.only_records.value,
+        "suppress": settings.suppression.fingerprint if settings.suppression else "",
+        "suppress_where": {
+            column: list(values) for column, values in sorted(settings.suppress_where.items())
+        },
+        "set": dict(sorted(settings.constants.items())),
+        "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
         "snapshot": settings.snapshot,
     }
@@ -359,6 +391,11 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "timezones": known.get("timezones", {}),
         "owner_map": known.get("owner_map", {}),
         "on_bad_value": known.get("on_bad_value", "reject"),
+        "suppress_where": {
+            column: tuple(values) for column, values in known.get("suppress_where", {}).items()
+        },
+        "constants": known.get("set", {}),
+        "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),
         "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
     }

@@ -14,7 +14,7 @@ from uploader.core.comparing import Kind
 from uploader.core.model import Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
-from uploader.core.readback import match, wanted_properties
+from uploader.core.readback import also_other_addresses, match, unique_values, wanted_properties
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
@@ -131,11 +131,13 @@ class Looking:
     kinds: Mapping[str, Kind]
     snapshot: SnapshotFile | None
     writer: Offload
+    keys: Sequence[str] = ()  #: the properties by which rows are matched
     observe: Callable[[Look], None] = lambda _: None
 
     async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
         """In the order of the records. What is to be overwritten is on the disk when this returns."""
-        names = wanted_properties(records)
+        keys = self.keys if self.snapshot is not None else ()
+        names = also_other_addresses({*wanted_properties(records), *keys})
         looks: dict[int, Look] = {}
         rest = list(records)
         for _ in range(2):  # what an answer leaves out is asked for once more
@@ -150,7 +152,7 @@ class Looking:
         looks |= {record.position: Look(record, None, None) for record in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
-            formers = [_former(look, look.decision) for look in made if look.decision and _writes(look)]
+            formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]
             await self.writer.run(partial(self.snapshot.keep, formers))
         for look in made:
             self.observe(look)
@@ -163,21 +165,21 @@ class Looking:
         record.spared = list(decision.changes.values()).count(Change.SPARED)
         return Look(record, held, decision)
 
+    def _former(self, look: Look, decision: Decision) -> Former:
+        """What a write is about to replace."""
+        there = look.held.properties if look.held else {}
+        return Former(
+            value=look.record.values[0],
+            id_property=look.record.id_property,
+            key=look.record.key,
+            hubspot_id=look.held.id if look.held else "",
+            row=look.record.row,
+            source=look.record.source,
+            held={n: text if isinstance(text := there.get(n), str) else "" for n in decision.properties},
+            sent=decision.properties,
+            keys=unique_values(look.held, self.keys) if look.held else frozenset(),
+        )
+
 
 def _writes(look: Look) -> bool:
     return look.decision is not None and look.decision.outcome is None
-
-
-def _former(look: Look, decision: Decision) -> Former:
-    """What a write is about to replace."""
-    there = look.held.properties if look.held else {}
-    return Former(
-        value=look.record.values[0],
-        id_property=look.record.id_property,
-        key=look.record.key,
-        hubspot_id=look.held.id if look.held else "",
-        row=look.record.row,
-        source=look.record.source,
-        held={name: text if isinstance(text := there.get(name), str) else "" for name in decision.properties},
-        sent=decision.properties,
-    )

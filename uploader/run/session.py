@@ -225,6 +225,10 @@ class Session:
         has_zone = resets_at is not None or (self.account is not None and self.account.time_zone)
         return min(rest + _RESET_GRACE_SECONDS, math.inf if has_zone else _MIGRATION_SECONDS)
 
+    def requests_for(self, records: int) -> int:
+        """How many requests so many records take in full batches, reading them first included."""
+        return -(-records // MAX_INPUTS) * (2 if self.settings.looks_first else 1)
+
     def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
         """How long so many more requests take, the account's days included."""
         assert self.sender is not None

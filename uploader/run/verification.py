@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.columns import recorded_columns
+from uploader.core.columns import MappingError, recorded_columns
 from uploader.core.mapping import Mapper
 from uploader.core.model import Outcome, Record, Tallies, Unsent
 from uploader.core.overwriting import Overwriting, Policy
@@ -20,8 +20,15 @@ from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
-from uploader.errors import CheckpointError
-from uploader.run.opening import check_portal, check_sources, open_again, overwriting_rules, value_settings
+from uploader.errors import CheckpointError, SettingsError
+from uploader.run.opening import (
+    check_portal,
+    check_sources,
+    open_again,
+    overwriting_rules,
+    rules_of,
+    value_settings,
+)
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
@@ -150,7 +157,10 @@ class Verification(Session):
         for index, (source, names) in enumerate(zip(sources, identity.settings["columns"], strict=True)):
             recorded = {int(column): name for column, name in names.items()} if names else None
             columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
-            mappers.append(Mapper(index, rules, account.schema, columns))
+            try:
+                mappers.append(Mapper(index, rules_of(rules, source), account.schema, columns))
+            except MappingError as error:  # of a property that has changed since
+                raise SettingsError(str(error)) from error
         return mappers
 
     # --- what is held ---

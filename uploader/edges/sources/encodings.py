@@ -61,7 +61,8 @@ def encoding_of(name: str, sample: bytes, said: str | None) -> str:
         if found.startswith("utf-32") and bom is None:
             raise SourceError(f"{name}: looks like UTF-32 without a byte order mark; say --encoding {found}")
         return found
-    _refuse_other(name, sample)
+    if b"\0" not in sample[:_HEAD_BYTES]:  # else it is no text at all
+        _refuse_other(name, sample)
     return UTF8
 
 

@@ -1,0 +1,76 @@
+"""Options of whom nothing is written to, and of what all records get; how their texts become settings."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from uploader.commands.options import PATH
+from uploader.edges.suppression import read_suppression
+from uploader.errors import SettingsError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MARKING = (
+    click.option(
+        "--suppress", "suppress_files", multiple=True, type=PATH, metavar="FILE",
+        help="Write to nobody on this list: addresses, or SHA-256 of them in hex, one a line or in a CSV.",
+    ),
+    click.option(
+        "--suppress-where", multiple=True, metavar="COLUMN[=VALUE]",
+        help="Nor to rows whose cell has this value (* any, none: a usual yes), such as an opt-out.",
+    ),
+    click.option(
+        "--set", "constants", multiple=True, metavar="PROPERTY=VALUE",
+        help="Give all records of the run this value.",
+    ),
+    click.option(
+        "--allow", "allowed", multiple=True, metavar="PROPERTY",
+        help="Write hs_marketable_status, which can cost money.",
+    ),
+)  # fmt: skip
+
+
+def marking(command: Command) -> Command:
+    """Give a command the options of `marking_settings`."""
+    for option in reversed(_MARKING):
+        command = option(command)
+    return command
+
+
+def marking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what was said by these options; others are passed through."""
+    fields = dict(said)
+    fields["suppression"] = read_suppression(fields.pop("suppress_files"))
+    where = parse_suppress_where(fields["suppress_where"])
+    fields["suppress_where"] = {**fields.get("file_suppress_where", {}), **where}  # options go before a file
+    fields.pop("file_suppress_where", None)
+    fields["constants"] = parse_constants(fields.pop("constants"))
+    fields["allowed"] = frozenset(fields.pop("allowed"))
+    return fields
+
+
+def parse_suppress_where(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Read `COLUMN` and `COLUMN=VALUE` entries; the last `=` parts them, and a column may come again."""
+    said: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        column, equals, value = entry.rpartition("=") if "=" in entry else (entry, "", "")
+        name, value = column.strip(), value.strip()
+        if not name or (equals and not value):
+            raise SettingsError(f'--suppress-where {entry!r} is not "Column", "Column=value" or "Column=*"')
+        if name in said and (not said[name] or not value):
+            raise SettingsError(f"--suppress-where {name!r} stands there twice, once without a value")
+        said[name] = (*said.get(name, ()), *([value] if value else []))
+    return said
+
+
+def parse_constants(entries: Iterable[str]) -> dict[str, str]:
+    """Read `property=value` entries; the first `=` parts them."""
+    said: dict[str, str] = {}
+    for entry in entries:
+        name, _, value = (part.strip() for part in entry.partition("="))
+        if not name or not value:
+            raise SettingsError(f'--set {entry!r} is not "property=value"; it can\'t clear a property')
+        if said.setdefault(name, value) != value:
+            raise SettingsError(f"--set {name} stands there twice, with two values")
+    return said

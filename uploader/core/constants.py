@@ -1,0 +1,36 @@
+"""What every record of a run is given: `--set property=value`.
+
+In    the user's word, what HubSpot knows of its properties, if known.
+Out   property -> value as HubSpot wants it.
+Raise `MappingError` where a property can't be given one value for all, or does not take it.
+"""
+
+from collections.abc import Collection
+
+from uploader.core.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
+from uploader.core.model import Fault
+from uploader.core.schema import Schema
+from uploader.core.values import converter, text_fault
+
+
+def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[str]) -> dict[str, str]:
+    """`unique`: properties whose values name one record."""
+    return {name: _value(name, text.strip(), rules, schema, unique) for name, text in rules.constants.items()}
+
+
+def _value(name: str, text: str, rules: Rules, schema: Schema | None, unique: Collection[str]) -> str:
+    if name in unique:
+        raise MappingError(f"--set {name}: its values are unique; it can't be the same in all records")
+    if name.startswith(COSTLY) and name not in rules.allowed:
+        raise MappingError(f"--set {name}: {COSTLY_TEXT}; say --allow {name}, if you mean it")
+    if schema is not None and name not in schema.labels:
+        raise MappingError(f"--set {name}: there is no property {name!r} in this account; make it first")
+    if schema is not None and name in schema.read_only:
+        raise MappingError(f"--set {name}: HubSpot calculates it, and nobody can write it")
+    convert = converter(name, f"--set {name}", schema, rules)
+    value = convert(text) if convert is not None else text
+    fault = value if isinstance(value, Fault) else text_fault(value)
+    if fault is not None:
+        raise MappingError(f"--set {name}={text}: it {fault.reason}")
+    assert isinstance(value, str)
+    return value

@@ -1,0 +1,88 @@
+"""Rows of people that nothing is written to: by the user's list of addresses, or by what their cells say.
+
+In    a row's content; the rules; which property each of its fields is.
+Out   a `Fault`: SUPPRESSED for a row that is skipped, another where nobody can tell, so that it is not sent
+      either. Its text names no address.
+Rules Looked at is all that names the row's person: its key, its addresses, those in columns that are left
+      out. It comes before anything else that may be wrong with a row.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from uploader.core.columns import ADDRESSES, Columns, Rules
+from uploader.core.model import Content, Fault, Unreadable
+from uploader.core.suppression import Suppression
+from uploader.core.values import says_so
+
+#: The category of a row that is skipped for its person's sake.
+SUPPRESSED = "SUPPRESSED"
+
+
+class Watch:
+    """Over the rows of one source."""
+
+    def __init__(self, rules: Rules, columns: Columns | None, name_of: Callable[[str], str]) -> None:
+        """`name_of` a row's own field: the property it is, left out or not; "" if it is none."""
+        self._rules = rules
+        self._list = rules.suppression
+        self._name_of = name_of
+        header = columns.header if columns else ()
+        self._addresses = columns.addresses if columns else ()
+        self._saying = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
+
+    def look(self, content: Content) -> Fault | None:
+        if isinstance(content, Unreadable):
+            return None
+        if isinstance(content, Mapping):
+            fields = _all_fields(content)
+            if self._list is not None and any(map(self._list.holds, self._addresses_of(content, fields))):
+                return _LISTED
+            said = [(column, value) for column, value in fields if column in self._rules.suppress_where]
+            return self._told((column, _text(value)) for column, value in said)
+        if self._list is not None and _is_listed(content, self._addresses, self._list):
+            return _LISTED
+        return self._told((column, content[index]) for index, column in self._saying)
+
+    def _told(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
+        doubt = None
+        for column, text in cells:
+            told = says_so(text, self._rules.suppress_where[column])
+            if told:
+                return Fault(f"{column} says so (--suppress-where)", SUPPRESSED, column)
+            if told is None:
+                doubt = Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
+        return doubt
+
+    def _addresses_of(
+        self, content: Mapping[str, object], fields: Sequence[tuple[str, object]]
+    ) -> Iterator[str]:
+        for column, value in fields:
+            if self._name_of(column) in ADDRESSES:
+                yield _text(value)
+        if isinstance(content.get("properties"), Mapping):
+            # Whatever property it is said to be of: an address is an address.
+            yield _text(content.get("id"))
+
+
+def _is_listed(cells: Sequence[str], indices: Sequence[int], listed: Suppression) -> bool:
+    return any(listed.holds(cells[index]) for index in indices)
+
+
+def _all_fields(content: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Of a row, and of the API's own form of an input."""
+    nested = content.get("properties")
+    return list(chain(content.items(), nested.items() if isinstance(nested, Mapping) else ()))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+_LISTED = Fault("it is on a list of --suppress", SUPPRESSED)
+_DOUBT = (
+    "nobody can tell whether this is a yes or a no, so the row is not sent; say which values suppress a row, "
+    'as --suppress-where "COLUMN=VALUE"'
+)

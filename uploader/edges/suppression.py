@@ -1,0 +1,37 @@
+"""Lists of people whom nothing is written to, read line by line. What a line means is said in `core`.
+
+Raise `SettingsError`, which names a line by its number and no address.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from uploader.core.suppression import Suppression, read_entries
+from uploader.errors import SettingsError
+
+#: No line of such a list is longer, with all the cells beside an address.
+_LONGEST = 100_000
+
+
+def read_suppression(paths: Sequence[Path]) -> Suppression | None:
+    """All lists as one; None where there is none."""
+    if not paths:
+        return None
+    return Suppression((digest for path in paths for digest in _digests(path)), tuple(map(str, paths)))
+
+
+def _digests(path: Path) -> Iterator[bytes]:
+    is_empty = True
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for digest in read_entries(iter(lambda: file.readline(_LONGEST), "")):
+                is_empty = False
+                yield digest
+    except OSError as error:
+        raise SettingsError(f"can't read --suppress {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--suppress {path} is no text in UTF-8") from error
+    except ValueError as error:
+        raise SettingsError(f"--suppress {path}: {error}; put it right, or behind a #") from error
+    if is_empty:
+        raise SettingsError(f"--suppress {path} names nobody; leave it out, if that is right")
