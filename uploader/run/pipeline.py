@@ -19,7 +19,7 @@ from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
-from uploader.errors import DeclinedError, SettingsError, StorageError
+from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
@@ -193,6 +193,10 @@ class Run(Session):
         if not orders.are_needed:
             return settings
         await self._until_halted(self._survey(orders.steps(), reader))
+        if self._halted.is_set():
+            return settings
+        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+            raise SourceError(orders.broken)
         try:
             rules = orders.decided(settings.rules)
         except MappingError as error:
