@@ -7,7 +7,7 @@ import random
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
-from test_verify import counts, verify
+from test_verify import counts, meddle, verify
 from virtual_loop import run_virtual
 
 from uploader.core.suppression import Suppression
@@ -176,6 +176,10 @@ def test_every_record_carries_the_mark_of_the_run_and_verify_looks_for_it(tmp_pa
     job.run_virtual()
     assert {held["tier"] for held in job.held().values()} == {"gold"}
     assert counts(verify(job)[0]) == {"equal": 250}
+    meddle(job, [{"email": "c7@example.com", "properties": {"tier": "silver"}}])
+    report, findings = verify(job, restart=True)
+    assert counts(report) == {"equal": 249, "differs": 1}
+    assert [(one.property, one.wanted, one.found) for one in findings] == [("tier", "gold", "silver")]
 
 
 def test_going_on_without_the_mark_is_refused_once_a_row_is_confirmed(tmp_path):
