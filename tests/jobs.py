@@ -7,7 +7,7 @@ were rejected, invalid or skipped (abandoned and pending ones may or may not be 
 import asyncio
 import csv
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from hub_transport import HubTransport
 from virtual_loop import run_virtual
 
+from uploader.core.canary import Review
 from uploader.core.summary import Summary
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
@@ -64,11 +65,13 @@ class Job:
         again_after: float | None = None,
         on_start: Callable[[Run], object] | None = None,
         on_tick: Callable[[Run], object] | None = None,
+        judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None,
         **options: object,
     ) -> Summary:
         """One invocation on the running loop, interrupted after so many seconds if asked.
 
-        `on_start` is told when rows begin to move, `on_tick` twice a second from then on.
+        `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
+        the canary.
         """
         transport = self.transport = HubTransport(self.hub)
         seams = Seams(
@@ -80,6 +83,7 @@ class Job:
             ),
         )
         run = Run(self.settings(**options), seams)
+        run.judge = judge
         for after in (stop_after, again_after):
             if after is not None:
                 asyncio.get_running_loop().call_later(after, run.stop, 2)

@@ -17,10 +17,12 @@ from uploader.errors import UploaderError
 #: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
 COMMANDS = {
     "check": "Say all that can be known before the first write; write nothing.",
+    "preview": "Say what a run would create, overwrite and leave; read only.",
     "upload": "Run the job, or resume it: the same command again continues where it stopped.",
     "status": "Show where a job stands, from another terminal too.",
     "failures": "Write the dead letters to a file that `upload` takes as it is.",
     "verify": "Read the records of a job back and compare them with its rows.",
+    "undo": "Archive what a job created, restore what it changed, where it is still its own.",
     "mock-server": "Run the HubSpot double as a server of its own.",
     "demo": "See all of it in a minute, with no account.",
 }

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from uploader.core.canary import MOST_ROWS
 from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.objects import are_contacts, noun
-from uploader.core.overwriting import Only, Policy
+from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
 from uploader.core.suppression import Suppression
@@ -98,6 +99,10 @@ class Settings:
     delimiter: str | None = None  #: None: found
     encoding: str | None = None  #: None: UTF-8, or what is certain
     sheet: str | None = None  #: None: the first one that holds anything
+    portal: str = ""  #: the account it has to be; "": whichever the token is of
+    canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
+    canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
+    approve_canary: bool = False
     max_failures: FailureLimit = FailureLimit(share=0.2)
     restart: bool = False
     accept_changed_settings: bool = False
@@ -175,6 +180,10 @@ class Settings:
                 raise SettingsError(f"--allow {name}: only {COSTLY}... has to be allowed")
 
     def _check_numbers(self) -> None:
+        if self.portal and not re.fullmatch(r"[0-9]{1,20}", self.portal):
+            raise SettingsError(f"--portal {self.portal!r} is no account's id, such as 44237313")
+        if self.canary is not None and not 0 <= self.canary <= MOST_ROWS:
+            raise SettingsError(f"--canary takes a number of rows from 1 to {MOST_ROWS:,}")
         if not 0 < self.share <= 1:
             raise SettingsError("share takes a part of the quota, above 0 and at most 1")
         if not 1 <= self.max_in_flight <= 1_000:
@@ -183,6 +192,7 @@ class Settings:
             ("--drain-timeout", self.drain_timeout_seconds),
             ("--outage-timeout", self.outage_seconds),
             ("first_contact_seconds", self.first_contact_seconds),
+            ("--canary-wait", self.canary_wait_seconds),
         ):
             if not 0 <= seconds < math.inf:
                 raise SettingsError(f"{option} takes a number of seconds, 0 or more")
@@ -232,6 +242,12 @@ class Settings:
         """What the job's own files are named after."""
         first = self.sources[0]
         return first if is_pattern(first) and os.path.lexists(first) else stem(first)
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether contacts are read before they are written."""
+        rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
+        return rules.needs_reading or self.snapshot
 
     @property
     def rules(self) -> Rules:

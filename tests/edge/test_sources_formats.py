@@ -184,6 +184,39 @@ def test_a_broken_array_gives_what_is_before_the_damage(data, good, says):
 
 
 @pytest.mark.parametrize(
+    "data",
+    ['[{"a":"1"}, {"a":"2"} k"a":"3"}, {"a":"4"}]', '[{"a":"1"},{"a":"2"}{"a":"3"}]', '[{"a":"1"},,{}]'],
+)
+def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
+    """The same command, given again, must not read on behind the damage."""
+    path = tmp_path / "a.json"
+    path.write_text(data)
+    source = open_source(str(path))
+    slices = source.slices()
+    before = next(slices)
+    with pytest.raises(SourceError, match="broken at its byte") as first:
+        next(slices)
+    with pytest.raises(SourceError) as again:
+        next(source.slices(before.end))
+    assert str(again.value) == str(first.value)
+
+
+@pytest.mark.parametrize("opens", ["[", '{"":'])
+def test_an_array_that_only_opens_is_broken(opens):
+    rows, error = json_rows('[{"a":"1"},{"a":' + opens * 100_000 + "}]")
+    assert [row.content for row in rows] == [{"a": "1"}]
+    assert "broken at its byte" in error
+
+
+@pytest.mark.parametrize("block_bytes", range(1, 9))
+def test_a_second_array_is_seen_wherever_blocks_end(block_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
+        _, error = json_rows('{"results":[{"a":"1"}],"more":[  {"a":"2"}]}')
+    assert "second array" in error
+
+
+@pytest.mark.parametrize(
     "element",
     [
         '{"a":nope}',
@@ -424,6 +457,42 @@ def test_a_damaged_workbook(tmp_path):
         open_source(str(path))
 
 
+def test_a_workbook_whose_sheet_does_not_unpack(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [("u@b.de", "x", "y")])
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("xl/worksheets/sheet1.xml")
+    data[info.header_offset + 30 + len(info.filename)] = 0xFF  # a kind of block that deflate does not have
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="the Excel file is damaged"):
+        open_source(str(path))
+
+
+def test_a_workbook_whose_rows_are_out_of_order(tmp_path):
+    """A job goes on at a row's number, so it has to grow."""
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [(f"u{i}@b.de", "x", "y") for i in range(40)])
+    change_sheet(path, b'r="30"', b'r="29"')
+    source = open_source(str(path))
+    slices = source.slices()
+    assert [row.number for row in next(slices).rows] == [*range(2, 30)]
+    with pytest.raises(SourceError, match="row 29 stands behind row 29"):
+        next(slices)
+
+
+def change_sheet(path, old, new):
+    """In the XML of the workbook's last sheet."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = max(name for name in members if "worksheets/sheet" in name)
+    assert old in members[name]
+    members[name] = members[name].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+
+
 # ZIP
 
 
@@ -439,6 +508,7 @@ def test_what_a_zip_archive_may_hold(tmp_path):
     for files, says in (
         ({"a": "x", "b": "y"}, r"holds 2 files \(a, b\)"),
         ({"d/": ""}, "holds no file"),
+        ({"a\x1b[2J\nb": "x", "c": "y"}, r"holds 2 files \(a \[2J b, c\)"),
         ({"content.xml": "x"}, "OpenDocument"),
         ({"a": gzip.compress(b"a,b\n1,2\n")}, "compressed twice"),
     ):
@@ -472,6 +542,17 @@ def test_a_bomb_is_read_in_bounded_memory(tmp_path):
 
 
 # Encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_of_two_orders_needs_a_mark_or_the_users_word(encoding):
+    data = "email,名\n中文@例.cn,名前\n".encode(f"{encoding}-le")
+    if encoding == "utf-16":  # so few Latin letters that nothing shows
+        data = "列,名\n中文,名前\n".encode(f"{encoding}-le")
+    with pytest.raises(SourceError, match=f"say --encoding {encoding}-le"):
+        open_source("-", stdin=io.BytesIO(data), encoding=encoding)
+    source = open_source("-", stdin=io.BytesIO(data), encoding=f"{encoding}-le")
+    assert source.shape.columns[1] == "名"
 
 
 @pytest.mark.parametrize(
@@ -532,3 +613,12 @@ def test_a_stream_that_is_piped_again_has_to_begin_as_it_did():
     with pytest.raises(SourceError, match="not what the job has read of it before"):
         list(open_source("-", stdin=io.BytesIO(changed)).slices(mark))
     assert next(open_source("-", stdin=io.BytesIO(changed)).slices(Mark(mark.offset, mark.line))).rows
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+def test_the_first_rows_of_a_stream_are_seen_without_using_it_up(form):
+    lines = [b'{"email":"a%d@x.com","n":%d}' % (i, i) for i in range(9_000)]
+    data = b"\n".join(lines) if form == "ndjson" else b"[" + b",".join(lines) + b"]"
+    source = open_source("-", stdin=io.BytesIO(data))
+    assert [row.content["n"] for row in source.first_rows()[:3]] == ["0", "1", "2"]
+    assert sum(len(slice_.rows) for slice_ in source.slices()) == len(lines)

@@ -65,6 +65,32 @@ def test_faults_are_found_exactly_with_their_rows_and_a_read_only_column_is_a_pr
     assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--fill", "nickname"), "no column 'nickname'"),
+        (("--match", "email,external_id"), "no column is 'external_id'"),
+    ],
+)
+def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_upload(
+    tmp_path, mock_url, options, told
+):
+    (tmp_path / "contacts.csv").write_text("email,firstname\na@example.com,A\n")
+    code, report = as_json(tmp_path, "contacts.csv", *options, HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert [told in problem for problem in report["problems"]] == [True]
+
+
+def test_owners_are_looked_up_although_another_column_is_a_problem(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text(
+        "email,hubspot_owner_id,num_notes\na@x.com,ann.lee@example.com,\nb@x.com,nobody@example.com,\n"
+    )
+    code, report = as_json(tmp_path, "a.csv", HUBSPOT_BASE_URL=mock_url)
+    assert (code, len(report["problems"])) == (2, 1)
+    (fault,) = report["faults"]
+    assert (fault["category"], [one["row"] for one in fault["examples"]]) == ("OWNER", [3])
+
+
 def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)
@@ -201,14 +227,14 @@ def test_yes_or_no_terminal_means_no_question(tmp_path, mock_url):
     (tmp_path / "a.csv").write_text("email,firstname\na@example.com,A\n")
     code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--yes", "--base-url", mock_url)
     assert (code, "[y/N]" in seen) == (0, False), seen
-    ended = run("upload", "a.csv", "--restart", "--base-url", mock_url, cwd=tmp_path)
+    ended = run("upload", "a.csv", "--restart", "--yes", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
 
 
 def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="20/10", scenario={"account": {"account_type": "STANDARD"}})
     (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(3_000)))
-    process = start("upload", "a.csv", "--base-url", mock.url, cwd=tmp_path)
+    process = start("upload", "a.csv", "--yes", "--base-url", mock.url, cwd=tmp_path)
     results = tmp_path / "a.csv.results.csv"
     wait_until(lambda: results.exists() and results.stat().st_size > 0, process)
     process.kill()

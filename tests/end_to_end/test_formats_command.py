@@ -210,3 +210,13 @@ def test_nothing_is_imported_that_a_csv_upload_does_not_use(tmp_path):
     assert "pyarrow" not in done.stdout
     assert "openpyxl" not in done.stdout
     assert "fsspec" not in done.stdout
+
+
+def test_rows_that_name_their_own_fields_come_through_a_pipe(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    (tmp_path / "a.ndjson").write_text("".join(f'{{"email":"c{i}@x.com"}}\n' for i in range(300)))
+    command = ("upload", "-", "--checkpoint", "a.checkpoint", "--base-url", mock.url)
+    with (tmp_path / "a.ndjson").open("rb") as stdin:
+        code, text = _piped(command, tmp_path, stdin)
+    assert code == 0, text
+    assert len(mock.contacts()) == 300

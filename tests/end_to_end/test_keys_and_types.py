@@ -21,7 +21,7 @@ def test_companies_by_the_newest_version_and_what_failed_of_them_again(tmp_path,
     write_csv(tmp_path / "rows.csv", rows)
     said = ("--base-url", mock.url, "--object-type", "companies", "--id-property", "external_id")
     ended = run("upload", "rows.csv", *said, "--api-version", "2026-09", "--json", cwd=tmp_path)
-    assert (ended.code, ended.summary["created"], ended.summary["rejected"]) == (1, 294, 6)
+    assert (ended.code, ended.summary["created"], ended.summary["invalid"]) == (1, 294, 6)
     assert "companies into account 44237313" in ended.err
     assert len(mock.objects("companies")) == 294
     assert mock.contacts() == []

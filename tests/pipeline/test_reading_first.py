@@ -118,6 +118,18 @@ def test_what_a_killed_run_wrote_is_not_taken_for_what_was_there(tmp_path):
     assert formers(job) == {("old@x.com", "firstname"): "Old"}
 
 
+def test_what_the_job_wrote_by_one_key_is_not_taken_for_what_was_there_by_the_other(tmp_path):
+    rows = [
+        {"email": "new@x.com", "external_id": "7", "firstname": "Ours"},
+        {"email": "", "external_id": "7", "firstname": "Later"},
+        {"email": "", "external_id": "8", "firstname": "Later"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "external_id": "8", "firstname": "Old"}])
+    job.run_virtual(snapshot=True, match=("email", "external_id"))
+    assert job.held()["new@x.com"]["firstname"] == "Later"
+    assert formers(job) == {("8", "firstname"): "Old"}
+
+
 def test_a_snapshot_of_another_job_is_kept_for_it(tmp_path):
     job = job_of(tmp_path, contacts(3), [{"email": "c1@example.com", "firstname": "Old"}])
     job.run_virtual(snapshot=True)

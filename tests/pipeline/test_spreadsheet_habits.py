@@ -2,7 +2,10 @@
 
 import csv
 
-from jobs import Job
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hub_transport import make_hub
+from jobs import Job, write_csv
 from test_verify import counts, verify
 
 from uploader.edges.checkpoint import Checkpoint
@@ -118,3 +121,18 @@ def test_verify_spells_values_as_the_job_did(tmp_path):
     report, findings = verify(run)
     assert report.exit_code == 0, (counts(report), findings)
     assert sum(counts(report).values()) == len(ROWS)
+
+
+def test_numbers_of_a_parquet_file_are_not_read_as_the_texts_of_another_source(tmp_path):
+    source = write_csv(tmp_path / "a.csv", [{"email": "a@x.com", "score": "1,5"}])
+    people = [f"p{i}@x.com" for i in range(3)]
+    pq.write_table(pa.table({"email": people, "score": [1.234, 12.0, 1234.0]}), tmp_path / "b.parquet")
+    sources = (str(source), str(tmp_path / "b.parquet"))
+    job = Job(source, make_hub(quota="none"), {"sources": sources})
+    summary = job.run_virtual()
+    assert {name: held["score"] for name, held in job.held().items()} == {
+        "a@x.com": "1.5",
+        "p1@x.com": "12",
+        "p2@x.com": "1234",
+    }
+    assert (summary.exit_code, [letter.key for letter in job.dead_letters()]) == (1, ["p0@x.com"])

@@ -125,10 +125,21 @@ def test_packs_hold_values_as_the_mapper_spells_them(tmp_path_factory, rows, for
         mapped = [mapper.map(first + index, row) for index, row in enumerate(slice_.rows)]
         positions = [position - first for pack in packs for position in pack.positions]
         assert sorted([*positions, *rest]) == list(range(len(mapped)))
+        values = [value for pack in packs for value in pack.values]
+        values += [mapped[i].values[0] for i in rest if isinstance(mapped[i], Record)]
+        assert made is None or len(set(values)) == len(values)
         for pack in packs:
             records = [mapped[position - first] for position in pack.positions]
             assert not any(record.dropped for record in records)
             assert orjson.loads(pack.body) == orjson.loads(encode_batch(records))
+
+
+def test_no_pack_overtakes_a_row_that_is_sent_without_its_bad_value(tmp_path):
+    rows = [("C0@b.de", "soon", "Gold"), *((f"c{i}@b.de", "2025-12-31", "Tin") for i in range(6))]
+    rules = Rules(drop_bad_values=True)
+    mapper, slices = plain_rows(tmp_path, rows, "csv", rules=rules, schema=TYPED)
+    assert isinstance(mapper.map(0, slices[0].rows[0]), Record)
+    assert [made for _, _, made in packed(mapper, slices)] == [None]
 
 
 @pytest.mark.parametrize("spelled", ["{:03}", "1,{:03}"])

@@ -92,8 +92,11 @@ FIELDS = st.dictionaries(
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(st.lists(st.tuples(ADDRESS, FIELDS), min_size=1, max_size=6), max_size=4))
-def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables):
+@given(
+    st.lists(st.lists(st.tuples(ADDRESS, FIELDS), min_size=1, max_size=6), max_size=4),
+    st.sampled_from(["email", "score"]),
+)
+def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables, key):
     slices, number = [], 1
     for table in tables:
         contents = [{**fields, "email": address} for address, fields in table]
@@ -102,4 +105,4 @@ def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables):
         rows = [plain.row(index) for index in range(len(raws))]
         slices.append(RowSlice(rows, Mark(0, number), Mark(9, number + len(rows)), plain))
         number += len(rows)
-    check_against_the_mapper(Mapper(0, Rules(), SCHEMA, None), slices)
+    check_against_the_mapper(Mapper(0, Rules(id_property=key), SCHEMA, None), slices)

@@ -14,7 +14,7 @@ from uploader.core.dates import DateOrder, OrderFinder, decide
 from uploader.core.mapping import Mapper
 from uploader.core.model import Fault, Record, Unsent
 from uploader.core.moments import as_date, as_moment, orders_of
-from uploader.core.numbers import as_number, marks_of
+from uploader.core.numbers import as_number, as_own_number, marks_of
 from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.schema import Option, Schema
 from uploader.core.values import converter
@@ -208,6 +208,27 @@ def test_a_local_time_that_is_one_ends_at_its_moment(moment):
 def test_a_number_is_read_where_it_is_one_number_and_else_refused(text, decimal, wanted):
     got = as_number(text, decimal)
     assert got == wanted or (wanted is None and got.category == "NUMBER")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("12.5", "12.5"),
+        ("1.2345", "1.2345"),
+        ("0.125", "0.125"),
+        ("1.234e-07", "0.0000001234"),
+        ("1.234,5", "1234.5"),
+        ("1234", "1234"),
+        ("1,5", "1.5"),
+        ("1.234", None),
+        ("-1.234", None),
+        ("1.234.567", "1234567"),
+    ],
+)
+def test_beside_texts_with_decimal_commas_a_number_of_the_format_stays_what_it_is(text, wanted):
+    got = as_own_number(text, ",")
+    assert got == wanted or (wanted is None and got.category == "NUMBER")
+    assert as_own_number(text, None) == as_number(text, None)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**20), max_value=10**20))

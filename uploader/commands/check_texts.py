@@ -20,6 +20,7 @@ The keys of `--json`, which others script against:
 import shlex
 from collections.abc import Mapping
 
+from uploader.commands.job_options import said_again
 from uploader.commands.texts import duration, printable
 from uploader.core.surveying import Group
 from uploader.edges.repeats import source_of
@@ -279,40 +280,6 @@ def _next_lines(report: Report, settings: Settings) -> list[str]:
     """The command to type next."""
     if report.problems:
         return ["mend the problems above, then check again"]
-    words = ["uploader", "upload", *settings.sources, *_column_words(settings)]
+    words = ["uploader", "upload", *settings.sources, *said_again(settings)]
     token = "put the token into HUBSPOT_ACCESS_TOKEN, check again, " if settings.offline else ""
     return [f"next: {token}{'then ' * bool(token)}{shlex.join(words)}"]
-
-
-def _column_words(settings: Settings) -> list[str]:
-    """The options that say what the columns are, again."""
-    tables = (
-        ("--map", settings.mapped),
-        ("--date-order", settings.date_orders),
-        ("--decimal", settings.decimals),
-        ("--timezone", settings.timezones),
-    )
-    lists = (("--ignore", settings.ignored), ("--only", settings.only), ("--clear", settings.cleared))
-    plain = (
-        ("--id-property", settings.id_property, "email"),
-        ("--object-type", settings.object_type, "contacts"),
-        ("--on-bad-value", settings.on_bad_value, "reject"),
-    )
-    words = [word for option, said, usual in plain if said != usual for word in (option, said)]
-    for option, table in tables:
-        words += [
-            w for column, said in table.items() for w in (option, f"{column}={said}" if column else said)
-        ]
-    words += [word for option, columns in lists for column in sorted(columns) for word in (option, column)]
-    words += [word for file in _lists_of(settings) for word in ("--suppress", file)]
-    for column, values in settings.suppress_where.items():
-        said = [f"{column}={value}" for value in values] or [column]
-        words += [word for one in said for word in ("--suppress-where", one)]
-    words += [w for name, value in settings.constants.items() for w in ("--set", f"{name}={value}")]
-    words += [word for name in sorted(settings.allowed) for word in ("--allow", name)]
-    words += ["--include-superseded"] if settings.include_superseded else []
-    return [*words, *(["--owner-map", "THE SAME FILE"] if settings.owner_map else [])]
-
-
-def _lists_of(settings: Settings) -> tuple[str, ...]:
-    return settings.suppression.files if settings.suppression else ()

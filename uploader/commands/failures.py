@@ -17,6 +17,7 @@ import orjson
 from uploader.commands.progress import say
 from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
+from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
@@ -35,6 +36,7 @@ _OWN = (
     "uploader_superseded",
     "uploader_raw",
 )
+_NDJSON = frozenset({".ndjson", ".jsonl"})
 #: What `--kind` admits.
 KINDS: Mapping[str, AbstractSet[str]] = {
     "all": DEAD_LETTERS,
@@ -61,7 +63,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
     row has written (uploader_superseded), unless --include-superseded is given.
     """
-    as_ndjson = output is not None and output.suffix.lower() in {".ndjson", ".jsonl"}
+    as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         raise SettingsError(f"-o {output}: name a .csv or an .ndjson file")
     if output is not None and output.exists():
@@ -110,6 +112,12 @@ def _follow_up(output: Path, identity: Identity) -> str:
     """The command for the mended file, with what the job was told of its columns."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
+    # It is in UTF-8, with commas, whatever the sources were; but a header may begin as JSON does.
+    if output.suffix.lower() not in _NDJSON and "".join(identity.sources[0].shape.columns[:1])[:1] in {
+        "[",
+        "{",
+    }:
+        words += ["--format", "csv"]
     match = settings.get("match", [settings["id_property"]])
     if len(match) > 1:
         words += ["--match", ",".join(match)]
@@ -138,7 +146,21 @@ def _value_words(settings: Mapping[str, Any]) -> list[str]:
         words += ["--owner-map", "OWNERS"]
     if settings.get("on_bad_value"):
         words += ["--on-bad-value", settings["on_bad_value"]]
-    return words
+    return [*words, *_writing_words(settings)]
+
+
+def _writing_words(settings: Mapping[str, Any]) -> list[str]:
+    """What the job was told of what HubSpot holds: without it, the mended rows would overwrite that."""
+    words = ["--write", settings["policy"]] if settings.get("policy") else []
+    if (rule := settings.get("on_duplicate", OnDuplicate.IN_ORDER)) != OnDuplicate.IN_ORDER:
+        words += ["--on-duplicate", rule]
+    for column, policy in settings.get("policies", {}).items():
+        words += [f"--{policy}", column]
+    words += [f"--only-{settings['only_records']}"] if settings.get("only_records") else []
+    return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if settings.get(name)]
+
+
+_FLAGS = ("skip_unchanged", "snapshot")
 
 
 def _marking_words(settings: Mapping[str, Any]) -> list[str]:

@@ -123,6 +123,9 @@ def line(view: View, pace: Pace) -> str:
 
 def _now(run: Run, pace: Pace) -> str:
     """The line of this moment; empty while there is nothing to say."""
+    if run.reads_back_at is not None:
+        seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
+        return f"the canary is sent; it is read back in {duration(seconds)}"
     view = run.view()
     if view is not None:
         pace.add(asyncio.get_running_loop().time(), view)

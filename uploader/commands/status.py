@@ -30,6 +30,15 @@ def read_summary(path: Path) -> Summary:
     )
 
 
+def _awaits_word(path: Path) -> bool:
+    checkpoint = Checkpoint.open(path, read_only=True)
+    try:
+        canary = checkpoint.canary()
+    finally:
+        checkpoint.close()
+    return canary is not None and canary.waits
+
+
 def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:
     checkpoint = Checkpoint.open(path, read_only=True)
     try:
@@ -70,5 +79,6 @@ def command(checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool) ->
         print(summary_text(summary))
         print(ending_text(summary))
         if summary.state == "stopped":
-            print("the command it was begun with goes on from here")
+            word = " with --approve-canary added" if _awaits_word(checkpoint) else ""
+            print(f"the command it was begun with{word} goes on from here")
     return 0

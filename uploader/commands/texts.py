@@ -61,11 +61,18 @@ def summary_text(summary: Summary) -> str:
 
 
 def forecast_lines(
-    rows: int, ahead: Forecast, day: Day, clock: Callable[[datetime], str], *, waits: bool
+    rows: int,
+    ahead: Forecast,
+    day: Day,
+    clock: Callable[[datetime], str],
+    *,
+    waits: bool,
+    reads_first: bool = False,
 ) -> list[str]:
     """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
     takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
-    lines = [f"about {rows:,} rows to go: {ahead.requests:,} requests, {takes}"]
+    reads = " (each hundred is read before it is written)" if reads_first else ""
+    lines = [f"about {rows:,} rows to go: {ahead.requests:,} requests{reads}, {takes}"]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
         spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""

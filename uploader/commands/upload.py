@@ -8,23 +8,26 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import click
 import orjson
 
+from uploader.commands.canary_texts import approving_command, kind_text, refusal_text, review_lines
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
+from uploader.core.canary import Review
 from uploader.core.model import Outcome
 from uploader.core.objects import noun
+from uploader.core.outcome import Cause
 from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
-from uploader.core.wire import MAX_INPUTS
+from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
-from uploader.run.preflight import PRODUCTION, Account
+from uploader.run.preflight import Account
 from uploader.settings import OnLongPause, Settings, parse_failure_limit
 
 
@@ -44,6 +47,19 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
     help="Rows that share a key: write all in file order, the first only, or none.",
 )
 @click.option("--snapshot", is_flag=True, help="Read first, and keep what is overwritten, for undo.")
+@click.option("--portal", metavar="ID", default="", help="Write into this account only.")
+@click.option(
+    "--canary",
+    type=int,
+    metavar="N",
+    help="Send N rows first, read them back, and ask. "
+    "Default: 100 on a production account, unless --yes is said.",
+)
+@click.option("--no-canary", is_flag=True, help="Send all rows at once.")
+@click.option(
+    "--canary-wait", type=float, default=30.0, show_default=True, help="Seconds, for workflows to act."
+)
+@click.option("--approve-canary", is_flag=True, help="Go on after the canary.")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
@@ -58,6 +74,9 @@ def command(
     max_failures: str,
     drain_timeout: float,
     on_duplicate: str,
+    canary: int | None,
+    no_canary: bool,
+    canary_wait: float,
     yes: bool,
     verbose: bool,
     as_json: bool,
@@ -71,8 +90,8 @@ def command(
 
     \b
     Exit codes: 0 every row created or updated; 1 finished, some rows were not; 2 wrong usage, or the
-    job can't start; 75 stopped, the same command later goes on; 78 stopped, mend something first;
-    130/143 interrupted.
+    job can't start; 3 the canary waits for your word; 75 stopped, the same command later goes on;
+    78 stopped, mend something first; 130/143 interrupted.
     """
     settings = Settings(
         sources=sources,
@@ -80,15 +99,24 @@ def command(
         on_duplicate=OnDuplicate(on_duplicate),
         max_failures=parse_failure_limit(max_failures),
         drain_timeout_seconds=drain_timeout,
+        canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
+        canary_wait_seconds=canary_wait,
         **job_settings(same),
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     _spare_the_collector()
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        summary, finished_before = runner.run(_upload(settings, asks=not yes and _can_ask(settings)))
+        summary, finished_before = runner.run(_upload(settings, yes=yes))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
+
+
+def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
+    """None: as the account is."""
+    if rows is not None and (no_canary or rows < 1):
+        raise SettingsError("--canary takes a number of rows, 1 or more; --no-canary alone means none")
+    return 0 if no_canary or (yes and rows is None) else rows
 
 
 def _spare_the_collector() -> None:
@@ -111,7 +139,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return ExactLoop
 
 
-async def _upload(settings: Settings, *, asks: bool) -> tuple[Summary, str | None]:
+async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None]:
     run = Run(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -119,22 +147,72 @@ async def _upload(settings: Settings, *, asks: bool) -> tuple[Summary, str | Non
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             code = signal.SIGTERM if number is signal.SIGHUP else number
             loop.add_signal_handler(number, _interrupt, run, code)
-    display = asyncio.ensure_future(_display(run))
+    display = _Display(run)
+    asks = _can_ask(settings)
 
     async def approve(account: Account, rows: int | None) -> bool:
-        nonlocal display
-        display.cancel()  # it would paint over the question
-        await asyncio.gather(display, return_exceptions=True)
-        is_approved = await _approve(account, rows)
-        display = asyncio.ensure_future(_display(run))
-        return is_approved
+        if not account.may_be_production:
+            return True
+        if not asks:
+            raise SettingsError(refusal_text(account))
+        async with display.aside():
+            return await _approve(account, rows)
 
-    run.approve = approve if asks else None
+    async def judge(review: Review) -> bool:
+        async with display.aside():
+            for line in review_lines(review, noun(settings.object_type)):
+                say(line)
+            return asks and await _is_yes("go on with the other rows?")
+
+    run.approve = None if yes else approve
+    run.judge = judge
+    display.start()
     try:
         return await run.run(), run.finished_before
     finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
+        await display.stop()
+
+
+class _Display:
+    """What is said while a run is under way."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._is_introduced = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.ensure_future(self._show())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Silent for a while: it would paint over a question."""
+        await self.stop()
+        self._introduce()
+        try:
+            yield
+        finally:
+            self.start()
+
+    async def _show(self) -> None:
+        display = asyncio.ensure_future(show(self._run))
+        try:
+            await self._run.started.wait()
+            self._introduce()
+            await display
+        finally:
+            display.cancel()
+
+    def _introduce(self) -> None:
+        if not self._is_introduced:
+            self._is_introduced = True
+            for line in introduction(self._run):
+                say(line)
 
 
 def _can_ask(settings: Settings) -> bool:
@@ -143,12 +221,13 @@ def _can_ask(settings: Settings) -> bool:
 
 
 async def _approve(account: Account, rows: int | None) -> bool:
-    """Ask, where it is a production account or nobody may say what it is."""
-    if account.kind not in {"", PRODUCTION}:
-        return True
-    kind = "a production account" if account.kind else "of a kind that this token may not tell"
     count = "the rows" if rows is None else f"about {rows:,} rows"
-    say(f"account {account.portal or 'unknown'} is {kind}. Write {count} into it? [y/N] ", end="")
+    name = account.portal or "unknown"
+    return await _is_yes(f"account {name} is {kind_text(account)}. Write {count} into it?")
+
+
+async def _is_yes(question: str) -> bool:
+    say(f"{question} [y/N] ", end="")
     return (await _answer()).strip().lower() in {"y", "yes"}
 
 
@@ -173,24 +252,22 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
     say("stopping: waiting for the replies on the wire (again: stop at once)")
 
 
-async def _display(run: Run) -> None:
-    display = asyncio.ensure_future(show(run))
-    try:
-        await run.started.wait()
-        account = run.account
-        kind = f" ({account.kind})" if account and account.kind else ""
-        say(
-            f"{noun(run.settings.object_type).many} into account {(account and account.portal) or 'unknown'}"
-            f"{kind}, by {', else '.join(run.settings.match)}; "
-            f"checkpoint {run.settings.checkpoint_path}"
+def introduction(run: Run) -> list[str]:
+    """Which account, by which key, how many rows, how many requests, how long."""
+    account, settings = run.account or Account(), run.settings
+    kind = f" ({account.kind})" if account.kind else ""
+    about = ", ".join(part for part in (account.ui_domain, account.time_zone) if part)
+    where = f"{noun(settings.object_type).many} into account {account.portal or 'unknown'}{kind}"
+    key = f"by {', else '.join(settings.match)}"
+    lines = [f"{where}, {key}{f'; {about}' if about else ''}"]
+    lines += _forecast(run) or ["how many rows, nobody can say before they are read"]
+    lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
+    if run.canary is not None and not run.canary.approved:
+        lines.append(
+            f"the first {run.canary.rows:,} rows go alone and are read back after "
+            f"{settings.canary_wait_seconds:g} s; the others wait for your word"
         )
-        for notice in run.notices:
-            say(notice)
-        for line in _forecast(run):
-            say(line)
-        await display
-    finally:
-        display.cancel()
+    return lines
 
 
 def _skipped_text(settings: Settings) -> str:
@@ -203,13 +280,14 @@ def _skipped_text(settings: Settings) -> str:
 
 
 def _forecast(run: Run) -> list[str]:
-    view = run.view()
-    if view is None or run.sender is None or run.rows_estimated is None:
+    if run.sender is None or run.rows_estimated is None:
         return []
-    rows = max(0, run.rows_estimated - view.tallies.settled)
-    ahead = run.forecast(-(-rows // MAX_INPUTS))
+    settled = view.tallies.settled if (view := run.view()) else 0
+    rows = max(0, run.rows_estimated - settled)
+    ahead = run.forecast(run.requests_for(rows))
     waits = run.settings.on_long_pause is OnLongPause.WAIT
-    return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits)
+    reads = run.settings.looks_first
+    return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits, reads_first=reads)
 
 
 def _report(summary: Summary, settings: Settings, finished_before: str | None, *, as_json: bool) -> None:
@@ -226,6 +304,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
             "(--restart does it again)"
         )
     say(ending_text(summary))
+    if summary.cause is Cause.CANARY:
+        say(f"to go on: {approving_command(sys.argv[1:])}")
     if settings.results_path and settings.results_path.exists():
         say(f"what became of each row: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:

@@ -27,6 +27,7 @@ class TokenInfo:
 
     portal: str = ""
     scopes: frozenset[str] | None = None
+    app: str = ""  #: its id, which stands in histories
 
     @classmethod
     def decode(cls, body: Mapping[str, Any] | None) -> "TokenInfo":
@@ -35,6 +36,7 @@ class TokenInfo:
         return cls(
             str(body.get("hubId") or ""),
             frozenset(map(str, scopes)) if isinstance(scopes, list) else None,
+            str(body.get("appId") or ""),
         )
 
 

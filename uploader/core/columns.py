@@ -49,6 +49,7 @@ class Rules:
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     drop_bad_values: bool = False  #: what can't be converted is left out, not its row
     include_superseded: bool = False
+    has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
     suppression: Suppression | None = None  #: whom nothing is written to
     #: Column -> the values by which a row says the same; none: a usual yes. See `values.says_so`.
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

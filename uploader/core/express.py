@@ -92,13 +92,15 @@ class Packer:
         flat[self._at :: width] = [""] * count  # the key is not repeated among the properties
         rows: list[Any] = list(starmap(self._row, zip(*[iter(flat)] * width, strict=True)))
         good = self._good(keys)
+        values = closed_values(self._key, keys)
+        # A row with a bad value may be sent without it: then none of its key may overtake it.
+        others = [values[index] for index in bad if keys[index]]
         if bad:
             good = [index for index in good if index not in bad]
-        values = closed_values(self._key, keys)
         if len(good) < count:
             keys, values, rows = ([column[i] for i in good] for column in (keys, values, rows))
         full = len(good) // self._max_records * self._max_records
-        if len(set(values)) < len(values):
+        if len({*values, *others}) < len(values) + len(others):
             return None
         packs = []
         for begin in range(0, full, self._max_records):

@@ -30,7 +30,9 @@ TRANSIENT = frozenset({Outcome.ABANDONED})
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a source where reading can start: always the first byte of a row."""
+    """A place in a source where reading can start: the first byte of a row, or in a JSON array what stands
+    behind the row before.
+    """
 
     #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet and Excel files, the row's number.
     offset: int = 0

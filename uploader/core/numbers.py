@@ -9,6 +9,8 @@ Rules A mark is certain where it appears twice, beside the other one, or where i
       and most systems spell it, so it is kept unless the column says otherwise. Blanks and apostrophes part
       thousands. A currency's sign is left out, brackets are a minus. A percentage is refused: it may mean 50
       or 0.5.
+      A format that has numbers of its own spells them with a point, whatever its texts do. There, in a column
+      of decimal commas, `12.5` is such a number; `1.234` may be one or a text, and is refused.
 """
 
 import re
@@ -17,6 +19,7 @@ from decimal import Decimal
 from uploader.core.model import Fault
 
 _FIT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_OWN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _BLANKS = re.compile(r"[\s'\u2019]+")
 _CURRENCY = re.compile(r"[$€£¥₹₽₩₺₪₫฿]|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|Fr\.)")
 _BY_BLANKS = re.compile(r"[0-9]{1,3}(?:[\s'\u2019][0-9]{3})+")
@@ -55,6 +58,13 @@ def as_number(text: str, decimal: str | None) -> str | Fault:
     return _joined(minus, whole or "0", f".{part}" if point and part else "", exponent)
 
 
+def as_own_number(text: str, decimal: str | None) -> str | Fault:
+    """The same, where the format has numbers of its own, beside texts."""
+    if decimal != "," or not _OWN.fullmatch(text):
+        return as_number(text, decimal)
+    return _NUMBER_OR_TEXT if _GROUPS["."].fullmatch(text.removeprefix("-")) else as_number(text, ".")
+
+
 def marks_of(text: str) -> frozenset[str]:
     """The decimal marks that a value can have been written with: one is evidence, two leave it open, none
     tells nothing.
@@ -68,6 +78,11 @@ def marks_of(text: str) -> frozenset[str]:
 
 
 _NO_NUMBER = Fault("is no number", "NUMBER")
+_NUMBER_OR_TEXT = Fault(
+    "is one number as a number, another as a text of this column: write all of it as numbers, and say "
+    '--decimal "COLUMN=."',
+    "NUMBER",
+)
 
 
 def _sign(text: str) -> tuple[str, str]:

@@ -47,6 +47,7 @@ class Cause(StrEnum):
     STORAGE = "the disk refuses writes"
     SOURCE = "the source can't be read on"
     SIGNAL = "interrupted"
+    CANARY = "the canary waits for your word"
 
 
 #: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.

@@ -24,6 +24,8 @@ class EarlyEnd:
 def _early_exit_code(cause: Cause | None, signal: int, *, has_begun: bool) -> int:
     if cause is Cause.SIGNAL:
         return 128 + signal
+    if cause is Cause.CANARY:
+        return 3
     if cause in _COME_BACK:
         return 75
     return 78 if cause in _MEND or has_begun else 2
@@ -97,6 +99,7 @@ _ADVICE = {
     Cause.STORAGE: f"make room, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
+    Cause.CANARY: "look at what became of it, then run the same command with --approve-canary",
 }
 
 

@@ -202,6 +202,8 @@ class Surveyor:
         fresh = [name for name in used if name not in self._known and name not in self._free]
         if fresh:
             self._sort_columns({name: name for name in fresh})
+        if self._key_column is None:  # a key that is converted
+            return None
         return _Cells({name: [row.get(name, "") for row in rows] for name in used})
 
     def _is_left_out(self, field: str) -> bool:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from uploader.core.columns import MappingError, Rules
 from uploader.core.model import Fault
 from uploader.core.moments import as_date, as_moment
-from uploader.core.numbers import as_number
+from uploader.core.numbers import as_number, as_own_number
 from uploader.core.owners import Owners
 from uploader.core.schema import Option, Schema
 
@@ -55,7 +55,8 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
         convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
         return _remembering(partial(_as_list, convert=convert) if kind.is_multiple else convert)
     if kind.type == "number":
-        return partial(as_number, decimal=said_of(column, rules.decimals))
+        read_number = as_own_number if rules.has_numbers else as_number
+        return partial(read_number, decimal=said_of(column, rules.decimals))
     if kind.type == "bool":
         labels = {option.label.casefold(): option.value for option in schema.options.get(name, ())}
         return partial(_as_boolean, spellings={**labels, **BOOLEANS})

@@ -20,6 +20,10 @@ from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
+#: The same of a read that asks for property histories (undocumented; a 51st is answered 400).
+MAX_INPUTS_WITH_HISTORY = 50
+#: By what objects are told apart where no unique property is named.
+OWN_ID = "hs_object_id"
 
 OPENING, CLOSING = b'{"inputs":[', b"]}"
 #: What a batch's body weighs beyond its inputs and the commas between them.
@@ -35,6 +39,7 @@ class Paths:
     """Where one API version keeps what the job needs; `{}` stands for the object type."""
 
     upsert: str
+    update: str
     read: str
     archive: str
     properties: str
@@ -48,6 +53,7 @@ class Paths:
 _TABLES: Mapping[str, Paths] = {
     "v3": Paths(
         upsert="/crm/v3/objects/{}/batch/upsert",
+        update="/crm/v3/objects/{}/batch/update",
         read="/crm/v3/objects/{}/batch/read",
         archive="/crm/v3/objects/{}/batch/archive",
         properties="/crm/v3/properties/{}",
@@ -58,6 +64,7 @@ _TABLES: Mapping[str, Paths] = {
     ),
     "2026-03": Paths(
         upsert="/crm/objects/2026-03/{}/batch/upsert",
+        update="/crm/objects/2026-03/{}/batch/update",
         read="/crm/objects/2026-03/{}/batch/read",
         archive="/crm/objects/2026-03/{}/batch/archive",
         properties="/crm/properties/2026-03/{}",
@@ -69,6 +76,7 @@ _TABLES: Mapping[str, Paths] = {
     # Its batches answer 200 alone, with the errors in that body: `decode` reads them from any 2xx.
     "2026-09": Paths(
         upsert="/crm/objects/2026-09/{}/batch/upsert",
+        update="/crm/objects/2026-09/{}/batch/update",
         read="/crm/objects/2026-09/{}/batch/read",
         archive="/crm/objects/2026-09/{}/batch/archive",
         properties="/crm/properties/2026-09/{}",
@@ -111,11 +119,23 @@ def encode_batch(records: Sequence[Record]) -> bytes:
     return OPENING + b",".join([record.body for record in records]) + CLOSING
 
 
-def encode_read(id_property: str, keys: Sequence[str], properties: Sequence[str]) -> bytes:
-    """`id_property` "": the keys are HubSpot's own ids."""
+def encode_update(position: int, hubspot_id: str, properties: Mapping[str, str]) -> bytes:
+    """One input of batch/update: of a record that is there, by HubSpot's own id."""
+    return orjson.dumps({"id": hubspot_id, "objectWriteTraceId": str(position), "properties": properties})
+
+
+def encode_ids(ids: Sequence[str]) -> bytes:
+    """What batch/archive takes."""
+    return orjson.dumps({"inputs": [{"id": one} for one in ids]})
+
+
+def encode_read(
+    id_property: str, keys: Sequence[str], properties: Sequence[str], history: Sequence[str] = ()
+) -> bytes:
+    """`id_property` "": the keys are HubSpot's own ids. `history`: what comes with all its versions."""
     body: dict[str, object] = {
         "properties": list(properties),
-        "propertiesWithHistory": [],
+        "propertiesWithHistory": list(history),
         "inputs": [{"id": key} for key in keys],
     }
     return orjson.dumps({"idProperty": id_property, **body} if id_property else body)
@@ -155,6 +175,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One value of a property's history, and who wrote it."""
+
+    value: str
+    timestamp: str
+    source: str  #: `sourceType`, such as CRM_UI; "" where it isn't told
+    source_id: str = ""  #: of an INTEGRATION the app's id
+    label: str = ""  #: such as the name of a workflow
+
+    @property
+    def at(self) -> float | None:
+        """By HubSpot's clock, in seconds since 1970."""
+        return _moment(self.timestamp)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One written (or read) object, as the reply names it."""
 
@@ -163,6 +199,18 @@ class Result:
     trace_id: str
     properties: Mapping[str, object]
     updated: str = ""  #: a timestamp
+    created: str = ""  #: another
+    url: str = ""  #: where people see it
+    history: Mapping[str, Sequence[Version]] = field(default_factory=dict)  #: of what was asked for with it
+
+    def latest(self, name: str) -> Version | None:
+        """The version of a property that holds now, where its history was asked for and there is any."""
+        return max(self.history.get(name, ()), key=lambda version: version.at or 0.0, default=None)
+
+    @property
+    def created_at(self) -> float | None:
+        """By HubSpot's clock, in seconds since 1970."""
+        return _moment(self.created)
 
     @property
     def updated_at(self) -> float | None:
@@ -321,10 +369,31 @@ def _results(value: object) -> list[Result]:
             trace_id=_text(entry.get("objectWriteTraceId")),
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
             updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
+            created=created if isinstance(created := entry.get("createdAt"), str) else "",
+            url=_text(entry.get("url")),
+            history=_history(entry["propertiesWithHistory"]) if "propertiesWithHistory" in entry else {},
         )
         for entry in value
         if isinstance(entry, dict)
     ]
+
+
+def _history(value: object) -> dict[str, tuple[Version, ...]]:
+    return {
+        name: tuple(
+            Version(
+                value=_text(version.get("value")),
+                timestamp=_text(version.get("timestamp")),
+                source=_text(version.get("sourceType")),
+                source_id=_text(version.get("sourceId")),
+                label=_text(version.get("sourceLabel")),
+            )
+            for version in versions
+            if isinstance(version, dict)
+        )
+        for name, versions in (value.items() if isinstance(value, dict) else ())
+        if isinstance(versions, list)
+    }
 
 
 def _errors(value: object) -> list[ErrorObject]:

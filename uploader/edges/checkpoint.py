@@ -1,7 +1,7 @@
 """The checkpoint: one SQLite file from which a killed run goes on. All SQL of the project is here.
 
-It holds the job's identity, the progress, the tallies, dead letters and pending records. Its size follows
-failures and what is in flight, not the sources.
+It holds the job's identity, the progress, the tallies, dead letters and pending records, and what the canary
+sent until that is approved. Its size follows failures and what is in flight, not the sources.
 
 Durability: WAL with synchronous=FULL. A commit is on the disk when it returns, and the results file is
 flushed before it, so neither a kill nor a power cut leaves a checkpoint that counts on lines that are not
@@ -20,8 +20,19 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from uploader.core.aliases import Alias
+from uploader.core.canary import Canary, Sent
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import DEAD_LETTERS, EMAIL, Mark, Outcome, Settlement, Tallies, told_key
+from uploader.core.model import (
+    DEAD_LETTERS,
+    EMAIL,
+    Mark,
+    Outcome,
+    Record,
+    Settlement,
+    Tallies,
+    closed_value,
+    told_key,
+)
 from uploader.core.outcome import CONFLICTS
 from uploader.edges import repeats, sightings
 from uploader.edges.files import create_private
@@ -67,6 +78,10 @@ CREATE TABLE IF NOT EXISTS dead_values (
     closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS skipped (position INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS canary (
+    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
+    key TEXT NOT NULL, body BLOB NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL
+);
 """
 
 
@@ -153,7 +168,7 @@ class Checkpoint:
         self._main_key = ""  #: the job's main id property, once it is needed
 
     @classmethod
-    def create(cls, path: Path, identity: Identity) -> "Checkpoint":
+    def create(cls, path: Path, identity: Identity, canary: Canary | None = None) -> "Checkpoint":
         """A new job's checkpoint. It is made under another name and then renamed: never half of one."""
         draft = path.with_name(path.name + ".new")
         try:
@@ -165,6 +180,8 @@ class Checkpoint:
             )
             checkpoint._write_job(identity)
             checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
+            if canary is not None:
+                checkpoint.note_canary(canary)
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
@@ -277,6 +294,36 @@ class Checkpoint:
                 [(name, json.dumps(value)) for name, value in asdict(identity).items()],
             )
 
+    # --- the canary ---
+
+    def canary(self) -> Canary | None:
+        """None where the job has none."""
+        rows = self._connection.execute("SELECT value FROM job WHERE name = 'canary'").fetchall()
+        return Canary(**json.loads(rows[0][0])) if rows else None
+
+    def note_canary(self, canary: Canary) -> None:
+        """An approved one is recorded as such, and what it sent is forgotten."""
+        with _storing(self.path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR REPLACE INTO job VALUES ('canary', ?)", (json.dumps(asdict(canary)),)
+            )
+            if canary.approved:
+                connection.execute("INSERT INTO changes (what) VALUES ('the canary was approved')")
+                connection.execute("DELETE FROM canary")
+
+    def canary_rows(self) -> list[Sent]:
+        """What it has sent, in file order; without the rows as they stand in the source."""
+        rows = self._connection.execute("SELECT * FROM canary ORDER BY position")
+        return [
+            Sent(
+                Record(position, source, row, name, key, (closed_value(name, key),), body, b""),
+                Outcome(outcome),
+                reason,
+            )
+            for position, source, row, name, key, body, outcome, reason in rows
+        ]
+
     # --- state ---
 
     def state(self) -> State:
@@ -318,6 +365,7 @@ class Checkpoint:
         settlements: Sequence[Settlement],
         superseding: Sequence[Superseding] = (),
         aliases: Sequence[Alias] = (),
+        canary: Sequence[Sent] = (),
     ) -> None:
         """Make what was settled, and where the run stands, durable as one."""
         with _storing(self.path), self._connection as connection:
@@ -335,6 +383,10 @@ class Checkpoint:
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO canary VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [_canary_row(sent) for sent in canary],
             )
             progress, mark = state.progress, state.progress.resume.mark
             connection.execute(
@@ -471,6 +523,14 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
         refusal.correlation_id,
         refusal.existing_id,
         record.raw,
+    )
+
+
+def _canary_row(sent: Sent) -> tuple[object, ...]:
+    record = sent.record
+    return (
+        *(record.position, record.source, record.row, record.id_property, record.key, record.body),
+        *(sent.outcome.value, sent.reason),
     )
 
 

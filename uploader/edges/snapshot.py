@@ -7,7 +7,7 @@ value. It is on the disk before the write leaves. Its size follows what is writt
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -45,6 +45,7 @@ class Former:
     source: int
     held: Mapping[str, str]  #: of the properties that are about to be written; "" for none
     sent: Mapping[str, str]  #: what is about to be written
+    keys: Collection[str] = ()  #: the closed values by which rows may reach the contact
 
 
 class SnapshotFile:
@@ -65,6 +66,12 @@ class SnapshotFile:
         if self.about()["job"] != about["job"]:
             self.close()
             raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
+        with _storing(self.path), self._connection as connection:
+            # An undo that was made in between says nothing of what is written from now on.
+            connection.execute(
+                "INSERT INTO about VALUES ('runs', '1') "
+                "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+            )
 
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))
@@ -76,6 +83,7 @@ class SnapshotFile:
         now = time.time()
         with _storing(self.path), self._connection as connection:
             for former in formers:
+                hubspot_id = "" if self._is_ours(former) else former.hubspot_id
                 connection.execute(
                     """
                     INSERT OR IGNORE INTO contacts
@@ -83,14 +91,14 @@ class SnapshotFile:
                     VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
                     (
-                        *(former.value, former.id_property, former.key, former.hubspot_id),
+                        *(former.value, former.id_property, former.key, hubspot_id),
                         *(former.row, former.source, now),
                     ),
                 )
                 number, known_id = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (former.value,)
                 ).fetchone()
-                if known_id and former.hubspot_id:  # else it was not there, and what it holds now is ours
+                if known_id and hubspot_id:  # else it was not there, and what it holds now is ours
                     connection.executemany(
                         "INSERT OR IGNORE INTO former VALUES (?, ?, ?)",
                         [(former.hubspot_id, name, text) for name, text in former.held.items()],
@@ -99,6 +107,15 @@ class SnapshotFile:
                     "INSERT OR IGNORE INTO sent VALUES (?, ?, ?)",
                     [(number, name, text) for name, text in former.sent.items()],
                 )
+
+    def _is_ours(self, former: Former) -> bool:
+        """Whether the contact was not there when a row of another key came to it."""
+        return any(
+            self._connection.execute(
+                "SELECT 1 FROM contacts WHERE value = ? AND hubspot_id = ''", (value,)
+            ).fetchone()
+            for value in former.keys
+        )
 
     def close(self) -> None:
         self._connection.close()

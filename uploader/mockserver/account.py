@@ -50,7 +50,7 @@ class Visit:
     correlation_id: str
     route: Route
     latency_seconds: float = 0.0
-    inputs: Sequence[Input] | Answer = ()  #: of an upsert
+    inputs: Sequence[Input] | Answer = ()  #: of an upsert or update
     struck: Struck
 
     @property
@@ -160,6 +160,8 @@ class Account:
         match visit.route.endpoint:
             case "upsert":
                 return self._upsert(shelf, visit)
+            case "update":
+                return self._update(shelf, visit)
             case "read":
                 return self._read(shelf, visit)
             case "archive":
@@ -168,7 +170,7 @@ class Account:
                 return Answer(200, validations.listed(self._scenario.validations, kind.name))
         return self._properties(shelf, visit)
 
-    # upsert
+    # upsert, batch/update
 
     def read_inputs(self, request: Request) -> Sequence[Input] | Answer:
         inputs = read_upsert(request.body)
@@ -179,11 +181,34 @@ class Account:
     def _upsert(self, shelf: Shelf, visit: Visit) -> Answer:
         if isinstance(visit.inputs, Answer):
             return visit.inputs
-        mishap, rules = visit.struck.mishap, visit.struck.rules
+        mishap = visit.struck.mishap
         if mishap is not None and not mishap.applied and not isinstance(mishap, BatchStatus):
             self._write_later(shelf, visit, visit.inputs, mishap.late_seconds)
             return Answer(200, self._batch([], visit))
-        decision = self._upserter(shelf, visit).decide(visit.inputs)
+        return self._write_batch(shelf, visit, visit.inputs)
+
+    def _update(self, shelf: Shelf, visit: Visit) -> Answer:
+        """As upsert, by id or unique value, but that nothing is created: what is not there is listed."""
+        if isinstance(visit.inputs, Answer):
+            return visit.inputs
+        mishap = visit.struck.mishap
+        if mishap is not None and not mishap.applied and not isinstance(mishap, BatchStatus):
+            return Answer(200, self._batch([], visit))
+        upserter = self._upserter(shelf, visit)
+        missing = [one for one in visit.inputs if not upserter.knows(one)]
+        answer = self._write_batch(shelf, visit, [one for one in visit.inputs if upserter.knows(one)])
+        if answer.status not in (200, 207) or not isinstance(answer.body, dict):
+            return answer
+        body = answer.body
+        body["results"] = [{k: v for k, v in one.items() if k != "new"} for one in body["results"]]
+        if missing:
+            errors = [*body.get("errors", ()), envelope.not_found([one.key for one in missing], shelf.kind)]
+            body |= {"numErrors": len(errors), "errors": errors}
+        return Answer(207 if "errors" in body and not visit.is_strict else answer.status, body)
+
+    def _write_batch(self, shelf: Shelf, visit: Visit, inputs: Sequence[Input]) -> Answer:
+        mishap, rules = visit.struck.mishap, visit.struck.rules
+        decision = self._upserter(shelf, visit).decide(inputs)
         if decision.refused is not None:
             return decision.refused
         writes, kept_back = list(decision.writes), []

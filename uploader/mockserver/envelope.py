@@ -69,7 +69,7 @@ def read(
     if record.archived:
         answer["archivedAt"] = record.archived_at
     if history:
-        answer["propertiesWithHistory"] = {name: record.versions(name) for name in history}
+        answer["propertiesWithHistory"] = record.versions(history)
     return answer
 
 

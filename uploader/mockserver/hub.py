@@ -125,6 +125,7 @@ class Hub:
         self.statistics.accepted += 1
         if visit.route.endpoint == "upsert":
             self.statistics.upserts += 1
+        if visit.route.endpoint in ("upsert", "update"):
             visit.inputs = self.account.read_inputs(visit.request)
         self._strike(visit)
         mishap = visit.struck.mishap

@@ -7,6 +7,7 @@ from uploader.mockserver.kinds import CONTACTS, find_kind
 
 EndpointName: TypeAlias = Literal[
     "upsert",
+    "update",
     "read",
     "archive",
     "properties",
@@ -42,7 +43,7 @@ class Route(NamedTuple):
         if self.endpoint == "owners":
             return "crm.objects.owners.read"
         kind = find_kind(self.argument) or CONTACTS
-        if self.endpoint in ("upsert", "archive"):
+        if self.endpoint in ("upsert", "update", "archive"):
             return kind.write_scope
         return kind.read_scope if self.endpoint in ("read", "properties", "validations") else None
 
@@ -51,6 +52,7 @@ _DATED = "2026-03|2026-09"
 _OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
+    ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
     ("POST", re.compile(rf"{_OBJECTS}/read"), "read"),
     ("POST", re.compile(rf"{_OBJECTS}/archive"), "archive"),
     (

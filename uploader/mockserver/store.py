@@ -76,15 +76,18 @@ class Record:
                 return self.source.id or None
         return self.properties.get(name, derived.get(name))
 
-    def versions(self, name: str) -> list[dict[str, Any]]:
-        """Newest first (`propertiesWithHistory`)."""
+    def versions(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Of each name, newest first (`propertiesWithHistory`)."""
         writes = self.history or ((self.created_at, self.source, self.packed),)
         found = [(at, source, orjson.loads(packed)) for at, source, packed in reversed(writes)]
-        return [
-            {"value": values[name], "timestamp": at, **source.as_json()}
-            for at, source, values in found
-            if name in values
-        ]
+        return {
+            name: [
+                {"value": values[name], "timestamp": at, **source.as_json()}
+                for at, source, values in found
+                if name in values
+            ]
+            for name in names
+        }
 
 
 class Records:

@@ -71,6 +71,11 @@ class Upserter:
             return Decision(refused=refused)
         return Decision(None, writes, refusals)
 
+    def knows(self, one: Input) -> bool:
+        """Whether there is a record that the input names."""
+        is_refused = self._check_batch([one]) is not None  # for another reason
+        return is_refused or self._find(one.id_property, normalise(one.key)) is not None
+
     def _check_batch(self, inputs: Sequence[Input]) -> Answer | None:
         """What trace ids do not help against."""
         for name in dict.fromkeys(one.id_property for one in inputs):

@@ -28,7 +28,13 @@ from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
-from uploader.run.opening import open_sources, refuse_undecided_fields
+from uploader.run.opening import (
+    open_sources,
+    overwriting_rules,
+    refuse_absent_keys,
+    refuse_undecided_fields,
+    rules_of,
+)
 from uploader.run.preflight import Account, Closer
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -265,10 +271,21 @@ class Check(Session):
                 if columns is None:
                     mappers.append(None)
                     continue
-                mappers.append(Mapper(index, found, schema, columns))
+                mappers.append(Mapper(index, rules_of(found, source), schema, columns))
                 continue
-            mappers.append(Mapper(index, rules, schema, columns))
+            mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
+        self._note_rules(mappers)
         return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
+
+    def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
+        """What the user says of keys and columns has to be of some that are there."""
+        report, settings = self.report, self.settings
+        try:
+            if None not in mappers:
+                refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
+            overwriting_rules(settings, report.sources, self.account or Account())
+        except (MappingError, SettingsError) as error:
+            report.problems.append(str(error))
 
     def _with_sound_constants(self, schema: Schema | None) -> Rules:
         """The rules, without a --set that is a problem."""
@@ -346,11 +363,12 @@ class Check(Session):
             return
         bytes_sent = found.row_bytes * found.sendable // max(1, found.rows)
         report.batches = max(-(-found.sendable // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-        report.ahead = self._forecast(report.batches)
+        reads = report.batches if self.settings.looks_first else 0
+        report.ahead = self._forecast(report.batches + reads)
         per_batch = -(-found.sendable // report.batches)
         for share in REFUSED_SHARES:
             report.halved[share] = self._forecast(
-                round(report.batches * requests_by_halving(per_batch, share))
+                reads + round(report.batches * requests_by_halving(per_batch, share))
             )
         room = report.closer.room if report.closer else None
         if room is not None and room.left < found.sendable:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
+from uploader.core.canary import LEFT, Sent
 from uploader.core.ledger import Ledger
 from uploader.core.mapping import common_fault
 from uploader.core.model import (
@@ -49,9 +50,10 @@ class Collector:
         limit: FailureLimit,
         lost_below: int,
         note_sent: Callable[[int], None],
+        is_canary: bool = False,
     ) -> None:
         """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
-        number where a kill does not reach it.
+        number where a kill does not reach it. What a canary sends is kept, to be looked at.
         """
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
@@ -73,6 +75,8 @@ class Collector:
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
+        self._is_canary = is_canary
+        self._canary: list[Sent] = []
         # A false alarm costs one look into the table.
         self._dead, self._beside_dead = Sieve(), Sieve()
         for value in checkpoint.dead_values():
@@ -115,6 +119,9 @@ class Collector:
                 # A pending one, too: it may have written what an earlier dead letter would overwrite.
                 self._superseding += self._superseded_by(record)
             if isinstance(record, Record):
+                if self._is_canary and outcome in LEFT:
+                    reason = settlement.refusal.message if settlement.refusal else ""
+                    self._canary.append(Sent(replace(record, raw=b""), outcome, reason))
                 self.tallies.values_dropped += len(record.dropped)
                 self.tallies.values_spared += record.spared
                 # A slow disk lets many wait for their commit, which needs the rows of dead letters at most.
@@ -226,8 +233,9 @@ class Collector:
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
+            canary = self._canary[:]
             write = asyncio.ensure_future(
-                self._offload.run(lambda: self._write(snapshot, settled, superseding, seen))
+                self._offload.run(lambda: self._write(snapshot, settled, superseding, seen, canary))
             )
             try:
                 await asyncio.shield(write)
@@ -239,6 +247,7 @@ class Collector:
                     del self._uncommitted[: len(settled)]
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
+                    del self._canary[: len(canary)]
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()
@@ -263,12 +272,13 @@ class Collector:
         settled: list[Settlement | Delivered],
         superseding: list[Superseding],
         seen: list[Sighting],
+        canary: list[Sent],
     ) -> None:
         if self._results:
             snapshot.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
-        self._checkpoint.commit(snapshot, settlements, superseding, self._aliases)
+        self._checkpoint.commit(snapshot, settlements, superseding, self._aliases, canary)
         if self._results:
             self._results.committed_bytes = snapshot.results_bytes
         self.committed = snapshot

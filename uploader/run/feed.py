@@ -29,17 +29,23 @@ class Feed:
         self.batcher = batcher
         self.exhausted = False  #: the sources have ended, and all they held is here
         self.bytes_read = 0
+        self.allowance: int | None = None  #: so many records may still leave; None: all
+        self._most_records = batcher.max_records
         self._taken = taken
         self._held_back = held_back
         self._changed = asyncio.Event()
 
     async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | Pack | None:
-        """The next batch; None when there will never be another. One caller at a time.
+        """The next batch; None when there will never be another, or none may leave. One caller at a time.
 
         `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
         held one while waiting here would keep from it the very batch that has to be settled first.
         """
+        if self.allowance is not None:
+            self.batcher.max_records = min(self._most_records, self.allowance)
         while True:
+            if self.allowance == 0:
+                return None
             self._changed.clear()
             self._fill()
             if self._worth_sending():
@@ -49,7 +55,22 @@ class Feed:
             if not await self._wait():
                 break
         await enter()
-        return self.batcher.draw()
+        batch = self.batcher.draw()
+        if self.allowance is not None:
+            self.allowance -= len(batch.keys if isinstance(batch, Pack) else batch)
+        return batch
+
+    async def is_over(self) -> bool:
+        """Whether the sources hold no record that is still open. Waits until that is known."""
+        self.batcher.max_records = self._most_records
+        while True:
+            self._changed.clear()
+            self._fill()
+            if self.batcher.open_records:
+                return False
+            if self.exhausted:
+                return True
+            await self._changed.wait()
 
     def settle(self, records: list[Record]) -> None:
         """Records are settled: what they closed opens again."""

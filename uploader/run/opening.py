@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uploader.core.assessing import resolve_leniently
+from uploader.core.canary import Canary
 from uploader.core.columns import (
     Columns,
     MappingError,
@@ -32,6 +34,7 @@ from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import Shape, Source
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
+from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import Account
 from uploader.settings import Settings
@@ -56,7 +59,7 @@ class Job:
     @property
     def looks_first(self) -> bool:
         """Whether contacts are read before they are written."""
-        return self.overwriting.needs_reading or self.snapshot is not None
+        return self.settings.looks_first
 
 
 def open_sources(settings: Settings) -> list[Source]:
@@ -70,6 +73,22 @@ def open_sources(settings: Settings) -> list[Source]:
             sheet=settings.sheet,
         )
         for path in find_names(settings)
+    ]
+
+
+def open_again(settings: Settings, known: Identity) -> list[Source]:
+    """A job's own sources, wherever they are now, each read as it was when the job began."""
+    names = find_names(settings)
+    _check_count(settings.checkpoint_path.name, known, len(names))
+    return [
+        open_source(
+            name,
+            format=next((kind for kind in FORMATS if kind == before.shape.format), None),
+            delimiter=before.shape.delimiter or None,
+            encoding=before.shape.encoding or None,
+            sheet=before.shape.sheet or None,
+        )
+        for name, before in zip(names, known.sources, strict=True)
     ]
 
 
@@ -136,14 +155,15 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     return checkpoint
 
 
-def open_job(
+def open_job(  # noqa: PLR0917
     settings: Settings,
     sources: list[Source],
     checkpoint: Checkpoint | None,
     account: Account,
     stack: ExitStack,
+    canary: Canary | None = None,
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here."""
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
@@ -153,7 +173,7 @@ def open_job(
             _forget(settings)
         sightings.remove(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
-        checkpoint = Checkpoint.create(settings.checkpoint_path, identity)
+        checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
     else:
         _check_settings(settings, checkpoint, identity)
@@ -190,11 +210,19 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
         columns = [_columns(source, settings, account) for source in sources]
-        _refuse_absent_keys(settings, columns)
+        refuse_absent_keys(settings, columns)
         refuse_undecided_fields(sources, rules)
-        return [Mapper(index, rules, account.schema, resolved) for index, resolved in enumerate(columns)]
+        return [
+            Mapper(index, rules_of(rules, source), account.schema, resolved)
+            for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+        ]
     except MappingError as error:
         raise SettingsError(str(error)) from error
+
+
+def rules_of(rules: Rules, source: Source) -> Rules:
+    """The user's rules, with what a source's format adds to them."""
+    return replace(rules, has_numbers=source.shape.has_numbers)
 
 
 def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
@@ -202,10 +230,7 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
     for source in sources:
         if source.shape.columns or not rules.has_addresses:
             continue
-        first = next(iter(source.slices(None)), None)
-        names = dict.fromkeys(
-            name for row in (first.rows if first else ()) for name in fields_of(row.content)
-        )
+        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
         refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
@@ -227,7 +252,10 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     known = {column for source in sources for column in source.shape.columns}
     by_property = {}
     for column, policy in settings.policies.items():
-        name = resolve_name(column, settings.rules, account.schema)
+        try:
+            name = resolve_name(column, settings.rules, account.schema)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
         if not name or (known and column not in known):
             raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
@@ -266,7 +294,7 @@ def _forget(settings: Settings) -> None:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
 
 
-def _refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
     """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
@@ -283,17 +311,14 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
     if not schema.owned.isdisjoint(settings.constants):
         return True
     for source in sources:
-        try:
-            resolved = _columns(source, settings, Account(schema=schema))
-        except MappingError:
-            return False  # as `open_job` will say
-        if resolved is not None:
-            if not schema.owned.isdisjoint(resolved.names.values()):
+        if source.shape.columns:
+            # What is wrong with other columns is said by whoever maps them.
+            resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
+            if resolved and not schema.owned.isdisjoint(resolved.names.values()):
                 return True
             continue
         mapper = Mapper(0, settings.rules, schema, None)
-        first = next(iter(source.slices(None)), None)
-        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+        if any(mapper.names_of(row.content) & schema.owned for row in source.first_rows()):
             return True
     return False
 
@@ -377,11 +402,7 @@ def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
-    if len(known.sources) != len(sources):
-        raise CheckpointError(
-            f"{path} belongs to a job of {len(known.sources)} sources, these are {len(sources)}; "
-            "name the same ones, or another --checkpoint"
-        )
+    _check_count(path, known, len(sources))
     for before, source in zip(known.sources, sources, strict=True):
         if before.fingerprint != source.fingerprint:
             raise CheckpointError(
@@ -394,6 +415,14 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
             raise CheckpointError(
                 f"{source.name} was read {how}; give the same options, or start over with --restart"
             )
+
+
+def _check_count(path: str, known: Identity, count: int) -> None:
+    if len(known.sources) != count:
+        raise CheckpointError(
+            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
+            "name the same ones, or another --checkpoint"
+        )
 
 
 def _shape(shape: Shape) -> str:

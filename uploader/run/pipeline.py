@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
+from uploader.core.canary import Canary, Review, count_left
 from uploader.core.columns import MappingError
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
@@ -18,6 +20,7 @@ from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.errors import DeclinedError, SettingsError, StorageError
+from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
 from uploader.run.crew import Crew
@@ -32,9 +35,9 @@ from uploader.run.opening import (
     open_sources,
     resolve_mappers,
 )
-from uploader.run.preflight import Account
+from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
-from uploader.run.reading import Looking
+from uploader.run.reading import Look, Looking, Reader
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
@@ -83,12 +86,22 @@ class Run(Session):
         #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
         #: says no, nothing is written.
         self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
+        #: Shown what became of the canary, to say whether the run goes on. Where nobody is there to be shown,
+        #: only a canary that the settings ask for is sent.
+        self.judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None
+        self.canary: Canary | None = None  #: that the job has, or will have
+        self.review: Review | None = None  #: of the canary, once it is read back
+        self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
+        self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
+        #: Told what each row is about to do; contacts are read first then, whatever the settings say.
+        self.on_look: Callable[[Look], None] | None = None
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self._parts: _Parts | None = None
+        self._awaits_word = False  #: the canary has left, and rows are open
 
     async def run(self) -> Summary:
         """Run the job, or what is left of it. UploaderError where it can't start."""
@@ -135,20 +148,29 @@ class Run(Session):
             settings = await self._decide_orders(sources, checkpoint, account, reader)
             if self._halted.is_set():
                 return self._summary(known)
-            job = open_job(settings, sources, checkpoint, account, stack)
+            job = open_job(settings, sources, checkpoint, account, stack, self.canary)
             stack.callback(writer.finish)
             lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
             duplicates = await self._find_duplicates(job, reader, stack)
             if self._halted.is_set():
                 return self._summary(known)
-            return await self._move(job, lock, lost_below, reader, writer, duplicates=duplicates)
+            move = partial(self._move, job, lock, reader, writer, duplicates=duplicates)
+            return await self._send(job, move, lost_below, writer)
         finally:
             await transport.close()
 
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
-        """DeclinedError if the user says no. A job that goes on into its account was approved before."""
+        """DeclinedError if the user says no, SettingsError where the account or the canary isn't as was said.
+
+        A job that goes on into its account was approved before, and who names the account approves of it.
+        """
+        settings = self.settings
+        if settings.portal:
+            check_named_portal(settings.portal, account)
+        self.canary = checkpoint.canary() if checkpoint else self._planned(account)
+        canaries.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""
-        if self.approve is None or (known and known == account.portal):
+        if settings.portal or self.approve is None or (known and known == account.portal):
             return
         if await self._until_halted(self.approve(account, self.rows_estimated)) is False:
             raise DeclinedError(
@@ -226,20 +248,22 @@ class Run(Session):
         self,
         job: Job,
         lock: Lock,
-        lost_below: int,
         reader: Offload,
         writer: Offload,
+        lost_below: int,
         *,
         duplicates: Duplicates | None,
+        canary: Canary | None = None,
     ) -> Summary:
+        """With a `canary` no more rows leave than that has; `_awaits_word` tells if others are open then."""
         assert self.sender is not None
-        parts = self._assemble(job, lock, lost_below, writer)
+        parts = self._assemble(job, lock, lost_below, writer, is_canary=canary is not None)
         lock.keep_note = True  # until the last commit has taken over what it says
         progress = parts.collector.committed.progress
         producer = Producer(
             job.sources,
             job.mappers,
-            [] if job.looks_first else self._packers(job),
+            [] if self._looks_first(job) or canary else self._packers(job),
             progress,
             reader,
             lost_below=lost_below,
@@ -253,11 +277,11 @@ class Run(Session):
         ]
         self.started.set()
         try:
-            await self._until_halted(self._guard(parts.crew.work()))
+            await self._until_halted(self._guard(self._work(parts, canary)))
             if self._halted.is_set():
                 patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
                 await parts.crew.rest(patience, self._at_once)
-            elif producer.error is None:
+            elif producer.error is None and not self._awaits_word:
                 await self._until_halted(self._guard(self._list_aliases(parts, writer)))
         finally:
             for task in helpers:
@@ -269,6 +293,24 @@ class Run(Session):
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
+
+    async def _work(self, parts: _Parts, canary: Canary | None) -> None:
+        """Until all rows are settled, or as many have left as the canary has: what is read and turns out not
+        to be written doesn't count.
+        """
+        feed = parts.feed
+        while not self._halted.is_set():
+            if canary is not None:
+                feed.allowance = max(0, canary.rows - count_left(parts.collector.tallies))
+            await parts.crew.work()
+            if canary is None or self._halted.is_set() or await feed.is_over():
+                return
+            if count_left(parts.collector.tallies) >= canary.rows:
+                self._awaits_word = True
+                return
+
+    def _looks_first(self, job: Job) -> bool:
+        return job.looks_first or self.on_look is not None
 
     def _packers(self, job: Job) -> list[Packer]:
         return [Packer(mapper, self.seams.batch_records, MAX_BATCH_BYTES) for mapper in job.mappers]
@@ -282,7 +324,7 @@ class Run(Session):
             parts.collector.list_aliases(aliases)
             parts.has_aliases = True
 
-    def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload) -> _Parts:
+    def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool) -> _Parts:
         assert self.sender is not None
         settings, sender = self.settings, self.sender
         collector = Collector(
@@ -294,6 +336,7 @@ class Run(Session):
             limit=settings.max_failures,
             lost_below=lost_below,
             note_sent=lock.note,
+            is_canary=is_canary,
         )
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (
@@ -306,12 +349,16 @@ class Run(Session):
         feed = Feed(
             queue,
             Batcher(self.seams.batch_records),
-            taken=collector.read,
+            taken=lambda slice_: self._take_in(slice_, collector),
             held_back=collector.count_held_back,
         )
         slots = Slots(sender.cap)
         kinds = job.account.schema.kinds if job.account.schema else {}
-        looking = Looking(job.overwriting, kinds, job.snapshot, writer) if job.looks_first else None
+        looking = None
+        if self._looks_first(job):
+            looking = Looking(job.overwriting, kinds, job.snapshot, writer, keys=settings.match)
+        if looking is not None and self.on_look is not None:
+            looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
 
         def hire() -> Worker:
             return Worker(
@@ -330,7 +377,72 @@ class Run(Session):
         self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task))
         return self._parts
 
+    # --- the canary ---
+
+    def _planned(self, account: Account) -> Canary | None:
+        now = self.seams.wall_clock().timestamp()
+        return canaries.planned(self.settings, account, now, is_watched=self.judge is not None)
+
+    async def _send(
+        self, job: Job, move: Callable[..., Coroutine[Any, Any, Summary]], lost_below: int, writer: Offload
+    ) -> Summary:
+        """The canary first, where there is one that nobody has approved; then all that is open."""
+        canary = canaries.unapproved(self.settings, job.checkpoint)
+        if canary is not None:
+            summary = await move(lost_below, canary=canary)
+            if not self._awaits_word:
+                return summary
+            if not await self._review(job, canary, writer):
+                return await self._end_unapproved()
+            lost_below = job.checkpoint.state().lost_below
+        return await move(lost_below)
+
+    async def _review(self, job: Job, canary: Canary, writer: Offload) -> bool:
+        """Show what became of it. Whether the run goes on, as is recorded then."""
+        now = self.seams.wall_clock().timestamp()
+        if canary.sent_at is None:
+            canary = replace(canary, sent_at=now)
+            await writer.run(partial(job.checkpoint.note_canary, canary))
+        since = max(0.0, now - (canary.sent_at or now))
+        seconds = max(0.0, self.settings.canary_wait_seconds - since)
+        self.reads_back_at = self._clock() + seconds
+        watch = self._task(self._watch())
+        try:
+            self.review = await self._until_halted(self._read_canary(job, canary, seconds))
+        finally:
+            self.reads_back_at = None
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        if self.review is None or self.judge is None:
+            return False
+        if not await self._until_halted(self.judge(self.review)) or self._halted.is_set():
+            return False
+        await writer.run(partial(job.checkpoint.note_canary, canary.approve()))
+        self._awaits_word = False
+        return True
+
+    async def _read_canary(self, job: Job, canary: Canary, seconds: float) -> Review:
+        assert self.sender is not None
+        await asyncio.sleep(seconds)
+        reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
+        return await canaries.read_back(
+            job.checkpoint.canary_rows(), canary, job.account, self.settings, reader
+        )
+
+    async def _end_unapproved(self) -> Summary:
+        """With the requests of the review in the books."""
+        assert self._parts is not None
+        summary, _ = await self._close_books(self._parts)
+        return summary
+
+    def _take_in(self, slice_: Slice, collector: Collector) -> None:
+        collector.read(slice_)
+        self.on_rows(slice_)
+
     # --- the end ---
+
+    def _reason(self) -> str:
+        return super()._reason() or f"{Cause.CANARY}: --approve-canary goes on"
 
     def _end(self, cause: Cause, reason: str) -> None:
         super()._end(cause, reason)
@@ -360,6 +472,6 @@ class Run(Session):
     def _summary(self, state: State) -> Summary:
         if state.state == "complete":
             return Summary(state.tallies, "complete", elapsed_seconds=state.elapsed_seconds)
-        assert self._halt is not None
-        cause, _ = self._halt
+        assert self._halt is not None or self._awaits_word
+        cause, _ = self._halt or (Cause.CANARY, "")
         return Summary(state.tallies, "stopped", self._reason(), state.elapsed_seconds, cause, self._signal)

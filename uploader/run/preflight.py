@@ -37,6 +37,12 @@ class Account:
     time_zone: str = ""
     utc_offset_seconds: float = 0.0
     schema: Schema | None = None
+    ui_domain: str = ""
+
+    @property
+    def may_be_production(self) -> bool:
+        """It is one, or nobody may say what it is."""
+        return self.kind in {"", PRODUCTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Preflight:
             time_zone=str(details.get("timeZone") or ""),
             utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,
             schema=schema,
+            ui_domain=str(details.get("uiDomain") or ""),
         )
 
     async def look_closer(self, token: str, object_type: str) -> Closer:
@@ -103,6 +110,10 @@ class Preflight:
         finally:
             info.cancel()
             await asyncio.gather(info, return_exceptions=True)
+
+    async def look_at_the_app(self, token: str) -> str:
+        """The id of the token's app, by which histories know it; "" where it may not be asked."""
+        return (await self._ask_info(token)).app
 
     async def _ask_token(self, token: str) -> object:
         """The account's id, of a token that may not ask for the account; None where this is refused, too."""
@@ -185,6 +196,21 @@ def _check_reserve(day: Day) -> None:
             f"--daily-reserve keeps all of the day's {day.limit:,} requests for other apps; "
             "this job needs some"
         )
+
+
+def check_named_portal(named: str, account: Account) -> None:
+    """SettingsError where the token is not of the account that the user has named, or can't say so."""
+    if named == account.portal:
+        return
+    if account.portal:
+        raise SettingsError(
+            f"--portal {named}: this token belongs to account {account.portal}, so nothing was written; use "
+            f"the token of account {named}, or say --portal {account.portal}"
+        )
+    raise SettingsError(
+        f"--portal {named}: this token may not say which account it belongs to, so nothing was written; give "
+        "it the scope `oauth`, or leave --portal out and say --yes"
+    )
 
 
 def check_keys(rules: Rules, schema: Schema) -> None:

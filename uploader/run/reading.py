@@ -6,7 +6,7 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from uploader.core import wire
@@ -14,7 +14,7 @@ from uploader.core.comparing import Kind
 from uploader.core.model import Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
-from uploader.core.readback import match, wanted_properties
+from uploader.core.readback import also_other_addresses, match, unique_values, wanted_properties
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
@@ -109,6 +109,7 @@ class Look:
     record: Record
     held: wire.Result | None
     decision: Decision | None
+    wanted: Mapping[str, str] = field(default_factory=dict)  #: what the record asks for, all of it
 
     def settled(self) -> Settlement | None:
         """The outcome of a record that is not to be sent; None of others."""
@@ -131,11 +132,14 @@ class Looking:
     kinds: Mapping[str, Kind]
     snapshot: SnapshotFile | None
     writer: Offload
-    observe: Callable[[Look], None] = lambda _: None
+    keys: Sequence[str] = ()  #: the properties by which rows are matched
+    only_watches: bool = False  #: the run would not look for its own sake: it sends what it would have sent
+    observe: Callable[[Look], None] = lambda _: None  #: told of each look that is acted upon
 
     async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
         """In the order of the records. What is to be overwritten is on the disk when this returns."""
-        names = wanted_properties(records)
+        keys = self.keys if self.snapshot is not None else ()
+        names = also_other_addresses({*wanted_properties(records), *keys})
         looks: dict[int, Look] = {}
         rest = list(records)
         for _ in range(2):  # what an answer leaves out is asked for once more
@@ -150,34 +154,34 @@ class Looking:
         looks |= {record.position: Look(record, None, None) for record in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
-            formers = [_former(look, look.decision) for look in made if look.decision and _writes(look)]
+            formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]
             await self.writer.run(partial(self.snapshot.keep, formers))
-        for look in made:
-            self.observe(look)
         return made
 
     def _decided(self, record: Record, held: wire.Result | None) -> Look:
         there = held.properties if held else None
         wanted = wire.sent_properties(record)
         decision = decide(wanted, there, self.rules, self.kinds, lost=record.lost)
+        if self.only_watches:
+            decision = replace(decision, outcome=None)
         record.spared = list(decision.changes.values()).count(Change.SPARED)
-        return Look(record, held, decision)
+        return Look(record, held, decision, wanted)
+
+    def _former(self, look: Look, decision: Decision) -> Former:
+        """What a write is about to replace."""
+        there = look.held.properties if look.held else {}
+        return Former(
+            value=look.record.values[0],
+            id_property=look.record.id_property,
+            key=look.record.key,
+            hubspot_id=look.held.id if look.held else "",
+            row=look.record.row,
+            source=look.record.source,
+            held={n: text if isinstance(text := there.get(n), str) else "" for n in decision.properties},
+            sent=decision.properties,
+            keys=unique_values(look.held, self.keys) if look.held else frozenset(),
+        )
 
 
 def _writes(look: Look) -> bool:
     return look.decision is not None and look.decision.outcome is None
-
-
-def _former(look: Look, decision: Decision) -> Former:
-    """What a write is about to replace."""
-    there = look.held.properties if look.held else {}
-    return Former(
-        value=look.record.values[0],
-        id_property=look.record.id_property,
-        key=look.record.key,
-        hubspot_id=look.held.id if look.held else "",
-        row=look.record.row,
-        source=look.record.source,
-        held={name: text if isinstance(text := there.get(name), str) else "" for name in decision.properties},
-        sent=decision.properties,
-    )

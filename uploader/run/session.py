@@ -60,6 +60,7 @@ class Session:
         self.seams = seams or Seams()
         self.account: Account | None = None
         self.sender: Sender | None = None
+        self.sender_type: Callable[..., Sender] = Sender
         self.started = asyncio.Event()  #: the account is known and work is under way
         self._clock = asyncio.get_running_loop().time
         self._halted = asyncio.Event()
@@ -83,7 +84,7 @@ class Session:
 
     def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
         settings = self.settings
-        self.sender = Sender(
+        self.sender = self.sender_type(
             transport,
             SendLog(settings.rate, share=settings.share),
             InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
@@ -224,6 +225,10 @@ class Session:
             return _ASK_AGAIN_SECONDS
         has_zone = resets_at is not None or (self.account is not None and self.account.time_zone)
         return min(rest + _RESET_GRACE_SECONDS, math.inf if has_zone else _MIGRATION_SECONDS)
+
+    def requests_for(self, records: int) -> int:
+        """How many requests so many records take in full batches, reading them first included."""
+        return -(-records // MAX_INPUTS) * (2 if self.settings.looks_first else 1)
 
     def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
         """How long so many more requests take, the account's days included."""

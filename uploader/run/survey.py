@@ -66,7 +66,7 @@ class Survey:
             self.starts.append(position)
             surveyor = Surveyor(mapper, self.findings) if mapper else None
             try:
-                for rows in _first(source, most_rows):
+                for rows in first_rows(source, most_rows):
                     if surveyor is not None:
                         sorter.add(surveyor.look(position, rows))
                     else:
@@ -86,7 +86,8 @@ def last(steps: Iterator[Step]) -> Step | None:
 _STEPS = 10
 
 
-def _first(source: Source, most_rows: int | None) -> Iterator[RowSlice]:
+def first_rows(source: Source, most_rows: int | None) -> Iterator[RowSlice]:
+    """At most so many of a source's rows, from its first."""
     left = most_rows
     with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
         for rows in slices:
@@ -130,7 +131,7 @@ class Orders:
                 self.finders.append(finder)
                 seen: dict[int, set[str]] = {index: {""} for index in mapper.open_columns}
                 try:
-                    for rows in _first(source, most_rows):
+                    for rows in first_rows(source, most_rows):
                         for index in _telling(rows, seen):
                             finder.feed(rows.rows[index].content, rows.rows[index].number)
                         position += len(rows.rows)

@@ -21,7 +21,14 @@ from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError, SettingsError
-from uploader.run.opening import check_portal, check_sources, open_sources, overwriting_rules, value_settings
+from uploader.run.opening import (
+    check_portal,
+    check_sources,
+    open_again,
+    overwriting_rules,
+    rules_of,
+    value_settings,
+)
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
@@ -87,7 +94,7 @@ class Verification(Session):
         lock = Lock(place(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)
-        sources = await self._until_halted(reader.run(lambda: open_sources(self.settings)))
+        sources = await self._until_halted(reader.run(lambda: open_again(self.settings, identity)))
         if sources is None:
             return self._close()
         check_sources(self._checkpoint.path.name, identity, sources)
@@ -151,7 +158,7 @@ class Verification(Session):
             recorded = {int(column): name for column, name in names.items()} if names else None
             columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
             try:
-                mappers.append(Mapper(index, rules, account.schema, columns))
+                mappers.append(Mapper(index, rules_of(rules, source), account.schema, columns))
             except MappingError as error:  # of a property that has changed since
                 raise SettingsError(str(error)) from error
         return mappers

@@ -142,6 +142,8 @@ class Worker:
         looks = await looking.look(records, reader)
         if self.draining:
             return
+        for look in looks:
+            looking.observe(look)
         self._settle([settlement for look in looks if (settlement := look.settled()) is not None])
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
         for look in rest:

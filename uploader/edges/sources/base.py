@@ -1,10 +1,10 @@
 """What every source offers, whatever its format. No format's own rules live here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from uploader.core.model import Mark, RowSlice
+from uploader.core.model import Mark, Row, RowSlice
 
 #: A slice closes at whichever comes first.
 SLICE_ROWS = 500
@@ -23,6 +23,11 @@ class Shape:
     encoding: str = ""  #: "" is UTF-8
     sheet: str = ""  #: Excel only
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the format has numbers of its own, beside texts."""
+        return self.format != "csv"
+
 
 class Source(Protocol):
     """A stream of rows that can be entered at any `Mark` it has given out.
@@ -37,6 +42,12 @@ class Source(Protocol):
     fingerprint: str  #: of size and sampled content: tells another file from this one
     rows_about: int | None  #: where the file itself says so
     notices: tuple[str, ...]  #: what the user should know of it, a line each
+
+    def first_rows(self) -> Sequence[Row]:
+        """Of a source whose rows name their own fields, some from its beginning; what is read once (stdin)
+        is not used up. No rows of others: their columns tell.
+        """
+        ...
 
     def slices(self, start: Mark | None = None) -> Iterator[RowSlice]: ...
 

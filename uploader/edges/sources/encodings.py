@@ -24,6 +24,8 @@ _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
 _HEAD_BYTES = 8000
 #: Python calls these text encodings; no file is in one.
 _NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
+#: Encodings that leave it to a byte order mark which of two they are.
+_ORDERLESS = frozenset({"utf-16", "utf-32"})
 _PROPOSED = "windows-1252"
 _EXAMPLES, _AROUND = 2, 20
 _ERRORS = "uploader.visible"
@@ -49,6 +51,11 @@ def encoding_of(name: str, sample: bytes, said: str | None) -> str:
     found = bom or _wide(sample)
     if said is not None:
         _refuse_contradiction(name, sample, said, found)
+        if found is None and said in _ORDERLESS:
+            raise SourceError(
+                f"{name}: has no byte order mark, so nobody can tell which {said.upper()} it is; "
+                f"say --encoding {said}-le or {said}-be"
+            )
         return found or said
     if found is not None:
         if found.startswith("utf-32") and bom is None:

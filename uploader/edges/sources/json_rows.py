@@ -27,12 +27,13 @@ _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _PLAIN_REST = re.compile(rb'[^"{}\[\]]*+')
 _SCALAR_REST = re.compile(rb"[^\s,\]}]*+")
 _GAP = re.compile(rb"[ \t\r\n,]*+")
+_ARRAY_OF_OBJECTS = re.compile(rb"\[\s*\{")
 _CLOSES = {ord("}"): ord("{"), ord("]"): ord("[")}
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 #: Closing braces to try, from a block's last: that one may close an inner object.
 _TRIES = 4
 
-Element = tuple[int, bytes]  #: offset and bytes
+Element = tuple[int, bytes]  #: offset just behind the element before it, and its bytes
 
 
 class JsonRows:
@@ -46,38 +47,37 @@ class JsonRows:
 
 
 class Elements:
-    """The elements from `start` on: that is the array's bracket, an element's first byte, or the end."""
+    """The elements from `start` on: that is the array's bracket, or just behind an element.
 
-    def __init__(self, contents: Iterator[bytes], start: int, name: str, *, is_wrapped: bool) -> None:
+    So a reading that starts where the array is broken sees the comma that is missing there.
+    """
+
+    def __init__(
+        self, contents: Iterator[bytes], start: int, name: str, *, is_first: bool, is_wrapped: bool
+    ) -> None:
         self._contents = contents
         self._name = name
+        self._is_first = is_first
         self._is_wrapped = is_wrapped
         self._data = b""
         self._at = 0  # the next byte of `_data` to look at
         self._base = start  # offset of the first byte of `_data`
-        self.end = start  #: where the next element begins, or what there is instead of it
+        self.end = start  #: just behind the last element
 
     def __iter__(self) -> Iterator[list[Element]]:
         """Some at a time; SourceError where the array is broken."""
-        while self._peek() != b"]":
-            yield from self._some()
+        goes_on = self._open_array() if self._is_first else self._next_begins()
+        while goes_on:
+            yield self._in_bulk() or [self._scan()]
+            goes_on = self._next_begins()
         self._check_tail()
 
-    def _some(self) -> Iterator[list[Element]]:
-        while found := self._in_bulk():
-            yield found
-            if not self._next_begins():
-                return
-        yield [self._scan()]
-        self._next_begins()
-
-    def open_array(self) -> None:
-        """Step over the bracket at the start."""
+    def _open_array(self) -> bool:
+        """Step over the bracket at the start; False if the other one follows."""
         if self._peek() != b"[":
             raise self._broken("an array is due here")
         self._at += 1
-        self._peek()
-        self.end = self._offset
+        return self._peek() != b"]"
 
     @property
     def _offset(self) -> int:
@@ -103,7 +103,6 @@ class Elements:
     def _next_begins(self) -> bool:
         """Behind an element: step over the comma, to the next one; False at the closing bracket."""
         mark = self._peek()
-        self.end = self._offset
         if mark == b"]":
             return False
         if mark != b",":
@@ -112,7 +111,6 @@ class Elements:
         following = self._peek()
         if following in (b"]", b","):
             raise self._broken("an element is due behind a comma")
-        self.end = self._offset
         return True
 
     def _in_bulk(self) -> list[Element]:
@@ -126,11 +124,13 @@ class Elements:
                 raws = _ELEMENTS.decode(b"[%b]" % data[at : stop + 1])
             except msgspec.DecodeError:
                 continue
+            except RecursionError:
+                break  # the scanner of our own holds no level on the stack
             found, place = [], at
             for raw in map(bytes, raws):
-                place = _GAP.match(data, place).end()  # type: ignore[union-attr]  # matches nothing, too
-                found.append((self._base + place, raw[:KEPT_BYTES]))
-                place += len(raw)
+                found.append((self.end, raw[:KEPT_BYTES]))
+                place = _GAP.match(data, place).end() + len(raw)  # type: ignore[union-attr]  # also nothing
+                self.end = self._base + place
             self._at = stop + 1
             return found
         return []
@@ -138,7 +138,7 @@ class Elements:
     def _scan(self) -> Element:
         """One element, by its brackets and quotes alone."""
         self._peek()
-        start, kept = self._offset, bytearray()
+        start, kept = self.end, bytearray()
         first = self._data[self._at]
         if first not in b'{["':
             self._take(_SCALAR_REST, kept)
@@ -146,6 +146,7 @@ class Elements:
             self._scan_nested(kept)
         if len(kept) == 0:
             raise self._broken("an element is due here")
+        self.end = self._offset
         return start, bytes(kept)
 
     def _scan_nested(self, kept: bytearray) -> None:
@@ -194,12 +195,11 @@ class Elements:
 
     def _check_tail(self) -> None:
         """Behind the array nothing may stand, or what closes the object around it."""
-        self.end = self._offset
         self._at += 1
-        last, tail = b"", b""
+        last = b""  # of what was looked at, without space
         while True:
             rest = self._data[self._at :]
-            if b"[" in rest and self._is_wrapped and re.search(rb"\[\s*\{", tail[-1:] + rest):
+            if self._is_wrapped and _ARRAY_OF_OBJECTS.search(last + rest):
                 raise self._broken(
                     "a second array of objects stands behind the first; give it as another file"
                 )
@@ -208,7 +208,7 @@ class Elements:
                 if not self._is_wrapped:
                     self._peek()
                     raise self._broken("something stands behind the array")
-            self._at, tail = len(self._data), rest
+            self._at = len(self._data)
             if not self._more():
                 break
         if self._is_wrapped and last != b"}":
@@ -221,13 +221,11 @@ class Elements:
         )
 
 
-def cut_elements(elements: Elements, start: Mark, reader: JsonRows, *, is_first: bool) -> Iterator[RowSlice]:
-    """Slices that abut; each ends where the next element begins."""
+def cut_elements(elements: Elements, start: Mark, reader: JsonRows) -> Iterator[RowSlice]:
+    """Slices that abut; each ends just behind its last element."""
     begin, number = start, start.line
     raws: list[bytes] = []
     try:
-        if is_first:
-            elements.open_array()
         for some in elements:
             for offset, raw in some:
                 if raws and (len(raws) >= SLICE_ROWS or offset - begin.offset >= SLICE_BYTES):

@@ -5,12 +5,12 @@ The parts: `origin` and `remote` (bytes as they are stored), `archive` and `zipp
 `csv_rows`, `ndjson_rows` and `json_rows` (what text holds), `slices`; `tables`, `parquet` and `xlsx`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from uploader.core.model import Content, Mark, RowSlice
+from uploader.core.model import Content, Mark, Row, RowSlice
 from uploader.core.names import STDIN
 from uploader.edges.sources import zipped
 from uploader.edges.sources.archive import Archive, archive_of, contents
@@ -63,9 +63,8 @@ def open_source(
         raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
     way = _Way(origin, archive_of(origin.magic), member)
     sample, complete = way.recognise(encoding)
-    return _TextSource(
-        name, way, _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
-    )
+    text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
+    return _TextSource(name, way, text, sample)
 
 
 def _member(origin: Origin) -> str:
@@ -148,8 +147,9 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
     def cut(blocks: Iterator[bytes], start: Mark) -> Iterator[RowSlice]:
-        elements = Elements(blocks, start.offset, name, is_wrapped=is_wrapped)
-        return cut_elements(elements, start, reader, is_first=start.offset == bracket)
+        is_first = start.offset == bracket
+        elements = Elements(blocks, start.offset, name, is_first=is_first, is_wrapped=is_wrapped)
+        return cut_elements(elements, start, reader)
 
     return _Text(Shape("json", encoding=encoding), body, cut)
 
@@ -259,16 +259,26 @@ class _TextSource:
     notices: tuple[str, ...] = ()
     rows_about: int | None = None
 
-    def __init__(self, name: str, way: _Way, text: _Text) -> None:
+    def __init__(self, name: str, way: _Way, text: _Text, sample: bytes) -> None:
         self.name = name
         self.shape = text.shape
         self.size_bytes = way.origin.size_bytes
         self.fingerprint = way.origin.fingerprint
         self._way = way
         self._text = text
+        self._sample = b"" if text.shape.columns else sample
 
     def __repr__(self) -> str:
         return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"
+
+    def first_rows(self) -> Sequence[Row]:
+        if not self._sample:
+            return ()
+        body = self._text.body
+        with suppress(SourceError):  # the sample may end in the middle of a row
+            for slice_ in self._text.cut(iter((self._sample[body.offset :],)), body):
+                return slice_.rows
+        return ()
 
     def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
         """Closing the iterator half-way closes the file."""
@@ -326,6 +336,9 @@ class _TableSource:
 
     def __repr__(self) -> str:
         return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"
+
+    def first_rows(self) -> Sequence[Row]:
+        return ()
 
     def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
         first = self._table.first

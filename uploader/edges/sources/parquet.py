@@ -4,7 +4,8 @@ Spelling  Integers and decimals exactly; floats by their shortest spelling, whol
           and `false`; dates and times as ISO 8601 has them, moments of a known zone in UTC with a `Z`, others
           without; lists of plain values joined by `;`, as HubSpot has them; null is blank.
           Unreadable: nested values, NaN and infinities, bytes that are no text, a `;` inside a list.
-Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice.
+Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice. A
+          damaged page can claim to hold up to 2 GB, and Arrow makes room for as much before it sees the end.
 Needs     The extra `parquet`, pyarrow.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 
 from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
 from uploader.edges.sources.header import name_columns
+from uploader.edges.sources.reasons import in_a_line
 from uploader.edges.sources.spelling import spell_float, spell_moment
 from uploader.edges.sources.tables import Cells, NoText
 from uploader.errors import SourceError
@@ -57,7 +59,7 @@ class ParquetTable:
             return arrow.parquet.ParquetFile(handle, buffer_size=_PAGE_BYTES, pre_buffer=False)
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: is no whole Parquet file ({_first_line(error)}); copy or write it again"
+                f"{self._name}: is no whole Parquet file ({in_a_line(error)}); copy or write it again"
             ) from error
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
@@ -88,12 +90,8 @@ class ParquetTable:
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
                 f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} "
-                f"({_first_line(error)}); copy or write it again"
+                f"({in_a_line(error)}); copy or write it again"
             ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0][:200]
 
 
 def _batch_rows(file: Any) -> int:  # noqa: ANN401

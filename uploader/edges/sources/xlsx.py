@@ -15,6 +15,7 @@ import datetime as dt
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError, iterparse
 
 from uploader.edges.sources.header import name_columns
+from uploader.edges.sources.reasons import in_a_line
 from uploader.edges.sources.spelling import spell_float
 from uploader.edges.sources.tables import Cells, NoText
 from uploader.errors import SourceError
@@ -31,7 +33,20 @@ _LOOKED_AT = 20
 #: A workbook's parts that unpack to more are no table of a million rows.
 _MOST_BYTES = 8 * 1024**3
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_DAMAGE = (zipfile.BadZipFile, ParseError, OSError, EOFError, KeyError, ValueError, IndexError, TypeError)
+#: What openpyxl and the standard library raise of a damaged workbook: nobody has written it down.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +109,7 @@ class XlsxTable:
             handle.seek(0)
             book = openpyxl.load_workbook(handle, read_only=True, data_only=True, keep_links=False)
         except _DAMAGE as error:
-            raise self._damaged(str(error)) from error
+            raise self._damaged(in_a_line(error)) from error
         sheets = {
             sheet.title: sheet._worksheet_path  # noqa: SLF001  # its streaming reader has no way to ask
             for sheet in book.worksheets
@@ -129,11 +144,14 @@ class XlsxTable:
 
     def _filled(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
         """Rows that hold anything, without the blank cells at their ends."""
-        at = 0
+        at = last = 0
         try:
             handle.seek(0)
             with zipfile.ZipFile(handle) as archive, archive.open(self._book.sheets[self.sheet]) as member:
                 for at, cells in self._parsed(member):
+                    if at <= last:
+                        raise self._damaged(f"row {at:,} stands behind row {last:,}")
+                    last = at
                     if at < number:
                         continue
                     row: list[str | NoText] = []
@@ -144,7 +162,7 @@ class XlsxTable:
                     if any(isinstance(cell, NoText) or cell.strip() for cell in row):
                         yield at, row
         except _DAMAGE as error:
-            raise self._damaged(f"behind row {at:,}: {error}") from error
+            raise self._damaged(f"behind row {at:,}: {in_a_line(error)}") from error
 
     def _parsed(self, member: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:  # noqa: ANN401
         parser = _parser(self._book)
@@ -161,8 +179,7 @@ class XlsxTable:
 
     def _damaged(self, why: str) -> SourceError:
         return SourceError(
-            f"{self._name}: the Excel file is damaged ({why.splitlines()[0][:200] if why else 'torn'}); "
-            "copy it again, or open and save it again"
+            f"{self._name}: the Excel file is damaged ({why}); copy it again, or open and save it again"
         )
 
 

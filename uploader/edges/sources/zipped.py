@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from uploader.edges.sources.origin import BLOCK_BYTES
+from uploader.edges.sources.reasons import in_a_line, printable
 from uploader.errors import SourceError
 
 _WORKBOOK = "xl/workbook.xml"
@@ -26,7 +27,7 @@ def members(name: str, handle: BinaryIO) -> list[str]:
             return archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise SourceError(
-            f"{name}: the ZIP archive is damaged or cut off ({error}); copy it again"
+            f"{name}: the ZIP archive is damaged or cut off ({in_a_line(error)}); copy it again"
         ) from error
 
 
@@ -50,7 +51,9 @@ def only_member(name: str, names: list[str]) -> str:
     if len(files) != 1:
         more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
         inside = (
-            f"holds {len(files)} files ({', '.join(files[:_LISTED])}{more})" if files else "holds no file"
+            f"holds {len(files)} files ({printable(', '.join(files[:_LISTED]))}{more})"
+            if files
+            else "holds no file"
         )
         raise SourceError(
             f"{name}: the ZIP archive {inside}, and one is needed; unpack it and name the files"
@@ -81,12 +84,12 @@ class Member:
                     yield block
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: the ZIP archive is damaged, after byte {given:,} of its content ({error}); "
-                "copy or compress it again"
+                f"{self._name}: the ZIP archive is damaged, after byte {given:,} of its content "
+                f"({in_a_line(error)}); copy or compress it again"
             ) from error
         except RuntimeError as error:  # so the library says that it lacks a password
             raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
         except NotImplementedError as error:
             raise SourceError(
-                f"{self._name}: is compressed in a way that is not supported ({error}); unpack it"
+                f"{self._name}: is compressed in a way that is not supported ({in_a_line(error)}); unpack it"
             ) from error

@@ -1,0 +1,95 @@
+"""Undoing jobs in tests, in virtual time, killed where it is asked; and what an account holds."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_transport import HubTransport
+from jobs import Job
+from running import Killed, Mortal, MortalTransport
+from virtual_loop import run_virtual
+
+from uploader.core.undoing import Fate
+from uploader.edges.undoing import Kept, UndoFile, find
+from uploader.errors import StorageError
+from uploader.run.session import Seams
+from uploader.run.undoing import Report, Undoing, undo_settings
+
+State = dict[str, dict[str, str]]
+
+
+def undo(
+    job: Job, named: str = "", *, stop_after=None, kill_after=None, dry=False, approve=None, **options
+) -> tuple[Report | None, list[Kept]]:
+    """One invocation; no report of one that was killed."""
+
+    async def run() -> tuple[Report | None, list[Kept]]:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = getattr(job, "_clock", 0.0)
+        killed = Killed()
+        transport = job.transport = MortalTransport(job.hub, killed)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=lambda _: Mortal(killed),
+            roll=random.Random(job.seed).random,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        )
+        snapshot, checkpoint = find(Path(named or f"{job.source}.checkpoint"))
+        file = UndoFile(snapshot)
+        undoing = Undoing(
+            undo_settings(file, checkpoint, token="test-token", **options), file, seams, dry=dry
+        )
+        undoing.approve = approve
+
+        def strike() -> None:
+            killed.is_dead = True
+            undoing.stop(9)
+            undoing.stop(9)
+
+        if stop_after is not None:
+            loop.call_later(stop_after, undoing.stop, 2)
+        if kill_after is not None:
+            loop.call_later(kill_after, strike)
+        try:
+            report = await undoing.run()
+            return (None, []) if killed.is_dead else (report, [] if report.end else list(file.kept()))
+        except StorageError:
+            assert killed.is_dead
+            return None, []
+        finally:
+            file.close()
+            job._clock = loop.time()
+
+    return run_virtual(run())
+
+
+def counts(report: Report) -> dict[str, int]:
+    assert sum(report.counts.values()) + report.left == report.keys
+    return {fate.name.lower(): count for fate, count in report.counts.items() if count}
+
+
+def state(job: Job, object_type: str = "contacts") -> State:
+    """What the live records hold, by id; nothing and "" are the same."""
+    held = {}
+    for one in job.hub.objects(1e9, object_type):
+        if not one["archived"]:
+            default = {"lifecyclestage": "lead"} if object_type == "contacts" else {}
+            held[one["id"]] = {**default, **{k: v for k, v in one["properties"].items() if v}}
+    return held
+
+
+def archived(job: Job) -> set[str]:
+    return {one["id"] for one in job.hub.objects(1e9) if one["archived"]}
+
+
+def id_of(job: Job, email: str) -> str:
+    return next(one["id"] for one in job.hub.objects(1e9) if one["properties"].get("email") == email)
+
+
+def writes(job: Job) -> int:
+    transport: HubTransport = job.transport
+    return sum(not path.endswith("/batch/read") and "/batch/" in path for path in transport.paths)
+
+
+__all__ = ["Fate", "archived", "counts", "id_of", "state", "undo", "writes"]

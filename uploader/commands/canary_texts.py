@@ -1,0 +1,81 @@
+"""How the canary's review reads, and why nothing is written. Text in, text out: nothing is printed here."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from uploader.commands.texts import printable
+from uploader.core.canary import Place, Review
+from uploader.core.names import is_url, shown
+from uploader.core.objects import Noun
+from uploader.run.preflight import Account
+
+_MOST_LINES = 20
+
+
+def kind_text(account: Account) -> str:
+    return "a production account" if account.kind else "of a kind that this token may not tell"
+
+
+def refusal_text(account: Account) -> str:
+    """Why nothing is written into it where nobody can be asked, and what to add."""
+    if not account.portal:
+        return (
+            "nothing was written: which account this is, and of what kind, the token may not tell; add --yes "
+            "to write into it all the same, or give the token the scope `oauth`"
+        )
+    return (
+        f"nothing was written: account {account.portal} is {kind_text(account)}, and nobody is there to be "
+        f"asked; add --portal {account.portal} if it is the one you mean (or --yes)"
+    )
+
+
+def review_lines(review: Review, noun: Noun) -> list[str]:
+    """What became of the canary, most important last, where the eye rests."""
+    counts = (
+        ("as sent", review.as_sent),
+        ("as sent, but for what HubSpot adjusts itself", review.adjusted),
+        ("changed by somebody else since", review.changed),
+        ("other than sent, and no history says why", review.different),
+        ("not there any more", review.missing),
+        ("not told of by HubSpot's answers", review.unread),
+    )
+    said = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
+    lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {said}"]
+    lines += _listed(
+        f"  HubSpot adjusted {name}: {rule}{_places(place, noun)}"
+        for (name, rule), place in review.adjustments.items()
+    )
+    lines += _listed(
+        f"  CHANGED: {name} by {source}{f' {label!r}' if label else ''}"
+        f"{f' ({place.source_id})' if place.source_id else ''}{_places(place, noun)}"
+        for (name, source, label), place in review.changes.items()
+    )
+    lines += _listed(
+        f"  DIFFERENT: {name} is not as it was sent{_places(place, noun)}"
+        for name, place in review.differences.items()
+    )
+    lines += [f"  MISSING: {noun.one} of row {row}" for row in review.missing_rows[:_MOST_LINES]]
+    lines += _listed(
+        f"  {outcome.value.upper()}: {reason}{_places(place, Noun('row', 'rows'))}"
+        for (outcome, reason), place in review.failed.items()
+    )
+    lines += [f"  see for yourself: {link}" for link in review.links]
+    if not review.is_clean:
+        lines.append("NOT ALL IS AS IT WAS SENT: look at it before you go on")
+    return [printable(line) if not line.startswith("  ") else f"  {printable(line)}" for line in lines]
+
+
+def approving_command(words: Sequence[str]) -> str:
+    """The command that was typed, and the word that is missing. Of an address, only what may be shown."""
+    said = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
+    return shlex.join(["uploader", *said, "--approve-canary"])
+
+
+def _listed(lines: Iterable[str]) -> list[str]:
+    made = list(lines)
+    rest = [f"  and {len(made) - _MOST_LINES:,} more of that kind"] if len(made) > _MOST_LINES else []
+    return made[:_MOST_LINES] + rest
+
+
+def _places(place: Place, noun: Noun) -> str:
+    return f": {place.count:,} {noun.one if place.count == 1 else noun.many}, such as row {place.row}"

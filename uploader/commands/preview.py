@@ -1,0 +1,107 @@
+"""`uploader preview`: what a run would create, overwrite and leave."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import Any
+
+import click
+import orjson
+
+from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.options import PATH
+from uploader.commands.preview_texts import as_dict, ending, lines
+from uploader.commands.progress import say, show
+from uploader.core.objects import noun
+from uploader.core.repeats import OnDuplicate
+from uploader.run.previewing import Preview, Report
+from uploader.settings import Settings
+
+
+@click.command(short_help="Say what a run would create, overwrite and leave.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@shaping
+@click.option(
+    "--on-duplicate",
+    type=click.Choice([rule.value for rule in OnDuplicate]),
+    default=OnDuplicate.IN_ORDER.value,
+    show_default=True,
+    help="As for upload: rows that share a key.",
+)
+@click.option("--checkpoint", type=PATH, help="The job's, as for upload. It is not opened.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at the first N rows only.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 100),
+    default=5,
+    show_default=True,
+    help="Values shown of each kind of change.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+def command(
+    sources: tuple[str, ...],
+    *,
+    on_duplicate: str,
+    sample: int | None,
+    examples: int,
+    as_json: bool,
+    **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
+) -> int:
+    """Say what `upload` with the same options would do, row by row and value by value. Reads only.
+
+    Goes through all rows as upload does, and reads each record instead of writing it: one request per 100
+    rows, of the same quota. Nothing of the job is touched, and temporary files (in TMPDIR) are removed.
+
+    \b
+    Exit codes: 0 no row would fail; 1 some would; 2 upload can't start as asked; 75 and 78 stopped, as
+    upload; 130/143 interrupted, with what was found so far.
+    """
+    fields = job_settings(same)
+    if "-" in sources and fields["checkpoint"] is None:
+        fields["checkpoint"] = PATH.convert("stdin.checkpoint", None, None)
+    settings = Settings(
+        sources=sources, on_duplicate=OnDuplicate(on_duplicate), write_results=False, **fields
+    )
+    report = asyncio.run(_preview(settings, sample, examples))
+    _tell(report, settings, as_json=as_json)
+    return report.exit_code
+
+
+async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
+    run = Preview(settings, sample=sample, examples=examples)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, run.stop, code)
+    display = asyncio.ensure_future(_display(run))
+    try:
+        return await run.preview()
+    finally:
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
+
+
+async def _display(run: Preview) -> None:
+    display = asyncio.ensure_future(show(run))
+    try:
+        await run.started.wait()
+        many = noun(run.settings.object_type).many
+        portal = run.account.portal if run.account else ""
+        say(f"a preview of {many} in account {portal or 'unknown'}: nothing is written")
+        await display
+    finally:
+        display.cancel()
+
+
+def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
+    with contextlib.suppress(OSError):
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.flush()
+        elif report.summary.tallies.rows:
+            print("\n".join(lines(report)), flush=True)
+    for line in ending(report, settings):
+        say(line)

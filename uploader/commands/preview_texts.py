@@ -1,0 +1,195 @@
+"""How `preview` reads: on a terminal, and as JSON for scripts. Values in, text out: nothing is printed here.
+
+The keys of `--json`, which others script against:
+
+    account         portal, kind; null where the account was not reached
+    sample          the most rows that were looked at; null: all
+    partial         true where it ended before all of these were looked at; `reason` says why
+    rows, created, updated, unchanged, skipped, invalid, rejected, abandoned    rows by the outcome they would
+                    have; `rejected` only where another record has a unique value (what else HubSpot refuses,
+                    nobody can see before), `abandoned` where no answer told what HubSpot holds
+    open            rows read, and not looked at any more
+    skipped_because reason -> rows
+    properties      property -> set, overwritten, cleared, unchanged, spared, kept, refused: values
+                    (spared: HubSpot's stay, by the user's rule; kept: by HubSpot's own)
+    faults          category, property, count: why values are refused
+    examples        set, overwritten, cleared, spared, kept, refused -> source, row, property, before, asked,
+                    after, reason (of a refused one)
+    not_seen        what a preview can't tell, in words
+    would_stop      true where upload would end early, for too many failures
+    notices, requests, elapsed_seconds, state, reason, exit_code
+"""
+
+import shlex
+from collections.abc import Iterator
+
+from uploader.commands.job_options import said_again
+from uploader.commands.texts import duration, printable
+from uploader.core.model import Outcome
+from uploader.core.outcome import Cause
+from uploader.core.overwriting import Change
+from uploader.core.previewing import EXEMPLARY, KINDS, REFUSED, Example
+from uploader.core.summary import advice
+from uploader.run.previewing import Report
+from uploader.settings import Settings
+
+_OUTCOMES = (
+    Outcome.CREATED,
+    Outcome.UPDATED,
+    Outcome.UNCHANGED,
+    Outcome.SKIPPED,
+    Outcome.INVALID,
+    Outcome.REJECTED,
+    Outcome.ABANDONED,
+)
+NOT_SEEN = (
+    "what else HubSpot refuses: addresses it holds to be none, what breaks its validation rules",
+    "workflows and other apps, which may change records once they are written, and now",
+    "what HubSpot fills in by itself, such as a new contact's lifecycle stage or company",
+)
+_SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
+_MEANING = {
+    Change.SPARED.value: "HubSpot's stays, by your rule",
+    Change.KEPT.value: "HubSpot's stays: a lifecycle stage does not go back",
+    REFUSED: "never sent",
+}
+
+
+def as_dict(report: Report) -> dict[str, object]:
+    """The keys are documented at the top of this file."""
+    tally, tallies, account = report.tally, report.summary.tallies, report.account
+    return {
+        "account": {"portal": account.portal, "kind": account.kind} if account else None,
+        "sample": report.sample,
+        "partial": report.end is not None,
+        "rows": tallies.rows,
+        **{outcome.value: tallies.outcomes[outcome] for outcome in _OUTCOMES},
+        "open": tallies.open,
+        "skipped_because": dict(tally.skipped),
+        "properties": {
+            name: {kind: counts[kind] for kind in KINDS} for name, counts in sorted(tally.properties.items())
+        },
+        "faults": [
+            {"category": category, "property": name, "count": count}
+            for (category, name), count in tally.faults.most_common()
+        ],
+        "examples": {
+            kind: [_example_dict(one, report.sources) for one in tally.examples(kind)] for kind in EXEMPLARY
+        },
+        "not_seen": list(NOT_SEEN),
+        "would_stop": report.would_stop,
+        "notices": report.notices,
+        "requests": report.requests,
+        "elapsed_seconds": round(report.summary.elapsed_seconds, 3),
+        "state": report.summary.state,
+        "reason": report.summary.reason,
+        "exit_code": report.exit_code,
+    }
+
+
+def _example_dict(one: Example, names: list[str]) -> dict[str, object]:
+    values = {"before": one.before, "asked": one.asked, "after": one.after}
+    more = {"reason": one.reason} if one.kind == REFUSED else values
+    return {"source": names[one.source], "row": one.row, "property": one.property, **more}
+
+
+def lines(report: Report) -> list[str]:
+    """The whole report; how it goes on is `ending`'s."""
+    return [
+        *_head(report),
+        *_outcome_lines(report),
+        *_property_lines(report),
+        *_example_lines(report),
+        "",
+        "what a preview can't see:",
+        *(f"  {text}" for text in NOT_SEEN),
+        f"{report.requests:,} requests, {duration(report.summary.elapsed_seconds)}",
+    ]
+
+
+def _head(report: Report) -> Iterator[str]:
+    rows = report.summary.tallies.rows
+    if report.end is not None:
+        yield f"PARTIAL: {rows - report.summary.tallies.open:,} rows were looked at before it ended"
+    if report.sample is not None:
+        yield f"a sample: the first {report.sample:,} rows only; the others were not looked at"
+
+
+def _outcome_lines(report: Report) -> Iterator[str]:
+    tally, tallies = report.tally, report.summary.tallies
+    yield f"{'rows':>12}  {tallies.rows:>12,}"
+    usual = {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.INVALID}
+    notes = {
+        Outcome.REJECTED: "another record has a value that no two may share",
+        Outcome.ABANDONED: "no answer told what HubSpot holds",
+    }
+    for outcome in _OUTCOMES:
+        count = tallies.outcomes[outcome]
+        if count or outcome in usual:
+            note = f"  ({notes[outcome]})" if outcome in notes else ""
+            yield f"{outcome.value:>12}  {count:>12,}{note}"
+        if outcome is Outcome.SKIPPED:
+            yield from (f"{'':>26}  {n:,}: {printable(why)}" for why, n in tally.skipped.most_common())
+    if tallies.open:
+        yield f"{'not looked at':>12} {tallies.open:>12,}"
+
+
+def _property_lines(report: Report) -> Iterator[str]:
+    tally = report.tally
+    if not tally.properties:
+        return
+    kinds = [kind for kind in KINDS if tally.total(kind)]
+    ranked = sorted(tally.properties.items(), key=lambda item: (-item[1].total(), item[0]))
+    width = max(len(printable(name, 40)) for name, _ in ranked[:_SHOWN_PROPERTIES])
+    width = max(width, len("values of"))
+    yield ""
+    yield f"{'values of':<{width}}" + "".join(f"{kind:>13}" for kind in kinds)
+    for name, counts in ranked[:_SHOWN_PROPERTIES]:
+        cells = "".join(f"{counts[kind]:>13,}" for kind in kinds)
+        yield f"{printable(name, 40):<{width}}{cells}"
+    if len(ranked) > _SHOWN_PROPERTIES:
+        yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (--json has them all)"
+
+
+def _example_lines(report: Report) -> Iterator[str]:
+    for kind in EXEMPLARY:
+        examples = report.tally.examples(kind)
+        if not examples:
+            continue
+        meaning = f" ({_MEANING[kind]})" if kind in _MEANING else ""
+        yield ""
+        yield f"{kind}{meaning}, such as:"
+        for one in examples:
+            where = f" of {report.sources[one.source]}" if len(report.sources) > 1 else ""
+            yield f"  row {one.row}{where}: {_what(one)}"
+
+
+def _what(one: Example) -> str:
+    name = printable(one.property, 60)
+    if one.kind == REFUSED:
+        return printable(one.reason, 160) if one.reason.startswith(name) else f"{name} {_text(one.reason)}"
+    before, asked, after = (_text(text) for text in (one.before, one.asked, one.after))
+    if one.kind in {Change.SPARED, Change.KEPT}:
+        return f"{name} stays {before}; the row has {asked}"
+    return f"{name}: {before} -> {after}"
+
+
+def _text(text: str) -> str:
+    return printable(text, _SHOWN_CHARACTERS) or "(nothing)"
+
+
+def ending(report: Report, settings: Settings) -> Iterator[str]:
+    """What it comes to, and what to do next."""
+    yield from (printable(notice) for notice in report.notices)
+    end = report.end
+    if end is not None:
+        again = "the same command begins anew" if end.cause is Cause.SIGNAL else advice(end.cause)
+        yield f"nothing was written; stopped: {printable(end.reason)}; {again}"
+        return
+    if report.would_stop:
+        yield f"upload would stop before its end, for more failures than {settings.max_failures}: mend them"
+    if "-" in settings.sources:
+        yield "nothing was written; next: give the same rows to uploader upload -"
+        return
+    words = ["uploader", "upload", *settings.sources, *said_again(settings)]
+    yield f"nothing was written; next: {shlex.join(words)}"

@@ -1,0 +1,275 @@
+"""`uploader undo`: archive what a job created and restore what it changed, where it is still the job's."""
+
+import asyncio
+import contextlib
+import csv
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+import orjson
+
+from uploader.commands.options import PATH, talking, talking_settings
+from uploader.commands.progress import say
+from uploader.commands.texts import duration, printable
+from uploader.core.model import told_key
+from uploader.core.objects import noun
+from uploader.core.summary import advice
+from uploader.core.undoing import Fate
+from uploader.edges.files import create_private
+from uploader.edges.undoing import UndoFile, find
+from uploader.errors import SettingsError, StorageError
+from uploader.run.preflight import PRODUCTION, Account
+from uploader.run.undoing import Approve, Report, Undoing, undo_settings
+from uploader.settings import Settings
+
+_HEADER = (
+    "outcome",
+    "row",
+    "source",
+    "key",
+    "hubspot_id",
+    "property",
+    "ours",
+    "now",
+    "written_by",
+    "why",
+)
+_PROGRESS_SECONDS = 5.0
+_REASONS = 5
+
+
+@click.command(short_help="Archive what a job created, restore what it changed.")
+@click.argument("checkpoint", type=PATH)
+@click.option("--dry-run", is_flag=True, help="Read only, and say what would be done.")
+@click.option("-o", "--output", type=PATH, help="What is kept, and why. Default: the source's + .kept.csv")
+@click.option("--restart", is_flag=True, help="Look at every contact again, settled ones too.")
+@click.option("--yes", is_flag=True, help="Don't ask before anything is archived or written.")
+@talking
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+def command(
+    checkpoint: Path,
+    *,
+    dry_run: bool,
+    output: Path | None,
+    restart: bool,
+    yes: bool,
+    as_json: bool,
+    **said: object,
+) -> int:
+    """Take back what a job did that was run with --snapshot.
+
+    CHECKPOINT is the job's, or a snapshot that --restart has put aside (...checkpoint.snapshot.1). Contacts
+    that the job created are archived, if nobody else has written to them since. Values that it changed go
+    back, each one by itself, if it is still the job's. All else stays and is listed. Interrupted, the same
+    command goes on.
+
+    \b
+    Exit codes: 0 all undone; 1 some were kept, are gone or failed; 2 can't start, or was declined; 75 and
+    78 stopped, as upload; 130/143 interrupted.
+    """
+    snapshot, checkpoint = find(checkpoint)
+    output = output or _beside(snapshot)
+    _refuse_foreign(output)
+    file = UndoFile(snapshot)
+    settings = undo_settings(file, checkpoint, restart=restart, **talking_settings(said))
+    try:
+        report = asyncio.run(_undo(settings, file, output, _approval(yes=yes), dry_run=dry_run))
+    finally:
+        file.close()
+    _tell(report, output, as_json=as_json, dry_run=dry_run)
+    return report.exit_code
+
+
+async def _undo(
+    settings: Settings, file: UndoFile, output: Path, approve: Approve | None, *, dry_run: bool
+) -> Report:
+    run = Undoing(settings, file, dry=dry_run)
+    run.approve = approve
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            code = signal.SIGTERM if number is signal.SIGHUP else number
+            loop.add_signal_handler(number, run.stop, code)
+    display = asyncio.ensure_future(_display(run))
+    try:
+        report = await run.run()
+        if report.end is None:
+            try:
+                _write(run, output)
+            except OSError as error:
+                raise StorageError(f"can't write {output}: {error.strerror}") from error
+        return report
+    finally:
+        display.cancel()
+        await asyncio.gather(display, return_exceptions=True)
+
+
+# --- asking ---
+
+
+def _approval(*, yes: bool) -> Approve | None:
+    if yes:
+        return None
+    return _approve if sys.stdin.isatty() and sys.stderr.isatty() else _refuse_production
+
+
+async def _refuse_production(account: Account, created: int, others: int) -> bool:
+    del created, others
+    if account.kind in {"", PRODUCTION}:
+        kind = "a production account" if account.kind else "of a kind that this token may not tell"
+        raise SettingsError(
+            f"account {account.portal} is {kind}, and nobody is here to be asked: look at it with "
+            "--dry-run, then say --yes"
+        )
+    return True
+
+
+async def _approve(account: Account, created: int, others: int) -> bool:
+    kind = f" ({account.kind})" if account.kind else ""
+    say(
+        f"account {account.portal}{kind}: archive up to {created:,} that the job created, and write former "
+        f"values back into up to {others:,}? [y/N] ",
+        end="",
+    )
+    return (await _answer()).strip().lower() in {"y", "yes"}
+
+
+async def _answer() -> str:
+    """A line from the terminal; waiting for it, a signal is heard."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        return await line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+
+
+# --- telling ---
+
+
+async def _display(run: Undoing) -> None:
+    many = noun(run.settings.object_type).many
+    await run.started.wait()
+    account, report = run.account, run.report
+    where = f"account {account.portal}" if account else "the account"
+    goes_on = f", {report.left:,} left from an earlier undo" if run.taken_up else ""
+    say(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        sender = run.sender
+        if sender is not None and sender.pausing:
+            say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
+        elif run.resolving:
+            say(f"looking up whom the job created: {sender.tallies.requests if sender else 0:,} requests")
+        else:
+            say(" | ".join([f"{report.left:,} {many} left", *_parts(report)]))
+
+
+def _parts(report: Report) -> list[str]:
+    return [f"{count:,} {fate.value}" for fate, count in report.counts.items() if count]
+
+
+def _write(run: Undoing, output: Path) -> None:
+    reasons: Counter[str] = Counter()
+    with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
+        lines = csv.writer(stream, lineterminator="\n")
+        lines.writerow(_HEADER)
+        for kept in run.file.kept():
+            finding = kept.finding
+            reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {finding.why}"] += 1
+            lines.writerow(
+                (
+                    kept.fate.value,
+                    kept.row,
+                    kept.source + 1,
+                    told_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
+                    kept.hubspot_id,
+                    finding.property,
+                    finding.ours,
+                    finding.now,
+                    finding.source,
+                    finding.why,
+                )
+            )
+    for reason, count in reasons.most_common(_REASONS):
+        say(f"{count:>9,}  {printable(reason)}")
+
+
+def _beside(snapshot: Path) -> Path:
+    head, _, number = snapshot.name.rpartition(".snapshot")
+    return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
+
+
+def _refuse_foreign(output: Path) -> None:
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        raise SettingsError(f"-o {output}: name a file in a folder that exists")
+    if output.exists():
+        with output.open("rb") as file:
+            if not file.readline(200).startswith(",".join(_HEADER).encode()):
+                raise SettingsError(f"{output} is no list of what was kept; name another file with -o")
+
+
+def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:
+    counts, end = report.counts, report.end
+    with contextlib.suppress(OSError):
+        if as_json:
+            document = {
+                "contacts": report.keys,
+                **{fate.name.lower(): counts[fate] for fate in Fate},
+                "left": report.left,
+                "values_restored": report.values_restored,
+                "values_kept": report.values_kept,
+                "dry_run": dry_run,
+                "requests": report.requests,
+                "elapsed_seconds": round(report.elapsed_seconds, 3),
+                "state": "stopped" if end else "complete",
+                "reason": end.reason if end else "",
+            }
+            sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            print("\n".join(_lines(report, dry_run=dry_run)), flush=True)
+    if end is not None:
+        say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
+    elif any(counts[fate] for fate in (Fate.KEPT, Fate.GONE, Fate.FAILED)):
+        say(f"one by one: {output}")
+    if end is None and dry_run:
+        say("nothing was written; without --dry-run it is done")
+
+
+_WORDS = {
+    Fate.ARCHIVED: "created by the job, archived",
+    Fate.RESTORED: "changed by the job, restored",
+    Fate.AS_BEFORE: "as before: nothing to be done",
+    Fate.KEPT: "kept, or part of it: touched by others since",
+    Fate.GONE: "gone: deleted by others since",
+    Fate.FAILED: "failed",
+    Fate.ALIAS: "counted already, by another key",
+}
+_WOULD = {
+    Fate.ARCHIVED: "created by the job, to be archived",
+    Fate.RESTORED: "changed by the job, to be restored",
+}
+
+
+def _lines(report: Report, *, dry_run: bool) -> list[str]:
+    words = {**_WORDS, **_WOULD} if dry_run else _WORDS
+    lines = [f"{count:>12,}  {words[fate]}" for fate, count in report.counts.items()]
+    if report.left:
+        lines.append(f"{report.left:>12,}  left")
+    lines.append(f"{report.keys:>12,}  in the snapshot")
+    restored = "to be restored" if dry_run else "restored"
+    lines.append(f"values {restored}: {report.values_restored:,}, kept: {report.values_kept:,}")
+    lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
+    return lines

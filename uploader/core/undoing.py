@@ -1,0 +1,268 @@
+"""What is to be done with one contact so that it is as it was before a job, where it is still the job's.
+
+In    what the job left (`Trace`: former values, the values it sent), what is held now with its history, and
+      the `Portal`: our app, the properties that can be written, their kinds.
+Out   a `Plan`: archive it, write former values back, or nothing, with a finding for all that is kept.
+Raise nothing.
+Rules A contact that the job created is archived only if nobody else has written any property of it since.
+      Of one that was there before, each property is looked at by itself: it goes back only if it holds a
+      value we sent, and nobody else wrote it. In doubt it stays, and is told.
+From  The sources are those of `PropertyValue` in HubSpot's published client library:
+      https://github.com/HubSpot/hubspot-api-nodejs codegen/marketing/events/models/PropertyValue.ts
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.core.wire import Result, Version
+
+
+class Fate(StrEnum):
+    """What has become of a contact. Every key of a snapshot ends in exactly one."""
+
+    ARCHIVED = "archived"
+    RESTORED = "restored"
+    AS_BEFORE = "as before"  #: nothing had to be done
+    KEPT = "kept"  #: somebody else has touched it since, or part of it
+    GONE = "gone"  #: it was there before the job, and somebody has deleted it since
+    FAILED = "failed"  #: HubSpot refused, or did not answer
+    ALIAS = "counted already"  #: another key of the same contact
+
+
+#: What of these is not as it was before the job.
+UNDONE = frozenset({Fate.ARCHIVED, Fate.RESTORED, Fate.AS_BEFORE, Fate.ALIAS})
+
+#: What HubSpot writes by itself, of which nobody has had a thought: no reason to keep a contact.
+OWN_SOURCES = frozenset(
+    {
+        "ANALYTICS",
+        "AVATARS_SERVICE",
+        "BIDEN",
+        "CALCULATED",
+        "CENTRAL_EXCHANGE_RATES",
+        "COMPANY_FAMILIES",
+        "COMPANY_INSIGHTS",
+        "DATA_ENRICHMENT",
+        "DEFAULT",
+        "INTERNAL_PROCESSING",
+        "MIGRATION",
+        "PIPELINE_SETTINGS",
+        "PORTAL_OBJECT_SYNC",
+        "PORTAL_USER_ASSOCIATOR",
+        "PROPERTY_DEFAULT_VALUE",
+        "PROPERTY_SETTINGS",
+        "SIGNALS",
+        "TALLY",
+        "WAL_INCREMENTAL",
+    }
+)
+_UNKNOWN = frozenset({"", "UNKNOWN"})
+_APP = "INTEGRATION"
+#: How a record says who created it.
+RECORD_SOURCE = ("hs_object_source", "hs_object_source_id")
+#: What an app's own request has HubSpot fill in is as old as the contact; later it is another job's.
+_AT_BIRTH_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What has to be known of the account."""
+
+    app: str  #: of the token: the id by which histories know it; "" where nobody says
+    writable: frozenset[str]
+    kinds: Mapping[str, Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a job left of one contact, by all its keys."""
+
+    number: int  #: of its first key
+    hubspot_id: str
+    was_absent: bool  #: at least one of its keys led to nobody before the job
+    was_there: bool  #: at least one led to it
+    former: Mapping[str, str]  #: "" for none
+    sent: Mapping[str, Sequence[str]]  #: by property, all values that were
+    archiving: bool = False  #: it was about to be archived when an earlier undo ended
+    restoring: Mapping[str, str] = field(default_factory=dict)  #: what was about to be written then
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why something stays as it is."""
+
+    property: str  #: "" where it is the whole contact
+    ours: str
+    now: str
+    source: str  #: who wrote what is there now
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    number: int
+    hubspot_id: str
+    fate: Fate  #: once `archive` and `restore` are done
+    archive: bool = False
+    restore: Mapping[str, str] = field(default_factory=dict)
+    clear_first: bool = False  #: the lifecycle stage goes back by way of none
+    findings: Sequence[Finding] = ()
+    restored_before: int = 0  #: values that an earlier undo had written back
+
+    @property
+    def writes(self) -> bool:
+        return self.archive or bool(self.restore)
+
+
+def plan(trace: Trace, held: Result | None, portal: Portal) -> Plan:
+    """`held` with the history of `wanted_history`; None where HubSpot says that there is no such contact."""
+    if held is None:
+        return _of_none(trace)
+    if trace.was_absent:
+        creator = _told_creator(held, portal)
+        if not creator:
+            return _of_created(trace, held, portal)
+        if not trace.was_there:
+            why = "it was not there before the job, and somebody else created it"
+            return _kept(trace, [Finding("", "", "", creator, why)])
+    return _of_changed(trace, held, portal)
+
+
+def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
+    """The properties whose history a plan for these contacts needs."""
+    if any(trace.was_absent for trace in traces):
+        return sorted(portal.writable | {name for trace in traces for name in trace.sent})
+    return sorted({name for trace in traces for name in trace.former})
+
+
+def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> bool:
+    """The same value, perhaps in HubSpot's spelling. A later lifecycle stage is another one."""
+    match = compare(name, kinds.get(name, Kind()), wanted, held).match
+    return match is Match.EQUAL or (match is Match.ADJUSTED and name != LIFECYCLE_STAGE)
+
+
+def told_source(version: Version) -> str:
+    """Who wrote it, for the user."""
+    details = " ".join(part for part in (version.source_id, version.label) if part)
+    return f"{version.source} ({details})" if details else version.source
+
+
+def _of_none(trace: Trace) -> Plan:
+    if trace.archiving:
+        fate = Fate.ARCHIVED
+    elif trace.was_absent:
+        fate = Fate.AS_BEFORE
+    else:
+        gone = Finding("", "", "", "", "somebody has deleted it since")
+        return Plan(trace.number, trace.hubspot_id, Fate.GONE, findings=[gone])
+    return Plan(trace.number, trace.hubspot_id, fate)
+
+
+def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
+    return Plan(trace.number, trace.hubspot_id, Fate.KEPT, findings=findings)
+
+
+# --- what the job created ---
+
+
+def _told_creator(held: Result, portal: Portal) -> str:
+    """Who else has created the contact, as it says itself; "" where it was us, or it says nothing."""
+    source, source_id = (_text(held, name) for name in RECORD_SOURCE)
+    is_ours = source == _APP and (not portal.app or source_id in {"", portal.app})
+    if is_ours or source in _UNKNOWN:
+        return ""
+    return f"{source} ({source_id})" if source_id else source
+
+
+def _of_created(trace: Trace, held: Result, portal: Portal) -> Plan:
+    findings = []
+    for name in sorted(held.history):
+        version = held.latest(name)
+        why = _touched(name, version, trace, held, portal) if version else ""
+        if version and why:
+            ours = " | ".join(trace.sent.get(name, ()))
+            findings.append(Finding(name, ours, version.value, told_source(version), why))
+    if findings:
+        return _kept(trace, findings)
+    return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED, archive=True)
+
+
+def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> str:
+    """Why what a created contact holds is not the job's; "" where it is, or is HubSpot's own."""
+    if version.source in OWN_SOURCES:
+        return ""
+    is_sent = any(_is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
+    if version.source in _UNKNOWN:
+        return "" if is_sent else "nobody says who wrote it"
+    if version.source != _APP or (portal.app and version.source_id != portal.app):
+        return "somebody else has written it since"
+    if is_sent:
+        return ""
+    if name in trace.sent:
+        return "it is not a value that the job sent"
+    born, at = held.created_at, version.at
+    is_at_birth = born is not None and at is not None and at <= born + _AT_BIRTH_SECONDS
+    return "" if is_at_birth else "an app has written it since, and it was not the job"
+
+
+def _is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
+    """What was sent led to what is held, by HubSpot's own rules included."""
+    return compare(name, portal.kinds.get(name, Kind()), sent, held).match is not Match.DIFFERS
+
+
+# --- what the job changed ---
+
+
+def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
+    restore: dict[str, str] = {}
+    findings: list[Finding] = []
+    restored_before = 0
+    for name, former in sorted(trace.former.items()):
+        now = _text(held, name)
+        if is_same(name, former, now, portal.kinds):
+            restored_before += name in trace.restoring
+        elif finding := _kept_value(name, now, trace, held, portal):
+            findings.append(finding)
+        else:
+            restore[name] = former
+    if restore:
+        fate = Fate.KEPT if findings else Fate.RESTORED
+    elif findings:
+        fate = Fate.KEPT
+    else:
+        fate = Fate.RESTORED if restored_before else Fate.AS_BEFORE
+    stage = restore.get(LIFECYCLE_STAGE, "")
+    return Plan(
+        trace.number,
+        trace.hubspot_id,
+        fate,
+        restore=restore,
+        clear_first=bool(stage and _text(held, LIFECYCLE_STAGE)),
+        findings=findings,
+        restored_before=restored_before,
+    )
+
+
+def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal) -> Finding | None:
+    """Why a value stays; None where it goes back."""
+    version = held.latest(name) or Version("", "", "")
+    sent = trace.sent.get(name, ())
+    why = ""
+    was_cleared = name == LIFECYCLE_STAGE and name in trace.restoring and not now  # by us, on its way back
+    is_foreign = version.source not in OWN_SOURCES | _UNKNOWN and not (
+        version.source == _APP and (not portal.app or version.source_id == portal.app)
+    )
+    if is_foreign:
+        why = "somebody else has written it since"
+    elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
+        why = "it is not a value that the job sent"
+    elif name not in portal.writable:
+        why = "the property can't be written any more"
+    return Finding(name, " | ".join(sent), now, told_source(version), why) if why else None
+
+
+def _text(held: Result, name: str) -> str:
+    value = held.properties.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,87 @@
+"""What an account would hold beside what it holds, had a job been written: one SQLite file, for a preview.
+
+It grows with what would be written, on the disk, and is worth nothing once the preview has ended: nothing
+here is durable. Ids are HubSpot's own, or of contacts that are not there yet (`is_pretended`).
+"""
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from uploader.edges.files import create_private
+from uploader.errors import StorageError
+
+_SCHEMA = """
+CREATE TABLE contacts (id TEXT PRIMARY KEY, properties BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE owners (value TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
+"""
+_CACHE_KILOBYTES = 16_384
+_AT_ONCE = 200
+_PRETENDED = "preview:"
+
+
+def pretended_id(number: int) -> str:
+    """The id of a contact that the job would create."""
+    return f"{_PRETENDED}{number}"
+
+
+def is_pretended(contact: str) -> bool:
+    return contact.startswith(_PRETENDED)
+
+
+class Overlay:
+    """Used by one thread at a time. StorageError where the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _storing(path):
+            os.close(create_private(path, truncate=True))
+            self._connection = sqlite3.connect(path, check_same_thread=False)
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KILOBYTES}"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.executescript(_SCHEMA)
+
+    def owners(self, values: Collection[str]) -> dict[str, str]:
+        """Whose a closed value would be: a contact's id, "" where it would be nobody's any more.
+
+        What the job would not have changed is left out.
+        """
+        return dict(self._among("SELECT value, id FROM owners WHERE value IN", values))
+
+    def properties(self, contacts: Collection[str]) -> dict[str, dict[str, str]]:
+        """What would have been written, by id: all there is of a contact that would be created."""
+        found = self._among("SELECT id, properties FROM contacts WHERE id IN", contacts)
+        return {contact: orjson.loads(packed) for contact, packed in found}
+
+    def write(self, contacts: Mapping[str, Mapping[str, str]], owners: Mapping[str, str]) -> None:
+        """Over what was written before."""
+        before = self.properties(contacts.keys())
+        rows = [(one, orjson.dumps({**before.get(one, {}), **new})) for one, new in contacts.items()]
+        with _storing(self.path), self._connection as connection:
+            connection.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?)", list(owners.items()))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _among(self, question: str, names: Collection[str]) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        with _storing(self.path):
+            listed = list(names)
+            for begin in range(0, len(listed), _AT_ONCE):
+                some = listed[begin : begin + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                found += self._connection.execute(f"{question} ({marks})", some)
+        return found
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"can't write {path}: {error}; TMPDIR names another place") from error

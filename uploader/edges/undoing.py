@@ -1,0 +1,367 @@
+"""What an undo has to do, has decided and has done: one SQLite file beside the snapshot.
+
+Its size follows the snapshot, so that memory does not have to. What is about to be written is on the disk
+before it leaves: so a killed undo knows its own doing from what was so before.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from uploader.core.model import EMAIL
+from uploader.core.undoing import Fate, Finding, Plan, Trace
+from uploader.edges.files import create_private
+from uploader.errors import CheckpointError, StorageError
+
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE keys (
+    number INTEGER PRIMARY KEY, value TEXT NOT NULL, id_property TEXT NOT NULL, key TEXT NOT NULL,
+    row INTEGER NOT NULL, source INTEGER NOT NULL, was_absent INTEGER NOT NULL, hubspot_id TEXT NOT NULL,
+    is_created INTEGER NOT NULL DEFAULT 0, intent TEXT, fate TEXT, restored INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX keys_by_id ON keys (hubspot_id);
+CREATE TABLE findings (
+    number INTEGER NOT NULL, property TEXT NOT NULL, ours TEXT NOT NULL, now TEXT NOT NULL,
+    source TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (number, property)
+) WITHOUT ROWID;
+"""
+_COPIED_AT_ONCE = 20_000
+_SNAPSHOT = ".snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that led to nobody before the job."""
+
+    number: int
+    value: str  #: its closed value
+    id_property: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A finding, and of which contact it is."""
+
+    fate: Fate
+    row: int
+    source: int
+    id_property: str
+    key: str
+    hubspot_id: str
+    finding: Finding
+
+
+class UndoFile:
+    """Used by one thread at a time, by one process at a time."""
+
+    def __init__(self, snapshot: Path) -> None:
+        """CheckpointError where there is no snapshot."""
+        self.snapshot = snapshot
+        self.path = place(snapshot)
+        self.about = _about(snapshot)
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self, *, restart: bool = False, keep: bool = True) -> bool:
+        """Take up what was begun on the same snapshot, or begin; True if taken up. `keep`: for a next run."""
+        with _storing(self.path):
+            if not keep:
+                self._begin("")
+                return False
+            if self.path.exists() and not restart:
+                self._connect(_uri(self.path, "rw"))
+                if self._is_begun():
+                    return True
+                self.close()
+            for ending in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            os.close(create_private(self.path))
+            self._begin(_uri(self.path, "rw"))
+        return False
+
+    def _is_begun(self) -> bool:
+        try:
+            rows = self._open.execute("SELECT value FROM about WHERE name = 'snapshot'").fetchall()
+        except sqlite3.DatabaseError:  # killed before there was anything in it
+            return False
+        return rows == [(self._state_of_snapshot(),)]
+
+    def _begin(self, uri: str) -> None:
+        self._connect(uri)
+        self._open.executescript(_SCHEMA)
+        self._say("snapshot", self._state_of_snapshot())
+        self._open.commit()
+
+    def _connect(self, uri: str) -> None:
+        """`uri` "": a file without a name, gone when it is closed."""
+        self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("ATTACH ? AS snapshot", (_uri(self.snapshot, "ro"),))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # --- the list of work ---
+
+    def copy(self) -> bool:
+        """Some more of the snapshot's keys; False once there are all."""
+        with _storing(self.path), self._open as connection:
+            ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM keys")
+            copied = connection.execute(
+                "INSERT INTO keys (number, value, id_property, key, row, source, was_absent, hubspot_id) "
+                "SELECT number, value, id_property, key, row, source, hubspot_id = '', hubspot_id "
+                "FROM snapshot.contacts WHERE number > ? ORDER BY number LIMIT ?",
+                (last, _COPIED_AT_ONCE),
+            )
+            return copied.rowcount > 0
+
+    def absent(self, count: int) -> Iterator[list[Key]]:
+        """The keys that led to nobody, and of which it isn't known yet whom they lead to now."""
+        for (name,) in self._all("SELECT DISTINCT id_property FROM keys ORDER BY 1"):
+            last = 0
+            while rows := self._all(
+                "SELECT number, value, id_property, key FROM keys WHERE number > ? AND fate IS NULL "
+                "AND hubspot_id = '' AND id_property = ? ORDER BY number LIMIT ?",
+                (last, name, count),
+            ):
+                last = rows[-1][0]
+                yield [Key(*row) for row in rows]
+
+    def resolve(self, found: Mapping[int, str]) -> None:
+        """Whom keys lead to now, by number; "" where it is nobody, as before."""
+        with _storing(self.path), self._open as connection:
+            connection.executemany(
+                "UPDATE keys SET hubspot_id = ?, fate = ? WHERE number = ?",
+                [
+                    (hubspot_id, None if hubspot_id else Fate.AS_BEFORE.value, number)
+                    for number, hubspot_id in found.items()
+                ],
+            )
+
+    def gather(self) -> None:
+        """One entry a contact, its first key; once all keys are resolved."""
+        if self._said("gathered"):
+            return
+        with _storing(self.path), self._open as connection:
+            connection.execute(
+                "UPDATE keys SET fate = ? WHERE fate IS NULL AND hubspot_id != '' AND number > "
+                "(SELECT min(number) FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id)",
+                (Fate.ALIAS.value,),
+            )
+            connection.execute(
+                "UPDATE keys SET is_created = 1 WHERE fate IS NULL AND hubspot_id != '' AND EXISTS "
+                "(SELECT 1 FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.was_absent)"
+            )
+            self._say("gathered", "yes")
+
+    def traces(self, count: int, *, created: bool) -> Iterator[list[Trace]]:
+        """The contacts that are not settled: those the job seems to have created, or the others."""
+        last = 0
+        while rows := self._all(
+            "SELECT number, hubspot_id, intent FROM keys WHERE number > ? AND fate IS NULL "
+            "AND hubspot_id != '' AND is_created = ? ORDER BY number LIMIT ?",
+            (last, created, count),
+        ):
+            last = rows[-1][0]
+            yield [self._trace(*row) for row in rows]
+
+    def _trace(self, number: int, hubspot_id: str, packed: str | None) -> Trace:
+        intent = orjson.loads(packed) if packed else {}
+        sent: dict[str, list[str]] = {}
+        for name, text in self._all(
+            "SELECT property, text FROM snapshot.sent JOIN keys ON contact = number WHERE hubspot_id = ?",
+            (hubspot_id,),
+        ):
+            sent.setdefault(name, []).append(text)
+        ((was_absent, was_there),) = self._all(
+            "SELECT max(was_absent), max(NOT was_absent) FROM keys WHERE hubspot_id = ?", (hubspot_id,)
+        )
+        former = self._all("SELECT property, text FROM snapshot.former WHERE hubspot_id = ?", (hubspot_id,))
+        return Trace(
+            number,
+            hubspot_id,
+            bool(was_absent),
+            bool(was_there),
+            dict(former),
+            sent,
+            archiving=intent.get("archive", False),
+            restoring=intent.get("restore", {}),
+        )
+
+    # --- what is decided and done ---
+
+    def decide(self, plans: Sequence[Plan]) -> None:
+        """What is about to be written, durable when it returns; what needs no writing is settled by it."""
+        with _storing(self.path), self._open as connection:
+            for plan in plans:
+                if plan.writes:
+                    # What an earlier undo has begun stays known: it may have been written.
+                    intent = {"archive": True} if plan.archive else {"restore": dict(plan.restore)}
+                    connection.execute(
+                        "UPDATE keys SET intent = json_patch(coalesce(intent, '{}'), ?) WHERE number = ?",
+                        (orjson.dumps(intent).decode(), plan.number),
+                    )
+                else:
+                    self._settle(connection, plan, plan.fate, plan.findings)
+
+    def settle(
+        self, plans: Sequence[Plan], failed: Mapping[int, Finding], gone: Mapping[int, Finding]
+    ) -> None:
+        """What has become of plans that were carried out; `failed` and `gone` by number."""
+        with _storing(self.path), self._open as connection:
+            for plan in plans:
+                if plan.number in gone:
+                    self._settle(connection, plan, Fate.GONE, [gone[plan.number]])
+                elif plan.number in failed:
+                    self._settle(connection, plan, Fate.FAILED, [*plan.findings, failed[plan.number]])
+                else:
+                    self._settle(connection, plan, plan.fate, plan.findings)
+
+    def fail(self, numbers: Sequence[int], why: str) -> None:
+        """Contacts of which nothing could be found out."""
+        with _storing(self.path), self._open as connection:
+            for number in numbers:
+                self._end(connection, number, Fate.FAILED, [Finding("", "", "", "", why)], 0)
+
+    def _settle(
+        self, connection: sqlite3.Connection, plan: Plan, fate: Fate, findings: Sequence[Finding]
+    ) -> None:
+        is_done = fate in {Fate.RESTORED, Fate.KEPT}
+        self._end(
+            connection,
+            plan.number,
+            fate,
+            findings,
+            plan.restored_before + (len(plan.restore) if is_done else 0),
+        )
+
+    def _end(
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        fate: Fate,
+        findings: Sequence[Finding],
+        restored: int,
+    ) -> None:
+        connection.execute(
+            "UPDATE keys SET fate = ?, restored = ? WHERE number = ?", (fate.value, restored, number)
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)",
+            [(number, f.property, f.ours, f.now, f.source, f.why) for f in findings],
+        )
+
+    # --- telling ---
+
+    @property
+    def keys_count(self) -> int:
+        ((count,),) = self._all("SELECT count(*) FROM snapshot.contacts")
+        return int(count)
+
+    def counts(self) -> dict[Fate, int]:
+        found = dict(self._all("SELECT fate, count(*) FROM keys WHERE fate IS NOT NULL GROUP BY fate"))
+        return {fate: found.get(fate.value, 0) for fate in Fate}
+
+    def open_counts(self) -> tuple[int, int]:
+        """The contacts still to be looked at: seemingly created ones, others."""
+        found = dict(
+            self._all("SELECT is_created, count(*) FROM keys WHERE fate IS NULL GROUP BY is_created")
+        )
+        return found.get(1, 0), found.get(0, 0)
+
+    def values(self) -> tuple[int, int]:
+        """How many values were written back, and how many were kept."""
+        ((restored,),) = self._all("SELECT coalesce(sum(restored), 0) FROM keys")
+        ((kept,),) = self._all("SELECT count(*) FROM findings WHERE property != ''")
+        return int(restored), int(kept)
+
+    def kept(self) -> Iterator[Kept]:
+        """In the order of the snapshot."""
+        rows = self._open.execute(
+            "SELECT fate, row, keys.source, id_property, key, hubspot_id, "
+            "property, ours, now, findings.source, why FROM findings JOIN keys USING (number) "
+            "ORDER BY number, property"
+        )
+        for fate, row, source, id_property, key, hubspot_id, *finding in rows:
+            yield Kept(Fate(fate), row, source, id_property, key, hubspot_id, Finding(*finding))
+
+    # --- the connection ---
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with _storing(self.path):
+            return self._open.execute(query, values).fetchall()
+
+    def _said(self, name: str) -> str:
+        rows = self._all("SELECT value FROM about WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else ""
+
+    def _say(self, name: str, value: str) -> None:
+        self._open.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+
+    def _state_of_snapshot(self) -> str:
+        """Changes when the job has gone on since."""
+        return f"{self.about['job']} {self.about.get('runs', '')} {self.keys_count}"
+
+
+def place(snapshot: Path) -> Path:
+    """Beside the snapshot, an aside one's number included."""
+    head, _, number = snapshot.name.rpartition(_SNAPSHOT)
+    return snapshot.with_name(f"{head}.undo{number}")
+
+
+def find(named: Path) -> tuple[Path, Path]:
+    """The snapshot and the checkpoint meant by the name of either. CheckpointError for no snapshot."""
+    head, dot, number = named.name.rpartition(_SNAPSHOT)
+    if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
+        found = named, named.with_name(head)
+    else:
+        found = named.with_name(named.name + _SNAPSHOT), named
+    if not found[0].is_file():
+        raise CheckpointError(
+            f"there is no snapshot {found[0]}: only a job that was run with --snapshot can be undone"
+        )
+    return found
+
+
+def _about(snapshot: Path) -> dict[str, str]:
+    """Whose it is, and by what its first contact was matched."""
+    try:
+        connection = sqlite3.connect(_uri(snapshot, "ro"), uri=True)
+        try:
+            about = dict(connection.execute("SELECT name, value FROM about"))
+            keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise CheckpointError(f"{snapshot} is no snapshot of uploader: {error}") from error
+    if not {"job", "portal", "object_type"} <= about.keys():
+        raise CheckpointError(f"{snapshot} is no snapshot of uploader")
+    return {"id_property": keys[0][0] if keys else EMAIL, **about}
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"can't use {path}: {error}") from error

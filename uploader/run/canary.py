@@ -1,0 +1,97 @@
+"""The first rows of a job on a production account: whether it has such, and their reading back.
+
+What is sent, and when, is the pipeline's; what the answers tell is for `core/canary` to say.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from uploader.core import wire
+from uploader.core.canary import (
+    USUAL_ROWS,
+    Canary,
+    Review,
+    Sent,
+    confirmed,
+    history_names,
+    review,
+    with_link,
+)
+from uploader.core.model import Record
+from uploader.core.objects import type_id
+from uploader.core.readback import match, wanted_properties
+from uploader.edges.checkpoint import Checkpoint
+from uploader.errors import SettingsError
+from uploader.run.preflight import Account
+from uploader.run.reading import Reader
+from uploader.settings import Settings
+
+
+def planned(settings: Settings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
+    """A new job's canary: as the settings say, else on a production account where somebody watches."""
+    usual = USUAL_ROWS if account.may_be_production and is_watched else 0
+    rows = usual if settings.canary is None else settings.canary
+    return Canary(rows, now) if rows else None
+
+
+def check(settings: Settings, canary: Canary | None, *, is_new: bool) -> None:
+    """SettingsError where what is said of a canary doesn't fit the job's. Before anything is written."""
+    if is_new and canary is not None and settings.approve_canary:
+        raise SettingsError(
+            "--approve-canary: there is no canary yet to be approved; run the command without it first, "
+            "and look at what becomes of the first rows"
+        )
+    if settings.canary and settings.canary != (canary.rows if canary else 0):
+        has = f"with one of {canary.rows:,} rows" if canary else "without a canary"
+        raise SettingsError(
+            f"--canary {settings.canary}: the job was begun {has}; leave it out, or start over with --restart"
+        )
+
+
+def unapproved(settings: Settings, checkpoint: Checkpoint) -> Canary | None:
+    """The canary that keeps the other rows from leaving, if there is one. The user's word is recorded."""
+    canary = checkpoint.canary()
+    if canary is None or canary.approved:
+        return None
+    if settings.canary == 0 or (canary.waits and settings.approve_canary):
+        checkpoint.note_canary(canary.approve())
+        return None
+    return canary
+
+
+async def read_back(
+    sent: Sequence[Sent], canary: Canary, account: Account, settings: Settings, reader: Reader
+) -> Review:
+    """What became of the rows. StopRun where no question is answered."""
+    records = confirmed(sent)
+    schema = account.schema
+    writable = schema.labels.keys() - schema.read_only if schema else frozenset[str]()
+    names, history = wanted_properties(records), history_names(records, writable)
+    found: dict[int, wire.Result | None] = {}
+    for batch in _batches(records):
+        rest = batch
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            keys = list(dict.fromkeys(record.key for record in rest))
+            id_property = rest[0].id_property
+            reply = await reader.read(
+                keys,
+                lambda asked, by=id_property: wire.encode_read(by, asked, names, history),  # type: ignore[misc]
+            )
+            told, rest = match(rest, reply.results, reply.errors)
+            found |= {record.position: _linked(held, account, settings) for record, held in told}
+            if not rest:
+                break
+    return review(sent, found, schema.kinds if schema else {}, canary.begun_at)
+
+
+def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Of one id property each, as many as may be asked for with their history."""
+    for id_property in dict.fromkeys(record.id_property for record in records):
+        same = [record for record in records if record.id_property == id_property]
+        for start in range(0, len(same), wire.MAX_INPUTS_WITH_HISTORY):
+            yield same[start : start + wire.MAX_INPUTS_WITH_HISTORY]
+
+
+def _linked(held: wire.Result | None, account: Account, settings: Settings) -> wire.Result | None:
+    if held is None:
+        return None
+    return with_link(held, account.ui_domain, account.portal, type_id(settings.object_type))

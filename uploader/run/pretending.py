@@ -1,0 +1,202 @@
+"""A sender that writes nothing: it answers upserts itself, and reads as if they had been made.
+
+What the pipeline asks goes the usual way, but for two requests. An upsert never leaves: it is noted in the
+overlay and answered as HubSpot would, at once, without a permit. A read leaves, for what the overlay can't
+tell, and its answer is put together with what the overlay holds.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+import orjson
+
+from uploader.core import wire
+from uploader.core.comparing import Kind
+from uploader.core.model import EMAIL, closed_value
+from uploader.core.previewing import after_writing, text_of
+from uploader.core.readback import OTHER_ADDRESSES, also_other_addresses, unique_values
+from uploader.edges.background import Offload
+from uploader.edges.hubspot import Call
+from uploader.edges.overlay import Overlay, is_pretended, pretended_id
+from uploader.run.reading import Look, Reader
+from uploader.run.sender import Sender
+
+_OnWire = Callable[[bool], None]
+_CONFLICT = "CONFLICT"
+
+
+@dataclass(slots=True)
+class Pretence:
+    """What a pretending sender goes by, and whom it tells. All is set before the first upsert."""
+
+    overlay: Overlay
+    offload: Offload
+    paths: wire.Paths
+    reader: Callable[[Sender], Reader]
+    written: Callable[[Look], None]  #: told of each row that HubSpot would take
+    refused: Callable[[Look, str, str], None]  #: and of each that it would not, with property and reason
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    unique: Collection[str] = ()  #: properties whose values no two contacts share
+    looks: dict[int, Look] = field(default_factory=dict)  #: of the rows about to be written, by position
+    ids: Any = field(default_factory=count)  #: numbers of contacts that would be created
+
+
+class PretendingSender(Sender):
+    """Asks HubSpot as `Sender` does, and writes into the overlay."""
+
+    def __init__(self, *arguments: Any, pretence: Pretence, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self._pretence = pretence
+
+    async def send(self, call: Call, *, on_wire: _OnWire = lambda _: None) -> wire.Reply:
+        if call.path == self._pretence.paths.upsert:
+            on_wire(True)
+            try:
+                return await self._write(call)
+            finally:
+                on_wire(False)
+        if call.path == self._pretence.paths.read:
+            return await self._read(call, on_wire)
+        return await super().send(call, on_wire=on_wire)
+
+    # --- reading ---
+
+    async def _read(self, call: Call, on_wire: _OnWire) -> wire.Reply:
+        """HubSpot is asked for what it alone can tell: keys nobody would have changed, contacts it has."""
+        question = orjson.loads(call.body or b"{}")
+        name, keys = question.get("idProperty", ""), [one["id"] for one in question["inputs"]]
+        owners = await self._owners(name, keys) if name else dict(zip(keys, keys, strict=True))
+        named = set(owners.values()) - {""}
+        pretended = {one for one in named if is_pretended(one)}
+        results: dict[str, wire.Result] = {}
+        errors = [wire.ErrorObject(_NOT_FOUND, "", ids=(key,)) for key, one in owners.items() if not one]
+        rest = [key for key in keys if key not in owners]
+        for id_property, some in ((name, rest), ("", sorted(named - pretended))):
+            if not some:
+                continue
+            body = wire.encode_read(id_property, some, question["properties"])
+            reply = await super().send(Call("POST", call.path, body), on_wire=on_wire)
+            if not (reply.ok and reply.readable):
+                return reply
+            results |= {result.id: result for result in reply.results}
+            errors += reply.errors
+        overlay = self._pretence.overlay
+        written = await self._pretence.offload.run(lambda: overlay.properties(results.keys() | pretended))
+        found = [
+            replace(result, properties={**result.properties, **written.get(result.id, {})})
+            for result in results.values()
+        ]
+        found += [wire.Result(one, False, "", written[one]) for one in sorted(pretended) if one in written]
+        return wire.Reply(200, readable=True, results=tuple(found), errors=tuple(errors))
+
+    async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:
+        """Key -> the contact whose it would be; without the keys that the job would have left alone."""
+        overlay, values = self._pretence.overlay, {closed_value(name, key): key for key in keys}
+        found = await self._pretence.offload.run(lambda: overlay.owners(values.keys()))
+        return {values[value]: one for value, one in found.items()}
+
+    # --- writing ---
+
+    async def _write(self, call: Call) -> wire.Reply:
+        pretence = self._pretence
+        rows = [
+            _Row(pretence.looks[int(one["objectWriteTraceId"])], one["properties"])
+            for one in orjson.loads(call.body or b"{}")["inputs"]
+        ]
+        for row in rows:
+            row.carry_out(pretence)
+        taken = await self._find_taken(rows)
+        accepted = [row for row in rows if row.position not in taken]
+        contacts = {row.contact: row.changed for row in accepted}
+        given = {value: "" for row in accepted for value in row.given_up}
+        given |= {value: row.contact for row in accepted for value in row.claimed}
+        await pretence.offload.run(lambda: pretence.overlay.write(contacts, given))
+        for row in rows:
+            del pretence.looks[row.position]
+            if row.position in taken:
+                pretence.refused(row.look, taken[row.position], _TAKEN)
+            else:
+                pretence.written(row.look)
+        errors = [wire.ErrorObject(_CONFLICT, _TAKEN, trace_ids=(str(position),)) for position in taken]
+        return wire.Reply(
+            207 if errors else 200,
+            readable=True,
+            batch_status="COMPLETE",
+            results=tuple(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted),
+            errors=tuple(errors),
+            num_errors=len(errors),
+        )
+
+    async def _find_taken(self, rows: Sequence["_Row"]) -> dict[int, str]:
+        """Rows that want a unique value, beside their key, that another contact has: HubSpot refuses them.
+
+        By position, with the property.
+        """
+        taken: dict[int, str] = {}
+        reader = self._pretence.reader(self)
+        for name in sorted(self._pretence.unique):
+            wanting = [row for row in rows if name in row.asked and row.asked[name] and row.claims(name)]
+            if not wanting:
+                continue
+            keys = list(dict.fromkeys(row.asked[name] for row in wanting))
+            names = also_other_addresses([name])
+            reply = await reader.read(keys, lambda some: wire.encode_read(name, some, names))  # noqa: B023
+            owners = {value: one.id for one in reply.results for value in unique_values(one, [name])}
+            for row in wanting:
+                owner = owners.get(closed_value(name, row.asked[name]))
+                if owner is not None and owner != row.contact:
+                    taken.setdefault(row.position, name)
+        return taken
+
+
+_NOT_FOUND = "OBJECT_NOT_FOUND"
+_TAKEN = "another record has this value, and no two may share it"
+
+
+class _Row:
+    """One input of an upsert, and what it would do."""
+
+    def __init__(self, look: Look, asked: Mapping[str, str]) -> None:
+        self.look = look
+        self.position = look.record.position
+        self.asked = asked
+        self.is_new = look.held is None
+        self.contact = look.held.id if look.held else ""
+        self.changed: dict[str, str] = {}
+        self.claimed: list[str] = []  #: unique values that would be this contact's from now on
+        self.given_up: list[str] = []  #: and those that would be nobody's
+        self._held = look.held.properties if look.held else {}
+
+    def claims(self, name: str) -> bool:
+        """Whether it wants a unique value that its contact has not got yet."""
+        return closed_value(name, self.asked[name]) in self.claimed
+
+    def carry_out(self, pretence: Pretence) -> None:
+        record = self.look.record
+        self.changed = {
+            name: after_writing(name, text, text_of(self._held.get(name)), pretence.kinds.get(name, Kind()))
+            for name, text in self.asked.items()
+        }
+        if self.is_new:
+            self.contact = pretended_id(next(pretence.ids))
+            self.changed.setdefault(record.id_property, record.key)
+        for name in pretence.unique:
+            if name in self.changed:
+                self._move(name, text_of(self._held.get(name)), self.changed[name])
+
+    def _move(self, name: str, before: str, after: str) -> None:
+        old, new = closed_value(name, before), closed_value(name, after)
+        if old == new:
+            return
+        others = text_of(self._held.get(OTHER_ADDRESSES)).split(";") if name == EMAIL else []
+        if new in (closed_value(name, other) for other in others):
+            # A further address becomes the primary one; the two change places.
+            kept = [other for other in others if closed_value(name, other) != new]
+            self.changed[OTHER_ADDRESSES] = ";".join([*kept, *([before] if before else [])])
+            return
+        if before:
+            self.given_up.append(old)
+        if after:
+            self.claimed.append(new)

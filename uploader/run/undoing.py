@@ -1,0 +1,464 @@
+"""One invocation of `undo`: a snapshot's contacts read, judged by `core`, archived or written back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from uploader.core import wire
+from uploader.core.comparing import LIFECYCLE_STAGE
+from uploader.core.model import Tallies
+from uploader.core.outcome import Cause, without_addresses
+from uploader.core.readback import also_other_addresses, unique_values
+from uploader.core.summary import EarlyEnd
+from uploader.core.undoing import (
+    RECORD_SOURCE,
+    UNDONE,
+    Fate,
+    Finding,
+    Plan,
+    Portal,
+    Trace,
+    is_same,
+    plan,
+    wanted_history,
+)
+from uploader.edges.background import Offload
+from uploader.edges.files import Lock
+from uploader.edges.undoing import Key, UndoFile
+from uploader.errors import BooksError, CheckpointError, DeclinedError
+from uploader.run.preflight import Account
+from uploader.run.reading import Reader
+from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
+from uploader.run.session import Seams, Session
+from uploader.run.stop import StopRun
+from uploader.settings import Settings
+
+_HANDS = 32
+#: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
+_LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
+
+Item = TypeVar("Item")
+#: Asked before anything is written: the account, how many contacts may be archived, how many written back.
+Approve = Callable[[Account, int, int], Awaitable[bool]]
+
+
+@dataclass(slots=True)
+class Report:
+    """How it ended, for people and scripts. The counts and what is left add up to the snapshot's keys."""
+
+    counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    keys: int = 0
+    values_restored: int = 0
+    values_kept: int = 0
+    requests: int = 0
+    elapsed_seconds: float = 0.0
+    end: EarlyEnd | None = None
+
+    @property
+    def left(self) -> int:
+        return self.keys - sum(self.counts.values())
+
+    @property
+    def exit_code(self) -> int:
+        if self.end is not None:
+            return self.end.exit_code(has_begun=any(self.counts.values()))
+        return int(any(count for fate, count in self.counts.items() if fate not in UNDONE))
+
+
+@dataclass(slots=True)
+class Hand:
+    """Who works on one batch at a time."""
+
+    reader: Reader
+    rewriter: Rewriter
+    on_wire: bool = False
+
+
+class Undoing(Session):
+    """`run` once; then `file` tells what was kept, until it is closed."""
+
+    def __init__(
+        self, settings: Settings, file: UndoFile, seams: Seams | None = None, *, dry: bool = False
+    ) -> None:
+        """`settings` as `undo_settings` makes them; `settings.restart` forgets what was undone before.
+
+        `dry`: reads only; what would become of each contact is told as if it had.
+        """
+        super().__init__(settings, seams)
+        self.file = file
+        self.report = Report()
+        self.approve: Approve | None = None
+        self.taken_up = False  #: an earlier one goes on
+        self.resolving = False  #: the keys that led to nobody are looked up
+        self._dry = dry
+        self._app = ""
+        self._luck = Luck()
+        self._began = self._clock()
+
+    async def run(self) -> Report:
+        """UploaderError where it can't start."""
+        writer = self.seams.offload("writer")
+        try:
+            with ExitStack() as stack:
+                lock = Lock(self.settings.checkpoint_path)
+                lock.acquire()
+                stack.callback(lock.release)
+                await self._run(writer, stack)
+        finally:
+            writer.close()
+        if self._crash is not None:
+            raise self._crash
+        return self.report
+
+    async def _run(self, writer: Offload, stack: ExitStack) -> None:
+        transport = self.seams.transport(self.settings)
+        try:
+            self._make_sender(transport, Tallies())
+            account = await self._until_halted(self._look())
+            if account is not None:
+                self._check_portal(account)
+                stack.callback(writer.finish)
+                await self._undo(account, writer)
+            self._close()
+        finally:
+            await transport.close()
+
+    async def _look(self) -> Account:
+        preflight, token = self._preflight(), self.settings.token
+        self.account = await preflight.look(self.settings.rules, token, judge_keys=False)
+        self._app = await preflight.look_at_the_app(token)
+        return self.account
+
+    def _check_portal(self, account: Account) -> None:
+        known, name = self.file.about["portal"], self.file.snapshot.name
+        if not known or not account.portal:
+            whose = "this token may not say whose account it is" if known else "nobody could say whose it is"
+            raise CheckpointError(f"{name} belongs to account {known or 'unknown'}, and {whose}: not undone")
+        if known != account.portal:
+            raise CheckpointError(
+                f"{name} belongs to account {known}, this token to account {account.portal}; "
+                "use the token of that account"
+            )
+
+    def _close(self) -> None:
+        self.report.elapsed_seconds = self._clock() - self._began
+        self.report.requests = self.sender.tallies.requests if self.sender else 0
+        if self._halt is not None:
+            self.report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
+        elif self.report.left:
+            raise BooksError(f"{self.report.left:,} contacts of the snapshot are not accounted for")
+
+    # --- from the list to the last contact ---
+
+    async def _undo(self, account: Account, writer: Offload) -> None:
+        file, schema = self.file, account.schema
+        if schema is None:
+            self._end(Cause.SCOPE, "the token may not read which properties there are")
+            return
+        self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self._dry))
+        self.report.keys = await writer.run(lambda: file.keys_count)
+        portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
+        await self._until_halted(self._guard(self._copy(writer)))
+        self.report.counts = await writer.run(file.counts)
+        self.started.set()
+        if not self._halted.is_set():
+            self.resolving = True
+            await self._share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer), writer)
+            self.resolving = False
+        if not self._halted.is_set():
+            await self._until_halted(self._guard(self._ask(account, writer)))
+        # What was created goes first: it may hold a unique value that is to go back to another contact.
+        for created in (True, False):
+            if not self._halted.is_set():
+                work = partial(self._work, portal=portal, writer=writer)
+                await self._share_out(file.traces(wire.MAX_INPUTS, created=created), work, writer)
+        await writer.run(self._tell)
+
+    def _tell(self) -> None:
+        self.report.counts = self.file.counts()
+        self.report.values_restored, self.report.values_kept = self.file.values()
+
+    async def _copy(self, writer: Offload) -> None:
+        """In slices, so that a signal is heard in between."""
+        while await writer.run(self.file.copy):
+            pass
+
+    async def _ask(self, account: Account, writer: Offload) -> None:
+        await writer.run(self.file.gather)
+        created, others = await writer.run(self.file.open_counts)
+        is_asked = self.approve is not None and created + others and not self._dry
+        if is_asked and self.approve and not await self.approve(account, created, others):
+            raise DeclinedError("nothing was undone")
+
+    async def _share_out(
+        self,
+        batches: Iterator[list[Item]],
+        work: Callable[[Hand, list[Item]], Awaitable[None]],
+        writer: Offload,
+    ) -> None:
+        """Batch by batch to as many as may be under way. Halted, what is on the wire may end."""
+
+        async def serve(hand: Hand) -> None:
+            while not self._halted.is_set() and (batch := await writer.run(lambda: next(batches, None))):
+                await work(hand, batch)
+
+        hands = [self._hand() for _ in range(min(_HANDS, self.settings.max_in_flight))]
+        served = {self._task(serve(hand)): hand for hand in hands}
+        watch = self._task(self._watch())
+        done = asyncio.ensure_future(asyncio.wait(served))
+        halted = asyncio.ensure_future(self._halted.wait())
+        await asyncio.wait({done, halted}, return_when=asyncio.FIRST_COMPLETED)
+        if self._halted.is_set():
+            await self._drain(served)
+        for task in (*served, watch, halted):
+            task.cancel()
+        await asyncio.gather(*served, watch, halted, done, return_exceptions=True)
+
+    async def _drain(self, served: Mapping[asyncio.Task[None], Hand]) -> None:
+        """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
+        waiting = {task for task, hand in served.items() if hand.on_wire}
+        if waiting:
+            at_once = asyncio.ensure_future(self._at_once.wait())
+            ended = asyncio.ensure_future(asyncio.wait(waiting))
+            await asyncio.wait(
+                {at_once, ended},
+                timeout=self.settings.drain_timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in (at_once, ended):
+                task.cancel()
+            await asyncio.gather(at_once, ended, return_exceptions=True)
+
+    def _hand(self) -> Hand:
+        assert self.sender is not None
+
+        def note(out: bool) -> None:
+            hand.on_wire = out
+
+        same = (self.sender, self.paths, self._patience)
+        roll, is_wanted = self.seams.roll, lambda: not self._halted.is_set()
+        hand = Hand(
+            Reader(*same, roll=roll, on_wire=note, is_wanted=is_wanted),
+            Rewriter(
+                *same,
+                luck=self._luck,
+                outage_seconds=self._outage_seconds,
+                is_tail=lambda: self.report.left <= wire.MAX_INPUTS,
+                roll=roll,
+                on_wire=note,
+                is_wanted=is_wanted,
+            ),
+        )
+        return hand
+
+    # --- whom the keys lead to now ---
+
+    async def _resolve(self, hand: Hand, keys: list[Key], *, writer: Offload) -> None:
+        name, rest = keys[0].id_property, keys
+        found: dict[int, str] = {}
+        asked = also_other_addresses({name})
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            reply = await self._read(
+                hand, [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
+            )
+            told, rest = _whose(rest, reply)
+            found |= told
+            if not rest:
+                break
+        await writer.run(partial(self.file.resolve, found))
+        await writer.run(partial(self.file.fail, [key.number for key in rest], _LEFT_OUT))
+        self._count({Fate.AS_BEFORE: sum(not one for one in found.values()), Fate.FAILED: len(rest)})
+
+    async def _read(
+        self, hand: Hand, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]
+    ) -> wire.Reply:
+        if self._halted.is_set():
+            raise StopRun(Cause.SIGNAL, "")
+        return await hand.reader.read(keys, encode)
+
+    def _count(self, more: Mapping[Fate, int]) -> None:
+        for fate, count in more.items():
+            self.report.counts[fate] += count
+
+    # --- one batch of contacts ---
+
+    async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
+        plans, left_out = await self._plan(hand, traces, portal)
+        await writer.run(partial(self.file.fail, left_out, _LEFT_OUT))
+        if self._dry:
+            await writer.run(partial(self.file.settle, plans, {}, {}))
+            self._count(_fates([one.fate for one in plans], len(left_out)))
+            return
+        await writer.run(partial(self.file.decide, plans))
+        settled = [one for one in plans if not one.writes]
+        self._count(_fates([one.fate for one in settled], len(left_out)))
+        todo = [one for one in plans if one.writes]
+        failed, gone = await self._archive(hand, [one for one in todo if one.archive])
+        more = await self._restore(hand, [one for one in todo if one.restore], portal)
+        failed |= more[0]
+        gone |= more[1]
+        await writer.run(partial(self.file.settle, todo, failed, gone))
+        done = [one.fate for one in todo if one.number not in failed and one.number not in gone]
+        self._count({**_fates(done, len(failed)), Fate.GONE: len(gone)})
+
+    async def _plan(self, hand: Hand, traces: list[Trace], portal: Portal) -> tuple[list[Plan], list[int]]:
+        """And the numbers of those whom no answer speaks of. Only what an answer names is acted on."""
+        plans: list[Plan] = []
+        left_out: list[int] = []
+        for start in range(0, len(traces), wire.MAX_INPUTS_WITH_HISTORY):
+            some = traces[start : start + wire.MAX_INPUTS_WITH_HISTORY]
+            history = wanted_history(some, portal)
+            names = sorted({*RECORD_SOURCE, *(name for trace in some for name in trace.former)})
+            rest = {trace.hubspot_id: trace for trace in some}
+            for _ in range(2):
+                reply = await self._read(
+                    hand, list(rest), partial(_encode_with_history, names=names, history=history)
+                )
+                for hubspot_id, held in _held(rest, reply).items():
+                    plans.append(plan(rest.pop(hubspot_id), held, portal))
+                if not rest:
+                    break
+            left_out += [trace.number for trace in rest.values()]
+        return plans, left_out
+
+    async def _archive(self, hand: Hand, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        """The answer says nothing of the single contact, so they are read back."""
+        written = await hand.rewriter.archive({one.number: one.hubspot_id for one in plans})
+        failed, _ = _refusals(written)
+        rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
+        why = ""
+        for wait in _waits():
+            if not rest:
+                break
+            await asyncio.sleep(wait)
+            reply = await self._read(hand, list(rest), lambda ids: wire.encode_read("", ids, []))
+            held = _held(rest, reply)
+            why = _LEFT_OUT if len(held) < len(rest) else "it is still there, though HubSpot took it on"
+            rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
+        return {**failed, **{number: _failure(why) for number in rest.values()}}, {}
+
+    async def _restore(
+        self, hand: Hand, plans: list[Plan], portal: Portal
+    ) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        cleared = {one.number: (one.hubspot_id, _NO_STAGE) for one in plans if one.clear_first}
+        outcome = await self._write(hand, cleared, portal)
+        stopped = outcome[0].keys() | outcome[1].keys()
+        wanted = {one.number: (one.hubspot_id, one.restore) for one in plans if one.number not in stopped}
+        failed, gone = await self._write(hand, wanted, portal)
+        return {**outcome[0], **failed}, {**outcome[1], **gone}
+
+    async def _write(
+        self, hand: Hand, wanted: Mapping[int, tuple[str, Mapping[str, str]]], portal: Portal
+    ) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        """Values into contacts, by number; those that failed, and those that are not there any more."""
+        written = await hand.rewriter.update(wanted)
+        failed, gone = _refusals(written)
+        failed |= {
+            number: _failure(f"HubSpot kept another value of {name}")
+            for number, shown in written.confirmed.items()
+            if (name := _other(wanted[number][1], shown, portal))
+        }
+        unsure = {wanted[number][0]: number for number in written.unsure}
+        for wait in _waits():
+            if not unsure:
+                break
+            await asyncio.sleep(wait)
+            names = sorted({name for number in unsure.values() for name in wanted[number][1]})
+            reply = await self._read(
+                hand,
+                list(unsure),
+                lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
+            )
+            for one, held in _held(unsure, reply).items():
+                if held is None:
+                    gone[unsure.pop(one)] = _DELETED
+                elif not _other(wanted[unsure[one]][1], held.properties, portal, is_all=True):
+                    del unsure[one]
+        failed |= {number: _failure("HubSpot gave no definite answer") for number in unsure.values()}
+        return failed, gone
+
+
+_LEFT_OUT = "HubSpot's answers leave it out"
+_NO_STAGE: Mapping[str, str] = {LIFECYCLE_STAGE: ""}
+_DELETED = Finding("", "", "", "", "somebody has deleted it since")
+_NOBODY = wire.Result("", new=False, trace_id="", properties={})
+
+
+def _failure(why: str) -> Finding:
+    return Finding("", "", "", "", without_addresses(" ".join(why.split())))
+
+
+def _fates(fates: Sequence[Fate], failed: int) -> dict[Fate, int]:
+    return {**{fate: fates.count(fate) for fate in set(fates)}, Fate.FAILED: failed}
+
+
+def _waits() -> Iterator[float]:
+    yield 0.0
+    for count in range(_LOOKS_AGAIN):
+        yield _LOOK_SECONDS * 2**count
+
+
+def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequence[str]) -> bytes:
+    return wire.encode_read("", ids, names, history)
+
+
+def _whose(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], list[Key]]:
+    """By number, the id of the contact a key leads to, "" for nobody; and the keys no answer speaks of."""
+    name = keys[0].id_property
+    ids: dict[str, str] = {}
+    for result in reply.results:
+        for value in unique_values(result, [name]):
+            ids.setdefault(value, result.id)
+    gone = {key.strip().lower() for error in reply.errors for key in error.ids}
+    told = {
+        key.number: ids.get(key.value, "")
+        for key in keys
+        if ids.get(key.value) or key.key.strip().lower() in gone
+    }
+    return told, [key for key in keys if key.number not in told]
+
+
+def _held(asked: Mapping[str, object], reply: wire.Reply) -> dict[str, wire.Result | None]:
+    """By id, what the answer holds of those that were asked for; None where it says that nobody is there."""
+    held: dict[str, wire.Result | None] = {
+        one: None for error in reply.errors for one in error.ids if one in asked
+    }
+    return held | {result.id: result for result in reply.results if result.id in asked}
+
+
+def _refusals(written: Written) -> tuple[dict[int, Finding], dict[int, Finding]]:
+    gone = {number: _DELETED for number, why in written.refused.items() if why.category == NOT_FOUND}
+    failed = {
+        number: _failure(f"{why.category}: {why.message}" if why.category else why.message)
+        for number, why in written.refused.items()
+        if number not in gone
+    }
+    return failed, gone
+
+
+def _other(
+    wanted: Mapping[str, str], shown: Mapping[str, object], portal: Portal, *, is_all: bool = False
+) -> str:
+    """A property that is not as it was written; `is_all`: what isn't shown holds nothing."""
+    for name, text in wanted.items():
+        value = shown.get(name)
+        value = value if isinstance(value, str) else "" if is_all else text
+        if not is_same(name, text, value, portal.kinds):
+            return name
+    return ""
+
+
+def undo_settings(file: UndoFile, checkpoint: Path, **options: object) -> Settings:
+    """For a snapshot's account and type of objects; `options` are this invocation's."""
+    return Settings(
+        sources=(str(file.snapshot),),
+        checkpoint=checkpoint,
+        write_results=False,
+        match=(file.about["id_property"],),
+        object_type=file.about["object_type"],
+        **options,  # type: ignore[arg-type]  # fields of Settings by name
+    )
