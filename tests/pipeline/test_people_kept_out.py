@@ -7,9 +7,10 @@ import random
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
-from test_verify import counts, verify
+from test_verify import counts, meddle, verify
 from virtual_loop import run_virtual
 
+from uploader.core.overwriting import Policy
 from uploader.core.suppression import Suppression
 from uploader.edges import checkpoint as checkpoint_module
 from uploader.edges.background import Inline
@@ -176,6 +177,32 @@ def test_every_record_carries_the_mark_of_the_run_and_verify_looks_for_it(tmp_pa
     job.run_virtual()
     assert {held["tier"] for held in job.held().values()} == {"gold"}
     assert counts(verify(job)[0]) == {"equal": 250}
+    meddle(job, [{"email": "c7@example.com", "properties": {"tier": "silver"}}])
+    report, findings = verify(job, restart=True)
+    assert counts(report) == {"equal": 249, "differs": 1}
+    assert [(one.property, one.wanted, one.found) for one in findings] == [("tier", "gold", "silver")]
+
+
+def test_a_mark_is_set_whatever_may_happen_to_the_values_of_rows(tmp_path):
+    held = [{"email": "c1@example.com", "firstname": "Old", "tier": "silver"}]
+    rows = [{**row, "city": "Ulm"} for row in contacts(3)]
+    job = job_of(tmp_path, rows, held=held, options={"constants": {"tier": "gold"}, "policy": Policy.FILL})
+    assert job.run_virtual().exit_code == 0
+    assert {one["tier"] for one in job.held().values()} == {"gold"}
+    assert {n: job.held()["c1@example.com"][n] for n in ("firstname", "city")} == {
+        "firstname": "Old",
+        "city": "Ulm",
+    }
+    assert counts(verify(job)[0]) == {"equal": 3}
+
+
+@pytest.mark.parametrize("ndjson", [False, True])
+def test_a_mark_that_can_not_be_set_is_said_before_anything_is_written(tmp_path, ndjson):
+    job = job_of(tmp_path, contacts(3), ndjson=ndjson)
+    for constants in ({"nickname": "x"}, {"hubspot_owner_id": "nobody@x.com"}):
+        with pytest.raises(SettingsError, match="--set"):
+            job.run_virtual(constants=constants)
+    assert job.hub.stats()["upserts"] == 0
 
 
 def test_going_on_without_the_mark_is_refused_once_a_row_is_confirmed(tmp_path):

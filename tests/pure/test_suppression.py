@@ -16,7 +16,13 @@ from uploader.core.suppression import Suppression, read_entries
 from uploader.core.values import says_so
 
 SCHEMA = Schema(
-    labels={"email": "E-mail", "firstname": "First", "external_id": "Id", "hs_additional_emails": "Others"},
+    labels={
+        "email": "E-mail",
+        "firstname": "First",
+        "external_id": "Id",
+        "hs_additional_emails": "Others",
+        "work_email": "Work",
+    },
     unique=frozenset({"external_id"}),
 )
 #: Few, so that rows and lists meet; with letters whose lower case is another length, or depends on its place.
@@ -75,6 +81,11 @@ def mapped_in_every_form(address, listed):
     yield cells(rules, email="zoe@x.com", hs_additional_emails=f"eve@x.com;{address.strip()}")
     yield fields(rules, {"email": address, "firstname": "F"})
     yield fields(rules, {"E-mail": address})
+    yield fields(rules, {"email": "zoe@x.com", "Others": f"{address}"})
+    yield fields(rules, {"id": "zoe@x.com", "properties": {"hs_additional_emails": f"eve@x.com; {address}"}})
+    yield cells(rules, email="zoe@x.com", work_email=address)
+    yield cells(other, external_id="7", email=f"mailto:{address.strip()}")
+    yield cells(other, external_id="7", email=f"'{address.strip()}\u200b'")
     yield fields(other, {"external_id": 7, "E-mail": address})
     yield fields(ignoring, {"external_id": "7", "E-mail": address})
     yield fields(only, {"Id": "7", "E-mail": address})
@@ -141,6 +152,9 @@ def test_what_stands_across_two_digests_is_nobody():
         (["a@x.com b@x.com"], 1),
         (['a@x.com,"he said', 'so",x', "b@x.com"], 2),
         (["Bob <bob@x.com>"], 1),
+        (["'bob@x.com'"], 1),
+        (["a@x.com", "mailto:bob@x.com"], 2),
+        (["bob@x.com."], 1),
     ],
 )
 def test_a_line_that_is_neither_is_refused_with_its_number_and_without_what_it_holds(lines, number):
@@ -159,6 +173,12 @@ def test_headings_blanks_and_comments_name_nobody():
         True,
     ]
     assert "@" not in repr(listed)
+
+
+def test_what_nobody_sees_makes_no_difference():
+    """Lists that were put together have byte order marks inside."""
+    listed = Suppression.of(["a@x.com", "\ufeffb@x.com", "c@x.com\u200b\u00a0"])
+    assert all(f"\u200e{one}@X.com" in listed for one in "abc")
 
 
 def test_a_list_needs_a_column_that_holds_addresses():
@@ -233,6 +253,8 @@ def test_a_column_that_tells_of_opt_outs_waits_for_the_users_word(column):
     field = Mapper(0, Rules(), named, None).map(0, row({"email": "a@x.com", column: "x"}))
     assert (field.outcome, field.category) == (Outcome.INVALID, "PROPERTY")
     assert not Mapper(0, Rules(), named, None).is_as_named(column)
+    only = Mapper(0, Rules(only=frozenset({"email"})), named, None)
+    assert only.map(0, row({"email": "a@x.com", column: "x"})).outcome is Outcome.INVALID
 
 
 @pytest.mark.parametrize("column", SILENT.replace("\n", "|").strip("|").split("|"))

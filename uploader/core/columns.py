@@ -23,7 +23,7 @@ from uploader.core.suppression import Suppression
 OWN_PREFIX = "uploader_"
 SUPERSEDED = "uploader_superseded"
 #: Properties that hold addresses, of contacts.
-ADDRESSES = (EMAIL, "hs_additional_emails")
+ADDRESSES = (EMAIL, "hs_additional_emails", "work_email")
 #: How properties begin that decide on whether a contact is paid for.
 COSTLY = "hs_marketable_"
 
@@ -119,7 +119,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
         elif rules.leaves_out(column) or rules.only_suppresses(column):
             continue
         elif column == f"column {index + 1}" and column not in rules.mapped:
-            nameless.append(index)
+            nameless += [] if column in rules.suppress_where else [index]
         else:
             name = resolve_name(column, rules, schema)
             if name:

@@ -4,11 +4,14 @@ In    lines of a list: addresses, or the SHA-256 of lower-cased ones in hex; add
 Out   whether a row is of somebody on the list. The addresses themselves are not kept, so nothing can show
       them.
 Raise `ValueError` for a line that is neither; its text names no address.
-Rule  Compared is `strip().lower()`. 16 bytes of each digest are kept: with a billion addresses, the odds that
-      a stranger is taken for one of them are 1 to 10**29.
+Rules Compared is `strip().lower()`, without what nobody sees (a byte order mark, a zero-width space). 16
+      bytes of each digest are kept: with a billion addresses, the odds that a stranger is taken for one of
+      them are 1 to 10**29. A line that may be an address in wrapping ('bob@x.com', mailto:bob@x.com) is
+      refused: its digest would be nobody's.
 """
 
 import re
+import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -21,13 +24,25 @@ _BYTES = 16
 _DIGEST = Struct(f"{_BYTES}s")
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 #: What stands between the addresses of a cell that holds several.
-_BETWEEN = re.compile(r"[\s,;|<>\"'()\[\]]+")
+_BETWEEN = re.compile(r"[\s,;:|<>\"'`()\[\]]+")
+#: An address, and nothing around it.
+_BARE = re.compile(r"[^:`\[\]|]+@[\w.-]*\w")
 #: What a heading of such a list says, in some language.
 _HEADING = re.compile(r"mail|addres|adres|sha.?256|hash|contact|subscriber|correo|courriel", re.IGNORECASE)
 
 
 def digest_of(address: str) -> bytes:
-    return sha256(address.strip().lower().encode(errors="surrogatepass")).digest()[:_BYTES]
+    return sha256(_visible(address).strip().lower().encode(errors="surrogatepass")).digest()[:_BYTES]
+
+
+def _visible(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
+
+
+def _is_bare(text: str) -> bool:
+    return plausible_email(text) and _BARE.fullmatch(text) is not None
 
 
 class Suppression:
@@ -85,7 +100,7 @@ class Suppression:
             return False
         if text in self:
             return True
-        return not plausible_email(text.strip()) and any(part in self for part in _BETWEEN.split(text))
+        return not _is_bare(text.strip()) and any(part in self for part in _BETWEEN.split(text))
 
     @property
     def fingerprint(self) -> str:
@@ -116,8 +131,8 @@ def read_entries(lines: Iterable[str]) -> Iterator[bytes]:
 
 def read_entry(line: str, *, may_be_heading: bool = False) -> bytes | None:
     """A line of a list, or of a CSV whose first cell counts; None where it names nobody."""
-    cell = _first_cell(line)
-    if plausible_email(cell):
+    cell = _first_cell(_visible(line))
+    if _is_bare(cell):
         return digest_of(cell)
     if _HEX.fullmatch(cell):
         return bytes.fromhex(cell)[:_BYTES]

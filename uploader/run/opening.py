@@ -250,7 +250,8 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
 def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
     """The user's rules, by property. SettingsError where one is of no column."""
     known = {column for source in sources for column in source.shape.columns}
-    by_property = {}
+    # A mark is to be on every record, whatever may happen to the values of rows.
+    by_property = dict.fromkeys(settings.constants, Policy.OVERWRITE)
     for column, policy in settings.policies.items():
         try:
             name = resolve_name(column, settings.rules, account.schema)
@@ -317,7 +318,7 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
             if resolved and not schema.owned.isdisjoint(resolved.names.values()):
                 return True
             continue
-        mapper = Mapper(0, settings.rules, schema, None)
+        mapper = Mapper(0, replace(settings.rules, constants={}), schema, None)
         if any(mapper.names_of(row.content) & schema.owned for row in source.first_rows()):
             return True
     return False

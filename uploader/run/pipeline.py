@@ -123,6 +123,10 @@ class Run(Session):
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
         self.notices = [notice for source in sources for notice in source.notices]
+        if settings.suppression is not None:
+            self.notices.append(
+                f"nothing is written to the {len(settings.suppression):,} addresses of --suppress"
+            )
         if new := find_new(settings, sources):
             listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
             self.notices.append(f"not of this job, which was begun without: {listed}")
