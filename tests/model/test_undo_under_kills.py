@@ -16,11 +16,13 @@ from virtual_loop import run_virtual
 
 from uploader.core.overwriting import Policy
 from uploader.core.undoing import Fate
+from uploader.edges.undoing import Kept
 from uploader.run import opening
+from uploader.run.undoing import Report
 from uploader.settings import FailureLimit
 
 SEEN: Counter[str] = Counter()
-KEYS = tuple(f"c{n}@example.com" for n in range(8))
+KEYS = tuple(f"c{n}@example.com" for n in range(6))
 _VALUES = {
     "firstname": ("A", "B", ""),
     "city": ("Ulm", "Bonn", ""),
@@ -77,13 +79,13 @@ _TOUCHES = st.tuples(
 def cases(draw):
     endpoints = st.sampled_from(["upsert", "update", "archive", "read"])
     return Case(
-        held=draw(st.dictionaries(st.sampled_from(KEYS), _one(with_blanks=False), min_size=1, max_size=7)),
+        held=draw(st.dictionaries(st.sampled_from(KEYS), _one(with_blanks=False), min_size=2, max_size=6)),
         rows=[
             {"email": key.upper() if loud else key, **row}
             for key, loud, row in draw(
                 st.lists(
                     st.tuples(st.sampled_from(KEYS), st.booleans(), _one(with_blanks=True)),
-                    min_size=3,
+                    min_size=6,
                     max_size=30,
                 )
             )
@@ -98,7 +100,7 @@ def cases(draw):
         is_run_finished=draw(st.booleans()),
         undo_kills=draw(_MOMENTS),
         touched=draw(st.dictionaries(st.sampled_from(KEYS), _TOUCHES, max_size=4)),
-        deleted=draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True)),
+        deleted=draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True)),
         batch_records=draw(st.integers(1, 5)),
         latency_seconds=draw(st.sampled_from([0.0, 0.3, 1.0])),
         seed=draw(st.integers(0, 2**16)),
@@ -164,7 +166,11 @@ def _less(held: dict[str, str]) -> dict[str, str]:
     return {name: text for name, text in held.items() if text}
 
 
-def _check(case: Case, before: State, then: State, after: State, touched, report, kept) -> None:  # noqa: PLR0917
+def _check(
+    case: Case, states: list[State], touched: dict[str, str], report: Report, kept: list[Kept]
+) -> None:
+    """The account before, once it was written, once others had been there, and at the end."""
+    before, written, then, after = states
     failed = {one.hubspot_id for one in kept if one.fate is Fate.FAILED}
     assert not failed or case.faults
     told = {one.hubspot_id for one in kept}
@@ -173,7 +179,8 @@ def _check(case: Case, before: State, then: State, after: State, touched, report
     for one in before.keys() & then.keys() - failed:
         theirs = {touched[one]: then[one].get(touched[one], "")} if one in touched else {}
         assert after[one] == _less({**before[one], **theirs}), one
-        assert one in told or not theirs or touched[one] == "phone" or before[one].get("city") == "theirs"
+        if theirs and written[one].get("city", "") != before[one].get("city", "") and "city" in theirs:
+            assert one in told, one
     for one in created - failed:
         assert (after.get(one) == then[one]) == (one in touched), one
         assert (one in told) == (one in touched)
@@ -199,12 +206,14 @@ def test_the_account_is_as_before_but_for_what_others_have_touched(request):
             _upload(case, job)
             if not Path(f"{job.source}.checkpoint.snapshot").exists():
                 return
+            written = state(job)
             touched = _meddle(case, job)
             then = state(job)
             report, kept = _undo(case, job)
-            _check(case, before, then, state(job), touched, report, kept)
+            _check(case, [before, written, then, state(job)], touched, report, kept)
 
     model()
-    # A case that shows nothing proves nothing.
-    assert all(SEEN[fate.value] for fate in Fate if fate not in {Fate.FAILED, Fate.ALIAS}), SEEN
-    assert SEEN["undo killed"]
+    # Cases that show nothing prove nothing; a handful may.
+    enough = request.config.getoption("--cases") >= 100
+    assert not enough or all(SEEN[fate.value] for fate in Fate if fate not in {Fate.FAILED, Fate.ALIAS}), SEEN
+    assert not enough or SEEN["undo killed"]
