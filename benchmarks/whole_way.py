@@ -4,7 +4,7 @@
 
 Makes a file and an account that holds six contacts of ten in it, on the mock server as a production account,
 in which a workflow sets one value of every fiftieth contact that is upserted. Demands: `preview` says what
-the run then does; the canary names the workflow; `verify` finds what it changed and nothing else; after `undo`
+the run then does; the canary names the workflow; `verify` finds what it changed, nothing else; after `undo`
 the account is as before, but for what the workflow touched, which is listed. The last part runs the same file
 again with --restart --skip-unchanged: reads only.
 """
