@@ -75,7 +75,7 @@ def state(job: Job, object_type: str = "contacts") -> State:
     for one in job.hub.objects(1e9, object_type):
         if not one["archived"]:
             default = {"lifecyclestage": "lead"} if object_type == "contacts" else {}
-            held[one["id"]] = {**default, **{k: v for k, v in one["properties"].items() if v}}
+            held[one["id"]] = {k: v for k, v in {**default, **one["properties"]}.items() if v}
     return held
 
 

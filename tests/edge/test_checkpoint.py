@@ -1,7 +1,9 @@
 """The checkpoint and the results file: what is committed is there, and nothing else is believed."""
 
+import json
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,44 @@ def test_what_was_committed_is_what_is_read(tmp_path):
         "CONFLICT",
         "17",
     )
+
+
+def as_version_0_4_0_left_it(path: Path) -> None:
+    """In its format: marks without a digest, sources without an encoding."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE state DROP COLUMN resume_digest")
+        (text,) = connection.execute("SELECT value FROM job WHERE name = 'sources'").fetchone()
+        sources = json.loads(text)
+        for source in sources:
+            del source["shape"]["encoding"], source["shape"]["sheet"]
+        connection.execute("UPDATE job SET value = ? WHERE name = 'sources'", (json.dumps(sources),))
+        connection.execute("PRAGMA user_version = 2")
+
+
+def test_a_job_that_version_0_4_0_began_is_looked_at_and_goes_on(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    state = State(Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5))), Tallies(rows=9), results_bytes=345)
+    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint.commit(state, [])
+    checkpoint.close()
+    as_version_0_4_0_left_it(path)
+    for read_only in (True, False, False):
+        again = Checkpoint.open(path, read_only=read_only)
+        assert (again.state(), again.identity()) == (state, IDENTITY)
+        if not read_only:
+            state.progress = Progress(9, 5, ((5, 7),), Resume(4, 0, Mark(88, 6, "d1")))
+            again.commit(state, [])
+            assert again.state().progress.resume.mark.digest == "d1"
+        again.close()
+
+
+def test_a_checkpoint_of_a_version_yet_to_come_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    Checkpoint.create(path, IDENTITY).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 9")
+    with pytest.raises(CheckpointError, match="with that version, or start over with --restart"):
+        Checkpoint.open(path)
 
 
 def test_a_checkpoint_is_for_its_owner_alone(tmp_path):

@@ -148,9 +148,11 @@ def test_the_same_rows_from_every_format_and_every_mark(tmp_path_factory, kind, 
 
 def json_rows(data, **options):
     data = data.encode() if isinstance(data, str) else data
-    rows = []
-    error = ""
-    source = open_source("-", stdin=io.BytesIO(data), **options)
+    return rows_before_an_error(open_source("-", stdin=io.BytesIO(data), **options))
+
+
+def rows_before_an_error(source):
+    rows, error = [], ""
     try:
         for part in source.slices():
             rows += part.rows
@@ -378,6 +380,24 @@ def test_a_damaged_parquet_file(tmp_path):
     assert len(rows) >= 50_000
 
 
+@pytest.mark.parametrize("options", [{"write_page_checksum": True}, {"compression": "zstd"}], ids=str)
+def test_damage_in_a_parquet_file_is_never_taken_for_a_value(tmp_path, options):
+    """One byte in the middle of the values: the rows before it are right, and then comes an error."""
+    rows = [(f"u{i}@example.com", f"name {i * i}", "x") for i in range(3_000)]
+    path = tmp_path / "t.parquet"
+    write_parquet(
+        path, rows, row_group_size=1_000, use_dictionary=False, **{"compression": "none", **options}
+    )
+    column = pq.ParquetFile(path).metadata.row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    data[column.data_page_offset + column.total_compressed_size * 2 // 3] ^= 0x01
+    path.write_bytes(data)
+    found, error = rows_before_an_error(open_source(str(path)))
+    assert "damaged behind its row" in error
+    assert [tuple(row.content) for row in found] == rows[: len(found)]
+    assert len(found) >= 1_000
+
+
 # Excel
 
 
@@ -479,6 +499,49 @@ def test_a_workbook_whose_rows_are_out_of_order(tmp_path):
     assert [row.number for row in next(slices).rows] == [*range(2, 30)]
     with pytest.raises(SourceError, match="row 29 stands behind row 29"):
         next(slices)
+
+
+@pytest.mark.parametrize("cell", ["XFD2", "XFD1048576", "AAA7"])
+def test_a_stray_cell_far_away_costs_its_row_only(tmp_path, cell):
+    path = tmp_path / "t.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["email", "x"], ["a@b.de", "1"], ["b@b.de", "2"]):
+        book.active.append(row)
+    book.active[cell] = "stray"
+    book.save(path)
+    tracemalloc.start()
+    found = {row.number: row.content for part in open_source(str(path)).slices() for row in part.rows}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    number = int(cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    struck = found.pop(number)
+    assert isinstance(struck, Unreadable)
+    assert f"in no column ({cell})" in struck.reason
+    wanted = {2: ["a@b.de", "1"], 3: ["b@b.de", "2"]}
+    assert found == {at: cells for at, cells in wanted.items() if at != number}
+    assert peak < 12 << 20
+
+
+def test_a_workbook_that_unpacks_to_far_too_much_is_refused(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_xlsx(path, [("a@b.de", "x", "y")])
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    head, tail = members.pop("xl/worksheets/sheet1.xml").split(b"</t>", 1)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as member:
+            member.write(head)
+            for _ in range(300):
+                member.write(b"x" * (1 << 20))
+            member.write(b"</t>" + tail)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match="unpacks to"):
+        open_source(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 << 20
 
 
 def change_sheet(path, old, new):

@@ -234,6 +234,21 @@ def test_an_address_that_moves_is_found_where_it_went(tmp_path):
     assert dict(report.tally.properties["firstname"]) == {"overwritten": 1, "set": 1}
 
 
+def test_a_further_address_that_becomes_the_primary_one_changes_places_with_it(tmp_path):
+    rows = [
+        {"external_id": "k1", "email": "second@x.com", "city": "A"},
+        {"external_id": "", "email": "first@x.com", "city": "B"},
+    ]
+    job = job_of(tmp_path, rows, properties=[{"name": "external_id", "unique": True}])
+    person = {"external_id": "k1", "email": "first@x.com"}
+    job.hub.reset(0.0, [{"properties": person, "additional_emails": ["second@x.com"]}])
+    options = {"match": ("external_id", "email"), "max_in_flight": 1}
+    report = preview(job, 1, **options)
+    seen = watched_run(job, 1, **options)
+    assert outcomes_of(report.summary) == outcomes_of(seen.summary) == {"updated": 2}
+    assert changes_told(report) == changes_of(job, seen)
+
+
 def test_an_address_of_another_contact_is_refused_as_hubspot_would(tmp_path):
     rows = [{"external_id": "k1", "email": "taken@x.com"}, {"external_id": "k2", "email": "free@x.com"}]
     unique = [{"name": "external_id", "unique": True}]
@@ -244,6 +259,62 @@ def test_an_address_of_another_contact_is_refused_as_hubspot_would(tmp_path):
     assert report.exit_code == 1
     (refused,) = report.tally.examples(REFUSED)
     assert (refused.row, refused.property) == (2, "email")
+
+
+@pytest.mark.parametrize(
+    ("object_type", "name"), [("companies", "name"), ("p_cars", "model"), ("0-3", "dealname")]
+)
+def test_other_records_than_contacts_are_looked_at_in_the_same_way(tmp_path, object_type, name):
+    rows = [{"external_id": f"E{n % 80}", name: f"N{n % 90}"} for n in range(150)]
+    job = Job(
+        write_csv(tmp_path / "rows.csv", rows),
+        make_hub(properties=[{"name": "external_id", "unique": True, "object_type": object_type}]),
+        {"id_property": "external_id", "object_type": object_type},
+    )
+    held = [{"properties": {"external_id": f"e{n}", name: "Before"}} for n in range(40)]
+    job.hub.reset(0.0, (), {object_type: held})
+    report = preview(job)
+    seen = watched_run(job)
+    assert outcomes_of(report.summary) == outcomes_of(seen.summary) == {"created": 40, "updated": 110}
+    assert changes_told(report) == changes_of(job, seen)
+
+
+def test_two_addresses_of_one_contact_are_told_of(tmp_path):
+    job = job_of(tmp_path, [{"email": "a@x.com", "city": "A"}, {"email": "b@x.com", "city": "B"}])
+    job.hub.reset(0.0, [{"properties": {"email": "a@x.com"}, "additional_emails": ["b@x.com"]}])
+    report = preview(job, 1, max_in_flight=1)
+    assert dict(report.tally.properties["city"]) == {"set": 1, "overwritten": 1}
+    assert report.summary.tallies.aliases == 1
+
+
+# --- servers that misbehave ---
+
+
+def test_a_server_that_misbehaves_is_asked_again_and_the_figures_stay_right(tmp_path):
+    faults = [
+        {"kind": "status", "endpoint": "read", "status": 503, "rate": 0.3},
+        {"kind": "reset", "endpoint": "read", "rate": 0.2},
+        {"kind": "drop_results", "endpoint": "read", "count": 2, "rate": 0.2},
+    ]
+    rows = [{"email": f"c{n % 350}@x.com", "firstname": f"F{n % 9}"} for n in range(600)]
+    job = job_of(tmp_path, rows, [{"email": f"c{n}@x.com"} for n in range(100)], faults=faults)
+    report = preview(job, 20)
+    job.hub.change_scenario(make_hub().scenario)
+    tallies = report.summary.tallies
+    assert tallies.rows == tallies.settled == 600
+    unread = tallies.outcomes[Outcome.ABANDONED]
+    assert unread < 20
+    assert sum(report.tally.properties["firstname"].values()) == 600 - unread
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 2), (477, 75)])
+def test_a_door_that_closes_ends_it_with_what_was_found(tmp_path, status, code):
+    closed = {"kind": "status", "endpoint": "read", "status": status, "requests": [9, 999_999]}
+    job = job_of(tmp_path, contacts(9_000), faults=[closed])
+    report = preview(job)
+    looked_at = report.summary.tallies.outcomes[Outcome.CREATED]
+    assert (report.exit_code, report.end is not None) == (code, True)
+    assert report.tally.properties["firstname"]["set"] == looked_at > 0
 
 
 # --- a sample, an interruption, a job that has begun ---

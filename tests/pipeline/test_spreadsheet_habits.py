@@ -1,14 +1,17 @@
 """A file as a spreadsheet leaves it, into the mock account: right values, or a clear reason each."""
 
 import csv
+import gzip
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hub_transport import make_hub
 from jobs import Job, write_csv
 from test_verify import counts, verify
 
 from uploader.edges.checkpoint import Checkpoint
+from uploader.errors import SourceError
 from uploader.mockserver.hub import Hub
 from uploader.settings import FailureLimit
 
@@ -136,3 +139,17 @@ def test_numbers_of_a_parquet_file_are_not_read_as_the_texts_of_another_source(t
         "p2@x.com": "1234",
     }
     assert (summary.exit_code, [letter.key for letter in job.dead_letters()]) == (1, ["p0@x.com"])
+
+
+def test_a_source_that_breaks_off_has_not_told_all_of_its_dates(tmp_path):
+    """Read again, it may go on to rows that say otherwise: the network is like that."""
+    lines = ["email,renewal_date", "a@x.com,31.12.2025", *(f"c{i}@x.com,01.02.2025" for i in range(30_000))]
+    whole = gzip.compress("\n".join(lines).encode())
+    source = tmp_path / "a.csv.gz"
+    source.write_bytes(whole[: len(whole) // 2])
+    job = Job(source, make_hub(quota="none"))
+    with pytest.raises(SourceError, match="ends in the middle"):
+        job.run_virtual()
+    assert job.held() == {}
+    summary = job.run_virtual(date_orders={"renewal_date": "DMY"})  # what is good of it
+    assert summary.as_dict()["created"] > 1_000

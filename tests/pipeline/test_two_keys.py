@@ -10,6 +10,7 @@ from hub_transport import make_hub
 from jobs import Job, write_csv
 from test_verify import counts, verify
 
+from uploader.commands.failures import command as failures
 from uploader.errors import CheckpointError, SettingsError
 
 BOTH = {"match": ("external_id", "email")}
@@ -139,6 +140,9 @@ def test_an_address_of_another_contact_is_a_conflict_that_names_it(tmp_path, sha
     assert letter.category in {"CONFLICT", "OBJECT_ALREADY_EXISTS"}
     assert letter.superseded is None  # HubSpot says whose address it is: another's
     assert job.held()["ann@x.com"]["city"] == "Bonn"
+    failures.callback(Path(f"{job.source}.checkpoint"), kind="all", output=tmp_path / "failed.csv")
+    with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
+        assert [line["uploader_existing_id"] for line in csv.DictReader(file)] == [ann["id"]]
 
 
 def test_a_dead_letter_is_superseded_by_a_later_row_of_its_address(tmp_path):

@@ -429,7 +429,7 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path):
 
 
 def test_it_keeps_to_the_quota(tmp_path):
-    job = uploaded(tmp_path, rows_for(9_000), people(4_000), quota="50/10", latency_seconds=0.2)
+    job = uploaded(tmp_path, rows_for(3_000), people(1_200), quota="50/10", latency_seconds=0.2)
     report, _ = undo(job)
     assert (report.exit_code, state(job)) == (0, job.before)
     assert job.hub.stats()["throttled"] == 0

@@ -431,6 +431,8 @@ def test_bad_values_are_left_out_where_that_is_said_and_the_key_never():
     assert sent_properties(got) == {"score": "5"}
     assert [fault.category for fault in got.dropped] == ["DATE", "TEXT"]
     assert isinstance(mapped(["nonsense", "", "", ""], Rules(drop_bad_values=True)), Unsent)
+    twice_bad = mapped(["a@x.com", "", "z" * 65_537, ""], Rules(drop_bad_values=True))
+    assert [fault.category for fault in twice_bad.dropped] == ["DATE"]
 
 
 def test_blanks_clear_where_that_is_said_and_a_bad_value_does_not():

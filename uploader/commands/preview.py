@@ -51,7 +51,8 @@ def command(
     """Say what `upload` with the same options would do, row by row and value by value. Reads only.
 
     Goes through all rows as upload does, and reads each record instead of writing it: one request per 100
-    rows, of the same quota. Nothing of the job is touched, and temporary files (in TMPDIR) are removed.
+    rows, of the same quota (two where they bring records an address, or another value that is unique, beside
+    their key). Nothing of the job is touched; temporary files, in TMPDIR, are removed.
 
     \b
     Exit codes: 0 no row would fail; 1 some would; 2 upload can't start as asked; 75 and 78 stopped, as

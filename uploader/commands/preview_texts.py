@@ -16,6 +16,7 @@ The keys of `--json`, which others script against:
     examples        set, overwritten, cleared, spared, kept, refused -> source, row, property, before, asked,
                     after, reason (of a refused one)
     not_seen        what a preview can't tell, in words
+    aliases         contacts that several keys of the rows lead to: the order of their rows is not sure
     would_stop      true where upload would end early, for too many failures
     notices, requests, elapsed_seconds, state, reason, exit_code
 """
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from uploader.commands.job_options import said_again
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome
+from uploader.core.objects import noun
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Change
 from uploader.core.previewing import EXEMPLARY, KINDS, REFUSED, Example
@@ -77,6 +79,7 @@ def as_dict(report: Report) -> dict[str, object]:
             kind: [_example_dict(one, report.sources) for one in tally.examples(kind)] for kind in EXEMPLARY
         },
         "not_seen": list(NOT_SEEN),
+        "aliases": tallies.aliases,
         "would_stop": report.would_stop,
         "notices": report.notices,
         "requests": report.requests,
@@ -186,6 +189,9 @@ def ending(report: Report, settings: Settings) -> Iterator[str]:
         again = "the same command begins anew" if end.cause is Cause.SIGNAL else advice(end.cause)
         yield f"nothing was written; stopped: {printable(end.reason)}; {again}"
         return
+    if aliases := report.summary.tallies.aliases:
+        many = noun(settings.object_type).many
+        yield f"{aliases:,} {many} are reached by more than one key; the order of their rows is not sure"
     if report.would_stop:
         yield f"upload would stop before its end, for more failures than {settings.max_failures}: mend them"
     if "-" in settings.sources:

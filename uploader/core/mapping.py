@@ -320,7 +320,8 @@ class Mapper:
     ) -> Record | Unsent:
         """`faults` are of the row, `bad` of single values, which can be left out."""
         properties.update(self._constants)
-        bad += self._bad_texts(id_property, key, properties)
+        known = {one.name for one in bad}  # a value counts once, whatever else is wrong with it
+        bad += [one for one in self._bad_texts(id_property, key, properties) if one.name not in known]
         body = b""
         dropped: tuple[Fault, ...] = ()
         if self.rules.drop_bad_values:

@@ -41,6 +41,8 @@ from uploader.errors import CheckpointError, StorageError
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
+#: Version 0.4.0's; a job that was begun by it goes on.
+_FORMER = 2
 
 _SCHEMA = """
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -72,6 +74,15 @@ CREATE TABLE aliases (
 """
 
 
+#: By name: in a file of the former format one of them stands last.
+_WRITE_STATE = """
+INSERT OR REPLACE INTO state (
+    id, state, reason, lost_below, rows, watermark, ranges, resume_position, resume_source, resume_offset,
+    resume_line, resume_digest, results_bytes, elapsed_seconds
+) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = """
 CREATE TABLE IF NOT EXISTS dead_values (
@@ -82,6 +93,12 @@ CREATE TABLE IF NOT EXISTS canary (
     position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
     key TEXT NOT NULL, body BLOB NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL
 );
+"""
+
+
+_FROM_FORMER = f"""
+BEGIN IMMEDIATE; ALTER TABLE state ADD COLUMN resume_digest TEXT NOT NULL DEFAULT '';
+PRAGMA user_version={_FORMAT}; COMMIT;
 """
 
 
@@ -212,14 +229,19 @@ class Checkpoint:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != _APPLICATION_ID:
                 raise CheckpointError(f"{path} is no checkpoint of uploader; name another with --checkpoint")
-            if version != _FORMAT:
-                raise CheckpointError(f"{path} was written by another version of uploader (format {version})")
+            if version not in {_FORMAT, _FORMER}:
+                raise CheckpointError(
+                    f"{path} was written by another version of uploader (format {version}); "
+                    "go on with that version, or start over with --restart"
+                )
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+                if version == _FORMER:
+                    connection.executescript(_FROM_FORMER)
                 connection.executescript(_LATER)
             checkpoint = cls(connection, path)
             checkpoint.identity()
@@ -267,8 +289,8 @@ class Checkpoint:
                     source["shape"]["format"],
                     source["shape"]["delimiter"],
                     tuple(source["shape"]["columns"]),
-                    source["shape"]["encoding"],
-                    source["shape"]["sheet"],
+                    source["shape"].get("encoding", ""),
+                    source["shape"].get("sheet", ""),
                 ),
             )
             for source in job["sources"]
@@ -335,29 +357,27 @@ class Checkpoint:
             self._connection.execute("COMMIT")
 
     def _read_state(self) -> State:
-        row = self._connection.execute("SELECT * FROM state").fetchone()
+        found = self._connection.execute("SELECT * FROM state")
+        row = found.fetchone()
         if row is None:
             raise ValueError("it holds no state")
-        (
-            _,
-            state,
-            reason,
-            lost_below,
-            rows,
-            watermark,
-            ranges,
-            position,
-            source,
-            offset,
-            line,
-            digest,
-            length,
-            elapsed,
-        ) = row
-        resume = Resume(position, source, None if offset is None else Mark(offset, line, digest))
-        progress = Progress(rows, watermark, tuple((a, b) for a, b in json.loads(ranges)), resume)
-        tallies = _tallies(dict(self._connection.execute("SELECT name, value FROM tallies")), rows)
-        return State(progress, tallies, state, reason, lost_below, length, elapsed)
+        named = dict(zip((name for name, *_ in found.description), row, strict=True))
+        offset, digest = named["resume_offset"], named.get("resume_digest", "")
+        mark = None if offset is None else Mark(offset, named["resume_line"], digest)
+        return State(
+            Progress(
+                named["rows"],
+                named["watermark"],
+                tuple((a, b) for a, b in json.loads(named["ranges"])),
+                Resume(named["resume_position"], named["resume_source"], mark),
+            ),
+            _tallies(dict(self._connection.execute("SELECT name, value FROM tallies")), named["rows"]),
+            named["state"],
+            named["reason"],
+            named["lost_below"],
+            named["results_bytes"],
+            named["elapsed_seconds"],
+        )
 
     def commit(
         self,
@@ -390,7 +410,7 @@ class Checkpoint:
             )
             progress, mark = state.progress, state.progress.resume.mark
             connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                _WRITE_STATE,
                 (
                     state.state,
                     state.reason,

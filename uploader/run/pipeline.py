@@ -19,7 +19,7 @@ from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
-from uploader.errors import DeclinedError, SettingsError, StorageError
+from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
@@ -62,7 +62,13 @@ class View:
     failing_seconds: float
     failure: str
     held_back: int
+    half_done: int  #: rows that were read and are still to be written
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
+
+    @property
+    def worked(self) -> float:
+        """Rows, by the work they take: where they are read before they are written, that is half of it."""
+        return self.tallies.settled + self.half_done / 2
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ class Run(Session):
         #: Shown what became of the canary, to say whether the run goes on. Where nobody is there to be shown,
         #: only a canary that the settings ask for is sent.
         self.judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None
-        self.canary: Canary | None = None  #: that the job has, or will have
+        self.canary: Canary | None = None  #: that the others wait for
         self.review: Review | None = None  #: of the canary, once it is read back
         self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
         self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
@@ -197,6 +203,10 @@ class Run(Session):
         if not orders.are_needed:
             return settings
         await self._until_halted(self._survey(orders.steps(), reader))
+        if self._halted.is_set():
+            return settings
+        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+            raise SourceError(orders.broken)
         try:
             rules = orders.decided(settings.rules)
         except MappingError as error:
@@ -243,6 +253,7 @@ class Run(Session):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            half_done=parts.collector.half_done,
             forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
         )
 
@@ -391,7 +402,7 @@ class Run(Session):
         self, job: Job, move: Callable[..., Coroutine[Any, Any, Summary]], lost_below: int, writer: Offload
     ) -> Summary:
         """The canary first, where there is one that nobody has approved; then all that is open."""
-        canary = canaries.unapproved(self.settings, job.checkpoint)
+        canary = self.canary = canaries.unapproved(self.settings, job.checkpoint)
         if canary is not None:
             summary = await move(lost_below, canary=canary)
             if not self._awaits_word:

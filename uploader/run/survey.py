@@ -115,6 +115,7 @@ class Orders:
     sources: Sequence[Source]
     mappers: Sequence[Mapper | None]
     finders: list[OrderFinder] = field(default_factory=list)
+    broken: str = ""  #: why a source could not be read to its end: then the rows have not told all
 
     @property
     def are_needed(self) -> bool:
@@ -136,8 +137,8 @@ class Orders:
                             finder.feed(rows.rows[index].content, rows.rows[index].number)
                         position += len(rows.rows)
                         yield Step(position, before + min(source.bytes_read(), rows.end.offset))
-                except SourceError:
-                    pass  # whoever reads it next says so
+                except SourceError as error:
+                    self.broken = self.broken or str(error)
             before += source.size_bytes or 0
 
     def decided(self, rules: Rules) -> Rules:

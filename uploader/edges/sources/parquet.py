@@ -56,7 +56,9 @@ class ParquetTable:
     def _open(self, handle: BinaryIO) -> Any:  # noqa: ANN401
         arrow = _arrow()
         try:
-            return arrow.parquet.ParquetFile(handle, buffer_size=_PAGE_BYTES, pre_buffer=False)
+            return arrow.parquet.ParquetFile(
+                handle, buffer_size=_PAGE_BYTES, pre_buffer=False, page_checksum_verification=True
+            )
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
                 f"{self._name}: is no whole Parquet file ({in_a_line(error)}); copy or write it again"

@@ -30,8 +30,9 @@ from uploader.errors import SourceError
 
 #: So many of the rows behind a first one of a single cell are looked at.
 _LOOKED_AT = 20
-#: A workbook's parts that unpack to more are no table of a million rows.
-_MOST_BYTES = 8 * 1024**3
+#: A workbook's parts that unpack to more are no table of a million rows; nor is one part that is as large as
+#: this and unpacks to so many times its size: a cell's text is held as a whole, however long it is.
+_MOST_BYTES, _LARGE_BYTES, _MOST_TIMES = 8 * 1024**3, 256 * 1024**2, 200
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 #: What openpyxl and the standard library raise of a damaged workbook: nobody has written it down.
 _DAMAGE = (
@@ -103,8 +104,9 @@ class XlsxTable:
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
         try:
             with zipfile.ZipFile(handle) as archive:
-                unpacked = sum(info.file_size for info in archive.infolist())
-            if unpacked > _MOST_BYTES:
+                parts = archive.infolist()
+            unpacked = sum(part.file_size for part in parts)
+            if unpacked > _MOST_BYTES or any(map(_is_bomb, parts)):
                 raise SourceError(f"{self._name}: unpacks to {unpacked:,} bytes; save it as CSV")
             handle.seek(0)
             book = openpyxl.load_workbook(handle, read_only=True, data_only=True, keep_links=False)
@@ -181,6 +183,10 @@ class XlsxTable:
         return SourceError(
             f"{self._name}: the Excel file is damaged ({why}); copy it again, or open and save it again"
         )
+
+
+def _is_bomb(part: zipfile.ZipInfo) -> bool:
+    return part.file_size > max(_LARGE_BYTES, _MOST_TIMES * part.compress_size)
 
 
 _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

@@ -1,0 +1,146 @@
+"""`uploader undo` as a user runs it: real processes, killed on the way, over real sockets."""
+
+import csv
+import os
+import pty
+import stat
+import subprocess
+import sys
+
+from processes import environment, kill, run, start, wait_until
+
+CHECKPOINT = "contacts.csv.checkpoint"
+
+
+def write(path, count) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("email", "city", "lifecyclestage"))
+        lines.writerows((f"c{number}@example.com", "Ulm", "opportunity") for number in range(count))
+
+
+def uploaded(folder, hubspot_mock, count, held, **options):
+    """A mock server after a job with a snapshot, and what it held before."""
+    write(folder / "contacts.csv", count)
+    people = [
+        {"properties": {"email": f"c{n}@example.com", "city": f"Old {n}", "lifecyclestage": "lead"}}
+        for n in range(held)
+    ]
+    mock = hubspot_mock(quota="100000/10", **options)
+    mock.reset(people)
+    before = state(mock)
+    ended = run("upload", "contacts.csv", "--snapshot", "--yes", *fast(mock), cwd=folder)
+    assert ended.code == 0, ended
+    return mock, before
+
+
+def fast(mock) -> tuple[str, ...]:
+    return ("--base-url", mock.url, "--rate", "1000/1")
+
+
+def state(mock) -> dict[str, dict[str, str]]:
+    live = (one for one in mock.contacts() if not one["archived"])
+    return {one["id"]: {name: text for name, text in one["properties"].items() if text} for one in live}
+
+
+def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others_touched(
+    tmp_path, hubspot_mock
+):
+    mock, before = uploaded(tmp_path, hubspot_mock, 3_000, 1_500, latency_seconds=0.1)
+    mock.meddle(
+        update=[
+            {"email": "c7@example.com", "properties": {"city": "Trier"}},
+            {"email": "c2000@example.com", "properties": {"phone": "1"}},
+        ],
+        archive=["c8@example.com"],
+    )
+    held = state(mock)
+    undo = ("undo", CHECKPOINT, *fast(mock), "--max-in-flight", "2", "--json", "--yes")
+    told = run(*undo, "--dry-run", cwd=tmp_path)
+    assert (told.code, state(mock)) == (1, held), told
+    for more in (12, 40):
+        before_it = mock.stats()["requests"]
+        process = start(*undo, cwd=tmp_path)
+        wait_until(lambda least=before_it + more: mock.stats()["requests"] > least, process)
+        kill(process)
+    ended = run(*undo, cwd=tmp_path)
+    assert ended.code == 1, ended
+    names = ("contacts", "archived", "restored", "as_before", "kept", "gone", "failed", "alias", "left")
+    expected = dict(zip(names, (3_000, 1_499, 1_498, 0, 2, 1, 0, 0, 0), strict=True))
+    assert {name: ended.summary[name] for name in names} == expected
+    assert {name: told.summary[name] for name in names} == expected
+    after = state(mock)
+    ids = {one["properties"]["email"]: one["id"] for one in mock.contacts()}
+    created = ids["c2000@example.com"]
+    assert after[created] == held[created]
+    assert after.keys() - before.keys() == {created}
+    changed = ids["c7@example.com"]
+    assert after[changed] == {**before[changed], "city": "Trier"}
+    rest = before.keys() - {changed, ids["c8@example.com"]}
+    assert {one: after[one] for one in rest} == {one: before[one] for one in rest}
+    listed = tmp_path / "contacts.csv.kept.csv"
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / f"{CHECKPOINT}.undo").stat().st_mode) == 0o600
+    with listed.open(encoding="utf-8", newline="") as file:
+        lines = {line["key"]: line for line in csv.DictReader(file)}
+    assert {key: (line["outcome"], line["property"], line["now"]) for key, line in lines.items()} == {
+        "c7@example.com": ("kept", "city", "Trier"),
+        "c8@example.com": ("gone", "", ""),
+        "c2000@example.com": ("kept", "phone", "1"),
+    }
+    assert "example.com" not in ended.err
+
+
+def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, hubspot_mock):
+    scenario = {"account": {"account_type": "STANDARD"}}
+    mock, before = uploaded(tmp_path, hubspot_mock, 20, 10, scenario=scenario)
+    held = state(mock)
+    refused = run("undo", CHECKPOINT, *fast(mock), cwd=tmp_path)
+    assert (refused.code, state(mock)) == (2, held)
+    assert "--dry-run, then say --yes" in refused.err
+    assert run("undo", CHECKPOINT, *fast(mock), "--dry-run", cwd=tmp_path).code == 0
+    assert run("undo", CHECKPOINT, *fast(mock), "--yes", cwd=tmp_path).code == 0
+    assert state(mock) == before
+
+
+def test_on_a_terminal_it_asks(tmp_path, hubspot_mock):
+    mock, before = uploaded(tmp_path, hubspot_mock, 20, 10)
+    held = state(mock)
+
+    def answered(word: bytes) -> tuple[int, str]:
+        master, slave = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "uploader", "undo", CHECKPOINT, *fast(mock)],
+                cwd=tmp_path,
+                env=environment(),
+                stdin=slave,
+                stdout=subprocess.PIPE,
+                stderr=slave,
+            )
+            said = b""
+            while b"[y/N]" not in said:
+                said += os.read(master, 1_000)
+            os.write(master, word + b"\n")
+            process.communicate(timeout=60)
+            return process.returncode, said.decode()
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    code, question = answered(b"no")
+    assert (code, state(mock)) == (2, held)
+    assert "archive up to 10 that the job created, and write former values back into up to 10" in question
+    assert (answered(b"y")[0], state(mock)) == (0, before)
+
+
+def test_another_account_no_snapshot_and_a_foreign_list(tmp_path, hubspot_mock):
+    mock, _ = uploaded(tmp_path, hubspot_mock, 4, 2)
+    other = hubspot_mock(scenario={"account": {"portal_id": 77}})
+    ended = run("undo", CHECKPOINT, *fast(other), "--yes", cwd=tmp_path)
+    assert ended.code == 2
+    assert "belongs to account 44237313, this token to account 77" in ended.err
+    ended = run("undo", CHECKPOINT, *fast(mock), "--yes", "-o", "contacts.csv", cwd=tmp_path)
+    assert (ended.code, "is no list of what was kept" in ended.err) == (2, True)
+    ended = run("undo", "contacts.csv", *fast(mock), "--yes", cwd=tmp_path)
+    assert (ended.code, "only a job that was run with --snapshot can be undone" in ended.err) == (2, True)
