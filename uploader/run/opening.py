@@ -273,8 +273,10 @@ def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) ->
             )
 
 
-def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
-    """Whether a column, or a field of one of the first rows, holds owners."""
+def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+    """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
+    can't be looked at twice.
+    """
     if schema is None or not schema.owned:
         return False
     for source in sources:
@@ -282,13 +284,7 @@ def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema |
             resolved = _columns(source, settings, Account(schema=schema))
         except MappingError:
             return False  # as `open_job` will say
-        if resolved is not None:
-            if not schema.owned.isdisjoint(resolved.names.values()):
-                return True
-            continue
-        mapper = Mapper(0, settings.rules, schema, None)
-        first = next(iter(source.slices(None)), None)
-        if first and any(mapper.names_of(row.content) & schema.owned for row in first.rows):
+        if resolved is None or not schema.owned.isdisjoint(resolved.names.values()):
             return True
     return False
 
