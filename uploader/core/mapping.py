@@ -28,7 +28,6 @@ from uploader.core.model import (
     EMAIL,
     NO_KEY,
     UNREADABLE,
-    Content,
     Fault,
     Outcome,
     Record,
@@ -124,14 +123,6 @@ class Mapper:
     def needs_orders(self) -> bool:
         """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
         return bool(self.open_columns)
-
-    def names_of(self, content: Content) -> set[str]:
-        """The properties that a row's own fields stand for."""
-        if not isinstance(content, Mapping):
-            return set()
-        return {
-            self._field(column).name for column in fields_of(content) if not self.rules.leaves_out(column)
-        }
 
     def open_kind(self, column: str) -> str:
         """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
