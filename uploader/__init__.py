@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uploader.core.summary import Summary
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 __all__ = ["__version__", "upload"]
 
 

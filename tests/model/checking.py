@@ -113,7 +113,8 @@ def check_aliases(case: Case, fates: list[str], expected: account.Expected, end:
         rows = [
             (number, row["email"].strip())
             for number, (row, fate) in enumerate(zip(case.rows, fates, strict=True), 2)
-            if account.normal(row["email"]) in contact.addresses and fate in {"created", "updated"}
+            if account.normal(row["email"]) in contact.addresses
+            and fate in {"created", "updated", "unchanged"}
         ]
         if len(contact.keys) > 1 and len({key.lower() for _, key in rows}) > 1:
             wanted.append(rows)

@@ -98,6 +98,17 @@ def test_yes_at_the_question_goes_on_in_the_same_run(tmp_path):
     assert summary.tallies.replayed == 0
 
 
+def test_a_yes_at_the_question_is_kept(tmp_path):
+    rows, judge = contacts(3_000), Judge(says=True)
+    job = job_of(tmp_path, rows, faults=[{"kind": "status", "status": 401, "requests": [14, 99]}])
+    assert job.run_virtual(judge=judge).cause is Cause.TOKEN
+    assert 100 < len(job.held()) < 3_000
+    job.hub.change_scenario(make_hub(account=PRODUCTION).scenario)
+    summary = job.run_virtual(judge=Judge(says=False))
+    assert (summary.exit_code, len(judge.seen)) == (0, 1)
+    job.check(rows, summary)
+
+
 # --- what is noticed ---
 
 

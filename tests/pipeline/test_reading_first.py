@@ -80,6 +80,20 @@ def test_a_token_that_may_not_read_stops_the_job_before_it_writes(tmp_path):
     assert (summary.state, summary.exit_code, upserts(job)) == ("stopped", 2, 0)
 
 
+def test_a_row_is_told_that_was_unchanged_until_another_key_of_its_contact_wrote(tmp_path):
+    """Both are read before either is written: the file's order can't be kept, so it has to be told."""
+    rows = [{"email": "one@x.com", "city": "New"}, {"email": "two@x.com", "city": "Old"}]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"))
+    person = {"properties": {"email": "one@x.com", "city": "Old"}, "additional_emails": ["two@x.com"]}
+    job.hub.reset(0.0, [person])
+    summary = job.run_virtual(skip_unchanged=True)
+    assert (list(job.outcomes().values()), job.held()["one@x.com"]["city"]) == (
+        ["unchanged", "updated"],
+        "New",
+    )
+    assert summary.as_dict()["aliases"] == 1
+
+
 # --- the snapshot ---
 
 

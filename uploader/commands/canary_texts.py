@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from uploader.commands.texts import printable
-from uploader.core.canary import Place, Review
+from uploader.core.canary import Canary, Place, Review
 from uploader.core.names import is_url, shown
 from uploader.core.objects import Noun
 from uploader.run.preflight import Account
@@ -27,6 +27,13 @@ def refusal_text(account: Account) -> str:
         f"nothing was written: account {account.portal} is {kind_text(account)}, and nobody is there to be "
         f"asked; add --portal {account.portal} if it is the one you mean (or --yes)"
     )
+
+
+def canary_text(canary: Canary, wait_seconds: float) -> str:
+    rows = f"the first {canary.rows:,} rows"
+    if canary.waits:
+        return f"{rows} were sent before: they are read back again, and the others wait for your word"
+    return f"{rows} go alone and are read back after {wait_seconds:g} s; the others wait for your word"
 
 
 def review_lines(review: Review, noun: Noun) -> list[str]:

@@ -30,19 +30,19 @@ class Pace:
     """Rates and the time left, from the views of the last while."""
 
     def __init__(self) -> None:
-        self._views: deque[tuple[float, int, int]] = deque()  # seconds, settled rows, requests
-        self._settled_before: float = math.inf
+        self._views: deque[tuple[float, float, int]] = deque()  # seconds, rows worked, requests
+        self._worked_before: float = math.inf
         self._steady = (0.0, 0.0)  # rows and requests a second while nothing pauses
         self._is_steady = False  # or the best that can be said so far
 
     def add(self, now: float, view: View) -> None:
         if view.pause:
             self._views.clear()  # a pause is no part of the pace
-        self._settled_before = min(self._settled_before, view.tallies.settled)
+        self._worked_before = min(self._worked_before, view.worked)
         out = (2 + view.on_wire) * MAX_INPUTS
-        if len(self._views) == 1 and view.tallies.settled <= self._settled_before + out:
+        if len(self._views) == 1 and view.worked <= self._worked_before + out:
             self._views.clear()  # the first batch goes alone, the next replies come late: no pace yet
-        self._views.append((now, view.tallies.settled, view.tallies.requests))
+        self._views.append((now, view.worked, view.tallies.requests))
         while len(self._views) > 2 and now - self._views[0][0] > _RATE_SECONDS:
             self._views.popleft()
 
@@ -59,18 +59,17 @@ class Pace:
 
         While a pause is under way the pace is that of before.
         """
-        done, rate = share_done(view), self.rows_per_second
+        total, rate = _rows_in_all(view), self.rows_per_second
         if rate and self._span_seconds >= _STEADY_SECONDS:
             self._steady, self._is_steady = (rate, self.requests_per_second), True
         elif rate and not self._is_steady:
             # Replies are yet to come in at the pace of the requests.
             answered = max(1, view.tallies.requests - view.on_wire)
-            rate = self.requests_per_second * view.tallies.settled / answered
+            rate = self.requests_per_second * view.worked / answered
             self._steady = (rate, self.requests_per_second)
-        if not done or not self._steady[0]:
+        if not total or not self._steady[0]:
             return None
-        rows = view.tallies.settled * (1 - done) / done
-        seconds = rows / self._steady[0]
+        seconds = max(0.0, total - view.worked) / self._steady[0]
         ahead = view.forecast(math.ceil(seconds * self._steady[1]), self._steady[1])
         # The forecast knows of days, and of no other pause.
         return ahead if view.pause is Cause.DAILY else ahead + view.pause_seconds
@@ -88,9 +87,15 @@ class Pace:
 
 def share_done(view: View) -> float | None:
     """How much of the sources is settled: what was read of their bytes, less the rows still open."""
-    if not view.bytes_total or not view.tallies.rows:
+    total = _rows_in_all(view)
+    return view.tallies.settled / total if total else None
+
+
+def _rows_in_all(view: View) -> float | None:
+    """As many as there are if the rest of the sources is as what was read of them."""
+    if not view.bytes_total or not view.bytes_read or not view.tallies.rows:
         return None
-    return min(1.0, view.bytes_read / view.bytes_total) * view.tallies.settled / view.tallies.rows
+    return view.tallies.rows / min(1.0, view.bytes_read / view.bytes_total)
 
 
 def line(view: View, pace: Pace) -> str:

@@ -79,6 +79,6 @@ def command(checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool) ->
         print(summary_text(summary))
         print(ending_text(summary))
         if summary.state == "stopped":
-            word = " with --approve-canary added" if _awaits_word(checkpoint) else ""
+            word = ", with --approve-canary added," if _awaits_word(checkpoint) else ""
             print(f"the command it was begun with{word} goes on from here")
     return 0

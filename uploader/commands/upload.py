@@ -13,7 +13,13 @@ from collections.abc import AsyncIterator, Callable
 import click
 import orjson
 
-from uploader.commands.canary_texts import approving_command, kind_text, refusal_text, review_lines
+from uploader.commands.canary_texts import (
+    approving_command,
+    canary_text,
+    kind_text,
+    refusal_text,
+    review_lines,
+)
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
@@ -263,10 +269,7 @@ def introduction(run: Run) -> list[str]:
     lines += _forecast(run) or ["how many rows, nobody can say before they are read"]
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
-        lines.append(
-            f"the first {run.canary.rows:,} rows go alone and are read back after "
-            f"{settings.canary_wait_seconds:g} s; the others wait for your word"
-        )
+        lines.append(canary_text(run.canary, settings.canary_wait_seconds))
     return lines
 
 

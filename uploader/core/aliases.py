@@ -49,11 +49,15 @@ class Alias:
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:
-    """What one answer shows; `nameless_ids` are of the confirmed rows that it did not name."""
+    """What one answer shows; `nameless_ids` are of the confirmed rows that it did not name.
+
+    A row is unchanged by what was read, which another key's row may have been about to change.
+    """
+    unchanged = [(s.hubspot_id, s.record) for s in settlements if s.outcome is Outcome.UNCHANGED]
     updated = [(s.hubspot_id, s.record) for s in settlements if s.outcome is Outcome.UPDATED]
     found = [
         Sighting((hubspot_id,), (_seen(record),))
-        for hubspot_id, record in updated
+        for hubspot_id, record in (*updated, *unchanged)
         if hubspot_id and isinstance(record, Record)
     ]
     nameless = tuple(

@@ -178,16 +178,22 @@ def _contacts(records: Sequence[Record], found: Mapping[int, Result | None]) -> 
 
 
 def _our_source(contacts: Sequence[_Contact], kinds: Mapping[str, Kind], begun_at: float) -> _Source | None:
-    """Whoever wrote most of what we sent, at the time: apps before anybody else."""
-    seen: Counter[_Source] = Counter()
-    for contact in contacts:
-        for name, text in contact.wanted.items():
-            for version in _versions(contact, name):
-                is_recent = version.at is not None and version.at >= begun_at - _CLOCKS_DIFFER_SECONDS
-                if is_recent and _matches(name, kinds, text, version.value):
-                    seen[_Source(version.source, version.source_id)] += 1
-    apps = [(source, count) for source, count in seen.most_common() if source.type in {"INTEGRATION", "API"}]
-    return next((source for source, _ in apps or seen.most_common()), None)
+    """Whoever wrote most of what we sent, since it began if the clocks agree: apps before anybody else."""
+    written = [
+        version
+        for contact in contacts
+        for name, text in contact.wanted.items()
+        for version in _versions(contact, name)
+        if version.at is not None and _matches(name, kinds, text, version.value)
+    ]
+    recent = [version for version in written if _is_recent(version.at, begun_at)]
+    seen = Counter(_Source(version.source, version.source_id) for version in recent or written).most_common()
+    apps = [(source, count) for source, count in seen if source.type in {"INTEGRATION", "API"}]
+    return next((source for source, _ in apps or seen), None)
+
+
+def _is_recent(at: float | None, begun_at: float) -> bool:
+    return at is not None and at >= begun_at - _CLOCKS_DIFFER_SECONDS
 
 
 def _our_moment(contact: _Contact, ours: _Source | None, begun_at: float) -> float | None:
@@ -198,7 +204,7 @@ def _our_moment(contact: _Contact, ours: _Source | None, begun_at: float) -> flo
         for version in _versions(contact, name)
         if version.at is not None and _Source(version.source, version.source_id) == ours
     ]
-    recent = [at for at in written if at >= begun_at - _CLOCKS_DIFFER_SECONDS]
+    recent = [at for at in written if _is_recent(at, begun_at)]
     return min(recent) if recent else max(written, default=None)
 
 

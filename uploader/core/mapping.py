@@ -56,6 +56,8 @@ class _Field(NamedTuple):
     column: str
     name: str  #: of the property; "" if it is none
     convert: Converter | None = None
+    fault: Fault | None = None  #: why a row that has such a field can't be sent
+    is_left_out: bool = False
 
 
 class Mapper:
@@ -104,8 +106,8 @@ class Mapper:
         """Whether a row's field is the property of its name, and may be written."""
         return (
             not self.rules.leaves_out(field)
-            and not self._fault(field, self._field(field).name, {})
-            and (self._field(field).name == field)
+            and self._field(field).fault is None
+            and self._field(field).name == field
         )
 
     @property
@@ -174,7 +176,7 @@ class Mapper:
         for name in self._cleared:
             properties.setdefault(name, "")
         bad: list[_Bad] = []
-        for column, name, convert in self._converted:
+        for column, name, convert, _, _ in self._converted:
             value = properties.get(name)
             if value and convert is not None:
                 converted = convert(value)
@@ -251,9 +253,8 @@ class Mapper:
         faults: list[Fault] = []
         bad: list[_Bad] = []
         for column, value in fields.items():
-            if self.rules.leaves_out(column) or self.rules.only_suppresses(column):
-                continue
-            if column in self.rules.suppress_where and not self._name_of(column):
+            field = self._field(column)
+            if field.is_left_out:
                 continue
             text = _spelled(value)
             if text is None:
@@ -262,10 +263,9 @@ class Mapper:
             if not text and column not in self.rules.cleared:
                 continue
             # Read on after a fault: a row that is invalid is still known by its key.
-            field = self._field(column)
-            fault = self._fault(column, field.name, properties)
-            if fault:
-                faults.append(fault)
+            if field.fault or field.name in properties:
+                twice = Fault(f"two fields are both the property {field.name!r}", column=column)
+                faults.append(field.fault or twice)
                 continue
             if text and field.convert is not None:
                 converted = field.convert(text)
@@ -277,7 +277,7 @@ class Mapper:
                 properties[field.name] = text
         return properties, faults, bad
 
-    def _fault(self, column: str, name: str, before: Mapping[str, str]) -> Fault | None:
+    def _fault(self, column: str, name: str) -> Fault | None:
         if self.rules.is_undecided(column):
             return Fault(undecided_text([column]), _NO_PROPERTY, column)
         if name.startswith(COSTLY) and name not in self.rules.allowed:
@@ -289,7 +289,7 @@ class Mapper:
             return Fault(text, _NO_PROPERTY, column)
         if self.schema and name in self.schema.read_only:
             return Fault(f"{name!r} is calculated by HubSpot and can't be written", _NO_PROPERTY, column)
-        return Fault(f"two fields are both the property {name!r}", column=column) if name in before else None
+        return None
 
     def _field(self, column: str) -> _Field:
         field = self._fields.get(column)
@@ -298,7 +298,11 @@ class Mapper:
                 name = resolve_name(column, self.rules, self.schema)
             except MappingError:
                 name = ""
-            field = _Field(column, name, converter(name, column, self.schema, self.rules))
+            rules = self.rules
+            only_says = rules.only_suppresses(column) or (column in rules.suppress_where and not name)
+            convert = converter(name, column, self.schema, rules)
+            is_left_out = rules.leaves_out(column) or only_says
+            field = _Field(column, name, convert, self._fault(column, name), is_left_out)
             if len(self._fields) < 10_000:  # rows name their own fields: without end, perhaps
                 self._fields[column] = field
         return field

@@ -99,7 +99,7 @@ _ADVICE = {
     Cause.STORAGE: f"make room, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
-    Cause.CANARY: "look at what became of it, then run the same command with --approve-canary",
+    Cause.CANARY: "look first at what became of its rows",
 }
 
 

@@ -57,6 +57,7 @@ class Collector:
         """
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
+        self.half_done = 0  #: records that were read and are still to be written
         self._limit = limit
         self._note_sent = note_sent
         self._sent_below = lost_below

@@ -62,7 +62,13 @@ class View:
     failing_seconds: float
     failure: str
     held_back: int
+    half_done: int  #: rows that were read and are still to be written
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
+
+    @property
+    def worked(self) -> float:
+        """Rows, by the work they take: where they are read before they are written, that is half of it."""
+        return self.tallies.settled + self.half_done / 2
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ class Run(Session):
         #: Shown what became of the canary, to say whether the run goes on. Where nobody is there to be shown,
         #: only a canary that the settings ask for is sent.
         self.judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None
-        self.canary: Canary | None = None  #: that the job has, or will have
+        self.canary: Canary | None = None  #: that the others wait for
         self.review: Review | None = None  #: of the canary, once it is read back
         self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
         self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
@@ -247,6 +253,7 @@ class Run(Session):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            half_done=parts.collector.half_done,
             forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
         )
 
@@ -395,7 +402,7 @@ class Run(Session):
         self, job: Job, move: Callable[..., Coroutine[Any, Any, Summary]], lost_below: int, writer: Offload
     ) -> Summary:
         """The canary first, where there is one that nobody has approved; then all that is open."""
-        canary = canaries.unapproved(self.settings, job.checkpoint)
+        canary = self.canary = canaries.unapproved(self.settings, job.checkpoint)
         if canary is not None:
             summary = await move(lost_below, canary=canary)
             if not self._awaits_word:

@@ -148,8 +148,12 @@ class Worker:
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
         for look in rest:
             self._ask_for_less(look)
-        if rest:
-            await self._deliver([(0.0, Piece([look.record for look in rest], self._fresh_history()))])
+        self._collector.half_done += len(rest)
+        try:
+            if rest:
+                await self._deliver([(0.0, Piece([look.record for look in rest], self._fresh_history()))])
+        finally:
+            self._collector.half_done -= len(rest)
 
     def _ask_for_less(self, look: Look) -> None:
         record, decision = look.record, look.decision
