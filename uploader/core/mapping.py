@@ -28,6 +28,7 @@ from uploader.core.model import (
     EMAIL,
     NO_KEY,
     UNREADABLE,
+    Content,
     Fault,
     Outcome,
     Record,
