@@ -98,11 +98,11 @@ def cases(draw):
         ],
         run_kills=draw(_MOMENTS),
         is_run_finished=draw(st.booleans()),
-        undo_kills=draw(_MOMENTS),
+        undo_kills=draw(st.lists(st.floats(1.0, 12.0), max_size=4)),
         touched=draw(st.dictionaries(st.sampled_from(KEYS), _TOUCHES, max_size=4)),
         deleted=draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True)),
         batch_records=draw(st.integers(1, 5)),
-        latency_seconds=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        latency_seconds=draw(st.sampled_from([0.3, 1.0, 0.0])),
         seed=draw(st.integers(0, 2**16)),
     )
 

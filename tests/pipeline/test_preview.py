@@ -287,6 +287,16 @@ def test_two_addresses_of_one_contact_are_told_of(tmp_path):
     assert report.summary.tallies.aliases == 1
 
 
+def test_values_that_are_left_out_are_refused_and_their_rows_are_not(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "renewal_date": "2025-02-30" if n < 3 else ""} for n in range(5)]
+    job = job_of(tmp_path, rows)
+    report = preview(job, on_bad_value="drop")
+    assert outcomes_of(report.summary) == outcomes_of(job.run_virtual(on_bad_value="drop")) == {"created": 5}
+    assert dict(report.tally.properties["renewal_date"]) == {REFUSED: 3}
+    assert report.summary.tallies.values_dropped == 3
+    assert [one.row for one in report.tally.examples(REFUSED)] == [2, 3, 4]
+
+
 # --- servers that misbehave ---
 
 

@@ -7,6 +7,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
+from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only, Policy
 from uploader.errors import CheckpointError
 
@@ -92,6 +93,15 @@ def test_a_row_is_told_that_was_unchanged_until_another_key_of_its_contact_wrote
         "New",
     )
     assert summary.as_dict()["aliases"] == 1
+
+
+def test_an_outage_of_reading_alone_is_not_the_rows_fault(tmp_path):
+    down = {"kind": "status", "endpoint": "read", "status": 503, "rate": 1.0}
+    job = job_of(tmp_path, contacts(300), faults=[down])
+    summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
+    assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
+    job.hub.change_scenario(make_hub().scenario)
+    assert job.run_virtual(skip_unchanged=True).as_dict()["created"] == 300
 
 
 # --- the snapshot ---

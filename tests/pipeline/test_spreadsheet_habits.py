@@ -2,6 +2,9 @@
 
 import csv
 import gzip
+import json
+import os
+import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -153,3 +156,16 @@ def test_a_source_that_breaks_off_has_not_told_all_of_its_dates(tmp_path):
     assert job.held() == {}
     summary = job.run_virtual(date_orders={"renewal_date": "DMY"})  # what is good of it
     assert summary.as_dict()["created"] > 1_000
+
+
+def test_an_owner_is_found_that_only_a_late_row_names_in_a_stream_that_is_read_once(tmp_path):
+    rows = [{"email": f"c{i}@x.com", "firstname": "F"} for i in range(600)]
+    rows[590]["hubspot_owner_id"] = "Bob Stone"
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    pipe = tmp_path / "rows"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=(text,), daemon=True).start()
+    job = Job(pipe, make_hub(quota="none"), {"format": "ndjson"})
+    summary = job.run_virtual(checkpoint=tmp_path / "job.checkpoint", write_results=False)
+    assert (summary.exit_code, summary.as_dict()["created"]) == (0, 600)
+    assert job.held()["c590@x.com"]["hubspot_owner_id"] == "41629780"

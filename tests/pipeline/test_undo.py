@@ -377,6 +377,17 @@ def test_what_hubspot_refuses_is_listed_with_its_reason_and_the_others_go_on(tmp
     assert report.exit_code == 1
 
 
+def test_a_stage_that_a_workflow_sets_at_once_again_is_not_taken_for_restored(tmp_path):
+    held = [{"email": "a@x.com", "city": "Ulm", "lifecyclestage": "lead"}]
+    job = uploaded(tmp_path, [{"email": "a@x.com", "city": "Bonn", "lifecyclestage": "customer"}], held)
+    again = {"who": "workflow", "property": "lifecyclestage", "value": "customer", "on": "updated"}
+    job.hub.change_scenario(make_hub(others=[{**again, "match": {"lifecyclestage": ""}}]).scenario)
+    report, kept = undo(job)
+    assert counts(report) == {"failed": 1}
+    assert [one.finding.why for one in kept] == ["HubSpot kept another value of lifecyclestage"]
+    assert next(iter(state(job).values()))["lifecyclestage"] == "customer"
+
+
 def test_an_archive_that_did_not_happen_is_no_archive(tmp_path):
     job = uploaded(tmp_path, rows_for(5))
     report, kept = under(job, {"kind": "no_op", "applied": False, "endpoint": "archive", "rate": 1.0})

@@ -125,14 +125,6 @@ class Mapper:
         """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
         return bool(self.open_columns)
 
-    def names_of(self, content: Content) -> set[str]:
-        """The properties that a row's own fields stand for."""
-        if not isinstance(content, Mapping):
-            return set()
-        return {
-            self._field(column).name for column in fields_of(content) if not self.rules.leaves_out(column)
-        }
-
     def open_kind(self, column: str) -> str:
         """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
         if self.schema is None or self.rules.leaves_out(column):

@@ -305,21 +305,20 @@ def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) ->
             )
 
 
-def holds_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
-    """Whether a column, or a field of one of the first rows, holds owners."""
+def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+    """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
+    can't be looked at twice.
+    """
     if schema is None or not schema.owned:
         return False
     if not schema.owned.isdisjoint(settings.constants):
         return True
     for source in sources:
-        if source.shape.columns:
-            # What is wrong with other columns is said by whoever maps them.
-            resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
-            if resolved and not schema.owned.isdisjoint(resolved.names.values()):
-                return True
-            continue
-        mapper = Mapper(0, replace(settings.rules, constants={}), schema, None)
-        if any(mapper.names_of(row.content) & schema.owned for row in source.first_rows()):
+        if not source.shape.columns:
+            return True
+        # What is wrong with other columns is said by whoever maps them.
+        resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
+        if resolved and not schema.owned.isdisjoint(resolved.names.values()):
             return True
     return False
 

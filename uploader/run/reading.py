@@ -94,8 +94,9 @@ class Reader:
                     await self._sleep(backoff_seconds(failures, self._roll()))
 
     async def _is_there(self) -> bool:
-        """Whether the server answers at all: then it is the question that fails."""
-        reply = await self._sender.send(Call("GET", self._paths.account), on_wire=self._on_wire)
+        """Whether questions of this kind are answered: then it is this one that fails. Nobody has that id."""
+        call = Call("POST", self._paths.read, wire.encode_read("", ["0"], []))
+        reply = await self._sender.send(call, on_wire=self._on_wire)
         if reply.readable and reply.status < 423:
             self._sender.succeeded()
             return True

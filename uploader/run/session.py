@@ -23,7 +23,7 @@ from uploader.edges.background import Background, Offload
 from uploader.edges.hubspot import HubSpot, Transport
 from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
-from uploader.run.opening import holds_owners
+from uploader.run.opening import may_hold_owners
 from uploader.run.preflight import Account, Preflight
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
@@ -102,7 +102,7 @@ class Session:
     async def _with_owners(self, sources: list[Source], account: Account) -> Account:
         """The account with its owners, where a source holds any."""
         schema = account.schema
-        if schema is None or not holds_owners(self.settings, sources, schema):
+        if schema is None or not may_hold_owners(self.settings, sources, schema):
             return account
         owners = await self._preflight().look_at_owners()
         self.account = replace(account, schema=replace(schema, owners=owners))
