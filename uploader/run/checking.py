@@ -28,14 +28,9 @@ from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
-from uploader.run.opening import (
-    open_sources,
-    overwriting_rules,
-    refuse_absent_keys,
-    refuse_undecided_fields,
-    rules_of,
-)
+from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer
+from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
 from uploader.settings import Settings

@@ -1,42 +1,31 @@
-"""Opening a job: its sources, its lock, its checkpoint and results file, and whether they belong together.
+"""Opening a job: its sources, its lock, its checkpoint, results file and snapshot.
 
 Raise `SourceError` or `CheckpointError`, one line each, before anything is changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from uploader.core.assessing import resolve_leniently
 from uploader.core.canary import Canary
-from uploader.core.columns import (
-    Columns,
-    MappingError,
-    Rules,
-    refuse_undecided,
-    refuse_unknown,
-    resolve_columns,
-    resolve_name,
-)
-from uploader.core.mapping import Mapper, fields_of
+from uploader.core.mapping import Mapper
 from uploader.core.names import STDIN, is_url
-from uploader.core.overwriting import Overwriting, Policy
-from uploader.core.repeats import OnDuplicate
-from uploader.core.schema import Schema
+from uploader.core.overwriting import Overwriting
 from uploader.edges import repeats, sightings, snapshot
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_source
-from uploader.edges.sources.base import Shape, Source
+from uploader.edges.sources.base import Source
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
 from uploader.edges.sources.recognise import FORMATS
-from uploader.errors import CheckpointError, SettingsError
+from uploader.errors import CheckpointError
+from uploader.run.identity import check_count, check_settings, check_sources, identity_of
 from uploader.run.preflight import Account
+from uploader.run.resolving import overwriting_rules, resolve_mappers
 from uploader.settings import Settings
 
 
@@ -79,7 +68,7 @@ def open_sources(settings: Settings) -> list[Source]:
 def open_again(settings: Settings, known: Identity) -> list[Source]:
     """A job's own sources, wherever they are now, each read as it was when the job began."""
     names = find_names(settings)
-    _check_count(settings.checkpoint_path.name, known, len(names))
+    check_count(settings.checkpoint_path.name, known, len(names))
     return [
         open_source(
             name,
@@ -167,7 +156,7 @@ def open_job(  # noqa: PLR0917
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
-    identity = _identity(settings, sources, columns, account)
+    identity = identity_of(settings, sources, columns, account)
     if checkpoint is None:
         if settings.restart:
             _forget(settings)
@@ -176,7 +165,7 @@ def open_job(  # noqa: PLR0917
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
     else:
-        _check_settings(settings, checkpoint, identity)
+        check_settings(settings, checkpoint, identity)
     results = None
     if settings.results_path:
         names = [source.name for source in sources]
@@ -203,37 +192,6 @@ def open_job(  # noqa: PLR0917
     )
 
 
-def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:
-    """SettingsError where a column can't be mapped."""
-    rules = settings.rules
-    try:
-        if all(source.shape.columns for source in sources):
-            refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
-        columns = [_columns(source, settings, account) for source in sources]
-        refuse_absent_keys(settings, columns)
-        refuse_undecided_fields(sources, rules)
-        return [
-            Mapper(index, rules_of(rules, source), account.schema, resolved)
-            for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
-        ]
-    except MappingError as error:
-        raise SettingsError(str(error)) from error
-
-
-def rules_of(rules: Rules, source: Source) -> Rules:
-    """The user's rules, with what a source's format adds to them."""
-    return replace(rules, has_numbers=source.shape.has_numbers)
-
-
-def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
-    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
-    for source in sources:
-        if source.shape.columns or not rules.has_addresses:
-            continue
-        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
-        refuse_undecided([name for name in names if rules.is_undecided(name)])
-
-
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:
     if not settings.snapshot:
         return None
@@ -245,22 +203,6 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
     file = SnapshotFile(settings.checkpoint_path, about)
     stack.callback(file.close)
     return file
-
-
-def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
-    """The user's rules, by property. SettingsError where one is of no column."""
-    known = {column for source in sources for column in source.shape.columns}
-    # A mark is to be on every record, whatever may happen to the values of rows.
-    by_property = dict.fromkeys(settings.constants, Policy.OVERWRITE)
-    for column, policy in settings.policies.items():
-        try:
-            name = resolve_name(column, settings.rules, account.schema)
-        except MappingError as error:
-            raise SettingsError(str(error)) from error
-        if not name or (known and column not in known):
-            raise SettingsError(f"there is no column {column!r} to be written as {policy}")
-        by_property[name] = policy
-    return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
 
 def _refuse_sources(settings: Settings) -> None:
@@ -293,182 +235,3 @@ def _forget(settings: Settings) -> None:
             settings.results_path.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
-
-
-def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
-    """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
-    named = [set(resolved.names.values()) for resolved in columns if resolved]
-    for name in settings.match:
-        if len(named) == len(columns) and not any(name in names for names in named):
-            raise MappingError(
-                f"--match: no column is {name!r}; say which with --map, or leave it out of --match"
-            )
-
-
-def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
-    """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
-    can't be looked at twice.
-    """
-    if schema is None or not schema.owned:
-        return False
-    if not schema.owned.isdisjoint(settings.constants):
-        return True
-    for source in sources:
-        if not source.shape.columns:
-            return True
-        # What is wrong with other columns is said by whoever maps them.
-        resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
-        if resolved and not schema.owned.isdisjoint(resolved.names.values()):
-            return True
-    return False
-
-
-def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
-    if not source.shape.columns:
-        return None
-    return resolve_columns(source.shape.columns, settings.rules, account.schema)
-
-
-def _identity(
-    settings: Settings, sources: Sequence[Source], columns: Sequence[Columns | None], account: Account
-) -> Identity:
-    return Identity(
-        sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
-        settings={
-            "id_property": settings.id_property,
-            "match": list(settings.match),
-            "object_type": settings.object_type,
-            "map": dict(sorted(settings.mapped.items())),
-            "ignore": sorted(settings.ignored),
-            "include_superseded": settings.include_superseded,
-            "on_duplicate": settings.on_duplicate.value,
-            **recorded_values(settings),
-            # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
-            "columns": [
-                {str(index): name for index, name in resolved.names.items()} if resolved else None
-                for resolved in columns
-            ],
-        },
-        results=settings.results_path is not None,
-        portal=account.portal,
-    )
-
-
-def recorded_values(settings: Settings) -> dict[str, Any]:
-    """What changes how values are written. Only what was said: a job that was begun before this could be
-    said goes on.
-    """
-    said = {
-        "only": sorted(settings.only),
-        "clear": sorted(settings.cleared),
-        "date_orders": dict(sorted(settings.date_orders.items())),
-        "decimals": dict(sorted(settings.decimals.items())),
-        "timezones": dict(sorted(settings.timezones.items())),
-        "owner_map": dict(sorted(settings.owner_map.items())),
-        "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
-        "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
-        "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
-        "only_records": settings.only_records.value,
-        "suppress": settings.suppression.fingerprint if settings.suppression else "",
-        "suppress_where": {
-            column: list(values) for column, values in sorted(settings.suppress_where.items())
-        },
-        "set": dict(sorted(settings.constants.items())),
-        "allow": sorted(settings.allowed),
-        "skip_unchanged": settings.skip_unchanged,
-        "snapshot": settings.snapshot,
-    }
-    return {name: value for name, value in said.items() if value}
-
-
-def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what `recorded_values` has recorded."""
-    return {
-        "only": frozenset(known.get("only", ())),
-        "cleared": frozenset(known.get("clear", ())),
-        "date_orders": known.get("date_orders", {}),
-        "decimals": known.get("decimals", {}),
-        "timezones": known.get("timezones", {}),
-        "owner_map": known.get("owner_map", {}),
-        "on_bad_value": known.get("on_bad_value", "reject"),
-        "suppress_where": {
-            column: tuple(values) for column, values in known.get("suppress_where", {}).items()
-        },
-        "constants": known.get("set", {}),
-        "allowed": frozenset(known.get("allow", ())),
-        "policy": Policy(known.get("policy", Policy.OVERWRITE)),
-        "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
-    }
-
-
-def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
-    _check_count(path, known, len(sources))
-    for before, source in zip(known.sources, sources, strict=True):
-        if before.fingerprint != source.fingerprint:
-            raise CheckpointError(
-                f"{path} belongs to another file than {source.name} (its size or content differs from "
-                f"{before.name}'s); name another --checkpoint, or start over with --restart"
-            )
-        if before.shape != source.shape:
-            was, is_ = _shape(before.shape), _shape(source.shape)
-            how = f"as {was} before, and as {is_} now" if was != is_ else "with other columns before"
-            raise CheckpointError(
-                f"{source.name} was read {how}; give the same options, or start over with --restart"
-            )
-
-
-def _check_count(path: str, known: Identity, count: int) -> None:
-    if len(known.sources) != count:
-        raise CheckpointError(
-            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
-            "name the same ones, or another --checkpoint"
-        )
-
-
-def _shape(shape: Shape) -> str:
-    parts = [str(shape.format)]
-    parts += [f"with delimiter {shape.delimiter!r}"] if shape.delimiter else []
-    parts += [f"in {shape.encoding}"] if shape.encoding else []
-    parts += [f"from sheet {shape.sheet!r}"] if shape.sheet else []
-    return " ".join(parts)
-
-
-def check_portal(path: Path, known: Identity, portal: str) -> None:
-    if known.portal and portal and known.portal != portal:
-        raise CheckpointError(
-            f"{path} belongs to account {known.portal}, this token to account {portal}; "
-            "use the token of that account, or another --checkpoint"
-        )
-
-
-def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
-    known = checkpoint.identity()
-    check_portal(checkpoint.path, known, identity.portal)
-    if known.portal and not identity.portal and not settings.accept_changed_settings:
-        raise CheckpointError(
-            f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "
-            "give it the scope `oauth`, or vouch for it with --accept-changed-settings"
-        )
-    changed = _differences(known.settings, identity.settings)
-    if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
-        raise CheckpointError(
-            f"settings that change what is written differ from those the job was begun with: {changed}; "
-            "go back to those, or say --accept-changed-settings"
-        )
-    if changed or (identity.portal and not known.portal):
-        kept = identity.portal or known.portal
-        checkpoint.accept(replace(identity, portal=kept), changed)
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    if "match" not in before:  # a job begun before rows could be matched by several properties
-        before = {**before, "match": [before.get("id_property")]}
-    return ", ".join(
-        f"{name} was {was!r}, is {now.get(name)!r}"
-        for name in dict.fromkeys((*now, *before))
-        if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
-    )
-
-
-#: What settings were that older versions did not have.
-_UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}

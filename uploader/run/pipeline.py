@@ -26,18 +26,11 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
-from uploader.run.opening import (
-    Job,
-    find_checkpoint,
-    find_new,
-    lock_job,
-    open_job,
-    open_sources,
-    resolve_mappers,
-)
+from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_job, open_sources
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Look, Looking, Reader
+from uploader.run.resolving import resolve_mappers
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of

@@ -23,8 +23,8 @@ from uploader.edges.background import Background, Offload
 from uploader.edges.hubspot import HubSpot, Transport
 from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
-from uploader.run.opening import may_hold_owners
 from uploader.run.preflight import Account, Preflight
+from uploader.run.resolving import may_hold_owners
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 from uploader.settings import OnLongPause, Settings

@@ -21,16 +21,11 @@ from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError, SettingsError
-from uploader.run.opening import (
-    check_portal,
-    check_sources,
-    open_again,
-    overwriting_rules,
-    rules_of,
-    value_settings,
-)
+from uploader.run.identity import check_portal, check_sources, value_settings
+from uploader.run.opening import open_again
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
+from uploader.run.resolving import overwriting_rules, rules_of
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 

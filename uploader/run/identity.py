@@ -1,0 +1,165 @@
+"""What makes a job this job, and whether a checkpoint belongs to these sources, this account, these settings.
+
+Raise `CheckpointError`, one line each, before anything is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from uploader.core.columns import (
+    Columns,
+)
+from uploader.core.overwriting import Policy
+from uploader.core.repeats import OnDuplicate
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.edges.sources.base import Shape, Source
+from uploader.errors import CheckpointError
+from uploader.run.preflight import Account
+from uploader.settings import Settings
+
+
+def identity_of(
+    settings: Settings, sources: Sequence[Source], columns: Sequence[Columns | None], account: Account
+) -> Identity:
+    return Identity(
+        sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
+        settings={
+            "id_property": settings.id_property,
+            "match": list(settings.match),
+            "object_type": settings.object_type,
+            "map": dict(sorted(settings.mapped.items())),
+            "ignore": sorted(settings.ignored),
+            "include_superseded": settings.include_superseded,
+            "on_duplicate": settings.on_duplicate.value,
+            **recorded_values(settings),
+            # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
+            "columns": [
+                {str(index): name for index, name in resolved.names.items()} if resolved else None
+                for resolved in columns
+            ],
+        },
+        results=settings.results_path is not None,
+        portal=account.portal,
+    )
+
+
+def recorded_values(settings: Settings) -> dict[str, Any]:
+    """What changes how values are written. Only what was said: a job that was begun before this could be
+    said goes on.
+    """
+    said = {
+        "only": sorted(settings.only),
+        "clear": sorted(settings.cleared),
+        "date_orders": dict(sorted(settings.date_orders.items())),
+        "decimals": dict(sorted(settings.decimals.items())),
+        "timezones": dict(sorted(settings.timezones.items())),
+        "owner_map": dict(sorted(settings.owner_map.items())),
+        "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
+        "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
+        "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
+        "only_records": settings.only_records.value,
+        "suppress": settings.suppression.fingerprint if settings.suppression else "",
+        "suppress_where": {
+            column: list(values) for column, values in sorted(settings.suppress_where.items())
+        },
+        "set": dict(sorted(settings.constants.items())),
+        "allow": sorted(settings.allowed),
+        "skip_unchanged": settings.skip_unchanged,
+        "snapshot": settings.snapshot,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what `recorded_values` has recorded."""
+    return {
+        "only": frozenset(known.get("only", ())),
+        "cleared": frozenset(known.get("clear", ())),
+        "date_orders": known.get("date_orders", {}),
+        "decimals": known.get("decimals", {}),
+        "timezones": known.get("timezones", {}),
+        "owner_map": known.get("owner_map", {}),
+        "on_bad_value": known.get("on_bad_value", "reject"),
+        "suppress_where": {
+            column: tuple(values) for column, values in known.get("suppress_where", {}).items()
+        },
+        "constants": known.get("set", {}),
+        "allowed": frozenset(known.get("allow", ())),
+        "policy": Policy(known.get("policy", Policy.OVERWRITE)),
+        "policies": {column: Policy(policy) for column, policy in known.get("policies", {}).items()},
+    }
+
+
+def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
+    check_count(path, known, len(sources))
+    for before, source in zip(known.sources, sources, strict=True):
+        if before.fingerprint != source.fingerprint:
+            raise CheckpointError(
+                f"{path} belongs to another file than {source.name} (its size or content differs from "
+                f"{before.name}'s); name another --checkpoint, or start over with --restart"
+            )
+        if before.shape != source.shape:
+            was, is_ = _shape(before.shape), _shape(source.shape)
+            how = f"as {was} before, and as {is_} now" if was != is_ else "with other columns before"
+            raise CheckpointError(
+                f"{source.name} was read {how}; give the same options, or start over with --restart"
+            )
+
+
+def check_count(path: str, known: Identity, count: int) -> None:
+    if len(known.sources) != count:
+        raise CheckpointError(
+            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
+            "name the same ones, or another --checkpoint"
+        )
+
+
+def _shape(shape: Shape) -> str:
+    parts = [str(shape.format)]
+    parts += [f"with delimiter {shape.delimiter!r}"] if shape.delimiter else []
+    parts += [f"in {shape.encoding}"] if shape.encoding else []
+    parts += [f"from sheet {shape.sheet!r}"] if shape.sheet else []
+    return " ".join(parts)
+
+
+def check_portal(path: Path, known: Identity, portal: str) -> None:
+    if known.portal and portal and known.portal != portal:
+        raise CheckpointError(
+            f"{path} belongs to account {known.portal}, this token to account {portal}; "
+            "use the token of that account, or another --checkpoint"
+        )
+
+
+def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
+    known = checkpoint.identity()
+    check_portal(checkpoint.path, known, identity.portal)
+    if known.portal and not identity.portal and not settings.accept_changed_settings:
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "
+            "give it the scope `oauth`, or vouch for it with --accept-changed-settings"
+        )
+    changed = _differences(known.settings, identity.settings)
+    if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
+        raise CheckpointError(
+            f"settings that change what is written differ from those the job was begun with: {changed}; "
+            "go back to those, or say --accept-changed-settings"
+        )
+    if changed or (identity.portal and not known.portal):
+        kept = identity.portal or known.portal
+        checkpoint.accept(replace(identity, portal=kept), changed)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if "match" not in before:  # a job begun before rows could be matched by several properties
+        before = {**before, "match": [before.get("id_property")]}
+    return ", ".join(
+        f"{name} was {was!r}, is {now.get(name)!r}"
+        for name in dict.fromkeys((*now, *before))
+        if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
+    )
+
+
+#: What settings were that older versions did not have.
+_UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}

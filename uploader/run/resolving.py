@@ -1,0 +1,106 @@
+"""The rules of a job, resolved against its sources and account: which column is what, and how it is written.
+
+Raise `SettingsError` for what is wrong with a whole source, one line, with what to say instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from uploader.core.assessing import resolve_leniently
+from uploader.core.columns import (
+    Columns,
+    MappingError,
+    Rules,
+    refuse_undecided,
+    refuse_unknown,
+    resolve_columns,
+    resolve_name,
+)
+from uploader.core.mapping import Mapper, fields_of
+from uploader.core.overwriting import Overwriting, Policy
+from uploader.core.schema import Schema
+from uploader.edges.sources.base import Source
+from uploader.errors import SettingsError
+from uploader.run.preflight import Account
+from uploader.settings import Settings
+
+
+def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:
+    """SettingsError where a column can't be mapped."""
+    rules = settings.rules
+    try:
+        if all(source.shape.columns for source in sources):
+            refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
+        columns = [_columns(source, settings, account) for source in sources]
+        refuse_absent_keys(settings, columns)
+        refuse_undecided_fields(sources, rules)
+        return [
+            Mapper(index, rules_of(rules, source), account.schema, resolved)
+            for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
+        ]
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
+
+
+def rules_of(rules: Rules, source: Source) -> Rules:
+    """The user's rules, with what a source's format adds to them."""
+    return replace(rules, has_numbers=source.shape.has_numbers)
+
+
+def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
+    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
+    for source in sources:
+        if source.shape.columns or not rules.has_addresses:
+            continue
+        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
+        refuse_undecided([name for name in names if rules.is_undecided(name)])
+
+
+def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
+    """The user's rules, by property. SettingsError where one is of no column."""
+    known = {column for source in sources for column in source.shape.columns}
+    # A mark is to be on every record, whatever may happen to the values of rows.
+    by_property = dict.fromkeys(settings.constants, Policy.OVERWRITE)
+    for column, policy in settings.policies.items():
+        try:
+            name = resolve_name(column, settings.rules, account.schema)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+        if not name or (known and column not in known):
+            raise SettingsError(f"there is no column {column!r} to be written as {policy}")
+        by_property[name] = policy
+    return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
+
+
+def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+    """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
+    named = [set(resolved.names.values()) for resolved in columns if resolved]
+    for name in settings.match:
+        if len(named) == len(columns) and not any(name in names for names in named):
+            raise MappingError(
+                f"--match: no column is {name!r}; say which with --map, or leave it out of --match"
+            )
+
+
+def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+    """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
+    can't be looked at twice.
+    """
+    if schema is None or not schema.owned:
+        return False
+    if not schema.owned.isdisjoint(settings.constants):
+        return True
+    for source in sources:
+        if not source.shape.columns:
+            return True
+        # What is wrong with other columns is said by whoever maps them.
+        resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
+        if resolved and not schema.owned.isdisjoint(resolved.names.values()):
+            return True
+    return False
+
+
+def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
+    if not source.shape.columns:
+        return None
+    return resolve_columns(source.shape.columns, settings.rules, account.schema)
