@@ -46,6 +46,7 @@ def test_all_rows_of_a_repeated_key_are_invalid_and_name_another(job):
     job.check(repeated(), summary)
     assert "c7@example.com" not in job.held()
     letters = {letter.row: (letter.category, letter.message) for letter in job.dead_letters()}
+    assert [letter.superseded for letter in job.dead_letters()] == [None] * 3
     assert letters == {
         9: ("DUPLICATE", "row 152 has the same key"),
         152: ("DUPLICATE", "row 9 has the same key"),

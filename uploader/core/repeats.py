@@ -102,7 +102,7 @@ def _encoded(value: str) -> bytes:
     return value.encode(errors="surrogatepass")
 
 
-_CATEGORY = "DUPLICATE"
+DUPLICATE = "DUPLICATE"
 
 
 def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str) -> Record | Unsent:
@@ -119,5 +119,5 @@ def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str
 def _unsent(record: Record, outcome: Outcome, reason: str) -> Unsent:
     values = record.values[:1]
     return Unsent(
-        record.position, record.source, record.row, record.key, values, outcome, _CATEGORY, reason, record.raw
+        record.position, record.source, record.row, record.key, values, outcome, DUPLICATE, reason, record.raw
     )

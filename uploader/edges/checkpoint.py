@@ -34,6 +34,7 @@ from uploader.core.model import (
     told_key,
 )
 from uploader.core.outcome import CONFLICTS
+from uploader.core.repeats import DUPLICATE
 from uploader.edges import repeats, sightings
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
@@ -466,15 +467,18 @@ class Checkpoint:
             yield value
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        """In file order. Of several with one key all but the last are superseded by the next."""
+        """In file order. Of several with one key all but the last are superseded by the next; but for those
+        that were refused for having one key, of which nobody knows which is right.
+        """
         rows = self._connection.execute(
             """
             SELECT position, source, row, key, closed_value, outcome, category, message, attempts,
                    correlation_id, existing_id, raw,
-                   coalesce(superseded, CASE WHEN closed_value != '' THEN
+                   coalesce(superseded, CASE WHEN closed_value != '' AND category != ? THEN
                        lead(row) OVER (PARTITION BY closed_value ORDER BY position) END)
             FROM dead_letters ORDER BY position
-            """
+            """,
+            (DUPLICATE,),
         )
         for row in rows:
             yield DeadLetter(*row)
