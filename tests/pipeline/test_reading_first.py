@@ -171,3 +171,20 @@ def test_going_on_without_the_snapshot_is_refused(tmp_path):
     job.hub.change_scenario(make_hub().scenario)
     with pytest.raises(CheckpointError, match="snapshot was True, is None"):
         job.run_virtual()
+
+
+def kept(job: Job) -> set[str]:
+    with closing(sqlite3.connect(f"{job.source}.checkpoint.snapshot")) as connection:
+        return {key for (key,) in connection.execute("SELECT key FROM contacts")}
+
+
+def test_what_was_refused_or_never_left_is_not_in_the_snapshot(tmp_path):
+    """Whoever writes it later is not this job, and undo would take it for its own."""
+    refused = {"kind": "reject", "keys": ["c3@example.com"]}
+    job = job_of(tmp_path, contacts(9), [{"email": "c5@example.com", "firstname": "Old"}], faults=[refused])
+    assert job.run_virtual(snapshot=True).as_dict()["rejected"] == 1
+    assert kept(job) == {f"c{i}@example.com" for i in range(9) if i != 3}
+    spent = {"kind": "status", "status": 429, "shape": "daily", "rate": 1.0}
+    job.hub.change_scenario(make_hub(faults=[spent]).scenario)
+    summary = job.run_virtual(snapshot=True, restart=True)
+    assert (summary.state, summary.tallies.settled, kept(job), formers(job)) == ("stopped", 0, set(), {})

@@ -76,15 +76,15 @@ class SnapshotFile:
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))
 
-    def keep(self, formers: Sequence[Former]) -> None:
-        """Durable when it returns."""
+    def keep(self, formers: Sequence[Former]) -> list[int]:
+        """Durable when it returns; which of them, by index, are the first of their key, comes back."""
         if not formers:
-            return
-        now = time.time()
+            return []
+        now, first = time.time(), []
         with _storing(self.path), self._connection as connection:
-            for former in formers:
+            for index, former in enumerate(formers):
                 hubspot_id = "" if self._is_ours(former) else former.hubspot_id
-                connection.execute(
+                inserted = connection.execute(
                     """
                     INSERT OR IGNORE INTO contacts
                         (value, id_property, key, hubspot_id, row, source, kept_at)
@@ -95,6 +95,7 @@ class SnapshotFile:
                         *(former.row, former.source, now),
                     ),
                 )
+                first += [index] if inserted.rowcount else []
                 number, known_id = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (former.value,)
                 ).fetchone()
@@ -107,6 +108,18 @@ class SnapshotFile:
                     "INSERT OR IGNORE INTO sent VALUES (?, ?, ?)",
                     [(number, name, text) for name, text in former.sent.items()],
                 )
+        return first
+
+    def forget(self, values: Sequence[str]) -> None:
+        """Contacts that were not written after all: whatever they hold later is not the job's."""
+        with _storing(self.path), self._connection as connection:
+            for value in values:
+                connection.execute(
+                    "DELETE FROM sent WHERE contact IN (SELECT number FROM contacts WHERE value = ?)",
+                    (value,),
+                )
+                connection.execute("DELETE FROM contacts WHERE value = ?", (value,))
+            connection.execute("DELETE FROM former WHERE hubspot_id NOT IN (SELECT hubspot_id FROM contacts)")
 
     def _is_ours(self, former: Former) -> bool:
         """Whether the contact was not there when a row of another key came to it."""

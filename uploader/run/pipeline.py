@@ -74,6 +74,7 @@ class _Parts:
     queue: asyncio.Queue[Slice | None]
     hire: Callable[[], Worker]
     crew: Crew
+    looking: Looking | None = None
     has_aliases: bool = False  #: they are looked for once all rows are settled
 
 
@@ -298,6 +299,8 @@ class Run(Session):
             await asyncio.gather(*helpers, return_exceptions=True)
         if producer.error is not None:
             self._end(Cause.SOURCE, str(producer.error))
+        if parts.looking is not None:
+            await self._guard(parts.looking.close())
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
@@ -382,7 +385,7 @@ class Run(Session):
                 roll=self.seams.roll,
             )
 
-        self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task))
+        self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task), looking)
         return self._parts
 
     # --- the canary ---

@@ -5,13 +5,13 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from uploader.core import wire
 from uploader.core.comparing import Kind
-from uploader.core.model import Outcome, Record, Refusal, Settlement
+from uploader.core.model import Outcome, Record, Refusal, Settlement, Unsent
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import also_other_addresses, match, unique_values, wanted_properties
@@ -135,6 +135,7 @@ class Looking:
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
     only_watches: bool = False  #: the run would not look for its own sake: it sends what it would have sent
+    unwritten: set[str] = field(default_factory=set)  #: keys that are in the snapshot for nothing so far
     observe: Callable[[Look], None] = lambda _: None  #: told of each look that is acted upon
 
     async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
@@ -156,8 +157,18 @@ class Looking:
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
             formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]
-            await self.writer.run(partial(self.snapshot.keep, formers))
+            first = await self.writer.run(partial(self.snapshot.keep, formers))
+            self.unwritten.update(formers[index].value for index in first)
         return made
+
+    def note_written(self, records: Iterable[Record | Unsent]) -> None:
+        """They were written, or may have been."""
+        self.unwritten.difference_update(value for record in records for value in record.values[:1])
+
+    async def close(self) -> None:
+        """What was kept of contacts that nothing was written to says nothing of the job."""
+        if self.snapshot is not None and self.unwritten:
+            await self.writer.run(partial(self.snapshot.forget, list(self.unwritten)))
 
     def _decided(self, record: Record, held: wire.Result | None) -> Look:
         there = held.properties if held else None

@@ -29,6 +29,10 @@ _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 _TAIL_RECORDS, _TAIL_SECONDS, _TAIL_SILENT_SECONDS = wire.MAX_INPUTS, 300.0, 30.0
 
 
+#: What is in the account, or may be.
+_WRITTEN = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.PENDING, Outcome.ABANDONED})
+
+
 @dataclass(slots=True)
 class Piece:
     """A batch, or what is left of it, on its way through attempts."""
@@ -184,7 +188,7 @@ class Worker:
             reply = await self._send(wire.encode_batch(records), [record.position for record in records])
         except asyncio.CancelledError:
             if self._left:
-                _may_be_lost(records)
+                self._note_lost(records)
             raise
         return await self._take(piece, reply)
 
@@ -204,7 +208,7 @@ class Worker:
     async def _take(self, piece: Piece, reply: wire.Reply) -> list[tuple[float, Piece]]:
         verdict = classify(piece.records, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
-            _may_be_lost([*verdict.unresolved, *verdict.pending])
+            self._note_lost([*verdict.unresolved, *verdict.pending])
         verdict = spare_races(verdict, len(piece.records), piece.history)
         self._note(verdict)
         history = piece.history.after(verdict, self._sender.successes)
@@ -344,6 +348,15 @@ class Worker:
         records = [s.record for s in settlements]
         self._feed.settle([record for record in records if isinstance(record, Record)])
         self._collector.book(settlements, sightings(settlements, nameless_ids))
+        if self._looking is not None:
+            self._looking.note_written(s.record for s in settlements if s.outcome in _WRITTEN)
+
+    def _note_lost(self, records: Sequence[Record]) -> None:
+        """They left, and no definite answer came: a later `new: false` says nothing of what was before."""
+        for record in records:
+            record.lost = True
+        if self._looking is not None:
+            self._looking.note_written(records)
 
     # --- reading back ---
 
@@ -421,9 +434,3 @@ class Worker:
             self._pause(verdict)
         else:
             await self._sleep(backoff_seconds(history.failures, self._roll()))
-
-
-def _may_be_lost(records: Sequence[Record]) -> None:
-    """They left, and no definite answer came: a later `new: false` says nothing of how they were before."""
-    for record in records:
-        record.lost = True
