@@ -129,6 +129,8 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
+    # Not the URL, which no file holds: typed where another account is meant, the command is refused.
+    words += ["--portal", identity.portal] if identity.portal else []
     return shlex.join([*words, *_value_words(settings), *_marking_words(settings)])
 
 
