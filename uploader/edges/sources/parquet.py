@@ -31,7 +31,7 @@ def _arrow() -> Any:  # noqa: ANN401  # a module without types
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
         raise SourceError(
-            "reading Parquet needs the extra `parquet`: pip install 'uploader[parquet]'"
+            "reading Parquet needs pyarrow (the extra `parquet`): pip install pyarrow"
         ) from None
     return pa
 

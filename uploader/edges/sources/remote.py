@@ -75,8 +75,7 @@ class RemoteOrigin:
             from fsspec.core import url_to_fs  # noqa: PLC0415  # only sources that need it pay for it
         except ImportError:
             raise SourceError(
-                f"{self.name}: reading from the network needs the extra `remote`: "
-                "pip install 'uploader[remote]'"
+                f"{self.name}: reading from the network needs the extra `remote`: pip install fsspec"
             ) from None
         try:
             files, path = url_to_fs(url)

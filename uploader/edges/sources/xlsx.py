@@ -98,7 +98,7 @@ class XlsxTable:
             import openpyxl  # noqa: PLC0415  # only sources that need it pay for it
         except ImportError:
             raise SourceError(
-                f"{self._name}: reading Excel files needs the extra `xlsx`: pip install 'uploader[xlsx]'"
+                f"{self._name}: reading Excel files needs openpyxl (the extra `xlsx`): pip install openpyxl"
             ) from None
         # It warns of whatever it leaves out: of colours, filters, drawings.
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
