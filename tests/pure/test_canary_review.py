@@ -1,5 +1,7 @@
 """What a canary's review tells of rows, for any history HubSpot may answer."""
 
+from datetime import UTC, datetime
+
 import pytest
 from builders import record
 from hypothesis import given, strategies as st
@@ -17,7 +19,8 @@ APP, FLOW, PERSON = (
 
 
 def version(value, at, source=APP):
-    return Version(value, None if at is None else BEGAN + at, *source)
+    when = "" if at is None else datetime.fromtimestamp(BEGAN + at, UTC).isoformat()
+    return Version(value, when, *source)
 
 
 def held(hubspot_id="1", history=None, **properties):
