@@ -138,6 +138,8 @@ def predictable(case):
         case,
         rows=rows or [{**case.rows[0], "email": "p0@x.com"}],
         scenario={**case.scenario, "faults": []},
+        # Two addresses of one contact in one batch are told as aliases; what they do to it is not foreseen.
+        seeded=[(addresses[:1], values) for addresses, values in case.seeded],
         max_in_flight=case.max_in_flight if is_ordered else 1,
         # Kept for undo, which a preview has nothing to do with.
         writing=replace(case.writing, snapshot=False),
