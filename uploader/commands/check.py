@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH, read_token
 from uploader.commands.progress import say, survey_line
+from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
 from uploader.edges.files import PRIVATE
@@ -104,12 +104,7 @@ _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, run.stop, code)
+    heed_signals(run.stop)
     display = asyncio.ensure_future(_live(run) if sys.stderr.isatty() else _plain(run))
     try:
         return await run.run()

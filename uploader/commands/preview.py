@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.preview_texts import as_dict, ending, lines
 from uploader.commands.progress import say, show
+from uploader.commands.terminal import heed_signals
 from uploader.core.objects import noun
 from uploader.core.repeats import OnDuplicate
 from uploader.run.previewing import Preview, Report
@@ -71,12 +71,7 @@ def command(
 
 async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
     run = Preview(settings, sample=sample, examples=examples)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, run.stop, code)
+    heed_signals(run.stop)
     display = asyncio.ensure_future(_display(run))
     try:
         return await run.preview()

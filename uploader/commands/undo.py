@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import csv
 import os
-import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
+from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
 from uploader.core.objects import noun
@@ -89,12 +89,7 @@ async def _undo(
 ) -> Report:
     run = Undoing(settings, file, dry=dry_run)
     run.approve = approve
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, run.stop, code)
+    heed_signals(run.stop)
     display = asyncio.ensure_future(_display(run))
     try:
         report = await run.run()
@@ -136,23 +131,7 @@ async def _approve(account: Account, created: int, others: int) -> bool:
         f"values back into up to {others:,}? [y/N] ",
         end="",
     )
-    return (await _answer()).strip().lower() in {"y", "yes"}
-
-
-async def _answer() -> str:
-    """A line from the terminal; waiting for it, a signal is heard."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def read() -> None:
-        if not line.done():
-            line.set_result(sys.stdin.readline())
-
-    loop.add_reader(sys.stdin.fileno(), read)
-    try:
-        return await line
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
+    return (await answer()).strip().lower() in {"y", "yes"}
 
 
 # --- telling ---

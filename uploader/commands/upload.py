@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import click
 import orjson
@@ -24,6 +25,7 @@ from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
+from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
 from uploader.core.model import Outcome
@@ -147,12 +149,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None]:
     run = Run(settings)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, _interrupt, run, code)
+    heed_signals(partial(_interrupt, run))
     display = _Display(run)
     asks = _can_ask(settings)
 
@@ -234,23 +231,7 @@ async def _approve(account: Account, rows: int | None) -> bool:
 
 async def _is_yes(question: str) -> bool:
     say(f"{question} [y/N] ", end="")
-    return (await _answer()).strip().lower() in {"y", "yes"}
-
-
-async def _answer() -> str:
-    """A line from the terminal; waiting for it, a signal is heard."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def read() -> None:
-        if not line.done():
-            line.set_result(sys.stdin.readline())
-
-    loop.add_reader(sys.stdin.fileno(), read)
-    try:
-        return await line
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
+    return (await answer()).strip().lower() in {"y", "yes"}
 
 
 def _interrupt(run: Run, number: signal.Signals) -> None:

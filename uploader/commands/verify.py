@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import csv
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import orjson
 
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
+from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.objects import noun
 from uploader.core.summary import advice
@@ -81,12 +81,7 @@ async def _verify(
     settings: Settings, checkpoint: Checkpoint, sample: int | None, output: Path, names: Sequence[str]
 ) -> Report:
     run = Verification(settings, checkpoint, sample=sample)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a hang-up is ignored, and stays so. Otherwise it is a SIGTERM.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            code = signal.SIGTERM if number is signal.SIGHUP else number
-            loop.add_signal_handler(number, run.stop, code)
+    heed_signals(run.stop)
     display = asyncio.ensure_future(_display(run))
     try:
         report = await run.run()
