@@ -134,10 +134,12 @@ def predictable(case):
     """Without faults and without what only HubSpot knows; where an order can't be kept, one at a time."""
     is_ordered = case.match == ("email",) and all(len(addresses) == 1 for addresses, _ in case.seeded)
     rows = [row for row in case.rows if "badtld" not in row["email"]]
+    # A refusal that no answer lists ends as abandoned.
+    rules = {**case.scenario["rules"], "errors_listed": True}
     return replace(
         case,
         rows=rows or [{**case.rows[0], "email": "p0@x.com"}],
-        scenario={**case.scenario, "faults": []},
+        scenario={**case.scenario, "rules": rules, "faults": []},
         # Two addresses of one contact in one batch are told as aliases; what they do to it is not foreseen.
         seeded=[(addresses[:1], values) for addresses, values in case.seeded],
         max_in_flight=case.max_in_flight if is_ordered else 1,
