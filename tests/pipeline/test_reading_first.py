@@ -1,5 +1,6 @@
 """Contacts that are read before they are written: what is spared, what it costs, and what is kept of them."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -10,6 +11,7 @@ from jobs import Job, contacts, write_csv
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only, Policy
 from uploader.errors import CheckpointError
+from uploader.settings import OnLongPause
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:
@@ -102,6 +104,37 @@ def test_an_outage_of_reading_alone_is_not_the_rows_fault(tmp_path):
     assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
     job.hub.change_scenario(make_hub().scenario)
     assert job.run_virtual(skip_unchanged=True).as_dict()["created"] == 300
+
+
+def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_again(tmp_path):
+    """The day ends between reading and writing: what was read is hours old when the write may leave."""
+    rows = [{"email": f"c{n}@x.com", "firstname": "Ours", "city": "Ours"} for n in range(3)]
+    spent = {"kind": "status", "endpoint": "upsert", "status": 429, "shape": "daily", "first": 1}
+    held = [{"email": "c0@x.com", "city": "Old"}, {"email": "c1@x.com"}]
+    job = job_of(tmp_path, rows, held, faults=[spent])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing is Cause.DAILY and not meddled:
+            changes = [
+                {"email": "c1@x.com", "properties": {"firstname": "Theirs"}},
+                {"email": "c0@x.com", "properties": {"city": ""}},
+            ]
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), changes, []))
+
+    options = {"on_long_pause": OnLongPause.WAIT, "policy": Policy.FILL, "snapshot": True}
+    summary = job.run_virtual(on_tick=meddle, **options)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 2)
+    there = {name: (one["firstname"], one["city"]) for name, one in job.held().items()}
+    ours = ("Ours", "Ours")
+    assert there == {"c0@x.com": ours, "c1@x.com": ("Theirs", "Ours"), "c2@x.com": ours}
+    # And what goes back is what stood there last, not what was read before the pause.
+    assert formers(job) == {
+        ("c0@x.com", "firstname"): "",
+        ("c0@x.com", "city"): "",
+        ("c1@x.com", "city"): "",
+    }
 
 
 # --- the snapshot ---

@@ -5,6 +5,7 @@ overlay and answered as HubSpot would, at once, without a permit. A read leaves,
 tell, and its answer is put together with what the overlay holds.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -50,7 +51,9 @@ class PretendingSender(Sender):
         super().__init__(*arguments, **named)
         self._pretence = pretence
 
-    async def send(self, call: Call, *, on_wire: _OnWire = lambda _: None) -> wire.Reply:
+    async def send(
+        self, call: Call, *, on_wire: _OnWire = lambda _: None, known_at: float = math.inf
+    ) -> wire.Reply:
         if call.path == self._pretence.paths.upsert:
             on_wire(True)
             try:
@@ -59,7 +62,7 @@ class PretendingSender(Sender):
                 on_wire(False)
         if call.path == self._pretence.paths.read:
             return await self._read(call, on_wire)
-        return await super().send(call, on_wire=on_wire)
+        return await super().send(call, on_wire=on_wire, known_at=known_at)
 
     # --- reading ---
 

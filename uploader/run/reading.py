@@ -5,7 +5,7 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -165,10 +165,18 @@ class Looking:
         """They were written, or may have been."""
         self.unwritten.difference_update(value for record in records for value in record.values[:1])
 
+    async def forget(self, records: Iterable[Record]) -> None:
+        """They were not written after all, and are read anew: what was kept of them is out of date."""
+        await self._forget(self.unwritten & {value for record in records for value in record.values[:1]})
+
     async def close(self) -> None:
         """What was kept of contacts that nothing was written to says nothing of the job."""
-        if self.snapshot is not None and self.unwritten:
-            await self.writer.run(partial(self.snapshot.forget, list(self.unwritten)))
+        await self._forget(self.unwritten)
+
+    async def _forget(self, unwritten: Collection[str]) -> None:
+        if self.snapshot is not None and unwritten:
+            await self.writer.run(partial(self.snapshot.forget, sorted(unwritten)))
+            self.unwritten.difference_update(list(unwritten))
 
     def _decided(self, record: Record, held: wire.Result | None) -> Look:
         there = held.properties if held else None

@@ -6,6 +6,7 @@ log decides; aiolimiter only smooths what the log allows.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,8 +36,14 @@ _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
 _LOOK_SECONDS = 60.0
 _MOMENT_SECONDS = 0.05
+#: What was read of contacts is acted upon after a pause of that length at most.
+FRESH_SECONDS = 60.0
 #: A pause the server names no end of.
 _DEFAULT_SECONDS = 10.0
+
+
+class OutOfDateError(Exception):
+    """What the request goes by was found out before a long pause. It did not leave."""
 
 
 @dataclass(slots=True)
@@ -86,10 +93,16 @@ class Sender:
         self._burst_seconds = 0.0  # what the last 429 of the window asks for, by our own log
         self._smooth = self._smoother()
 
-    async def send(self, call: Call, *, on_wire: Callable[[bool], None] = lambda _: None) -> Reply:
-        """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over."""
+    async def send(
+        self, call: Call, *, on_wire: Callable[[bool], None] = lambda _: None, known_at: float = math.inf
+    ) -> Reply:
+        """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over.
+
+        `known_at`: when what the request goes by was found out; OutOfDateError where a long pause, in which
+        others write, lies between.
+        """
         async with self._turn:
-            noted = await self._permit()
+            noted = await self._permit(known_at)
             if self._alone:
                 return await self._exchange(call, noted, on_wire)
         return await self._exchange(call, noted, on_wire)
@@ -162,16 +175,23 @@ class Sender:
 
     # --- one request ---
 
-    async def _permit(self) -> float:
+    async def _permit(self, known_at: float) -> float:
         """Wait until one more may leave; when it was noted as leaving comes back."""
         await self._smooth.acquire()
         while True:
             now = self._clock()
             wait = self.pause_seconds or self._wait_for_the_day() or self.log.wait_seconds(now)
             if wait <= 0:
+                if self._slept_since(known_at) > FRESH_SECONDS:
+                    raise OutOfDateError
                 self.log.note(now)
                 return now
             await asyncio.sleep(min(wait, _LOOK_SECONDS))
+
+    def _slept_since(self, moment: float) -> float:
+        """How many seconds of the last pause lie after that moment."""
+        pause = self.pause_under_way
+        return self._clock() - max(pause.began, moment) if pause and pause.until > moment else 0.0
 
     def _wait_for_the_day(self) -> float:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""

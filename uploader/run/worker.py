@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import logging
+import math
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from uploader.edges.hubspot import Call
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.reading import Look, Looking, Reader
-from uploader.run.sender import Sender
+from uploader.run.sender import OutOfDateError, Sender
 from uploader.run.slots import Slots
 from uploader.run.stop import StopRun
 
@@ -69,6 +70,8 @@ class Worker:
         self.draining = False  #: what is on the wire is the last
         self._left = False  # the request under way has left
         self._left_at = 0.0  # when it did: waiting for a permit may take a day
+        self._looked_at = math.inf  # when its contacts were read
+        self._out_of_date: list[Record] = []  # since then others may have written them
         self._has_slot = False
         self._feed = feed
         self._sender = sender
@@ -87,7 +90,13 @@ class Worker:
         try:
             if self._looking is not None:
                 records = self._feed.unpack(batch) if isinstance(batch, Pack) else batch
-                await self._deliver_looked_at(records, self._looking)
+                asked = {record.position: record.body for record in records}
+                while records and not self.draining:
+                    await self._deliver_looked_at(records, self._looking)
+                    records, self._out_of_date = self._out_of_date, []
+                    for record in records:
+                        self._feed.rewrite(record, asked[record.position])
+                    await self._looking.forget(records)
             elif isinstance(batch, Pack):
                 await self._deliver_pack(batch)
             else:
@@ -144,6 +153,7 @@ class Worker:
             is_wanted=lambda: not self.draining,
         )
         looks = await looking.look(records, reader)
+        self._looked_at = self._clock()
         if self.draining:
             return
         for look in looks:
@@ -184,16 +194,24 @@ class Worker:
     async def _attempt(self, piece: Piece) -> list[tuple[float, Piece]]:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
         records = piece.records
+        known_at = math.inf if any(record.lost for record in records) else self._looked_at
         try:
-            reply = await self._send(wire.encode_batch(records), [record.position for record in records])
+            reply = await self._send(
+                wire.encode_batch(records), [record.position for record in records], known_at=known_at
+            )
+        except OutOfDateError:
+            self._out_of_date += records
+            return []
         except asyncio.CancelledError:
             if self._left:
                 self._note_lost(records)
             raise
         return await self._take(piece, reply)
 
-    async def _send(self, body: bytes, positions: Sequence[int], id_property: str = "") -> wire.Reply:
-        """`id_property`: of a pack."""
+    async def _send(
+        self, body: bytes, positions: Sequence[int], id_property: str = "", *, known_at: float = math.inf
+    ) -> wire.Reply:
+        """`id_property`: of a pack. `known_at` as the sender's."""
         self._left = False
 
         def note(out: bool) -> None:
@@ -203,7 +221,8 @@ class Worker:
                 self._left = True
                 self._collector.sent(positions[-1], len(positions))
 
-        return await self._sender.send(Call("POST", self._paths.upsert, body, id_property), on_wire=note)
+        call = Call("POST", self._paths.upsert, body, id_property)
+        return await self._sender.send(call, on_wire=note, known_at=known_at)
 
     async def _take(self, piece: Piece, reply: wire.Reply) -> list[tuple[float, Piece]]:
         verdict = classify(piece.records, reply, self._columns)
