@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from uploader.core.aliases import Alias
 from uploader.core.canary import Canary, Sent
+from uploader.core.course import Changes, Stretch
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import (
     DEAD_LETTERS,
@@ -35,7 +36,8 @@ from uploader.core.model import (
 )
 from uploader.core.outcome import CONFLICTS
 from uploader.core.repeats import DUPLICATE
-from uploader.edges import repeats, sightings
+from uploader.edges import course, repeats, sightings
+from uploader.edges.course import Invocation
 from uploader.edges.files import create_private
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
@@ -85,7 +87,8 @@ INSERT OR REPLACE INTO state (
 
 
 #: Apart, so that a job is taken up that was begun before there were such tables.
-_LATER = """
+_LATER = f"""
+{course.SCHEMA}
 CREATE TABLE IF NOT EXISTS dead_values (
     closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
 ) WITHOUT ROWID;
@@ -387,8 +390,14 @@ class Checkpoint:
         superseding: Sequence[Superseding] = (),
         aliases: Sequence[Alias] = (),
         canary: Sequence[Sent] = (),
+        *,
+        changes: Changes | None = None,
+        invocation: tuple[float, float] | None = None,
     ) -> None:
-        """Make what was settled, and where the run stands, durable as one."""
+        """Make what was settled, and where the run stands, durable as one.
+
+        `changes`: of the job's course. `invocation`: when this one began, and now, in seconds since 1970.
+        """
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self._write_settled(settlements)
@@ -429,6 +438,10 @@ class Checkpoint:
                 ),
             )
             connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
+            if changes is not None:
+                course.write(connection, changes)
+            if invocation is not None:
+                course.note(connection, *invocation, state=state.state, reason=state.reason)
 
     def _write_settled(self, settlements: Sequence[Settlement]) -> None:
         if settlements and not self._main_key:
@@ -453,6 +466,20 @@ class Checkpoint:
                 for r in pending
             ],
         )
+
+    # --- its course ---
+
+    def course(self) -> list[Stretch]:
+        """What happened when."""
+        return course.read(self._connection)
+
+    def invocations(self) -> list[Invocation]:
+        """Who worked on the job, in order."""
+        return course.read_invocations(self._connection)
+
+    def changes(self) -> list[tuple[str, str]]:
+        """When (UTC) the user took over other settings, or approved the canary; and what it was."""
+        return list(self._connection.execute("SELECT at, what FROM changes ORDER BY id"))
 
     # --- dead letters ---
 

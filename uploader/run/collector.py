@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
+from uploader.core.course import Changes, Course
 from uploader.core.ledger import Ledger
 from uploader.core.mapping import common_fault
 from uploader.core.model import (
@@ -18,6 +19,7 @@ from uploader.core.model import (
     Refusal,
     Settlement,
     Slice,
+    Tallies,
     Unsent,
 )
 from uploader.core.outcome import Cause
@@ -50,10 +52,12 @@ class Collector:
         limit: FailureLimit,
         lost_below: int,
         note_sent: Callable[[int], None],
+        course: Course,
         is_canary: bool = False,
     ) -> None:
         """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
-        number where a kill does not reach it. What a canary sends is kept, to be looked at.
+        number where a kill does not reach it. `course` is told what is booked. What a canary sends is kept,
+        to be looked at.
         """
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
@@ -64,6 +68,8 @@ class Collector:
         self._failed_before = self.tallies.failed
         self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled
+        self._course = course
+        self._told = deepcopy(self.tallies)  # what the course knows of
         self._ledger = Ledger(self.committed.progress)
         self._checkpoint = checkpoint
         self._results = results
@@ -234,9 +240,11 @@ class Collector:
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
-            canary = self._canary[:]
+            canary, changes = self._canary[:], self._tell_course(snapshot.tallies)
             write = asyncio.ensure_future(
-                self._offload.run(lambda: self._write(snapshot, settled, superseding, seen, canary))
+                self._offload.run(
+                    lambda: self._write(snapshot, settled, superseding, seen, canary, changes=changes)
+                )
             )
             try:
                 await asyncio.shield(write)
@@ -249,6 +257,15 @@ class Collector:
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
                     del self._canary[: len(canary)]
+                else:
+                    self._course.give_back(changes)
+
+    def _tell_course(self, tallies: Tallies) -> Changes:
+        """What was booked since the last time; what of it is to be kept comes back."""
+        told, self._told = self._told, tallies
+        more = {outcome.value: count - told.outcomes[outcome] for outcome, count in tallies.outcomes.items()}
+        self._course.note_books(more, tallies.retries - told.retries)
+        return self._course.take_changes()
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()
@@ -274,12 +291,23 @@ class Collector:
         superseding: list[Superseding],
         seen: list[Sighting],
         canary: list[Sent],
+        *,
+        changes: Changes,
     ) -> None:
         if self._results:
             snapshot.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
-        self._checkpoint.commit(snapshot, settlements, superseding, self._aliases, canary)
+        invocation = (self._course.began, self._course.now)
+        self._checkpoint.commit(
+            snapshot,
+            settlements,
+            superseding,
+            self._aliases,
+            canary,
+            changes=changes,
+            invocation=invocation,
+        )
         if self._results:
             self._results.committed_bytes = snapshot.results_bytes
         self.committed = snapshot

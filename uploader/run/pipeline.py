@@ -10,6 +10,7 @@ from typing import Any
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
 from uploader.core.columns import MappingError
+from uploader.core.course import Course
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import Cause
@@ -36,6 +37,9 @@ from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.run.worker import Worker
 from uploader.settings import Settings
+
+#: How often the course is told what time it is.
+_TICK_SECONDS = 0.2
 
 __all__ = ["Run", "Seams", "View"]
 
@@ -283,6 +287,7 @@ class Run(Session):
             self._task(parts.collector.commit_regularly()),
             self._task(self._watch()),
             self._task(self._follow_the_day()),
+            self._task(self._follow_course()),
         ]
         self.started.set()
         try:
@@ -320,6 +325,19 @@ class Run(Session):
                 self._awaits_word = True
                 return
 
+    async def _follow_course(self) -> None:
+        """Until cancelled."""
+        sender = self.sender
+        assert sender is not None
+        course = sender.course
+        assert course is not None
+        while True:
+            pausing = str(sender.pausing or "")
+            per_second = sender.log.slowest.per_second
+            course.tick(self.seams.wall_clock().timestamp(), pausing=pausing, per_second=per_second)
+            course.note_day(sender.day.limit, sender.day.remaining)
+            await asyncio.sleep(_TICK_SECONDS)
+
     def _looks_first(self, job: Job) -> bool:
         return job.looks_first or self.on_look is not None
 
@@ -338,6 +356,8 @@ class Run(Session):
     def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool) -> _Parts:
         assert self.sender is not None
         settings, sender = self.settings, self.sender
+        if sender.course is None:
+            sender.course = Course(job.checkpoint.course(), self.seams.wall_clock().timestamp())
         collector = Collector(
             job.checkpoint,
             job.results,
@@ -347,6 +367,7 @@ class Run(Session):
             limit=settings.max_failures,
             lost_below=lost_below,
             note_sent=lock.note,
+            course=sender.course,
             is_canary=is_canary,
         )
         # What the preflight has cost stands in the books too.

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiolimiter import AsyncLimiter
 
+from uploader.core.course import Course
 from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
 from uploader.core.model import Tallies
@@ -83,6 +84,7 @@ class Sender:
         self.ever_answered = False
         self.last_failure = ""
         self.tallies = tallies
+        self.course: Course | None = None  #: told of each answer
         self._transport = transport
         self._clock = clock
         self._wall_clock = wall_clock
@@ -243,6 +245,9 @@ class Sender:
         else:
             self.cap.replied(now, in_flight, now - sent_at)
         self.day.learn(reply.quota, left_at)
+        if self.course is not None:
+            wall = self._wall_clock().timestamp()
+            self.course.note_answer(wall, reply.status, now - left_at, in_flight)
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)
             self._alone = False

@@ -1,0 +1,186 @@
+"""The course of a job: what happened in each stretch of time, for `report`. Sums, never single requests.
+
+Stretches lie on a grid of wall-clock time, so those of several invocations fit. When there are too many of
+them, two neighbours become one, and all that follow are as wide: days take as many as an hour.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
+
+#: A stretch's width at the start, and how many there may be.
+FIRST_SECONDS, MOST_STRETCHES = 1, 400
+#: Upper ends of the latencies that are counted together, in seconds: a third more from one to the next. What
+#: is slower than the last is counted with it, as are requests that nobody answered.
+LATENCIES = tuple(round(0.005 * 4 ** (step / 5), 4) for step in range(38))
+
+_N = TypeVar("_N", int, float)
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What happened from `began` on, for `seconds`. All counts can be added."""
+
+    began: int  #: seconds since 1970, a multiple of `seconds`
+    seconds: int
+    outcomes: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)  #: of answers; "0": none came
+    latencies: dict[str, int] = field(default_factory=dict)  #: index into LATENCIES -> answers
+    paused: dict[str, float] = field(default_factory=dict)  #: seconds in which nobody sent, by cause
+    retries: int = 0
+    most_in_flight: int = 0
+    per_second: float = 0.0  #: requests that the quota allows, as last known
+    day_limit: int = 0  #: requests of the account's day, and what is left of them; 0 where nobody says
+    day_left: int = 0
+
+    @property
+    def answers(self) -> int:
+        return sum(self.statuses.values())
+
+
+class Course:
+    """The stretches of a job as it goes on. What is added comes in the order of time."""
+
+    def __init__(self, known: Sequence[Stretch], now: float) -> None:
+        """`known` of earlier invocations; `now` in seconds since 1970."""
+        self.began = self.now = now
+        self._stretches: dict[int, Stretch] = {one.began: one for one in known}
+        self._seconds = known[-1].seconds if known else FIRST_SECONDS
+        self._changed: set[int] = set()
+        self._is_rewritten = False
+        self._ticked_at: float | None = None
+
+    # --- what happens ---
+
+    def tick(self, now: float, *, pausing: str = "", per_second: float = 0.0) -> None:
+        """Time goes on. Call it several times a second."""
+        now = max(now, self.now)  # a clock that is set back makes no new past
+        stretch = self._at(now)
+        before, self._ticked_at, self.now = self._ticked_at, now, now
+        if pausing and before is not None:
+            stretch.paused[pausing] = stretch.paused.get(pausing, 0.0) + min(now - before, stretch.seconds)
+        stretch.per_second = per_second or stretch.per_second
+
+    def note_answer(self, now: float, status: int, latency_seconds: float, in_flight: int) -> None:
+        """A request was answered, or given up (status 0)."""
+        stretch = self._at(max(now, self.now))
+        name = str(status)
+        stretch.statuses[name] = stretch.statuses.get(name, 0) + 1
+        place = str(min(bisect_left(LATENCIES, latency_seconds), len(LATENCIES) - 1))
+        stretch.latencies[place] = stretch.latencies.get(place, 0) + 1
+        stretch.most_in_flight = max(stretch.most_in_flight, in_flight)
+
+    def note_day(self, limit: int | None, left: int | None) -> None:
+        """What is known of the account's day."""
+        if left is not None and limit:
+            stretch = self._at(self.now)
+            stretch.day_limit, stretch.day_left = limit, left
+
+    def note_books(self, outcomes: Mapping[str, int], retries: int) -> None:
+        """So many more were settled, and so many batches are to be sent again."""
+        stretch = self._at(self.now)
+        for name, count in outcomes.items():
+            if count:
+                stretch.outcomes[name] = stretch.outcomes.get(name, 0) + count
+        stretch.retries += retries
+
+    # --- what is to be kept ---
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        return sorted(self._stretches.values(), key=lambda one: one.began)
+
+    def take_changes(self) -> "Changes":
+        """What has to be written to keep the course as it is now."""
+        changed = [self._stretches[began] for began in sorted(self._changed)]
+        told = [(one.began, one.seconds, told_of(one)) for one in changed]
+        changes = Changes(told, replaces_all=self._is_rewritten)
+        self._changed, self._is_rewritten = set(), False
+        return changes
+
+    def give_back(self, changes: "Changes") -> None:
+        """They could not be written."""
+        self._changed |= {began for began, _, _ in changes.stretches} & self._stretches.keys()
+        if changes.replaces_all:
+            self._rewrite()
+
+    def _at(self, now: float) -> Stretch:
+        began = math.floor(now / self._seconds) * self._seconds
+        stretch = self._stretches.get(began)
+        if stretch is None:
+            if len(self._stretches) >= MOST_STRETCHES:
+                made = coarser(self.stretches)
+                self._seconds = made[0].seconds
+                self._stretches = {one.began: one for one in made}
+                self._rewrite()
+                return self._at(now)
+            stretch = self._stretches[began] = Stretch(began, self._seconds)
+        self._changed.add(began)
+        return stretch
+
+    def _rewrite(self) -> None:
+        self._changed, self._is_rewritten = set(self._stretches), True
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Stretches as they are kept: began, seconds, the rest by name."""
+
+    stretches: Sequence[tuple[int, int, dict[str, Any]]]
+    replaces_all: bool = False
+
+
+def told_of(stretch: Stretch) -> dict[str, Any]:
+    """All but when it was, without what is nothing."""
+    told = asdict(stretch)
+    del told["began"], told["seconds"]
+    return {name: value for name, value in told.items() if value}
+
+
+def coarser(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """The same in stretches twice as wide; in order of time, as they come."""
+    wide = stretches[-1].seconds * 2
+    grouped = groupby(stretches, key=lambda one: one.began // wide * wide)
+    return [together(began, wide, list(some)) for began, some in grouped]
+
+
+def together(began: int, seconds: int, some: Sequence[Stretch]) -> Stretch:
+    """Several as one; what can't be added is as it was last."""
+    days = [(one.day_limit, one.day_left) for one in some if one.day_limit]
+    return Stretch(
+        began,
+        seconds,
+        outcomes=_added(one.outcomes for one in some),
+        statuses=_added(one.statuses for one in some),
+        latencies=_added(one.latencies for one in some),
+        paused=_added(one.paused for one in some),
+        retries=sum(one.retries for one in some),
+        most_in_flight=max(one.most_in_flight for one in some),
+        per_second=next((one.per_second for one in reversed(some) if one.per_second), 0.0),
+        day_limit=days[-1][0] if days else 0,
+        day_left=days[-1][1] if days else 0,
+    )
+
+
+def _added(counted: Iterable[Mapping[str, _N]]) -> dict[str, _N]:
+    total: dict[str, _N] = {}
+    for counts in counted:
+        for name, count in counts.items():
+            total[name] = total[name] + count if name in total else count
+    return total
+
+
+def percentile(latencies: Mapping[str, int], share: float) -> float | None:
+    """The seconds within which that share of the answers came, at most a third too many; None without any."""
+    total = sum(latencies.values())
+    if not total:
+        return None
+    wanted, seen = math.ceil(share * total), 0
+    for place, count in sorted((int(place), count) for place, count in latencies.items()):
+        seen += count
+        if seen >= wanted:
+            return LATENCIES[min(place, len(LATENCIES) - 1)]
+    return LATENCIES[-1]

@@ -1,0 +1,64 @@
+"""The course of a job and its invocations, as the checkpoint keeps them. Called within its transactions."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from uploader import __version__
+from uploader.core.course import Changes, Stretch
+
+#: A job that was begun before there were such tables is taken up all the same.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS stretches (
+    began INTEGER PRIMARY KEY, seconds INTEGER NOT NULL, told TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS invocations (
+    began REAL PRIMARY KEY, seen REAL NOT NULL, version TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One process that worked on the job."""
+
+    began: float  #: seconds since 1970
+    seen: float  #: its last commit
+    version: str
+    state: str  #: as of that commit: "stopped" also while it ran, with no reason then
+    reason: str
+
+
+def write(connection: sqlite3.Connection, changes: Changes) -> None:
+    if changes.replaces_all:
+        connection.execute("DELETE FROM stretches")
+    connection.executemany(
+        "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?)",
+        [(began, seconds, json.dumps(told)) for began, seconds, told in changes.stretches],
+    )
+
+
+def note(connection: sqlite3.Connection, began: float, seen: float, *, state: str, reason: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?)", (began, seen, __version__, state, reason)
+    )
+
+
+def read(connection: sqlite3.Connection) -> list[Stretch]:
+    """In order of time; none where an earlier version wrote the checkpoint."""
+    if not _is_there(connection, "stretches"):
+        return []
+    rows = connection.execute("SELECT began, seconds, told FROM stretches ORDER BY began")
+    return [Stretch(began, seconds, **json.loads(told)) for began, seconds, told in rows]
+
+
+def read_invocations(connection: sqlite3.Connection) -> list[Invocation]:
+    if not _is_there(connection, "invocations"):
+        return []
+    return [Invocation(*row) for row in connection.execute("SELECT * FROM invocations ORDER BY began")]
+
+
+def _is_there(connection: sqlite3.Connection, table: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    return found is not None
