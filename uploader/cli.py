@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "Show where a job stands, from another terminal too.",
     "failures": "Write the dead letters to a file that `upload` takes as it is.",
     "verify": "Read the records of a job back and compare them with its rows.",
+    "report": "Write the run as one self-contained HTML page.",
     "undo": "Archive what a job created, restore what it changed, where it is still its own.",
     "mock-server": "Run the HubSpot double as a server of its own.",
     "demo": "See all of it in a minute, with no account.",

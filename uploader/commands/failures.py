@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import shlex
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ from uploader.commands.progress import say
 from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
+from uploader.core.reporting import without_values
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
@@ -97,15 +97,11 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         reasons = Counter(
-            f"{outcome}: {_VARYING.sub('...', message)[:100]}" for outcome, message in opened.dead_messages()
+            f"{outcome}: {without_values(message)[:100]}" for outcome, message in opened.dead_messages()
         )
     finally:
         opened.close()
     return reasons.most_common(most)
-
-
-#: Values and addresses in a message.
-_VARYING = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*|\S+@\S+|\d{3,}""", re.DOTALL)
 
 
 def _follow_up(output: Path, identity: Identity) -> str:

@@ -1,0 +1,304 @@
+"""`uploader report`: a job as one HTML page that needs nothing else. What it says is `core/reporting`'s."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+
+from uploader import __version__
+from uploader.commands.progress import say
+from uploader.commands.status import read_summary
+from uploader.commands.texts import duration, ending_text
+from uploader.core.charts import Chart, Series, axis_of
+from uploader.core.course import Stretch, percentile
+from uploader.core.model import Content
+from uploader.core.reporting import (
+    PERCENTILES,
+    DeadLetters,
+    Grouping,
+    day_texts,
+    latency_text,
+    outcome_lines,
+    status_lines,
+    told_settings,
+    whole_of,
+)
+from uploader.core.summary import Summary
+from uploader.edges.checkpoint import Checkpoint, Identity
+from uploader.edges.course import Invocation
+from uploader.edges.files import create_private
+from uploader.edges.snapshot import place as snapshot_place
+from uploader.edges.sources import reread
+from uploader.errors import SettingsError, StorageError
+
+#: Settings whose options have other names.
+_OPTIONS = {
+    "object_type": "--object-type",
+    "match": "matched by",
+    "map": "--map",
+    "ignore": "--ignore",
+    "only": "--only",
+    "clear": "--clear",
+    "on_duplicate": "--on-duplicate",
+    "include_superseded": "--include-superseded",
+    "date_orders": "--date-order",
+    "decimals": "--decimal",
+    "timezones": "--timezone",
+    "owner_map": "--owner-map",
+    "on_bad_value": "--on-bad-value",
+    "policy": "--write",
+    "policies": "--fill, --create-only, --overwrite",
+    "only_records": "records",
+    "suppress": "--suppress, fingerprint",
+    "suppress_where": "--suppress-where",
+    "set": "--set",
+    "allow": "--allow",
+    "skip_unchanged": "--skip-unchanged",
+    "snapshot": "--snapshot",
+}
+#: They say the same as another one.
+_SILENT = frozenset({"id_property"})
+_CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid", "abandoned")
+
+
+@click.command(short_help="Write the run as one self-contained HTML page.")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Default: the checkpoint's path + .report.html; - is stdout.",
+)
+@click.option(
+    "--values", "with_values", is_flag=True, help="Show keys and messages of failed rows as they are."
+)
+def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
+    """Write a report of a job: what became of its rows, when, how fast, what failed, what to do next.
+
+    One HTML page without scripts, which loads nothing. It holds no keys, addresses or values unless --values
+    is given. A running job is told as of its last commit.
+    """
+    page = render(checkpoint, with_values=with_values)
+    if output is not None and str(output) == "-":
+        sys.stdout.buffer.write(page)
+        return 0
+    path = output or checkpoint.with_name(f"{checkpoint.name}.report.html")
+    write_whole(path, page)
+    say(f"the report: {path}")
+    return 0
+
+
+def write_whole(path: Path, page: bytes) -> None:
+    """All of it or nothing, for its owner alone. Only a former report is replaced: no other file, no link."""
+    if path.is_symlink() or (path.exists() and not _is_report(path)):
+        raise SettingsError(f"{path} is no report of uploader; name another file with -o")
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with open(create_private(draft, truncate=True), "wb") as file:  # noqa: PTH123  # of a descriptor
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise StorageError(f"can't write {path}: {error.strerror}") from error
+
+
+_MARK = '<meta name="generator" content="uploader '
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _MARK.encode() in file.read(1_000)
+    except OSError:
+        return False
+
+
+def render(path: Path, *, with_values: bool = False) -> bytes:
+    """The page. CheckpointError where there is no checkpoint."""
+    # Imported here: only this command pays for it.
+    from jinja2 import Environment  # noqa: PLC0415
+
+    checkpoint = Checkpoint.open(path, read_only=True)
+    try:
+        told = _told(path, checkpoint, with_values=with_values)
+    finally:
+        checkpoint.close()
+    template = files("uploader.commands").joinpath("report.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}
+    return environment.from_string(template).render(told).encode("utf-8", "replace")
+
+
+def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[str, Any]:
+    """All that the template speaks of."""
+    identity, invocations = checkpoint.identity(), checkpoint.invocations()
+    dead = _dead_letters(checkpoint, identity, with_values=with_values)
+    stretches = checkpoint.course()
+    summary = read_summary(path)
+    whole = whole_of(stretches)
+    settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
+    return {
+        "mark": _MARK,
+        "version": __version__,
+        "made_at": _clock(datetime.now(UTC).timestamp()),
+        "name": path.name,
+        "account": identity.portal or "unknown",
+        "object_type": identity.settings.get("object_type", "contacts"),
+        "match": ", else ".join(identity.settings.get("match", [identity.settings.get("id_property", "")])),
+        "sources": [(source.name, _shape_text(source.shape)) for source in identity.sources],
+        "summary": summary,
+        "ending": ending_text(summary),
+        "tallies": summary.tallies,
+        "elapsed": duration(summary.elapsed_seconds),
+        "outcomes": outcome_lines(summary.tallies),
+        "charts": _charts(stretches) if stretches else [],
+        "latencies": latency_text(whole),
+        "statuses": status_lines(whole),
+        "pauses": _pauses(summary, whole),
+        "day": day_texts(stretches),
+        "invocations": [_invocation(one) for one in invocations],
+        "dead": dead,
+        "several_sources": len(identity.sources) > 1,
+        "source_names": [source.name for source in identity.sources],
+        "with_values": with_values,
+        "settings": told_settings(settings, _OPTIONS),
+        "changes": checkpoint.changes(),
+        "next": _next_commands(path, summary),
+    }
+
+
+def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bool) -> DeadLetters:
+    grouping = Grouping(with_values=with_values)
+    for letter in checkpoint.dead_letters():
+        content = reread(identity.sources[letter.source].shape, letter.raw)
+        values = [letter.key, *_values(content)]
+        group = grouping.add(
+            letter.outcome, letter.category, letter.message, values, correlation_id=letter.correlation_id
+        )
+        grouping.exemplify(group, letter.row, letter.source, letter.key, letter.message)
+    return grouping.found()
+
+
+def _values(content: Content) -> Iterable[str]:
+    if isinstance(content, Mapping):
+        return [str(value) for value in content.values() if value is not None]
+    return [str(cell) for cell in content] if not hasattr(content, "reason") else []
+
+
+def _charts(stretches: list[Stretch]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
+    """Title, markup, legend (class and text), and what it shows."""
+    axis = axis_of([one.began for one in stretches], stretches[-1].seconds)
+    paused = Series("nobody sends", "paused", [sum(one.paused.values()) / one.seconds for one in stretches])
+    has_pauses = any(paused.values)
+    rest = [(paused.kind, "paused")] if has_pauses else []
+    rows, requests, latencies = _rows(stretches), _requests(stretches), _latencies(stretches)
+    quota = Series("quota", "quota", [one.per_second or None for one in stretches])
+    shade = paused if has_pauses else None
+    made = [
+        (Chart("Rows settled", axis, "rows a second", areas=rows, shade=shade), rows, "rows a second"),
+        (
+            Chart("Requests", axis, "requests a second", areas=requests, lines=[quota], shade=shade),
+            [*requests, quota],
+            "answers a second, and what the quota allows",
+        ),
+        (
+            Chart("Latency", axis, "seconds", lines=latencies, shade=shade, told=lambda value: f"{value:g}"),
+            latencies,
+            "seconds until an answer was there: half, 95 % and 99 % of them came within",
+        ),
+    ]
+    return [
+        (chart.title, chart.svg(), [(one.kind, one.name) for one in series if any(one.values)] + rest, text)
+        for chart, series, text in made
+    ]
+
+
+def _rows(stretches: list[Stretch]) -> list[Series]:
+    def rate(*names: str) -> list[float | None]:
+        return [sum(one.outcomes.get(name, 0) for name in names) / one.seconds for one in stretches]
+
+    return [
+        Series("created, updated or unchanged", "good", rate(*_CONFIRMED)),
+        Series("rejected, invalid or abandoned", "bad", rate(*_FAILED)),
+        Series("skipped or pending", "odd", rate("skipped", "pending")),
+    ]
+
+
+def _requests(stretches: list[Stretch]) -> list[Series]:
+    def rate(is_of: Mapping[str, bool], *, others: bool = False) -> list[float | None]:
+        return [
+            sum(count for status, count in one.statuses.items() if is_of.get(status, others)) / one.seconds
+            for one in stretches
+        ]
+
+    statuses = {status for one in stretches for status in one.statuses}
+    answered = {status: status.startswith("2") for status in statuses}
+    throttled = {status: status in {"429", "423", "477"} for status in statuses}
+    failed = {status: not answered[status] and not throttled[status] for status in statuses}
+    return [
+        Series("answered", "good", rate(answered)),
+        Series("throttled (429, 423, 477)", "odd", rate(throttled)),
+        Series("failed", "bad", rate(failed)),
+    ]
+
+
+def _latencies(stretches: list[Stretch]) -> list[Series]:
+    return [
+        Series(name, name, [percentile(one.latencies, share) for one in stretches])
+        for name, share in PERCENTILES
+    ]
+
+
+def _pauses(summary: Summary, whole: Stretch) -> list[tuple[str, int, str]]:
+    """Cause, how often, how long in all."""
+    return [
+        (cause, count, duration(whole.paused.get(cause, 0.0)))
+        for cause, count in sorted(summary.tallies.pauses.items())
+    ]
+
+
+def _invocation(one: Invocation) -> tuple[str, str, str, str]:
+    """When it began, how long it was at work, how it ended, which version it was."""
+    ended = one.state if one.state == "complete" else one.reason or "killed, or still at work"
+    return _clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
+
+
+def _shape_text(shape: Any) -> str:  # noqa: ANN401  # the source's, as kept
+    parts = [shape.format, shape.encoding, f"sheet {shape.sheet}" if shape.sheet else ""]
+    parts.append(f"{len(shape.columns):,} columns" if shape.columns else "")
+    return ", ".join(part for part in parts if part)
+
+
+def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
+    """What to do, and the command."""
+    where, found = shlex.quote(str(path)), []
+    if summary.state == "stopped":
+        found.append(("go on", "the command it was begun with"))
+    if summary.tallies.failed:
+        name = shlex.quote(str(path.with_name(f"{path.stem.split('.')[0]}.failures.csv")))
+        found.append(("get the rows that failed, to mend them", f"uploader failures {where} -o {name}"))
+    if summary.tallies.aliases:
+        found.append(("see which keys were one contact", f"uploader status --aliases {where}"))
+    if summary.state != "running" and summary.tallies.confirmed:
+        found.append(("compare the account with the rows", f"uploader verify {where}"))
+        if snapshot_place(path).exists():
+            found.append(("see what taking it back would do", f"uploader undo {where} --dry-run"))
+    return found
+
+
+def _share(value: float) -> str:
+    return "0 %" if not value else "< 0.1 %" if value < 0.001 else f"{value:.1%}".replace("%", " %")
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
