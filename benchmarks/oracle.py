@@ -140,14 +140,18 @@ def _apply(expected: Expected, number: int, cells: list[str]) -> None:
     contact = key.lower()
     expected.numbers.append(number)
     expected.keys.append(hash(key))
-    if not ADDRESS.fullmatch(key):
+    # An option in another case is that option; what is none is seen before it is sent.
+    status = properties.get("hs_lead_status", "NEW").upper()
+    if not ADDRESS.fullmatch(key) or status not in STATUSES:
         fate = Fate.INVALID
-    elif NO_TLD.search(key) or properties.get("hs_lead_status", "NEW") not in STATUSES:
+    elif NO_TLD.search(key):
         fate = Fate.REJECTED
     else:
         packed = expected.contacts.get(contact)
         fate = Fate.FIRST if packed is None else Fate.LATER
         before = {} if packed is None else expected.unpack(packed)
+        if "hs_lead_status" in properties:
+            properties["hs_lead_status"] = status
         expected.contacts[contact] = expected.pack({**before, **properties, "email": contact})
     expected.fates.append(fate)
 

@@ -100,11 +100,12 @@ class Chart:
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / top
 
     def _grid(self, top: float) -> list[str]:
-        parts = []
-        for step in range(5):
-            value = top * step / 4
+        parts, right = [], WIDTH - _RIGHT
+        steps = steps_of(top)
+        for step in range(steps + 1):
+            value = top * step / steps
             y, text = self._y(value, top), escape(self.told(value))
-            parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+            parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(f'<text class="label end" x="{_LEFT - 6}" y="{y + 4:.1f}">{text}</text>')
         return parts
 
@@ -169,13 +170,19 @@ class Chart:
         return "%H:%M" if axis.seconds * axis.count >= 1_200 else "%H:%M:%S"
 
 
+#: What a scale may end at, times a power of ten, and into how many steps it is parted then.
+_SCALES = {1.0: 5, 2.0: 4, 2.5: 5, 4.0: 4, 5.0: 5, 8.0: 4, 10.0: 5}
+
+
 def round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 4, 5 or 8 times a power of ten; 1 of nothing."""
+    """The next number that a scale may end at; 1 of nothing."""
     if value <= 0:
         return 1.0
-    power = 10.0 ** (len(f"{int(value)}") - 1) if value >= 1 else 0.01
-    while True:
-        for step in (1, 2, 2.5, 4, 5, 8):
-            if value <= step * power:
-                return step * power
-        power *= 10
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(scale * power for scale in _SCALES if value <= scale * power * (1 + 1e-9))
+
+
+def steps_of(top: float) -> int:
+    """How many steps a scale has that ends there."""
+    lead = top / 10.0 ** math.floor(math.log10(top) + 1e-9)
+    return _SCALES[min(_SCALES, key=lambda scale: abs(scale - lead))]

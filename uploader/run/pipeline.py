@@ -39,7 +39,7 @@ from uploader.run.worker import Worker
 from uploader.settings import Settings
 
 #: How often the course is told what time it is.
-_TICK_SECONDS = 0.2
+_TICK_SECONDS = 0.5
 
 __all__ = ["Run", "Seams", "View"]
 
