@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from html.parser import HTMLParser
 
@@ -44,7 +45,7 @@ class Page(HTMLParser):
 
 def job_of(tmp_path, mock, name="contacts.csv"):
     """A job with dead letters, whose file means harm."""
-    rows = contacts(400, **{"city": HOSTILE})
+    rows = contacts(400, city=HOSTILE)
     rows[3]["email"] = f"{HOSTILE}@x.com"
     rows[5]["email"] = "no address at all"
     rows[9]["email"] = "secret.person@refused.example"
@@ -118,8 +119,6 @@ def test_what_is_no_checkpoint_is_one_line(tmp_path):
 
 
 def test_a_checkpoint_of_before_tells_no_course(tmp_path, hubspot_mock):
-    import sqlite3
-
     checkpoint, _ = job_of(tmp_path, hubspot_mock)
     with sqlite3.connect(checkpoint) as connection:
         connection.executescript("DROP TABLE stretches; DROP TABLE invocations;")

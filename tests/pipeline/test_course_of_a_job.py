@@ -1,6 +1,7 @@
 """What the checkpoint keeps of a job's course adds up to its books, through stops and pauses."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from hub_transport import make_hub
@@ -54,7 +55,7 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
     assert sum(one.retries for one in stretches) == summary.tallies.retries
     assert [one.state for one in invocations] == ["stopped"] * 3 + ["complete"]
     assert all(one.began < one.seen for one in invocations)
-    assert all(a.seen <= b.began for a, b in zip(invocations, invocations[1:], strict=False))
+    assert all(a.seen <= b.began for a, b in pairwise(invocations))
 
 
 def test_a_pause_is_in_the_course_with_its_cause_and_length(tmp_path):

@@ -40,8 +40,6 @@ from uploader.errors import SettingsError, StorageError
 
 #: Settings whose options have other names.
 _OPTIONS = {
-    "object_type": "--object-type",
-    "match": "matched by",
     "map": "--map",
     "ignore": "--ignore",
     "only": "--only",
@@ -64,7 +62,9 @@ _OPTIONS = {
     "snapshot": "--snapshot",
 }
 #: They say the same as another one.
-_SILENT = frozenset({"id_property"})
+_SILENT = frozenset({"id_property", "match", "object_type"})
+#: A quota that many times above all that was sent is no part of the picture.
+_FAR = 4
 _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid", "abandoned")
 
 
@@ -147,6 +147,7 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
     summary = read_summary(path)
     whole = whole_of(stretches)
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
+    settings["columns"] = _column_texts(identity)
     return {
         "mark": _MARK,
         "version": __version__,
@@ -166,7 +167,10 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
         "statuses": status_lines(whole),
         "pauses": _pauses(summary, whole),
         "day": day_texts(stretches),
-        "invocations": [_invocation(one) for one in invocations],
+        "invocations": [
+            _invocation(one, is_at_work=one is invocations[-1] and summary.state == "running")
+            for one in invocations
+        ],
         "dead": dead,
         "several_sources": len(identity.sources) > 1,
         "source_names": [source.name for source in identity.sources],
@@ -202,14 +206,14 @@ def _charts(stretches: list[Stretch]) -> list[tuple[str, str, list[tuple[str, st
     has_pauses = any(paused.values)
     rest = [(paused.kind, "paused")] if has_pauses else []
     rows, requests, latencies = _rows(stretches), _requests(stretches), _latencies(stretches)
-    quota = Series("quota", "quota", [one.per_second or None for one in stretches])
+    quota, far = _quota(stretches, requests)
     shade = paused if has_pauses else None
     made = [
         (Chart("Rows settled", axis, "rows a second", areas=rows, shade=shade), rows, "rows a second"),
         (
-            Chart("Requests", axis, "requests a second", areas=requests, lines=[quota], shade=shade),
-            [*requests, quota],
-            "answers a second, and what the quota allows",
+            Chart("Requests", axis, "requests a second", areas=requests, lines=quota, shade=shade),
+            [*requests, *quota],
+            f"answers a second{far or ', and what the quota allows'}",
         ),
         (
             Chart("Latency", axis, "seconds", lines=latencies, shade=shade, told=lambda value: f"{value:g}"),
@@ -221,6 +225,18 @@ def _charts(stretches: list[Stretch]) -> list[tuple[str, str, list[tuple[str, st
         (chart.title, chart.svg(), [(one.kind, one.name) for one in series if any(one.values)] + rest, text)
         for chart, series, text in made
     ]
+
+
+def _quota(stretches: list[Stretch], requests: list[Series]) -> tuple[list[Series], str]:
+    """The line of what is allowed; in words where it is so far up that nothing else would be seen."""
+    allowed = Series("quota", "quota", [one.per_second or None for one in stretches])
+    highest = max((value for value in allowed.values if value), default=0.0)
+    most = max(
+        sum(value or 0 for value in column) for column in zip(*(one.values for one in requests), strict=True)
+    )
+    if highest > _FAR * max(most, 1.0):
+        return [], f"; the quota allows {highest:,.0f}"
+    return [allowed], ""
 
 
 def _rows(stretches: list[Stretch]) -> list[Series]:
@@ -267,9 +283,11 @@ def _pauses(summary: Summary, whole: Stretch) -> list[tuple[str, int, str]]:
     ]
 
 
-def _invocation(one: Invocation) -> tuple[str, str, str, str]:
+def _invocation(one: Invocation, *, is_at_work: bool) -> tuple[str, str, str, str]:
     """When it began, how long it was at work, how it ended, which version it was."""
-    ended = one.state if one.state == "complete" else one.reason or "killed, or still at work"
+    ended = one.state if one.state == "complete" else one.reason or "killed"
+    if is_at_work:
+        ended = "at work"
     return _clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
 
 
@@ -277,6 +295,17 @@ def _shape_text(shape: Any) -> str:  # noqa: ANN401  # the source's, as kept
     parts = [shape.format, shape.encoding, f"sheet {shape.sheet}" if shape.sheet else ""]
     parts.append(f"{len(shape.columns):,} columns" if shape.columns else "")
     return ", ".join(part for part in parts if part)
+
+
+def _column_texts(identity: Identity) -> list[str]:
+    """What the columns of each source were taken for."""
+    told = []
+    for source, named in zip(identity.sources, identity.settings.get("columns") or [], strict=False):
+        columns = source.shape.columns
+        for place, name in (named or {}).items():
+            text = f"{columns[int(place)] if int(place) < len(columns) else place} = {name}"
+            told += [text] if text not in told else []
+    return told
 
 
 def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:

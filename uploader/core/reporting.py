@@ -187,6 +187,9 @@ def day_texts(stretches: Sequence[Stretch]) -> list[str]:
     return texts
 
 
+_AS_USUAL: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
+
+
 def told_settings(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the job was told, in words; what is as usual is left out. `names`: of settings, as options.
 
@@ -194,7 +197,7 @@ def told_settings(settings: Mapping[str, object], names: Mapping[str, str]) -> l
     """
     lines = []
     for name, value in settings.items():
-        if value in ("", None, False, [], {}):
+        if value in _AS_USUAL:
             continue
         option = names.get(name, name)
         if name == "owner_map" and isinstance(value, Mapping):
