@@ -108,6 +108,7 @@ class Settings:
     accept_changed_settings: bool = False
     on_long_pause: OnLongPause = OnLongPause.STOP
     drain_timeout_seconds: float = 20.0
+    max_duration_seconds: float | None = None  #: of one invocation; it stops in order then
     outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
     first_contact_seconds: float = 15.0  #: the same where nothing ever has
     offline: bool = False  #: nobody is asked anything, so no token is needed
@@ -188,6 +189,8 @@ class Settings:
             raise SettingsError("share takes a part of the quota, above 0 and at most 1")
         if not 1 <= self.max_in_flight <= 1_000:
             raise SettingsError("--max-in-flight takes a number from 1 to 1000")
+        if self.max_duration_seconds is not None and not 0 < self.max_duration_seconds < math.inf:
+            raise SettingsError("--max-duration takes a time above 0, such as 2h30m")
         for option, seconds in (
             ("--drain-timeout", self.drain_timeout_seconds),
             ("--outage-timeout", self.outage_seconds),
@@ -333,6 +336,19 @@ def parse_reserve(text: str) -> Reserve:
     if share == 1:
         raise SettingsError(f"--daily-reserve {text!r} leaves nothing to this job")
     return Reserve(count or 0, share or 0.0)
+
+
+def parse_duration(text: str) -> float:
+    """Read `2h30m`, `90m`, `1d`, `45s` or a number of seconds; seconds come back."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if not found or not any(found.groups()):
+        raise SettingsError(f"--max-duration {text!r} is no time such as 2h30m, 90m or 45s")
+    return float(sum(int(one or 0) * size for one, size in zip(found.groups(), _UNITS, strict=True)))
+
+
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?")
+#: Seconds of a day, an hour, a minute, a second.
+_UNITS = (86_400, 3_600, 60, 1)
 
 
 def parse_share(text: str) -> float:

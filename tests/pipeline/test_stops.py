@@ -281,10 +281,10 @@ def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, mon
     commit = checkpoint_module.Checkpoint.commit
     failures = iter([True])
 
-    def failing_once(self, state, settlements, *others):
+    def failing_once(self, state, settlements, *others, **named):
         if len(settlements) > 50 and next(failures, False):
             raise checkpoint_module.StorageError("no space left")
-        commit(self, state, settlements, *others)
+        commit(self, state, settlements, *others, **named)
 
     monkeypatch.setattr(checkpoint_module.Checkpoint, "commit", failing_once)
     summary = run.run_virtual()

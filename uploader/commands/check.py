@@ -13,8 +13,9 @@ import orjson
 
 from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.logs import say
 from uploader.commands.options import PATH, read_token
-from uploader.commands.progress import say, survey_line
+from uploader.commands.progress import survey_line
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice

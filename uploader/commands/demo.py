@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.progress import say
+from uploader.commands.logs import say
 from uploader.commands.status import read_summary
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, UploaderError

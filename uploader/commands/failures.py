@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 import orjson
 
-from uploader.commands.progress import say
+from uploader.commands.logs import say
 from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate

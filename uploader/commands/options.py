@@ -13,6 +13,14 @@ from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
 from uploader.settings import BASE_URL, OnLongPause, parse_rate, parse_reserve, parse_share
 
+#: How what is said on stderr looks.
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of stderr: lines for people, or a JSON object a line, without addresses.",
+)
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
 

@@ -9,9 +9,10 @@ import click
 import orjson
 
 from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.logs import say
 from uploader.commands.options import PATH
 from uploader.commands.preview_texts import as_dict, ending, lines
-from uploader.commands.progress import say, show
+from uploader.commands.progress import show
 from uploader.commands.terminal import heed_signals
 from uploader.core.objects import noun
 from uploader.core.repeats import OnDuplicate

@@ -1,4 +1,4 @@
-"""What is seen while a run is under way: one live line on a terminal, a plain line now and then elsewhere.
+"""What is seen while a run is under way: live lines on a terminal, a plain line now and then elsewhere.
 
 A terminal that dies must not stop the run: nothing here raises for the sake of a write.
 """
@@ -6,12 +6,16 @@ A terminal that dies must not stop the run: nothing here raises for the sake of 
 import asyncio
 import contextlib
 import math
+import os
 import sys
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TextIO
 
+from uploader.commands.logs import is_json, say, tell
 from uploader.commands.texts import duration, printable
-from uploader.core.model import Outcome
+from uploader.core.model import Outcome, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.wire import MAX_INPUTS
 from uploader.run.pipeline import Run, View
@@ -100,41 +104,126 @@ def _rows_in_all(view: View) -> float | None:
 
 def line(view: View, pace: Pace) -> str:
     """Where the run stands, most important first."""
-    tallies = view.tallies
-    parts = []
-    done = share_done(view)
-    if done is not None:
-        parts.append(f"{done:.0%}")
-    parts.append(f"{tallies.settled:,} rows")
-    parts += [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
+    done, left = share_done(view), _left_text(view, pace)
+    parts = [] if done is None else [f"{done:.0%}"]
+    parts += [f"{view.tallies.settled:,} rows", *_outcomes(view.tallies), *_troubles(view)]
+    parts += [*_rates(view, pace), *_frictions(view)]
+    return " | ".join([*parts, left] if left else parts)
+
+
+def lines(view: View, pace: Pace, width: int) -> list[str]:
+    """The same for a terminal of that width: none of the lines is wider."""
+    done, left = share_done(view), _left_text(view, pace)
+    head = [f"{view.tallies.settled:,} rows", *([left] if left else [])]
+    if view.settled_before:
+        head.append(f"{view.settled_before:,} of them before this run")
+    first = fit(head, width - (_BAR + 8)) if done is not None and width >= _WIDE else fit(head, width)
+    if done is not None and width >= _WIDE:
+        first = f"{bar(done, _BAR)} {done:>4.0%}  {first}"
+    elif done is not None:
+        first = fit([f"{done:.0%}", *head], width)
+    told = [first, *(fit([trouble], width) for trouble in _troubles(view))]
+    told.append(fit([*_rates(view, pace), *_frictions(view)], width))
+    told.append(fit(_outcomes(view.tallies), width))
+    return [one for one in told if one]
+
+
+_BAR, _WIDE = 24, 72
+
+
+def bar(share: float, width: int) -> str:
+    full = round(min(1.0, max(0.0, share)) * width)
+    return "#" * full + "-" * (width - full)
+
+
+def fit(parts: Sequence[str], width: int) -> str:
+    """As many of the parts as there is room for; the first one at least, cut short if it must be."""
+    text = ""
+    for part in parts:
+        longer = f"{text} | {part}" if text else part
+        if len(longer) > width:
+            break
+        text = longer
+    if text or not parts:
+        return text
+    return parts[0][: max(0, width - 3)] + "..." if width > 3 else parts[0][: max(0, width)]
+
+
+def _outcomes(tallies: Tallies) -> list[str]:
+    return [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
+
+
+def _troubles(view: View) -> list[str]:
     if view.pause:
-        parts.append(f"PAUSED {duration(view.pause_seconds)}: {view.pause}")
-    elif view.failing_seconds > 2:
-        parts.append(f"no success for {duration(view.failing_seconds)}: {printable(view.failure, 60)}")
-    parts += [
+        return [f"PAUSED {duration(view.pause_seconds)}: {view.pause}"]
+    if view.failing_seconds > 2:
+        return [f"no success for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
+    return []
+
+
+def _rates(view: View, pace: Pace) -> list[str]:
+    return [
         f"{pace.rows_per_second:,.0f} rows/s",
         f"{pace.requests_per_second:.1f} requests/s of {view.per_second:.1f}",
         f"{view.on_wire} in flight",
     ]
-    if view.held_back:
-        parts.append(f"{view.held_back:,} wait for an earlier row")
+
+
+def _frictions(view: View) -> list[str]:
+    tallies = view.tallies
+    parts = [f"{view.held_back:,} wait for an earlier row"] if view.held_back else []
     if tallies.throttled or tallies.retries:
         parts.append(f"{tallies.throttled:,} throttled, {tallies.retries:,} retries")
+    return parts
+
+
+def _left_text(view: View, pace: Pace) -> str:
     left = pace.seconds_left(view)
-    if left is not None and left < _AGES_SECONDS:
-        parts.append(f"{duration(left)} left")
-    return " | ".join(parts)
+    return f"{duration(left)} left" if left is not None and left < _AGES_SECONDS else ""
+
+
+def figures(view: View, pace: Pace) -> dict[str, object]:
+    """The same for machines."""
+    done, left = share_done(view), pace.seconds_left(view)
+    tallies = view.tallies
+    return {
+        "rows": tallies.rows,
+        "settled": tallies.settled,
+        "outcomes": {outcome.value: count for outcome, count in tallies.outcomes.items() if count},
+        "share_done": None if done is None else round(done, 4),
+        "rows_per_second": round(pace.rows_per_second, 1),
+        "requests_per_second": round(pace.requests_per_second, 2),
+        "quota_per_second": round(view.per_second, 2),
+        "in_flight": view.on_wire,
+        "held_back": view.held_back,
+        "throttled": tallies.throttled,
+        "retries": tallies.retries,
+        "paused": view.pause.value if view.pause else None,
+        "pause_seconds": round(view.pause_seconds, 1),
+        "failing_seconds": round(view.failing_seconds, 1),
+        "seconds_left": None if left is None or left >= _AGES_SECONDS else round(left),
+    }
 
 
 def _now(run: Run, pace: Pace) -> str:
     """The line of this moment; empty while there is nothing to say."""
+    view = _view(run, pace)
+    return line(view, pace) if view is not None else _before(run)
+
+
+def _view(run: Run, pace: Pace) -> View | None:
+    """None while no rows move."""
+    view = run.view() if run.reads_back_at is None else None
+    if view is not None:
+        pace.add(asyncio.get_running_loop().time(), view)
+    return view
+
+
+def _before(run: Run) -> str:
+    """What is done while no rows move; empty while there is nothing to say."""
     if run.reads_back_at is not None:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
         return f"the canary is sent; it is read back in {duration(seconds)}"
-    view = run.view()
-    if view is not None:
-        pace.add(asyncio.get_running_loop().time(), view)
-        return line(view, pace)
     sender = run.sender
     if run.surveying is not None:
         return survey_line(run.surveying, run.bytes_total)
@@ -152,12 +241,13 @@ def survey_line(step: Step, bytes_total: int | None) -> str:
     return f"reading all rows first: {share}{step.rows:,} rows"
 
 
-async def show(run: Run, stream: TextIO = sys.stderr) -> None:
+async def show(run: Run, stream: TextIO | None = None) -> None:
     """Follow a run until cancelled."""
-    if stream.isatty():
-        await _live(run, stream)
+    out = stream or sys.stderr
+    if out.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
+        await _live(run, out)
     else:
-        await _plain(run, stream)
+        await _plain(run, out)
 
 
 async def _plain(run: Run, stream: TextIO) -> None:
@@ -165,26 +255,45 @@ async def _plain(run: Run, stream: TextIO) -> None:
     due = clock() + _PLAIN_SECONDS
     while True:
         await asyncio.sleep(_LIVE_SECONDS)
-        text = _now(run, pace)  # looked at more often than it is said, for the sake of the pace
+        view = _view(run, pace)  # looked at more often than it is said, for the sake of the pace
+        text = line(view, pace) if view is not None else _before(run)
         if text and clock() >= due:
             due += _PLAIN_SECONDS
-            say(text, stream)
+            if is_json():
+                tell("progress", text, figures(view, pace) if view is not None else {})
+            else:
+                say(text, stream)
 
 
 async def _live(run: Run, stream: TextIO) -> None:
+    pace = Pace()
+    with live_display(stream) as paint:
+        while True:
+            view = _view(run, pace)
+            paint(partial(_painted, run, view, pace))
+            await asyncio.sleep(_LIVE_SECONDS)
+
+
+def _painted(run: Run, view: View | None, pace: Pace, width: int) -> list[str]:
+    return lines(view, pace, width) if view is not None else [fit([_before(run)], width)]
+
+
+@contextlib.contextmanager
+def live_display(stream: TextIO) -> Iterator[Callable[[Callable[[int], list[str]]], None]]:
+    """Lines that are painted over, and gone in the end; what is said meanwhile stands above them.
+
+    What comes back paints: it takes the lines for a width, which may change at any time.
+    """
     # Imported here: only terminals pay for it.
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    pace = Pace()
-    with contextlib.suppress(OSError), Live(console=Console(file=stream), transient=True) as live:
-        while True:
-            live.update(Text(_now(run, pace)))
-            await asyncio.sleep(_LIVE_SECONDS)
+    console = Console(file=stream)
+    with contextlib.suppress(OSError), Live(console=console, transient=True, auto_refresh=False) as live:
 
+        def paint(told: Callable[[int], list[str]]) -> None:
+            text = Text("\n".join(told(console.width)), no_wrap=True, overflow="ellipsis")
+            live.update(text, refresh=True)
 
-def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """Print, unless the terminal is gone."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, file=stream or sys.stderr, end=end, flush=True)
+        yield paint

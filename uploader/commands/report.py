@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from uploader import __version__
-from uploader.commands.progress import say
+from uploader.commands.logs import say
 from uploader.commands.status import read_summary
 from uploader.commands.texts import duration, ending_text
 from uploader.core.charts import Chart, Series, axis_of

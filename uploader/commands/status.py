@@ -9,6 +9,7 @@ import click
 import orjson
 
 from uploader.commands.texts import ending_text, summary_text
+from uploader.commands.watching import watch
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
@@ -67,8 +68,24 @@ def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--aliases", is_flag=True, help="List rows of different keys that are one contact, as CSV.")
 @click.option("--pending", is_flag=True, help="List rows that were accepted and never confirmed, as CSV.")
-def command(checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool) -> int:
-    """Show where a job stands, as of its last commit (at most half a second ago)."""
+@click.option("--watch", "watched", is_flag=True, help="Follow it until no process works on it.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="With --watch. Default: 1, or 10 in a pipe.",
+)
+def command(
+    checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool, watched: bool, interval: float | None
+) -> int:
+    """Show where a job stands, as of its last commit (at most half a second ago).
+
+    --watch follows a job that runs elsewhere, until it ends or is killed; with --json an object a line.
+    """
+    if watched:
+        watch(checkpoint, interval, as_json=as_json, look=read_summary)
+        if as_json:
+            return 0
     if aliases or pending:
         _list(checkpoint, _alias_lines if aliases else _pending_lines)
         return 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import orjson
 
-from uploader.commands.options import PATH, talking, talking_settings
-from uploader.commands.progress import say
+from uploader.commands.logs import say, speak
+from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
@@ -49,6 +49,7 @@ _REASONS = 5
 @click.option("--restart", is_flag=True, help="Look at every contact again, settled ones too.")
 @click.option("--yes", is_flag=True, help="Don't ask before anything is archived or written.")
 @talking
+@LOG_FORMAT
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
 def command(
     checkpoint: Path,
@@ -57,6 +58,7 @@ def command(
     output: Path | None,
     restart: bool,
     yes: bool,
+    log_format: str,
     as_json: bool,
     **said: object,
 ) -> int:
@@ -71,6 +73,7 @@ def command(
     Exit codes: 0 all undone; 1 some were kept, are gone or failed; 2 can't start, or was declined; 75 and
     78 stopped, as upload; 130/143 interrupted.
     """
+    speak(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)
     output = output or _beside(snapshot)
     _refuse_foreign(output)

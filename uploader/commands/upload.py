@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
-import logging
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 import click
 import orjson
@@ -23,12 +23,13 @@ from uploader.commands.canary_texts import (
 )
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
-from uploader.commands.options import PATH
-from uploader.commands.progress import say, show
+from uploader.commands.logs import is_json, note_job, say, speak, tell
+from uploader.commands.options import LOG_FORMAT, PATH
+from uploader.commands.progress import show
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
-from uploader.core.model import Outcome
+from uploader.core.model import Outcome, Tallies
 from uploader.core.objects import noun
 from uploader.core.outcome import Cause
 from uploader.core.repeats import OnDuplicate
@@ -36,7 +37,7 @@ from uploader.core.summary import Summary
 from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
 from uploader.run.preflight import Account
-from uploader.settings import OnLongPause, Settings, parse_failure_limit
+from uploader.settings import OnLongPause, Settings, parse_duration, parse_failure_limit
 
 
 @click.command(short_help="Run the job, or resume it.")
@@ -72,8 +73,10 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
+@click.option("--max-duration", metavar="TIME", help="Stop in order after so long, such as 2h30m (exit 75).")
 @click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
+@LOG_FORMAT
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
 def command(
     sources: tuple[str, ...],
@@ -81,6 +84,8 @@ def command(
     no_results: bool,
     max_failures: str,
     drain_timeout: float,
+    max_duration: str | None,
+    log_format: str,
     on_duplicate: str,
     canary: int | None,
     no_canary: bool,
@@ -107,12 +112,12 @@ def command(
         on_duplicate=OnDuplicate(on_duplicate),
         max_failures=parse_failure_limit(max_failures),
         drain_timeout_seconds=drain_timeout,
+        max_duration_seconds=parse_duration(max_duration) if max_duration else None,
         canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
         canary_wait_seconds=canary_wait,
         **job_settings(same),
     )
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    speak(log_format, verbose=verbose)
     _spare_the_collector()
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         summary, finished_before = runner.run(_upload(settings, yes=yes))
@@ -214,13 +219,14 @@ class _Display:
     def _introduce(self) -> None:
         if not self._is_introduced:
             self._is_introduced = True
+            note_job(self._run.job_id, (self._run.account or Account()).portal)
             for line in introduction(self._run):
                 say(line)
 
 
 def _can_ask(settings: Settings) -> bool:
     """Somebody is there to answer, and the answer is not taken for a row."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and "-" not in settings.sources
+    return sys.stdin.isatty() and sys.stderr.isatty() and not is_json() and "-" not in settings.sources
 
 
 async def _approve(account: Account, rows: int | None) -> bool:
@@ -251,6 +257,7 @@ def introduction(run: Run) -> list[str]:
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
         lines.append(canary_text(run.canary, settings.canary_wait_seconds))
+    lines.append("Ctrl-C stops in order; the same command goes on, also slower or faster with another --rate")
     return lines
 
 
@@ -287,7 +294,10 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
             f"nothing was sent: this job was finished before, into account {finished_before or 'unknown'} "
             "(--restart does it again)"
         )
-    say(ending_text(summary))
+    if is_json():
+        tell("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
+    else:
+        say(ending_text(summary))
     if summary.cause is Cause.CANARY:
         say(f"to go on: {approving_command(sys.argv[1:])}")
     if settings.results_path and settings.results_path.exists():
@@ -299,6 +309,10 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "
             f"file; the order of their rows is not sure: uploader status --aliases {checkpoint}"
         )
+    _say_failures(tallies, checkpoint)
+
+
+def _say_failures(tallies: Tallies, checkpoint: Path) -> None:
     if tallies.failed and checkpoint.exists():
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")

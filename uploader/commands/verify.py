@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import orjson
 
-from uploader.commands.options import PATH, talking, talking_settings
-from uploader.commands.progress import say
+from uploader.commands.logs import is_json, say, speak
+from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.objects import noun
@@ -37,6 +37,7 @@ _EXAMPLES = 5
 @click.option("-o", "--output", type=PATH, help="The differences. Default: the source's + .differences.csv")
 @click.option("--restart", is_flag=True, help="Forget what was verified before.")
 @talking
+@LOG_FORMAT
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
 def command(
     checkpoint: Path,
@@ -45,6 +46,7 @@ def command(
     sample: int | None,
     output: Path | None,
     restart: bool,
+    log_format: str,
     as_json: bool,
     **said: object,
 ) -> int:
@@ -57,6 +59,7 @@ def command(
     Exit codes: 0 all as wanted, but for HubSpot's own doing; 1 some differ, are missing or could not be
     checked; 2 can't start; 75 and 78 stopped, as upload; 130/143 interrupted.
     """
+    speak(log_format, verbose=False)
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     _refuse_foreign(output)
     opened = Checkpoint.open(checkpoint, read_only=True)
@@ -134,7 +137,7 @@ def _write(run: Verification, output: Path, names: Sequence[str]) -> None:
                 )
             )
             shown[finding.verdict] += 1
-            if shown[finding.verdict] <= _EXAMPLES:
+            if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
                 say(_example(finding))
 
 

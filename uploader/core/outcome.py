@@ -48,6 +48,7 @@ class Cause(StrEnum):
     SOURCE = "the source can't be read on"
     SIGNAL = "interrupted"
     CANARY = "the canary waits for your word"
+    DURATION = "--max-duration is over"
 
 
 #: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.

@@ -79,7 +79,7 @@ class Summary:
 
 
 #: The same command later goes on.
-_COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION})
+_COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION})
 #: Something has to be mended first, even if nothing was written yet.
 _MEND = frozenset({Cause.FAILURES, Cause.STORAGE})
 
@@ -99,6 +99,7 @@ _ADVICE = {
     Cause.STORAGE: f"make room, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
+    Cause.DURATION: "the same command goes on from here",
     Cause.CANARY: "look first at what became of its rows",
 }
 

@@ -392,11 +392,11 @@ class Checkpoint:
         canary: Sequence[Sent] = (),
         *,
         changes: Changes | None = None,
-        invocation: tuple[float, float] | None = None,
+        invocation: Invocation | None = None,
     ) -> None:
         """Make what was settled, and where the run stands, durable as one.
 
-        `changes`: of the job's course. `invocation`: when this one began, and now, in seconds since 1970.
+        `changes`: of the job's course. `invocation`: this one.
         """
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -441,7 +441,7 @@ class Checkpoint:
             if changes is not None:
                 course.write(connection, changes)
             if invocation is not None:
-                course.note(connection, *invocation, state=state.state, reason=state.reason)
+                course.note(connection, invocation)
 
     def _write_settled(self, settlements: Sequence[Settlement]) -> None:
         if settlements and not self._main_key:

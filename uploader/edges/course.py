@@ -2,9 +2,8 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from uploader import __version__
 from uploader.core.course import Changes, Stretch
 
 #: A job that was begun before there were such tables is taken up all the same.
@@ -13,8 +12,8 @@ CREATE TABLE IF NOT EXISTS stretches (
     began INTEGER PRIMARY KEY, seconds INTEGER NOT NULL, told TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS invocations (
-    began REAL PRIMARY KEY, seen REAL NOT NULL, version TEXT NOT NULL, state TEXT NOT NULL,
-    reason TEXT NOT NULL
+    began REAL PRIMARY KEY, seen REAL NOT NULL, rows_estimated INTEGER, version TEXT NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL
 );
 """
 
@@ -25,6 +24,7 @@ class Invocation:
 
     began: float  #: seconds since 1970
     seen: float  #: its last commit
+    rows_estimated: int | None  #: of all sources; None where nobody could know
     version: str
     state: str  #: as of that commit: "stopped" also while it ran, with no reason then
     reason: str
@@ -39,10 +39,8 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
     )
 
 
-def note(connection: sqlite3.Connection, began: float, seen: float, *, state: str, reason: str) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?)", (began, seen, __version__, state, reason)
-    )
+def note(connection: sqlite3.Connection, invocation: Invocation) -> None:
+    connection.execute("INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?, ?)", astuple(invocation))
 
 
 def read(connection: sqlite3.Connection) -> list[Stretch]:

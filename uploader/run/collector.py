@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
+from uploader import __version__
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
 from uploader.core.course import Changes, Course
@@ -27,6 +28,7 @@ from uploader.core.sieve import Sieve
 from uploader.core.wire import Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding, values_beside_key
+from uploader.edges.course import Invocation
 from uploader.edges.results import ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.errors import BooksError
@@ -53,6 +55,7 @@ class Collector:
         lost_below: int,
         note_sent: Callable[[int], None],
         course: Course,
+        rows_estimated: int | None = None,
         is_canary: bool = False,
     ) -> None:
         """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
@@ -69,6 +72,7 @@ class Collector:
         self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled
         self._course = course
+        self._rows_estimated = rows_estimated
         self._told = deepcopy(self.tallies)  # what the course knows of
         self._ledger = Ledger(self.committed.progress)
         self._checkpoint = checkpoint
@@ -298,7 +302,14 @@ class Collector:
             snapshot.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
-        invocation = (self._course.began, self._course.now)
+        invocation = Invocation(
+            self._course.began,
+            self._course.now,
+            self._rows_estimated,
+            __version__,
+            snapshot.state,
+            snapshot.reason,
+        )
         self._checkpoint.commit(
             snapshot,
             settlements,

@@ -60,6 +60,7 @@ class View:
     failure: str
     held_back: int
     half_done: int  #: rows that were read and are still to be written
+    settled_before: int  #: by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
 
     @property
@@ -80,6 +81,7 @@ class _Parts:
     crew: Crew
     looking: Looking | None = None
     has_aliases: bool = False  #: they are looked for once all rows are settled
+    settled_before: int = 0  #: by earlier invocations
 
 
 class Run(Session):
@@ -104,16 +106,23 @@ class Run(Session):
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
+        self.job_id = ""  #: once the job's checkpoint is open
         self._parts: _Parts | None = None
         self._awaits_word = False  #: the canary has left, and rows are open
 
     async def run(self) -> Summary:
         """Run the job, or what is left of it. UploaderError where it can't start."""
         reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
+        longest = self.settings.max_duration_seconds
+        timer = None
+        if longest is not None:
+            timer = asyncio.get_running_loop().call_later(longest, self._end, Cause.DURATION, "")
         try:
             with ExitStack() as stack:
                 return await self._run(reader, writer, stack)
         finally:
+            if timer is not None:
+                timer.cancel()
             reader.close()
             writer.close()
 
@@ -158,6 +167,7 @@ class Run(Session):
                 return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack, self.canary)
             stack.callback(writer.finish)
+            self.job_id = job.checkpoint.job_id()
             lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
             duplicates = await self._find_duplicates(job, reader, stack)
             if self._halted.is_set():
@@ -251,6 +261,7 @@ class Run(Session):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            settled_before=parts.settled_before,
             half_done=parts.collector.half_done,
             forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
         )
@@ -368,6 +379,7 @@ class Run(Session):
             lost_below=lost_below,
             note_sent=lock.note,
             course=sender.course,
+            rows_estimated=self.rows_estimated,
             is_canary=is_canary,
         )
         # What the preflight has cost stands in the books too.
@@ -406,7 +418,9 @@ class Run(Session):
                 roll=self.seams.roll,
             )
 
-        self._parts = _Parts(job, collector, feed, queue, hire, Crew(feed, hire, self._task), looking)
+        crew = Crew(feed, hire, self._task)
+        before = self._parts.settled_before if self._parts else collector.tallies.settled
+        self._parts = _Parts(job, collector, feed, queue, hire, crew, looking, settled_before=before)
         return self._parts
 
     # --- the canary ---

@@ -67,6 +67,7 @@ class Session:
         self._halt: tuple[Cause, str] | None = None
         self._crash: Exception | None = None
         self._signal = 0
+        self._is_asked_to_stop = False
         self._at_once = asyncio.Event()
 
     @property
@@ -75,8 +76,9 @@ class Session:
 
     def stop(self, signal: int = 0) -> None:
         """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
-        if self._halt and self._halt[0] is Cause.SIGNAL:
+        if self._is_asked_to_stop:
             self._at_once.set()
+        self._is_asked_to_stop = True
         self._signal = self._signal or signal
         self._end(Cause.SIGNAL, "")
 

@@ -290,6 +290,7 @@ class Worker:
             reply.category or reply.batch_status,
             reply.correlation_id,
             following,
+            extra={"correlation_id": reply.correlation_id},
         )
 
     def _note(self, verdict: Verdict) -> None:

@@ -1,0 +1,92 @@
+"""What is said on stderr: as lines for people, or as JSON for machines (`--log-format json`).
+
+In JSON each line is one object: `time` (UTC), `level`, `event`, `message`, `job` and `account` once they are
+known, and what the event itself tells. Addresses are left out of it, as they are of every log.
+
+A terminal that is gone stops no run: nothing here raises for the sake of a write.
+"""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TextIO
+
+import orjson
+
+from uploader.core.outcome import without_addresses
+
+
+class _Speaker:
+    """How this process speaks; one, as there is one stderr."""
+
+    def __init__(self) -> None:
+        self.is_json = False
+        self.about: dict[str, str] = {}
+
+
+_SPEAKER = _Speaker()
+
+
+def speak(form: str, *, verbose: bool) -> None:
+    """Choose the form, and whether what happens inside is told, too."""
+    _SPEAKER.is_json = form == "json"
+    _SPEAKER.about = {}
+    logger = logging.getLogger("uploader")
+    logger.handlers = [_Handler()] if verbose else []
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.propagate = False
+
+
+def is_json() -> bool:
+    return _SPEAKER.is_json
+
+
+def note_job(job: str, account: str) -> None:
+    """Whose lines those that follow are."""
+    _SPEAKER.about = {"job": job, "account": account}
+
+
+def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """A line for whoever watches."""
+    if _SPEAKER.is_json and stream in {None, sys.stderr}:
+        if text:
+            tell("message", text)
+        return
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=stream or sys.stderr, end=end, flush=True)
+
+
+def tell(
+    event: str, message: str, told: Mapping[str, object] = MappingProxyType({}), *, level: str = "info"
+) -> None:
+    """One object, in JSON; nothing elsewhere."""
+    if not _SPEAKER.is_json:
+        return
+    line: Mapping[str, object] = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "event": event,
+        "message": without_addresses(message),
+        **_SPEAKER.about,
+        **told,
+    }
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(orjson.dumps(line, default=str).decode() + "\n")
+        sys.stderr.flush()
+
+
+class _Handler(logging.Handler):
+    """Of the package's own log. Where a live display stands on stderr, lines go above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if _SPEAKER.is_json:
+            correlation = getattr(record, "correlation_id", "")
+            more = {"correlation_id": correlation} if correlation else {}
+            tell("log", message, more, level=record.levelname.lower())
+        else:
+            now = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+            say(f"{now} {message}")

@@ -1,0 +1,123 @@
+"""A job that another process runs, followed from its checkpoint: `status --watch`. It only reads."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+
+from uploader.commands.progress import bar, fit, live_display
+from uploader.commands.texts import duration
+from uploader.core.model import Outcome
+from uploader.core.summary import Summary
+from uploader.edges.checkpoint import Checkpoint
+from uploader.errors import CheckpointError
+
+_LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
+#: Rates are of the last half minute, as those of the run itself.
+_RATE_SECONDS = 30.0
+_BAR, _WIDE = 24, 72
+#: A job that is started anew has no checkpoint for a moment.
+_GONE_LOOKS = 5
+
+
+class Looks:
+    """What successive looks tell of a job's pace."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int, int]] = deque()  # seconds, rows settled, requests
+
+    @property
+    def has_seen(self) -> bool:
+        return bool(self._seen)
+
+    def add(self, now: float, summary: Summary) -> None:
+        tallies = summary.tallies
+        if self._seen and tallies.settled < self._seen[-1][1]:
+            self._seen.clear()  # it was started anew
+        self._seen.append((now, tallies.settled, tallies.requests))
+        while len(self._seen) > 2 and now - self._seen[0][0] > _RATE_SECONDS:
+            self._seen.popleft()
+
+    def per_second(self, column: int) -> float:
+        """1: rows, 2: requests."""
+        first, last = self._seen[0], self._seen[-1]
+        return (last[column] - first[column]) / max(1e-9, last[0] - first[0]) if last is not first else 0.0
+
+
+def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[Path], Summary]) -> None:
+    """Until no process works on the job. What is there then, the caller says."""
+    looks = Looks()
+    if as_json or not sys.stdout.isatty():
+        for summary in _followed(path, interval or _PLAIN_SECONDS, look, looks):
+            if as_json:
+                line = {**summary.as_dict(), "rows_per_second": round(looks.per_second(1), 1)}
+                sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+                sys.stdout.buffer.flush()
+            elif summary.state == "running":
+                print(" | ".join(_parts(summary, looks, _estimate(path))), flush=True)
+        return
+    with live_display(sys.stdout) as paint:
+        for summary in _followed(path, interval or _LIVE_SECONDS, look, looks):
+            rows = _estimate(path)
+
+            def lines(width: int, summary: Summary = summary, rows: int | None = rows) -> list[str]:
+                return _lines(summary, looks, rows, width)
+
+            paint(lines)
+
+
+def _followed(path: Path, seconds: float, look: Callable[[Path], Summary], looks: Looks) -> Iterator[Summary]:
+    """One look after the other, the last when nobody is at work any more."""
+    gone = 0
+    while True:
+        try:
+            summary = look(path)
+        except CheckpointError:
+            gone += 1
+            if gone > _GONE_LOOKS or not looks.has_seen:
+                raise
+        else:
+            gone = 0
+            looks.add(time.monotonic(), summary)
+            yield summary
+            if summary.state != "running":
+                return
+        time.sleep(seconds)
+
+
+def _estimate(path: Path) -> int | None:
+    """How many rows there are in all, as the run that is at work thought."""
+    checkpoint = Checkpoint.open(path, read_only=True)
+    try:
+        invocations = checkpoint.invocations()
+    finally:
+        checkpoint.close()
+    return invocations[-1].rows_estimated if invocations else None
+
+
+def _parts(summary: Summary, looks: Looks, rows: int | None) -> list[str]:
+    tallies, rate = summary.tallies, looks.per_second(1)
+    parts = [f"{min(1.0, tallies.settled / rows):.0%}"] if rows else []
+    parts.append(f"{tallies.settled:,} rows")
+    if rows and rate and rows > tallies.settled:
+        parts.append(f"about {duration((rows - tallies.settled) / rate)} left")
+    parts += [f"{rate:,.0f} rows/s", f"{looks.per_second(2):.1f} requests/s"]
+    return parts + [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
+
+
+def _lines(summary: Summary, looks: Looks, rows: int | None, width: int) -> list[str]:
+    tallies, parts = summary.tallies, _parts(summary, looks, rows)
+    counted = len([o for o in Outcome if tallies.outcomes[o]])
+    head, outcomes = parts[: len(parts) - counted], parts[len(parts) - counted :]
+    if rows and width >= _WIDE:
+        share = min(1.0, tallies.settled / rows)
+        first = f"{bar(share, _BAR)} {share:>4.0%}  {fit(head[1:], width - _BAR - 7)}"
+    else:
+        first = fit(head, width)
+    told = [first, fit(outcomes, width)]
+    if tallies.throttled or tallies.retries:
+        told.append(fit([f"{tallies.throttled:,} throttled", f"{tallies.retries:,} retries"], width))
+    return [line for line in told if line]
