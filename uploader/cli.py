@@ -3,11 +3,13 @@
 Every error is one line on stderr and an exit code; a traceback shows with --verbose only.
 """
 
+import functools
 import importlib
 import os
 import signal
 import sys
 import traceback
+from types import ModuleType
 
 import click
 
@@ -38,16 +40,25 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"uploader.commands.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+        return _load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _environment() -> ModuleType:
+    """Imported with the first command: a list of commands needs none of it."""
+    return importlib.import_module("uploader.commands.environment")
+
+
+@functools.cache
+def _load(name: str) -> click.Command:
+    module = importlib.import_module(f"uploader.commands.{name.replace('-', '_')}")
+    command: click.Command = module.command
+    _environment().heed_variables(command, lambda: map(_load, COMMANDS))
+    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +88,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         return error.exit_code
     except click.ClickException as error:
         # The command's own usage is one --help away; a wall of it would hide the line that matters.
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(_environment().usage_text(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
     except UploaderError as error:
@@ -87,7 +98,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
-        if "--verbose" in arguments or "-v" in arguments:
+        if {"--verbose", "-v"} & {*arguments} or os.environ.get("UPLOADER_VERBOSE"):
             traceback.print_exc()
         return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
     return code if isinstance(code, int) else 0

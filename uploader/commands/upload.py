@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 import click
-import orjson
 
 from uploader.commands.canary_texts import (
     approving_command,
@@ -21,10 +21,12 @@ from uploader.commands.canary_texts import (
     refusal_text,
     review_lines,
 )
+from uploader.commands.environment import say_settings, words_by_variables
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
+from uploader.commands.summary_file import SummaryFile, packed
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
@@ -36,7 +38,7 @@ from uploader.core.summary import Summary
 from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
 from uploader.run.preflight import Account
-from uploader.settings import OnLongPause, Settings, parse_failure_limit
+from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_tolerance
 
 
 @click.command(short_help="Run the job, or resume it.")
@@ -69,17 +71,20 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit
 )
 @click.option("--approve-canary", is_flag=True, help="Go on after the canary.")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
+@click.option("--tolerate", metavar="N|P%", help="Exit 0 although so many rows of a finished job failed.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
 @click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
+@click.option("--summary-file", type=PATH, metavar="FILE", help="The same into a file, whole or not at all.")
 def command(
     sources: tuple[str, ...],
     *,
     no_results: bool,
     max_failures: str,
+    tolerate: str | None,
     drain_timeout: float,
     on_duplicate: str,
     canary: int | None,
@@ -88,6 +93,7 @@ def command(
     yes: bool,
     verbose: bool,
     as_json: bool,
+    summary_file: Path | None,
     **same: object,
 ) -> int:
     """Run the job, or resume it: the same command again continues where it stopped.
@@ -97,27 +103,32 @@ def command(
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
-    Exit codes: 0 every row created or updated; 1 finished, some rows were not; 2 wrong usage, or the
-    job can't start; 3 the canary waits for your word; 75 stopped, the same command later goes on;
-    78 stopped, mend something first; 130/143 interrupted.
+    Exit codes: 0 every row created or updated (or within --tolerate); 1 finished, some rows were not;
+    2 wrong usage, or the job can't start; 3 the canary waits for your word; 75 stopped, the same command
+    later goes on; 78 stopped, mend something first; 130/143 interrupted.
     """
-    settings = Settings(
-        sources=sources,
-        write_results=not no_results,
-        on_duplicate=OnDuplicate(on_duplicate),
-        max_failures=parse_failure_limit(max_failures),
-        drain_timeout_seconds=drain_timeout,
-        canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
-        canary_wait_seconds=canary_wait,
-        **job_settings(same),
-    )
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    _spare_the_collector()
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        summary, finished_before = runner.run(_upload(settings, yes=yes))
+    file = SummaryFile(summary_file) if summary_file else None
+    with file.telling_errors() if file else contextlib.nullcontext():
+        settings = Settings(
+            sources=sources,
+            write_results=not no_results,
+            on_duplicate=OnDuplicate(on_duplicate),
+            max_failures=parse_failure_limit(max_failures),
+            tolerate=parse_tolerance(tolerate) if tolerate else None,
+            drain_timeout_seconds=drain_timeout,
+            canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
+            canary_wait_seconds=canary_wait,
+            **job_settings(same),
+        )
+        if file:
+            file.check(settings)
+        if verbose:
+            logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+        _spare_the_collector()
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            summary, finished_before = runner.run(_upload(settings, yes=yes))
     _report(summary, settings, finished_before, as_json=as_json)
-    return summary.exit_code
+    return file.write(summary) if file else summary.exit_code
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
@@ -216,6 +227,7 @@ class _Display:
             self._is_introduced = True
             for line in introduction(self._run):
                 say(line)
+            say_settings(click.get_current_context())
 
 
 def _can_ask(settings: Settings) -> bool:
@@ -278,7 +290,7 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+            sys.stdout.buffer.write(packed(summary))
             sys.stdout.buffer.flush()
         elif tallies.rows:
             print(summary_text(summary), flush=True)
@@ -289,7 +301,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
         )
     say(ending_text(summary))
     if summary.cause is Cause.CANARY:
-        say(f"to go on: {approving_command(sys.argv[1:])}")
+        words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
+        say(f"to go on: {approving_command(words)}")
     if settings.results_path and settings.results_path.exists():
         say(f"what became of each row: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:

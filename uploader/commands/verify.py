@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
+from uploader.commands.environment import say_settings
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
 from uploader.commands.terminal import heed_signals
@@ -70,6 +71,7 @@ def command(
             **talking_settings(said),
         )
         names = [source.name for source in identity.sources]
+        say_settings(click.get_current_context())
         report = asyncio.run(_verify(settings, opened, sample, output, names))
     finally:
         opened.close()

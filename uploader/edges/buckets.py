@@ -97,4 +97,6 @@ def _nameless(folder: Path) -> BinaryIO:
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
-        raise StorageError(f"no place for a temporary file: {error.strerror}") from error
+        raise StorageError(
+            f"no place for a temporary file, neither in {folder} nor in TMPDIR: {error.strerror}"
+        ) from error

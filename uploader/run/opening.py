@@ -10,9 +10,10 @@ from pathlib import Path
 
 from uploader.core.canary import Canary
 from uploader.core.mapping import Mapper
+from uploader.core.mounts import Place
 from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting
-from uploader.edges import repeats, sightings, snapshot
+from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
@@ -108,6 +109,23 @@ def find_new(settings: Settings, sources: Sequence[Source]) -> list[str]:
 
 def _written(settings: Settings) -> list[str]:
     return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
+
+
+def look_at_place(settings: Settings) -> str | None:
+    """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
+    path = settings.checkpoint_path
+    place, kind = places.look_at(path)
+    if place is Place.OBJECTS:
+        raise CheckpointError(
+            f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "
+            "name a folder on a disk with --checkpoint-dir"
+        )
+    if place is Place.NETWORK:
+        return (
+            f"the checkpoint is on a network file system ({kind}), whose locks may not hold between "
+            "machines: run this job on one alone, or name a folder on a local disk with --checkpoint-dir"
+        )
+    return None
 
 
 def lock_job(settings: Settings, stack: ExitStack) -> Lock:

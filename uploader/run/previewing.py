@@ -88,7 +88,7 @@ class Preview(Run):
 
     async def preview(self) -> Report:
         """UploaderError where the job can't start."""
-        folder = _make_folder()
+        folder = _make_folder(self.asked.checkpoint_path.absolute().parent)
         offload, reader = self.seams.offload("overlay"), self.seams.offload("names")
         try:
             # Patterns first, since the job's own files are none of theirs; and anew, for the same reason as
@@ -103,6 +103,7 @@ class Preview(Run):
                 self.asked,
                 sources=names or self.asked.sources,
                 checkpoint=place,
+                checkpoint_dir=None,
                 results=None,
                 write_results=False,
                 restart=False,
@@ -272,12 +273,19 @@ class _FirstRows:
         return self._source.bytes_at(mark)
 
 
-def _make_folder() -> Path:
-    """For its owner alone, on the disk for temporary files."""
+def _make_folder(beside: Path) -> Path:
+    """For its owner alone, on the disk for temporary files; where there is none, beside the job's files."""
     try:
         return Path(tempfile.mkdtemp(prefix="uploader-preview-"))
+    except OSError:
+        pass
+    try:
+        return Path(tempfile.mkdtemp(prefix="uploader-preview-", dir=beside))
     except OSError as error:
-        raise StorageError(f"no room for temporary files ({error}); TMPDIR names another place") from error
+        raise StorageError(
+            f"no room for temporary files ({error.strerror}): neither in TMPDIR nor in {beside}; "
+            "name another place with TMPDIR or --checkpoint-dir"
+        ) from error
 
 
 def _remove(folder: Path) -> None:
