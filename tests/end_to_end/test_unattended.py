@@ -159,6 +159,29 @@ def test_as_a_scheduler_runs_it(tmp_path, state, variables):
     assert [path.name for path in (tmp_path / "exports").iterdir()] == ["contacts.csv"]
 
 
+def test_a_first_process_that_is_still_starting_ends_at_a_word(state, variables):
+    """The kernel keeps from number 1 what it has no handler for; a scheduler would have to kill it."""
+    if not can_contain(state):
+        pytest.skip("no namespaces here")
+    _, said = variables
+    os.mkfifo(state / "token")
+    job = begin(state, {**said, "UPLOADER_TOKEN_FILE": str(state / "token")})
+    held: list[int] = []
+    wait_until(lambda: _hold(state / "token", held), job)  # it reads, and there is nothing to read yet
+    os.kill(first_process(job), signal.SIGTERM)
+    assert end(job).code == 143
+    os.close(held[0])
+    assert not (state / "contacts.csv.checkpoint").exists()
+
+
+def _hold(fifo: Path, held: list[int]) -> bool:
+    try:
+        held.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:  # nobody reads it yet
+        return False
+    return True
+
+
 _SORT = """
 import sqlite3, sys
 from pathlib import Path

@@ -55,6 +55,20 @@ def test_two_sources_of_one_name_do_not_share_a_checkpoint_unnoticed(tmp_path):
         second.run_virtual()
 
 
+def test_to_start_over_forgets_no_namesake(tmp_path):
+    state = tmp_path / "state"
+    for name in ("a", "b", "state"):
+        (tmp_path / name).mkdir()
+    first = job_of(tmp_path / "a", 300, checkpoint_dir=state)
+    done = first.run_virtual()
+    second = job_of(tmp_path / "b", 301, checkpoint_dir=state)
+    with pytest.raises(CheckpointError, match=r"/a/contacts\.csv, which --restart of .*/b/contacts\.csv"):
+        second.run_virtual(restart=True)
+    assert first.run_virtual().tallies == done.tallies
+    write_csv(first.source, contacts(302))  # mended, it is the same file by its name
+    assert first.run_virtual(restart=True).tallies.rows == 302
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(CheckpointError, match=r"No such file or directory.*--checkpoint-dir"):
         job_of(tmp_path, checkpoint_dir=tmp_path / "missing").run_virtual()

@@ -85,6 +85,11 @@ def variable(parameter: click.Parameter) -> str:
     return PREFIX + option.removeprefix("--").replace("-", "_").upper()
 
 
+def is_by_variable(name: str) -> bool:
+    """Whether a parameter of the command under way came from the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.ENVIRONMENT
+
+
 def usage_text(error: click.ClickException) -> str:
     """What click says of a value, and the variable it came from."""
     text = error.format_message()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from uploader.commands.progress import say
 from uploader.core.day import Reserve
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -84,9 +85,7 @@ def _note_readers(token_file: Path) -> None:
     """
     mode = token_file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not token_file.is_symlink():
-        print(
-            f"{token_file} holds the token, and others can read it: chmod 600 {token_file}", file=sys.stderr
-        )
+        say(f"{token_file} holds the token, and others can read it: chmod 600 {token_file}")
 
 
 def parse_map(entries: tuple[str, ...]) -> dict[str, str]:

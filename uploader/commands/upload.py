@@ -127,8 +127,9 @@ def command(
         _spare_the_collector()
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
             summary, finished_before = runner.run(_upload(settings, yes=yes))
+    code = file.write(summary) if file else summary.exit_code
     _report(summary, settings, finished_before, as_json=as_json)
-    return file.write(summary) if file else summary.exit_code
+    return code
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:

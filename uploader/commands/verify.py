@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 import orjson
 
-from uploader.commands.environment import say_settings
+from uploader.commands.environment import is_by_variable, say_settings
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.progress import say
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
+from uploader.core.names import is_pattern
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
@@ -60,6 +61,8 @@ def command(
     """
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     _refuse_foreign(output)
+    # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
+    sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         identity = opened.identity()

@@ -142,6 +142,7 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     _refuse_sources(settings)
     if settings.restart:
         _refuse_foreign(path, results)
+        _refuse_namesake(settings, sources)
         return None
     if not path.exists():
         if results and results.exists():
@@ -243,6 +244,32 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
         with results.open("rb") as file:
             if not file.readline(200).startswith(",".join(HEADER).encode()):
                 raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
+
+
+def _refuse_namesake(settings: Settings, sources: Sequence[Source]) -> None:
+    """In a folder of many jobs, files of one name from elsewhere have one checkpoint: --restart of the one
+    would forget the other.
+    """
+    path = settings.checkpoint_path
+    if settings.checkpoint_dir is None or not path.exists():
+        return
+    try:
+        checkpoint = Checkpoint.open(path, read_only=True)
+    except CheckpointError:
+        return  # damaged: to start over is the way out
+    try:
+        (before, *_), now = checkpoint.identity().sources, sources[0]
+    finally:
+        checkpoint.close()
+    if before.fingerprint != now.fingerprint and not _is_same(before.name, now.name):
+        raise CheckpointError(
+            f"{path} is the checkpoint of {before.name}, which --restart of {now.name} would forget; "
+            "name another --checkpoint-dir, or remove it yourself"
+        )
+
+
+def _is_same(before: str, now: str) -> bool:
+    return before == now or Path(before).absolute() == Path(now).absolute()
 
 
 def _forget(settings: Settings) -> None:
