@@ -119,6 +119,30 @@ def test_a_source_that_is_not_there_is_told_by_its_variable(monkeypatch, capsys)
     assert told == "uploader: missing.csv: no such file; check the path (SOURCE is set by UPLOADER_SOURCE)"
 
 
+def test_settings_are_shown_without_what_is_nobodys_business(monkeypatch, capsys):
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "secret-token")
+    monkeypatch.setenv("UPLOADER_SOURCE", "https://me:pw@host.example/c.csv?sig=sesame")
+    monkeypatch.setenv("UPLOADER_SUPPRESS_WHERE", "Email=ann@example.com\nA=b\nC=d\nE=f")
+    monkeypatch.setenv("UPLOADER_JSON", "1")
+    monkeypatch.setenv("UPLOADER_RATE", "50/10")
+    arguments = ["check", "--rate", "60/10", "--max-in-flight", "256", "--set", "x=bob@example.com"]
+    assert run([*arguments, "--base-url", "http://127.0.0.1:9", "--encoding", "no such"]) != 0
+    told = capsys.readouterr().err
+    options, variables, *_ = told.splitlines()
+    # The rate was said twice, and the cap is the default.
+    assert sorted(options.removeprefix("settings by options: ").split(", ")) == [
+        "--base-url http://127.0.0.1:9",
+        "--encoding no such",
+        "--rate 60/10",
+        "--set (an address)",
+    ]
+    assert "UPLOADER_SOURCE=https://host.example/c.csv" in variables
+    assert "UPLOADER_SUPPRESS_WHERE=(an address) A=b C=d and 1 more" in variables
+    assert "UPLOADER_JSON=1" in variables
+    for secret in ("secret-token", "sesame", "pw@", "ann@", "bob@"):
+        assert secret not in told
+
+
 def test_a_bad_option_is_not_blamed_on_a_variable(monkeypatch, capsys):
     monkeypatch.setenv("UPLOADER_RATE", "fast")
     assert run(["upload", "a.csv", "--rate", "slow"]) == 2

@@ -236,6 +236,29 @@ def test_what_looks_ahead_needs_no_place_for_temporary_files_either(command, sta
     assert {path.name for path in state.iterdir()} == {"inside"}
 
 
+@pytest.mark.parametrize("command", ["check", "preview", "upload"])
+def test_where_nothing_can_be_written_one_line_says_so(command, tmp_path, state, variables):
+    if not can_contain(state):
+        pytest.skip("no namespaces here")
+    mock, said = variables
+    mock.change_scenario({})
+    said = {**said, "UPLOADER_CHECKPOINT_DIR": str(tmp_path / "exports")}
+    done = subprocess.run(
+        contained(state, sys.executable, "-m", "uploader", command),
+        env=bare(said),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done
+    told = [line for line in done.stderr.splitlines() if line.startswith("uploader: ")]
+    assert len(told) == 1
+    assert f"{tmp_path}/exports" in told[0]
+    assert "--checkpoint-dir" in told[0]
+    assert mock.contacts() == []
+
+
 # --- the summary file ---
 
 

@@ -142,8 +142,10 @@ def _epilog(command: click.Command) -> str:
     name = PREFIX + example.removeprefix("--").replace("-", "_").upper()
     repeated = any(isinstance(parameter.type, _Lines) for parameter in command.params)
     lines = ", one value a line where there may be several" if repeated else ""
+    alone = [option for option in map(_option, command.params) if option in _OF_ONE_RUN]
+    but = f" Not so {', '.join(alone)}: a variable may stay set." if alone else ""
     return (
-        f"Every option can come from the environment, such as {example} from {name}{lines}; flags as 1 or 0."
+        f"Every option can come from the environment, as {example} from {name}{lines}; flags as 1 or 0.{but}"
     )
 
 

@@ -22,7 +22,7 @@ from uploader.edges.hubspot import Transport
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
 from uploader.edges.sources.base import Source
-from uploader.errors import StorageError
+from uploader.errors import SettingsError
 from uploader.run.opening import Job, find_names
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account
@@ -282,9 +282,9 @@ def _make_folder(beside: Path) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="uploader-preview-", dir=beside))
     except OSError as error:
-        raise StorageError(
-            f"no room for temporary files ({error.strerror}): neither in TMPDIR nor in {beside}; "
-            "name another place with TMPDIR or --checkpoint-dir"
+        raise SettingsError(
+            f"no temporary files can be made, neither in {beside} nor where TMPDIR says; say with "
+            "--checkpoint-dir which folder can be written"
         ) from error
 
 
