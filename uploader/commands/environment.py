@@ -61,7 +61,7 @@ def heed_variables(command: click.Command, all_commands: Callable[[], Iterable[c
         parameter.envvar = [variable(parameter), *former]
         if parameter.nargs != 1 or getattr(parameter, "multiple", False):
             parameter.type = _Lines(parameter.type)
-    command.epilog = _epilog(command)
+    command.epilog = "\n\n".join(filter(None, [command.epilog, _epilog(command)]))
     work = command.callback
     assert work is not None
 

@@ -1,12 +1,12 @@
 """`--summary-file`: what it holds, and when. How it is written whole or not at all is `edges/whole`'s.
 
-It says how the last invocation ended: the same as --json, with the exit code. Where the run could not start
+It says how the last invocation ended: what --json says, and the exit code. Where the run could not start
 (`not started`) or broke off with an error (`failed`), there are no counts, only the state, the reason and the
 exit code. While a run is under way, and after a kill, there is no file: none that is found is of an earlier
 run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,6 @@ from uploader.settings import Settings
 
 _BUG, _STORAGE = 70, 78
 _CANT_START = 2
-
-
-def packed(summary: Summary) -> bytes:
-    """The summary as JSON, for whoever reads it after the run."""
-    document = {**summary.as_dict(), "exit_code": summary.exit_code}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 class SummaryFile:
@@ -55,16 +49,16 @@ class SummaryFile:
 
     def write(self, summary: Summary) -> int:
         """The exit code: the run's own, unless it is a success that nobody will read of."""
-        return summary.exit_code if self._write(packed(summary)) else summary.exit_code or _STORAGE
+        is_written = self._write({**summary.as_dict(), "exit_code": summary.exit_code})
+        return summary.exit_code if is_written else summary.exit_code or _STORAGE
 
     def _tell(self, reason: str, code: int) -> None:
         state = "not started" if code == _CANT_START else "failed"
-        document = {"state": state, "reason": without_addresses(reason), "exit_code": code}
-        self._write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        self._write({"state": state, "reason": without_addresses(reason), "exit_code": code})
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, document: Mapping[str, object]) -> bool:
         try:
-            self._file.write(data)
+            self._file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
         except UploaderError as error:
             say(str(error))
             return False

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import orjson
 
 from uploader.commands.canary_texts import (
     approving_command,
@@ -26,7 +27,7 @@ from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
-from uploader.commands.summary_file import SummaryFile, packed
+from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
@@ -78,7 +79,12 @@ from uploader.settings import OnLongPause, Settings, parse_failure_limit, parse_
 @click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
-@click.option("--summary-file", type=PATH, metavar="FILE", help="The same into a file, whole or not at all.")
+@click.option(
+    "--summary-file",
+    type=PATH,
+    metavar="FILE",
+    help="The same, and the exit code, in a file: whole or not at all.",
+)
 def command(
     sources: tuple[str, ...],
     *,
@@ -291,7 +297,7 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(packed(summary))
+            sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
             sys.stdout.buffer.flush()
         elif tallies.rows:
             print(summary_text(summary), flush=True)
