@@ -368,3 +368,20 @@ def test_the_command_that_goes_on_needs_no_variables(tmp_path, hubspot_mock):
     ended = run(*shlex.split(line.removeprefix("to go on: uploader ")), cwd=tmp_path)
     assert ended.code == 0, ended
     assert len(mock.contacts()) == 30
+
+
+# --- one environment for all commands ---
+
+
+def test_what_upload_was_told_by_variables_serves_the_commands_after_it(tmp_path, hubspot_mock):
+    write_contacts(tmp_path / "exports" / "a.csv", 30)
+    write_contacts(tmp_path / "exports" / "b.csv", 20)
+    mock = hubspot_mock()
+    said = {"SOURCE": "exports/*.csv", "CHECKPOINT": "job.checkpoint", "BASE_URL": mock.url, "JSON": "1"}
+    env = environment(**{f"UPLOADER_{name}": value for name, value in said.items()})
+    uploaded = run("upload", cwd=tmp_path, env=env)
+    assert (uploaded.code, uploaded.summary["rows"]) == (0, 50), uploaded
+    assert run("status", cwd=tmp_path, env=env).summary == uploaded.summary
+    verified = run("verify", cwd=tmp_path, env=env)
+    assert (verified.code, verified.summary["equal"]) == (0, 30), verified
+    assert run("failures", cwd=tmp_path, env=env).code == 0
