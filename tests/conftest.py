@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, the loops they run on, and a bridge for aioresponses."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +15,9 @@ from virtual_loop import VirtualTimeLoop
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the variables of whoever runs it."""
-    for name in ("HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("HUBSPOT_", "UPLOADER_")):
+            monkeypatch.delenv(name)
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:

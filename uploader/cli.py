@@ -3,11 +3,13 @@
 Every error is one line on stderr and an exit code; a traceback shows with --verbose only.
 """
 
+import functools
 import importlib
 import os
 import signal
 import sys
 import traceback
+from types import ModuleType
 
 import click
 
@@ -28,6 +30,8 @@ COMMANDS = {
     "demo": "See all of it in a minute, with no account.",
 }
 _BUG = 70
+#: In a container the uploader is process number 1.
+_FIRST = 1
 
 
 class Commands(click.Group):
@@ -39,16 +43,25 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"uploader.commands.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+        return _load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _environment() -> ModuleType:
+    """Imported with the first command: a list of commands needs none of it."""
+    return importlib.import_module("uploader.commands.environment")
+
+
+@functools.cache
+def _load(name: str) -> click.Command:
+    module = importlib.import_module(f"uploader.commands.{name.replace('-', '_')}")
+    command: click.Command = module.command
+    _environment().heed_variables(command, lambda: map(_load, COMMANDS))
+    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,6 +77,9 @@ def group() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if os.getpid() == _FIRST:
+        # The kernel keeps from it what it has no handler for; commands that drain have their own later.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(run(sys.argv[1:]))
 
 
@@ -78,7 +94,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         return error.exit_code
     except click.ClickException as error:
         # The command's own usage is one --help away; a wall of it would hide the line that matters.
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(_environment().usage_text(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
     except UploaderError as error:
@@ -88,7 +104,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
-        if "--verbose" in arguments or "-v" in arguments:
+        if {"--verbose", "-v"} & {*arguments} or os.environ.get("UPLOADER_VERBOSE"):
             traceback.print_exc()
         return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
     return code if isinstance(code, int) else 0

@@ -24,6 +24,7 @@ from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
+from uploader.core.summary import Tolerance
 from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
@@ -66,6 +67,7 @@ class Settings:
     match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
     object_type: str = "contacts"
     checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
+    checkpoint_dir: Path | None = None  #: where such files are, if not beside the first source
     results: Path | None = None  #: default: the first source's path + ".results.csv"
     write_results: bool = True
     base_url: str = BASE_URL
@@ -104,6 +106,7 @@ class Settings:
     canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
     approve_canary: bool = False
     max_failures: FailureLimit = FailureLimit(share=0.2)
+    tolerate: Tolerance | None = None  #: how many failed rows a finished job may have and be a success
     restart: bool = False
     accept_changed_settings: bool = False
     on_long_pause: OnLongPause = OnLongPause.STOP
@@ -201,6 +204,8 @@ class Settings:
                 raise SettingsError(f"{option} takes a number of seconds, 0 or more")
 
     def _check_sources(self) -> None:
+        if self.checkpoint is not None and self.checkpoint_dir is not None:
+            raise SettingsError("say either --checkpoint or --checkpoint-dir, not both")
         if not self.sources:
             raise SettingsError("name at least one source file (or - for stdin)")
         if self.sources.count("-") > 1:
@@ -230,7 +235,7 @@ class Settings:
 
     @property
     def checkpoint_path(self) -> Path:
-        return self.checkpoint or Path(f"{self._stem}.checkpoint")
+        return self.checkpoint or self._named(".checkpoint")
 
     @property
     def results_path(self) -> Path | None:
@@ -238,7 +243,12 @@ class Settings:
             return None
         if self.results is None and self.sources[0] == "-":
             return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
-        return self.results or Path(f"{self._stem}.results.csv")
+        return self.results or self._named(".results.csv")
+
+    def _named(self, ending: str) -> Path:
+        """A file of the job's own, named after its first source."""
+        path = Path(f"{self._stem}{ending}")
+        return self.checkpoint_dir / path.name if self.checkpoint_dir else path
 
     @property
     def _stem(self) -> str:
@@ -328,6 +338,12 @@ def parse_failure_limit(text: str) -> FailureLimit:
     """Read `N` or `P%`."""
     count, share = _parse_amount("--max-failures", text)
     return FailureLimit(count=count, share=share)
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """Read `N` or `P%`."""
+    count, share = _parse_amount("--tolerate", text)
+    return Tolerance(count=count, share=share)
 
 
 def parse_reserve(text: str) -> Reserve:

@@ -12,6 +12,7 @@ import click
 import orjson
 
 from uploader.commands.check_texts import as_dict, lines
+from uploader.commands.environment import say_settings
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.logs import say
 from uploader.commands.options import PATH, read_token
@@ -69,6 +70,7 @@ def command(
     )
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)
+    say_settings(click.get_current_context())
     report = asyncio.run(_check(settings, sample, examples, drafts=write_mapping is not None))
     if write_mapping is not None and report.draft:
         _write(write_mapping, report.draft)

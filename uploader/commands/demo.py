@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from uploader.commands.environment import PREFIX
 from uploader.commands.logs import say
 from uploader.commands.status import read_summary
 from uploader.edges.files import create_private
@@ -139,7 +140,9 @@ def _mock_server() -> Iterator[str]:
 
 
 def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[str]:
-    environment = {**os.environ, "HUBSPOT_ACCESS_TOKEN": "demo"}
+    # Settings of another job are none of the demo's.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {**kept, "HUBSPOT_ACCESS_TOKEN": "demo"}
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "uploader", *arguments], env=environment, stdout=stdout, text=True
     )

@@ -7,7 +7,7 @@ import click
 
 from uploader.commands.column_options import column_settings, columned
 from uploader.commands.marking_options import marking, marking_settings
-from uploader.commands.options import talking, talking_settings
+from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.writing_options import writing, writing_settings, writing_words
 from uploader.core.repeats import OnDuplicate
 from uploader.errors import SettingsError
@@ -16,6 +16,12 @@ from uploader.settings import BASE_URL, Settings, parse_match
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SOURCES = (
+    click.option(
+        "--checkpoint-dir",
+        type=PATH,
+        metavar="DIR",
+        help="Checkpoint, results and what else goes beside the source, here instead.",
+    ),
     click.option("--id-property", help="Match records by this unique property. Default: email, of contacts."),
     click.option(
         "--match",
@@ -91,6 +97,7 @@ def said_again(settings: Settings) -> list[str]:
     words += writing_words(settings)
     words += ["--owner-map", "THE SAME FILE"] if settings.owner_map else []
     words += ["--checkpoint", str(settings.checkpoint)] if settings.checkpoint else []
+    words += ["--checkpoint-dir", str(settings.checkpoint_dir)] if settings.checkpoint_dir else []
     words += ["--api-version", settings.api_version] if settings.api_version != "v3" else []
     return [*words, *(["--base-url", settings.base_url] if settings.base_url != BASE_URL else [])]
 

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their texts become values. No command's work is here."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from uploader.commands.logs import say
 from uploader.core.day import Reserve
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
@@ -62,7 +64,10 @@ def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     on_long_pause = fields.pop("on_long_pause")
     patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
     fields["on_long_pause"] = OnLongPause.WAIT if patient else OnLongPause.STOP
-    fields["token"] = read_token(fields.pop("token_file"))
+    token_file = fields.pop("token_file")
+    fields["token"] = read_token(token_file)
+    if token_file is not None:
+        _note_readers(token_file)
     fields["outage_seconds"] = fields.pop("outage_timeout")
     fields["rate"] = parse_rate(rate) if rate else None
     fields["share"] = parse_share(share) if share else 1.0
@@ -80,6 +85,15 @@ def read_token(token_file: Path | None) -> str:
         raise SettingsError(f"can't read the token file {token_file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"the token file {token_file} holds no text") from error
+
+
+def _note_readers(token_file: Path) -> None:
+    """Others of this machine can read it. A secret that is mounted is reached by links, and has a mode that
+    nobody here has chosen.
+    """
+    mode = token_file.stat().st_mode
+    if mode & 0o044 and stat.S_ISREG(mode) and not token_file.is_symlink():
+        say(f"{token_file} holds the token, and others can read it: chmod 600 {token_file}")
 
 
 def parse_map(entries: tuple[str, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import orjson
 
+from uploader.commands.environment import say_settings
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.logs import say
 from uploader.commands.options import PATH
@@ -53,7 +54,8 @@ def command(
 
     Goes through all rows as upload does, and reads each record instead of writing it: one request per 100
     rows, of the same quota (two where they bring records an address, or another value that is unique, beside
-    their key). Nothing of the job is touched; temporary files, in TMPDIR, are removed.
+    their key). Nothing of the job is touched; temporary files, in TMPDIR (or
+    beside the checkpoint, where that is none), are removed.
 
     \b
     Exit codes: 0 no row would fail; 1 some would; 2 upload can't start as asked; 75 and 78 stopped, as
@@ -65,6 +67,7 @@ def command(
     settings = Settings(
         sources=sources, on_duplicate=OnDuplicate(on_duplicate), write_results=False, **fields
     )
+    say_settings(click.get_current_context())
     report = asyncio.run(_preview(settings, sample, examples))
     _tell(report, settings, as_json=as_json)
     return report.exit_code

@@ -91,6 +91,9 @@ def forecast_lines(
 
 def ending_text(summary: Summary) -> str:
     """The last line: how it ended and what to do."""
+    if summary.tolerance and summary.unsettled and summary.state == "complete":
+        within = "no more" if summary.tolerated else "MORE"
+        return f"complete; {summary.unsettled:,} rows failed, {within} than --tolerate {summary.tolerance}"
     if not summary.reason:
         return summary.state
     what_next = f"; {advice(summary.cause)}" if summary.cause else ""

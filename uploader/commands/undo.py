@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import orjson
 
+from uploader.commands.environment import say_settings
 from uploader.commands.logs import say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.commands.terminal import answer, heed_signals
@@ -80,6 +81,7 @@ def command(
     file = UndoFile(snapshot)
     settings = undo_settings(file, checkpoint, restart=restart, **talking_settings(said))
     try:
+        say_settings(click.get_current_context())
         report = asyncio.run(_undo(settings, file, output, _approval(yes=yes), dry_run=dry_run))
     finally:
         file.close()

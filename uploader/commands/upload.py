@@ -21,11 +21,13 @@ from uploader.commands.canary_texts import (
     refusal_text,
     review_lines,
 )
+from uploader.commands.environment import say_settings, words_by_variables
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.logs import is_json, note_job, say, speak, tell
 from uploader.commands.options import LOG_FORMAT, PATH
 from uploader.commands.progress import show
+from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
@@ -37,7 +39,13 @@ from uploader.core.summary import Summary
 from uploader.errors import SettingsError
 from uploader.run.pipeline import Run
 from uploader.run.preflight import Account
-from uploader.settings import OnLongPause, Settings, parse_duration, parse_failure_limit
+from uploader.settings import (
+    OnLongPause,
+    Settings,
+    parse_duration,
+    parse_failure_limit,
+    parse_tolerance,
+)
 
 
 @click.command(short_help="Run the job, or resume it.")
@@ -70,6 +78,7 @@ from uploader.settings import OnLongPause, Settings, parse_duration, parse_failu
 )
 @click.option("--approve-canary", is_flag=True, help="Go on after the canary.")
 @click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
+@click.option("--tolerate", metavar="N|P%", help="Exit 0 although so many rows of a finished job failed.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
@@ -78,11 +87,18 @@ from uploader.settings import OnLongPause, Settings, parse_duration, parse_failu
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
 @LOG_FORMAT
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
+@click.option(
+    "--summary-file",
+    type=PATH,
+    metavar="FILE",
+    help="The same, and the exit code, in a file: whole or not at all.",
+)
 def command(
     sources: tuple[str, ...],
     *,
     no_results: bool,
     max_failures: str,
+    tolerate: str | None,
     drain_timeout: float,
     max_duration: str | None,
     log_format: str,
@@ -93,6 +109,7 @@ def command(
     yes: bool,
     verbose: bool,
     as_json: bool,
+    summary_file: Path | None,
     **same: object,
 ) -> int:
     """Run the job, or resume it: the same command again continues where it stopped.
@@ -102,27 +119,33 @@ def command(
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
-    Exit codes: 0 every row created or updated; 1 finished, some rows were not; 2 wrong usage, or the
-    job can't start; 3 the canary waits for your word; 75 stopped, the same command later goes on;
-    78 stopped, mend something first; 130/143 interrupted.
+    Exit codes: 0 every row created or updated (or within --tolerate); 1 finished, some rows were not;
+    2 wrong usage, or the job can't start; 3 the canary waits for your word; 75 stopped, the same command
+    later goes on; 78 stopped, mend something first; 130/143 interrupted.
     """
-    settings = Settings(
-        sources=sources,
-        write_results=not no_results,
-        on_duplicate=OnDuplicate(on_duplicate),
-        max_failures=parse_failure_limit(max_failures),
-        drain_timeout_seconds=drain_timeout,
-        max_duration_seconds=parse_duration(max_duration) if max_duration else None,
-        canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
-        canary_wait_seconds=canary_wait,
-        **job_settings(same),
-    )
+    file = SummaryFile(summary_file) if summary_file else None
     speak(log_format, verbose=verbose)
-    _spare_the_collector()
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        summary, finished_before = runner.run(_upload(settings, yes=yes))
+    with file.telling_errors() if file else contextlib.nullcontext():
+        settings = Settings(
+            sources=sources,
+            write_results=not no_results,
+            on_duplicate=OnDuplicate(on_duplicate),
+            max_failures=parse_failure_limit(max_failures),
+            tolerate=parse_tolerance(tolerate) if tolerate else None,
+            drain_timeout_seconds=drain_timeout,
+            max_duration_seconds=parse_duration(max_duration) if max_duration else None,
+            canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
+            canary_wait_seconds=canary_wait,
+            **job_settings(same),
+        )
+        if file:
+            file.check(settings)
+        _spare_the_collector()
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            summary, finished_before = runner.run(_upload(settings, yes=yes))
+    code = file.write(summary) if file else summary.exit_code
     _report(summary, settings, finished_before, as_json=as_json)
-    return summary.exit_code
+    return code
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
@@ -222,6 +245,7 @@ class _Display:
             note_job(self._run.job_id, (self._run.account or Account()).portal)
             for line in introduction(self._run):
                 say(line)
+            say_settings(click.get_current_context())
 
 
 def _can_ask(settings: Settings) -> bool:
@@ -299,7 +323,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
     else:
         say(ending_text(summary))
     if summary.cause is Cause.CANARY:
-        say(f"to go on: {approving_command(sys.argv[1:])}")
+        words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
+        say(f"to go on: {approving_command(words)}")
     if settings.results_path and settings.results_path.exists():
         say(f"what became of each row: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:

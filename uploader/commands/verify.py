@@ -12,10 +12,12 @@ from pathlib import Path
 import click
 import orjson
 
+from uploader.commands.environment import is_by_variable, say_settings
 from uploader.commands.logs import is_json, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
+from uploader.core.names import is_pattern
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
@@ -62,6 +64,8 @@ def command(
     speak(log_format, verbose=False)
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     _refuse_foreign(output)
+    # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
+    sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         identity = opened.identity()
@@ -73,6 +77,7 @@ def command(
             **talking_settings(said),
         )
         names = [source.name for source in identity.sources]
+        say_settings(click.get_current_context())
         report = asyncio.run(_verify(settings, opened, sample, output, names))
     finally:
         opened.close()

@@ -32,6 +32,20 @@ def _early_exit_code(cause: Cause | None, signal: int, *, has_begun: bool) -> in
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many rows of a finished job may have failed without its being a failure."""
+
+    count: int | None = None
+    share: float | None = None
+
+    def covers(self, failed: int, rows: int) -> bool:
+        return failed <= (self.count if self.count is not None else (self.share or 0.0) * rows)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     tallies: Tallies
     state: str  #: "complete", "running" or "stopped"
@@ -39,6 +53,7 @@ class Summary:
     elapsed_seconds: float = 0.0
     cause: Cause | None = None
     signal: int = 0  #: that interrupted the run
+    tolerance: Tolerance | None = None
 
     def as_dict(self) -> dict[str, object]:
         tallies = self.tallies
@@ -62,13 +77,25 @@ class Summary:
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "state": self.state,
             "reason": self.reason,
+            **({"tolerated": self.tolerated} if self.tolerance else {}),
         }
+
+    @property
+    def unsettled(self) -> int:
+        """Rows that were read, and are neither written nor skipped."""
+        return self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
+
+    @property
+    def tolerated(self) -> int:
+        """Such rows of a finished job, where there are no more than the user allows."""
+        if self.state != "complete" or self.tolerance is None:
+            return 0
+        return self.unsettled if self.tolerance.covers(self.unsettled, self.tallies.rows) else 0
 
     @property
     def exit_code(self) -> int:
         if self.state == "complete":
-            unsettled = self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
-            return 1 if unsettled else 0
+            return 1 if self.unsettled > self.tolerated else 0
         return _early_exit_code(self.cause, self.signal, has_begun=self._has_begun)
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from uploader.errors import StorageError
+from uploader.errors import SettingsError, StorageError
 
 #: Entries in memory, before they are written. Each costs some 100 bytes.
 _HELD = 200_000
@@ -97,4 +97,7 @@ def _nameless(folder: Path) -> BinaryIO:
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
-        raise StorageError(f"no place for a temporary file: {error.strerror}") from error
+        raise SettingsError(
+            f"no temporary file can be made, neither in {folder} nor where TMPDIR says; say with "
+            "--checkpoint-dir which folder can be written"
+        ) from error

@@ -3,9 +3,10 @@
 It holds the job's identity, the progress, the tallies, dead letters and pending records, and what the canary
 sent until that is approved. Its size follows failures and what is in flight, not the sources.
 
-Durability: WAL with synchronous=FULL. A commit is on the disk when it returns, and the results file is
-flushed before it, so neither a kill nor a power cut leaves a checkpoint that counts on lines that are not
-there. That costs two flushes per commit, up to ten commits a second, off the event loop.
+Durability: WAL with synchronous=FULL; on a network file system a rollback journal instead. A commit is on
+the disk when it returns, and the results file is flushed before it, so neither a kill nor a power cut leaves
+a checkpoint that counts on lines that are not there. That costs two flushes per commit, up to ten commits a
+second, off the event loop.
 """
 
 import json
@@ -39,9 +40,12 @@ from uploader.core.repeats import DUPLICATE
 from uploader.edges import course, repeats, sightings
 from uploader.edges.course import Invocation
 from uploader.edges.files import create_private
+from uploader.edges.places import settle_in, spill_beside
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
 
+#: What SQLite keeps beside the file, on a disk and on a network.
+_LOGS = ("-wal", "-shm", "-journal")
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
 #: Version 0.4.0's; a job that was begun by it goes on.
@@ -206,7 +210,7 @@ class Checkpoint:
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
-            for ending in ("-wal", "-shm"):
+            for ending in _LOGS:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
         except (OSError, sqlite3.Error, StorageError) as error:
@@ -241,9 +245,10 @@ class Checkpoint:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            if not read_only:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
+            if read_only:
+                spill_beside(connection, path)
+            else:
+                settle_in(connection, path, "FULL")
                 if version == _FORMER:
                     connection.executescript(_FROM_FORMER)
                 connection.executescript(_LATER)
@@ -271,8 +276,8 @@ class Checkpoint:
 
     @staticmethod
     def remove(path: Path) -> None:
-        for name in (path.name, path.name + "-wal", path.name + "-shm"):
-            path.with_name(name).unlink(missing_ok=True)
+        for ending in ("", *_LOGS):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
         sightings.remove(sightings.place(path))
         repeats.remove(repeats.place(path))
 

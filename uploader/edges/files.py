@@ -42,7 +42,7 @@ class Lock:
             except OSError as error:
                 raise CheckpointError(
                     f"can't write beside the checkpoint ({self.path}: {error.strerror}); "
-                    "choose another place with --checkpoint"
+                    "choose another place with --checkpoint or --checkpoint-dir"
                 ) from error
             try:
                 self._lock(descriptor)

@@ -15,6 +15,7 @@ import orjson
 
 from uploader.core.aliases import Seen, Sighting
 from uploader.edges.files import create_private
+from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
@@ -77,8 +78,7 @@ class Sightings:
     def _connect(self) -> sqlite3.Connection:
         os.close(create_private(self._path))
         connection = sqlite3.connect(self._path, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        settle_in(connection, self._path, "FULL")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"
         )
@@ -106,7 +106,7 @@ def place(checkpoint: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
         path.with_name(name).unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from uploader.edges.files import create_private
+from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
 _SCHEMA = """
@@ -57,8 +58,7 @@ class SnapshotFile:
         with _storing(self.path):
             os.close(create_private(self.path))
             self._connection = _connect(self.path, "rw")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
+            settle_in(self._connection, self.path, "FULL")
             self._connection.executescript(_SCHEMA)
             if not self.about():
                 with self._connection as connection:
@@ -144,7 +144,12 @@ def put_aside(path: Path) -> Path | None:
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
     aside = path.with_name(f"{path.name}.{number}")
-    for ending in ("-wal", "-shm", ""):  # the file itself last: without its log it would be another
+    for ending in (
+        "-wal",
+        "-shm",
+        "-journal",
+        "",
+    ):  # the file itself last: without its log it would be another
         file = path.with_name(path.name + ending)
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))

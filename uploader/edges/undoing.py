@@ -18,6 +18,7 @@ import orjson
 from uploader.core.model import EMAIL
 from uploader.core.undoing import Fate, Finding, Plan, Trace
 from uploader.edges.files import create_private
+from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
 _SCHEMA = """
@@ -81,7 +82,7 @@ class UndoFile:
                 if self._is_begun():
                     return True
                 self.close()
-            for ending in ("", "-wal", "-shm"):
+            for ending in ("", "-wal", "-shm", "-journal"):
                 self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
             os.close(create_private(self.path))
             self._begin(_uri(self.path, "rw"))
@@ -103,8 +104,7 @@ class UndoFile:
     def _connect(self, uri: str) -> None:
         """`uri` "": a file without a name, gone when it is closed."""
         self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
+        settle_in(self._connection, self.snapshot, "FULL")
         self._connection.execute("ATTACH ? AS snapshot", (_uri(self.snapshot, "ro"),))
 
     def close(self) -> None:

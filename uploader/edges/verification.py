@@ -18,6 +18,7 @@ import orjson
 from uploader.core.model import EMAIL, told_key
 from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
 from uploader.edges.files import create_private
+from uploader.edges.places import settle_in
 from uploader.errors import StorageError
 
 _SCHEMA = """
@@ -254,14 +255,13 @@ def place(checkpoint: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
         path.with_name(name).unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost a batch: it is asked for again
+    settle_in(connection, path, "NORMAL")  # a power cut may cost a batch: it is asked for again
     return connection
 
 

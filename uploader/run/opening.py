@@ -10,9 +10,10 @@ from pathlib import Path
 
 from uploader.core.canary import Canary
 from uploader.core.mapping import Mapper
+from uploader.core.mounts import Place
 from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting
-from uploader.edges import repeats, sightings, snapshot
+from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
@@ -110,6 +111,23 @@ def _written(settings: Settings) -> list[str]:
     return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
 
 
+def look_at_place(settings: Settings) -> str | None:
+    """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
+    path = settings.checkpoint_path
+    place, kind = places.look_at(path)
+    if place is Place.OBJECTS:
+        raise CheckpointError(
+            f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "
+            "name a folder on a disk with --checkpoint-dir"
+        )
+    if place is Place.NETWORK:
+        return (
+            f"the checkpoint is on a network file system ({kind}), whose locks may not hold between "
+            "machines: run this job on one alone, or name a folder on a local disk with --checkpoint-dir"
+        )
+    return None
+
+
 def lock_job(settings: Settings, stack: ExitStack) -> Lock:
     """From here on this process alone works on the checkpoint."""
     lock = Lock(settings.checkpoint_path)
@@ -124,6 +142,7 @@ def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitSt
     _refuse_sources(settings)
     if settings.restart:
         _refuse_foreign(path, results)
+        _refuse_namesake(settings, sources)
         return None
     if not path.exists():
         if results and results.exists():
@@ -225,6 +244,32 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
         with results.open("rb") as file:
             if not file.readline(200).startswith(",".join(HEADER).encode()):
                 raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
+
+
+def _refuse_namesake(settings: Settings, sources: Sequence[Source]) -> None:
+    """In a folder of many jobs, files of one name from elsewhere have one checkpoint: --restart of the one
+    would forget the other.
+    """
+    path = settings.checkpoint_path
+    if settings.checkpoint_dir is None or not path.exists():
+        return
+    try:
+        checkpoint = Checkpoint.open(path, read_only=True)
+    except CheckpointError:
+        return  # damaged: to start over is the way out
+    try:
+        (before, *_), now = checkpoint.identity().sources, sources[0]
+    finally:
+        checkpoint.close()
+    if before.fingerprint != now.fingerprint and not _is_same(before.name, now.name):
+        raise CheckpointError(
+            f"{path} is the checkpoint of {before.name}, which --restart of {now.name} would forget; "
+            "name another --checkpoint-dir, or remove it yourself"
+        )
+
+
+def _is_same(before: str, now: str) -> bool:
+    return before == now or Path(before).absolute() == Path(now).absolute()
 
 
 def _forget(settings: Settings) -> None:

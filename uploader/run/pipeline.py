@@ -27,7 +27,15 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
-from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_job, open_sources
+from uploader.run.opening import (
+    Job,
+    find_checkpoint,
+    find_new,
+    lock_job,
+    look_at_place,
+    open_job,
+    open_sources,
+)
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Look, Looking, Reader
@@ -135,20 +143,13 @@ class Run(Session):
             return self._summary(State())
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.notices = [notice for source in sources for notice in source.notices]
-        if settings.suppression is not None:
-            self.notices.append(
-                f"nothing is written to the {len(settings.suppression):,} addresses of --suppress"
-            )
-        if new := find_new(settings, sources):
-            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-            self.notices.append(f"not of this job, which was begun without: {listed}")
+        self.notices = self._notices(sources)
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
         if checkpoint and known.state == "complete":
             self.finished_before = checkpoint.identity().portal
-            return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
+            return self._summary(known)
         transport = self.seams.transport(settings)
         try:
             self._make_sender(transport, known.tallies)
@@ -176,6 +177,18 @@ class Run(Session):
             return await self._send(job, move, lost_below, writer)
         finally:
             await transport.close()
+
+    def _notices(self, sources: list[Source]) -> list[str]:
+        """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
+        settings = self.settings
+        notices = [notice for source in sources for notice in source.notices]
+        if settings.suppression is not None:
+            notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
+        if new := find_new(settings, sources):
+            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+            notices.append(f"not of this job, which was begun without: {listed}")
+        place = look_at_place(settings)
+        return notices if place is None else [*notices, place]
 
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
         """DeclinedError if the user says no, SettingsError where the account or the canary isn't as was said.
@@ -517,7 +530,20 @@ class Run(Session):
 
     def _summary(self, state: State) -> Summary:
         if state.state == "complete":
-            return Summary(state.tallies, "complete", elapsed_seconds=state.elapsed_seconds)
+            return Summary(
+                state.tallies,
+                "complete",
+                elapsed_seconds=state.elapsed_seconds,
+                tolerance=self.settings.tolerate,
+            )
         assert self._halt is not None or self._awaits_word
         cause, _ = self._halt or (Cause.CANARY, "")
-        return Summary(state.tallies, "stopped", self._reason(), state.elapsed_seconds, cause, self._signal)
+        return Summary(
+            state.tallies,
+            "stopped",
+            self._reason(),
+            state.elapsed_seconds,
+            cause,
+            self._signal,
+            self.settings.tolerate,
+        )

@@ -22,7 +22,7 @@ from uploader.edges.hubspot import Transport
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
 from uploader.edges.sources.base import Source
-from uploader.errors import StorageError
+from uploader.errors import SettingsError
 from uploader.run.opening import Job, find_names
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account
@@ -88,7 +88,7 @@ class Preview(Run):
 
     async def preview(self) -> Report:
         """UploaderError where the job can't start."""
-        folder = _make_folder()
+        folder = _make_folder(self.asked.checkpoint_path.absolute().parent)
         offload, reader = self.seams.offload("overlay"), self.seams.offload("names")
         try:
             # Patterns first, since the job's own files are none of theirs; and anew, for the same reason as
@@ -103,6 +103,7 @@ class Preview(Run):
                 self.asked,
                 sources=names or self.asked.sources,
                 checkpoint=place,
+                checkpoint_dir=None,
                 results=None,
                 write_results=False,
                 restart=False,
@@ -272,12 +273,19 @@ class _FirstRows:
         return self._source.bytes_at(mark)
 
 
-def _make_folder() -> Path:
-    """For its owner alone, on the disk for temporary files."""
+def _make_folder(beside: Path) -> Path:
+    """For its owner alone, on the disk for temporary files; where there is none, beside the job's files."""
     try:
         return Path(tempfile.mkdtemp(prefix="uploader-preview-"))
+    except OSError:
+        pass
+    try:
+        return Path(tempfile.mkdtemp(prefix="uploader-preview-", dir=beside))
     except OSError as error:
-        raise StorageError(f"no room for temporary files ({error}); TMPDIR names another place") from error
+        raise SettingsError(
+            f"no temporary files can be made, neither in {beside} nor where TMPDIR says; say with "
+            "--checkpoint-dir which folder can be written"
+        ) from error
 
 
 def _remove(folder: Path) -> None:

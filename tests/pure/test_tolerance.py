@@ -1,0 +1,74 @@
+"""`--tolerate`: a finished job with few enough failed rows is a success, and no other job is."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from uploader.commands.texts import ending_text
+from uploader.core.model import Outcome, Tallies
+from uploader.core.outcome import Cause
+from uploader.core.summary import Summary, Tolerance
+from uploader.errors import SettingsError
+from uploader.settings import parse_tolerance
+
+FAILED = (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED, Outcome.PENDING)
+
+
+def tallies(**counts: int) -> Tallies:
+    made = Tallies(rows=sum(counts.values()))
+    made.outcomes = {outcome: counts.get(outcome.value, 0) for outcome in Outcome}
+    return made
+
+
+COUNTS = st.fixed_dictionaries({outcome.value: st.integers(0, 30) for outcome in Outcome})
+TOLERANCES = st.builds(Tolerance, count=st.integers(0, 60)) | st.builds(Tolerance, share=st.floats(0, 1))
+
+
+@given(COUNTS, TOLERANCES)
+def test_a_finished_job_is_a_success_exactly_within_the_tolerance(counts, tolerance):
+    failed = sum(counts[outcome.value] for outcome in FAILED)
+    rows = sum(counts.values())
+    most = tolerance.count if tolerance.count is not None else tolerance.share * rows
+    summary = Summary(tallies(**counts), "complete", tolerance=tolerance)
+    assert summary.exit_code == (0 if failed <= most else 1)
+    assert summary.as_dict()["tolerated"] == (failed if failed <= most else 0)
+
+
+@given(COUNTS, TOLERANCES, st.sampled_from(list(Cause)))
+def test_a_job_that_stopped_ends_as_it_would_without(counts, tolerance, cause):
+    stopped = Summary(tallies(**counts), "stopped", cause=cause, signal=15)
+    assert (
+        Summary(stopped.tallies, "stopped", cause=cause, signal=15, tolerance=tolerance).exit_code
+        == stopped.exit_code
+        != 0
+    )
+
+
+@given(COUNTS)
+def test_who_tolerates_nothing_sees_no_trace_of_it(counts):
+    summary = Summary(tallies(**counts), "complete")
+    assert "tolerated" not in summary.as_dict()
+    assert ending_text(summary) == "complete"
+
+
+def test_the_last_line_says_it():
+    few = Summary(tallies(created=8, rejected=2), "complete", tolerance=Tolerance(count=2))
+    assert ending_text(few) == "complete; 2 rows failed, no more than --tolerate 2"
+    many = Summary(tallies(created=8, rejected=2), "complete", tolerance=Tolerance(share=0.1))
+    assert ending_text(many) == "complete; 2 rows failed, MORE than --tolerate 10%"
+    none = Summary(tallies(created=8), "complete", tolerance=Tolerance(count=2))
+    assert ending_text(none) == "complete"
+
+
+@pytest.mark.parametrize(
+    ("text", "tolerance"),
+    [("0", Tolerance(count=0)), ("12", Tolerance(count=12)), ("0.5%", Tolerance(share=0.005))],
+)
+def test_a_tolerance_is_read_as_it_is_told(text, tolerance):
+    assert parse_tolerance(text) == tolerance
+    assert parse_tolerance(str(tolerance)) == tolerance
+
+
+@pytest.mark.parametrize("text", ["", "-1", "101%", "few", "1.5"])
+def test_what_is_no_tolerance(text):
+    with pytest.raises(SettingsError, match="--tolerate"):
+        parse_tolerance(text)

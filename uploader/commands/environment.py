@@ -1,0 +1,222 @@
+"""Options by environment variables: one flat namespace, `UPLOADER_<OPTION>`. No command's work is here.
+
+`UPLOADER_RATE` is `--rate` of every command that has it. Arguments have theirs: `UPLOADER_SOURCE`,
+`UPLOADER_CHECKPOINT`. Of what may be repeated, one value a line, since values hold blanks and commas.
+The command line goes first. An empty variable is as good as none.
+"""
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+from uploader.commands.texts import printable
+from uploader.core.names import is_url, shown
+from uploader.core.outcome import without_addresses
+from uploader.errors import SettingsError, UploaderError
+
+PREFIX = "UPLOADER_"
+#: What they say is meant of one run; a variable that stays set would say it of all that follow.
+_OF_ONE_RUN = {
+    "--restart": "it would begin anew after every crash",
+    "--approve-canary": "it would approve of canaries that nobody has looked at",
+    "--accept-changed-settings": "it would accept every change that comes by mistake",
+    "--yes": "it would answer questions that nobody has read yet (UPLOADER_PORTAL names the account, "
+    "and then none is asked)",
+}
+_MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
+#: Fewer may stand in any text.
+_TELLING_CHARACTERS = 6
+
+
+class _Lines(click.ParamType[Any]):
+    """Of what may be repeated, a variable holds one a line."""
+
+    def __init__(self, one: click.ParamType[Any]) -> None:
+        self._one = one
+        self.name = one.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # as the base class has it
+        return self._one.convert(value, param, ctx)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [line.strip("\r") for line in rv.split("\n") if line.strip()]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        if isinstance(param, click.Argument):  # a source may be a URL, too; what completes is a file
+            return [CompletionItem(incomplete, type="file")]
+        return self._one.shell_complete(ctx, param, incomplete)
+
+
+def heed_variables(command: click.Command, all_commands: Callable[[], Iterable[click.Command]]) -> None:
+    """Let every option of a command come from its variable; an error names the variables it speaks of."""
+    for parameter in command.params:
+        former = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
+        parameter.envvar = [variable(parameter), *former]
+        if parameter.nargs != 1 or getattr(parameter, "multiple", False):
+            parameter.type = _Lines(parameter.type)
+    command.epilog = "\n\n".join(filter(None, [command.epilog, _epilog(command)]))
+    work = command.callback
+    assert work is not None
+
+    @functools.wraps(work)
+    def callback(**said: object) -> object:
+        context = click.get_current_context()
+        _tell_unknown(context, all_commands)
+        try:
+            _refuse_left_set(context)
+            return work(**said)
+        except UploaderError as error:
+            error.args = (str(error) + _named(str(error), context),)
+            raise
+
+    command.callback = callback
+
+
+def variable(parameter: click.Parameter) -> str:
+    """Its name, by the option's; an argument's by what it is called in the usage."""
+    option = _option(parameter)
+    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
+
+
+def is_by_variable(name: str) -> bool:
+    """Whether a parameter of the command under way came from the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.ENVIRONMENT
+
+
+def usage_text(error: click.ClickException) -> str:
+    """What click says of a value, and the variable it came from."""
+    text = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        named = _named(text, error.ctx)
+        return text.removesuffix(".") + named if named else text
+    return text
+
+
+def say_settings(context: click.Context) -> None:
+    """Those that differ from the defaults, and where they come from; no secrets are among them."""
+    options, variables = [], []
+    for parameter in context.command.params:
+        source, value = _source(parameter, context), context.params.get(parameter.name or "")
+        if value == parameter.get_default(context):
+            continue
+        if source is ParameterSource.ENVIRONMENT:
+            variables.append(f"{_variable_used(parameter)}={_shown(value)}")
+        elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
+            said = _shown(value)
+            options.append(_option(parameter) + (f" {said}" if value is not True else ""))
+    from uploader.commands.logs import say  # noqa: PLC0415  # only where there is something to say
+
+    if options:
+        say(f"settings by options: {', '.join(options)}")
+    if variables:
+        say(f"settings by variables: {', '.join(variables)}")
+
+
+def words_by_variables(context: click.Context) -> list[str]:
+    """What the variables say, as words of a command that needs none of them."""
+    words: list[str] = []
+    arguments: list[str] = []
+    for parameter in context.command.params:
+        if _source(parameter, context) is not ParameterSource.ENVIRONMENT:
+            continue
+        value = context.params[parameter.name or ""]
+        values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        if isinstance(parameter, click.Argument):
+            arguments += values
+        elif isinstance(value, bool):
+            words += [_option(parameter)] if value else []
+        else:
+            words += [word for one in values for word in (_option(parameter), one)]
+    return words + arguments
+
+
+def _epilog(command: click.Command) -> str:
+    example = next(one for one in map(_option, command.params) if one.startswith("--"))
+    name = PREFIX + example.removeprefix("--").replace("-", "_").upper()
+    repeated = any(isinstance(parameter.type, _Lines) for parameter in command.params)
+    lines = ", one value a line where there may be several" if repeated else ""
+    alone = [option for option in map(_option, command.params) if option in _OF_ONE_RUN]
+    but = f" Not so {', '.join(alone)}: a variable may stay set." if alone else ""
+    return (
+        f"Every option can come from the environment, as {example} from {name}{lines}; flags as 1 or 0.{but}"
+    )
+
+
+def _option(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        return (parameter.metavar or parameter.name or "").rstrip(".").upper()
+    return next(option for option in parameter.opts if option.startswith("--"))
+
+
+def _source(parameter: click.Parameter, context: click.Context) -> ParameterSource | None:
+    return context.get_parameter_source(parameter.name or "")
+
+
+def _variable_used(parameter: click.Parameter) -> str:
+    return next((name for name in parameter.envvar or () if os.environ.get(name)), variable(parameter))
+
+
+def _refuse_left_set(context: click.Context) -> None:
+    for parameter in context.command.params:
+        option = _option(parameter)
+        is_said = _source(parameter, context) is ParameterSource.ENVIRONMENT
+        if is_said and option in _OF_ONE_RUN and context.params[parameter.name or ""]:
+            raise SettingsError(
+                f"{variable(parameter)}: {option} is taken from the command line only; left set, "
+                f"{_OF_ONE_RUN[option]}"
+            )
+
+
+def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[click.Command]]) -> None:
+    """A variable that is misspelled would be ignored without a word."""
+    given = {name for name in os.environ if name.startswith(PREFIX)}
+    given -= {variable(parameter) for parameter in context.command.params}
+    if not given:
+        return  # the other commands need not be imported
+    known = {variable(parameter) for command in all_commands() for parameter in command.params}
+    unknown = sorted(given - known)
+    if unknown:
+        from uploader.commands.logs import say  # noqa: PLC0415  # only where there is something to say
+
+        alike = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.8)
+        meant = f" (is {alike[0]} meant?)" if alike else ""
+        said = ", ".join(unknown[:_MOST_SHOWN])
+        more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
+        say(printable(f"no option, so ignored: {said}{more}{meant}"))
+
+
+def _named(text: str, context: click.Context) -> str:
+    """The variables behind the options, or the values, that an error speaks of."""
+    spoken = set(re.findall(r"--[a-z][a-z-]*|[A-Z]{4,}", text))
+    found = [
+        f"{_option(parameter)} is set by {_variable_used(parameter)}"
+        for parameter in context.command.params
+        if _source(parameter, context) is ParameterSource.ENVIRONMENT
+        and (_option(parameter) in spoken or _is_spoken_of(context.params.get(parameter.name or ""), text))
+        and _variable_used(parameter) not in text
+    ]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _is_spoken_of(value: object, text: str) -> bool:
+    """By its value, where that is no everyday word; such as a path."""
+    values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+    return any(len(one) >= _TELLING_CHARACTERS and one in text for one in values)
+
+
+def _shown(value: object) -> str:
+    """Without what is nobody's business: addresses, and what a URL carries."""
+    if isinstance(value, tuple):
+        some = " ".join(_shown(one) for one in value[:_MOST_SHOWN])
+        return some if len(value) <= _MOST_SHOWN else f"{some} and {len(value) - _MOST_SHOWN} more"
+    if isinstance(value, bool):
+        return str(int(value))
+    text = str(value)
+    return printable(without_addresses(shown(text) if is_url(text) else text), _SHOWN_CHARACTERS)

@@ -1,0 +1,73 @@
+"""`--summary-file`: what it holds, and when. How it is written whole or not at all is `edges/whole`'s.
+
+It says how the last invocation ended: what --json says, and the exit code. Where the run could not start
+(`not started`) or broke off with an error (`failed`), there are no counts, only the state, the reason and the
+exit code. While a run is under way, and after a kill, there is no file: none that is found is of an earlier
+run.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from uploader.commands.logs import say
+from uploader.core.outcome import without_addresses
+from uploader.core.summary import Summary
+from uploader.edges.whole import WholeFile
+from uploader.errors import SettingsError, UploaderError
+from uploader.settings import Settings
+
+_BUG, _STORAGE = 70, 78
+_CANT_START = 2
+
+
+class SummaryFile:
+    """`write` once, or let `telling_errors` do it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = WholeFile("--summary-file", path, _is_ours)
+
+    def check(self, settings: Settings) -> None:
+        """Another file of the job would be overwritten, though neither may be there yet."""
+        place = self._file.path.absolute()
+        if place in {path.absolute() for path in (settings.checkpoint_path, settings.results_path) if path}:
+            raise SettingsError(f"--summary-file {self._file.path} is the checkpoint or the results file")
+
+    @contextmanager
+    def telling_errors(self) -> Iterator[None]:
+        """What ends a run without a summary is told in the file, and goes on its way."""
+        try:
+            yield
+        except UploaderError as error:
+            self._tell(str(error), error.exit_code)
+            raise
+        except Exception as error:
+            self._tell(f"a bug in uploader ({type(error).__name__}: {error})", _BUG)
+            raise
+
+    def write(self, summary: Summary) -> int:
+        """The exit code: the run's own, unless it is a success that nobody will read of."""
+        is_written = self._write({**summary.as_dict(), "exit_code": summary.exit_code})
+        return summary.exit_code if is_written else summary.exit_code or _STORAGE
+
+    def _tell(self, reason: str, code: int) -> None:
+        state = "not started" if code == _CANT_START else "failed"
+        self._write({"state": state, "reason": without_addresses(reason), "exit_code": code})
+
+    def _write(self, document: Mapping[str, object]) -> bool:
+        try:
+            self._file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        except UploaderError as error:
+            say(str(error))
+            return False
+        return True
+
+
+def _is_ours(data: bytes) -> bool:
+    try:
+        document = orjson.loads(data) if data else {"state": "", "exit_code": 0}
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and {"state", "exit_code"} <= document.keys()

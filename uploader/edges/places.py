@@ -1,0 +1,41 @@
+"""Where a job's files are: on which file system, and how SQLite has to be told to write there."""
+
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from uploader.core.mounts import Place, file_system, place_of
+
+#: Linux; elsewhere all places pass for disks.
+MOUNTINFO = Path("/proc/self/mountinfo")
+
+
+def look_at(path: Path) -> tuple[Place, str]:
+    """What the folder of a file is, and the type of its file system."""
+    try:
+        # Bytes that are no UTF-8 are found again in the path, which Python decodes in the same way.
+        table = os.fsdecode(MOUNTINFO.read_bytes())
+    except OSError:
+        return Place.DISK, ""
+    kind = file_system(table, os.path.realpath(path.parent))
+    return place_of(kind), kind
+
+
+def settle_in(connection: sqlite3.Connection, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
+    """How a file is written: WAL on a disk; on a network, where no memory is shared, a journal beside it."""
+    is_disk = look_at(path)[0] is Place.DISK
+    connection.execute(f"PRAGMA journal_mode={'WAL' if is_disk else 'DELETE'}")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    spill_beside(connection, path)
+
+
+def spill_beside(connection: sqlite3.Connection, path: Path) -> None:
+    """Large sorts need a temporary file: beside `path`, where nowhere else is one (a read-only root)."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        # Deprecated, and the one way but for a variable that is read before any Python has run.
+        folder = str(path.absolute().parent).replace("'", "''")
+        connection.execute(f"PRAGMA temp_store_directory='{folder}'")
