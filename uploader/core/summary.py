@@ -126,7 +126,7 @@ _ADVICE = {
     Cause.STORAGE: f"make room, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
-    Cause.DURATION: "the same command goes on from here",
+    Cause.DURATION: "run the same command again for another while",
     Cause.CANARY: "look first at what became of its rows",
 }
 
