@@ -111,5 +111,12 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"uploader: {' '.join(text.split())}", file=sys.stderr)
+    # Imported here: `uploader --help` has nothing to say on stderr.
+    from uploader.commands.logs import is_json, tell  # noqa: PLC0415
+
+    line = " ".join(text.split())
+    if is_json():
+        tell("error", line, {"exit_code": code}, level="error")
+    else:
+        print(f"uploader: {line}", file=sys.stderr)
     return code

@@ -1,0 +1,84 @@
+"""Live lines: whatever a run has to tell, none is wider than the terminal."""
+
+import re
+
+import pytest
+from hypothesis import given, strategies as st
+
+from uploader.commands.progress import Pace, figures, fit, lines
+from uploader.core.model import Outcome, Tallies
+from uploader.core.outcome import Cause
+from uploader.errors import SettingsError
+from uploader.run.pipeline import View
+from uploader.settings import parse_duration
+
+COUNTS = st.integers(0, 10**9)
+
+
+@st.composite
+def views(draw):
+    outcomes = {outcome: draw(COUNTS) for outcome in Outcome}
+    settled = sum(outcomes.values())
+    tallies = Tallies(
+        rows=settled + draw(COUNTS), outcomes=outcomes, throttled=draw(COUNTS), requests=draw(COUNTS)
+    )
+    total = draw(st.one_of(st.none(), st.integers(1, 10**12)))
+    return View(
+        tallies=tallies,
+        elapsed_seconds=draw(st.floats(0, 1e6)),
+        bytes_read=draw(st.integers(0, 10**12)),
+        bytes_total=total,
+        on_wire=draw(st.integers(0, 256)),
+        per_second=draw(st.floats(0.1, 250)),
+        pause=draw(st.one_of(st.none(), st.sampled_from(list(Cause)))),
+        pause_seconds=draw(st.floats(0, 90_000)),
+        failing_seconds=draw(st.floats(0, 900)),
+        failure=draw(st.text(max_size=200)),
+        held_back=draw(COUNTS),
+        half_done=draw(st.integers(0, 10_000)),
+        settled_before=draw(st.integers(0, 10**9)),
+        forecast=lambda requests, per_second: requests / per_second,
+    )
+
+
+@given(st.lists(views(), min_size=1, max_size=3), st.integers(8, 300))
+def test_no_line_is_wider_than_the_terminal(seen, width):
+    pace = Pace()
+    for second, view in enumerate(seen):
+        pace.add(second * 5.0, view)
+    told = lines(seen[-1], pace, width)
+    assert told
+    assert all(0 < len(line) <= width for line in told)
+    assert all(line.isprintable() for line in told)
+    if width >= 40:
+        assert f"{seen[-1].tallies.settled:,} rows" in told[0]
+        assert any("PAUSED" in line for line in told) == (seen[-1].pause is not None)
+    assert figures(seen[-1], pace)["settled"] == seen[-1].tallies.settled
+
+
+@given(st.lists(st.text(min_size=1, max_size=30), max_size=6), st.integers(1, 60))
+def test_parts_are_whole_but_for_a_first_one_that_is_too_long(parts, width):
+    told = fit(parts, width)
+    assert len(told) <= width
+    whole = [" | ".join(parts[:count]) for count in range(len(parts) + 1)]
+    assert told in whole or (len(parts[0]) > width and told.rstrip(".") in parts[0])
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+def test_a_time_is_read_as_it_is_spelled(days, hours, minutes, seconds):
+    text = f"{days}d{hours}h{minutes}m{seconds}s"
+    assert parse_duration(text) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    assert parse_duration(re.sub(r"\b0[dhms]|(?<=[dhms])0[dhms]", "", text) or "0") == parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90m", 5_400), ("2h30m", 9_000), ("45", 45), (" 1D ", 86_400)]
+)
+def test_times_that_people_write(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "1.5h", "30m2h", "-5", "2 h", "1w", "ten minutes"])
+def test_what_is_no_time_is_told(text):
+    with pytest.raises(SettingsError, match="--max-duration"):
+        parse_duration(text)
