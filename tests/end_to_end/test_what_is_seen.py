@@ -115,7 +115,7 @@ def test_json_lines_hold_job_and_account_and_no_address(tmp_path, hubspot_mock):
     rows[9]["email"] = "secret.person at nowhere"
     source = write_csv(tmp_path / "contacts.csv", rows)
     refused = {"kind": "reject", "keys": ["secret.person@refused.example"]}
-    failing = {"kind": "status", "endpoint": "upsert", "status": 503, "first": 1}
+    failing = {"kind": "status", "endpoint": "upsert", "status": 423, "first": 1}
     url = hubspot_mock(quota="190/10", scenario={"faults": [failing, refused]}).url
     done = run("upload", source, "--base-url", url, "--yes", "-v", "--log-format", "json", cwd=tmp_path)
     assert done.code == 1
