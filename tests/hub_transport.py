@@ -29,6 +29,9 @@ class HubTransport:
         self._connect_seconds = connect_seconds
         self._idle = 0
 
+    def use(self, token: str) -> None:
+        self._token = token
+
     async def send(self, call: Call, on_sent: Callable[[], None] = lambda: None) -> Reply:
         loop = asyncio.get_running_loop()
         self.sent_at.append(loop.time())
@@ -51,7 +54,9 @@ class HubTransport:
             method=call.method,
             path=path,
             query=dict(parse_qsl(query)),
-            headers={"authorization": f"Bearer {self._token}", "content-type": "application/json"},
+            headers={"content-type": "application/x-www-form-urlencoded"}
+            if call.is_form
+            else {"authorization": f"Bearer {self._token}", "content-type": "application/json"},
             body=call.body or b"",
         )
         reply = self.hub.handle(request, loop.time())

@@ -24,6 +24,7 @@ from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
+from uploader.core.sign_in import OAuth, TokenFile
 from uploader.core.summary import Tolerance
 from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
@@ -114,10 +115,12 @@ class Settings:
     max_duration_seconds: float | None = None  #: of one invocation; it stops in order then
     outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
     first_contact_seconds: float = 15.0  #: the same where nothing ever has
+    #: Where the next token comes from; None: `token` is all there is
+    sign_in: OAuth | TokenFile | None = field(default=None, repr=False)
     offline: bool = False  #: nobody is asked anything, so no token is needed
 
     def __post_init__(self) -> None:
-        if not self.offline:
+        if not self.offline and not isinstance(self.sign_in, OAuth):
             check_token(self.token)
         check_base_url(self.base_url)
         self._settle_keys()

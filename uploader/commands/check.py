@@ -15,7 +15,7 @@ from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.environment import say_settings
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.logs import say
-from uploader.commands.options import PATH, read_token
+from uploader.commands.options import PATH
 from uploader.commands.progress import survey_line
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
@@ -61,12 +61,12 @@ def command(
     Exit codes: 0 all is well; 1 upload would run, and some rows fail or something deserves attention;
     2 upload can't start as asked; 75 the account can't be asked now; 130/143 interrupted.
     """
-    is_offline = not read_token(same["token_file"])
+    shaped = job_settings(same)
     settings = Settings(
         sources=sources,
         write_results=False,
-        offline=is_offline,
-        **_with_place(sources, job_settings(same)),
+        offline=not shaped["token"] and shaped["sign_in"] is None,
+        **_with_place(sources, shaped),
     )
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)

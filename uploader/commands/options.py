@@ -11,7 +11,9 @@ import click
 
 from uploader.commands.logs import say
 from uploader.core.day import Reserve
+from uploader.core.sign_in import OAuth, TokenFile
 from uploader.core.wire import VERSIONS
+from uploader.edges.sign_in import read_oauth, read_token
 from uploader.errors import SettingsError
 from uploader.settings import BASE_URL, OnLongPause, parse_rate, parse_reserve, parse_share
 
@@ -47,6 +49,12 @@ _TALKING = (
         "--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long."
     ),
     click.option("--token-file", type=PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN."),
+    click.option(
+        "--oauth-file",
+        type=PATH,
+        help="An app's client_id, client_secret and refresh_token, in TOML or JSON; a new refresh token is "
+        "kept there. Or the same in HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET and HUBSPOT_REFRESH_TOKEN.",
+    ),
 )
 
 
@@ -64,10 +72,11 @@ def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     on_long_pause = fields.pop("on_long_pause")
     patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
     fields["on_long_pause"] = OnLongPause.WAIT if patient else OnLongPause.STOP
-    token_file = fields.pop("token_file")
-    fields["token"] = read_token(token_file)
-    if token_file is not None:
-        _note_readers(token_file)
+    files = [fields.pop(name) for name in ("token_file", "oauth_file")]
+    fields["token"], fields["sign_in"] = sign_in_of(*files)
+    for file in files:
+        if file is not None:
+            _note_readers(file)
     fields["outage_seconds"] = fields.pop("outage_timeout")
     fields["rate"] = parse_rate(rate) if rate else None
     fields["share"] = parse_share(share) if share else 1.0
@@ -75,25 +84,36 @@ def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def read_token(token_file: Path | None) -> str:
-    """The token, from a file or the environment; never from an argument, which other users can see."""
-    if token_file is None:
-        return os.environ.get(TOKEN_VARIABLE, "").strip()
-    try:
-        return token_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(f"can't read the token file {token_file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"the token file {token_file} holds no text") from error
+def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, OAuth | TokenFile | None]:
+    """The token to begin with, and where the next one comes from: never an argument, which others can see.
+
+    Of what the environment holds a token goes before an app's credentials.
+    """
+    if token_file is not None and oauth_file is not None:
+        raise SettingsError("say either --token-file or --oauth-file, not both")
+    if token_file is not None:
+        return read_token(token_file), TokenFile(str(token_file))
+    if oauth_file is not None:
+        return "", read_oauth(oauth_file)
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    held = [os.environ.get(name, "").strip() for name in _OAUTH_VARIABLES]
+    if token or not any(held):
+        return token, None
+    if missing := [name for name, value in zip(_OAUTH_VARIABLES, held, strict=True) if not value]:
+        raise SettingsError(f"to sign in by OAuth, {' and '.join(missing)} is needed, too")
+    return "", OAuth(*held)
 
 
-def _note_readers(token_file: Path) -> None:
+_OAUTH_VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")
+
+
+def _note_readers(file: Path) -> None:
     """Others of this machine can read it. A secret that is mounted is reached by links, and has a mode that
     nobody here has chosen.
     """
-    mode = token_file.stat().st_mode
-    if mode & 0o044 and stat.S_ISREG(mode) and not token_file.is_symlink():
-        say(f"{token_file} holds the token, and others can read it: chmod 600 {token_file}")
+    mode = file.stat().st_mode
+    if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
+        say(f"{file} holds a secret, and others can read it: chmod 600 {file}")
 
 
 def parse_map(entries: tuple[str, ...]) -> dict[str, str]:

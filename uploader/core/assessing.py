@@ -34,9 +34,9 @@ class TokenInfo:
         body = body or {}
         scopes = body.get("scopes")
         return cls(
-            str(body.get("hubId") or ""),
+            str(body.get("hubId") or body.get("hub_id") or ""),
             frozenset(map(str, scopes)) if isinstance(scopes, list) else None,
-            str(body.get("appId") or ""),
+            str(body.get("appId") or body.get("app_id") or ""),
         )
 
 

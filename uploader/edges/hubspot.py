@@ -35,6 +35,7 @@ class Call:
     path: str
     body: bytes | None = None
     id_property: str = ""  #: of a pack, whose answer is read the short way where that will do
+    is_form: bool = False  #: the body is a form that says by itself who asks: no token goes with it
 
 
 def _nothing() -> None:
@@ -48,6 +49,9 @@ class Transport(Protocol):
     """
 
     async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply: ...
+
+    def use(self, token: str) -> None:
+        """Send what leaves from now on by this token."""
 
     async def close(self) -> None: ...
 
@@ -83,12 +87,15 @@ class HubSpot:
             connector=_TellingConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "User-Agent": "uploader",
-                "Accept": "application/json",
-            },
+            headers={"User-Agent": "uploader", "Accept": "application/json"},
         )
+        self._headers: dict[str, str] = {}
+        self._headers_of_body: dict[str, str] = {}
+        self.use(token)
+
+    def use(self, token: str) -> None:
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers_of_body = {**self._headers, "Content-Type": "application/json"}
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +111,9 @@ class HubSpot:
     async def send(  # noqa: PLR0911  # a table of what can go wrong
         self, call: Call, on_sent: Callable[[], None] = _nothing
     ) -> Reply:
-        headers = {"Content-Type": "application/json"} if call.body is not None else None
+        headers = self._headers if call.body is None else self._headers_of_body
+        if call.is_form:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
         _ON_SENT.set(on_sent)
         try:
             async with self._session.request(

@@ -18,13 +18,18 @@ class ReadOnly:
 
     def __init__(self, transport: Transport, paths: Paths) -> None:
         self._transport = transport
-        self._questions = frozenset({paths.read, paths.token_info})
+        self._questions = frozenset(
+            {paths.read, paths.token_info, f"{paths.oauth}/token", f"{paths.oauth}/token/introspect"}
+        )
 
     async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply:
         is_question = call.method == "POST" and call.path in self._questions
         if not is_question and (call.method != "GET" or call.body is not None):
             raise RuntimeError(f"a job that only reads was about to send {call.method} {call.path}")
         return await self._transport.send(call, on_sent)
+
+    def use(self, token: str) -> None:
+        self._transport.use(token)
 
     async def close(self) -> None:
         await self._transport.close()

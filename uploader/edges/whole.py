@@ -20,7 +20,7 @@ class WholeFile:
         try:
             if path.exists() and not (path.is_file() and is_ours(path.read_bytes()[:_MOST_BYTES])):
                 raise SettingsError(f"{option} {path} holds something else; name another file")
-            descriptor, draft = self._draft()
+            descriptor, draft = _draft(path)
             os.close(descriptor)
             draft.unlink()
             path.unlink(missing_ok=True)
@@ -29,27 +29,32 @@ class WholeFile:
 
     def write(self, data: bytes) -> None:
         """On the disk when it returns. StorageError if that refuses; nothing stands there then."""
-        try:
-            descriptor, draft = self._draft()
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.rename(self.path)
-            except BaseException:
-                with suppress(OSError):
-                    draft.unlink()
-                raise
-            _flush_folder(self.path.absolute().parent)
-        except OSError as error:
-            raise StorageError(f"can't write {self.path}: {error.strerror}") from error
+        write_whole(self.path, data)
 
-    def _draft(self) -> tuple[int, Path]:
-        """For its owner alone, and of a name that nobody can foresee."""
-        folder = self.path.absolute().parent
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.")
-        return descriptor, Path(name)
+
+def write_whole(path: Path, data: bytes) -> None:
+    """In the place of what stands there, for its owner alone. StorageError, and all as before, if not."""
+    try:
+        descriptor, draft = _draft(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
+        _flush_folder(path.absolute().parent)
+    except OSError as error:
+        raise StorageError(f"can't write {path}: {error.strerror}") from error
+
+
+def _draft(path: Path) -> tuple[int, Path]:
+    """For its owner alone, and of a name that nobody can foresee."""
+    descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    return descriptor, Path(name)
 
 
 #: Enough to know one of ours by.

@@ -26,7 +26,7 @@ from uploader.mockserver.routes import Route, find_route
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.statistics import Seen, Statistics
 from uploader.mockserver.store import Record
-from uploader.mockserver.tokens import Tokens, bearer
+from uploader.mockserver.tokens import Tokens
 from uploader.mockserver.window import DailyCount, Day, Quota, RollingWindow
 
 #: Where no other is given, time 0 of the clock is the first second of 2026: runs repeat to the byte.
@@ -139,7 +139,7 @@ class Hub:
         self._day.ends_at(visit.wall, self._day_of_account())
         if self._day.used >= self.settings.daily_quota:
             return self._throttled(answers.day_exceeded(visit.correlation_id))
-        window = self._windows.setdefault(bearer(visit.request), RollingWindow())
+        window = self._windows.setdefault(self._tokens.app_of(visit.request), RollingWindow())
         if self.quota is None:
             window.used(visit.now, UNLIMITED_WINDOW_SECONDS)
             window.add(visit.now)
@@ -245,7 +245,7 @@ class Hub:
         )
 
     def _rate_headers(self, visit: Visit, status: int) -> Mapping[str, str]:
-        rules, window = visit.struck.rules, self._windows.get(bearer(visit.request))
+        rules, window = visit.struck.rules, self._windows.get(self._tokens.app_of(visit.request))
         if not rules.rate_headers or window is None or visit.route.is_token:
             return {}
         if status == 429 and not rules.headers_on_429:
@@ -284,6 +284,7 @@ class Hub:
             "contacts": self.account.counts["contacts"],
             "objects": self.account.counts,
             "quota": str(self.quota) if self.quota else "none",
+            "token_refreshes": [round(at - self.wall(self._started), 3) for at in self._tokens.refreshes],
             "window_seconds": self.quota.window_seconds if self.quota else UNLIMITED_WINDOW_SECONDS,
         }
 

@@ -84,6 +84,7 @@ class Auth:
     client_secret: str | None = None
     refresh_tokens: tuple[str, ...] | None = None
     token_lifetime_seconds: int = 1800  #: of access tokens issued by a refresh
+    rotates_refresh_tokens: bool = False  #: each refresh replaces the token it was asked by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,14 @@ class Tokens:
 
     def __init__(self) -> None:
         self._expires_at: dict[str, float] = {}
+        self._replaced: set[str] = set()  # refresh tokens that another one took the place of
+        self._rotated: set[str] = set()  # those others
+        self.refreshes: list[float] = []  #: when access tokens were issued, by the wall clock
+
+    def app_of(self, request: Request) -> str:
+        """Whose quota it is: the window belongs to the app, whichever of its tokens is used."""
+        token = bearer(request)
+        return "the app that refreshes" if token in self._expires_at else token
 
     def check(self, request: Request, route: Route, auth: Auth, rules: Rules, wall: float) -> Answer | None:
         token = bearer(request)
@@ -85,15 +93,19 @@ class Tokens:
                 "unsupported_grant_type", "BAD_GRANT_TYPE", "grant_type must be refresh_token"
             )
         refresh_token = form.get("refresh_token", "")
-        known = bool(refresh_token) if auth.refresh_tokens is None else refresh_token in auth.refresh_tokens
-        if not known:
+        if not self._knows(refresh_token, auth):
             message = "refresh token is invalid, expired or revoked"
             return answers.oauth_error("invalid_grant", "BAD_REFRESH_TOKEN", message)
         access_token = f"mock-access-{len(self._expires_at) + 1}"
         self._expires_at[access_token] = wall + auth.token_lifetime_seconds
+        self.refreshes.append(wall)
+        if auth.rotates_refresh_tokens:
+            self._replaced.add(refresh_token)
+            refresh_token = f"mock-refresh-{len(self._expires_at)}"
+            self._rotated.add(refresh_token)
         body: dict[str, Any] = {
             "token_type": "bearer",
-            "refresh_token": refresh_token,  # came back unchanged in a 2026 test
+            "refresh_token": refresh_token,  # unless it rotates: came back unchanged in a 2026 test
             "access_token": access_token,
             "hub_id": account.portal_id,
             "scopes": list(auth.scopes),
@@ -103,6 +115,13 @@ class Tokens:
             body |= {"token_use": "access_token", "user_id": USER_ID}
         return Answer(200, body)
 
+    def _knows(self, refresh_token: str, auth: Auth) -> bool:
+        if not refresh_token or refresh_token in self._replaced:
+            return False
+        if refresh_token in self._rotated or auth.refresh_tokens is None:
+            return True
+        return refresh_token in auth.refresh_tokens
+
     def _introspect(self, request: Request, auth: Auth, account: AccountInfo, wall: float) -> Answer:
         form = _form(request)
         if refused := _check_client(form, auth):
@@ -111,7 +130,7 @@ class Tokens:
         token = form.get("token") or form.get("access_token") or form.get("refresh_token") or ""
         is_refresh = "refresh_token" in (form.get("token_type_hint"), *(form if "token" not in form else ()))
         if is_refresh:
-            active = bool(token) and (auth.refresh_tokens is None or token in auth.refresh_tokens)
+            active = self._knows(token, auth)
         else:
             active = bool(token) and self._check_token(token, auth, wall) is None
         if not active:

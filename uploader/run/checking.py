@@ -152,7 +152,7 @@ class Check(Session):
                     account = self._with_owners(sources, self.account)
                     report.account = await self._until_halted(account) or self.account
             finally:
-                await transport.close()
+                await self._hang_up(transport)
         if self._halted.is_set():
             return
         self.started.set()

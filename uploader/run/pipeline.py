@@ -176,7 +176,7 @@ class Run(Session):
             move = partial(self._move, job, lock, reader, writer, duplicates=duplicates)
             return await self._send(job, move, lost_below, writer)
         finally:
-            await transport.close()
+            await self._hang_up(transport)
 
     def _notices(self, sources: list[Source]) -> list[str]:
         """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""

@@ -120,6 +120,13 @@ class Preflight:
         return (await self._ask_info(token)).portal or None
 
     async def _ask_info(self, token: str) -> TokenInfo:
+        access = self._sender.access
+        if access is not None and (question := access.introspection()) is not None:
+            reply = await self._ask(question, is_optional=True, tries=3)
+            told = TokenInfo.decode(reply.body if reply.ok else None)
+            return told if told.portal else access.info or told
+        if access is not None:
+            token = access.token  # another one may stand in the file by now
         reply = await self._ask(
             Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=3
         )

@@ -21,6 +21,7 @@ from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
 from uploader.core.wire import Reply
 from uploader.edges.hubspot import Call, Transport
+from uploader.run.access import Access
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much
@@ -85,6 +86,8 @@ class Sender:
         self.last_failure = ""
         self.tallies = tallies
         self.course: Course | None = None  #: told of each answer
+        self.vouching: Call | None = None  #: the question whose account a token is
+        self.access: Access | None = None  #: by whose token requests leave; None: the transport's own
         self._transport = transport
         self._clock = clock
         self._wall_clock = wall_clock
@@ -103,11 +106,23 @@ class Sender:
         `known_at`: when what the request goes by was found out; OutOfDateError where a long pause, in which
         others write, lies between.
         """
-        async with self._turn:
-            noted = await self._permit(known_at)
-            if self._alone:
-                return await self._exchange(call, noted, on_wire)
-        return await self._exchange(call, noted, on_wire)
+        while True:
+            reply = None
+            async with self._turn:
+                noted = await self._permit(known_at)
+                token = self.access.token if self.access else ""
+                if self._alone:
+                    reply = await self._exchange(call, noted, on_wire)
+            if reply is None:
+                reply = await self._exchange(call, noted, on_wire)
+            if self.access is None or not _is_refused(self.access, token, reply):
+                return reply
+
+    async def _vouch(self) -> Reply:
+        """Whose account the token in use is. The caller holds the turn."""
+        assert self.vouching is not None
+        noted = await self._permit(math.inf)
+        return await self._exchange(self.vouching, noted, lambda _: None)
 
     # --- pauses ---
 
@@ -183,9 +198,17 @@ class Sender:
         while True:
             now = self._clock()
             wait = self.pause_seconds or self._wait_for_the_day() or self.log.wait_seconds(now)
+            if self.access is not None:
+                wait = max(wait, self.access.wait_seconds(now))
             if wait <= 0:
                 if self._slept_since(known_at) > FRESH_SECONDS:
                     raise OutOfDateError
+                if self.access is not None and self.access.is_due(now):
+                    # Whether HubSpot counts it is not documented: so it counts.
+                    self.log.note(now)
+                    self.tallies.requests += 1
+                    await self.access.renew(self._vouch)
+                    continue
                 self.log.note(now)
                 return now
             await asyncio.sleep(min(wait, _LOOK_SECONDS))
@@ -269,3 +292,12 @@ class Sender:
         slowest = self.log.slowest
         burst = min(_SMOOTH_BURST, slowest.requests)
         return AsyncLimiter(burst, burst / (slowest.per_second * catch_up))
+
+
+def _is_refused(access: Access, token: str, reply: Reply) -> bool:
+    """Whether it was the token alone that was refused, and there may be another one to send by."""
+    if reply.status == 401:
+        return access.refused(token)
+    if reply.ok:
+        access.worked(token)
+    return False

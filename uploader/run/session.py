@@ -20,9 +20,10 @@ from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
 from uploader.core.wire import MAX_INPUTS, Paths, paths
 from uploader.edges.background import Background, Offload
-from uploader.edges.hubspot import HubSpot, Transport
+from uploader.edges.hubspot import Call, HubSpot, Transport
 from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
+from uploader.run.access import Access
 from uploader.run.preflight import Account, Preflight
 from uploader.run.resolving import may_hold_owners
 from uploader.run.sender import Sender
@@ -96,10 +97,34 @@ class Session:
             wall_clock=self.seams.wall_clock,
             day_is_spent=self._day_is_spent,
         )
+        self.sender.vouching = Call("GET", self.paths.account)
+        if settings.sign_in is not None:
+            self.sender.access = Access(
+                settings.sign_in,
+                settings.token,
+                transport,
+                self.paths,
+                self._clock,
+                outage_seconds=self._outage_seconds,
+            )
 
     async def _look(self) -> Account:
-        self.account = await self._preflight().look(self.settings.rules, self.settings.token)
-        return self.account
+        return await self._look_by(judge_keys=True)
+
+    async def _look_by(self, *, judge_keys: bool) -> Account:
+        account = await self._preflight().look(
+            self.settings.rules, self.settings.token, judge_keys=judge_keys
+        )
+        self.account = account
+        if self.sender is not None and self.sender.access is not None:
+            self.sender.access.portal = account.portal
+        return account
+
+    async def _hang_up(self, transport: Transport) -> None:
+        """The connections, once no token is being renewed any more."""
+        if self.sender is not None and self.sender.access is not None:
+            await self.sender.access.close()
+        await transport.close()
 
     async def _with_owners(self, sources: list[Source], account: Account) -> Account:
         """The account with its owners, where a source holds any."""

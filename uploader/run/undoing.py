@@ -125,11 +125,11 @@ class Undoing(Session):
                 await self._undo(account, writer)
             self._close()
         finally:
-            await transport.close()
+            await self._hang_up(transport)
 
     async def _look(self) -> Account:
         preflight, token = self._preflight(), self.settings.token
-        self.account = await preflight.look(self.settings.rules, token, judge_keys=False)
+        self.account = await self._look_by(judge_keys=False)
         self._app = await preflight.look_at_the_app(token)
         return self.account
 

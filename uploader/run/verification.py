@@ -105,7 +105,7 @@ class Verification(Session):
                 stack.callback(writer.finish)
             return self._close()
         finally:
-            await transport.close()
+            await self._hang_up(transport)
 
     def _close(self) -> None:
         self.report.elapsed_seconds = self._clock() - self._began

@@ -1,0 +1,233 @@
+"""Signing in while a job runs: tokens end, are replaced and refused, and no row is lost for it."""
+
+import json
+import tomllib
+from itertools import pairwise
+
+import pytest
+from hub_transport import HubTransport, make_hub
+from jobs import Job, contacts, write_csv
+
+from uploader.core.outcome import Cause
+from uploader.core.sign_in import OAuth, TokenFile
+from uploader.edges.sign_in import keep_refresh_token, read_oauth
+from uploader.errors import SettingsError
+
+ROWS = contacts(9_000)
+CLIENT = {"client_id": "the-app", "client_secret": "its-secret", "refresh_tokens": ["r0"]}
+
+
+def oauth_job(tmp_path, *, lifetime=20, rows=ROWS, faults=(), auth=None, quota="60/10") -> Job:
+    told = {**CLIENT, "tokens": [], "token_lifetime_seconds": lifetime, **(auth or {})}
+    hub = make_hub(latency_seconds=0.2, auth=told, faults=list(faults), quota=quota)
+    sign_in = OAuth("the-app", "its-secret", "r0")
+    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, {"token": "", "sign_in": sign_in})
+
+
+def refreshes(job: Job) -> list[float]:
+    return job.hub.stats()["token_refreshes"]
+
+
+def refused(job: Job) -> int:
+    return job.hub.stats()["by_status"].get("401", 0)
+
+
+def test_a_token_is_renewed_ahead_of_its_end_once_each_time(tmp_path):
+    rows = contacts(15_000)
+    job = oauth_job(tmp_path, rows=rows, quota="30/10")
+    summary = job.run_virtual()
+    job.check(rows, summary)
+    assert (summary.exit_code, refused(job)) == (0, 0)
+    at = refreshes(job)
+    assert len(at) >= 3
+    # 75 % of 20 s, and what it takes for a request to be let out.
+    assert all(14.9 <= later - earlier <= 16.0 for earlier, later in pairwise(at))
+
+
+def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refresh(tmp_path):
+    faults = [
+        {"kind": "status", "status": 423, "endpoint": "upsert", "rate": 0.05},
+        {"kind": "reset", "applied": True, "rate": 0.03},
+    ]
+    job = oauth_job(tmp_path, faults=faults)
+    summary = job.run_virtual(stop_after=9.0)
+    while summary.state != "complete":
+        summary = job.run_virtual(stop_after=9.0)
+    job.check(ROWS, summary)
+    assert refused(job) == 0
+
+
+def test_who_waits_for_one_renewal_asks_for_no_other(tmp_path):
+    """The token endpoint takes its time, and hundreds of requests want to leave meanwhile."""
+    slow = {"kind": "delay", "endpoint": "token", "seconds": 4.0}
+    job = oauth_job(tmp_path, rows=contacts(15_000), faults=[slow], lifetime=40)
+    summary = job.run_virtual()
+    job.check(contacts(15_000), summary)
+    at = refreshes(job)
+    assert all(later - earlier >= 25 for earlier, later in pairwise(at))
+
+
+def test_a_failing_token_endpoint_is_asked_again_while_the_old_token_serves(tmp_path):
+    failing = {
+        "kind": "status",
+        "status": 503,
+        "endpoint": "token",
+        "from_seconds": 10,
+        "until_seconds": 18.5,
+    }
+    job = oauth_job(tmp_path, rows=contacts(12_000), faults=[failing])
+    summary = job.run_virtual()
+    job.check(contacts(12_000), summary)
+    assert (summary.exit_code, refused(job)) == (0, 0)
+
+
+def test_a_refresh_token_that_is_refused_ends_the_job_as_a_token_fault(tmp_path):
+    gone = {"kind": "status", "status": 400, "endpoint": "token", "from_seconds": 10}
+    job = oauth_job(tmp_path, rows=contacts(12_000), faults=[gone])
+    summary = job.run_virtual()
+    assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.TOKEN, 78)
+    assert "r0" not in summary.reason
+    job.hub.change_scenario(make_hub(auth={**CLIENT, "tokens": []}).scenario)
+    summary = job.run_virtual()
+    job.check(contacts(12_000), summary)
+
+
+def test_at_the_start_it_is_no_job_at_all(tmp_path):
+    job = oauth_job(tmp_path, auth={"refresh_tokens": ["another"]})
+    summary = job.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 2)
+
+
+def test_a_token_endpoint_that_is_down_is_an_outage(tmp_path):
+    job = oauth_job(tmp_path, faults=[{"kind": "status", "status": 503, "endpoint": "token", "rate": 1.0}])
+    summary = job.run_virtual()
+    assert (summary.state, summary.cause) == ("stopped", Cause.OUTAGE)
+
+
+def test_a_token_revoked_ahead_of_its_end_is_renewed_after_one_refusal_for_all(tmp_path):
+    """Many are on the wire as it happens: each is refused once, and sent again by the next token."""
+    job = oauth_job(tmp_path, lifetime=1800)
+    revoked = []
+
+    def revoke(run):
+        if not revoked and run.view() and run.view().tallies.settled > 2_000:
+            token = run.sender.access.token
+            revoked.append(token)
+            scenario = make_hub(auth={**CLIENT, "tokens": [], "expired": [token]}).scenario
+            job.hub.change_scenario(scenario)
+
+    summary = job.run_virtual(on_tick=revoke)
+    job.check(ROWS, summary)
+    assert revoked
+    assert (summary.exit_code, len(refreshes(job))) == (0, 2)
+    assert 1 <= refused(job) <= 12
+    assert summary.as_dict()["retries"] == 0
+
+
+def test_a_fresh_token_that_is_refused_is_not_asked_for_again(tmp_path):
+    refusing = {"kind": "status", "status": 401, "endpoint": "upsert", "requests": [20, 9_999]}
+    job = oauth_job(tmp_path, lifetime=1800, faults=[refusing])
+    summary = job.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert len(refreshes(job)) <= 3
+
+
+@pytest.mark.parametrize("spelling", ["toml", "json"])
+def test_a_refresh_token_that_is_replaced_is_kept_before_it_is_needed(tmp_path, spelling):
+    held = {"client_id": "the-app", "client_secret": "its-secret", "refresh_token": "r0", "note": "keep me"}
+    path = tmp_path / "app"
+    text = json.dumps(held) if spelling == "json" else "".join(f'{k} = "{v}"\n' for k, v in held.items())
+    path.write_text(text)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    job = oauth_job(tmp_path, auth={"rotates_refresh_tokens": True})
+    job.options["sign_in"] = read_oauth(link)
+    summary = job.run_virtual(stop_after=20.0)
+    while summary.state != "complete":  # each begins with what the last one has kept
+        job.options["sign_in"] = read_oauth(link)
+        summary = job.run_virtual(stop_after=20.0)
+    job.check(ROWS, summary)
+    read = json.loads if spelling == "json" else tomllib.loads
+    kept = read(path.read_text())
+    assert kept["refresh_token"].startswith("mock-refresh-")
+    assert kept["note"] == "keep me"
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_renewal_goes_to_its_end_whatever_becomes_of_the_run(tmp_path):
+    """Interrupted while the answer with the new refresh token is on its way: it is kept all the same."""
+    path = tmp_path / "app.json"
+    path.write_text(
+        json.dumps({"client_id": "the-app", "client_secret": "its-secret", "refresh_token": "r0"})
+    )
+    slow = {"kind": "delay", "endpoint": "token", "seconds": 6.0}
+    job = oauth_job(tmp_path, auth={"rotates_refresh_tokens": True}, faults=[slow])
+    job.options["sign_in"] = read_oauth(path)
+    job.run_virtual(stop_after=3.0, again_after=3.1)
+    assert json.loads(path.read_text())["refresh_token"] == "mock-refresh-1"
+
+
+def test_what_replaces_a_refresh_token_in_a_lost_file_is_told_and_the_job_goes_on(tmp_path, caplog):
+    oauth = OAuth("the-app", "its-secret", "r0", str(tmp_path / "gone" / "app.json"))
+    job = oauth_job(tmp_path, auth={"rotates_refresh_tokens": True})
+    job.options["sign_in"] = oauth
+    summary = job.run_virtual()
+    job.check(ROWS, summary)
+    assert "can't be kept" in caplog.text
+    with pytest.raises(SettingsError):
+        keep_refresh_token(oauth, "r1")
+
+
+# --- a token file that comes to hold another token ---
+
+
+def file_job(tmp_path, new_portal=None, new_token="second") -> tuple[Job, object]:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    hub = make_hub(latency_seconds=0.2, auth={"tokens": ["first", "second"]})
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), hub, {"token": "first"})
+    job.options["sign_in"] = TokenFile(str(path))
+
+    def replace(run):
+        view = run.view()
+        if view and view.tallies.settled > 2_000 and path.read_text() == "first\n":
+            path.write_text(new_token)
+            account = {"portal_id": new_portal} if new_portal else {}
+            scenario = make_hub(auth={"tokens": ["second"]}, account=account).scenario
+            hub.change_scenario(scenario)
+
+    return job, replace
+
+
+def run_file_job(job: Job, replace):
+    """The transport begins with the file's token, as the real one does."""
+    original = HubTransport.__init__
+    try:
+        HubTransport.__init__ = lambda self, hub, token="first", connect_seconds=0.0: original(
+            self, hub, token, connect_seconds
+        )
+        return job.run_virtual(on_tick=replace)
+    finally:
+        HubTransport.__init__ = original
+
+
+def test_a_token_replaced_in_its_file_goes_on_without_loss(tmp_path):
+    job, replace = file_job(tmp_path)
+    summary = run_file_job(job, replace)
+    job.check(ROWS, summary)
+    assert (summary.exit_code, summary.as_dict()["retries"]) == (0, 0)
+    assert refused(job) >= 1
+
+
+def test_the_same_token_in_the_file_ends_the_job_as_before(tmp_path):
+    job, replace = file_job(tmp_path, new_token="first\n\n")
+    summary = run_file_job(job, replace)
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+
+
+def test_a_token_of_another_account_writes_nothing(tmp_path):
+    job, replace = file_job(tmp_path, new_portal=999)
+    summary = run_file_job(job, replace)
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert "account 999" in summary.reason

@@ -1,0 +1,191 @@
+"""The one place where a run's token comes from: renewed ahead of its end, and after a refusal. One at a time.
+
+`Sender` calls it while it holds its turn, so nobody sends meanwhile and no renewal happens twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlencode
+
+from uploader.core.assessing import TokenInfo
+from uploader.core.outcome import Cause
+from uploader.core.sign_in import (
+    Life,
+    OAuth,
+    Renewal,
+    TokenFile,
+    introspection_form,
+    is_sendable,
+    judge,
+    refresh_form,
+)
+from uploader.core.wire import Paths, Reply
+from uploader.edges.background import Offload
+from uploader.edges.hubspot import Call, Transport
+from uploader.edges.sign_in import keep_refresh_token, read_token
+from uploader.errors import SettingsError, StorageError
+from uploader.run.stop import StopRun
+
+_LOG = logging.getLogger("uploader")
+#: How often the account of a token that took another's place is asked for.
+_VOUCH_TRIES = 5
+
+
+class Access:
+    """By which token a run's requests are made."""
+
+    def __init__(
+        self,
+        sign_in: OAuth | TokenFile,
+        token: str,
+        transport: Transport,
+        paths: Paths,
+        clock: Callable[[], float],
+        *,
+        offload: Offload | None = None,
+        outage_seconds: Callable[[], float] = lambda: 600.0,
+    ) -> None:
+        """`token`: the one to begin with; "" of OAuth. `outage_seconds`: how long a renewal may go on failing
+        with no token that lives.
+        """
+        self.token = token
+        self.info: TokenInfo | None = None  #: what a grant has said of itself
+        self.portal = ""  #: the account it has to stay, once that is known
+        self._sign_in = sign_in
+        self._transport = transport
+        self._paths = paths
+        self._clock = clock
+        self._offload = offload
+        self._outage_seconds = outage_seconds
+        self._is_proven = False  # a request was answered by this very token
+        self._given_up = ""  # the token that was refused last, while it is yet to be replaced
+        self._failing_since: float | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._life = Life() if isinstance(sign_in, OAuth) else _endless()
+
+    # --- what the sender asks ---
+
+    def is_due(self, now: float) -> bool:
+        return self._life.is_due(now)
+
+    def wait_seconds(self, now: float) -> float:
+        return self._life.wait_seconds(now)
+
+    def worked(self, token: str) -> None:
+        """A request was let in by it."""
+        self._is_proven = self._is_proven or token == self.token
+
+    async def renew(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+        """Get the next token. StopRun where there is none to be had, or asking has failed for too long.
+
+        To its end, whatever becomes of who waits: a refresh token that was replaced and not kept is lost.
+        `vouch` asks whose account the token in use is.
+        """
+        work = self._refresh() if isinstance(self._sign_in, OAuth) else self._read_again(vouch)
+        self._renewing = asyncio.ensure_future(work)
+        await asyncio.shield(self._renewing)
+
+    def refused(self, token: str) -> bool:
+        """A request by that token got a 401; whether it may be sent again, by another one."""
+        if token != self.token or token == self._given_up:
+            return True  # another has taken its place since the request left, or is about to
+        if isinstance(self._sign_in, OAuth) and not self._is_proven:
+            return False  # fresh, and refused all the same: another one would be, too
+        self._given_up = token
+        self._life.expire()
+        return True
+
+    async def close(self) -> None:
+        """Let a renewal that is under way end."""
+        if self._renewing is not None:
+            await asyncio.gather(self._renewing, return_exceptions=True)
+
+    def introspection(self) -> Call | None:
+        """The question whose token it is and what it may do, where that is asked in OAuth's way."""
+        if not isinstance(self._sign_in, OAuth):
+            return None
+        body = urlencode(introspection_form(self._sign_in, self.token)).encode()
+        return Call("POST", f"{self._paths.oauth}/token/introspect", body, is_form=True)
+
+    # --- how it is done ---
+
+    async def _refresh(self) -> None:
+        oauth = self._sign_in
+        assert isinstance(oauth, OAuth)
+        asked_at = self._clock()
+        body = urlencode(refresh_form(oauth)).encode()
+        reply = await self._transport.send(Call("POST", f"{self._paths.oauth}/token", body, is_form=True))
+        renewal, grant, reason = judge(reply)
+        if renewal is Renewal.REFUSED:
+            raise StopRun(Cause.TOKEN, f"HubSpot gives no access token for this refresh token: {reason}")
+        if grant is None:
+            self._note_failure(reason)
+            return
+        self._check_account(grant.info.portal)
+        if grant.refresh_token and grant.refresh_token != oauth.refresh_token:
+            self._sign_in = await self._keep(oauth, grant.refresh_token)
+        self.token, self.info = grant.access_token, grant.info
+        self._transport.use(self.token)
+        self._is_proven = False
+        self._failing_since = None
+        self._life = Life.of(grant.lives_seconds, asked_at)
+        _LOG.info("a new access token, for %d s", grant.lives_seconds)
+
+    def _note_failure(self, reason: str) -> None:
+        now = self._clock()
+        self._failing_since = self._failing_since if self._failing_since is not None else now
+        self._life.failed(now)
+        _LOG.info("no new access token: %s", reason)
+        if now >= self._life.ends_at and now - self._failing_since > self._outage_seconds():
+            raise StopRun(Cause.OUTAGE, f"no access token for {now - self._failing_since:.0f} s: {reason}")
+
+    async def _keep(self, oauth: OAuth, refresh_token: str) -> OAuth:
+        """Before the access token is used: a kill from here on finds the new one."""
+        if not oauth.file:
+            _LOG.warning(
+                "HubSpot has replaced the refresh token, and an environment can't keep the new one: "
+                "it is lost when this process ends; use --oauth-file"
+            )
+            return OAuth(oauth.client_id, oauth.client_secret, refresh_token)
+        keep = partial(keep_refresh_token, oauth, refresh_token)
+        try:
+            return await self._offload.run(keep) if self._offload else keep()
+        except (StorageError, SettingsError, ValueError) as error:
+            _LOG.warning("HubSpot has replaced the refresh token, and it can't be kept: %s", error)
+            return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
+
+    async def _read_again(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+        assert isinstance(self._sign_in, TokenFile)
+        read = partial(read_token, Path(self._sign_in.path))
+        try:
+            found = await self._offload.run(read) if self._offload else read()
+        except SettingsError as error:
+            raise StopRun(Cause.TOKEN, f"HTTP 401; {error}") from error
+        if found == self.token or not is_sendable(found):
+            raise StopRun(Cause.TOKEN, "HTTP 401; the token file holds no other token")
+        self.token, self.info, self._is_proven, self._life = found, None, False, _endless()
+        self._transport.use(found)
+        _LOG.info("the token file holds another token; going on with it")
+        for _ in range(_VOUCH_TRIES):
+            reply = await vouch()
+            if reply.status == 401:
+                raise StopRun(Cause.TOKEN, "HTTP 401, also by the token that the file holds now")
+            if reply.ok or reply.status == 403:
+                portal = (reply.body or {}).get("portalId") if reply.ok else None
+                self._check_account(str(portal or ""), has_to_say=True)
+                return
+        raise StopRun(Cause.OUTAGE, "nobody says whose account the new token is of")
+
+    def _check_account(self, portal: str, *, has_to_say: bool = False) -> None:
+        if not self.portal or portal == self.portal or not (portal or has_to_say):
+            return
+        whose = f"is of account {portal}" if portal else "may not say whose account it is of"
+        raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes into account {self.portal}")
+
+
+def _endless() -> Life:
+    """Of a token that nobody has told the end of."""
+    return Life(float("inf"), float("inf"))
