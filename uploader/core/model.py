@@ -42,7 +42,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What stands in place of a row's content when it can't be read; `reason` is for the user."""
+    """What stands in place of a row's content, or of one value that a program hands over, when it can't be
+    read; `reason` is for the user.
+    """
 
     reason: str
 

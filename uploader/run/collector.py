@@ -58,6 +58,8 @@ class Collector:
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
         self.half_done = 0  #: records that were read and are still to be written
+        #: Told of what was settled, once it is durable.
+        self.on_committed: Callable[[Sequence[Settlement | Delivered]], None] = lambda _: None
         self._limit = limit
         self._note_sent = note_sent
         self._sent_below = lost_below
@@ -249,6 +251,7 @@ class Collector:
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
                     del self._canary[: len(canary)]
+                    self.on_committed(settled)
 
     def _snapshot(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()

@@ -1,7 +1,7 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
+from uploader.edges.sources.given import Given
 from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
@@ -26,6 +27,7 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
+from uploader.run.following import Follower
 from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_job, open_sources
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
@@ -81,8 +83,11 @@ class _Parts:
 class Run(Session):
     """`run` once."""
 
-    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
+    def __init__(self, settings: Settings, seams: Seams | None = None, given: Sequence[Given] = ()) -> None:
+        """`given`: the rows that are named in `settings.given`."""
         super().__init__(settings, seams)
+        self._given = given
+        self.follower: Follower | None = None  #: told of every row's outcome
         #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
         #: says no, nothing is written.
         self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
@@ -110,6 +115,8 @@ class Run(Session):
             with ExitStack() as stack:
                 return await self._run(reader, writer, stack)
         finally:
+            for rows in self._given:
+                await rows.end(reader)
             reader.close()
             writer.close()
 
@@ -117,7 +124,7 @@ class Run(Session):
         self, reader: Offload, writer: Offload, stack: ExitStack
     ) -> Summary:
         settings = self.settings
-        sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
+        sources = await self._until_halted(reader.run(lambda: open_sources(settings, self._given)))
         if sources is None:
             return self._summary(State())
         sizes = [source.size_bytes for source in sources]
@@ -133,9 +140,8 @@ class Run(Session):
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
-        if checkpoint and known.state == "complete":
-            self.finished_before = checkpoint.identity().portal
-            return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
+        if checkpoint and (ended := await self._look_back(checkpoint, known, reader)):
+            return ended
         transport = self.seams.transport(settings)
         try:
             self._make_sender(transport, known.tallies)
@@ -162,6 +168,17 @@ class Run(Session):
             return await self._send(job, move, lost_below, writer)
         finally:
             await transport.close()
+
+    async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
+        """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
+        if self.follower is not None:
+            await self._until_halted(self.follower.begin(self.settings, checkpoint, reader))
+            if self._halted.is_set():
+                return self._summary(known)
+        if known.state != "complete":
+            return None
+        self.finished_before = checkpoint.identity().portal
+        return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
 
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
         """DeclinedError if the user says no, SettingsError where the account or the canary isn't as was said.
@@ -277,6 +294,7 @@ class Run(Session):
             reader,
             lost_below=lost_below,
             duplicates=duplicates,
+            room=self.follower.room if self.follower else None,
         )
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
@@ -349,6 +367,9 @@ class Run(Session):
             note_sent=lock.note,
             is_canary=is_canary,
         )
+        if self.follower is not None:
+            names = [source.name for source in job.sources]
+            collector.on_committed = partial(self.follower.settled, names, settings.id_property)
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (
             sender.tallies.requests,

@@ -1,7 +1,7 @@
 """Reads the sources, maps rows to records and queues them in slices. Reading blocks, so it runs offloaded."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from uploader.core.express import Packer
 from uploader.core.ledger import Progress
@@ -29,8 +29,9 @@ class Producer:
         *,
         lost_below: int,
         duplicates: Duplicates | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """No `packers`: every row travels as a record."""
+        """No `packers`: every row travels as a record. `room` is awaited before each slice is read."""
         self._sources = sources
         self._mappers = mappers
         self._packers = packers
@@ -38,12 +39,15 @@ class Producer:
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
         self._duplicates = duplicates  # of keys; None: all rows are written, in order
+        self._room = room
         self.error: SourceError | None = None
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
         """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
         slices = self._slices()
         while True:
+            if self._room is not None:
+                await self._room()
             try:
                 slice_ = await self._offload.run(lambda: next(slices, None))
             except SourceError as error:

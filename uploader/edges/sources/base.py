@@ -17,7 +17,7 @@ PLAIN_ROWS = 100
 class Shape:
     """How a source's rows are written: enough to read one row's bytes again, later, on its own."""
 
-    format: str  #: "csv", "ndjson", "json", "parquet" or "xlsx"
+    format: str  #: "csv", "ndjson", "json", "parquet", "xlsx"; "rows": a program's
     delimiter: str = ""  #: CSV only
     columns: tuple[str, ...] = ()  #: the header, made unique; none where rows name their own fields
     encoding: str = ""  #: "" is UTF-8
