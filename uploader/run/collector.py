@@ -217,6 +217,11 @@ class Collector:
         """Over all invocations."""
         return self._elapsed_before + self._clock() - self._started
 
+    @property
+    def uncommitted(self) -> int:
+        """Rows that are settled, and not yet durable as such."""
+        return self.tallies.settled - self.committed.tallies.settled
+
     # --- commits ---
 
     async def commit_regularly(self) -> None:

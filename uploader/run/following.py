@@ -34,9 +34,9 @@ class Follower:
         self._batches: deque[Iterator[RowOutcome]] = deque()
         self._ended = False
         self._arrived = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._took = asyncio.Event()
         self._taken = 0
+        self.uncommitted: Callable[[], int] = lambda: 0  #: rows that are settled, and will wait here
 
     async def begin(self, settings: Settings, checkpoint: Checkpoint, reader: Offload) -> None:
         """Before any row moves: what is committed stays as it is meanwhile."""
@@ -52,7 +52,9 @@ class Follower:
 
     async def room(self) -> None:
         """Until there is some."""
-        await self._has_room.wait()
+        while self.waiting + self.uncommitted() >= MOST_WAITING:
+            self._took.clear()
+            await self._took.wait()
 
     def settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement | Delivered]) -> None:
         """Rows are settled, and that is durable."""
@@ -68,8 +70,6 @@ class Follower:
             return
         self._batches.append(outcomes)
         self.waiting += rows
-        if self.waiting >= MOST_WAITING:
-            self._has_room.clear()
         self._arrived.set()
 
     async def take(self) -> RowOutcome | None:
@@ -82,8 +82,7 @@ class Follower:
                 outcome = next(self._batches[0], None)
                 if outcome is not None:
                     self.waiting -= 1
-                    if self.waiting < MOST_WAITING:
-                        self._has_room.set()
+                    self._took.set()
                     return outcome
                 self._batches.popleft()
             if self._ended:

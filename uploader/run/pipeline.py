@@ -370,6 +370,7 @@ class Run(Session):
         if self.follower is not None:
             names = [source.name for source in job.sources]
             collector.on_committed = partial(self.follower.settled, names, settings.id_property)
+            self.follower.uncommitted = lambda: collector.uncommitted
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (
             sender.tallies.requests,
