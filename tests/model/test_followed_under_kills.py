@@ -155,7 +155,7 @@ def run_to_the_end(program: Program, leavings: list[Leaving]):
 
 
 def test_what_a_program_sees_of_its_job_is_true_whatever_happens(request):
-    @settings(max_examples=request.config.getoption("--cases") // 2, **COMMON)
+    @settings(max_examples=request.config.getoption("--cases") // 4, **COMMON)
     @given(cases(most_stops=2), LEAVINGS)
     def model(case, leavings):
         with tempfile.TemporaryDirectory(prefix="uploader-followed-") as folder:

@@ -139,7 +139,7 @@ async def test_a_slow_follower_slows_the_job_down(tmp_path):
 
     def rows():
         nonlocal asked
-        for asked, row in enumerate(contacts(60_000), 1):  # noqa: B007
+        for asked, row in enumerate(contacts(30_000), 1):  # noqa: B007
             yield row
 
     hub = make_hub(quota="none")
@@ -154,7 +154,7 @@ async def test_a_slow_follower_slows_the_job_down(tmp_path):
         assert reached < 8_000
         assert waiting < 6_000
         rest = [row async for row in stream]
-    assert len(rest) == 59_999
+    assert len(rest) == 29_999
     assert job.summary.state == "complete"
 
 
@@ -262,9 +262,10 @@ async def test_what_an_iterable_raises_reaches_the_program_with_the_books_closed
 
     told = []
     async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
-        with pytest.raises(LookupError, match="is gone"):
-            async for row in job.run(rows(4_000)):
-                told.append(row)
+        stream = job.run(rows(4_000))
+        with pytest.raises(LookupError, match="is gone"):  # noqa: PT012
+            while True:
+                told.append(await anext(stream))
     assert len(told) == len(held(hub)) == 4_000
     assert (job.summary.state, job.summary.tallies.open) == ("stopped", 0)
     assert "LookupError after its row 4,000" in job.summary.reason
@@ -352,7 +353,7 @@ async def test_a_production_account_is_written_into_only_by_somebodys_word(tmp_p
         asked.append((account.portal, count))
         return answer
 
-    with pytest.raises(DeclinedError, match="portal='(?P<portal>[0-9]+)'") as refused:
+    with pytest.raises(DeclinedError, match=r"portal='\d+'") as refused:
         await start()
     portal = str(refused.value).partition("portal='")[2].partition("'")[0]
     with pytest.raises(DeclinedError):
