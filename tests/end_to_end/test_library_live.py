@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 import warnings
 
 import pytest
@@ -12,6 +13,8 @@ from programs import options
 
 from uploader import Rows, Uploader, upload
 from uploader.edges.files import Lock
+from uploader.run.pipeline import Run
+from uploader.settings import Settings
 
 LOOPS = {"plain": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -144,3 +147,16 @@ def test_a_plain_iterable_that_blocks_stops_neither_the_loop_nor_the_end(tmp_pat
         run_strictly(work())
     finally:
         may_go.set()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_sends_are_logged_by_a_clock_that_never_stands_still(loop):
+    async def work() -> None:
+        clock = Run(Settings(sources=("a.csv",), token="t"))._clock
+        before, since = clock(), time.monotonic()
+        while time.monotonic() - since < 0.02:
+            pass
+        assert 0.02 <= clock() - before < 10
+        assert abs(clock() - asyncio.get_running_loop().time()) < 10
+
+    run_strictly(work(), loop)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
 
@@ -30,6 +31,7 @@ from uploader import (
     upload,
 )
 from uploader.core.outcome import Cause
+from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
 from uploader.library.options import make_settings
 from uploader.settings import FailureLimit
@@ -290,6 +292,35 @@ async def test_other_rows_than_the_job_has_read_are_refused(tmp_path):
     assert "bytes differ" in summary.reason
     assert "new@example.com" not in held(hub)
     assert (await upload(rows, **options(tmp_path), seams=seams_to(hub))).state == "complete"
+
+
+@pytest.mark.parametrize("change", ["one more", "one less", "another order", "an end"])
+@virtual
+async def test_rows_that_differ_above_the_first_open_one_are_refused_before_any_is_sent(tmp_path, change):
+    """As a query without an order gives them: what was settled there would be taken for other rows."""
+    hub = make_hub(latency_seconds=0.5)
+    rows = contacts(5_000)
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        async for row in job.run(rows):
+            if row.row > 3_000:
+                job.stop()
+    with closing(Checkpoint.open(tmp_path / "crm.checkpoint", read_only=True)) as checkpoint:
+        progress = checkpoint.state().progress
+    assert progress.watermark < 1_000
+    assert progress.settled > 2_500
+    before = held(hub)
+    others = {
+        "one more": [*rows[:2_000], {"email": "new@example.com"}, *rows[2_000:]],
+        "one less": [*rows[:2_000], *rows[2_001:]],
+        "another order": [*rows[:2_000], rows[2_001], rows[2_000], *rows[2_002:]],
+        "an end": rows[:2_000],
+    }
+    summary = await upload(others[change], **options(tmp_path), seams=seams_to(hub))
+    assert summary.cause is Cause.SOURCE
+    assert "give the same again" in summary.reason.lower()
+    assert set(held(hub)) - set(before) <= {row["email"] for row in rows[:2_000]}
+    summary = await upload(rows, **options(tmp_path), seams=seams_to(hub))
+    assert (summary.state, len(held(hub))) == ("complete", 5_000)
 
 
 @virtual

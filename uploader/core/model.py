@@ -172,6 +172,7 @@ class Slice:
     unsent: list[Unsent]
     bytes_read: int = 0  #: of all source files on disk, once this slice was read
     packs: list[Pack] = field(default_factory=list)  #: rows that are not among `records`
+    end: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,20 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
-from uploader.core.ledger import Ledger
+from uploader.core.ledger import Ledger, Resume
 from uploader.core.mapping import common_fault
 from uploader.core.model import (
     DEAD_LETTERS,
     NO_KEY,
     Delivered,
+    Mark,
     Outcome,
     Record,
     Refusal,
@@ -33,6 +35,8 @@ from uploader.settings import FailureLimit
 
 #: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
 COMMIT_SECONDS = 0.1
+#: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
+_MARKS_KEPT = 128
 _ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
 
 
@@ -67,6 +71,9 @@ class Collector:
         self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled
         self._ledger = Ledger(self.committed.progress)
+        self._known = {
+            source: deque(marks, maxlen=_MARKS_KEPT) for source, marks in self.committed.known.items()
+        }
         self._checkpoint = checkpoint
         self._results = results
         self._sightings = sightings
@@ -98,10 +105,27 @@ class Collector:
         if fault := common_fault(slice_):
             raise StopRun(Cause.PROPERTY, fault)
         self._ledger.open(slice_)
+        self._note_end(slice_)
         self.tallies.rows = self._ledger.rows
         self.book(
             Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.reason)) for u in slice_.unsent
         )
+
+    def _note_end(self, slice_: Slice) -> None:
+        """Where a slice of a stream ends: above the watermark, too, rows are known by their place alone."""
+        end, marks = slice_.end, self._known.setdefault(slice_.source, deque(maxlen=_MARKS_KEPT))
+        if end is not None and end.digest and (not marks or end.offset > marks[-1].offset):
+            marks.append(end)
+
+    def _marks(self, resume: Resume) -> dict[int, tuple[Mark, ...]]:
+        """Of these, the ones that a reading which goes on there comes by."""
+        for source, marks in self._known.items():
+            while marks and (source, marks[0].offset) <= (
+                resume.source,
+                resume.mark.offset if resume.mark else 0,
+            ):
+                marks.popleft()
+        return {source: tuple(marks) for source, marks in self._known.items() if marks}
 
     def book(self, settlements: Iterable[Settlement], sightings: Sequence[Sighting] = ()) -> None:
         """Rows are settled."""
@@ -273,6 +297,7 @@ class Collector:
             reason,
             results_bytes=self.committed.results_bytes,
             elapsed_seconds=self.elapsed_seconds,
+            known=self._marks(progress.resume),
         )
 
     def _write(

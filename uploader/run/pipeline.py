@@ -295,6 +295,7 @@ class Run(Session):
             lost_below=lost_below,
             duplicates=duplicates,
             room=self.follower.room if self.follower else None,
+            known=parts.collector.committed.known,
         )
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),

@@ -49,7 +49,11 @@ class Source(Protocol):
         """
         ...
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]: ...
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
+        """`known`: marks that were given out before, in order. A stream that gives something else up to one
+        of them is refused before the slice that reaches it.
+        """
+        ...
 
     def bytes_read(self) -> int:
         """Bytes of the file on disk (compressed, if it is) read so far, for the share done."""

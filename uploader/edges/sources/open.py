@@ -292,14 +292,14 @@ class _TextSource:
                 return slice_.rows
         return ()
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
         """Closing the iterator half-way closes the file."""
         if start is None or start.offset < self._text.body.offset:
             start = self._text.body
         prefix = Prefix()
         with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
             slices = self._text.cut(blocks, start)
-            yield from slices if self._way.origin.seekable else prefix.mark(slices)
+            yield from slices if self._way.origin.seekable else prefix.mark(slices, self.name, start, known)
 
     def bytes_read(self) -> int:
         return self._way.bytes_read()
@@ -352,7 +352,8 @@ class _TableSource:
     def first_rows(self) -> Sequence[Row]:
         return ()
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
+        del known  # a file's content is told by its fingerprint
         first = self._table.first
         if start is None or start.offset < first:
             start = Mark(first, first)
