@@ -54,8 +54,8 @@ class Seams:
 
 
 def _exact_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """The loop's. uvloop's own stands still while a callback runs: too coarse for an exact log of sends, so it
-    is read where uvloop reads it, too.
+    """The loop's. uvloop's own stands still while a callback runs: too coarse for an exact log of sends, so
+    it is read where uvloop reads it, too.
     """
     is_coarse = any(kind.__module__.partition(".")[0] == "uvloop" for kind in type(loop).__mro__)
     return time.monotonic if is_coarse else loop.time
