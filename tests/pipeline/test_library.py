@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import logging
 import os
 import signal
@@ -49,7 +50,7 @@ def virtual(test):
 
         run_virtual(checked())
 
-    run.__signature__ = __import__("inspect").signature(test)
+    run.__signature__ = inspect.signature(test)
     run.__name__ = test.__name__
     return run
 
@@ -369,6 +370,36 @@ async def test_an_uploader_runs_one_job_after_another(tmp_path):
         job.run(file)
     with pytest.raises(RuntimeError, match="no job has ended"):
         _ = Uploader(token="test-token").summary
+
+
+@virtual
+async def test_settings_that_are_made_already_bring_their_sources(tmp_path):
+    hub = make_hub()
+    file = write_csv(tmp_path / "a.csv", contacts(50))
+    settings = Settings(sources=(str(file),), token="test-token", write_results=False)
+    async with Uploader(settings, max_failures="5%", seams=seams_to(hub)) as job:
+        assert len(await follow(job)) == 50
+        assert job.view().tallies.settled == 50
+    assert not list(tmp_path.glob("*.results.csv"))
+    async with Uploader(settings, seams=seams_to(hub)) as job:
+        assert await follow(job) == []
+        with pytest.raises(SettingsError, match="results file"):
+            await follow(job, earlier=True)
+
+
+@virtual
+async def test_a_loop_that_was_left_may_be_entered_again_at_once(tmp_path):
+    hub = make_hub(latency_seconds=1.0)
+    rows = contacts(3_000)
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        first = []
+        async for row in job.run(rows):
+            first.append(row.row)
+            break
+        every = [row.row async for row in job.run(rows, earlier=True)]
+    assert sorted(every) == list(range(1, 3_001))
+    assert set(first) <= set(every)
+    assert job.summary.tallies.replayed == 0
 
 
 # --- nothing that nobody saw coming ---

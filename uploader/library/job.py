@@ -160,7 +160,11 @@ class OutcomeStream:
 
     def __del__(self) -> None:
         started = self._started
-        if started is not None and not started.loop.is_closed():
+        if started is None or started.loop.is_closed():
+            return
+        if asyncio._get_running_loop() is started.loop:  # noqa: SLF001  # without an error where none runs
+            started.stop_once()
+        else:  # the garbage collector comes from anywhere
             started.loop.call_soon_threadsafe(started.stop_once)
 
 
