@@ -1,28 +1,83 @@
 """Bulk upload of contacts into HubSpot, with every row accounted for. The public API lives here.
 
-from uploader import upload
+from uploader import Uploader, upload
 
 summary = await upload("contacts.csv", token=...)
-print(summary.as_dict())
+
+async with Uploader(token=..., checkpoint="crm.checkpoint") as job:
+    async for row in job.run(rows):
+        print(row.key, row.outcome)
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uploader.core.canary import Review
+    from uploader.core.model import Outcome
+    from uploader.core.row_outcomes import RowOutcome
     from uploader.core.summary import Summary
+    from uploader.errors import (
+        CheckpointError,
+        DeclinedError,
+        SettingsError,
+        SourceError,
+        StorageError,
+        UploaderError,
+    )
+    from uploader.library.job import OutcomeStream, Rows, Source, Uploader, upload
+    from uploader.library.options import Options
+    from uploader.run.preflight import Account
+    from uploader.settings import Settings
 
 __version__ = "0.5.0"
-__all__ = ["__version__", "upload"]
+__all__ = [
+    "Account",
+    "CheckpointError",
+    "DeclinedError",
+    "Options",
+    "Outcome",
+    "OutcomeStream",
+    "Review",
+    "RowOutcome",
+    "Rows",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "SourceError",
+    "StorageError",
+    "Summary",
+    "Uploader",
+    "UploaderError",
+    "__version__",
+    "upload",
+]
+
+#: Imported when somebody names them: `uploader --help` does not load what it does not use.
+_ROOMS = {
+    "Account": "run.preflight",
+    "Options": "library.options",
+    "Outcome": "core.model",
+    "OutcomeStream": "library.job",
+    "Review": "core.canary",
+    "RowOutcome": "core.row_outcomes",
+    "Rows": "library.job",
+    "Settings": "settings",
+    "Source": "library.job",
+    "Summary": "core.summary",
+    "Uploader": "library.job",
+    "upload": "library.job",
+}
 
 
-async def upload(*sources: str, token: str, **settings: Any) -> "Summary":  # noqa: ANN401  # checked by Settings
-    """Run a job, or resume it, and return its summary.
+def __getattr__(name: str) -> object:
+    room = "errors" if name.endswith("Error") and name in __all__ else _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module 'uploader' has no attribute {name!r}")
+    value: object = getattr(import_module(f"uploader.{room}"), name)
+    globals()[name] = value
+    return value
 
-    `settings` are the fields of `uploader.settings.Settings`. Raise `uploader.errors.UploaderError` where the
-    job can't start; a job that stops early says so in `summary.state`, `reason` and `exit_code`.
-    """
-    # Imported here, so that `uploader --help` does not load what it does not use.
-    from uploader.run.pipeline import Run  # noqa: PLC0415
-    from uploader.settings import Settings  # noqa: PLC0415
 
-    return await Run(Settings(sources=sources, token=token, **settings)).run()
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -64,6 +64,7 @@ class Settings:
 
     sources: tuple[str, ...] = field(repr=False)  #: paths, patterns, URLs (which may hold secrets), "-"
     token: str = field(repr=False)
+    given: frozenset[str] = frozenset()  #: of the sources, those that are rows a program hands over, by name
     id_property: str = EMAIL  #: the first of `match`; given alone, the only one
     match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
     object_type: str = "contacts"
@@ -220,14 +221,35 @@ class Settings:
                 f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
                 "stdin (-) can be read only once; give a file"
             )
+        self._check_given()
         if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:
             raise SettingsError(
                 f"{shown(self.sources[0])} needs --checkpoint PATH: it has no file name to derive one from"
             )
 
+    def _check_given(self) -> None:
+        for name in self.given:
+            if not name or not name.isprintable() or name == STDIN or is_pattern(name) or is_url(name):
+                raise SettingsError(f"rows need a name of their own, such as crm-export; {name!r} is none")
+            if self.sources.count(name) > 1:
+                raise SettingsError(f"two sources are named {name!r}; give each a name of its own")
+            if self.checkpoint is None:
+                raise SettingsError(
+                    f"the rows {name!r} need a checkpoint: they have no path to derive one from"
+                )
+            if self.on_duplicate is not OnDuplicate.IN_ORDER:
+                raise SettingsError(
+                    f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
+                    f"the rows {name!r} can be read only once; give a file"
+                )
+
+    def is_file(self, source: str) -> bool:
+        """Whether a source is named by a path."""
+        return source != STDIN and not is_url(source) and source not in self.given
+
     def _check_files(self) -> None:
         """No file may be read and written: --restart would remove a source."""
-        named = [("the source", source) for source in self.sources if source != STDIN and not is_url(source)]
+        named = [("the source", source) for source in self.sources if self.is_file(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
         seen: dict[str, str] = {}
@@ -244,7 +266,7 @@ class Settings:
     def results_path(self) -> Path | None:
         if not self.write_results:
             return None
-        if self.results is None and self.sources[0] == "-":
+        if self.results is None and (self.sources[0] == STDIN or self.sources[0] in self.given):
             return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
         return self.results or self._named(".results.csv")
 

@@ -42,12 +42,14 @@ def test_what_was_committed_is_what_is_read(tmp_path):
     tallies = Tallies(rows=9, requests=3, num_errors=1, batches={"COMPLETE": 2})
     tallies.outcomes[Outcome.REJECTED] = 1
     progress = Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5)))
-    state = State(progress, tallies, "stopped", "why", 12, 345, 6.5)
+    known = {0: (Mark(80, 6, "d2"), Mark(99, 8, "d3"))}
+    state = State(progress, tallies, "stopped", "why", 12, 345, 6.5, known)
     checkpoint = Checkpoint.create(path, IDENTITY)
     checkpoint.commit(state, [rejected(4)])
     checkpoint.close()
     again = Checkpoint.open(path)
     assert (again.state(), again.identity()) == (state, IDENTITY)
+    assert [mark.digest for mark in again.state().known[0]] == ["d2", "d3"]
     (letter,) = again.dead_letters()
     assert (letter.row, letter.raw, letter.category, letter.existing_id) == (
         6,
@@ -55,6 +57,14 @@ def test_what_was_committed_is_what_is_read(tmp_path):
         "CONFLICT",
         "17",
     )
+
+
+def test_marks_that_are_passed_are_forgotten(tmp_path):
+    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    for known in ({0: (Mark(80, 6, "d2"),)}, {}, {}):
+        checkpoint.commit(State(known=known), [])
+        assert checkpoint.state().known == known
+    checkpoint.close()
 
 
 def as_version_0_4_0_left_it(path: Path) -> None:

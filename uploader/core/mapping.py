@@ -250,7 +250,8 @@ class Mapper:
                 continue
             text = _spelled(value)
             if text is None:
-                faults.append(Fault(f"{column!r} holds a list or an object", column=column))
+                holds = value.reason if isinstance(value, Unreadable) else "holds a list or an object"
+                faults.append(Fault(f"{column!r} {holds}", column=column))
                 continue
             if not text and column not in self.rules.cleared:
                 continue

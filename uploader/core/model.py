@@ -42,7 +42,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What stands in place of a row's content when it can't be read; `reason` is for the user."""
+    """What stands in place of a row's content, or of one value that a program hands over, when it can't be
+    read; `reason` is for the user.
+    """
 
     reason: str
 
@@ -170,6 +172,7 @@ class Slice:
     unsent: list[Unsent]
     bytes_read: int = 0  #: of all source files on disk, once this slice was read
     packs: list[Pack] = field(default_factory=list)  #: rows that are not among `records`
+    end: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ class State:
     lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
+    known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ class Checkpoint:
         self._connection = connection
         self.path = path
         self._main_key = ""  #: the job's main id property, once it is needed
+        self._has_known = True  #: marks may stand there
 
     @classmethod
     def create(cls, path: Path, identity: Identity, canary: Canary | None = None) -> "Checkpoint":
@@ -386,7 +388,17 @@ class Checkpoint:
             named["lost_below"],
             named["results_bytes"],
             named["elapsed_seconds"],
+            self._known(),
         )
+
+    def _known(self) -> dict[int, tuple[Mark, ...]]:
+        found = self._connection.execute("SELECT value FROM job WHERE name = 'known'").fetchall()
+        by_source = json.loads(found[0][0]) if found else {}
+        return {int(source): tuple(Mark(*mark) for mark in marks) for source, marks in by_source.items()}
+
+    def _write_known(self, known: Mapping[int, Sequence[Mark]]) -> None:
+        marks = {source: [(m.offset, m.line, m.digest) for m in marks] for source, marks in known.items()}
+        self._connection.execute("INSERT OR REPLACE INTO job VALUES ('known', ?)", (json.dumps(marks),))
 
     def commit(
         self,
@@ -442,6 +454,9 @@ class Checkpoint:
                     state.elapsed_seconds,
                 ),
             )
+            if state.known or self._has_known:
+                self._write_known(state.known)
+                self._has_known = bool(state.known)
             connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
             if changes is not None:
                 course.write(connection, changes)

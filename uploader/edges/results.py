@@ -9,13 +9,17 @@ import csv
 import fcntl
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.core.express import result_lines
 from uploader.core.model import EMAIL, Delivered, Settlement, told_key
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 HEADER = ("row", "key", "hubspot_id", "outcome", "source")
 
@@ -75,6 +79,36 @@ class ResultsFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+def read_results(path: Path, committed_bytes: int) -> Iterator[list[str]]:
+    """The lines that count, without the header. CheckpointError where they can't be read."""
+    try:
+        with path.open("rb") as file:
+            beginning = io.BufferedReader(_Beginning(file, committed_bytes))
+            lines = csv.reader(io.TextIOWrapper(beginning, "utf-8", newline=""))
+            next(lines, None)
+            yield from lines
+    except OSError as error:
+        raise CheckpointError(f"can't read {path}: {error.strerror}; put it back") from error
+
+
+class _Beginning(io.RawIOBase):
+    """So many bytes of a file."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._file.read(min(len(view), self._left))
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
 
 
 def _open_alone(path: Path) -> io.FileIO:

@@ -1,6 +1,7 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -9,12 +10,13 @@ from uploader import __version__
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
 from uploader.core.course import Changes, Course
-from uploader.core.ledger import Ledger
+from uploader.core.ledger import Ledger, Resume
 from uploader.core.mapping import common_fault
 from uploader.core.model import (
     DEAD_LETTERS,
     NO_KEY,
     Delivered,
+    Mark,
     Outcome,
     Record,
     Refusal,
@@ -37,6 +39,8 @@ from uploader.settings import FailureLimit
 
 #: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
 COMMIT_SECONDS = 0.1
+#: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
+_MARKS_KEPT = 128
 _ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
 
 
@@ -65,6 +69,8 @@ class Collector:
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
         self.half_done = 0  #: records that were read and are still to be written
+        #: Told of what was settled, once it is durable.
+        self.on_committed: Callable[[Sequence[Settlement | Delivered]], None] = lambda _: None
         self._limit = limit
         self._note_sent = note_sent
         self._sent_below = lost_below
@@ -75,6 +81,9 @@ class Collector:
         self._rows_estimated = rows_estimated
         self._told = deepcopy(self.tallies)  # what the course knows of
         self._ledger = Ledger(self.committed.progress)
+        self._known = {
+            source: deque(marks, maxlen=_MARKS_KEPT) for source, marks in self.committed.known.items()
+        }
         self._checkpoint = checkpoint
         self._results = results
         self._sightings = sightings
@@ -106,10 +115,27 @@ class Collector:
         if fault := common_fault(slice_):
             raise StopRun(Cause.PROPERTY, fault)
         self._ledger.open(slice_)
+        self._note_end(slice_)
         self.tallies.rows = self._ledger.rows
         self.book(
             Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.reason)) for u in slice_.unsent
         )
+
+    def _note_end(self, slice_: Slice) -> None:
+        """Where a slice of a stream ends: above the watermark, too, rows are known by their place alone."""
+        end, marks = slice_.end, self._known.setdefault(slice_.source, deque(maxlen=_MARKS_KEPT))
+        if end is not None and end.digest and (not marks or end.offset > marks[-1].offset):
+            marks.append(end)
+
+    def _marks(self, resume: Resume) -> dict[int, tuple[Mark, ...]]:
+        """Of these, the ones that a reading which goes on there comes by."""
+        for source, marks in self._known.items():
+            while marks and (source, marks[0].offset) <= (
+                resume.source,
+                resume.mark.offset if resume.mark else 0,
+            ):
+                marks.popleft()
+        return {source: tuple(marks) for source, marks in self._known.items() if marks}
 
     def book(self, settlements: Iterable[Settlement], sightings: Sequence[Sighting] = ()) -> None:
         """Rows are settled."""
@@ -225,6 +251,11 @@ class Collector:
         """Over all invocations."""
         return self._elapsed_before + self._clock() - self._started
 
+    @property
+    def uncommitted(self) -> int:
+        """Rows that are settled, and not yet durable as such."""
+        return self.tallies.settled - self.committed.tallies.settled
+
     # --- commits ---
 
     async def commit_regularly(self) -> None:
@@ -261,6 +292,7 @@ class Collector:
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
                     del self._canary[: len(canary)]
+                    self.on_committed(settled)
                 else:
                     self._course.give_back(changes)
 
@@ -286,6 +318,7 @@ class Collector:
             reason,
             results_bytes=self.committed.results_bytes,
             elapsed_seconds=self.elapsed_seconds,
+            known=self._marks(progress.resume),
         )
 
     def _write(

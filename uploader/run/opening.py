@@ -11,7 +11,6 @@ from pathlib import Path
 from uploader.core.canary import Canary
 from uploader.core.mapping import Mapper
 from uploader.core.mounts import Place
-from uploader.core.names import STDIN, is_url
 from uploader.core.overwriting import Overwriting
 from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
@@ -19,8 +18,9 @@ from uploader.edges.files import Lock
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
-from uploader.edges.sources import open_source
+from uploader.edges.sources import open_given, open_source
 from uploader.edges.sources.base import Source
+from uploader.edges.sources.given import Given
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
 from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError
@@ -52,10 +52,13 @@ class Job:
         return self.settings.looks_first
 
 
-def open_sources(settings: Settings) -> list[Source]:
+def open_sources(settings: Settings, given: Sequence[Given] = ()) -> list[Source]:
     """In the order in which they are read; of a pattern's files, those that the job was begun with."""
+    rows = {one.name: one for one in given}
     return [
-        open_source(
+        open_given(rows[path])
+        if path in rows
+        else open_source(
             path,
             format=settings.format,
             delimiter=settings.delimiter,
@@ -229,8 +232,7 @@ def _refuse_sources(settings: Settings) -> None:
     written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
     for source in settings.sources:
         for path in written:
-            is_file = source != STDIN and not is_url(source) and not is_open_pattern(source)
-            if is_file and path.samefile(source):
+            if settings.is_file(source) and not is_open_pattern(source) and path.samefile(source):
                 raise CheckpointError(f"{path} is the source {source}; name another place")
 
 

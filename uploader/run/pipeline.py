@@ -1,7 +1,7 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
+from uploader.edges.sources.given import Given
 from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
@@ -27,6 +28,7 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
+from uploader.run.following import Follower
 from uploader.run.opening import (
     Job,
     find_checkpoint,
@@ -95,8 +97,11 @@ class _Parts:
 class Run(Session):
     """`run` once."""
 
-    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
+    def __init__(self, settings: Settings, seams: Seams | None = None, given: Sequence[Given] = ()) -> None:
+        """`given`: the rows that are named in `settings.given`."""
         super().__init__(settings, seams)
+        self._given = given
+        self.follower: Follower | None = None  #: told of every row's outcome
         #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
         #: says no, nothing is written.
         self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
@@ -131,6 +136,8 @@ class Run(Session):
         finally:
             if timer is not None:
                 timer.cancel()
+            for rows in self._given:
+                await rows.end(reader)
             reader.close()
             writer.close()
 
@@ -138,7 +145,7 @@ class Run(Session):
         self, reader: Offload, writer: Offload, stack: ExitStack
     ) -> Summary:
         settings = self.settings
-        sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
+        sources = await self._until_halted(reader.run(lambda: open_sources(settings, self._given)))
         if sources is None:
             return self._summary(State())
         sizes = [source.size_bytes for source in sources]
@@ -147,9 +154,8 @@ class Run(Session):
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
-        if checkpoint and known.state == "complete":
-            self.finished_before = checkpoint.identity().portal
-            return self._summary(known)
+        if checkpoint and (ended := await self._look_back(checkpoint, known, reader)):
+            return ended
         transport = self.seams.transport(settings)
         try:
             self._make_sender(transport, known.tallies)
@@ -189,6 +195,17 @@ class Run(Session):
             notices.append(f"not of this job, which was begun without: {listed}")
         place = look_at_place(settings)
         return notices if place is None else [*notices, place]
+
+    async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
+        """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
+        if self.follower is not None:
+            await self._until_halted(self.follower.begin(self.settings, checkpoint, reader))
+            if self._halted.is_set():
+                return self._summary(known)
+        if known.state != "complete":
+            return None
+        self.finished_before = checkpoint.identity().portal
+        return self._summary(known)
 
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
         """DeclinedError if the user says no, SettingsError where the account or the canary isn't as was said.
@@ -305,6 +322,8 @@ class Run(Session):
             reader,
             lost_below=lost_below,
             duplicates=duplicates,
+            room=self.follower.room if self.follower else None,
+            known=parts.collector.committed.known,
         )
         helpers = [
             self._task(producer.produce(parts.queue, parts.feed.arrived)),
@@ -395,6 +414,10 @@ class Run(Session):
             rows_estimated=self.rows_estimated,
             is_canary=is_canary,
         )
+        if self.follower is not None:
+            names = [source.name for source in job.sources]
+            collector.on_committed = partial(self.follower.settled, names, settings.id_property)
+            self.follower.uncommitted = lambda: collector.uncommitted
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (
             sender.tallies.requests,

@@ -257,9 +257,9 @@ class _FirstRows:
     def first_rows(self) -> Sequence[Row]:
         return self._source.first_rows()
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
         """From the first row: a preview is never resumed."""
-        del start
+        del start, known
         if self._left.rows <= 0:
             return
         for rows in first_rows(self._source, self._left.rows):

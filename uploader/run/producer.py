@@ -1,12 +1,12 @@
 """Reads the sources, maps rows to records and queues them in slices. Reading blocks, so it runs offloaded."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.core.express import Packer
 from uploader.core.ledger import Progress
 from uploader.core.mapping import Mapper
-from uploader.core.model import Record, RowSlice, Slice
+from uploader.core.model import Mark, Record, RowSlice, Slice
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
@@ -29,8 +29,12 @@ class Producer:
         *,
         lost_below: int,
         duplicates: Duplicates | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
+        known: Mapping[int, Sequence[Mark]] | None = None,
     ) -> None:
-        """No `packers`: every row travels as a record."""
+        """No `packers`: every row travels as a record. `room` is awaited before each slice is read.
+        `known`: marks of what was read of streams before, by source.
+        """
         self._sources = sources
         self._mappers = mappers
         self._packers = packers
@@ -38,12 +42,16 @@ class Producer:
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
         self._duplicates = duplicates  # of keys; None: all rows are written, in order
+        self._room = room
+        self._known = known or {}
         self.error: SourceError | None = None
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
         """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
         slices = self._slices()
         while True:
+            if self._room is not None:
+                await self._room()
             try:
                 slice_ = await self._offload.run(lambda: next(slices, None))
             except SourceError as error:
@@ -59,7 +67,7 @@ class Producer:
         position = resume.position
         for index in range(resume.source, len(self._sources)):
             mark = resume.mark if index == resume.source else None
-            for rows in self._sources[index].slices(mark):
+            for rows in self._sources[index].slices(mark, self._known.get(index, ())):
                 yield self._slice(index, position, rows)
                 position += len(rows.rows)
 
@@ -87,4 +95,4 @@ class Producer:
                 unsent.append(mapped)
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
-        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, packs)
+        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, packs, rows.end)

@@ -17,7 +17,7 @@ PLAIN_ROWS = 100
 class Shape:
     """How a source's rows are written: enough to read one row's bytes again, later, on its own."""
 
-    format: str  #: "csv", "ndjson", "json", "parquet" or "xlsx"
+    format: str  #: "csv", "ndjson", "json", "parquet", "xlsx"; "rows": a program's
     delimiter: str = ""  #: CSV only
     columns: tuple[str, ...] = ()  #: the header, made unique; none where rows name their own fields
     encoding: str = ""  #: "" is UTF-8
@@ -49,7 +49,11 @@ class Source(Protocol):
         """
         ...
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]: ...
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
+        """`known`: marks that were given out before, in order. A stream that gives something else up to one
+        of them is refused before the slice that reaches it.
+        """
+        ...
 
     def bytes_read(self) -> int:
         """Bytes of the file on disk (compressed, if it is) read so far, for the share done."""

@@ -17,11 +17,12 @@ from uploader.edges.sources.archive import Archive, archive_of, contents
 from uploader.edges.sources.base import Shape, Source
 from uploader.edges.sources.csv_rows import CsvRows, Layout
 from uploader.edges.sources.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
+from uploader.edges.sources.given import Given, GivenRows
 from uploader.edges.sources.header import read_head
 from uploader.edges.sources.json_rows import Elements, JsonRows, cut_elements
 from uploader.edges.sources.lines import Lines, find_line_end
 from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.origin import Origin, find_origin
+from uploader.edges.sources.origin import Origin, StreamOrigin, find_origin
 from uploader.edges.sources.prefix import Prefix, skip_known
 from uploader.edges.sources.recognise import (
     PARQUET,
@@ -65,6 +66,16 @@ def open_source(
     sample, complete = way.recognise(encoding)
     text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
     return _TextSource(name, way, text, sample)
+
+
+def open_given(given: Given) -> Source:
+    """Rows that a program hands over. Blocks until their beginning is there; there may be none."""
+    origin = StreamOrigin(given.name, given.handle(), owned=True)
+    way = _Way(origin, None, "")
+    with closing(origin.peek()) as raw:
+        sample, _ = _sample(contents(raw, None), origin.sample_bytes)
+    text = _Text(Shape("rows"), Mark(), _by_lines(GivenRows(), b"\n"))
+    return _TextSource(given.name, way, text, sample)
 
 
 def _member(origin: Origin) -> str:
@@ -113,13 +124,14 @@ def _text(
 def reread(shape: Shape, raw: bytes) -> Content:
     """What one row's bytes hold: the same as when the row was first read.
 
-    Except for the torn last line of a CSV file: that the file ended there is not in its bytes.
+    Except for the torn last line of a CSV file: that the file ended there is not in its bytes. What stands in
+    place of a value that a program could not spell stays as it is: an object.
     """
     if shape.format in _TABLES:
         return TableRows(shape.columns).content(raw)
     if shape.format == "json":
         return JsonRows(shape.encoding).content(raw)
-    if shape.format == "ndjson":
+    if shape.format in {"ndjson", "rows"}:
         return NdjsonRows(shape.encoding).content(raw)
     return CsvRows(Layout(shape.delimiter, len(shape.columns)), shape.encoding).content(raw)
 
@@ -280,14 +292,14 @@ class _TextSource:
                 return slice_.rows
         return ()
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
         """Closing the iterator half-way closes the file."""
         if start is None or start.offset < self._text.body.offset:
             start = self._text.body
         prefix = Prefix()
         with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
             slices = self._text.cut(blocks, start)
-            yield from slices if self._way.origin.seekable else prefix.mark(slices)
+            yield from slices if self._way.origin.seekable else prefix.mark(slices, self.name, start, known)
 
     def bytes_read(self) -> int:
         return self._way.bytes_read()
@@ -340,7 +352,8 @@ class _TableSource:
     def first_rows(self) -> Sequence[Row]:
         return ()
 
-    def slices(self, start: Mark | None = None) -> Iterator[RowSlice]:
+    def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
+        del known  # a file's content is told by its fingerprint
         first = self._table.first
         if start is None or start.offset < first:
             start = Mark(first, first)

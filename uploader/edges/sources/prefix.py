@@ -5,7 +5,7 @@ A mark of a stream carries the hash of all content before it; reading from there
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from uploader.core.model import Mark, RowSlice
@@ -50,13 +50,30 @@ class Prefix:
                 self._waiting.appendleft(rest)
         return self._hash.hexdigest()
 
-    def mark(self, slices: Iterable[RowSlice]) -> Iterator[RowSlice]:
-        """The slices, with the hash in each one's end, which is the next one's start."""
-        start: Mark | None = None
+    def mark(
+        self, slices: Iterable[RowSlice], name: str, start: Mark, known: Sequence[Mark] = ()
+    ) -> Iterator[RowSlice]:
+        """The slices, with the hash in each one's end, which is the next one's start. SourceError where what
+        is before one of the known marks is not what it was.
+        """
+        ahead = deque(mark for mark in known if mark.offset > start.offset)
+        before: Mark | None = None
         for one in slices:
-            one.start = start or one.start
-            start = one.end = replace(one.end, digest=self.digest(one.end.offset))
+            while ahead and ahead[0].offset <= one.end.offset:
+                self.check(ahead.popleft(), name)
+            one.start = before or one.start
+            before = one.end = replace(one.end, digest=self.digest(one.end.offset))
             yield one
+        if ahead:
+            raise _ended(name, ahead[-1].offset - (before or start).offset)
+
+    def check(self, mark: Mark, name: str) -> None:
+        """SourceError where what is before the mark is not what it was."""
+        if mark.digest and self.digest(mark.offset) != mark.digest:
+            raise SourceError(
+                f"{name}: what it gives now is not what the job has read of it before (its first "
+                f"{mark.offset:,} bytes differ); give the same again, or start over with --restart"
+            )
 
 
 def skip_known(blocks: Iterator[bytes], prefix: Prefix, name: str, mark: Mark) -> Iterator[bytes]:
@@ -69,15 +86,15 @@ def skip_known(blocks: Iterator[bytes], prefix: Prefix, name: str, mark: Mark) -
         if rest or not left:
             break
     if left:
-        raise SourceError(
-            f"{name}: ends {left:,} bytes before the place to go on from; is it the same file? "
-            "Give the same again, or start over with --restart"
-        )
-    if mark.digest and prefix.digest(mark.offset) != mark.digest:
-        raise SourceError(
-            f"{name}: what it gives now is not what the job has read of it before (its first "
-            f"{mark.offset:,} bytes differ); give the same again, or start over with --restart"
-        )
+        raise _ended(name, left)
+    prefix.check(mark, name)
     if rest:
         yield rest
     yield from blocks
+
+
+def _ended(name: str, missing_bytes: int) -> SourceError:
+    return SourceError(
+        f"{name}: ends {missing_bytes:,} bytes before the place up to which it was read; is it the same "
+        "file? Give the same again, or start over with --restart"
+    )

@@ -1,0 +1,342 @@
+"""Rows that a program hands over, an iterable of mappings, as a stream of NDJSON lines. What they mean is not
+known here.
+
+Spelling  Texts, whole numbers, booleans, `None`, nested mappings and lists as in NDJSON; floats by their
+          shortest spelling, decimals exactly; dates and times as ISO 8601 has them, moments of a known zone
+          in UTC with a `Z`, others without; an enum's value; UUIDs.
+          Unreadable: NaN and infinities, half a surrogate pair, values of any other type (these alone: the
+          row is well without them); a row that is no mapping, or has a field whose name is no text.
+Threads   A plain iterable is asked in the reader's thread, always the same one, since it may block; an async
+          one on the loop, by one task from its first row to its end. Both see the context variables of
+          whoever handed them over. Only a few chunks are read ahead.
+Raise     `SourceError` where the iterable raises; what it raised is in `error`. It says no more than the type
+          of it: a message may quote a row.
+"""
+
+import asyncio
+import contextvars
+import queue
+import time
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time as clock
+from decimal import Decimal
+from enum import Enum
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+import orjson
+
+from uploader.core.model import Content, Unreadable
+from uploader.edges.background import Offload
+from uploader.edges.sources.ndjson_rows import DEPTH, NdjsonRows
+from uploader.edges.sources.origin import BLOCK_BYTES
+from uploader.edges.sources.spelling import spell_float, spell_moment
+from uploader.edges.sources.tables import NoText
+from uploader.errors import SourceError
+
+#: A chunk closes at whichever comes first; an iterable that takes its time is not waited for.
+CHUNK_BYTES, CHUNK_SECONDS = 64 * 1024, 0.25
+#: Chunks of an async iterable that wait for the reader.
+_CHUNKS_AHEAD = 2
+
+Rows = Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]]
+
+# --- a row to a line, and back ---
+
+#: What orjson spells as NDJSON has it. Not floats: it would make null of NaN, without a word.
+_PLAIN = frozenset({str, bool, int, type(None)})
+#: The one field of an object that stands in place of a value that can't be spelled, with the reason.
+_MARK = "uploader_unreadable"
+_INT64 = 2**63
+_LONGEST_EXPONENT = 60
+_MISSING = "leave such values out (None)"
+_TOO_DEEP = f"nested more than {DEPTH} levels deep"
+_SURROGATE = "holds half of a surrogate pair, which is no text"
+
+
+class _OddRowError(ValueError):
+    """The text is for the user."""
+
+
+def encode_row(row: object) -> bytes:
+    """A line without its end: an object, or an array with the reason where the row can't be read."""
+    if type(row) is dict and _PLAIN.issuperset(map(type, row.values())):
+        try:
+            return orjson.dumps(row)
+        except TypeError:
+            pass  # an integer beyond 64 bits, half a surrogate pair, a name that is no text
+    try:
+        return orjson.dumps(_spell_fields(_fields(row), DEPTH))
+    except _OddRowError as error:
+        return orjson.dumps([str(error)])
+
+
+class GivenRows(NdjsonRows):
+    """What one line holds."""
+
+    def content(self, raw: bytes) -> Content:
+        if raw.startswith(b"["):
+            try:
+                return Unreadable(str(orjson.loads(raw)[0]))
+            except orjson.JSONDecodeError:
+                pass  # too long, and cut
+        content = super().content(raw)
+        if isinstance(content, Mapping) and _MARK.encode() in raw:
+            return {name: _unmarked(value) for name, value in content.items()}
+        return content
+
+
+def _unmarked(value: object) -> object:
+    if isinstance(value, Mapping):
+        if value.keys() == {_MARK}:
+            return Unreadable(str(value[_MARK]))
+        return {name: _unmarked(inner) for name, inner in value.items()}
+    return value
+
+
+def _fields(row: object) -> Mapping[Any, object]:
+    if isinstance(row, Mapping):
+        return row
+    if hasattr(row, "keys") and hasattr(row, "__getitem__"):  # the rows of databases
+        return {name: row[name] for name in row.keys()}  # noqa: SIM118  # it may not iterate over them
+    raise _OddRowError(f"a mapping of columns to values is needed here, and this is of type {_type(row)}")
+
+
+def _spell_fields(fields: Mapping[Any, object], depth: int) -> dict[str, object]:
+    if depth == 0:
+        raise _OddRowError(_TOO_DEEP)
+    spelled: dict[str, object] = {}
+    for name, value in fields.items():
+        if not isinstance(name, str) or not _is_text(name):
+            raise _OddRowError(f"has a field whose name is of type {_type(name)}, and has to be a text")
+        exact = _spell(value, depth)
+        spelled[str.__str__(name)] = {_MARK: exact.reason} if isinstance(exact, NoText) else exact
+    return spelled
+
+
+def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one line a type
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value) if _is_text(value) else NoText(_SURROGATE)
+    if isinstance(value, int):
+        return int(value) if -_INT64 <= value < _INT64 else _spell_long(value)
+    if isinstance(value, float):
+        return spell_float(float(value))
+    if isinstance(value, Decimal):
+        return _spell_decimal(value)
+    if isinstance(value, date | clock):
+        return _spell_time(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return _spell(value.value, depth)
+    if isinstance(value, Mapping):
+        return _spell_fields(value, depth - 1)
+    if isinstance(value, list | tuple):
+        if depth == 0:
+            raise _OddRowError(_TOO_DEEP)
+        items = [_spell(item, depth - 1) for item in value]
+        return next((item for item in items if isinstance(item, NoText)), items)
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return _spell(cast("Any", value).item(), depth)
+    return NoText(f"holds a value of type {_type(value)}, which is no text, number, date or boolean")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _spell_long(value: int) -> str | NoText:
+    try:
+        return str(int(value))
+    except ValueError:  # Python's own limit
+        return NoText("holds a number of more digits than any property takes")
+
+
+def _spell_decimal(value: Decimal) -> str | NoText:
+    if value.is_nan():
+        return NoText(f"holds NaN, which is no number; {_MISSING}")
+    if value.is_infinite():
+        return NoText(f"holds an infinity, which is no number; {_MISSING}")
+    return format(value, "f") if abs(value.adjusted()) <= _LONGEST_EXPONENT else str(value)
+
+
+def _spell_time(value: date | clock) -> str | NoText:
+    if value != value:  # noqa: PLR0124  # pandas' NaT says it is a datetime
+        return NoText(f"holds NaT, which is no date; {_MISSING}")
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    try:
+        is_zoned = value.utcoffset() is not None
+        bare = (value.astimezone(UTC) if is_zoned else value).replace(tzinfo=None)
+    except OverflowError:
+        return NoText("holds a time that is beyond the calendar in UTC")
+    return spell_moment(bare.isoformat(" "), is_zoned=is_zoned)
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
+
+
+# --- the stream ---
+
+
+class Given:
+    """Made and ended on the loop; read in the reader's thread, once, from front to back."""
+
+    def __init__(self, rows: Rows, name: str) -> None:
+        self.name = name
+        self.error: BaseException | None = None  #: what the iterable has raised
+        self._rows = rows
+        self._count = 0
+        self._pieces: deque[bytes] = deque()
+        self._is_over = False  # the iterable has ended, or has raised
+        self._is_dropped = False  # nobody wants more
+        self._is_asking = False  # the iterable has the thread
+        self._context = contextvars.copy_context()
+        self._iterator: Iterator[Any] | None = None
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(_CHUNKS_AHEAD)
+        self._pump: asyncio.Task[None] | None = None
+        if isinstance(rows, AsyncIterable):
+            self._loop = asyncio.get_running_loop()
+            self._pump = self._loop.create_task(self._pump_rows(rows), context=self._context)
+
+    def handle(self) -> BinaryIO:
+        """As a stream of bytes."""
+        return cast("BinaryIO", self)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next lines, or the next part of a long one; none at the end."""
+        del size
+        while not self._pieces and not self._is_over:
+            chunk = self._take() if self._pump else self._context.run(self._ask)
+            self._pieces.extend(chunk[at : at + BLOCK_BYTES] for at in range(0, len(chunk), BLOCK_BYTES))
+        if self._pieces:
+            return self._pieces.popleft()
+        if self.error is not None:
+            raise SourceError(
+                f"{self.name}: the iterable raised {_type(self.error)} after its row {self._count:,}"
+            )
+        if self._is_dropped:
+            raise SourceError(f"{self.name}: the job has ended before its rows")
+        return b""
+
+    def close(self) -> None:
+        """Ended by `end` alone: whoever lets go of a half-read stream may be any thread."""
+
+    async def end(self, reader: Offload) -> None:
+        """Nobody wants more. The iterable is closed where it was asked; one that blocks, once it returns."""
+        self._is_dropped = True
+        if self._pump is not None:
+            self._pump.cancel()
+            self._chunks.put(b"")
+            await asyncio.wait({self._pump})
+        elif not self._is_asking:
+            await reader.run(lambda: self._context.run(self._close))
+
+    def _add(self, row: object, lines: list[bytes]) -> int:
+        line = encode_row(row)
+        self._count += 1
+        lines.append(line + b"\n")
+        return len(line) + 1
+
+    def _fail(self, error: BaseException) -> None:
+        self._is_over = True
+        if not self._is_dropped:
+            self.error = self.error or error
+
+    # a plain iterable, in the reader's thread
+
+    def _ask(self) -> bytes:
+        lines: list[bytes] = []
+        # In this order: who drops the rows looks whether they are asked for after saying so.
+        self._is_asking = True
+        try:
+            if self._iterator is None:
+                self._iterator = iter(cast("Iterable[Any]", self._rows))
+            size, until = 0, time.monotonic() + CHUNK_SECONDS
+            while size < CHUNK_BYTES and not self._is_dropped:
+                row = next(self._iterator, _END)
+                if row is _END:
+                    self._is_over = True
+                    break
+                size += self._add(row, lines)
+                if time.monotonic() > until:
+                    break
+        except BaseException as error:  # noqa: BLE001  # it belongs to whoever handed the rows over
+            self._fail(error)
+        finally:
+            self._is_asking = False
+        if self._is_dropped:
+            self._is_over = True
+            self._close()
+        return b"".join(lines)
+
+    def _close(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        self._iterator = None
+        if callable(close):
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001  # as above
+                self.error = self.error or error
+
+    # an async iterable, on the loop
+
+    def _take(self) -> bytes:
+        chunk = self._chunks.get()
+        if self._is_dropped or not chunk:
+            self._is_over = True
+            return b""
+        self._loop.call_soon_threadsafe(self._room.release)
+        return chunk
+
+    async def _pump_rows(self, rows: AsyncIterable[object]) -> None:
+        """One task for all rows: time limits and task groups inside the iterable belong to theirs."""
+        lines: list[bytes] = []
+        iterator: AsyncIterator[object] | None = None
+        try:
+            iterator = aiter(rows)
+            size, since = 0, time.monotonic()
+            async for row in iterator:
+                size += self._add(row, lines)
+                if size >= CHUNK_BYTES or time.monotonic() - since > CHUNK_SECONDS:
+                    await self._hand_over(lines)
+                    await asyncio.sleep(0)
+                    size, since = 0, time.monotonic()
+                if self._is_dropped:
+                    return
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # as above
+            self._note(error)
+        finally:
+            await self._close_async(iterator)
+            if lines and not self._is_dropped:
+                self._chunks.put(b"".join(lines))
+            self._chunks.put(b"")
+
+    def _note(self, error: BaseException) -> None:
+        if not self._is_dropped:
+            self.error = self.error or error
+
+    async def _hand_over(self, lines: list[bytes]) -> None:
+        await self._room.acquire()
+        self._chunks.put(b"".join(lines))
+        lines.clear()
+
+    async def _close_async(self, iterator: AsyncIterator[object] | None) -> None:
+        close = getattr(iterator, "aclose", None)
+        if callable(close):
+            try:
+                await close()
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # as above
+                self._note(error)
+
+
+_END = object()

@@ -1,0 +1,333 @@
+"""Jobs as a program runs them: `Uploader` tells what becomes of each row, `upload` how it all ended.
+
+Nothing here prints, asks, reads the environment, or touches signals, logging or the loop. A job is one task
+beside the caller's; it is never cancelled, but stopped in order: what is on the wire is awaited and booked,
+the lock is given back, and every connection closed.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from uploader.core.canary import Review
+from uploader.core.row_outcomes import RowOutcome
+from uploader.core.summary import Summary
+from uploader.edges.sources import given as rows_given
+from uploader.edges.sources.given import Given
+from uploader.errors import DeclinedError, SettingsError
+from uploader.library.options import Options, make_settings
+from uploader.run.following import Follower
+from uploader.run.pipeline import Run, Seams, View
+from uploader.run.preflight import Account
+from uploader.settings import Settings
+
+#: Shown the account, and how many rows there are, about; whether they are written into it.
+Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
+#: Shown what became of the canary; whether the other rows are sent.
+Judge = Callable[[Review], bool | Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that come from no file. `name` is what outcomes and the checkpoint call them.
+
+    A job that goes on is given the same rows again, from the first: those it had are compared, not sent.
+    """
+
+    rows: rows_given.Rows
+    name: str = "rows"
+
+
+Source = str | os.PathLike[str] | Rows | rows_given.Rows
+
+
+class Uploader:
+    """One job after another. `run` is for inside `async with`, whose end waits until the job has ended."""
+
+    def __init__(
+        self,
+        settings: Settings | Options | None = None,
+        *,
+        yes: bool = False,
+        approve: Approve | None = None,
+        judge: Judge | None = None,
+        seams: Seams | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """`options` are the settings, by name; they go before what `settings` says.
+
+        A production account, or one of a kind that the token may not tell, is written into only where it is
+        named (`portal`), where `approve` says so, or with `yes`. There is no canary unless `canary` says how
+        many rows, or `judge` is there to be shown it. `seams` are for tests.
+        """
+        self._said = _said(settings) | options
+        self._sources = settings.sources if isinstance(settings, Settings) else ()
+        self._consent = _Consent(yes, approve, judge)
+        self._seams = seams
+        self._is_open = False
+        self._started: _Started | None = None
+
+    async def __aenter__(self) -> Self:
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        if self._started is not None:
+            await self._started.close(quiet=error is not None)
+
+    def run(self, *sources: Source, earlier: bool = False) -> "OutcomeStream":
+        """Run the job, or resume it, as its outcomes are taken: one of each row, once it is durable.
+
+        A row that an earlier invocation has settled is not told again, unless `earlier` is said: then the
+        stream begins with all of those. The first outcome asked for raises UploaderError where the job can't
+        start; one that stops early says so in `summary`.
+        """
+        if not self._is_open:
+            raise RuntimeError("an Uploader runs inside `async with` only")
+        return OutcomeStream(self, sources or self._sources, earlier=earlier)
+
+    def stop(self) -> None:
+        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait.
+
+        The outcomes that are still to come may be taken.
+        """
+        if self._started is not None:
+            self._started.stop()
+
+    def view(self) -> View | None:
+        """Where the job stands; None before rows move."""
+        return self._started.run.view() if self._started else None
+
+    @property
+    def summary(self) -> Summary:
+        """Of the last job that has ended; RuntimeError where none has."""
+        summary = self._started.summary if self._started else None
+        if summary is None:
+            raise RuntimeError("no job has ended yet")
+        return summary
+
+    async def _start(self, sources: Sequence[Source], *, earlier: bool) -> "_Started":
+        if not self._is_open:
+            raise RuntimeError("the Uploader is closed")
+        if self._started is not None:
+            if not self._started.is_stopping and not self._started.task.done():
+                raise RuntimeError("a job of this Uploader is under way; use another one beside it")
+            await self._started.close(quiet=True)
+        run, given = _make_run(sources, self._said, self._consent, self._seams)
+        self._started = _Started(run, given, Follower(wants_earlier=earlier))
+        return self._started
+
+
+class OutcomeStream:
+    """What `Uploader.run` gives: an async iterator. Whoever lets go of it half-way stops the job."""
+
+    def __init__(self, uploader: Uploader, sources: Sequence[Source], *, earlier: bool) -> None:
+        self._uploader = uploader
+        self._sources = sources
+        self._earlier = earlier
+        self._started: _Started | None = None
+        self._is_over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RowOutcome:
+        if self._is_over:
+            raise StopAsyncIteration
+        if self._started is None:
+            self._started = await self._uploader._start(self._sources, earlier=self._earlier)  # noqa: SLF001
+            self._sources = ()
+        outcome = await self._started.follower.take()
+        if outcome is None:
+            self._is_over = True
+            await self._started.end()
+            raise StopAsyncIteration
+        return outcome
+
+    async def aclose(self) -> None:
+        """Stop the job in order, and wait until it has ended."""
+        self._is_over = True
+        if self._started is not None:
+            await self._started.close()
+
+    def __del__(self) -> None:
+        started = self._started
+        if started is None or started.loop.is_closed():
+            return
+        if asyncio._get_running_loop() is started.loop:  # noqa: SLF001  # without an error where none runs
+            started.stop_once()
+        else:  # the garbage collector comes from anywhere
+            started.loop.call_soon_threadsafe(started.stop_once)
+
+
+class _Started:
+    """A job under way: its task, and whoever follows it."""
+
+    def __init__(self, run: Run, given: Sequence[Given], follower: Follower) -> None:
+        self.run = run
+        self.follower = run.follower = follower
+        self.loop = asyncio.get_running_loop()
+        self.summary: Summary | None = None
+        self.is_stopping = False
+        self._given = given
+        self._is_told = False  # how it ended
+        self.task = self.loop.create_task(run.run())
+        self.task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[Summary]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.summary = task.result()
+        self.follower.end()
+
+    def stop(self) -> None:
+        self.is_stopping = True
+        self.run.stop(signal.SIGINT)
+
+    def stop_once(self) -> None:
+        if not self.is_stopping and not self.task.done():
+            self.stop()
+
+    async def end(self) -> None:
+        """Wait for the end, and raise what the job, or an iterable it reads, has raised."""
+        self._is_told = True
+        await _wait_in_order(self.task, self.stop)
+        _raise_failure(self.task, self._given)
+
+    async def close(self, *, quiet: bool = False) -> None:
+        """Stop, wait for the end, and raise what nobody was told of yet, unless `quiet`."""
+        self.stop_once()
+        is_told, self._is_told = self._is_told or quiet, True
+        await _wait_in_order(self.task, self.stop)
+        if not is_told:
+            _raise_failure(self.task, self._given)
+
+
+async def upload(
+    *sources: Source,
+    yes: bool = False,
+    approve: Approve | None = None,
+    judge: Judge | None = None,
+    seams: Seams | None = None,
+    **options: Unpack[Options],
+) -> Summary:
+    """Run a job, or resume it, and return its summary: as `Uploader`, without a word on single rows.
+
+    Raise UploaderError where the job can't start; one that stops early says so in `summary.state`, `reason`
+    and `exit_code`. Cancelled, the job is stopped in order first.
+    """
+    run, given = _make_run(sources, options, _Consent(yes, approve, judge), seams)
+    task = asyncio.get_running_loop().create_task(run.run())
+    await _wait_in_order(task, lambda: run.stop(signal.SIGINT))
+    _raise_failure(task, given)
+    return task.result()
+
+
+async def _wait_in_order(task: asyncio.Task[Summary], stop: Callable[[], None]) -> None:
+    """Until a job has ended. Whoever is cancelled meanwhile stops it in order, and waits all the same."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            stop()
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # nobody else will ask for it
+        raise cancelled
+
+
+def _raise_failure(task: asyncio.Task[Summary], given: Sequence[Given]) -> None:
+    """What an iterable has raised says more than that it did."""
+    for rows in given:
+        if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
+            raise rows.error
+    task.result()
+
+
+# --- from what a program says to a run ---
+
+
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    """Who says whether something is written."""
+
+    yes: bool
+    approve: Approve | None
+    judge: Judge | None
+
+    async def approves(self, account: Account, rows: int | None) -> bool:
+        if not account.may_be_production:
+            return True
+        if self.approve is not None:
+            return await _answer(self.approve(account, rows))
+        if not account.portal:
+            raise DeclinedError(
+                "nothing was written: which account this is, and of what kind, the token may not tell; say "
+                "yes=True to write into it all the same, or give the token the scope `oauth`"
+            )
+        raise DeclinedError(
+            f"nothing was written: account {account.portal} may be a production account; say "
+            f"portal={account.portal!r} if it is the one you mean (or yes=True)"
+        )
+
+    async def judges(self, review: Review) -> bool:
+        return self.judge is not None and await _answer(self.judge(review))
+
+
+async def _answer(said: bool | Awaitable[bool]) -> bool:  # a callback's
+    return bool(await said if isawaitable(said) else said)
+
+
+def _said(settings: Settings | Options | None) -> dict[str, Any]:
+    if not isinstance(settings, Settings):
+        return dict(settings or {})
+    named = (field.name for field in fields(Settings))
+    return {name: getattr(settings, name) for name in named if name not in {"sources", "given", "offline"}}
+
+
+def _make_run(
+    sources: Sequence[Source], said: Mapping[str, Any], consent: _Consent, seams: Seams | None
+) -> tuple[Run, Sequence[Given]]:
+    named = [_named(source) for source in sources]
+    names = tuple(one.name if isinstance(one, Rows) else one for one in named)
+    rows = [one for one in named if isinstance(one, Rows)]
+    if rows and consent.judge is not None:
+        raise SettingsError(
+            "a canary is judged half-way, and the rows after it are read anew: that takes a file. Leave "
+            "judge out: the job stops after its canary, and goes on with approve_canary=True"
+        )
+    settings = make_settings(names, (one.name for one in rows), said)
+    given = [Given(one.rows, one.name) for one in rows]
+    run = Run(settings, seams, given)
+    run.approve = None if consent.yes else consent.approves
+    run.judge = None if consent.judge is None else consent.judges
+    return run, given
+
+
+def _named(source: Source) -> str | Rows:
+    if isinstance(source, Rows):
+        _check_rows(source.rows)
+        return source
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    _check_rows(source)
+    return Rows(source)
+
+
+def _check_rows(rows: object) -> None:
+    """Slips that would make every row invalid."""
+    if isinstance(rows, Mapping):
+        raise SettingsError("one mapping is one row: put it into a list")
+    if isinstance(rows, str | bytes | os.PathLike) or not isinstance(rows, Iterable | AsyncIterable):
+        raise SettingsError(f"rows are an iterable of mappings, and this is of type {type(rows).__name__}")
+    if isinstance(rows, list | tuple) and rows and isinstance(rows[0], str | os.PathLike):
+        raise SettingsError("several paths are several arguments: run(*paths)")

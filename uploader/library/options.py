@@ -1,0 +1,202 @@
+"""The settings of a job as a program says them: the names of `Settings`, and simple values where those do.
+
+Raise `SettingsError`. Its text names the options of the command line, which are called the same.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from uploader.core.day import Reserve
+from uploader.core.overwriting import Only, Policy
+from uploader.core.pacing import Quota
+from uploader.core.repeats import OnDuplicate
+from uploader.core.sign_in import OAuth, TokenFile
+from uploader.core.summary import Tolerance
+from uploader.core.suppression import Suppression
+from uploader.errors import SettingsError
+from uploader.settings import (
+    FailureLimit,
+    OnLongPause,
+    Settings,
+    parse_duration,
+    parse_failure_limit,
+    parse_rate,
+    parse_reserve,
+    parse_share,
+    parse_tolerance,
+)
+
+AnyPath = str | os.PathLike[str]
+#: By column, or one text for all of them.
+ByColumn = Mapping[str, str] | str
+
+
+class Options(TypedDict, total=False):
+    """What they mean, and what they are unless said, stands in `Settings`."""
+
+    token: str
+    id_property: str
+    match: Iterable[str] | str
+    object_type: str
+    sign_in: OAuth | TokenFile | None
+    checkpoint: AnyPath | None
+    checkpoint_dir: AnyPath | None
+    results: AnyPath | None
+    write_results: bool
+    base_url: str
+    api_version: str
+    rate: Quota | str | None
+    share: float | str
+    daily_reserve: Reserve | str | int
+    max_in_flight: int
+    mapped: Mapping[str, str]
+    ignored: Iterable[str]
+    only: Iterable[str]
+    cleared: Iterable[str]
+    date_orders: ByColumn
+    decimals: ByColumn
+    timezones: ByColumn
+    owner_map: Mapping[str, str]
+    on_bad_value: Literal["reject", "drop"]
+    include_superseded: bool
+    on_duplicate: OnDuplicate | str
+    policy: Policy | str
+    policies: Mapping[str, Policy | str]
+    only_records: Only | str
+    skip_unchanged: bool
+    suppression: Suppression | None
+    suppress_where: Mapping[str, Iterable[str]]
+    constants: Mapping[str, str]
+    allowed: Iterable[str]
+    snapshot: bool
+    format: Literal["csv", "ndjson", "json"] | None
+    delimiter: str | None
+    encoding: str | None
+    sheet: str | None
+    portal: str | int
+    canary: int | None
+    canary_wait_seconds: float
+    approve_canary: bool
+    max_failures: FailureLimit | str | int
+    tolerate: Tolerance | str | int | None
+    restart: bool
+    accept_changed_settings: bool
+    on_long_pause: OnLongPause | str
+    drain_timeout_seconds: float
+    max_duration_seconds: float | str | None
+    outage_seconds: float
+    first_contact_seconds: float
+
+
+def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[str, Any]) -> Settings:
+    """`given`: which of the sources are rows that a program hands over."""
+    for name in said:
+        if name not in _KNOWN:
+            near = get_close_matches(name, _KNOWN, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"there is no setting {name!r}{hint}")
+    values = {name: _READ[name](name, value) if name in _READ else value for name, value in said.items()}
+    try:
+        return Settings(**{"token": "", **values, "sources": sources, "given": frozenset(given)})
+    except (TypeError, AttributeError) as error:
+        # Values of another type than they are said to be: caught where types are not checked.
+        raise SettingsError(f"a setting is of a type it can't be: {error}") from error
+
+
+_KNOWN = frozenset(field.name for field in fields(Settings)) - {"sources", "given", "offline"}
+
+Read = Callable[[str, Any], Any]
+
+
+def _parsed(parse: Callable[[str], Any]) -> Read:
+    return lambda _, value: parse(value) if isinstance(value, str) else value
+
+
+def _path(name: str, value: object) -> Path | None:
+    if value is None or isinstance(value, str | os.PathLike):
+        return None if value is None else Path(value)
+    raise SettingsError(f"{name} takes a path")
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SettingsError(f"{name} takes several names, such as ['a', 'b']")
+    return tuple(str(one) for one in value)
+
+
+def _set_of_names(name: str, value: object) -> frozenset[str]:
+    return frozenset(_names(name, value))
+
+
+def _match(name: str, value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else _names(name, value)
+
+
+def _by_column(name: str, value: object) -> dict[str, str]:
+    if isinstance(value, str):
+        return {"": value}
+    return dict(_mapping(name, value))
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{name} takes a mapping of columns to what holds for them")
+    return value
+
+
+def _one_of(kind: Callable[[Any], Any], values: Iterable[str]) -> Read:
+    def read(name: str, value: object) -> object:
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise SettingsError(f"{name} {value!r} is none of {', '.join(filter(None, values))}") from error
+
+    return read
+
+
+_policy = _one_of(Policy, Policy)
+
+
+def _limit(_: str, value: object) -> object:
+    return parse_failure_limit(str(value)) if isinstance(value, int | str) else value
+
+
+def _reserve(_: str, value: object) -> object:
+    return parse_reserve(str(value)) if isinstance(value, int | str) else value
+
+
+_READ: dict[str, Read] = {
+    "match": _match,
+    "checkpoint": _path,
+    "checkpoint_dir": _path,
+    "results": _path,
+    "rate": _parsed(parse_rate),
+    "share": _parsed(parse_share),
+    "daily_reserve": _reserve,
+    "mapped": lambda name, value: dict(_mapping(name, value)),
+    "ignored": _set_of_names,
+    "only": _set_of_names,
+    "cleared": _set_of_names,
+    "allowed": _set_of_names,
+    "date_orders": _by_column,
+    "decimals": _by_column,
+    "timezones": _by_column,
+    "on_duplicate": _one_of(OnDuplicate, OnDuplicate),
+    "policy": _policy,
+    "policies": lambda name, value: {
+        column: _policy(name, policy) for column, policy in _mapping(name, value).items()
+    },
+    "only_records": _one_of(Only, Only),
+    "suppress_where": lambda name, value: {
+        column: _names(name, values) for column, values in _mapping(name, value).items()
+    },
+    "portal": lambda _, value: str(value),
+    "max_failures": _limit,
+    "tolerate": lambda _, value: parse_tolerance(str(value)) if isinstance(value, int | str) else value,
+    "max_duration_seconds": _parsed(parse_duration),
+    "on_long_pause": _one_of(OnLongPause, OnLongPause),
+}
