@@ -70,9 +70,9 @@ class MortalCheckpoint(Checkpoint):
 
     killed = Killed()
 
-    def commit(self, *arguments):
+    def commit(self, *arguments, **named):
         self.killed.check()
-        super().commit(*arguments)
+        super().commit(*arguments, **named)
 
 
 def write_source(case: Case, folder: Path) -> Path:
