@@ -5,9 +5,12 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import Delivered, Mark, Outcome, Pack, Record, Refusal, Settlement, Tallies
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State, Superseding
@@ -125,10 +128,45 @@ def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp
     }
 
 
-def test_of_several_dead_letters_with_one_key_all_but_the_last_are_superseded(tmp_path):
+def test_a_dead_letter_supersedes_none_of_its_key(tmp_path):
     checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
     checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(4, "a@x.com")])
-    assert [letter.superseded for letter in checkpoint.dead_letters()] == [6, 11, None]
+    assert [letter.superseded for letter in checkpoint.dead_letters()] == [None] * 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["updated", "rejected", "invalid", "abandoned"])),
+        max_size=9,
+    ),
+    first=st.sampled_from(["transient", "permanent"]),
+)
+def test_once_all_dead_letters_are_sent_again_each_contact_has_its_last_row(rows, first):
+    """Whichever of the two files goes first; and no row is left behind but for one that was written later."""
+    dead = [
+        Settlement(record(position, f"{key}@x.com"), Outcome(fate), refusal=Refusal("OTHER", "no"))
+        for position, (key, fate) in enumerate(rows)
+        if fate != "updated"
+    ]
+    applied = [(position, key) for position, (key, fate) in enumerate(rows) if fate == "updated"]
+    held = {key: position for position, key in applied}
+    with TemporaryDirectory() as folder:
+        checkpoint = Checkpoint.create(Path(folder) / "job.checkpoint", IDENTITY)
+        checkpoint.commit(
+            State(), dead, [Superseding(at, at + 2, f"email={key}@x.com", is_key=True) for at, key in applied]
+        )
+        letters = list(checkpoint.dead_letters())
+        checkpoint.close()
+    files = {kind: [one for one in letters if KINDS[kind](one)] for kind in ("transient", "permanent")}
+    assert sorted(one.position for file in files.values() for one in file) == [
+        one.position for one in letters
+    ]
+    assert all(one.outcome == "abandoned" for one in files["transient"])
+    for letter in (*files.pop(first), *next(iter(files.values()))):
+        if letter.superseded is None:
+            held[letter.key[0]] = letter.position
+    assert held == {key: position for position, (key, _) in enumerate(rows)}
 
 
 @pytest.mark.parametrize(

@@ -33,17 +33,29 @@ def test_those_that_may_pass_as_they_are_are_parted_from_those_to_be_mended(tmp_
     assert sorted(found["all"]) == sorted(found["transient"] + found["permanent"])
 
 
-def test_of_several_of_one_key_all_but_the_last_are_superseded_whatever_their_kind(tmp_path, capsys):
+def test_of_several_of_one_key_that_all_failed_each_is_sent_again_in_order(tmp_path, capsys):
     rows = contacts(120)
     rows[10] = {"email": "c5@example.com", "firstname": "second"}
     rows[20] = {"email": "C5@example.com", "firstname": "third"}
-    fault = {"kind": "reject", "keys": ["c5@example.com"]}
+    hub = make_hub(quota="none", faults=[{"kind": "reject", "keys": ["c5@example.com"]}])
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, make_hub(quota="none", faults=[fault])).run_virtual()
+    Job(source, hub).run_virtual()
     letters = listed(capsys, source, "--kind", "permanent")
-    assert [(one["uploader_row"], one["uploader_superseded"]) for one in letters] == [
-        ("7", "12"),
-        ("12", "22"),
-        ("22", ""),
+    assert [(one["uploader_row"], one["uploader_superseded"], one["firstname"]) for one in letters] == [
+        ("7", "", "F5"),
+        ("12", "", "second"),
+        ("22", "", "third"),
     ]
-    assert [one["firstname"] for one in letters] == ["F5", "second", "third"]
+
+
+def test_strangers_that_share_a_key_which_is_none_all_arrive_once_it_is_mended(tmp_path, capsys):
+    rows = [*contacts(100), *({"email": "n/a", "firstname": f"stranger {i}"} for i in range(14))]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none")).run_virtual()
+    letters = listed(capsys, source)
+    for number, letter in enumerate(letters):
+        letter["email"] = f"s{number}@example.com"
+    mended, hub = write_csv(tmp_path / "mended.csv", letters), make_hub(quota="none")
+    summary = Job(mended, hub).run_virtual()
+    assert summary.exit_code == 0
+    assert summary.tallies.confirmed == len(list(hub.objects(1e9, "contacts"))) == 14

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,7 +16,7 @@ import orjson
 
 from uploader.commands.progress import say
 from uploader.core.columns import OWN_PREFIX
-from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
+from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
@@ -37,11 +37,12 @@ _OWN = (
     "uploader_raw",
 )
 _NDJSON = frozenset({".ndjson", ".jsonl"})
-#: What `--kind` admits.
-KINDS: Mapping[str, AbstractSet[str]] = {
-    "all": DEAD_LETTERS,
-    "transient": TRANSIENT,
-    "permanent": DEAD_LETTERS - TRANSIENT,
+#: What `--kind` admits. All rows of a key that are still to be written stand in one file: sent from two, an
+#: earlier one might come last.
+KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
+    "all": lambda _: True,
+    "transient": lambda letter: letter.may_pass,
+    "permanent": lambda letter: not letter.may_pass,
 }
 
 
@@ -55,13 +56,14 @@ KINDS: Mapping[str, AbstractSet[str]] = {
     type=click.Choice(list(KINDS)),
     default="all",
     show_default=True,
-    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first.",
+    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first, "
+    "and all others of their keys.",
 )
 def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
 
     Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
-    row has written (uploader_superseded), unless --include-superseded is given.
+    row has written since (uploader_superseded), unless --include-superseded is given.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
@@ -192,13 +194,13 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         raise StorageError(f"can't write {output}: {error.strerror}") from error
 
 
-def _write_csv(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
+def _write_csv(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO) -> int:
     identity = checkpoint.identity()
     columns = _columns(checkpoint, identity)
     lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n")
     lines.writeheader()
     count = 0
-    for letter in _letters(checkpoint, outcomes):
+    for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
         lines.writerow({name: _cell(value) for name, value in fields.items()})
         count += 1
@@ -217,18 +219,13 @@ def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
     return [name for name in columns if not name.startswith(OWN_PREFIX)]
 
 
-def _write_ndjson(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
+def _write_ndjson(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO) -> int:
     identity = checkpoint.identity()
     count = 0
-    for letter in _letters(checkpoint, outcomes):
+    for letter in filter(admits, checkpoint.dead_letters()):
         stream.write(orjson.dumps(_fields(letter, identity)).decode() + "\n")
         count += 1
     return count
-
-
-def _letters(checkpoint: Checkpoint, outcomes: AbstractSet[str]) -> Iterator[DeadLetter]:
-    """Whether one is superseded is told by all of them, so they are parted only here."""
-    return (letter for letter in checkpoint.dead_letters() if letter.outcome in outcomes)
 
 
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
