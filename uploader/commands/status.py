@@ -9,6 +9,7 @@ import click
 import orjson
 
 from uploader.commands.texts import ending_text, summary_text
+from uploader.commands.undone import undone_text
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
@@ -78,6 +79,8 @@ def command(checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool) ->
     else:
         print(summary_text(summary))
         print(ending_text(summary))
+        for line in undone_text(checkpoint):
+            print(line)
         if summary.state == "stopped":
             word = ", with --approve-canary added," if _awaits_word(checkpoint) else ""
             print(f"the command it was begun with{word} goes on from here")

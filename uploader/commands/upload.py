@@ -26,7 +26,8 @@ from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.progress import say, show
 from uploader.commands.terminal import answer, heed_signals
-from uploader.commands.texts import ending_text, forecast_lines, summary_text
+from uploader.commands.texts import ending_text, forecast_lines, printable, summary_text
+from uploader.commands.undone import undone_text
 from uploader.core.canary import Review
 from uploader.core.model import Outcome
 from uploader.core.objects import noun
@@ -147,7 +148,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return ExactLoop
 
 
-async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None]:
+async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str]]:
     run = Run(settings)
     heed_signals(partial(_interrupt, run))
     display = _Display(run)
@@ -171,7 +172,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None
     run.judge = judge
     display.start()
     try:
-        return await run.run(), run.finished_before
+        return await run.run(), _finished_lines(run)
     finally:
         await display.stop()
 
@@ -274,7 +275,23 @@ def _forecast(run: Run) -> list[str]:
     return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits, reads_first=reads)
 
 
-def _report(summary: Summary, settings: Settings, finished_before: str | None, *, as_json: bool) -> None:
+def _finished_lines(run: Run) -> list[str]:
+    """Of a job that was finished before: what there is to know, and how it is done again."""
+    if run.finished_before is None:
+        return []
+    where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
+    undone = undone_text(run.settings.checkpoint_path)
+    if not run.finished_otherwise:
+        return [f"nothing was sent: {where} (--restart does it again)", *undone]
+    ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"
+    return [
+        f"nothing was sent: {where}, and with other settings; {ways}",
+        f"what differs: {printable(run.finished_otherwise, 2_000)}",
+        *undone,
+    ]
+
+
+def _report(summary: Summary, settings: Settings, finished_before: list[str], *, as_json: bool) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
@@ -282,11 +299,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
             sys.stdout.buffer.flush()
         elif tallies.rows:
             print(summary_text(summary), flush=True)
-    if finished_before is not None:
-        say(
-            f"nothing was sent: this job was finished before, into account {finished_before or 'unknown'} "
-            "(--restart does it again)"
-        )
+    for line in finished_before:
+        say(line)
     say(ending_text(summary))
     if summary.cause is Cause.CANARY:
         say(f"to go on: {approving_command(sys.argv[1:])}")

@@ -26,6 +26,7 @@ from uploader.run.collector import Collector
 from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
+from uploader.run.identity import said_otherwise
 from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_job, open_sources
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
@@ -98,6 +99,7 @@ class Run(Session):
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
+        self.finished_otherwise = ""  #: the settings it was finished with and these, where they differ
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self._parts: _Parts | None = None
@@ -135,6 +137,7 @@ class Run(Session):
         known = checkpoint.state() if checkpoint else State()
         if checkpoint and known.state == "complete":
             self.finished_before = checkpoint.identity().portal
+            self.finished_otherwise = said_otherwise(settings, checkpoint.identity())
             return Summary(known.tallies, "complete", elapsed_seconds=known.elapsed_seconds)
         transport = self.seams.transport(settings)
         try:
