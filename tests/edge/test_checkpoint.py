@@ -1,5 +1,6 @@
 """The checkpoint and the results file: what is committed is there, and nothing else is believed."""
 
+import csv
 import json
 import sqlite3
 import stat
@@ -12,7 +13,18 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import Delivered, Mark, Outcome, Pack, Record, Refusal, Settlement, Tallies
+from uploader.core.model import (
+    Delivered,
+    Fault,
+    Mark,
+    Outcome,
+    Pack,
+    Record,
+    Refusal,
+    Settlement,
+    Tallies,
+    Unsent,
+)
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State, Superseding
 from uploader.edges.files import Lock
 from uploader.edges.results import ResultsFile
@@ -237,9 +249,9 @@ def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     again.append([created(3)])
     again.close()
     assert path.read_text() == (
-        "row,key,hubspot_id,outcome,source\n"
-        "3,c1@example.com,1,created,a.csv\n"
-        "5,c3@example.com,3,created,a.csv\n"
+        "row,key,hubspot_id,outcome,source,note\n"
+        "3,c1@example.com,1,created,a.csv,\n"
+        "5,c3@example.com,3,created,a.csv,\n"
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -279,3 +291,39 @@ def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path
     results.close()
     lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[3] for line in lines[1:]] == ["created", "updated", "created"]
+
+
+def test_a_note_says_why_a_row_failed_and_what_was_left_out(tmp_path):
+    faults = (Fault("no email", "KEY"), Fault("renewal_date: 'soon' is no date", "DATE", "renewal_date"))
+    unsent = Unsent(3, 0, 5, "", (), Outcome.INVALID, "KEY", "no email", b"", faults)
+    partly = record(4)
+    partly.dropped = (Fault("renewal_date: 'never,\n ever' is no date", "DATE", "renewal_date"),)
+    results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
+    results.append(
+        [
+            Settlement(unsent, Outcome.INVALID, refusal=Refusal("KEY", "no email")),
+            Settlement(partly, Outcome.CREATED, "7"),
+            rejected(6),
+            created(7),
+        ]
+    )
+    results.close()
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        notes = {line["row"]: line["note"] for line in csv.DictReader(file)}
+    assert notes == {
+        "5": "no email; renewal_date: 'soon' is no date",
+        "6": "left out: renewal_date: 'never, ever' is no date",
+        "8": "no",
+        "9": "",
+    }
+
+
+def test_a_results_file_that_was_begun_without_notes_goes_on_without(tmp_path):
+    path = tmp_path / "results.csv"
+    begun = b"row,key,hubspot_id,outcome,source\n2,a@x.com,1,created,a.csv\n"
+    path.write_bytes(begun)
+    pack = Pack(range(5, 6), range(7, 8), 0, "email", ["a@b.de"], ["email=a@b.de"], b"", 0, list)
+    results = ResultsFile(path, len(begun), ["a.csv"])
+    results.append([rejected(6), Delivered(pack, ["101"], [True])])
+    results.close()
+    assert path.read_bytes() == begun + b"8,c6@example.com,,rejected,a.csv\n7,a@b.de,101,created,a.csv\n"

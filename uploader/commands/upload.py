@@ -305,7 +305,8 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
     if summary.cause is Cause.CANARY:
         say(f"to go on: {approving_command(sys.argv[1:])}")
     if settings.results_path and settings.results_path.exists():
-        say(f"what became of each row: {settings.results_path}")
+        left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
+        say(f"what became of each row{left_out}: {settings.results_path}")
     if tallies.outcomes[Outcome.SKIPPED]:
         say(_skipped_text(settings))
     if tallies.aliases:

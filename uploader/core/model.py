@@ -194,6 +194,22 @@ class Settlement:
     refusal: Refusal | None = None
 
 
+#: A note is shortened to so many characters.
+_MOST_NOTED = 1_000
+
+
+def note(settlement: Settlement) -> str:
+    """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
+    record, refusal = settlement.record, settlement.refusal
+    if isinstance(record, Unsent):
+        said = [fault.reason for fault in record.faults] or [record.reason]
+    else:
+        said = [refusal.message] if refusal else []
+        said += [f"left out: {fault.reason}" for fault in record.dropped]
+    text = " ".join("; ".join(said).split())
+    return text if len(text) <= _MOST_NOTED else f"{text[:_MOST_NOTED]}..."
+
+
 @dataclass(slots=True)
 class Delivered:
     """A pack of which every record was confirmed: as a settlement each, in bulk."""
