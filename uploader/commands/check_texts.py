@@ -7,6 +7,7 @@ The keys of `--json`, which others script against:
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
     columns         source, column, property ("": left out), type
     problems, warnings, not_checked     texts; with a problem `upload` would not start
+    would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     faults, dropped     category, column, count, examples (source, row, reason); counts are exact
@@ -17,10 +18,9 @@ The keys of `--json`, which others script against:
     requests, elapsed_seconds, exit_code
 """
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from uploader.commands.job_options import said_again
+from uploader.commands.next_command import next_command, portal_words
 from uploader.commands.texts import duration, printable
 from uploader.core.surveying import Group
 from uploader.edges.repeats import source_of
@@ -49,6 +49,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "problems": report.problems,
         "warnings": report.warnings,
         "not_checked": report.not_checked,
+        "would_stop": report.would_stop,
         "unseen": list(report.unseen),
         "rows": found.rows,
         "sample": report.sample,
@@ -140,18 +141,19 @@ def _finite(seconds: float) -> float | None:
 # --- for people ---
 
 
-def lines(report: Report, settings: Settings) -> list[str]:
+def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
+    """`typed`: the command after the program's name."""
     return [
         *_account_lines(report),
         *_column_lines(report),
         *_row_lines(report, settings),
         *_forecast_lines(report),
-        *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"NOBODY CAN SEE: {text}" for text in report.unseen),
+        *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         _verdict(report),
-        *_next_lines(report, settings),
+        f"next: {_next(report, settings, typed)}",
     ]
 
 
@@ -270,16 +272,25 @@ def _seconds_text(seconds: float) -> str:
 
 
 def _verdict(report: Report) -> str:
-    return {
-        0: "all is well",
-        1: "upload would run; some of it deserves a look first",
-    }.get(report.exit_code, "upload can't start as asked")
-
-
-def _next_lines(report: Report, settings: Settings) -> list[str]:
-    """The command to type next."""
+    if report.exit_code == 0:
+        return "all is well"
     if report.problems:
-        return ["mend the problems above, then check again"]
-    words = ["uploader", "upload", *settings.sources, *said_again(settings)]
-    token = "put the token into HUBSPOT_ACCESS_TOKEN, check again, " if settings.offline else ""
-    return [f"next: {token}{'then ' * bool(token)}{shlex.join(words)}"]
+        count = len(report.problems)
+        return f"upload can't start as asked: {count:,} {'problem' if count == 1 else 'problems'}, see above"
+    if report.would_stop:
+        return f"upload would start, and stop before its end: {report.would_stop}"
+    return "upload would run; some of it deserves a look first"
+
+
+def _next(report: Report, settings: Settings, typed: Sequence[str]) -> str:
+    """What to do, and the command to type then."""
+    account, closer = report.account, report.closer
+    portal = (account.portal if account else "") or (closer.token.portal if closer else "")
+    mapping = ["--mapping", report.drafted] if report.drafted else []
+    if report.problems or report.would_stop:
+        what = "read and mend the draft" if mapping else "mend that"
+        return f"{what}, then {next_command(typed, 'check', mapping)}"
+    first = "read and mend the draft, then " if mapping else ""
+    if settings.offline:
+        return f"{first}put the token into HUBSPOT_ACCESS_TOKEN, then {next_command(typed, 'check', mapping)}"
+    return first + next_command(typed, "upload", [*mapping, *portal_words(typed, portal)])

@@ -29,7 +29,7 @@ from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
 from uploader.run.opening import open_sources
-from uploader.run.preflight import Account, Closer
+from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -81,6 +81,8 @@ class Report:
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
     draft: str = ""  #: of a mapping file, where one was asked for
+    drafted: str = ""  #: the file it was written to
+    would_stop: str = ""  #: why `upload` would stop before its end
 
     @property
     def exit_code(self) -> int:
@@ -89,7 +91,9 @@ class Report:
         if self.problems:
             return 2
         found = self.findings
-        doubtful = found.invalid or found.values_dropped or found.repeated_rows or self.warnings
+        doubtful = (
+            found.invalid or found.values_dropped or found.repeated_rows or self.warnings or self.would_stop
+        )
         return int(bool(doubtful))
 
 
@@ -167,6 +171,7 @@ class Check(Session):
         await self._until_halted(self._read(survey.steps(report.sample), reader))
         if survey.broken:
             report.problems.append(survey.broken)
+        self._judge_failures(survey)
         self._foresee()
 
     # --- the account ---
@@ -181,6 +186,7 @@ class Check(Session):
                 self._take_up_halt()
                 return
             report.account = account
+            self._check_portal(account)
             report.closer = await self._until_halted(
                 self._preflight().look_closer(settings.token, settings.object_type)
             )
@@ -188,6 +194,14 @@ class Check(Session):
             report.problems.append(str(error))
             await self._until_halted(self._look_without_key())
         self._note_account()
+
+    def _check_portal(self, account: Account) -> None:
+        if not self.settings.portal:
+            return
+        try:
+            check_named_portal(self.settings.portal, account)
+        except SettingsError as error:
+            self.report.problems.append(str(error))
 
     async def _look_without_key(self) -> None:
         """The id property is the problem, not the rest of the account."""
@@ -270,7 +284,8 @@ class Check(Session):
                 continue
             mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
         self._note_rules(mappers)
-        return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
+        place = settings.checkpoint_path.absolute().parent
+        return Survey(report.sources, mappers, place, report.findings, limit=settings.max_failures)
 
     def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
         """What the user says of keys and columns has to be of some that are there."""
@@ -349,6 +364,15 @@ class Check(Session):
         while (step := await reader.run(lambda: last(steps))) is not None:
             self.surveying = step
         self.surveying = None
+
+    def _judge_failures(self, survey: Survey) -> None:
+        if survey.stops_at is not None:
+            failed, rows = survey.stops_at
+            limit = self.settings.max_failures
+            self.report.would_stop = (
+                f"{failed:,} of its first {rows:,} rows are invalid (--max-failures {limit}); mend them, or "
+                "say with that option how many may be"
+            )
 
     # --- what it will take ---
 

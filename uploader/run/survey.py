@@ -21,6 +21,7 @@ from uploader.edges.checkpoint import Identity
 from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.settings import FailureLimit
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Survey:
     findings: Findings = field(default_factory=Findings)
     starts: list[int] = field(default_factory=list)  #: the position of each source's first row
     broken: str = ""  #: why a source could not be read to its end
+    limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
+    stops_at: tuple[int, int] | None = None  #: that many invalid ones, among so many rows
 
     def steps(
         self, most_rows: int | None = None, keep: Callable[[list[Repeat]], None] | None = None
@@ -72,6 +75,8 @@ class Survey:
                     else:
                         self.findings.count(index, rows)
                     position += len(rows.rows)
+                    if self.stops_at is None and self.limit.exceeded(self.findings.invalid, position):
+                        self.stops_at = self.findings.invalid, position
                     yield Step(position, before + min(source.bytes_read(), rows.end.offset))
             except SourceError as error:
                 self.broken = self.broken or str(error)
