@@ -135,7 +135,7 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
         try:
             resolved.columns = resolve_columns(header, rules, schema)
         except MappingError as error:
-            resolved.problems.append(str(error))
+            resolved.problems += error.texts
         else:
             return resolved
         culprits = _culprits(header, rules, schema)

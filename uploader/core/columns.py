@@ -29,7 +29,21 @@ COSTLY = "hs_marketable_"
 
 
 class MappingError(ValueError):
-    """The columns can't be mapped; the text tells the user what to say."""
+    """The columns can't be mapped; each text tells the user what to say."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(map(str, self.args))
+
+    def __str__(self) -> str:
+        return together(self.texts)
+
+
+def together(texts: Sequence[str]) -> str:
+    """All that is to be mended, in one line."""
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{len(texts)} problems: " + "; ".join(f"({n}) {text}" for n, text in enumerate(texts, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +193,14 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--timezone": rules.timezones,
         "--suppress-where": rules.suppress_where,
     }
-    for option, columns in said.items():
-        unknown = sorted(set(columns) - set(header) - {""})
-        if unknown:
-            raise MappingError(f"{option} names {_listed(unknown)}, but the columns are {_listed(header)}")
+    unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in said.items()}
+    texts = [
+        f"{option} names {_listed(names)}, but the columns are {_listed(header)}"
+        for option, names in unknown.items()
+        if names
+    ]
+    if texts:
+        raise MappingError(*texts)
 
 
 def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:

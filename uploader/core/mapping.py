@@ -121,6 +121,17 @@ class Mapper:
         return {i: kind for i, kind in kinds.items() if self.is_open(self.columns.column(i), kind)}
 
     @property
+    def timed_columns(self) -> Mapping[int, str]:
+        """Cell index -> type, of the columns of date-times whose zone nobody has said."""
+        kinds = self.schema.kinds if self.schema else {}
+        names = self.columns.names if self.columns else {}
+        timed = [i for i, name in names.items() if name in kinds and kinds[name].type == "datetime"]
+        return {i: "datetime" for i in timed if said_of(self._called(i), self.rules.timezones) is None}
+
+    def _called(self, index: int) -> str:
+        return self.columns.column(index) if self.columns else ""
+
+    @property
     def needs_orders(self) -> bool:
         """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
         return bool(self.open_columns)

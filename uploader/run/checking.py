@@ -267,12 +267,12 @@ class Check(Session):
             if all(source.shape.columns for source in report.sources):
                 refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
         except MappingError as error:
-            report.problems.append(str(error))
+            report.problems += error.texts
         rules = self._with_sound_constants(schema)
         try:
             refuse_undecided_fields(report.sources, rules)
         except MappingError as error:
-            report.problems.append(str(error))
+            report.problems += error.texts
         for index, source in enumerate(report.sources):
             columns = None
             if source.shape.columns:
@@ -305,7 +305,7 @@ class Check(Session):
             try:
                 Mapper(0, alone, schema, None)
             except MappingError as error:
-                self.report.problems.append(str(error))
+                self.report.problems += error.texts
                 rules = replace(rules, constants={n: t for n, t in rules.constants.items() if n != name})
         return rules
 
@@ -345,7 +345,7 @@ class Check(Session):
         try:
             rules = orders.decided(self.settings.rules)
         except MappingError as error:
-            self.report.problems.append(str(error))
+            self.report.problems += error.texts
             return
         schema = self.account.schema if self.account else None
         survey.mappers = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.columns import MappingError
+from uploader.core.columns import MappingError, together
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
 from uploader.core.outcome import Cause
@@ -31,7 +31,7 @@ from uploader.run.opening import Job, find_checkpoint, find_new, lock_job, open_
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Look, Looking, Reader
-from uploader.run.resolving import resolve_mappers
+from uploader.run.resolving import resolve_as_far
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
@@ -196,18 +196,21 @@ class Run(Session):
             "decimals": {**before.get("decimals", {}), **settings.decimals},
         }
         settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
-        orders = Orders(sources, resolve_mappers(settings, sources, account))
-        if not orders.are_needed:
-            return settings
-        await self._until_halted(self._survey(orders.steps(), reader))
-        if self._halted.is_set():
-            return settings
-        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
-            raise SourceError(orders.broken)
-        try:
-            rules = orders.decided(settings.rules)
-        except MappingError as error:
-            raise SettingsError(str(error)) from error
+        mappers, problems = resolve_as_far(settings, sources, account)
+        orders = Orders(sources, mappers, asks_zones=checkpoint is None)
+        rules = settings.rules
+        if orders.are_needed:
+            await self._until_halted(self._survey(orders.steps(), reader))
+            if self._halted.is_set():
+                return settings
+            if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+                raise SourceError(orders.broken)
+            try:
+                rules = orders.decided(rules)
+            except MappingError as error:
+                problems += error.texts
+        if problems:
+            raise SettingsError(together(problems))
         orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
         return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
 
