@@ -343,3 +343,19 @@ def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_pa
         assert refused.code == 2
         assert "belongs to account 44237313" in refused.out + refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nobody_knows(tmp_path, mock_url):
+    people = [f"p{n}@example.com,someone{n % 25}@example.com" for n in range(100)]
+    rows = [f"{person},x,y" for person in [*people, *["q@example.com,ann.lee@example.com"] * 3]]
+    (tmp_path / "a.csv").write_text("\n".join(["email,hubspot_owner_id,Own note,Gone", *rows]))
+    ended = run("check", "a.csv", "--ignore", "Gone", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 2
+    lines = ended.out.splitlines()
+    assert "  Own note -> UNDECIDED" in lines
+    assert "  left out: Gone" in lines
+    assert "         100  of them of 25 whom this account does not know" in lines
+    assert "              20  of 5 more (--json has them)" in lines
+    assert "               4  someone0@example.com" in lines
+    assert lines[-2] == "upload can't start as asked: 1 problem, see above"
+    assert lines[-1] == f"next: mend that, then uploader check a.csv --ignore Gone --base-url {mock_url}"

@@ -5,19 +5,21 @@ The keys of `--json`, which others script against:
     sources         name and rows of each
     account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
-    columns         source, column, property ("": left out), type
+    columns         source, column, property ("": left out, or undecided), type, undecided
     problems, warnings, not_checked     texts; with a problem `upload` would not start
     would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
-    owners, cleared     column -> value -> rows; column -> blanks that clear
+    owners, unknown_owners  property -> value -> rows; the second, of those that nobody knows
+    cleared         column -> blanks that clear
     forecast        batches, requests, seconds, days (pauses at midnight), ends_at,
                     without_multi_status (refused_share, requests, seconds); null without rows to send
     requests, elapsed_seconds, exit_code
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from uploader.commands.next_command import next_command, portal_words
@@ -44,6 +46,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "account": _account_dict(report),
         "columns": [
             {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
+            | {"undecided": c.is_undecided}
             for c in report.columns
         ],
         "problems": report.problems,
@@ -73,6 +76,7 @@ def as_dict(report: Report) -> dict[str, object]:
             for repeat in found.repeats
         ],
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
+        "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
         "forecast": _forecast_dict(report),
         "requests": report.requests,
@@ -148,7 +152,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         *_column_lines(report),
         *_row_lines(report, settings),
         *_forecast_lines(report),
-        *(f"NOBODY CAN SEE: {text}" for text in report.unseen),
+        *([f"NOBODY CAN SEE: {'; '.join(report.unseen)}"] if report.unseen else []),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
@@ -184,10 +188,15 @@ def _account_lines(report: Report) -> list[str]:
 def _column_lines(report: Report) -> list[str]:
     said = []
     several = len(report.sources) > 1
-    for column in report.columns:
-        where = f"{report.sources[column.source].name}: " if several else ""
-        what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "left out"
-        said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+    for index, source in enumerate(report.sources):
+        columns = [column for column in report.columns if column.source == index]
+        where = f"{source.name}: " if several else ""
+        for column in columns:
+            what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
+            if column.property or column.is_undecided:
+                said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+        if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
+            said.append(f"  {where}left out: {', '.join(out)}")
     return said
 
 
@@ -214,10 +223,24 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     )
     said += _repeat_lines(report)
     said += [f"{count:>12,}  blanks clear {printable(column, 60)}" for column, count in found.cleared.items()]
-    for column, counts in found.owners.items():
-        said.append(f"{sum(counts.values()):>12,}  rows with {column}, of {len(counts):,} owners")
-        said += [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+    for name, counts in found.owners.items():
+        unknown = report.unknown_owners.get(name, Counter())
+        said.append(f"{counts.total():>12,}  rows with {name}, of {len(counts):,} owners")
+        said += _owner_lines(counts - unknown)
+        if unknown:
+            said.append(
+                f"{unknown.total():>12,}  of them of {len(unknown):,} whom this account does not know"
+            )
+            said += _owner_lines(unknown)
     return said
+
+
+def _owner_lines(counts: Counter[str]) -> list[str]:
+    said = [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+    rest = counts.most_common()[_SHOWN_OWNERS:]
+    return said + (
+        [f"{sum(n for _, n in rest):>16,}  of {len(rest):,} more (--json has them)"] if rest else []
+    )
 
 
 def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> list[str]:
@@ -259,12 +282,11 @@ def _forecast_lines(report: Report) -> list[str]:
     said = [
         f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}"
     ]
-    said += [
-        f"  if HubSpot does not name the rows it refuses (no multi-status), and refuses {share:.1%} of them: "
-        f"{other.requests:,} requests, {_seconds_text(other.seconds)}"
+    shares = "; ".join(
+        f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
         for share, other in report.halved.items()
-    ]
-    return said
+    )
+    return [*said, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
 
 
 def _seconds_text(seconds: float) -> str:

@@ -226,8 +226,8 @@ class VerificationFile:
         Keys of other properties than `main` are told with its name.
         """
         rows = self._open.execute(
-            "SELECT id_property, contacts.key, hubspot_id, one.value FROM contacts, json_each(findings) AS one "
-            "WHERE findings IS NOT NULL "
+            "SELECT id_property, contacts.key, hubspot_id, one.value "
+            "FROM contacts, json_each(findings) AS one WHERE findings IS NOT NULL "
             "ORDER BY json_extract(one.value, '$[5]'), json_extract(one.value, '$[4]'), number"
         )
         for name, key, hubspot_id, finding in rows:

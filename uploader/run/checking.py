@@ -1,5 +1,6 @@
 """One invocation of `check`: what can be known before the first write. Writes nothing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,13 @@ from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.core.draft import draft
 from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
-from uploader.core.model import Tallies
+from uploader.core.model import Fault, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.core.schema import Schema
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
+from uploader.core.values import converter
 from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
@@ -51,7 +53,8 @@ class Column:
     column: str
     property: str
     type: str = ""
-    is_left_out: bool = False  #: by `--ignore`, or because of a problem
+    is_left_out: bool = False  #: by the user's word, or one of our own
+    is_undecided: bool = False  #: a problem is about it
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Report:
 
     sources: list[Source] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
+    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: of those found, by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
@@ -172,6 +176,7 @@ class Check(Session):
         if survey.broken:
             report.problems.append(survey.broken)
         self._judge_failures(survey)
+        self._judge_owners()
         self._foresee()
 
     # --- the account ---
@@ -334,7 +339,12 @@ class Check(Session):
         for place, column in enumerate(header):
             property_ = names.get(place, "")
             type_ = kinds[property_].type if property_ in kinds else ""
-            report.columns.append(Column(index, column, property_, type_, place not in names))
+            unnamed = place not in names
+            is_out = unnamed and (
+                rules.leaves_out(column) or rules.only_suppresses(column) or column in rules.suppress_where
+            )
+            is_undecided = unnamed and not is_out and column != f"column {place + 1}"
+            report.columns.append(Column(index, column, property_, type_, unnamed, is_undecided))
         return resolved.columns, rules
 
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
@@ -373,6 +383,14 @@ class Check(Session):
                 f"{failed:,} of its first {rows:,} rows are invalid (--max-failures {limit}); mend them, or "
                 "say with that option how many may be"
             )
+
+    def _judge_owners(self) -> None:
+        schema, report = self.account.schema if self.account else None, self.report
+        for name, counts in report.findings.owners.items():
+            convert = converter(name, name, schema, self.settings.rules)
+            unknown = {who: n for who, n in counts.items() if convert and isinstance(convert(who), Fault)}
+            if unknown:
+                report.unknown_owners[name] = Counter(unknown)
 
     # --- what it will take ---
 
