@@ -99,7 +99,7 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         reasons = Counter(
-            f"{outcome}: {_VARYING.sub('...', message)[:100]}" for outcome, message in opened.dead_messages()
+            f"{outcome}: {_VARYING.sub('...', message)[:200]}" for outcome, message in opened.dead_messages()
         )
     finally:
         opened.close()

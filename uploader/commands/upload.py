@@ -29,7 +29,6 @@ from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, printable, summary_text
 from uploader.commands.undone import undone_text
 from uploader.core.canary import Review
-from uploader.core.model import Outcome
 from uploader.core.objects import noun
 from uploader.core.outcome import Cause
 from uploader.core.repeats import OnDuplicate
@@ -255,15 +254,6 @@ def introduction(run: Run) -> list[str]:
     return lines
 
 
-def _skipped_text(settings: Settings) -> str:
-    reasons = ["whose key a later row has written since (--include-superseded sends them)"]
-    if settings.on_duplicate is OnDuplicate.FIRST:
-        reasons.insert(0, "whose key an earlier row has (--on-duplicate first)")
-    if settings.rules.suppresses:
-        reasons.insert(0, "of people that nothing is to be written to (--suppress, --suppress-where)")
-    return f"skipped: rows {', or '.join(reasons)}"
-
-
 def _forecast(run: Run) -> list[str]:
     if run.sender is None or run.rows_estimated is None:
         return []
@@ -307,8 +297,6 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
     if settings.results_path and settings.results_path.exists():
         left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
         say(f"what became of each row{left_out}: {settings.results_path}")
-    if tallies.outcomes[Outcome.SKIPPED]:
-        say(_skipped_text(settings))
     if tallies.aliases:
         say(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "

@@ -392,7 +392,7 @@ class Mapper:
         values: tuple[str, ...] = (),
     ) -> Unsent:
         first = faults[0]
-        outcome = Outcome.SKIPPED if first.category in {_SUPERSEDED, SUPPRESSED} else Outcome.INVALID
+        outcome = Outcome.SKIPPED if first.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
         if key and not values:
             values = (closed_value(id_property or self.rules.id_property, key),)
         return Unsent(
@@ -410,7 +410,7 @@ class Mapper:
 
     def _skipped(self, position: int, row: Row, key: str, later: str, id_property: str = "") -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, [Fault(reason, _SUPERSEDED)], id_property=id_property)
+        return self._unsent(position, row, key, [Fault(reason, SUPERSEDED_BY)], id_property=id_property)
 
 
 class _Bad(NamedTuple):
@@ -456,7 +456,7 @@ def fields_of(content: Content) -> Mapping[str, object]:
     return nested if isinstance(nested, Mapping) else content
 
 
-_SUPERSEDED = "SUPERSEDED"
+SUPERSEDED_BY = "SUPERSEDED"
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})
 
 

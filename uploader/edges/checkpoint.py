@@ -569,12 +569,13 @@ _COUNTS = (
     *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
     *("upserts", "sent", "held_back", "values_spared"),
 )
-_BATCH, _PAUSE = "batches.", "pauses."
+_BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
 
 
 def _named(tallies: Tallies) -> list[tuple[str, int]]:
     counts = [(name, getattr(tallies, name)) for name in _COUNTS]
     counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
+    counts += [(_SKIP + rule, count) for rule, count in tallies.skips.items()]
     counts += [(_BATCH + status, count) for status, count in tallies.batches.items()]
     return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
 
@@ -586,6 +587,7 @@ def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
     tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
     tallies.batches = _under(_BATCH, named)
     tallies.pauses = _under(_PAUSE, named)
+    tallies.skips = _under(_SKIP, named)
     return tallies
 
 
