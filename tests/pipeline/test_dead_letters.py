@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
@@ -59,3 +60,32 @@ def test_strangers_that_share_a_key_which_is_none_all_arrive_once_it_is_mended(t
     summary = Job(mended, hub).run_virtual()
     assert summary.exit_code == 0
     assert summary.tallies.confirmed == len(list(hub.objects(1e9, "contacts"))) == 14
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "mark"),
+    [
+        ("utf-8", ";", False),
+        ("utf-8-sig", ";", True),
+        ("windows-1252", ";", True),
+        ("utf-8", "\t", False),
+        ("utf-8", "^", False),
+    ],
+)
+def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delimiter, mark):
+    rows = ["email|firstname", "nobody|M\u00fcller, Ann", "a@example.com|B"]
+    source = tmp_path / "contacts.csv"
+    source.write_text("\n".join(rows).replace("|", delimiter), encoding=encoding)
+    said = {"encoding": encoding} if encoding == "windows-1252" else {}
+    odd = {"delimiter": delimiter} if delimiter == "^" else {}
+    Job(source, make_hub(quota="none"), {**said, **odd}).run_virtual()
+    output = tmp_path / "failed.csv"
+    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
+    assert output.read_bytes().startswith(b"\xef\xbb\xbf") == mark
+    text = output.read_text(encoding="utf-8-sig")
+    assert text.startswith(f"email{delimiter}firstname{delimiter}uploader_row{delimiter}")
+    output.write_text(text.replace("nobody", "m@example.com", 1), encoding="utf-8-sig" if mark else "utf-8")
+    again = Job(output, make_hub(quota="none"), odd)
+    assert again.run_virtual().exit_code == 0
+    assert again.held()["m@example.com"]["firstname"] == "M\u00fcller, Ann"

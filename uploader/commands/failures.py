@@ -5,9 +5,10 @@ import os
 import re
 import shlex
 import sys
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +22,7 @@ from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
+from uploader.edges.sources.header import DELIMITERS
 from uploader.errors import SettingsError, StorageError
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
@@ -62,8 +64,9 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
 def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
 
-    Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
-    row has written since (uploader_superseded), unless --include-superseded is given.
+    CSV is written in UTF-8, with the delimiter of the (first) source. Mend the file and give it to `upload`:
+    it ignores the uploader_* columns and skips rows whose key a later row has written since
+    (uploader_superseded), unless --include-superseded is given.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
@@ -72,10 +75,14 @@ def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
         raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
-        with _writing(output) as stream:
-            write = _write_ndjson if as_ndjson else _write_csv
-            count = write(opened, KINDS[kind], stream)
         identity = opened.identity()
+        with _writing(output) as stream:
+            if as_ndjson:
+                count = _write_ndjson(opened, KINDS[kind], stream)
+            else:
+                if output is not None and _has_mark(checkpoint, identity):
+                    stream.write("\ufeff")
+                count = _write_csv(opened, KINDS[kind], stream, _delimiter(output, identity))
     finally:
         opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
@@ -114,12 +121,14 @@ def _follow_up(output: Path, identity: Identity) -> str:
     """The command for the mended file, with what the job was told of its columns."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
-    # It is in UTF-8, with commas, whatever the sources were; but a header may begin as JSON does.
+    # It is in UTF-8, whatever the sources were; but a header may begin as JSON does.
     if output.suffix.lower() not in _NDJSON and "".join(identity.sources[0].shape.columns[:1])[:1] in {
         "[",
         "{",
     }:
         words += ["--format", "csv"]
+    if output.suffix.lower() not in _NDJSON and (delimiter := _delimiter(output, identity)) not in DELIMITERS:
+        words += ["--delimiter", delimiter]
     match = settings.get("match", [settings["id_property"]])
     if len(match) > 1:
         words += ["--match", ",".join(match)]
@@ -182,6 +191,28 @@ def _marking_words(settings: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def _delimiter(output: Path | None, identity: Identity) -> str:
+    """The first source's own: what opened that file opens this one."""
+    if output is not None and output.suffix.lower() == ".tsv":
+        return "\t"
+    return next((source.shape.delimiter for source in identity.sources if source.shape.delimiter), ",")
+
+
+def _has_mark(checkpoint: Path, identity: Identity) -> bool:
+    """Whether the file is to begin with a byte order mark, by which spreadsheet programs know UTF-8.
+
+    Where the first source is CSV in another encoding, or has one itself, if it is still there.
+    """
+    source = identity.sources[0]
+    if source.shape.format != "csv" or source.shape.encoding:
+        return source.shape.format == "csv"
+    for path in (Path(source.name), checkpoint.parent / Path(source.name).name):
+        if path.is_file():
+            with suppress(OSError), path.open("rb") as file:
+                return file.read(len(BOM_UTF8)) == BOM_UTF8
+    return False
+
+
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
     if output is None:
@@ -194,10 +225,12 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         raise StorageError(f"can't write {output}: {error.strerror}") from error
 
 
-def _write_csv(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO) -> int:
+def _write_csv(
+    checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO, delimiter: str
+) -> int:
     identity = checkpoint.identity()
     columns = _columns(checkpoint, identity)
-    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n")
+    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n", delimiter=delimiter)
     lines.writeheader()
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
