@@ -32,3 +32,17 @@ def test_times_without_a_zone_are_asked_for_before_the_first_write(tmp_path):
         job.run_virtual()
     assert not (tmp_path / "a.csv.checkpoint").exists()
     assert job.run_virtual(timezones={"last_seen": "Europe/Berlin"}).tallies.confirmed == 50
+
+
+def test_without_a_key_the_other_columns_are_named_all_the_same(tmp_path):
+    job = job_of(tmp_path, [{"E-mail": "a@example.com", "First Name": "A", "Nonsense": "1", "Opt out": ""}])
+    with pytest.raises(SettingsError) as refused:
+        job.run_virtual()
+    text = str(refused.value)
+    assert text.startswith("3 problems: ")
+    for said in (
+        "'Opt out' tells",
+        'say which with --map "E-mail=email"',
+        "name or label 'E-mail', 'Nonsense'",
+    ):
+        assert said in text

@@ -148,7 +148,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
             f"{'--id-property' if len(rules.match) == 1 else '--match'}"
         )
     if unmapped:
-        raise MappingError(_unmapped_text(unmapped, schema))
+        raise MappingError(unmapped_text(unmapped, schema))
     _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
     _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
@@ -203,7 +203,8 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         raise MappingError(*texts)
 
 
-def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+    """What to say of columns that are no property."""
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (

@@ -334,7 +334,7 @@ class Check(Session):
         name = report.sources[index].name
         several = len(report.sources) > 1
         report.problems += [f"{name}: {text}" if several else text for text in resolved.problems]
-        names = resolved.columns.names if resolved.columns else {}
+        names = resolved.names
         kinds = schema.kinds if schema else {}
         for place, column in enumerate(header):
             property_ = names.get(place, "")
