@@ -1,15 +1,30 @@
 """The checkpoint and the results file: what is committed is there, and nothing else is believed."""
 
+import csv
 import json
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import Delivered, Mark, Outcome, Pack, Record, Refusal, Settlement, Tallies
+from uploader.core.model import (
+    Delivered,
+    Fault,
+    Mark,
+    Outcome,
+    Pack,
+    Record,
+    Refusal,
+    Settlement,
+    Tallies,
+    Unsent,
+)
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State, Superseding
 from uploader.edges.files import Lock
 from uploader.edges.results import ResultsFile
@@ -135,10 +150,45 @@ def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp
     }
 
 
-def test_of_several_dead_letters_with_one_key_all_but_the_last_are_superseded(tmp_path):
+def test_a_dead_letter_supersedes_none_of_its_key(tmp_path):
     checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
     checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(4, "a@x.com")])
-    assert [letter.superseded for letter in checkpoint.dead_letters()] == [6, 11, None]
+    assert [letter.superseded for letter in checkpoint.dead_letters()] == [None] * 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["updated", "rejected", "invalid", "abandoned"])),
+        max_size=9,
+    ),
+    first=st.sampled_from(["transient", "permanent"]),
+)
+def test_once_all_dead_letters_are_sent_again_each_contact_has_its_last_row(rows, first):
+    """Whichever of the two files goes first; and no row is left behind but for one that was written later."""
+    dead = [
+        Settlement(record(position, f"{key}@x.com"), Outcome(fate), refusal=Refusal("OTHER", "no"))
+        for position, (key, fate) in enumerate(rows)
+        if fate != "updated"
+    ]
+    applied = [(position, key) for position, (key, fate) in enumerate(rows) if fate == "updated"]
+    held = {key: position for position, key in applied}
+    with TemporaryDirectory() as folder:
+        checkpoint = Checkpoint.create(Path(folder) / "job.checkpoint", IDENTITY)
+        checkpoint.commit(
+            State(), dead, [Superseding(at, at + 2, f"email={key}@x.com", is_key=True) for at, key in applied]
+        )
+        letters = list(checkpoint.dead_letters())
+        checkpoint.close()
+    files = {kind: [one for one in letters if KINDS[kind](one)] for kind in ("transient", "permanent")}
+    assert sorted(one.position for file in files.values() for one in file) == [
+        one.position for one in letters
+    ]
+    assert all(one.outcome == "abandoned" for one in files["transient"])
+    for letter in (*files.pop(first), *next(iter(files.values()))):
+        if letter.superseded is None:
+            held[letter.key[0]] = letter.position
+    assert held == {key: position for position, (key, _) in enumerate(rows)}
 
 
 @pytest.mark.parametrize(
@@ -209,9 +259,9 @@ def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     again.append([created(3)])
     again.close()
     assert path.read_text() == (
-        "row,key,hubspot_id,outcome,source\n"
-        "3,c1@example.com,1,created,a.csv\n"
-        "5,c3@example.com,3,created,a.csv\n"
+        "row,key,hubspot_id,outcome,source,note\n"
+        "3,c1@example.com,1,created,a.csv,\n"
+        "5,c3@example.com,3,created,a.csv,\n"
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -251,3 +301,39 @@ def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path
     results.close()
     lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[3] for line in lines[1:]] == ["created", "updated", "created"]
+
+
+def test_a_note_says_why_a_row_failed_and_what_was_left_out(tmp_path):
+    faults = (Fault("no email", "KEY"), Fault("renewal_date: 'soon' is no date", "DATE", "renewal_date"))
+    unsent = Unsent(3, 0, 5, "", (), Outcome.INVALID, "KEY", "no email", b"", faults)
+    partly = record(4)
+    partly.dropped = (Fault("renewal_date: 'never,\n ever' is no date", "DATE", "renewal_date"),)
+    results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
+    results.append(
+        [
+            Settlement(unsent, Outcome.INVALID, refusal=Refusal("KEY", "no email")),
+            Settlement(partly, Outcome.CREATED, "7"),
+            rejected(6),
+            created(7),
+        ]
+    )
+    results.close()
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        notes = {line["row"]: line["note"] for line in csv.DictReader(file)}
+    assert notes == {
+        "5": "no email; renewal_date: 'soon' is no date",
+        "6": "left out: renewal_date: 'never, ever' is no date",
+        "8": "no",
+        "9": "",
+    }
+
+
+def test_a_results_file_that_was_begun_without_notes_goes_on_without(tmp_path):
+    path = tmp_path / "results.csv"
+    begun = b"row,key,hubspot_id,outcome,source\n2,a@x.com,1,created,a.csv\n"
+    path.write_bytes(begun)
+    pack = Pack(range(5, 6), range(7, 8), 0, "email", ["a@b.de"], ["email=a@b.de"], b"", 0, list)
+    results = ResultsFile(path, len(begun), ["a.csv"])
+    results.append([rejected(6), Delivered(pack, ["101"], [True])])
+    results.close()
+    assert path.read_bytes() == begun + b"8,c6@example.com,,rejected,a.csv\n7,a@b.de,101,created,a.csv\n"

@@ -97,7 +97,8 @@ def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 1, ended
-    assert "next: uploader upload contacts.csv --ignore num_notes" in ended.out
+    told = f"next: uploader upload contacts.csv --ignore num_notes --base-url {mock_url} --portal 44237313"
+    assert ended.out.splitlines()[-1] == told
     (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
     ended = run("check", "good.csv", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
@@ -311,3 +312,50 @@ def test_a_mapping_is_drafted_for_its_owner_alone_and_never_over_another_file(tm
     before = drafted.read_bytes()
     assert run(*arguments, cwd=tmp_path).code == 2
     assert drafted.read_bytes() == before
+
+
+def test_where_too_many_rows_would_fail_it_says_that_upload_would_stop(tmp_path, mock_url):
+    rows = [f"c{n}@example.com" if n % 10 else "nobody" for n in range(3_000)]
+    rows[1_000:1_500] = ["nobody"] * 500
+    (tmp_path / "bad.csv").write_text("\n".join(["email", *rows]))
+    said = ("bad.csv", "--base-url", mock_url, "--yes", "--no-canary")
+    ended = run("check", *said, cwd=tmp_path)
+    assert ended.code == 1, ended
+    verdict, then = ended.out.splitlines()[-2:]
+    assert "upload would start, and stop before its end" in verdict
+    assert "are invalid (--max-failures 20%)" in verdict
+    assert then == f"next: mend that, then uploader check {' '.join(said)}"
+    stopped = run("upload", *said, cwd=tmp_path)
+    assert stopped.code == 78, stopped
+    more = run("check", *said, "--max-failures", 1_000, cwd=tmp_path)
+    assert (more.code, "upload would run" in more.out) == (1, True)
+
+
+def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_path, mock_url):
+    (tmp_path / "a.csv").write_text("email\na@example.com\n")
+    ways = "--yes --snapshot --canary 5 --restart --results r.csv -v --max-failures 3 --on-duplicate first"
+    for command in ("check", "preview"):
+        ended = run(command, "a.csv", "--base-url", mock_url, *ways.split(), cwd=tmp_path)
+        assert ended.code == 0, ended
+        last = (ended.out + ended.err).splitlines()[-1]
+        assert last.endswith(f"uploader upload a.csv --base-url {mock_url} {ways} --portal 44237313"), last
+        refused = run(command, "a.csv", "--base-url", mock_url, "--portal", "7", cwd=tmp_path)
+        assert refused.code == 2
+        assert "belongs to account 44237313" in refused.out + refused.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nobody_knows(tmp_path, mock_url):
+    people = [f"p{n}@example.com,someone{n % 25}@example.com" for n in range(100)]
+    rows = [f"{person},x,y" for person in [*people, *["q@example.com,ann.lee@example.com"] * 3]]
+    (tmp_path / "a.csv").write_text("\n".join(["email,hubspot_owner_id,Own note,Gone", *rows]))
+    ended = run("check", "a.csv", "--ignore", "Gone", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 2
+    lines = ended.out.splitlines()
+    assert "  Own note -> UNDECIDED" in lines
+    assert "  left out: Gone" in lines
+    assert "         100  of them of 25 whom this account does not know" in lines
+    assert "              20  of 5 more (--json has them)" in lines
+    assert "               4  someone0@example.com" in lines
+    assert lines[-2] == "upload can't start as asked: 1 problem, see above"
+    assert lines[-1] == f"next: mend that, then uploader check a.csv --ignore Gone --base-url {mock_url}"

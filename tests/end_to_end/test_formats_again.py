@@ -75,7 +75,7 @@ def test_failures_are_written_mended_and_sent_and_the_job_is_verified(tmp_path, 
     assert "--date-order" in ended.err
     assert "--encoding" not in ended.err
     with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
-        (row,) = csv.reader(list(file)[1:])
+        (row,) = csv.reader(list(file)[1:], delimiter="^" if kind == "delimiter" else ",")
     assert tuple(row[:4]) == BAD
     mended = (tmp_path / "failed.csv").read_text(encoding="utf-8").replace("nobody", "jo@example.com")
     (tmp_path / "failed.csv").write_text(mended, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
@@ -33,17 +34,58 @@ def test_those_that_may_pass_as_they_are_are_parted_from_those_to_be_mended(tmp_
     assert sorted(found["all"]) == sorted(found["transient"] + found["permanent"])
 
 
-def test_of_several_of_one_key_all_but_the_last_are_superseded_whatever_their_kind(tmp_path, capsys):
+def test_of_several_of_one_key_that_all_failed_each_is_sent_again_in_order(tmp_path, capsys):
     rows = contacts(120)
     rows[10] = {"email": "c5@example.com", "firstname": "second"}
     rows[20] = {"email": "C5@example.com", "firstname": "third"}
-    fault = {"kind": "reject", "keys": ["c5@example.com"]}
+    hub = make_hub(quota="none", faults=[{"kind": "reject", "keys": ["c5@example.com"]}])
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, make_hub(quota="none", faults=[fault])).run_virtual()
+    Job(source, hub).run_virtual()
     letters = listed(capsys, source, "--kind", "permanent")
-    assert [(one["uploader_row"], one["uploader_superseded"]) for one in letters] == [
-        ("7", "12"),
-        ("12", "22"),
-        ("22", ""),
+    assert [(one["uploader_row"], one["uploader_superseded"], one["firstname"]) for one in letters] == [
+        ("7", "", "F5"),
+        ("12", "", "second"),
+        ("22", "", "third"),
     ]
-    assert [one["firstname"] for one in letters] == ["F5", "second", "third"]
+
+
+def test_strangers_that_share_a_key_which_is_none_all_arrive_once_it_is_mended(tmp_path, capsys):
+    rows = [*contacts(100), *({"email": "n/a", "firstname": f"stranger {i}"} for i in range(14))]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none")).run_virtual()
+    letters = listed(capsys, source)
+    for number, letter in enumerate(letters):
+        letter["email"] = f"s{number}@example.com"
+    mended, hub = write_csv(tmp_path / "mended.csv", letters), make_hub(quota="none")
+    summary = Job(mended, hub).run_virtual()
+    assert summary.exit_code == 0
+    assert summary.tallies.confirmed == len(list(hub.objects(1e9, "contacts"))) == 14
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "mark"),
+    [
+        ("utf-8", ";", False),
+        ("utf-8-sig", ";", True),
+        ("windows-1252", ";", True),
+        ("utf-8", "\t", False),
+        ("utf-8", "^", False),
+    ],
+)
+def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delimiter, mark):
+    rows = ["email|firstname", "nobody|M\u00fcller, Ann", "a@example.com|B"]
+    source = tmp_path / "contacts.csv"
+    source.write_text("\n".join(rows).replace("|", delimiter), encoding=encoding)
+    said = {"encoding": encoding} if encoding == "windows-1252" else {}
+    odd = {"delimiter": delimiter} if delimiter == "^" else {}
+    Job(source, make_hub(quota="none"), {**said, **odd}).run_virtual()
+    output = tmp_path / "failed.csv"
+    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
+    assert output.read_bytes().startswith(b"\xef\xbb\xbf") == mark
+    text = output.read_text(encoding="utf-8-sig")
+    assert text.startswith(f"email{delimiter}firstname{delimiter}uploader_row{delimiter}")
+    output.write_text(text.replace("nobody", "m@example.com", 1), encoding="utf-8-sig" if mark else "utf-8")
+    again = Job(output, make_hub(quota="none"), odd)
+    assert again.run_virtual().exit_code == 0
+    assert again.held()["m@example.com"]["firstname"] == "M\u00fcller, Ann"

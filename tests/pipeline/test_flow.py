@@ -331,3 +331,15 @@ def test_a_token_revoked_while_reading_back_leaves_the_rows_open(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
+
+
+def test_rows_that_wait_for_an_earlier_one_cost_no_requests_of_their_own(tmp_path):
+    """Each answer lets a few of them go: at the end of a file they would leave a handful a batch."""
+    rows = [
+        {"email": f"c{i if i % 20 else i - 1}@example.com", "firstname": f"F{i}"} for i in range(1, 6_001)
+    ]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.3))
+    summary = job.run_virtual()
+    job.check(rows, summary)
+    assert summary.tallies.held_back > 250
+    assert summary.tallies.upserts <= 62

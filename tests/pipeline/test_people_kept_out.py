@@ -106,6 +106,7 @@ def test_whoever_is_listed_is_never_sent_whatever_fails_or_is_killed(tmp_path, m
     fates = job.outcomes()
     assert {number for number, fate in fates.items() if fate == "skipped"} == {n - shift for n in numbers}
     assert summary.as_dict()["skipped"] == len(numbers)
+    assert summary.as_dict()["skipped_because"] == {"SUPPRESSED": len(numbers)}
     assert not [i for i in range(1_000) if i % 10 == 3 and is_heard(address(i), heard)]
     assert is_heard(address(4), heard)
     assert len(job.held()) == 900

@@ -59,6 +59,7 @@ def test_only_existing_or_only_new_contacts_are_written(tmp_path, only, written)
     summary = job.run_virtual(only_records=only)
     assert [name for name, held in job.held().items() if held.get("firstname") == "F"] == [written]
     assert (summary.as_dict()["skipped"], summary.exit_code) == (1, 0)
+    assert summary.as_dict()["skipped_because"] == {"ONLY": 1}
 
 
 def test_a_column_nobody_has_can_have_no_rule(tmp_path):

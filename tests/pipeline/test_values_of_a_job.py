@@ -1,5 +1,7 @@
 """How a job's values are read stays as it was begun: orders of dates, settings, owners on many pages."""
 
+import csv
+
 import pytest
 from hub_transport import make_hub
 from jobs import Job, write_csv
@@ -71,3 +73,15 @@ def test_owners_are_found_on_whatever_page_they_stand(tmp_path):
     assert held == {name: str(10_000 + number) for name, number in wanted.items()}
     asked = [path for path in job.transport.paths if "/owners" in path]
     assert len(asked) == 3 + 2
+
+
+def test_values_that_are_left_out_are_told_row_by_row(tmp_path):
+    rows = [{"email": f"c{i}@example.com", "renewal_date": "2025-02-01"} for i in range(250)]
+    rows[120]["renewal_date"] = "soon"
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_hub(), {"on_bad_value": "drop"})
+    assert job.run_virtual().tallies.values_dropped == 1
+    with (tmp_path / "a.csv.results.csv").open(encoding="utf-8", newline="") as file:
+        noted = [(line["row"], line["note"]) for line in csv.DictReader(file) if line["note"]]
+    ((row, note),) = noted
+    assert row == "122"
+    assert note.startswith("left out: renewal_date: 'soon'")

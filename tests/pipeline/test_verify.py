@@ -15,6 +15,7 @@ from uploader.core.overwriting import Only, Policy
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.files import Lock
 from uploader.errors import CheckpointError
 from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings
@@ -265,3 +266,24 @@ def test_what_was_to_be_spared_is_not_asked_for(tmp_path):
 def test_a_row_that_was_skipped_is_not_asked_for(tmp_path):
     report, findings = verify(of_two(tmp_path, only_records=Only.NEW))
     assert (report.counts[Verdict.EQUAL], findings) == (1, [])
+
+
+def test_findings_come_in_the_order_of_the_rows(tmp_path):
+    rows = contacts(150)
+    rows += [{"email": "c3@example.com", "firstname": "Later"}]
+    job = uploaded(tmp_path, rows)
+    changed = ["c3@example.com", "c140@example.com", "c7@example.com", "c90@example.com"]
+    meddle(job, [{"email": email, "properties": {"firstname": "X"}} for email in changed])
+    _, findings = verify(job)
+    assert [finding.row for finding in findings] == [9, 92, 142, 152]
+
+
+def test_a_job_that_is_running_is_not_verified_and_that_is_what_is_said(tmp_path):
+    job = uploaded(tmp_path, contacts(10))
+    lock = Lock(Path(f"{job.source}.checkpoint"))
+    lock.acquire()
+    try:
+        with pytest.raises(CheckpointError, match="is running: verify it once it has ended"):
+            verify(job)
+    finally:
+        lock.release()

@@ -21,8 +21,6 @@ DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_m
         ("vip", BOOL, "TRUE", "true"),
         ("born", DATE, "1641038400000", "2022-01-01"),
         ("born", DATE, "2022-01-01", "1641038400000"),
-        ("seen", MOMENT, "2022-01-01T12:00:00+01:00", "2022-01-01T11:00:00Z"),
-        ("seen", MOMENT, "1641038400000", "2022-01-01T12:00:00.000Z"),
         ("likes", CHOICES, ";b", "a;b"),
         ("likes", CHOICES, "b;a", "a;b"),
     ],
@@ -31,6 +29,18 @@ def test_what_hubspot_does_by_itself_is_told_with_its_rule(name, kind, wanted, h
     comparison = compare(name, kind, wanted, held)
     assert comparison.match is Match.ADJUSTED
     assert comparison.rule
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held"),
+    [
+        ("2022-01-01T12:00:00Z", "2022-01-01T12:00:00.000Z"),
+        ("2022-01-01T12:00:00+01:00", "2022-01-01T11:00:00Z"),
+        ("1641038400000", "2022-01-01T12:00:00.000Z"),
+    ],
+)
+def test_one_instant_in_two_spellings_is_no_adjustment(wanted, held):
+    assert compare("seen", MOMENT, wanted, held).match is Match.EQUAL
 
 
 @pytest.mark.parametrize(

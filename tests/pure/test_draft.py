@@ -112,7 +112,8 @@ def test_an_opt_out_is_left_to_the_user_even_where_a_property_has_its_name():
     assert '\n# "Email Opt Out" = { suppress = true }' in text
     assert '\n# "UNSUB_TIME" = { suppress = ["*"] }' in text
     assert '\n"hs_marketable_status" = { ignore = true }' in text
-    said = parse_mapping(text.replace('# "', '"'))
+    lines = [line for line in text.splitlines() if not line.startswith("# ") or "suppress" in line]
+    said = parse_mapping("\n".join(line.removeprefix("# ") for line in lines if "CAUTION" not in line))
     assert said.suppress_where == {"Email Opt Out": (), "UNSUB_TIME": ("*",)}
 
 
@@ -122,6 +123,33 @@ def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():
     assert not second.is_sure
     assert "same property" in second.warnings[0]
     assert "date_order" in dates.warnings[0]
+
+
+def test_names_of_no_system_in_particular_are_known():
+    found = draft(["Mailing City", "Lifecycle", "Owner.Email"], SCHEMA, [["Ulm", "Lead", "ann@x.com"]])
+    assert [(one.property, one.is_sure) for one in found.columns] == [
+        ("city", True),
+        ("lifecyclestage", False),
+        ("hubspot_owner_id", True),
+    ]
+
+
+def test_dates_that_would_be_texts_and_times_without_zones_are_pointed_at():
+    rows = [["31.12.2024", "2024-12-31 10:00", "12"], ["2025-01-01", "", "13"]]
+    found = draft(["City", "Last seen", "State"], SCHEMA, rows)
+    dates, times, numbers = found.columns
+    assert "these are dates, and the property holds text" in dates.warnings[0]
+    assert "timezone" in times.warnings[0]
+    assert numbers.warnings == ()
+
+
+def test_every_column_that_is_not_decided_can_be_ignored_by_taking_away_a_mark():
+    found = draft(["email", "Frist Name", "zzz", "Do not email"], SCHEMA, [["a@x.com", "", "", ""]])
+    undecided = {one.column for one in found.columns if not one.is_sure}
+    assert undecided == {"Frist Name", "zzz", "Do not email"}
+    lines = found.toml().splitlines()
+    chosen = [line.removeprefix("# ") if "ignore = true" in line else line for line in lines]
+    assert parse_mapping("\n".join(chosen)).ignored == undecided
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5, unique=True), st.text(max_size=50))

@@ -363,16 +363,19 @@ def test_a_sound_answer_is_confirmed_at_once_in_any_order(tmp_path, traced):
 @given(
     st.lists(st.tuples(_KEYS | _VALUES, _VALUES, st.booleans()), min_size=1, max_size=5),
     st.sampled_from(["a.csv", "my, file.csv", 'say "so".csv']),
+    st.booleans(),
 )
-def test_lines_of_results_are_a_csv_writers(rows, source):
+def test_lines_of_results_are_a_csv_writers(rows, source, notes):
     keys, ids, news = (list(column) for column in zip(*rows, strict=True))
     pack = Pack(range(len(keys)), range(2, len(keys) + 2), 0, "email", keys, keys, b"", 0, list)
     text = io.StringIO()
     outcomes = ["created" if new else "updated" for new in news]
+    empty = [("",) * notes] * len(keys)
     csv.writer(text, lineterminator="\n").writerows(
-        zip(pack.numbers, keys, ids, outcomes, [source] * len(keys), strict=True)
+        (*cells, *note)
+        for *cells, note in zip(pack.numbers, keys, ids, outcomes, [source] * len(keys), empty, strict=True)
     )
-    assert result_lines(Delivered(pack, ids, news), source) == text.getvalue()
+    assert result_lines(Delivered(pack, ids, news), source, notes=notes) == text.getvalue()
 
 
 # --- packs among records ---

@@ -13,7 +13,7 @@ from uploader.core.comparing import Kind, Match, compare
 from uploader.core.dates import DateOrder, OrderFinder, decide
 from uploader.core.mapping import Mapper
 from uploader.core.model import Fault, Record, Unsent
-from uploader.core.moments import as_date, as_moment, orders_of
+from uploader.core.moments import as_date, as_moment, lacks_zone, orders_of
 from uploader.core.numbers import as_number, as_own_number, marks_of
 from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.schema import Option, Schema
@@ -406,6 +406,43 @@ def test_orders_are_found_exactly_as_by_trying_both(pairs):
         assert len(fitting) != 1
     else:
         assert (found is None and both[DateOrder.DMY] == both[DateOrder.MDY]) or fitting == [found]
+
+
+SEEN = ["email", "seen"]
+
+
+def times_of(texts, **said):
+    schema = Schema(labels={"email": "", "seen": ""}, kinds={"seen": Kind("datetime")})
+    rules = Rules(**said)
+    found = OrderFinder(Mapper(0, rules, schema, resolve_columns(SEEN, rules, schema)))
+    for text in texts:
+        found.feed(["a@x.com", text])
+    return found
+
+
+def test_a_column_of_times_without_zones_is_asked_for():
+    with pytest.raises(MappingError, match=r'seen: row 3 .*--timezone "seen=NAME"'):
+        decide([times_of(["", "2025-01-31 10:00"])], Rules())
+    with pytest.raises(MappingError, match="--timezone"):
+        decide([times_of(["31/01/2025 10:00"], date_orders={"": DateOrder.DMY})], Rules())
+    decide([times_of(["2025-01-31 10:00", "2025-01-31T10:00Z"])], Rules())  # a row's fault
+    decide([times_of(["2025-01-31 10:00"]), times_of(["1738281600000"])], Rules())
+    decide([times_of(["2025-01-31 10:00"], timezones={"seen": "UTC"})], Rules())
+    decide([times_of(["never", ""])], Rules())
+
+
+@given(TEXTS, st.sampled_from(DateOrder))
+def test_a_time_lacks_a_zone_exactly_where_one_makes_it_a_time(text, order):
+    with_none, with_one = as_moment(text, order, None), as_moment(text, order, UTC)
+    wanted = None if refused(with_one) else refused(with_none)
+    assert lacks_zone(text, order) is wanted
+
+
+def test_all_that_is_asked_is_asked_at_once():
+    with pytest.raises(MappingError) as asked:
+        decide([times_of(["2025-01-31 10:00"]), finder([("12/05/2025", "1.200")])], Rules())
+    assert len(asked.value.texts) == 3
+    assert str(asked.value).startswith("3 problems: (1) seen: ")
 
 
 # --- rows ---

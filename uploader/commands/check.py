@@ -13,12 +13,19 @@ import orjson
 
 from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.environment import say_settings
-from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.job_options import (
+    ahead_settings,
+    job_settings,
+    looking_ahead,
+    shaping,
+    taking_those_of,
+)
 from uploader.commands.logs import say
 from uploader.commands.options import PATH
 from uploader.commands.progress import survey_line
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
+from uploader.commands.upload import command as upload
 from uploader.core.summary import advice
 from uploader.edges.files import PRIVATE
 from uploader.errors import SettingsError
@@ -28,9 +35,11 @@ from uploader.settings import Settings
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
 
+@taking_those_of(upload)
 @click.command(short_help="Say all that can be known before the first write.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @shaping
+@looking_ahead
 @click.option("--checkpoint", type=PATH, help="Temporary files go beside it. Default: beside the source.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read the first N rows only.")
 @click.option(
@@ -55,7 +64,8 @@ def command(
     """Say what `upload` would meet: the account, the columns, every row. Writes nothing.
 
     Spends a handful of requests, and then reads the whole of each SOURCE. Without a token (in
-    HUBSPOT_ACCESS_TOKEN or --token-file) it does all that needs none, and says what was left out.
+    HUBSPOT_ACCESS_TOKEN or --token-file) it does all that needs none, and says what was left out. Takes all
+    options of upload.
 
     \b
     Exit codes: 0 all is well; 1 upload would run, and some rows fail or something deserves attention;
@@ -66,7 +76,7 @@ def command(
         sources=sources,
         write_results=False,
         offline=not shaped["token"] and shaped["sign_in"] is None,
-        **_with_place(sources, shaped),
+        **_with_place(sources, ahead_settings(shaped)),
     )
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)
@@ -74,6 +84,7 @@ def command(
     report = asyncio.run(_check(settings, sample, examples, drafts=write_mapping is not None))
     if write_mapping is not None and report.draft:
         _write(write_mapping, report.draft)
+        report.drafted = str(write_mapping)
         say(f"drafted {write_mapping}: read it, decide, then give it to check and upload with --mapping")
     _tell(report, settings, as_json=as_json)
     return report.exit_code
@@ -153,4 +164,4 @@ def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
             sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
             sys.stdout.buffer.flush()
         else:
-            print("\n".join(lines(report, settings)), flush=True)
+            print("\n".join(lines(report, settings, sys.argv[1:])), flush=True)

@@ -5,22 +5,24 @@ The keys of `--json`, which others script against:
     sources         name and rows of each
     account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
-    columns         source, column, property ("": left out), type
+    columns         source, column, property ("": left out, or undecided), type, undecided
     problems, warnings, not_checked     texts; with a problem `upload` would not start
+    would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
-    owners, cleared     column -> value -> rows; column -> blanks that clear
+    owners, unknown_owners  property -> value -> rows; the second, of those that nobody knows
+    cleared         column -> blanks that clear
     forecast        batches, requests, seconds, days (pauses at midnight), ends_at,
                     without_multi_status (refused_share, requests, seconds); null without rows to send
     requests, elapsed_seconds, exit_code
 """
 
-import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from uploader.commands.job_options import said_again
+from uploader.commands.next_command import next_command, portal_words
 from uploader.commands.texts import duration, printable
 from uploader.core.surveying import Group
 from uploader.edges.repeats import source_of
@@ -44,11 +46,13 @@ def as_dict(report: Report) -> dict[str, object]:
         "account": _account_dict(report),
         "columns": [
             {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
+            | {"undecided": c.is_undecided}
             for c in report.columns
         ],
         "problems": report.problems,
         "warnings": report.warnings,
         "not_checked": report.not_checked,
+        "would_stop": report.would_stop,
         "unseen": list(report.unseen),
         "rows": found.rows,
         "sample": report.sample,
@@ -72,6 +76,7 @@ def as_dict(report: Report) -> dict[str, object]:
             for repeat in found.repeats
         ],
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
+        "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
         "forecast": _forecast_dict(report),
         "requests": report.requests,
@@ -140,18 +145,19 @@ def _finite(seconds: float) -> float | None:
 # --- for people ---
 
 
-def lines(report: Report, settings: Settings) -> list[str]:
+def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
+    """`typed`: the command after the program's name."""
     return [
         *_account_lines(report),
         *_column_lines(report),
         *_row_lines(report, settings),
         *_forecast_lines(report),
+        *([f"NOBODY CAN SEE: {'; '.join(report.unseen)}"] if report.unseen else []),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
-        *(f"NOBODY CAN SEE: {text}" for text in report.unseen),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         _verdict(report),
-        *_next_lines(report, settings),
+        f"next: {_next(report, settings, typed)}",
     ]
 
 
@@ -182,10 +188,15 @@ def _account_lines(report: Report) -> list[str]:
 def _column_lines(report: Report) -> list[str]:
     said = []
     several = len(report.sources) > 1
-    for column in report.columns:
-        where = f"{report.sources[column.source].name}: " if several else ""
-        what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "left out"
-        said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+    for index, source in enumerate(report.sources):
+        columns = [column for column in report.columns if column.source == index]
+        where = f"{source.name}: " if several else ""
+        for column in columns:
+            what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
+            if column.property or column.is_undecided:
+                said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+        if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
+            said.append(f"  {where}left out: {', '.join(out)}")
     return said
 
 
@@ -212,10 +223,24 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     )
     said += _repeat_lines(report)
     said += [f"{count:>12,}  blanks clear {printable(column, 60)}" for column, count in found.cleared.items()]
-    for column, counts in found.owners.items():
-        said.append(f"{sum(counts.values()):>12,}  rows with {column}, of {len(counts):,} owners")
-        said += [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+    for name, counts in found.owners.items():
+        unknown = report.unknown_owners.get(name, Counter())
+        said.append(f"{counts.total():>12,}  rows with {name}, of {len(counts):,} owners")
+        said += _owner_lines(counts - unknown)
+        if unknown:
+            said.append(
+                f"{unknown.total():>12,}  of them of {len(unknown):,} whom this account does not know"
+            )
+            said += _owner_lines(unknown)
     return said
+
+
+def _owner_lines(counts: Counter[str]) -> list[str]:
+    said = [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+    rest = counts.most_common()[_SHOWN_OWNERS:]
+    return said + (
+        [f"{sum(n for _, n in rest):>16,}  of {len(rest):,} more (--json has them)"] if rest else []
+    )
 
 
 def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> list[str]:
@@ -257,12 +282,11 @@ def _forecast_lines(report: Report) -> list[str]:
     said = [
         f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}"
     ]
-    said += [
-        f"  if HubSpot does not name the rows it refuses (no multi-status), and refuses {share:.1%} of them: "
-        f"{other.requests:,} requests, {_seconds_text(other.seconds)}"
+    shares = "; ".join(
+        f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
         for share, other in report.halved.items()
-    ]
-    return said
+    )
+    return [*said, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
 
 
 def _seconds_text(seconds: float) -> str:
@@ -270,16 +294,25 @@ def _seconds_text(seconds: float) -> str:
 
 
 def _verdict(report: Report) -> str:
-    return {
-        0: "all is well",
-        1: "upload would run; some of it deserves a look first",
-    }.get(report.exit_code, "upload can't start as asked")
-
-
-def _next_lines(report: Report, settings: Settings) -> list[str]:
-    """The command to type next."""
+    if report.exit_code == 0:
+        return "all is well"
     if report.problems:
-        return ["mend the problems above, then check again"]
-    words = ["uploader", "upload", *settings.sources, *said_again(settings)]
-    token = "put the token into HUBSPOT_ACCESS_TOKEN, check again, " if settings.offline else ""
-    return [f"next: {token}{'then ' * bool(token)}{shlex.join(words)}"]
+        count = len(report.problems)
+        return f"upload can't start as asked: {count:,} {'problem' if count == 1 else 'problems'}, see above"
+    if report.would_stop:
+        return f"upload would start, and stop before its end: {report.would_stop}"
+    return "upload would run; some of it deserves a look first"
+
+
+def _next(report: Report, settings: Settings, typed: Sequence[str]) -> str:
+    """What to do, and the command to type then."""
+    account, closer = report.account, report.closer
+    portal = (account.portal if account else "") or (closer.token.portal if closer else "")
+    mapping = ["--mapping", report.drafted] if report.drafted else []
+    if report.problems or report.would_stop:
+        what = "read and mend the draft" if mapping else "mend that"
+        return f"{what}, then {next_command(typed, 'check', mapping)}"
+    first = "read and mend the draft, then " if mapping else ""
+    if settings.offline:
+        return f"{first}put the token into HUBSPOT_ACCESS_TOKEN, then {next_command(typed, 'check', mapping)}"
+    return first + next_command(typed, "upload", [*mapping, *portal_words(typed, portal)])

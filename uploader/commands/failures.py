@@ -4,9 +4,10 @@ import csv
 import os
 import shlex
 import sys
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set as AbstractSet
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,12 +16,13 @@ import orjson
 
 from uploader.commands.logs import say
 from uploader.core.columns import OWN_PREFIX
-from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
+from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
 from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
+from uploader.edges.sources.header import DELIMITERS
 from uploader.errors import SettingsError, StorageError
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
@@ -37,11 +39,12 @@ _OWN = (
     "uploader_raw",
 )
 _NDJSON = frozenset({".ndjson", ".jsonl"})
-#: What `--kind` admits.
-KINDS: Mapping[str, AbstractSet[str]] = {
-    "all": DEAD_LETTERS,
-    "transient": TRANSIENT,
-    "permanent": DEAD_LETTERS - TRANSIENT,
+#: What `--kind` admits. All rows of a key that are still to be written stand in one file: sent from two, an
+#: earlier one might come last.
+KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
+    "all": lambda _: True,
+    "transient": lambda letter: letter.may_pass,
+    "permanent": lambda letter: not letter.may_pass,
 }
 
 
@@ -55,13 +58,15 @@ KINDS: Mapping[str, AbstractSet[str]] = {
     type=click.Choice(list(KINDS)),
     default="all",
     show_default=True,
-    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first.",
+    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first, "
+    "and all others of their keys.",
 )
 def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
 
-    Mend the file and give it to `upload`: it ignores the uploader_* columns and skips rows whose key a later
-    row has written (uploader_superseded), unless --include-superseded is given.
+    CSV is written in UTF-8, with the delimiter of the (first) source. Mend the file and give it to `upload`:
+    it ignores the uploader_* columns and skips rows whose key a later row has written since
+    (uploader_superseded), unless --include-superseded is given.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
@@ -70,10 +75,14 @@ def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
         raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
-        with _writing(output) as stream:
-            write = _write_ndjson if as_ndjson else _write_csv
-            count = write(opened, KINDS[kind], stream)
         identity = opened.identity()
+        with _writing(output) as stream:
+            if as_ndjson:
+                count = _write_ndjson(opened, KINDS[kind], stream)
+            else:
+                if output is not None and _has_mark(checkpoint, identity):
+                    stream.write("\ufeff")
+                count = _write_csv(opened, KINDS[kind], stream, _delimiter(output, identity))
     finally:
         opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
@@ -97,7 +106,7 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         reasons = Counter(
-            f"{outcome}: {without_values(message)[:100]}" for outcome, message in opened.dead_messages()
+            f"{outcome}: {without_values(message)[:200]}" for outcome, message in opened.dead_messages()
         )
     finally:
         opened.close()
@@ -108,12 +117,14 @@ def _follow_up(output: Path, identity: Identity) -> str:
     """The command for the mended file, with what the job was told of its columns."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
-    # It is in UTF-8, with commas, whatever the sources were; but a header may begin as JSON does.
+    # It is in UTF-8, whatever the sources were; but a header may begin as JSON does.
     if output.suffix.lower() not in _NDJSON and "".join(identity.sources[0].shape.columns[:1])[:1] in {
         "[",
         "{",
     }:
         words += ["--format", "csv"]
+    if output.suffix.lower() not in _NDJSON and (delimiter := _delimiter(output, identity)) not in DELIMITERS:
+        words += ["--delimiter", delimiter]
     match = settings.get("match", [settings["id_property"]])
     if len(match) > 1:
         words += ["--match", ",".join(match)]
@@ -176,6 +187,28 @@ def _marking_words(settings: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def _delimiter(output: Path | None, identity: Identity) -> str:
+    """The first source's own: what opened that file opens this one."""
+    if output is not None and output.suffix.lower() == ".tsv":
+        return "\t"
+    return next((source.shape.delimiter for source in identity.sources if source.shape.delimiter), ",")
+
+
+def _has_mark(checkpoint: Path, identity: Identity) -> bool:
+    """Whether the file is to begin with a byte order mark, by which spreadsheet programs know UTF-8.
+
+    Where the first source is CSV in another encoding, or has one itself, if it is still there.
+    """
+    source = identity.sources[0]
+    if source.shape.format != "csv" or source.shape.encoding:
+        return source.shape.format == "csv"
+    for path in (Path(source.name), checkpoint.parent / Path(source.name).name):
+        if path.is_file():
+            with suppress(OSError), path.open("rb") as file:
+                return file.read(len(BOM_UTF8)) == BOM_UTF8
+    return False
+
+
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
     if output is None:
@@ -188,13 +221,15 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         raise StorageError(f"can't write {output}: {error.strerror}") from error
 
 
-def _write_csv(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
+def _write_csv(
+    checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO, delimiter: str
+) -> int:
     identity = checkpoint.identity()
     columns = _columns(checkpoint, identity)
-    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n")
+    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n", delimiter=delimiter)
     lines.writeheader()
     count = 0
-    for letter in _letters(checkpoint, outcomes):
+    for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
         lines.writerow({name: _cell(value) for name, value in fields.items()})
         count += 1
@@ -213,18 +248,13 @@ def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
     return [name for name in columns if not name.startswith(OWN_PREFIX)]
 
 
-def _write_ndjson(checkpoint: Checkpoint, outcomes: AbstractSet[str], stream: TextIO) -> int:
+def _write_ndjson(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO) -> int:
     identity = checkpoint.identity()
     count = 0
-    for letter in _letters(checkpoint, outcomes):
+    for letter in filter(admits, checkpoint.dead_letters()):
         stream.write(orjson.dumps(_fields(letter, identity)).decode() + "\n")
         count += 1
     return count
-
-
-def _letters(checkpoint: Checkpoint, outcomes: AbstractSet[str]) -> Iterator[DeadLetter]:
-    """Whether one is superseded is told by all of them, so they are parted only here."""
-    return (letter for letter in checkpoint.dead_letters() if letter.outcome in outcomes)
 
 
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:

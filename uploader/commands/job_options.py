@@ -1,6 +1,7 @@
 """Options that shape a job, for `upload` and what looks ahead of it: what is read and matched by what."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, TypeVar
 
 import click
@@ -8,10 +9,10 @@ import click
 from uploader.commands.column_options import column_settings, columned
 from uploader.commands.marking_options import marking, marking_settings
 from uploader.commands.options import PATH, talking, talking_settings
-from uploader.commands.writing_options import writing, writing_settings, writing_words
+from uploader.commands.writing_options import writing, writing_settings
 from uploader.core.repeats import OnDuplicate
 from uploader.errors import SettingsError
-from uploader.settings import BASE_URL, Settings, parse_match
+from uploader.settings import parse_failure_limit, parse_match
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,47 +67,49 @@ def _keys(id_property: str | None, match: str | None) -> tuple[str, ...]:
     return parse_match(match) if match is not None else () if id_property is None else (id_property,)
 
 
-def said_again(settings: Settings) -> list[str]:
-    """The options that say these settings, for a command to be typed next."""
-    tables = (
-        ("--map", settings.mapped),
-        ("--date-order", settings.date_orders),
-        ("--decimal", settings.decimals),
-        ("--timezone", settings.timezones),
-    )
-    lists = (("--ignore", settings.ignored), ("--only", settings.only), ("--clear", settings.cleared))
-    key = "--id-property" if len(settings.match) == 1 else "--match"
-    plain = (
-        (key, ",".join(settings.match), "email"),
-        ("--object-type", settings.object_type, "contacts"),
-        ("--on-bad-value", settings.on_bad_value, "reject"),
-        ("--on-duplicate", settings.on_duplicate.value, OnDuplicate.IN_ORDER.value),
-        ("--format", settings.format, None),
-        ("--delimiter", settings.delimiter, None),
-        ("--encoding", settings.encoding, None),
-        ("--sheet", settings.sheet, None),
-    )
-    words = [word for option, said, usual in plain if said and said != usual for word in (option, said)]
-    for option, table in tables:
-        words += [
-            w for column, said in table.items() for w in (option, f"{column}={said}" if column else said)
-        ]
-    words += [word for option, columns in lists for column in sorted(columns) for word in (option, column)]
-    words += _people_words(settings)
-    words += ["--include-superseded"] if settings.include_superseded else []
-    words += writing_words(settings)
-    words += ["--owner-map", "THE SAME FILE"] if settings.owner_map else []
-    words += ["--checkpoint", str(settings.checkpoint)] if settings.checkpoint else []
-    words += ["--checkpoint-dir", str(settings.checkpoint_dir)] if settings.checkpoint_dir else []
-    words += ["--api-version", settings.api_version] if settings.api_version != "v3" else []
-    return [*words, *(["--base-url", settings.base_url] if settings.base_url != BASE_URL else [])]
+_AHEAD = (
+    click.option(
+        "--on-duplicate",
+        type=click.Choice([rule.value for rule in OnDuplicate]),
+        default=OnDuplicate.IN_ORDER.value,
+        show_default=True,
+        help="As for upload: rows that share a key.",
+    ),
+    click.option("--snapshot", is_flag=True, help="As for upload: it reads first, which costs requests."),
+    click.option("--portal", metavar="ID", default="", help="The account it has to be, as for upload."),
+    click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="As for upload."),
+)
 
 
-def _people_words(settings: Settings) -> list[str]:
-    files = settings.suppression.files if settings.suppression else ()
-    words = [word for file in files for word in ("--suppress", file)]
-    for column, values in settings.suppress_where.items():
-        said = [f"{column}={value}" for value in values] or [column]
-        words += [word for one in said for word in ("--suppress-where", one)]
-    words += [w for name, value in settings.constants.items() for w in ("--set", f"{name}={value}")]
-    return words + [word for name in sorted(settings.allowed) for word in ("--allow", name)]
+def looking_ahead(command: Command) -> Command:
+    """Give a command the options of `ahead_settings`: what `upload` is told beside what shapes the job, and
+    what somebody who looks ahead of it has to know.
+    """
+    for option in reversed(_AHEAD):
+        command = option(command)
+    return command
+
+
+def ahead_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from what was said by these options; others are passed through."""
+    fields = dict(said)
+    fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])
+    fields["max_failures"] = parse_failure_limit(fields["max_failures"])
+    return fields
+
+
+def taking_those_of(other: click.Command) -> Callable[[click.Command], click.Command]:
+    """Let a command take all options of another, too: then in a line that was typed for that one the verb
+    alone has to be changed. What they say makes no difference to it, so its help does not list them.
+    """
+
+    def give(command: click.Command) -> click.Command:
+        known = {name for option in command.params for name in option.opts}
+        for option in other.params:
+            if isinstance(option, click.Option) and known.isdisjoint(option.opts):
+                more = copy(option)
+                more.hidden, more.expose_value = True, False
+                command.params.append(more)
+        return command
+
+    return give

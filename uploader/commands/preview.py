@@ -9,28 +9,29 @@ import click
 import orjson
 
 from uploader.commands.environment import say_settings
-from uploader.commands.job_options import job_settings, shaping
+from uploader.commands.job_options import (
+    ahead_settings,
+    job_settings,
+    looking_ahead,
+    shaping,
+    taking_those_of,
+)
 from uploader.commands.logs import say
 from uploader.commands.options import PATH
 from uploader.commands.preview_texts import as_dict, ending, lines
 from uploader.commands.progress import show
 from uploader.commands.terminal import heed_signals
+from uploader.commands.upload import command as upload
 from uploader.core.objects import noun
-from uploader.core.repeats import OnDuplicate
 from uploader.run.previewing import Preview, Report
 from uploader.settings import Settings
 
 
+@taking_those_of(upload)
 @click.command(short_help="Say what a run would create, overwrite and leave.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @shaping
-@click.option(
-    "--on-duplicate",
-    type=click.Choice([rule.value for rule in OnDuplicate]),
-    default=OnDuplicate.IN_ORDER.value,
-    show_default=True,
-    help="As for upload: rows that share a key.",
-)
+@looking_ahead
 @click.option("--checkpoint", type=PATH, help="The job's, as for upload. It is not opened.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at the first N rows only.")
 @click.option(
@@ -44,7 +45,6 @@ from uploader.settings import Settings
 def command(
     sources: tuple[str, ...],
     *,
-    on_duplicate: str,
     sample: int | None,
     examples: int,
     as_json: bool,
@@ -55,18 +55,16 @@ def command(
     Goes through all rows as upload does, and reads each record instead of writing it: one request per 100
     rows, of the same quota (two where they bring records an address, or another value that is unique, beside
     their key). Nothing of the job is touched; temporary files, in TMPDIR (or
-    beside the checkpoint, where that is none), are removed.
+    beside the checkpoint, where that is none), are removed. Takes all options of upload.
 
     \b
     Exit codes: 0 no row would fail; 1 some would; 2 upload can't start as asked; 75 and 78 stopped, as
     upload; 130/143 interrupted, with what was found so far.
     """
-    fields = job_settings(same)
+    fields = ahead_settings(job_settings(same))
     if "-" in sources and fields["checkpoint"] is None:
         fields["checkpoint"] = PATH.convert("stdin.checkpoint", None, None)
-    settings = Settings(
-        sources=sources, on_duplicate=OnDuplicate(on_duplicate), write_results=False, **fields
-    )
+    settings = Settings(sources=sources, write_results=False, **fields)
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(settings, sample, examples))
     _tell(report, settings, as_json=as_json)
@@ -103,5 +101,5 @@ def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
             sys.stdout.buffer.flush()
         elif report.summary.tallies.rows:
             print("\n".join(lines(report)), flush=True)
-    for line in ending(report, settings):
+    for line in ending(report, settings, sys.argv[1:]):
         say(line)

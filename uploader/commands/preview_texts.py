@@ -21,10 +21,9 @@ The keys of `--json`, which others script against:
     notices, requests, elapsed_seconds, state, reason, exit_code
 """
 
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from uploader.commands.job_options import said_again
+from uploader.commands.next_command import next_command, portal_words
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome
 from uploader.core.objects import noun
@@ -181,8 +180,8 @@ def _text(text: str) -> str:
     return printable(text, _SHOWN_CHARACTERS) or "(nothing)"
 
 
-def ending(report: Report, settings: Settings) -> Iterator[str]:
-    """What it comes to, and what to do next."""
+def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator[str]:
+    """What it comes to, and what to do next; `typed` is the command after the program's name."""
     yield from (printable(notice) for notice in report.notices)
     end = report.end
     if end is not None:
@@ -197,5 +196,5 @@ def ending(report: Report, settings: Settings) -> Iterator[str]:
     if "-" in settings.sources:
         yield "nothing was written; next: give the same rows to uploader upload -"
         return
-    words = ["uploader", "upload", *settings.sources, *said_again(settings)]
-    yield f"nothing was written; next: {shlex.join(words)}"
+    portal = report.account.portal if report.account else ""
+    yield f"nothing was written; next: {next_command(typed, 'upload', portal_words(typed, portal))}"

@@ -9,6 +9,7 @@ import click
 import orjson
 
 from uploader.commands.texts import ending_text, summary_text
+from uploader.commands.undone import undone_text
 from uploader.commands.watching import watch
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
@@ -95,6 +96,8 @@ def command(
     else:
         print(summary_text(summary))
         print(ending_text(summary))
+        for line in undone_text(checkpoint):
+            print(line)
         if summary.state == "stopped":
             word = ", with --approve-canary added," if _awaits_word(checkpoint) else ""
             print(f"the command it was begun with{word} goes on from here")

@@ -5,7 +5,10 @@ from datetime import datetime
 
 from uploader.core.day import Day
 from uploader.core.forecast import Forecast
-from uploader.core.model import Outcome
+from uploader.core.mapping import SUPERSEDED_BY
+from uploader.core.model import ONLY, Outcome
+from uploader.core.people import SUPPRESSED
+from uploader.core.repeats import DUPLICATE
 from uploader.core.summary import Summary, advice
 from uploader.core.wire import MAX_INPUTS
 
@@ -20,10 +23,27 @@ def duration(seconds: float) -> str:
     return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
 
 
+#: Texts that may be that long are sentences rather than names.
+_SENTENCE = 100
+
+
 def printable(text: str, limit: int = 300) -> str:
     """Server and file text on one line, without what a terminal would obey."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else f"{line[:limit]}..."
+    if len(line) <= limit:
+        return line
+    # What a sentence comes to stands at its end; of a name, the beginning tells most.
+    end = limit // 3 if limit >= _SENTENCE else 0
+    return f"{line[: limit - end]}...{line[len(line) - end :]}"
+
+
+#: Why rows were skipped, by the rule.
+_RULES = {
+    SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
+    DUPLICATE: "an earlier row has the same key (--on-duplicate first)",
+    SUPERSEDED_BY: "a later row has written the key since (--include-superseded sends them)",
+    ONLY: "by what HubSpot holds (--only-new, --only-existing)",
+}
 
 
 def summary_text(summary: Summary) -> str:
@@ -37,6 +57,8 @@ def summary_text(summary: Summary) -> str:
             note = f"  ({tallies.keyless:,} without a key)"
         if count or outcome in {Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.INVALID}:
             lines.append(f"{outcome.value:>12}  {count:>12,}{note}")
+        if outcome is Outcome.SKIPPED:
+            lines += [f"{'':>26}  {n:,}: {_RULES.get(rule, rule)}" for rule, n in tallies.skips.items()]
     lines.append(f"{'still open':>12}  {tallies.open:>12,}")
     sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
     lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")

@@ -224,6 +224,8 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
             sys.stdout.buffer.flush()
         else:
             print("\n".join(_lines(report, dry_run=dry_run)), flush=True)
+    if report.is_old:
+        say("nothing was done: all of it was undone before, and nobody looked again (--restart does)")
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[fate] for fate in (Fate.KEPT, Fate.GONE, Fate.FAILED)):

@@ -29,9 +29,10 @@ from uploader.commands.options import LOG_FORMAT, PATH
 from uploader.commands.progress import show
 from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
-from uploader.commands.texts import ending_text, forecast_lines, summary_text
+from uploader.commands.texts import ending_text, forecast_lines, printable, summary_text
+from uploader.commands.undone import undone_text
 from uploader.core.canary import Review
-from uploader.core.model import Outcome, Tallies
+from uploader.core.model import Tallies
 from uploader.core.objects import noun
 from uploader.core.outcome import Cause
 from uploader.core.repeats import OnDuplicate
@@ -175,7 +176,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return ExactLoop
 
 
-async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None]:
+async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str]]:
     run = Run(settings)
     heed_signals(partial(_interrupt, run))
     display = _Display(run)
@@ -199,7 +200,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, str | None
     run.judge = judge
     display.start()
     try:
-        return await run.run(), run.finished_before
+        return await run.run(), _finished_lines(run)
     finally:
         await display.stop()
 
@@ -285,15 +286,6 @@ def introduction(run: Run) -> list[str]:
     return lines
 
 
-def _skipped_text(settings: Settings) -> str:
-    reasons = ["whose key a later row has written since (--include-superseded sends them)"]
-    if settings.on_duplicate is OnDuplicate.FIRST:
-        reasons.insert(0, "whose key an earlier row has (--on-duplicate first)")
-    if settings.rules.suppresses:
-        reasons.insert(0, "of people that nothing is to be written to (--suppress, --suppress-where)")
-    return f"skipped: rows {', or '.join(reasons)}"
-
-
 def _forecast(run: Run) -> list[str]:
     if run.sender is None or run.rows_estimated is None:
         return []
@@ -305,7 +297,23 @@ def _forecast(run: Run) -> list[str]:
     return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits, reads_first=reads)
 
 
-def _report(summary: Summary, settings: Settings, finished_before: str | None, *, as_json: bool) -> None:
+def _finished_lines(run: Run) -> list[str]:
+    """Of a job that was finished before: what there is to know, and how it is done again."""
+    if run.finished_before is None:
+        return []
+    where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
+    undone = undone_text(run.settings.checkpoint_path)
+    if not run.finished_otherwise:
+        return [f"nothing was sent: {where} (--restart does it again)", *undone]
+    ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"
+    return [
+        f"nothing was sent: {where}, and with other settings; {ways}",
+        f"what differs: {printable(run.finished_otherwise, 2_000)}",
+        *undone,
+    ]
+
+
+def _report(summary: Summary, settings: Settings, finished_before: list[str], *, as_json: bool) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
@@ -313,11 +321,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
             sys.stdout.buffer.flush()
         elif tallies.rows:
             print(summary_text(summary), flush=True)
-    if finished_before is not None:
-        say(
-            f"nothing was sent: this job was finished before, into account {finished_before or 'unknown'} "
-            "(--restart does it again)"
-        )
+    for line in finished_before:
+        say(line)
     if is_json():
         tell("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:
@@ -326,9 +331,8 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
         words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
         say(f"to go on: {approving_command(words)}")
     if settings.results_path and settings.results_path.exists():
-        say(f"what became of each row: {settings.results_path}")
-    if tallies.outcomes[Outcome.SKIPPED]:
-        say(_skipped_text(settings))
+        left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
+        say(f"what became of each row{left_out}: {settings.results_path}")
     if tallies.aliases:
         say(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "

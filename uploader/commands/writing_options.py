@@ -1,4 +1,4 @@
-"""Options of what may happen to what HubSpot holds already: texts to settings, and back."""
+"""Options of what may happen to what HubSpot holds already, and how their texts become settings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -7,7 +7,6 @@ import click
 
 from uploader.core.overwriting import Only, Policy
 from uploader.errors import SettingsError
-from uploader.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,13 +52,3 @@ def writing_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     fields["only_records"] = Only.EXISTING if existing else Only.NEW if new else Only.ALL
     fields["policy"] = Policy(fields["policy"])
     return fields
-
-
-def writing_words(settings: Settings) -> list[str]:
-    """The options that say these settings again."""
-    words = [] if settings.policy is Policy.OVERWRITE else ["--write", settings.policy.value]
-    for column, policy in settings.policies.items():
-        words += [f"--{policy.value}", column]
-    only = {Only.EXISTING: ["--only-existing"], Only.NEW: ["--only-new"]}
-    words += only.get(settings.only_records, [])
-    return [*words, *(["--skip-unchanged"] if settings.skip_unchanged else [])]

@@ -17,6 +17,7 @@ from uploader.core.columns import (
     Rules,
     resolve_columns,
     resolve_name,
+    unmapped_text,
 )
 from uploader.core.schema import Schema
 
@@ -126,6 +127,7 @@ class Resolved:
 
     columns: Columns | None  #: None where no column is the id property
     problems: list[str] = field(default_factory=list)
+    names: Mapping[int, str] = field(default_factory=dict)  #: cell index -> property, as far as is known
 
 
 def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None) -> Resolved:
@@ -135,13 +137,30 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
         try:
             resolved.columns = resolve_columns(header, rules, schema)
         except MappingError as error:
-            resolved.problems.append(str(error))
+            resolved.problems += error.texts
         else:
+            resolved.names = resolved.columns.names
             return resolved
         culprits = _culprits(header, rules, schema)
         if not culprits:
+            _resolve_without_key(resolved, header, rules, schema)
             return resolved
         rules = replace(rules, ignored=rules.ignored | culprits)
+
+
+def _resolve_without_key(
+    resolved: Resolved, header: Sequence[str], rules: Rules, schema: Schema | None
+) -> None:
+    """What the columns are beside the key that is not there, and which of them are none."""
+    names = {
+        index: resolve_name(column, rules, schema)
+        for index, column in enumerate(header)
+        if not _is_passed_over(index, column, rules)
+    }
+    resolved.names = {index: name for index, name in names.items() if name}
+    unmapped = [header[i] for i, name in names.items() if not name and header[i] not in rules.suppress_where]
+    if unmapped:
+        resolved.problems.append(unmapped_text(unmapped, schema))
 
 
 def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> frozenset[str]:

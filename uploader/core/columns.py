@@ -29,7 +29,21 @@ COSTLY = "hs_marketable_"
 
 
 class MappingError(ValueError):
-    """The columns can't be mapped; the text tells the user what to say."""
+    """The columns can't be mapped; each text tells the user what to say."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(map(str, self.args))
+
+    def __str__(self) -> str:
+        return together(self.texts)
+
+
+def together(texts: Sequence[str]) -> str:
+    """All that is to be mended, in one line."""
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{len(texts)} problems: " + "; ".join(f"({n}) {text}" for n, text in enumerate(texts, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +148,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
             f"{'--id-property' if len(rules.match) == 1 else '--match'}"
         )
     if unmapped:
-        raise MappingError(_unmapped_text(unmapped, schema))
+        raise MappingError(unmapped_text(unmapped, schema))
     _refuse_clashes(header, names)
     _refuse_read_only({names[i]: header[i] for i in names}, schema)
     _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
@@ -179,13 +193,18 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--timezone": rules.timezones,
         "--suppress-where": rules.suppress_where,
     }
-    for option, columns in said.items():
-        unknown = sorted(set(columns) - set(header) - {""})
-        if unknown:
-            raise MappingError(f"{option} names {_listed(unknown)}, but the columns are {_listed(header)}")
+    unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in said.items()}
+    texts = [
+        f"{option} names {_listed(names)}, but the columns are {_listed(header)}"
+        for option, names in unknown.items()
+        if names
+    ]
+    if texts:
+        raise MappingError(*texts)
 
 
-def _unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
+    """What to say of columns that are no property."""
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (

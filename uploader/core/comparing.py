@@ -56,7 +56,7 @@ _MILLISECONDS = re.compile(r"-?[0-9]{5,17}")
 
 
 def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
-    if wanted == held:
+    if wanted == held or _is_same_instant(kind, wanted, held):
         return _EQUAL
     for rule, holds in _RULES:
         if holds(name, kind, wanted, held):
@@ -84,11 +84,16 @@ def _is_same_number(name: str, kind: Kind, wanted: str, held: str) -> bool:
     return bool(both) and Decimal(wanted.strip()) == Decimal(held.strip())
 
 
-def _is_same_moment(name: str, kind: Kind, wanted: str, held: str) -> bool:
+def _is_same_instant(kind: Kind, wanted: str, held: str) -> bool:
+    """`10:00Z`, `10:00:00.000Z` and `11:00+01:00` are one: nobody has adjusted anything."""
+    moment = _moment(wanted.strip()) if kind.type == "datetime" else None
+    return moment is not None and moment == _moment(held.strip())
+
+
+def _is_same_date(name: str, kind: Kind, wanted: str, held: str) -> bool:
     del name
-    read = {"date": _date, "datetime": _moment}.get(kind.type)
-    one = read(wanted.strip()) if read else None
-    return read is not None and one is not None and one == read(held.strip())
+    day = _date(wanted.strip()) if kind.type == "date" else None
+    return day is not None and day == _date(held.strip())
 
 
 def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -102,7 +107,7 @@ _RULES: tuple[tuple[str, Callable[[str, Kind, str, str], bool]], ...] = (
     ("HubSpot keeps it in lower case", _is_recased),
     ("a lifecycle stage does not go back", _is_later_stage),
     ("a number in another spelling", _is_same_number),
-    ("a date in another spelling", _is_same_moment),
+    ("a date in another spelling", _is_same_date),
     ("the same choices", _are_same_choices),
 )
 

@@ -1,21 +1,24 @@
-"""What a whole source tells of its columns: the order of day and month, and which mark is the decimal one.
+"""What a whole source tells of its columns: the order of day and month, which mark is the decimal one, and
+whether its times have a zone.
 
 In    the rows of a source, one by one.
 Out   the order of each column of dates, and the mark of each column of numbers, where nobody has said it and
       the rows leave no doubt.
-Raise `MappingError`, which asks: where both readings fit every row, or where rows contradict each other.
+Raise `MappingError`, which asks: where both readings fit every row, or where rows contradict each other; and
+      where no time of a column has a zone, since then all its rows would be invalid.
 Rules One row is evidence where only one reading makes it a value. A row that has one reading anyhow, or none,
       is no evidence. A guess is never acted on: what the rows leave open is asked for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uploader.core.columns import MappingError, Rules
 from uploader.core.mapping import Mapper
 from uploader.core.model import Content
-from uploader.core.moments import DateOrder, orders_of
+from uploader.core.moments import DateOrder, lacks_zone, orders_of
 from uploader.core.numbers import marks_of
+from uploader.core.values import said_of
 
 __all__ = ["DateOrder", "OrderFinder", "decide"]
 
@@ -58,10 +61,32 @@ class _Evidence:
         return found
 
 
+@dataclass(slots=True)
+class _Times:
+    """What the rows of one column tell of their zones."""
+
+    row_without: int = 0  #: the first that has none
+    have_zone: bool = False  #: some
+
+    def add(self, text: str, order: DateOrder | None, row: int) -> None:
+        if not self.have_zone and (lacks := lacks_zone(text, order)) is not None:
+            self.have_zone = not lacks
+            self.row_without = self.row_without or row * lacks
+
+    def join(self, other: "_Times") -> None:
+        self.have_zone |= other.have_zone
+        self.row_without = self.row_without or other.row_without
+
+    @property
+    def is_open(self) -> bool:
+        """A few without one are their rows' fault, not the column's."""
+        return bool(self.row_without) and not self.have_zone
+
+
 class OrderFinder:
     """Of one source. `feed` it every row, then ask."""
 
-    def __init__(self, mapper: Mapper) -> None:
+    def __init__(self, mapper: Mapper, *, asks_zones: bool = True) -> None:
         self._mapper = mapper
         self._columns = mapper.columns
         self._found: dict[str, _Evidence] = {}
@@ -69,18 +94,31 @@ class OrderFinder:
         self._open = [
             (index, columns.column(index), kind) for index, kind in mapper.open_columns.items() if columns
         ]
+        timed = mapper.timed_columns if asks_zones and columns else {}
+        self._timed = [(index, columns.column(index)) for index in timed if columns]
+        self.times: dict[str, _Times] = {}  #: by column, where nobody has said the zone
         self._row = 1
+
+    @property
+    def columns(self) -> Collection[int]:
+        """The cells it looks at, by index."""
+        return {index for index, *_ in self._open} | {index for index, _ in self._timed}
 
     def feed(self, content: Content, row: int | None = None) -> None:
         """The next row's content; `row` is its number as an editor shows it, else rows are counted from 2."""
         self._row = row = self._row + 1 if row is None else row
         if isinstance(content, Mapping):
             self._feed_fields(content, row)
-        elif self._open and isinstance(content, list | tuple):
+        elif isinstance(content, list | tuple):
             for index, column, kind in self._open:
                 text = content[index].strip()
                 if text:
                     self._note(column, kind, text, row)
+            for index, column in self._timed:
+                text = content[index].strip()
+                if text:
+                    order = said_of(column, self._mapper.rules.date_orders)
+                    self.times.setdefault(column, _Times()).add(text, order, row)
 
     def orders(self) -> Mapping[str, DateOrder]:
         """Column -> order, of those that need one. MappingError asks for what the rows do not tell."""
@@ -114,7 +152,7 @@ class OrderFinder:
 
 def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
     """The rules with what the rows of all sources tell. MappingError asks for what they do not."""
-    joined: dict[str, tuple[_Evidence, bool]] = {}
+    finders, joined = list(finders), dict[str, tuple[_Evidence, bool]]()
     for finder in finders:
         for column, evidence, has_columns in finder.evidence():
             known = joined.get(column)
@@ -124,10 +162,30 @@ def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
                 known[0].join(evidence)
                 joined[column] = (known[0], known[1] and has_columns)
     orders, decimals = dict(rules.date_orders), dict(rules.decimals)
+    asked = _asked_zones(finders)
     for column, (evidence, has_columns) in joined.items():
-        reading = evidence.reading(column, has_columns=has_columns)
+        try:
+            reading = evidence.reading(column, has_columns=has_columns)
+        except MappingError as error:
+            asked.append(str(error))
+            continue
         if reading and evidence.is_number:
             decimals[column] = reading
         elif reading:
             orders[column] = DateOrder(reading)
+    if asked:
+        raise MappingError(*asked)
     return replace(rules, date_orders=orders, decimals=decimals)
+
+
+def _asked_zones(finders: Iterable[OrderFinder]) -> list[str]:
+    joined: dict[str, _Times] = {}
+    for finder in finders:
+        for column, times in finder.times.items():
+            joined.setdefault(column, _Times()).join(times)
+    return [
+        f"{column}: row {times.row_without} has a time without a zone, and no row has one; say whose time it "
+        f'is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+        for column, times in joined.items()
+        if times.is_open
+    ]

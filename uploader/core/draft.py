@@ -13,6 +13,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import NamedTuple
 
 from uploader.core.columns import COSTLY, OWN_PREFIX
@@ -26,7 +27,7 @@ from uploader.core.exports import (
     carries_opt_out,
     holds_whatever,
 )
-from uploader.core.moments import orders_of
+from uploader.core.moments import DateOrder, as_moment, lacks_zone, orders_of
 from uploader.core.schema import Schema
 from uploader.core.values import BOOLEANS
 
@@ -56,7 +57,8 @@ class Draft:
         seems = f" It seems to be an export of {self.system}." if self.system else ""
         lines = [
             f"# Drafted from the file's header and its first rows.{seems}",
-            "# Read it, decide what is commented out, and give it to upload --mapping.",
+            "# Read it, decide what is commented out (take the # from one line of each column), and give it",
+            "# to check and upload with --mapping.",
             "",
             "[columns]",
         ]
@@ -69,6 +71,8 @@ class Draft:
             if one.suppress:
                 value = _ANY_SUPPRESSES if holds_whatever(one.column) else "{ suppress = true }"
             lines.append(f"{'' if one.is_sure else '# '}{_quoted(one.column)} = {value}")
+            if not one.is_sure and not one.ignore:
+                lines.append(f"# {_quoted(one.column)} = {{ ignore = true }}")
         return "\n".join(lines) + "\n"
 
 
@@ -127,11 +131,29 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     found = []
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
         found.append(f'day or month first? {{ property = "{name}", date_order = "DMY" }} would say it')
+    if type_ == "string" and samples and all(map(_is_date, samples)):
+        found.append(
+            "these are dates, and the property holds text: they arrive as they stand. A property of type "
+            "date would know them as dates; make one in HubSpot and name it here"
+        )
+    if type_ == "datetime" and any(lacks_zone(sample, None) for sample in samples):
+        found.append(f'whose time? {{ property = "{name}", timezone = "Europe/Berlin" }} would say it')
     if name in schema.owned:
         found.append("owners by e-mail or name; for other ids give --owner-map")
     if type_ == "bool" and any(sample.casefold() not in BOOLEANS for sample in samples):
         found.append("the samples are not all true or false")
     return found
+
+
+def _is_date(text: str) -> bool:
+    """In whatever order; a mere number is none."""
+    is_number = text.lstrip("-").isdecimal()
+    return not is_number and any(
+        isinstance(as_moment(text, order, UTC), str) for order in _DAY_OR_MONTH_FIRST
+    )
+
+
+_DAY_OR_MONTH_FIRST = (DateOrder.DMY, DateOrder.MDY)
 
 
 def _guess(column: str, system: str, schema: Schema | None) -> _Guess:

@@ -32,7 +32,10 @@ Fax Number=fax|Title=?jobtitle|Position=jobtitle|Organization=company|Organisati
 Postcode=zip|Zip Code=zip|Zip=zip|PLZ=zip|Street=address|Strasse=address|Straße=address|Town=city|Ort=city
 Province=state|Land=country|Web=website|URL=website|Homepage=website|Birthday=?date_of_birth
 Birth date=date_of_birth|Date of Birth=date_of_birth|Geburtsdatum=date_of_birth|Owner=hubspot_owner_id
-Full Name=?|Name=?|Notes=?|Comments=?|Tags=?
+Full Name=?|Name=?|Notes=?|Comments=?|Tags=?|Owner Email=hubspot_owner_id|Owner Name=hubspot_owner_id
+Contact Owner=hubspot_owner_id|Lead Owner=hubspot_owner_id|Lifecycle=?lifecyclestage|Stage=?lifecyclestage
+Mailing Street=address|Mailing Address=address|Street Address=address|Mailing City=city|Mailing State=state
+Mailing Zip=zip|Mailing Postal Code=zip|Postal Code=zip|Mailing Country=country|Company Name=company
 """)
 SYSTEMS: Mapping[str, Mapping[str, str]] = {
     "Salesforce": _table("""

@@ -371,21 +371,26 @@ def _short_decoder(id_property: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(short)
 
 
-def result_lines(delivered: Delivered, source: str) -> str:
-    """The lines of the results file: row, key, id, outcome, source."""
+def result_lines(delivered: Delivered, source: str, *, notes: bool = True) -> str:
+    """The lines of the results file: row, key, id, outcome, source, and a note, of which there is none here
+    (`notes`: whether the file has that column).
+    """
     pack, ids, news = delivered.pack, delivered.hubspot_ids, delivered.news
     outcomes = (Outcome.CREATED.value if new else Outcome.UPDATED.value for new in news)
     if _needs_quotes("".join(pack.keys)) or _needs_quotes("".join(ids)) or _needs_quotes(source):
         lines: list[str] = []
-        columns = zip(pack.numbers, pack.keys, ids, outcomes, repeat(source), strict=False)
+        columns = zip(
+            pack.numbers, pack.keys, ids, outcomes, repeat(source), *[repeat("")] * notes, strict=False
+        )
         csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(columns)
         return "".join(lines)
+    end = ",\n" if notes else "\n"
     if all(news):
-        ending = f",{Outcome.CREATED.value},{source}\n"
+        ending = f",{Outcome.CREATED.value},{source}{end}"
         parts = zip(pack.numbers, pack.keys, ids, strict=True)
         return "".join([f"{number},{key},{one}{ending}" for number, key, one in parts])
     cells = zip(pack.numbers, pack.keys, ids, outcomes, strict=True)
-    return "".join([f"{number},{key},{one},{outcome},{source}\n" for number, key, one, outcome in cells])
+    return "".join([f"{number},{key},{one},{outcome},{source}{end}" for number, key, one, outcome in cells])
 
 
 def _needs_quotes(text: str) -> bool:

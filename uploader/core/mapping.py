@@ -121,6 +121,17 @@ class Mapper:
         return {i: kind for i, kind in kinds.items() if self.is_open(self.columns.column(i), kind)}
 
     @property
+    def timed_columns(self) -> Mapping[int, str]:
+        """Cell index -> type, of the columns of date-times whose zone nobody has said."""
+        kinds = self.schema.kinds if self.schema else {}
+        names = self.columns.names if self.columns else {}
+        timed = [i for i, name in names.items() if name in kinds and kinds[name].type == "datetime"]
+        return {i: "datetime" for i in timed if said_of(self._called(i), self.rules.timezones) is None}
+
+    def _called(self, index: int) -> str:
+        return self.columns.column(index) if self.columns else ""
+
+    @property
     def needs_orders(self) -> bool:
         """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
         return bool(self.open_columns)
@@ -382,7 +393,7 @@ class Mapper:
         values: tuple[str, ...] = (),
     ) -> Unsent:
         first = faults[0]
-        outcome = Outcome.SKIPPED if first.category in {_SUPERSEDED, SUPPRESSED} else Outcome.INVALID
+        outcome = Outcome.SKIPPED if first.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
         if key and not values:
             values = (closed_value(id_property or self.rules.id_property, key),)
         return Unsent(
@@ -400,7 +411,7 @@ class Mapper:
 
     def _skipped(self, position: int, row: Row, key: str, later: str, id_property: str = "") -> Unsent:
         reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, [Fault(reason, _SUPERSEDED)], id_property=id_property)
+        return self._unsent(position, row, key, [Fault(reason, SUPERSEDED_BY)], id_property=id_property)
 
 
 class _Bad(NamedTuple):
@@ -446,7 +457,7 @@ def fields_of(content: Content) -> Mapping[str, object]:
     return nested if isinstance(nested, Mapping) else content
 
 
-_SUPERSEDED = "SUPERSEDED"
+SUPERSEDED_BY = "SUPERSEDED"
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})
 
 

@@ -197,6 +197,32 @@ class Settlement:
     refusal: Refusal | None = None
 
 
+#: A note is shortened to so many characters.
+_MOST_NOTED = 1_000
+
+
+def note(settlement: Settlement) -> str:
+    """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
+    record, refusal = settlement.record, settlement.refusal
+    if isinstance(record, Unsent):
+        said = [fault.reason for fault in record.faults] or [record.reason]
+    else:
+        said = [refusal.message] if refusal else []
+        said += [f"left out: {fault.reason}" for fault in record.dropped]
+    text = " ".join("; ".join(said).split())
+    return text if len(text) <= _MOST_NOTED else f"{text[:_MOST_NOTED]}..."
+
+
+#: The rule by which a record is skipped once it is known what HubSpot holds.
+ONLY = "ONLY"
+
+
+def skip_rule(settlement: Settlement) -> str:
+    """By which rule a row was skipped."""
+    record, refusal = settlement.record, settlement.refusal
+    return record.category if isinstance(record, Unsent) else (refusal.category if refusal else "") or ONLY
+
+
 @dataclass(slots=True)
 class Delivered:
     """A pack of which every record was confirmed: as a settlement each, in bulk."""
@@ -239,6 +265,7 @@ class Tallies:
     sent: int = 0  #: records in them, those sent again included
     held_back: int = 0  #: rows that had to wait for an earlier row of their contact
     batches: dict[str, int] = field(default_factory=dict)
+    skips: dict[str, int] = field(default_factory=dict)  #: rows that were skipped, by the rule
     pauses: dict[str, int] = field(default_factory=dict)  #: in which nobody sent, by cause
 
     @property

@@ -132,6 +132,16 @@ def orders_of(text: str) -> frozenset[DateOrder]:
     return frozenset() if is_same else frozenset(fitting)
 
 
+def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
+    """Whether a value is a time that nobody can place without a zone; None where it is no time at all."""
+    for tried in (order,) if order else (DateOrder.DMY, DateOrder.MDY):
+        if isinstance(as_moment(text, tried, None), str):
+            return False
+        if isinstance(as_moment(text, tried, UTC), str):
+            return True
+    return None
+
+
 # --- texts taken apart ---
 
 

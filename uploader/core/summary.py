@@ -72,6 +72,7 @@ class Summary:
             "aliases": tallies.aliases,
             "held_back": tallies.held_back,
             "records_per_upsert": round(tallies.records_per_upsert, 2),
+            "skipped_because": dict(sorted(tallies.skips.items())),
             "batches": dict(sorted(tallies.batches.items())),
             "pauses": dict(sorted(tallies.pauses.items())),
             "elapsed_seconds": round(self.elapsed_seconds, 3),

@@ -123,7 +123,8 @@ def read_entries(lines: Iterable[str]) -> Iterator[bytes]:
         try:
             digest = read_entry(line, may_be_heading=may_be_heading)
         except ValueError as error:
-            raise ValueError(f"line {number} {error}") from None
+            other = ", nor is it known as a heading" if may_be_heading else ""
+            raise ValueError(f"line {number} {error}{other}") from None
         may_be_heading = may_be_heading and _is_silent(line)
         if digest is not None:
             yield digest

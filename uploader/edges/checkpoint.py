@@ -27,6 +27,7 @@ from uploader.core.ledger import Progress, Resume
 from uploader.core.model import (
     DEAD_LETTERS,
     EMAIL,
+    TRANSIENT,
     Mark,
     Outcome,
     Record,
@@ -36,7 +37,6 @@ from uploader.core.model import (
     told_key,
 )
 from uploader.core.outcome import CONFLICTS
-from uploader.core.repeats import DUPLICATE
 from uploader.edges import course, repeats, sightings
 from uploader.edges.course import Invocation
 from uploader.edges.files import create_private
@@ -183,6 +183,13 @@ class DeadLetter:
     existing_id: str
     raw: bytes
     superseded: int | None  #: the later row that wrote the same key
+    #: Nothing has superseded it, and a dead letter of its key is to be mended: they go on together, in order.
+    waits: bool = False
+
+    @property
+    def may_pass(self) -> bool:
+        """As it is: nobody has said anything against it, nor against one that belongs before or after it."""
+        return self.outcome in TRANSIENT and not self.waits
 
 
 class Checkpoint:
@@ -514,18 +521,18 @@ class Checkpoint:
             yield value
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        """In file order. Of several with one key all but the last are superseded by the next; but for those
-        that were refused for having one key, of which nobody knows which is right.
-        """
+        """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
         rows = self._connection.execute(
             """
             SELECT position, source, row, key, closed_value, outcome, category, message, attempts,
-                   correlation_id, existing_id, raw,
-                   coalesce(superseded, CASE WHEN closed_value != '' AND category != ? THEN
-                       lead(row) OVER (PARTITION BY closed_value ORDER BY position) END)
-            FROM dead_letters ORDER BY position
+                   correlation_id, existing_id, raw, superseded,
+                   superseded IS NULL AND closed_value != '' AND EXISTS (
+                       SELECT 1 FROM dead_letters AS other
+                       WHERE other.closed_value = letter.closed_value AND other.superseded IS NULL
+                       AND other.outcome NOT IN (?))
+            FROM dead_letters AS letter ORDER BY position
             """,
-            (DUPLICATE,),
+            tuple(TRANSIENT),
         )
         for row in rows:
             yield DeadLetter(*row)
@@ -609,12 +616,13 @@ _COUNTS = (
     *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
     *("upserts", "sent", "held_back", "values_spared"),
 )
-_BATCH, _PAUSE = "batches.", "pauses."
+_BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
 
 
 def _named(tallies: Tallies) -> list[tuple[str, int]]:
     counts = [(name, getattr(tallies, name)) for name in _COUNTS]
     counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
+    counts += [(_SKIP + rule, count) for rule, count in tallies.skips.items()]
     counts += [(_BATCH + status, count) for status, count in tallies.batches.items()]
     return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
 
@@ -626,6 +634,7 @@ def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
     tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
     tallies.batches = _under(_BATCH, named)
     tallies.pauses = _under(_PAUSE, named)
+    tallies.skips = _under(_SKIP, named)
     return tallies
 
 

@@ -1,8 +1,9 @@
 """The results file: one line for every settled row, appended to only.
 
 Its committed length stands in the checkpoint: what came after is cut off on resume, so the file is
-complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source. A key of another
-property than the job's main id property stands there with its name, such as `email=ann@x.com`.
+complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source, note. A key of
+another property than the job's main id property stands there with its name, such as `email=ann@x.com`. The
+note says why a row failed or was skipped, and which of its values were left out.
 """
 
 import csv
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.core.express import result_lines
-from uploader.core.model import EMAIL, Delivered, Settlement, told_key
+from uploader.core.model import EMAIL, Delivered, Settlement, note, told_key
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-HEADER = ("row", "key", "hubspot_id", "outcome", "source")
+HEADER = ("row", "key", "hubspot_id", "outcome", "source", "note")
 
 
 class ResultsFile:
@@ -40,6 +41,8 @@ class ResultsFile:
                     f"{path} {state}: the checkpoint counts on it; put it back, or start over with --restart"
                 )
             self._file = _open_alone(path)
+            # A job that was begun before there were notes goes on without.
+            self._has_notes = not committed_bytes or _is_headed(self._file, HEADER)
             self._file.truncate(committed_bytes)
             self._file.seek(committed_bytes)
         except BlockingIOError as error:
@@ -61,11 +64,12 @@ class ResultsFile:
         names = self._names
         for one in settled:
             if isinstance(one, Delivered):
-                text.write(result_lines(one, names[one.pack.source]))
+                text.write(result_lines(one, names[one.pack.source], notes=self._has_notes))
             else:
                 row = one.record
                 key = told_key(row.key, row.values, self._main)
-                lines.writerow((row.row, key, one.hubspot_id, one.outcome.value, names[row.source]))
+                cells = (row.row, key, one.hubspot_id, one.outcome.value, names[row.source])
+                lines.writerow((*cells, note(one)) if self._has_notes else cells)
         data = text.getvalue().encode("utf-8", "replace")
         try:
             # After a failed append: what it left behind goes.
@@ -109,6 +113,10 @@ class _Beginning(io.RawIOBase):
         view[: len(data)] = data
         self._left -= len(data)
         return len(data)
+
+
+def _is_headed(file: io.FileIO, header: Sequence[str]) -> bool:
+    return file.read(200).split(b"\n")[0].decode(errors="replace") == ",".join(header)
 
 
 def _open_alone(path: Path) -> io.FileIO:

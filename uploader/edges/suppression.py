@@ -32,6 +32,8 @@ def _digests(path: Path) -> Iterator[bytes]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"--suppress {path} is no text in UTF-8") from error
     except ValueError as error:
-        raise SettingsError(f"--suppress {path}: {error}; put it right, or behind a #") from error
+        raise SettingsError(
+            f"--suppress {path}: {error}; put it right, or behind a # (of a CSV the first cell counts)"
+        ) from error
     if is_empty:
         raise SettingsError(f"--suppress {path} names nobody; leave it out, if that is right")

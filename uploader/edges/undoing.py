@@ -7,7 +7,7 @@ before it leaves: so a killed undo knows its own doing from what was so before.
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,15 @@ class Kept:
     key: str
     hubspot_id: str
     finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """How far a job is undone."""
+
+    counts: Mapping[Fate, int]
+    left: int
+    ended_at: str  #: "" if it has not ended
 
 
 class UndoFile:
@@ -264,6 +273,11 @@ class UndoFile:
 
     # --- telling ---
 
+    def note_end(self, at: str) -> None:
+        """All contacts are settled."""
+        with _storing(self.path), self._open:
+            self._say("ended_at", at)
+
     @property
     def keys_count(self) -> int:
         ((count,),) = self._all("SELECT count(*) FROM snapshot.contacts")
@@ -323,6 +337,27 @@ def place(snapshot: Path) -> Path:
     """Beside the snapshot, an aside one's number included."""
     head, _, number = snapshot.name.rpartition(_SNAPSHOT)
     return snapshot.with_name(f"{head}.undo{number}")
+
+
+def read_undone(checkpoint: Path, job: str) -> Undone | None:
+    """None where nobody has undone this job, or nobody can tell."""
+    path = place(checkpoint.with_name(checkpoint.name + _SNAPSHOT))
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
+            about = dict(connection.execute("SELECT name, value FROM about"))
+            found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
+    except sqlite3.Error:
+        return None
+    if not str(about.get("snapshot", "")).startswith(f"{job} "):
+        return None
+    left = found.pop("", 0)
+    # It may have been declined: then nothing was.
+    if not found:
+        return None
+    counts = {fate: found.get(fate.value, 0) for fate in Fate}
+    return Undone(counts, left, str(about.get("ended_at", "")))
 
 
 def find(named: Path) -> tuple[Path, Path]:

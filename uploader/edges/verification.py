@@ -222,17 +222,18 @@ class VerificationFile:
         )
 
     def findings(self, main: str = EMAIL) -> Iterator[tuple[str, str, Finding]]:
-        """Key, HubSpot id and finding, in the order in which the contacts came.
+        """Key, HubSpot id and finding, in the order of the rows they are of.
 
         Keys of other properties than `main` are told with its name.
         """
         rows = self._open.execute(
-            "SELECT id_property, key, hubspot_id, findings FROM contacts WHERE findings IS NOT NULL "
-            "ORDER BY number"
+            "SELECT id_property, contacts.key, hubspot_id, one.value "
+            "FROM contacts, json_each(findings) AS one WHERE findings IS NOT NULL "
+            "ORDER BY json_extract(one.value, '$[5]'), json_extract(one.value, '$[4]'), number"
         )
-        for name, key, hubspot_id, findings in rows:
-            for verdict, *rest in orjson.loads(findings):
-                yield told_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
+        for name, key, hubspot_id, finding in rows:
+            verdict, *rest = orjson.loads(finding)
+            yield told_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
 
     # --- the connection ---
 

@@ -1,5 +1,6 @@
 """One invocation of `check`: what can be known before the first write. Writes nothing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,18 +19,19 @@ from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.core.draft import draft
 from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
-from uploader.core.model import Tallies
+from uploader.core.model import Fault, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.core.schema import Schema
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
+from uploader.core.values import converter
 from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
 from uploader.run.opening import open_sources
-from uploader.run.preflight import Account, Closer
+from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, last
@@ -51,7 +53,8 @@ class Column:
     column: str
     property: str
     type: str = ""
-    is_left_out: bool = False  #: by `--ignore`, or because of a problem
+    is_left_out: bool = False  #: by the user's word, or one of our own
+    is_undecided: bool = False  #: a problem is about it
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Report:
 
     sources: list[Source] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
+    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: of those found, by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
@@ -81,6 +85,8 @@ class Report:
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
     draft: str = ""  #: of a mapping file, where one was asked for
+    drafted: str = ""  #: the file it was written to
+    would_stop: str = ""  #: why `upload` would stop before its end
 
     @property
     def exit_code(self) -> int:
@@ -89,7 +95,9 @@ class Report:
         if self.problems:
             return 2
         found = self.findings
-        doubtful = found.invalid or found.values_dropped or found.repeated_rows or self.warnings
+        doubtful = (
+            found.invalid or found.values_dropped or found.repeated_rows or self.warnings or self.would_stop
+        )
         return int(bool(doubtful))
 
 
@@ -167,6 +175,8 @@ class Check(Session):
         await self._until_halted(self._read(survey.steps(report.sample), reader))
         if survey.broken:
             report.problems.append(survey.broken)
+        self._judge_failures(survey)
+        self._judge_owners()
         self._foresee()
 
     # --- the account ---
@@ -181,6 +191,7 @@ class Check(Session):
                 self._take_up_halt()
                 return
             report.account = account
+            self._check_portal(account)
             report.closer = await self._until_halted(
                 self._preflight().look_closer(settings.token, settings.object_type)
             )
@@ -188,6 +199,14 @@ class Check(Session):
             report.problems.append(str(error))
             await self._until_halted(self._look_without_key())
         self._note_account()
+
+    def _check_portal(self, account: Account) -> None:
+        if not self.settings.portal:
+            return
+        try:
+            check_named_portal(self.settings.portal, account)
+        except SettingsError as error:
+            self.report.problems.append(str(error))
 
     async def _look_without_key(self) -> None:
         """The id property is the problem, not the rest of the account."""
@@ -253,12 +272,12 @@ class Check(Session):
             if all(source.shape.columns for source in report.sources):
                 refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
         except MappingError as error:
-            report.problems.append(str(error))
+            report.problems += error.texts
         rules = self._with_sound_constants(schema)
         try:
             refuse_undecided_fields(report.sources, rules)
         except MappingError as error:
-            report.problems.append(str(error))
+            report.problems += error.texts
         for index, source in enumerate(report.sources):
             columns = None
             if source.shape.columns:
@@ -270,7 +289,8 @@ class Check(Session):
                 continue
             mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
         self._note_rules(mappers)
-        return Survey(report.sources, mappers, settings.checkpoint_path.absolute().parent, report.findings)
+        place = settings.checkpoint_path.absolute().parent
+        return Survey(report.sources, mappers, place, report.findings, limit=settings.max_failures)
 
     def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
         """What the user says of keys and columns has to be of some that are there."""
@@ -290,7 +310,7 @@ class Check(Session):
             try:
                 Mapper(0, alone, schema, None)
             except MappingError as error:
-                self.report.problems.append(str(error))
+                self.report.problems += error.texts
                 rules = replace(rules, constants={n: t for n, t in rules.constants.items() if n != name})
         return rules
 
@@ -314,12 +334,17 @@ class Check(Session):
         name = report.sources[index].name
         several = len(report.sources) > 1
         report.problems += [f"{name}: {text}" if several else text for text in resolved.problems]
-        names = resolved.columns.names if resolved.columns else {}
+        names = resolved.names
         kinds = schema.kinds if schema else {}
         for place, column in enumerate(header):
             property_ = names.get(place, "")
             type_ = kinds[property_].type if property_ in kinds else ""
-            report.columns.append(Column(index, column, property_, type_, place not in names))
+            unnamed = place not in names
+            is_out = unnamed and (
+                rules.leaves_out(column) or rules.only_suppresses(column) or column in rules.suppress_where
+            )
+            is_undecided = unnamed and not is_out and column != f"column {place + 1}"
+            report.columns.append(Column(index, column, property_, type_, unnamed, is_undecided))
         return resolved.columns, rules
 
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
@@ -330,7 +355,7 @@ class Check(Session):
         try:
             rules = orders.decided(self.settings.rules)
         except MappingError as error:
-            self.report.problems.append(str(error))
+            self.report.problems += error.texts
             return
         schema = self.account.schema if self.account else None
         survey.mappers = [
@@ -349,6 +374,23 @@ class Check(Session):
         while (step := await reader.run(lambda: last(steps))) is not None:
             self.surveying = step
         self.surveying = None
+
+    def _judge_failures(self, survey: Survey) -> None:
+        if survey.stops_at is not None:
+            failed, rows = survey.stops_at
+            limit = self.settings.max_failures
+            self.report.would_stop = (
+                f"{failed:,} of its first {rows:,} rows are invalid (--max-failures {limit}); mend them, or "
+                "say with that option how many may be"
+            )
+
+    def _judge_owners(self) -> None:
+        schema, report = self.account.schema if self.account else None, self.report
+        for name, counts in report.findings.owners.items():
+            convert = converter(name, name, schema, self.settings.rules)
+            unknown = {who: n for who, n in counts.items() if convert and isinstance(convert(who), Fault)}
+            if unknown:
+                report.unknown_owners[name] = Counter(unknown)
 
     # --- what it will take ---
 

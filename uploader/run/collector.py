@@ -24,6 +24,7 @@ from uploader.core.model import (
     Slice,
     Tallies,
     Unsent,
+    skip_rule,
 )
 from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
@@ -147,6 +148,9 @@ class Collector:
             outcomes[outcome] += 1
             self.tallies.replayed += settlement.replayed
             self.tallies.keyless += isinstance(record, Unsent) and record.category == NO_KEY
+            if outcome is Outcome.SKIPPED:
+                rule = skip_rule(settlement)
+                self.tallies.skips[rule] = self.tallies.skips.get(rule, 0) + 1
             if outcome in DEAD_LETTERS:
                 for value in record.values[:1]:
                     self._dead.add(value)

@@ -114,8 +114,14 @@ class Feed:
             self._held_back(self.batcher.add_all(slice_.records, slice_.packs))
 
     def _worth_sending(self) -> bool:
-        ready = self.batcher.ready
-        return ready >= self.batcher.max_records or bool(ready and (self.exhausted or self.is_bound))
+        ready, most = self.batcher.ready, self.batcher.max_records
+        if ready >= most:
+            return True
+        # Each batch that is settled lets a few of those go that wait for an earlier row. While others are
+        # under way, what is free waits for them, or all would leave in as many batches as they waited for.
+        under_way = self.batcher.open_records - self.batcher.held_back - ready
+        others_come = self.batcher.held_back and under_way > most
+        return bool(ready and (self.exhausted or self.is_bound) and not others_come)
 
     async def _wait(self) -> bool:
         """Until something changes; False when records that could leave have waited long enough."""

@@ -109,6 +109,7 @@ def _earlier(
             correlation_id=letter.correlation_id,
             is_earlier=True,
         )
-    for row, key, hubspot_id, outcome, source in results():
+    # A job that was begun by an earlier version has no notes.
+    for row, key, hubspot_id, outcome, source, *_ in results():
         if Outcome(outcome) not in DEAD_LETTERS:
             yield RowOutcome(source, int(row), key, Outcome(outcome), hubspot_id, is_earlier=True)

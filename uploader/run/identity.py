@@ -26,14 +26,7 @@ def identity_of(
     return Identity(
         sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
         settings={
-            "id_property": settings.id_property,
-            "match": list(settings.match),
-            "object_type": settings.object_type,
-            "map": dict(sorted(settings.mapped.items())),
-            "ignore": sorted(settings.ignored),
-            "include_superseded": settings.include_superseded,
-            "on_duplicate": settings.on_duplicate.value,
-            **recorded_values(settings),
+            **_said(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -43,6 +36,19 @@ def identity_of(
         results=settings.results_path is not None,
         portal=account.portal,
     )
+
+
+def _said(settings: Settings) -> dict[str, Any]:
+    return {
+        "id_property": settings.id_property,
+        "match": list(settings.match),
+        "object_type": settings.object_type,
+        "map": dict(sorted(settings.mapped.items())),
+        "ignore": sorted(settings.ignored),
+        "include_superseded": settings.include_superseded,
+        "on_duplicate": settings.on_duplicate.value,
+        **recorded_values(settings),
+    }
 
 
 def recorded_values(settings: Settings) -> dict[str, Any]:
@@ -149,6 +155,16 @@ def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identit
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal
         checkpoint.accept(replace(identity, portal=kept), changed)
+
+
+def said_otherwise(settings: Settings, known: Identity) -> str:
+    """What is said now and a finished job was not told, in words; "" if it is the same."""
+    before = {name: value for name, value in known.settings.items() if name != "columns"}
+    now = _said(settings)
+    for name in ("date_orders", "decimals"):  # what the rows told stands among what was said
+        if merged := {**before.get(name, {}), **now.get(name, {})}:
+            now[name] = merged
+    return _differences(before, now)
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -244,7 +244,7 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
         )
     if results and results.exists() and not results.name.endswith(".results.csv"):
         with results.open("rb") as file:
-            if not file.readline(200).startswith(",".join(HEADER).encode()):
+            if not file.readline(200).startswith(",".join(HEADER[:-1]).encode()):
                 raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.columns import MappingError
+from uploader.core.columns import MappingError, together
 from uploader.core.course import Course
 from uploader.core.express import Packer
 from uploader.core.model import Slice, Tallies
@@ -29,6 +29,7 @@ from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
 from uploader.run.following import Follower
+from uploader.run.identity import said_otherwise
 from uploader.run.opening import (
     Job,
     find_checkpoint,
@@ -41,7 +42,7 @@ from uploader.run.opening import (
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Look, Looking, Reader
-from uploader.run.resolving import resolve_mappers
+from uploader.run.resolving import resolve_as_far
 from uploader.run.session import Seams, Session
 from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
@@ -117,6 +118,7 @@ class Run(Session):
         self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
+        self.finished_otherwise = ""  #: the settings it was finished with and these, where they differ
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self.job_id = ""  #: once the job's checkpoint is open
@@ -205,6 +207,7 @@ class Run(Session):
         if known.state != "complete":
             return None
         self.finished_before = checkpoint.identity().portal
+        self.finished_otherwise = said_otherwise(self.settings, checkpoint.identity())
         return self._summary(known)
 
     async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
@@ -237,18 +240,21 @@ class Run(Session):
             "decimals": {**before.get("decimals", {}), **settings.decimals},
         }
         settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
-        orders = Orders(sources, resolve_mappers(settings, sources, account))
-        if not orders.are_needed:
-            return settings
-        await self._until_halted(self._survey(orders.steps(), reader))
-        if self._halted.is_set():
-            return settings
-        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
-            raise SourceError(orders.broken)
-        try:
-            rules = orders.decided(settings.rules)
-        except MappingError as error:
-            raise SettingsError(str(error)) from error
+        mappers, problems = resolve_as_far(settings, sources, account)
+        orders = Orders(sources, mappers, asks_zones=checkpoint is None)
+        rules = settings.rules
+        if orders.are_needed:
+            await self._until_halted(self._survey(orders.steps(), reader))
+            if self._halted.is_set():
+                return settings
+            if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+                raise SourceError(orders.broken)
+            try:
+                rules = orders.decided(rules)
+            except MappingError as error:
+                problems += error.texts
+        if problems:
+            raise SettingsError(together(problems))
         orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
         return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from uploader.core import wire
 from uploader.core.comparing import Kind
-from uploader.core.model import Outcome, Record, Refusal, Settlement, Unsent
+from uploader.core.model import ONLY, Outcome, Record, Refusal, Settlement, Unsent
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import also_other_addresses, match, unique_values, wanted_properties
@@ -122,7 +122,8 @@ class Look:
             return None
         hubspot_id = self.held.id if self.held else ""
         sent_before = decision.outcome is Outcome.UPDATED
-        return Settlement(record, decision.outcome, hubspot_id, replayed=sent_before, attempts=0)
+        why = Refusal(ONLY, decision.reason) if decision.reason else None
+        return Settlement(record, decision.outcome, hubspot_id, replayed=sent_before, attempts=0, refusal=why)
 
 
 @dataclass(frozen=True, slots=True)

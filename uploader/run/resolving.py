@@ -3,7 +3,8 @@
 Raise `SettingsError` for what is wrong with a whole source, one line, with what to say instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from uploader.core.assessing import resolve_leniently
@@ -40,6 +41,42 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
         ]
     except MappingError as error:
         raise SettingsError(str(error)) from error
+
+
+def resolve_as_far(
+    settings: Settings, sources: Sequence[Source], account: Account
+) -> tuple[list[Mapper | None], list[str]]:
+    """What can be mapped of each source, and all that keeps the rest from it: nobody likes to be told of one
+    obstacle at a time.
+    """
+    rules, schema = settings.rules, account.schema
+    problems: dict[str, None] = {}
+    mappers: list[Mapper | None] = []
+
+    @contextmanager
+    def noting() -> Iterator[None]:
+        try:
+            yield
+        except MappingError as error:
+            problems.update(dict.fromkeys(error.texts))
+
+    with noting():
+        if all(source.shape.columns for source in sources):
+            refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
+    for index, source in enumerate(sources):
+        found, mapper = resolve_leniently(source.shape.columns, rules, schema), None
+        if source.shape.columns:
+            problems.update(dict.fromkeys(found.problems))
+        if found.columns is not None or not source.shape.columns:
+            with noting():
+                mapper = Mapper(index, rules_of(rules, source), schema, found.columns)
+        mappers.append(mapper)
+    with noting():
+        if None not in mappers:
+            refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
+    with noting():
+        refuse_undecided_fields(sources, rules)
+    return mappers, list(problems)
 
 
 def rules_of(rules: Rules, source: Source) -> Rules:

@@ -21,6 +21,7 @@ from uploader.edges.checkpoint import Identity
 from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.settings import FailureLimit
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Survey:
     findings: Findings = field(default_factory=Findings)
     starts: list[int] = field(default_factory=list)  #: the position of each source's first row
     broken: str = ""  #: why a source could not be read to its end
+    limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
+    stops_at: tuple[int, int] | None = None  #: that many invalid ones, among so many rows
 
     def steps(
         self, most_rows: int | None = None, keep: Callable[[list[Repeat]], None] | None = None
@@ -72,6 +75,8 @@ class Survey:
                     else:
                         self.findings.count(index, rows)
                     position += len(rows.rows)
+                    if self.stops_at is None and self.limit.exceeded(self.findings.invalid, position):
+                        self.stops_at = self.findings.invalid, position
                     yield Step(position, before + min(source.bytes_read(), rows.end.offset))
             except SourceError as error:
                 self.broken = self.broken or str(error)
@@ -115,22 +120,27 @@ class Orders:
     sources: Sequence[Source]
     mappers: Sequence[Mapper | None]
     finders: list[OrderFinder] = field(default_factory=list)
+    asks_zones: bool = True  #: what a job that goes on had no zone for is its rows' fault
     broken: str = ""  #: why a source could not be read to its end: then the rows have not told all
 
     @property
     def are_needed(self) -> bool:
         """Standard input can't be read twice: there, rows whose dates may be read in two ways are invalid."""
-        return any(mapper is not None and mapper.needs_orders for mapper in self.mappers) and not any(
-            source.size_bytes is None for source in self.sources
+        can_be_read_twice = all(source.size_bytes is not None for source in self.sources)
+        return can_be_read_twice and any(
+            mapper is not None and self._needs(mapper) for mapper in self.mappers
         )
+
+    def _needs(self, mapper: Mapper) -> bool:
+        return mapper.needs_orders or (self.asks_zones and bool(mapper.timed_columns))
 
     def steps(self, most_rows: int | None = None) -> Iterator[Step]:
         before = position = 0
         for source, mapper in zip(self.sources, self.mappers, strict=True):
-            if mapper is not None and mapper.needs_orders:
-                finder = OrderFinder(mapper)
+            if mapper is not None and self._needs(mapper):
+                finder = OrderFinder(mapper, asks_zones=self.asks_zones)
                 self.finders.append(finder)
-                seen: dict[int, set[str]] = {index: {""} for index in mapper.open_columns}
+                seen: dict[int, set[str]] = {index: {""} for index in finder.columns}
                 try:
                     for rows in first_rows(source, most_rows):
                         for index in _telling(rows, seen):

@@ -57,6 +57,7 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
+    is_old: bool = False  #: an earlier undo has left nothing to be done, and nobody looked again
 
     @property
     def left(self) -> int:
@@ -164,6 +165,7 @@ class Undoing(Session):
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         await self._until_halted(self._guard(self._copy(writer)))
         self.report.counts = await writer.run(file.counts)
+        self.report.is_old = self.taken_up and not self.report.left
         self.started.set()
         if not self._halted.is_set():
             self.resolving = True
@@ -177,6 +179,8 @@ class Undoing(Session):
                 work = partial(self._work, portal=portal, writer=writer)
                 await self._share_out(file.traces(wire.MAX_INPUTS, created=created), work, writer)
         await writer.run(self._tell)
+        if not self._halted.is_set() and not self.report.left and not self.report.is_old:
+            await writer.run(partial(file.note_end, f"{self.seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
 
     def _tell(self) -> None:
         self.report.counts = self.file.counts()

@@ -85,7 +85,11 @@ class Verification(Session):
         return self.report
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> None:
-        identity = self._checkpoint.identity()
+        identity, name = self._checkpoint.identity(), self._checkpoint.path
+        if Lock(name).is_held():
+            raise CheckpointError(
+                f"the job of {name} is running: verify it once it has ended (uploader status {name})"
+            )
         lock = Lock(place(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)

@@ -13,7 +13,7 @@ from uploader.edges.sources.csv_rows import CONTINUATION_LINES, Layout, holds
 from uploader.edges.sources.encodings import UTF8_BOM, not_utf8_text
 from uploader.errors import SourceError
 
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 
 #: A header over more lines than this is a stray quote.
 _HEADER_LINES = 20
@@ -93,7 +93,7 @@ def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
 
 
 def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None) -> _Guess:
-    candidates = (delimiter,) if delimiter else _DELIMITERS
+    candidates = (delimiter,) if delimiter else DELIMITERS
     guesses = [guess for candidate in candidates if (guess := _guess(lines, candidate))]
     # A header that some delimiter can't read is one column only to those that it doesn't hold.
     if not guesses or (len(guesses) < len(candidates) and all(len(guess.cells) == 1 for guess in guesses)):
@@ -101,7 +101,7 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
             f"{name}: a quote in the header (line {number}) is not closed, or text stands behind it; "
             "mend the header"
         )
-    return max(guesses, key=lambda guess: guess.rank)  # of equals the first, in the order of `_DELIMITERS`
+    return max(guesses, key=lambda guess: guess.rank)  # of equals the first, in the order of `DELIMITERS`
 
 
 def _guess(lines: list[str], delimiter: str) -> _Guess | None:

@@ -1,0 +1,37 @@
+"""How numbers and summaries read on a terminal."""
+
+from hypothesis import given, strategies as st
+
+from uploader.commands.texts import printable, summary_text
+from uploader.core.model import ONLY, Outcome, Tallies
+from uploader.core.summary import Summary
+
+
+@given(st.text("ab "), st.integers(10, 200))
+def test_a_long_text_is_shortened_in_the_middle_and_a_long_name_at_its_end(text, limit):
+    shown, line = printable(text * 9, limit), " ".join((text * 9).split())
+    if len(line) <= limit:
+        assert shown == line
+    else:
+        head, _, end = shown.partition("...")
+        assert len(shown) == limit + len("...")
+        assert line.startswith(head)
+        assert line.endswith(end)
+        assert bool(end) == (limit >= 100)
+
+
+def test_rows_that_were_skipped_are_counted_by_their_reason():
+    tallies = Tallies(rows=6, skips={"SUPPRESSED": 3, "DUPLICATE": 2, ONLY: 1})
+    tallies.outcomes[Outcome.SKIPPED] = 6
+    text = summary_text(Summary(tallies, "complete"))
+    for said in (
+        "  3: of people that nothing",
+        "  2: an earlier row has the same key",
+        "  1: by what HubSpot",
+    ):
+        assert said in text
+    assert Summary(tallies, "complete").as_dict()["skipped_because"] == {
+        "DUPLICATE": 2,
+        ONLY: 1,
+        "SUPPRESSED": 3,
+    }

@@ -1,0 +1,32 @@
+"""The command to be typed next, made of the one that was typed. Words in, words out."""
+
+import shlex
+from collections.abc import Sequence
+
+from uploader.core.names import is_url, shown
+
+#: What only `check` and `preview` are told, and whether a value follows.
+_OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
+
+
+def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
+    """The line that was typed with another verb, without what the former alone is told, and with `more`.
+
+    Of a URL, only what may be shown.
+    """
+    words: list[str] = []
+    rest = iter(typed[1:])
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if option not in _OWN:
+            is_said_with = option.startswith("--") and is_url(value)
+            words.append(f"{option}={shown(value)}" if is_said_with else shown(word))
+        elif _OWN[option] and not equals:
+            next(rest, None)
+    return shlex.join(["uploader", verb, *words, *more])
+
+
+def portal_words(typed: Sequence[str], portal: str) -> list[str]:
+    """That it has to be this account, unless that is said already, or nobody knows."""
+    is_said = any(word.partition("=")[0] == "--portal" for word in typed)
+    return [] if is_said or not portal else ["--portal", portal]
