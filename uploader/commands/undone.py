@@ -4,11 +4,14 @@ from pathlib import Path
 
 from uploader.core.undoing import UNDONE, Fate
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.undoing import read_undone
+from uploader.edges.snapshot import place as snapshot_place
+from uploader.edges.undoing import place, read_undone
 
 
 def undone_text(checkpoint: Path) -> list[str]:
     """A line of it; none where nobody has undone the job, or begun to."""
+    if not place(snapshot_place(checkpoint)).exists():
+        return []
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         job = opened.job_id()
