@@ -234,6 +234,10 @@ class Client:
         self._watcher = Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def running(self) -> bool:
         return self._process.poll() is None
 

@@ -116,7 +116,7 @@ _ADVICE = {
     Cause.OUTAGE: "run the same command again once the server is back",
     Cause.DAILY: "run the same command again after the account's midnight",
     Cause.MIGRATION: "run the same command again when HubSpot has moved the account",
-    Cause.TOKEN: f"put a valid token into HUBSPOT_ACCESS_TOKEN, {_AGAIN}",
+    Cause.TOKEN: f"give it a valid token (or, by OAuth, a valid refresh token), {_AGAIN}",
     Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",

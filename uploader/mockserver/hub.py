@@ -180,6 +180,9 @@ class Hub:
 
     def _serve(self, visit: Visit) -> Answer:
         info = self.account.info
+        mishap = visit.struck.mishap
+        if visit.route.endpoint == "refresh" and mishap is not None and not mishap.applied:
+            return Answer(200, {})  # no token is issued; what hides it takes this answer's place
         if visit.route.is_token:
             return self._tokens.answer(visit.request, visit.route, self.scenario.auth, info, visit.wall)
         match visit.route.endpoint:
