@@ -77,4 +77,4 @@ def test_what_stops_it_is_told_with_what_to_do(tmp_path, hubspot_mock):
     locked = hubspot_mock(scenario={"auth": {"tokens": ["another"]}})
     ended = run("verify", "contacts.csv.checkpoint", "--base-url", locked.url, cwd=tmp_path)
     assert ended.code in {2, 78}
-    assert "put a valid token into HUBSPOT_ACCESS_TOKEN" in ended.err
+    assert "give it a valid token" in ended.err
