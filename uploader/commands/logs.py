@@ -35,9 +35,8 @@ def speak(form: str, *, verbose: bool) -> None:
     _SPEAKER.is_json = form == "json"
     _SPEAKER.about = {}
     logger = logging.getLogger("uploader")
-    logger.handlers = [_Handler()] if verbose else []
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
-    logger.propagate = False
+    logger.handlers = [_Handler()]
+    logger.setLevel(logging.INFO if verbose else logging.NOTSET)
 
 
 def is_json() -> bool:

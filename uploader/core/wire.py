@@ -47,7 +47,7 @@ class Paths:
     limits: str
     account: str
     usage: str
-    oauth: str
+    refresh: str
     token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # the same in all versions  # noqa: S105
 
 
@@ -62,7 +62,7 @@ _TABLES: Mapping[str, Paths] = {
         limits="/crm/v3/limits/records",
         account="/account-info/v3/details",
         usage="/account-info/v3/api-usage/daily/private-apps",
-        oauth="/oauth/v3",
+        refresh="/oauth/v3/token",
     ),
     "2026-03": Paths(
         upsert="/crm/objects/2026-03/{}/batch/upsert",
@@ -74,7 +74,7 @@ _TABLES: Mapping[str, Paths] = {
         limits="/crm/limits/2026-03/records",
         account="/account-info/2026-03/details",
         usage="/account-info/2026-03/api-usage/daily/private-apps",
-        oauth="/oauth/2026-03",
+        refresh="/oauth/2026-03/token",
     ),
     # Its batches answer 200 alone, with the errors in that body: `decode` reads them from any 2xx.
     "2026-09": Paths(
@@ -87,7 +87,7 @@ _TABLES: Mapping[str, Paths] = {
         limits="/crm/limits/2026-09/records",
         account="/account-info/2026-09/details",
         usage="/account-info/2026-09/api-usage/daily/private-apps",
-        oauth="/oauth/2026-09",
+        refresh="/oauth/2026-09/token",
     ),
 }
 VERSIONS = tuple(_TABLES)

@@ -108,7 +108,7 @@ class Access:
         if not isinstance(self._sign_in, OAuth):
             return None
         body = urlencode(introspection_form(self._sign_in, self.token)).encode()
-        return Call("POST", f"{self._paths.oauth}/token/introspect", body, is_form=True)
+        return Call("POST", f"{self._paths.refresh}/introspect", body, is_form=True)
 
     # --- how it is done ---
 
@@ -117,7 +117,7 @@ class Access:
         assert isinstance(oauth, OAuth)
         asked_at = self._clock()
         body = urlencode(refresh_form(oauth)).encode()
-        reply = await self._transport.send(Call("POST", f"{self._paths.oauth}/token", body, is_form=True))
+        reply = await self._transport.send(Call("POST", self._paths.refresh, body, is_form=True))
         renewal, grant, reason = judge(reply)
         if renewal is Renewal.REFUSED:
             raise StopRun(Cause.TOKEN, f"HubSpot gives no access token for this refresh token: {reason}")
