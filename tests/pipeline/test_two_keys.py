@@ -140,7 +140,8 @@ def test_an_address_of_another_contact_is_a_conflict_that_names_it(tmp_path, sha
     assert letter.category in {"CONFLICT", "OBJECT_ALREADY_EXISTS"}
     assert letter.superseded is None  # HubSpot says whose address it is: another's
     assert job.held()["ann@x.com"]["city"] == "Bonn"
-    failures.callback(checkpoint=Path(f"{job.source}.checkpoint"), kind="all", output=tmp_path / "failed.csv")
+    words = [f"{job.source}.checkpoint", "-o", str(tmp_path / "failed.csv")]
+    failures.main(words, standalone_mode=False)
     with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
         assert [line["uploader_existing_id"] for line in csv.DictReader(file)] == [ann["id"]]
 
