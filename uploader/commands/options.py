@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from uploader.core.day import Reserve
+from uploader.core.network import Network, find_network
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
-from uploader.settings import BASE_URL, OnLongPause, parse_rate, parse_reserve, parse_share
+from uploader.settings import BASE_URL, OnLongPause, check_base_url, parse_rate, parse_reserve, parse_share
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
@@ -57,9 +58,19 @@ def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     fields["token"] = read_token(fields.pop("token_file"))
     fields["outage_seconds"] = fields.pop("outage_timeout")
     fields["rate"] = parse_rate(rate) if rate else None
+    fields["network"] = _network(fields["base_url"])
     fields["share"] = parse_share(share) if share else 1.0
     fields["daily_reserve"] = parse_reserve(reserve) if reserve else Reserve()
     return fields
+
+
+def _network(base_url: str) -> Network:
+    """By the usual variables of the environment."""
+    check_base_url(base_url)
+    try:
+        return find_network(base_url, os.environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def read_token(token_file: Path | None) -> str:
