@@ -1,8 +1,7 @@
 """Which proxy, whose certificates: by the usual variables, and without the proxy's password in any text."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from uploader.core.network import Network, find_network
 
@@ -42,7 +41,9 @@ def test_no_proxy_spares_hosts_and_what_ends_in_them(spared):
     assert find_network(HUBSPOT, {"https_proxy": PROXY, "no_proxy": spared}).proxy == ""
 
 
-@pytest.mark.parametrize("spared", ["", "api.com", "i.hubapi.com", "api.hubapi.com:8443", "hubapi.com.example"])
+@pytest.mark.parametrize(
+    "spared", ["", "api.com", "i.hubapi.com", "api.hubapi.com:8443", "hubapi.com.example"]
+)
 def test_no_proxy_spares_nobody_else(spared):
     assert find_network(HUBSPOT, {"https_proxy": PROXY, "NO_PROXY": spared}).proxy == PROXY
 

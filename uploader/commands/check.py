@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from uploader.commands.check_texts import as_dict, lines
+from uploader.commands.harmless import harmless
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH, read_token
-from uploader.commands.progress import say, survey_line
+from uploader.commands.progress import say, survey_line, tell, tell_json
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
@@ -128,7 +128,7 @@ async def _live(run: Check) -> None:
 
     with contextlib.suppress(OSError), Live(console=Console(file=sys.stderr), transient=True) as live:
         while True:
-            live.update(Text(_now(run)))
+            live.update(Text(harmless(_now(run))))
             await asyncio.sleep(_LIVE_SECONDS)
 
 
@@ -147,7 +147,6 @@ def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
         return
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(as_dict(report))
         else:
-            print("\n".join(lines(report, settings)), flush=True)
+            tell(lines(report, settings))

@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any, TextIO
 import click
 import orjson
 
-from uploader.commands.progress import say
+from uploader.commands.progress import rows_out, say
 from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
@@ -183,7 +182,7 @@ def _marking_words(settings: Mapping[str, Any]) -> list[str]:
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        yield rows_out()
         return
     try:
         with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:

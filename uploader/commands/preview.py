@@ -2,16 +2,14 @@
 
 import asyncio
 import contextlib
-import sys
 from typing import Any
 
 import click
-import orjson
 
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
 from uploader.commands.preview_texts import as_dict, ending, lines
-from uploader.commands.progress import say, show
+from uploader.commands.progress import say, show, tell, tell_json
 from uploader.commands.terminal import heed_signals
 from uploader.core.objects import noun
 from uploader.core.repeats import OnDuplicate
@@ -95,9 +93,8 @@ async def _display(run: Preview) -> None:
 def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(as_dict(report))
         elif report.summary.tallies.rows:
-            print("\n".join(lines(report)), flush=True)
+            tell(lines(report))
     for line in ending(report, settings):
         say(line)

@@ -8,8 +8,10 @@ import contextlib
 import math
 import sys
 from collections import deque
-from typing import TextIO
+from collections.abc import Iterable
+from typing import TextIO, cast
 
+from uploader.commands.harmless import HarmlessStream, all_harmless, harmless, harmless_json
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome
 from uploader.core.outcome import Cause
@@ -180,11 +182,26 @@ async def _live(run: Run, stream: TextIO) -> None:
     pace = Pace()
     with contextlib.suppress(OSError), Live(console=Console(file=stream), transient=True) as live:
         while True:
-            live.update(Text(_now(run, pace)))
+            live.update(Text(harmless(_now(run, pace))))
             await asyncio.sleep(_LIVE_SECONDS)
 
 
 def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Print, unless the terminal is gone."""
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=stream or sys.stderr, end=end, flush=True)
+        print(harmless(text), file=stream or sys.stderr, end=end, flush=True)
+
+
+def tell(lines: Iterable[str]) -> None:
+    """A command's result, on stdout. OSError if that is gone."""
+    print(all_harmless(lines), flush=True)
+
+
+def tell_json(document: object) -> None:
+    sys.stdout.buffer.write(harmless_json(document))
+    sys.stdout.buffer.flush()
+
+
+def rows_out() -> TextIO:
+    """Where rows are listed that nobody gave a file for: as they are, but on a terminal."""
+    return cast("TextIO", HarmlessStream(sys.stdout)) if sys.stdout.isatty() else sys.stdout

@@ -9,10 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import click
-import orjson
 
 from uploader.commands.options import PATH, talking, talking_settings
-from uploader.commands.progress import say
+from uploader.commands.progress import say, tell, tell_json
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
@@ -215,10 +214,9 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
                 "state": "stopped" if end else "complete",
                 "reason": end.reason if end else "",
             }
-            sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(document)
         else:
-            print("\n".join(_lines(report, dry_run=dry_run)), flush=True)
+            tell(_lines(report, dry_run=dry_run))
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[fate] for fate in (Fate.KEPT, Fate.GONE, Fate.FAILED)):

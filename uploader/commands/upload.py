@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import click
-import orjson
 
 from uploader.commands.canary_texts import (
     approving_command,
@@ -22,9 +21,10 @@ from uploader.commands.canary_texts import (
     review_lines,
 )
 from uploader.commands.failures import top_reasons, unused
+from uploader.commands.harmless import harmless
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.options import PATH
-from uploader.commands.progress import say, show
+from uploader.commands.progress import say, show, tell, tell_json
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import ending_text, forecast_lines, summary_text
 from uploader.core.canary import Review
@@ -113,11 +113,17 @@ def command(
     )
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+        logging.getLogger().handlers[0].addFilter(_make_harmless)
     _spare_the_collector()
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         summary, finished_before = runner.run(_upload(settings, yes=yes))
     _report(summary, settings, finished_before, as_json=as_json)
     return summary.exit_code
+
+
+def _make_harmless(entry: logging.LogRecord) -> bool:
+    entry.msg, entry.args = harmless(entry.getMessage()), ()
+    return True
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
@@ -278,10 +284,9 @@ def _report(summary: Summary, settings: Settings, finished_before: str | None, *
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(summary.as_dict())
         elif tallies.rows:
-            print(summary_text(summary), flush=True)
+            tell(summary_text(summary).splitlines())
     if finished_before is not None:
         say(
             f"nothing was sent: this job was finished before, into account {finished_before or 'unknown'} "
