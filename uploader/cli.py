@@ -90,7 +90,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)
+        print(error.format_message(), file=sys.stderr)  # click's own text
         return error.exit_code
     except click.ClickException as error:
         # The command's own usage is one --help away; a wall of it would hide the line that matters.
@@ -105,18 +105,26 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
         if {"--verbose", "-v"} & {*arguments} or os.environ.get("UPLOADER_VERBOSE"):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                print(_printable(line), file=sys.stderr)
         return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
     return code if isinstance(code, int) else 0
 
 
 def _fail(text: str, code: int) -> int:
     # Imported here: `uploader --help` has nothing to say on stderr.
-    from uploader.commands.logs import is_json, tell  # noqa: PLC0415
+    from uploader.commands.logs import is_json, note_event  # noqa: PLC0415
 
-    line = " ".join(text.split())
+    line = " ".join(_printable(text).split())
     if is_json():
-        tell("error", line, {"exit_code": code}, level="error")
+        note_event("error", line, {"exit_code": code}, level="error")
     else:
         print(f"uploader: {line}", file=sys.stderr)
     return code
+
+
+def _printable(text: str) -> str:
+    """What an error names may be anybody's."""
+    from uploader.commands.harmless import harmless  # noqa: PLC0415  # only where something went wrong
+
+    return harmless(text)

@@ -20,6 +20,7 @@ from uploader.core.day import Reserve
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
+from uploader.core.network import Network
 from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
@@ -73,6 +74,7 @@ class Settings:
     results: Path | None = None  #: default: the first source's path + ".results.csv"
     write_results: bool = True
     base_url: str = BASE_URL
+    network: Network = field(default=Network())  #: the way there
     api_version: str = "v3"
     rate: Quota | None = None  #: a cap; None: what the headers allow
     share: float = 1.0  #: of the quota, at most

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.environment import say_settings
+from uploader.commands.harmless import harmless
 from uploader.commands.job_options import (
     ahead_settings,
     job_settings,
@@ -22,6 +22,7 @@ from uploader.commands.job_options import (
 )
 from uploader.commands.logs import say
 from uploader.commands.options import PATH
+from uploader.commands.output import tell, tell_json
 from uploader.commands.progress import survey_line
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
@@ -142,7 +143,7 @@ async def _live(run: Check) -> None:
 
     with contextlib.suppress(OSError), Live(console=Console(file=sys.stderr), transient=True) as live:
         while True:
-            live.update(Text(_now(run)))
+            live.update(Text(harmless(_now(run))))
             await asyncio.sleep(_LIVE_SECONDS)
 
 
@@ -161,7 +162,6 @@ def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
         return
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(as_dict(report))
         else:
-            print("\n".join(lines(report, settings, sys.argv[1:])), flush=True)
+            tell(lines(report, settings, sys.argv[1:]))

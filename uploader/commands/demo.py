@@ -19,6 +19,7 @@ import click
 
 from uploader.commands.environment import PREFIX
 from uploader.commands.logs import say
+from uploader.commands.output import tell
 from uploader.commands.status import read_summary
 from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, UploaderError
@@ -78,7 +79,7 @@ def command(*, folder: Path | None) -> int:
     _show(failures)
     _start(failures).wait()
     _show_letters(letters)
-    say(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]), sys.stdout)
+    tell(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]).splitlines())
     return 0
 
 
@@ -149,7 +150,8 @@ def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[
 
 
 def _show(arguments: list[str]) -> None:
-    say(f"\n$ uploader {' '.join(arguments)}", sys.stdout)
+    say("", sys.stdout)
+    say(f"$ uploader {' '.join(arguments)}", sys.stdout)
 
 
 def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
@@ -170,7 +172,8 @@ def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
             break
     upload.send_signal(signal.SIGKILL)
     upload.wait()
-    say(f"\nkilled it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
+    say("", sys.stdout)
+    say(f"killed it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
 
 
 def _show_letters(path: Path) -> None:

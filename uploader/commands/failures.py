@@ -3,7 +3,6 @@
 import csv
 import os
 import shlex
-import sys
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ import click
 import orjson
 
 from uploader.commands.logs import say
+from uploader.commands.output import rows_out
 from uploader.core.columns import OWN_PREFIX
 from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
@@ -212,7 +212,7 @@ def _has_mark(checkpoint: Path, identity: Identity) -> bool:
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        yield rows_out()
         return
     try:
         with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:

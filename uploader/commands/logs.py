@@ -16,6 +16,7 @@ from typing import TextIO
 
 import orjson
 
+from uploader.commands.harmless import harmless
 from uploader.core.outcome import without_addresses
 
 
@@ -52,13 +53,13 @@ def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """A line for whoever watches."""
     if _SPEAKER.is_json and stream in {None, sys.stderr}:
         if text:
-            tell("message", text)
+            note_event("message", text)
         return
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=stream or sys.stderr, end=end, flush=True)
+        print(harmless(text), file=stream or sys.stderr, end=end, flush=True)
 
 
-def tell(
+def note_event(
     event: str, message: str, told: Mapping[str, object] = MappingProxyType({}), *, level: str = "info"
 ) -> None:
     """One object, in JSON; nothing elsewhere."""
@@ -85,7 +86,7 @@ class _Handler(logging.Handler):
         if _SPEAKER.is_json:
             correlation = getattr(record, "correlation_id", "")
             more = {"correlation_id": correlation} if correlation else {}
-            tell("log", message, more, level=record.levelname.lower())
+            note_event("log", message, more, level=record.levelname.lower())
         else:
             now = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
             say(f"{now} {message}")

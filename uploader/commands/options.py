@@ -11,11 +11,12 @@ import click
 
 from uploader.commands.logs import say
 from uploader.core.day import Reserve
+from uploader.core.network import Network, find_network
 from uploader.core.sign_in import OAuth, TokenFile
 from uploader.core.wire import VERSIONS
 from uploader.edges.sign_in import read_oauth, read_token
 from uploader.errors import SettingsError
-from uploader.settings import BASE_URL, OnLongPause, parse_rate, parse_reserve, parse_share
+from uploader.settings import BASE_URL, OnLongPause, check_base_url, parse_rate, parse_reserve, parse_share
 
 #: How what is said on stderr looks.
 LOG_FORMAT = click.option(
@@ -79,6 +80,7 @@ def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
             _note_readers(file)
     fields["outage_seconds"] = fields.pop("outage_timeout")
     fields["rate"] = parse_rate(rate) if rate else None
+    fields["network"] = _network(fields["base_url"])
     fields["share"] = parse_share(share) if share else 1.0
     fields["daily_reserve"] = parse_reserve(reserve) if reserve else Reserve()
     return fields
@@ -114,6 +116,15 @@ def _note_readers(file: Path) -> None:
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
         say(f"{file} holds a secret, and others can read it: chmod 600 {file}")
+
+
+def _network(base_url: str) -> Network:
+    """By the usual variables of the environment."""
+    check_base_url(base_url)
+    try:
+        return find_network(base_url, os.environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def parse_map(entries: tuple[str, ...]) -> dict[str, str]:

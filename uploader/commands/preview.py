@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 import click
-import orjson
 
 from uploader.commands.environment import say_settings
 from uploader.commands.job_options import (
@@ -18,6 +17,7 @@ from uploader.commands.job_options import (
 )
 from uploader.commands.logs import say
 from uploader.commands.options import PATH
+from uploader.commands.output import tell, tell_json
 from uploader.commands.preview_texts import as_dict, ending, lines
 from uploader.commands.progress import show
 from uploader.commands.terminal import heed_signals
@@ -97,9 +97,8 @@ async def _display(run: Preview) -> None:
 def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_dict(report), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(as_dict(report))
         elif report.summary.tallies.rows:
-            print("\n".join(lines(report)), flush=True)
+            tell(lines(report))
     for line in ending(report, settings, sys.argv[1:]):
         say(line)

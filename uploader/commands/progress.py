@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TextIO
 
-from uploader.commands.logs import is_json, say, tell
+from uploader.commands.harmless import harmless
+from uploader.commands.logs import is_json, note_event, say
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome, Tallies
 from uploader.core.outcome import Cause
@@ -260,7 +261,7 @@ async def _plain(run: Run, stream: TextIO) -> None:
         if text and clock() >= due:
             due += _PLAIN_SECONDS
             if is_json():
-                tell("progress", text, figures(view, pace) if view is not None else {})
+                note_event("progress", text, figures(view, pace) if view is not None else {})
             else:
                 say(text, stream)
 
@@ -293,7 +294,7 @@ def live_display(stream: TextIO) -> Iterator[Callable[[Callable[[int], list[str]
     with contextlib.suppress(OSError), Live(console=console, transient=True, auto_refresh=False) as live:
 
         def paint(told: Callable[[int], list[str]]) -> None:
-            text = Text("\n".join(told(console.width)), no_wrap=True, overflow="ellipsis")
+            text = Text("\n".join(map(harmless, told(console.width))), no_wrap=True, overflow="ellipsis")
             live.update(text, refresh=True)
 
         yield paint

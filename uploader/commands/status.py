@@ -1,13 +1,12 @@
 """`uploader status`: where a job stands, read from its checkpoint, from another terminal too."""
 
 import csv
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
-import orjson
 
+from uploader.commands.output import rows_out, tell, tell_json
 from uploader.commands.texts import ending_text, summary_text
 from uploader.commands.undone import undone_text
 from uploader.commands.watching import watch
@@ -44,7 +43,7 @@ def _awaits_word(path: Path) -> bool:
 def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:
     checkpoint = Checkpoint.open(path, read_only=True)
     try:
-        csv.writer(sys.stdout).writerows(lines(checkpoint))
+        csv.writer(rows_out()).writerows(lines(checkpoint))
     finally:
         checkpoint.close()
 
@@ -92,13 +91,11 @@ def command(
         return 0
     summary = read_summary(checkpoint)
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        tell_json(summary.as_dict())
     else:
-        print(summary_text(summary))
-        print(ending_text(summary))
-        for line in undone_text(checkpoint):
-            print(line)
+        told = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
+        tell(told)
         if summary.state == "stopped":
             word = ", with --approve-canary added," if _awaits_word(checkpoint) else ""
-            print(f"the command it was begun with{word} goes on from here")
+            tell([f"the command it was begun with{word} goes on from here"])
     return 0

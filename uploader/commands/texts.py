@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from uploader.commands.harmless import harmless
 from uploader.core.day import Day
 from uploader.core.forecast import Forecast
 from uploader.core.mapping import SUPERSEDED_BY
@@ -29,7 +30,7 @@ _SENTENCE = 100
 
 def printable(text: str, limit: int = 300) -> str:
     """Server and file text on one line, without what a terminal would obey."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join(harmless(text).split())
     if len(line) <= limit:
         return line
     # What a sentence comes to stands at its end; of a name, the beginning tells most.
@@ -62,7 +63,9 @@ def summary_text(summary: Summary) -> str:
     lines.append(f"{'still open':>12}  {tallies.open:>12,}")
     sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
     lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")
-    batches = ", ".join(f"{count:,} {status}" for status, count in sorted(tallies.batches.items()))
+    batches = ", ".join(
+        f"{count:,} {printable(status, 40)}" for status, count in sorted(tallies.batches.items())
+    )
     lines.append(
         f"requests {tallies.requests:,}, throttled {tallies.throttled:,}, retries {tallies.retries:,}, "
         f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "

@@ -9,11 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 import click
-import orjson
 
 from uploader.commands.environment import say_settings
 from uploader.commands.logs import say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.commands.output import tell, tell_json
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
@@ -220,10 +220,9 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
                 "state": "stopped" if end else "complete",
                 "reason": end.reason if end else "",
             }
-            sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(document)
         else:
-            print("\n".join(_lines(report, dry_run=dry_run)), flush=True)
+            tell(_lines(report, dry_run=dry_run))
     if report.is_old:
         say("nothing was done: all of it was undone before, and nobody looked again (--restart does)")
     if end is not None:

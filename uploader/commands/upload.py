@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import click
-import orjson
 
 from uploader.commands.canary_texts import (
     approving_command,
@@ -24,8 +23,9 @@ from uploader.commands.canary_texts import (
 from uploader.commands.environment import say_settings, words_by_variables
 from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
-from uploader.commands.logs import is_json, note_job, say, speak, tell
+from uploader.commands.logs import is_json, note_event, note_job, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH
+from uploader.commands.output import tell, tell_json
 from uploader.commands.progress import show
 from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
@@ -317,14 +317,13 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(summary.as_dict())
         elif tallies.rows:
-            print(summary_text(summary), flush=True)
+            tell(summary_text(summary).splitlines())
     for line in finished_before:
         say(line)
     if is_json():
-        tell("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
+        note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:
         say(ending_text(summary))
     if summary.cause is Cause.CANARY:

@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 import csv
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import orjson
 
 from uploader.commands.environment import is_by_variable, say_settings
 from uploader.commands.logs import is_json, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.commands.output import tell, tell_json
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.names import is_pattern
@@ -175,10 +174,9 @@ def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> N
                 "state": "stopped" if end else "complete",
                 "reason": end.reason if end else "",
             }
-            sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-            sys.stdout.buffer.flush()
+            tell_json(document)
         else:
-            print("\n".join(_lines(report)), flush=True)
+            tell(_lines(report))
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):

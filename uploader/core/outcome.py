@@ -40,6 +40,7 @@ class Cause(StrEnum):
     TOKEN = "token refused"  # noqa: S105
     SCOPE = "scope missing"
     ADDRESS = "wrong address"
+    NETWORK = "the way to the server is barred"  #: a certificate, a proxy
     ID_PROPERTY = "id property not unique"
     PROPERTY = "property can't be written"
     OUTAGE = "no request succeeds"
@@ -116,6 +117,8 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
     if reply.ok and reply.readable:
         return _reconcile(records, reply, columns)
+    if reply.barred:
+        return _closed_door(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
         return Verdict(Action.RETRY, unresolved=records, reason=_code(reply))
     if reply.status in _REFUSED:
@@ -127,6 +130,8 @@ def classify_read(reply: Reply) -> Verdict:
     """The same for a request that carries no records to be written. SPLIT: the question is at fault."""
     if reply.ok and reply.readable:
         return Verdict(Action.SETTLE)
+    if reply.barred:
+        return _closed_door((), reply)
     if reply.ok or reply.status in _TRANSIENT:
         return Verdict(Action.RETRY, reason=_code(reply))
     if reply.status in _REFUSED:
@@ -150,6 +155,7 @@ _DOORS = {
     477: (Action.STOP, Cause.MIGRATION),
     401: (Action.STOP, Cause.TOKEN),
     403: (Action.STOP, Cause.SCOPE),
+    0: (Action.STOP, Cause.NETWORK),
 }
 
 

@@ -119,6 +119,7 @@ _ADVICE = {
     Cause.TOKEN: f"give it a valid token (or, by OAuth, a valid refresh token), {_AGAIN}",
     Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
+    Cause.NETWORK: f"see to the certificate or the proxy, {_AGAIN}",
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",
     Cause.PROPERTY: "run the same command with the column left out, --ignore COLUMN "
     "(once rows are confirmed also --accept-changed-settings), or make the property first",

@@ -256,6 +256,7 @@ class Reply:
     status: int
     readable: bool = False  #: the body was a JSON object
     maybe_applied: bool = True  #: the request may have reached the server
+    barred: bool = False  #: no answer, and trying again can't help: somebody has to mend the way
     quota: QuotaHeaders = QuotaHeaders()
     retry_after_seconds: float | None = None
     correlation_id: str = ""
@@ -282,9 +283,18 @@ class Reply:
         return _moment(self.accepted)
 
 
-def no_reply(reason: str, *, maybe_applied: bool) -> Reply:
+def no_reply(reason: str, *, maybe_applied: bool, barred: bool = False) -> Reply:
     """The request ended without an answer: a reset, a time-out, a refused connection."""
-    return Reply(status=0, message=reason, maybe_applied=maybe_applied)
+    return Reply(status=0, message=reason, maybe_applied=maybe_applied, barred=barred)
+
+
+#: More values than the answers of a batch, or of all properties, ever have; each costs some 100 bytes.
+_MOST_VALUES = 3_000_000
+
+
+def holds_too_much(body: bytes) -> bool:
+    """Whether an answer would take a hundred times its size once it is read."""
+    return len(body) > _MOST_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -292,7 +302,17 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
     `headers` must look names up without regard to case.
     """
-    return in_full(_head(status, headers, body))
+    reply = in_full(_head(status, headers, body))
+    if 300 <= status < 400:
+        where = _origin(headers.get("Location", ""))
+        return replace(reply, message=f"it sends us on{where}; redirects are not followed")
+    return reply
+
+
+def _origin(location: str) -> str:
+    """Where a redirect leads; its path may hold anything."""
+    found = re.match(r"(https?://)(?:[^/?#@]*@)?([^/?#@]{1,200})", location, re.IGNORECASE)
+    return f" to {found[1]}{found[2]}" if found else ""
 
 
 def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
@@ -308,7 +328,7 @@ def in_full(reply: Reply) -> Reply:
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        return replace(reply, message=f"an answer that is no JSON object ({len(reply.raw):,} bytes)")
+        return replace(reply, message=_no_object(reply.raw))
     message = _text(value.get("message"))
     return replace(
         reply,
@@ -326,6 +346,12 @@ def in_full(reply: Reply) -> Reply:
         body=value,
         short=None,
     )
+
+
+def _no_object(raw: bytes) -> str:
+    if raw[:100].lstrip()[:1] == b"<":
+        return "no JSON object but a web page (is a proxy or a sign-in page in between?)"
+    return f"an answer that is no JSON object ({len(raw):,} bytes)"
 
 
 def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:

@@ -16,7 +16,9 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from uploader.core.express import read_short
-from uploader.core.wire import Reply, decode, decode_short, no_reply
+from uploader.core.network import Network
+from uploader.core.wire import Reply, decode, decode_short, holds_too_much, no_reply
+from uploader.edges import tls
 
 #: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
 #: request is still being worked on when its records are sent again.
@@ -25,6 +27,8 @@ _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 #: An answer for 100 new contacts is about 100 KB; with 50 KB messages in each, 5 MB.
 MAX_REPLY_BYTES = 32 * 1024 * 1024
+#: Of all answers that are being read at once. Small ones are always read.
+_MAX_HELD_BYTES, _SMALL_BYTES = 96 * 1024 * 1024, 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,18 @@ class _TellingConnector(aiohttp.TCPConnector):
 class HubSpot:
     """A session with one host. The token goes to that host alone: redirects are not followed."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, network: Network | None = None) -> None:
         self._base_url = base_url.rstrip("/")
+        self._network = network or Network()
+        self._held_bytes = 0
         self._session = aiohttp.ClientSession(
             # The cap on requests in flight is the run's own; waiting for a connection here would come
             # between permit and send.
-            connector=_TellingConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=_TellingConnector(
+                limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=tls.context_of(self._network)
+            ),
+            # Not trust_env: that would also send what ~/.netrc holds for the host.
+            proxy=self._network.proxy or None,
             timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "uploader", "Accept": "application/json"},
@@ -123,13 +133,15 @@ class HubSpot:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                body = await _read_bounded(response)
-                if body is None:
-                    return no_reply(f"an answer of more than {MAX_REPLY_BYTES:,} bytes", maybe_applied=True)
+                body = await self._read_bounded(response)
+                if body is None or holds_too_much(body):
+                    return no_reply("an answer larger than HubSpot's ever are", maybe_applied=True)
                 short = read_short(body, call.id_property) if _may_be_short(call, response) else None
                 if short is not None:
                     return decode_short(response.headers, body, short)
                 return decode(response.status, response.headers, body)
+        except tls.Fault as error:
+            return tls.reply_for(error, self._network)
         except aiohttp.ClientConnectorError as error:
             return no_reply(f"can't reach {error.host}: {_reason(error.os_error)}", maybe_applied=False)
         except aiohttp.ConnectionTimeoutError:
@@ -141,21 +153,27 @@ class HubSpot:
         except (aiohttp.ClientError, OSError) as error:
             return no_reply(f"the connection broke: {_reason(error)}", maybe_applied=True)
 
+    async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes | None:
+        """The body, decompressed; None when it is larger than any answer has reason to be, or when with the
+        others that are being read there would be too much.
+        """
+        parts, size = [], 0
+        try:
+            async for part in response.content.iter_any():
+                size += len(part)
+                self._held_bytes += len(part)
+                is_one_too_many = self._held_bytes > _MAX_HELD_BYTES and size > _SMALL_BYTES
+                if size > MAX_REPLY_BYTES or is_one_too_many:
+                    response.close()
+                    return None
+                parts.append(part)
+        finally:
+            self._held_bytes -= size
+        return b"".join(parts)
+
 
 def _may_be_short(call: Call, response: aiohttp.ClientResponse) -> bool:
     return bool(call.id_property) and response.status == 200
-
-
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body, decompressed; None when it is larger than any answer has reason to be."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_REPLY_BYTES:
-            response.close()
-            return None
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import math
 import random
 import time
@@ -31,6 +32,8 @@ from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 from uploader.settings import OnLongPause, Settings
 
+_LOG = logging.getLogger("uploader")
+
 #: Batches under way at the start; `InFlightCap` finds the rest.
 _START_IN_FLIGHT = 32
 _WATCH_SECONDS, _DAY_LOOK_SECONDS = 0.2, 1.0
@@ -47,7 +50,9 @@ T = TypeVar("T")
 class Seams:
     """Where tests put other things than the world: each default is the real one."""
 
-    transport: Callable[[Settings], Transport] = lambda settings: HubSpot(settings.base_url, settings.token)
+    transport: Callable[[Settings], Transport] = lambda settings: HubSpot(
+        settings.base_url, settings.token, settings.network
+    )
     offload: Callable[[str], Offload] = Background
     roll: Callable[[], float] = random.random
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -96,6 +101,7 @@ class Session:
 
     def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
         settings = self.settings
+        _LOG.info("%s", settings.network.told)
         self.sender = self.sender_type(
             transport,
             SendLog(settings.rate, share=settings.share),

@@ -1,0 +1,95 @@
+"""A server between a client and the mock server that plants escape codes into every text it passes on."""
+
+import http.server
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+#: A window's title, colour, the screen cleared, a line turned around, a forged line, C1's own escape.
+PLANT = "\x1b]0;pwned\x07\x1b[31m\x1b[2J\u202e\r\nforged\u009b31m\x7f"
+#: What the flow of a job needs as it is.
+_KEPT = frozenset(
+    [
+        *(
+            "id",
+            "ids",
+            "name",
+            "value",
+            "objectWriteTraceId",
+            "idProperty",
+            "type",
+            "fieldType",
+            "email",
+            "uniqueness",
+        ),
+        *("createdAt", "updatedAt", "startedAt", "completedAt", "requestedAt", "timestamp", "resetsAt"),
+        *(
+            "portalId",
+            "accountType",
+            "timeZone",
+            "sourceType",
+            "hs_object_id",
+            "lifecyclestage",
+            "policyName",
+        ),
+    ]
+)
+
+
+def infest(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: infest(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [infest(inner, key) for inner in value]
+    is_sound = (
+        key in _KEPT or (key == "status" and value in {"COMPLETE", "PENDING"}) or value == "OBJECT_NOT_FOUND"
+    )
+    return value + PLANT if isinstance(value, str) and not is_sound else value
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self._pass_on(None)
+
+    def do_POST(self) -> None:
+        self._pass_on(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _pass_on(self, body: bytes | None) -> None:
+        headers = {"Authorization": self.headers["Authorization"], "Content-Type": "application/json"}
+        request = urllib.request.Request(self.server.behind + self.path, body, headers, method=self.command)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, text = error.code, error.read()
+        told = json.dumps(infest(json.loads(text))).encode() if text else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(told)))
+        self.send_header("x-hubspot-correlation-id", "c-\x1b[31m-\x07")
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def infesting(behind: str) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.behind = behind  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,104 @@
+"""The way to the server: through which proxy, and by whose word a certificate is trusted.
+
+In    the base URL, and the environment's variables.
+Out   a `Network`. ValueError for a proxy that can't be used; its text never holds the proxy's password.
+Rules The usual variables, lower case first, as curl, pip and requests read them. A server on this machine is
+      never reached through a proxy: it would be handed the token unencrypted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The default is a direct connection, and the machine's own list of authorities."""
+
+    proxy: str = field(default="", repr=False)  #: a URL, which may hold a password; "" for none
+    proxy_shown: str = ""  #: what may be shown of it
+    proxy_variable: str = ""  #: which variable names it
+    #: Files and folders of certificates, by variable, in place of the machine's own; none: those.
+    authorities: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """In one line, for those who ask."""
+        through = (
+            f"through the proxy {self.proxy_shown} ({self.proxy_variable})" if self.proxy else "directly"
+        )
+        named = [f"{path} ({variable})" for variable, path in self.authorities.items()]
+        whose = " and ".join(named) or "this machine's"
+        return f"connecting {through}; certificate authorities: {whose}"
+
+
+#: OpenSSL's own, a file and a list of folders.
+_OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+#: A file or a folder, where there is none of the former: requests and pip have taught people this one.
+_REQUESTS = "REQUESTS_CA_BUNDLE"
+
+
+def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
+    """For a base URL that was found good."""
+    parts = urlsplit(base_url)
+    if parts.scheme != "https":
+        return Network()
+    said = [name for name in _OPENSSL if variables.get(name)] or [_REQUESTS]
+    authorities = {name: variables[name] for name in said if variables.get(name)}
+    host, port = parts.hostname or "", parts.port or 443
+    proxy = next((name for name in _names("https_proxy", "all_proxy") if variables.get(name, "").strip()), "")
+    spared = next((variables[name] for name in _names("no_proxy") if name in variables), "")
+    if not proxy or _is_spared(host, port, spared):
+        return Network(authorities=authorities)
+    url, shown = _checked(variables[proxy].strip(), proxy)
+    return Network(url, shown, proxy, authorities)
+
+
+def _names(*lower: str) -> list[str]:
+    return [name for one in lower for name in (one, one.upper())]
+
+
+def _checked(text: str, variable: str) -> tuple[str, str]:
+    """The proxy's URL, and what may be shown of it."""
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError(f"{variable} is no URL of a proxy, such as http://proxy.example:3128") from None
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f"{variable} is no URL of a proxy, such as http://proxy.example:3128")
+    if parts.scheme != "http":
+        raise ValueError(
+            f"{variable} names a proxy of the kind {parts.scheme}://, which can't be used; name one of the "
+            "kind http:// (what passes through it stays encrypted), or add the host to NO_PROXY"
+        )
+    return url, f"http://{_bracketed(host)}:{port or _HTTP_PORT}" + _path(parts)
+
+
+_HTTP_PORT = 80
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _path(parts: SplitResult) -> str:
+    return parts.path.rstrip("/")
+
+
+def _is_spared(host: str, port: int, listed: str) -> bool:
+    """`NO_PROXY`: hosts, with all that ends in them, with a port or without; `*` for all."""
+    for entry in listed.lower().split(","):
+        name = entry.strip()
+        if name == "*":
+            return True
+        named, colon, number = name.rpartition(":")
+        if colon and number.isdigit() and "]" not in number and named.count(":") in {0, 7}:
+            if int(number) != port:
+                continue
+            name = named
+        name = name.strip("[]").lstrip(".")
+        if name and (host == name or host.endswith(f".{name}")):
+            return True
+    return False

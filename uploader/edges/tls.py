@@ -1,0 +1,82 @@
+"""TLS and proxies as aiohttp wants them, and what went wrong with them on the way, as replies.
+
+Certificates are always verified: there is no option to leave that out.
+"""
+
+import os
+import ssl
+from pathlib import Path
+
+import aiohttp
+
+from uploader.core.network import Network
+from uploader.core.wire import Reply, no_reply
+from uploader.errors import SettingsError
+
+#: What the proxy and the certificate are at fault for.
+Fault = (
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientConnectorSSLError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ClientProxyConnectionError,
+)
+
+
+def context_of(network: Network) -> ssl.SSLContext | bool:
+    """How the server's certificate is verified; True: as aiohttp does, by the machine's own authorities.
+
+    SettingsError where the named ones can't be read: OpenSSL would trust nobody, and not say why.
+    """
+    if not network.authorities:
+        return True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for variable, text in network.authorities.items():
+        named = f"{variable} names {text}"
+        paths = [Path(part) for part in text.split(os.pathsep) if part]
+        if not any(path.exists() for path in paths):
+            raise SettingsError(f"{named}, which is not there; name what there is, or unset it")
+        folders = text if all(path.is_dir() for path in paths) else None
+        try:
+            # Loaded into a bare one: the machine's own are not to be trusted beside them.
+            context.load_verify_locations(None if folders else text, folders)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"{named}, which holds no certificates (PEM) that can be read") from error
+    return context
+
+
+def reply_for(error: Exception, network: Network) -> Reply:
+    """Nothing was sent. `barred` where trying again can't help."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return no_reply(
+            f"the certificate of {error.host} is not trusted: {_why(error.certificate_error)}; nothing was "
+            "sent. If a proxy or server of your company stands there, name the file of its certificate "
+            "authority in SSL_CERT_FILE",
+            maybe_applied=False,
+            barred=True,
+        )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        # 502 to 504: the proxy is well, and can't reach the server just now.
+        is_passing = error.status >= 500
+        what = "asks for a user name and a password" if error.status == 407 else f"answers {error.status}"
+        return no_reply(
+            f"the proxy {network.proxy_shown} {what}; see to {network.proxy_variable}",
+            maybe_applied=False,
+            barred=not is_passing,
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return no_reply(
+            f"can't reach the proxy {network.proxy_shown} ({network.proxy_variable}): "
+            f"{error.os_error.strerror or 'no connection'}",
+            maybe_applied=False,
+        )
+    return no_reply(f"no encrypted connection: {_why(error)}", maybe_applied=False)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    cause = getattr(error, "os_error", error)
+    reason = getattr(cause, "reason", None)
+    return (str(reason).lower().replace("_", " ") if reason else "") or type(cause).__name__
