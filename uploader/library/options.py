@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from uploader.core.day import Reserve
+from uploader.core.network import Network
 from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota
 from uploader.core.repeats import OnDuplicate
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     results: AnyPath | None
     write_results: bool
     base_url: str
+    network: Network
     api_version: str
     rate: Quota | str | None
     share: float | str
