@@ -17,7 +17,7 @@ CHECKPOINT = f"{NAME}.checkpoint"
 
 @pytest.fixture
 def place(tmp_path, hubspot_mock):
-    """A folder with a hostile file, and the URL of a hostile server before an account that holds half of it."""
+    """A folder with a hostile file, and a hostile server before an account that holds half of it."""
     mock = hubspot_mock(quota="100000/10")
     held = {"firstname": "Old", "city": "Ulm"}
     mock.reset([{"properties": {"email": f"c{n}@example.com", **held}} for n in range(0, 40, 2)])

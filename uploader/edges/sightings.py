@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from uploader.core.aliases import Seen, Sighting
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.errors import CheckpointError, StorageError
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
@@ -76,6 +76,7 @@ class Sightings:
 
     def _connect(self) -> sqlite3.Connection:
         os.close(create_private(self._path))
+        refuse_traps(self._path)
         connection = sqlite3.connect(self._path, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

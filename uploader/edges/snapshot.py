@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.errors import CheckpointError, StorageError
 
 _SCHEMA = """
@@ -56,6 +56,7 @@ class SnapshotFile:
         self.path = place(checkpoint)
         with _storing(self.path):
             os.close(create_private(self.path))
+            refuse_traps(self.path)
             self._connection = _connect(self.path, "rw")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")

@@ -17,7 +17,7 @@ from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
-from uploader.edges.files import Lock
+from uploader.edges.files import Lock, warnings_of
 from uploader.edges.sources.base import Source
 from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
 from uploader.run import canary as canaries
@@ -123,6 +123,7 @@ class Run(Session):
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
         self.notices = [notice for source in sources for notice in source.notices]
+        self.notices += warnings_of(settings.checkpoint_path)
         if settings.suppression is not None:
             self.notices.append(
                 f"nothing is written to the {len(settings.suppression):,} addresses of --suppress"
