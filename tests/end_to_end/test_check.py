@@ -337,7 +337,8 @@ def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_pa
     for command in ("check", "preview"):
         ended = run(command, "a.csv", "--base-url", mock_url, *ways.split(), cwd=tmp_path)
         assert ended.code == 0, ended
-        last = (ended.out + ended.err).splitlines()[-1]
+        told = ended.out if command == "check" else ended.err
+        last = told.splitlines()[-1]
         assert last.endswith(f"uploader upload a.csv --base-url {mock_url} {ways} --portal 44237313"), last
         refused = run(command, "a.csv", "--base-url", mock_url, "--portal", "7", cwd=tmp_path)
         assert refused.code == 2

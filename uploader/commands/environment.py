@@ -104,7 +104,7 @@ def say_settings(context: click.Context) -> None:
     options, variables = [], []
     for parameter in context.command.params:
         source, value = _source(parameter, context), context.params.get(parameter.name or "")
-        if value == parameter.get_default(context):
+        if not parameter.expose_value or value == parameter.get_default(context):
             continue
         if source is ParameterSource.ENVIRONMENT:
             variables.append(f"{_variable_used(parameter)}={_shown(value)}")

@@ -215,7 +215,7 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         yield rows_out()
         return
     try:
-        with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
+        with os.fdopen(create_private(output, is_new=True), "w", encoding="utf-8", newline="") as stream:
             yield stream
     except OSError as error:
         raise StorageError(f"can't write {output}: {error.strerror}") from error

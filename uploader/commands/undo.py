@@ -20,7 +20,7 @@ from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.undoing import Fate
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, open_plain
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import SettingsError, StorageError
 from uploader.run.preflight import PRODUCTION, Account
@@ -199,9 +199,13 @@ def _refuse_foreign(output: Path) -> None:
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise SettingsError(f"-o {output}: name a file in a folder that exists")
     if output.exists():
-        with output.open("rb") as file:
-            if not file.readline(200).startswith(",".join(_HEADER).encode()):
-                raise SettingsError(f"{output} is no list of what was kept; name another file with -o")
+        try:
+            with open_plain(output) as file:
+                head = file.readline(200)
+        except OSError as error:
+            raise SettingsError(f"-o {output}: {error.strerror}") from error
+        if not head.startswith(",".join(_HEADER).encode()):
+            raise SettingsError(f"{output} is no list of what was kept; name another file with -o")
 
 
 def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:

@@ -21,7 +21,7 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, open_plain
 from uploader.errors import SettingsError, StorageError
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
@@ -155,9 +155,13 @@ def _refuse_foreign(output: Path) -> None:
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise SettingsError(f"-o {output}: name a file in a folder that exists")
     if output.exists():
-        with output.open("rb") as file:
-            if not file.readline(200).startswith(",".join(_HEADER).encode()):
-                raise SettingsError(f"{output} is no list of differences; name another file with -o")
+        try:
+            with open_plain(output) as file:
+                head = file.readline(200)
+        except OSError as error:
+            raise SettingsError(f"-o {output}: {error.strerror}") from error
+        if not head.startswith(",".join(_HEADER).encode()):
+            raise SettingsError(f"{output} is no list of differences; name another file with -o")
 
 
 def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> None:

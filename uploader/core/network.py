@@ -6,9 +6,9 @@ Rules The usual variables, lower case first, as curl, pip and requests read them
       never reached through a proxy: it would be handed the token unencrypted.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ _REQUESTS = "REQUESTS_CA_BUNDLE"
 
 def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
     """For a base URL that was found good."""
-    parts = urlsplit(base_url)
-    if parts.scheme != "https":
+    found = _URL.fullmatch(base_url)
+    if found is None or found["scheme"].lower() != "https":
         return Network()
     said = [name for name in _OPENSSL if variables.get(name)] or [_REQUESTS]
     authorities = {name: variables[name] for name in said if variables.get(name)}
-    host, port = parts.hostname or "", parts.port or 443
+    host, port = found["host"].lower().strip("[]"), int(found["port"] or _HTTPS_PORT)
     proxy = next((name for name in _names("https_proxy", "all_proxy") if variables.get(name, "").strip()), "")
     spared = next((variables[name] for name in _names("no_proxy") if name in variables), "")
     if not proxy or _is_spared(host, port, spared):
@@ -61,30 +61,23 @@ def _names(*lower: str) -> list[str]:
 def _checked(text: str, variable: str) -> tuple[str, str]:
     """The proxy's URL, and what may be shown of it."""
     url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise ValueError(f"{variable} is no URL of a proxy, such as http://proxy.example:3128") from None
-    if not host or not url.isascii() or not url.isprintable() or " " in url:
+    found = _URL.fullmatch(url)
+    if found is None or not url.isascii() or not url.isprintable() or int(found["port"] or 1) > _MOST_PORT:
         raise ValueError(f"{variable} is no URL of a proxy, such as http://proxy.example:3128")
-    if parts.scheme != "http":
+    if found["scheme"].lower() != "http":
         raise ValueError(
-            f"{variable} names a proxy of the kind {parts.scheme}://, which can't be used; name one of the "
-            "kind http:// (what passes through it stays encrypted), or add the host to NO_PROXY"
+            f"{variable} names a proxy of the kind {found['scheme']}://, which can't be used; name one of "
+            "the kind http:// (what passes through it stays encrypted), or add the host to NO_PROXY"
         )
-    return url, f"http://{_bracketed(host)}:{port or _HTTP_PORT}" + _path(parts)
+    return url, f"http://{found['host']}:{found['port'] or _HTTP_PORT}"
 
 
-_HTTP_PORT = 80
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _path(parts: SplitResult) -> str:
-    return parts.path.rstrip("/")
+#: What stands before the host, and what after the port, may be secret.
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?:[^/?#\s]*@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(?::(?P<port>\d{1,5}))?(?:[/?#]\S*)?"
+)
+_HTTP_PORT, _HTTPS_PORT, _MOST_PORT = 80, 443, 65_535
 
 
 def _is_spared(host: str, port: int, listed: str) -> bool:

@@ -39,7 +39,7 @@ from uploader.core.model import (
 from uploader.core.outcome import CONFLICTS
 from uploader.edges import course, repeats, sightings
 from uploader.edges.course import Invocation
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, open_plain, refuse_traps
 from uploader.edges.places import settle_in, spill_beside
 from uploader.edges.sources.base import Shape
 from uploader.errors import CheckpointError, StorageError
@@ -206,6 +206,7 @@ class Checkpoint:
         """A new job's checkpoint. It is made under another name and then renamed: never half of one."""
         draft = path.with_name(path.name + ".new")
         try:
+            refuse_traps(draft)
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
@@ -240,6 +241,8 @@ class Checkpoint:
                 f"{path} is no checkpoint of uploader, or damaged beyond reading; name the .checkpoint file "
                 "(the source's name + .checkpoint), or start over with --restart"
             )
+        if not read_only:
+            _refuse_traps(path)
         try:
             connection = _connect(path, "ro" if read_only else "rw")
             (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -279,7 +282,7 @@ class Checkpoint:
     @staticmethod
     def is_one(path: Path) -> bool:
         """Whether the file says it is ours, damaged or not."""
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(100)  # the SQLite header; the application id stands at 68
         return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION_ID.to_bytes(4, "big")
 
@@ -566,6 +569,13 @@ def values_beside_key(settlement: Settlement) -> tuple[str, ...]:
     if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):
         return ()
     return settlement.record.values[1:]
+
+
+def _refuse_traps(path: Path) -> None:
+    try:
+        refuse_traps(path)
+    except OSError as error:
+        raise CheckpointError(f"{error.filename} can't be used: {error.strerror}") from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

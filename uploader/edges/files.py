@@ -1,9 +1,13 @@
 """Files that hold personal data: created for their owner alone, and locked for one process at a time."""
 
+import errno
 import fcntl
 import os
+import stat
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
 
@@ -13,12 +17,83 @@ PRIVATE = 0o600
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 4, 0.05
 
 
-def create_private(path: Path, *, truncate: bool = False) -> int:
-    """Open for writing, created 0600 whatever the umask; a symbolic link is not followed."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if truncate else 0)
-    descriptor = os.open(path, flags, PRIVATE)
-    os.fchmod(descriptor, PRIVATE)
+#: Neither a link is followed, nor is a pipe waited for.
+_CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) -> int:
+    """Open for writing, created 0600 whatever the umask; what somebody has put there as a trap is refused.
+
+    OSError, whose `strerror` says what it is. `is_new`: it must not be there yet.
+    """
+    flags = os.O_RDWR | os.O_CREAT | _CAREFULLY | (os.O_EXCL if is_new else 0)
+    try:
+        descriptor = os.open(path, flags, PRIVATE)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _trap(path, "it is a symbolic link, and may lead anywhere") from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        _refuse_trap(path, found)
+        if stat.S_IMODE(found.st_mode) != PRIVATE:
+            os.fchmod(descriptor, PRIVATE)
+        if truncate:
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open for reading what ought to be a file of ours. OSError where it is none."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | _CAREFULLY), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _trap(path, _NO_FILE)
+    return file
+
+
+def refuse_traps(database: Path) -> None:
+    """OSError if SQLite would write through what somebody has put in the place of one of its files."""
+    for ending in ("", *SQLITE_ENDINGS):
+        path = database.with_name(database.name + ending)
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            if stat.S_ISLNK(found.st_mode):
+                raise _trap(path, "it is a symbolic link, and may lead anywhere")
+            _refuse_trap(path, found)
+
+
+#: Of the files that SQLite keeps beside a database.
+SQLITE_ENDINGS = ("-wal", "-shm", "-journal")
+_NO_FILE = "it is no regular file"
+
+
+def _refuse_trap(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _trap(path, _NO_FILE)
+    if found.st_nlink > 1:
+        raise _trap(path, "it has a second name (a hard link), so that another file would be written")
+    # Who owns the folder can replace the file anyway; on some network drives one user owns all.
+    if found.st_uid not in {os.geteuid(), 0} and found.st_uid != path.parent.stat().st_uid:
+        raise _trap(path, "it belongs to another user, who could read along")
+
+
+def _trap(path: Path, why: str) -> OSError:
+    return OSError(errno.EPERM, f"{why}; remove it, or choose another place", str(path))
+
+
+def warnings_of(path: Path) -> list[str]:
+    """What others may do to a file of ours where it lies."""
+    try:
+        mode = path.absolute().parent.stat().st_mode
+    except OSError:
+        return []
+    if not mode & stat.S_IWOTH or mode & stat.S_ISVTX:
+        return []
+    return ["everybody may write in the folder of the checkpoint, and so replace it; another one is safer"]
 
 
 class Lock:
@@ -89,7 +164,7 @@ class Lock:
     def is_held(self) -> bool:
         """Whether some process holds it now; asking does not create it."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | _CAREFULLY)
         except OSError:
             return False
         try:

@@ -15,7 +15,7 @@ import orjson
 
 from uploader.core.repeats import ENTRY, Keyed, Repeat, find_repeats
 from uploader.edges.buckets import Buckets, chosen
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, open_plain
 from uploader.errors import StorageError
 
 BUCKETS = 256
@@ -102,7 +102,7 @@ class Repeats:
         """`names`: of the sources. StorageError if it can't be read."""
         self._names = names
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 head = file.readline()
                 self._starts: list[int] = orjson.loads(head)["starts"]
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -149,7 +149,7 @@ def source_of(position: int, starts: list[int]) -> int:
 def belongs(path: Path, job: str) -> bool:
     """Whether there is a file, and it is this job's."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.readline()
         return bool(orjson.loads(head)["job"] == job)
     except (OSError, ValueError, KeyError, TypeError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from uploader.core.aliases import Seen, Sighting
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -77,6 +77,7 @@ class Sightings:
 
     def _connect(self) -> sqlite3.Connection:
         os.close(create_private(self._path))
+        refuse_traps(self._path)
         connection = sqlite3.connect(self._path, check_same_thread=False)
         settle_in(connection, self._path, "FULL")
         connection.execute(

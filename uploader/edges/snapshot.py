@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -57,6 +57,7 @@ class SnapshotFile:
         self.path = place(checkpoint)
         with _storing(self.path):
             os.close(create_private(self.path))
+            refuse_traps(self.path)
             self._connection = _connect(self.path, "rw")
             settle_in(self._connection, self.path, "FULL")
             self._connection.executescript(_SCHEMA)

@@ -17,7 +17,7 @@ import orjson
 
 from uploader.core.model import EMAIL
 from uploader.core.undoing import Fate, Finding, Plan, Trace
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -87,6 +87,7 @@ class UndoFile:
                 self._begin("")
                 return False
             if self.path.exists() and not restart:
+                refuse_traps(self.path)
                 self._connect(_uri(self.path, "rw"))
                 if self._is_begun():
                     return True

@@ -17,7 +17,7 @@ import orjson
 
 from uploader.core.model import EMAIL, told_key
 from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import StorageError
 
@@ -261,6 +261,7 @@ def remove(path: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    refuse_traps(path)
     connection = sqlite3.connect(path, check_same_thread=False)
     settle_in(connection, path, "NORMAL")  # a power cut may cost a batch: it is asked for again
     return connection

@@ -3,8 +3,8 @@
 Raise `SourceError` or `CheckpointError`, one line each, before anything is changed.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from uploader.core.mounts import Place
 from uploader.core.overwriting import Overwriting
 from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.files import Lock
+from uploader.edges.files import Lock, open_plain
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
@@ -238,14 +238,24 @@ def _refuse_sources(settings: Settings) -> None:
 
 def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
     """What --restart removes has to be ours, by its name or by what it holds."""
-    if checkpoint.exists() and checkpoint.suffix != ".checkpoint" and not Checkpoint.is_one(checkpoint):
-        raise CheckpointError(
-            f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
-        )
+    with _reading(checkpoint):
+        is_foreign = checkpoint.suffix != ".checkpoint" and checkpoint.exists()
+        if is_foreign and not Checkpoint.is_one(checkpoint):
+            raise CheckpointError(
+                f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
+            )
     if results and results.exists() and not results.name.endswith(".results.csv"):
-        with results.open("rb") as file:
+        with _reading(results), open_plain(results) as file:
             if not file.readline(200).startswith(",".join(HEADER[:-1]).encode()):
                 raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{path} can't be used: {error.strerror}") from error
 
 
 def _refuse_namesake(settings: Settings, sources: Sequence[Source]) -> None:

@@ -18,7 +18,7 @@ from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
-from uploader.edges.files import Lock
+from uploader.edges.files import Lock, warnings_of
 from uploader.edges.sources.base import Source
 from uploader.edges.sources.given import Given
 from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
@@ -190,6 +190,7 @@ class Run(Session):
         """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
         settings = self.settings
         notices = [notice for source in sources for notice in source.notices]
+        notices += warnings_of(settings.checkpoint_path)
         if settings.suppression is not None:
             notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
         if new := find_new(settings, sources):
