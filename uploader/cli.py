@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Read the records of a job back and compare them with its rows.",
     "report": "Write the run as one self-contained HTML page.",
     "undo": "Archive what a job created, restore what it changed, where it is still its own.",
+    "purge": "Delete what a job has left on the disk that holds personal data.",
     "mock-server": "Run the HubSpot double as a server of its own.",
     "demo": "See all of it in a minute, with no account.",
 }

@@ -1,0 +1,73 @@
+"""`uploader purge`: what a job has left on the disk, deleted; `edges/leavings` knows which files those are."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from uploader.commands.logs import say
+from uploader.commands.options import PATH
+from uploader.commands.output import tell
+from uploader.commands.terminal import answer
+from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.files import Lock
+from uploader.edges.leavings import Leaving, find, remove
+from uploader.edges.snapshot import place as snapshot_place
+from uploader.edges.undoing import place as undo_place
+from uploader.errors import DeclinedError, SettingsError
+
+
+@click.command(short_help="Delete what a job has left that holds personal data.")
+@click.argument("checkpoint", type=PATH)
+@click.option(
+    "--keep-results", is_flag=True, help="Keep the results file: row, key, id and outcome of each row."
+)
+@click.option("--unfinished", is_flag=True, help="Also of a job with open rows, which can't go on then.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool) -> int:
+    """Delete the checkpoint, what stands beside it, the results file and the lists of verify and undo.
+
+    Only files that are provably of this job, never a source. What it can't know of is yours to delete: files
+    written with -o or --results elsewhere, copies, backups. The space on the disk is not written over.
+    """
+    lock = Lock(checkpoint)
+    opened = Checkpoint.open(checkpoint, read_only=True)
+    try:
+        state = opened.state()
+    finally:
+        opened.close()
+    lock.acquire()  # so nobody works on it meanwhile
+    try:
+        if state.state != "complete" and not unfinished:
+            raise SettingsError(
+                f"{checkpoint}: this job is not finished, and can't go on without its checkpoint "
+                f"({state.tallies.open:,} rows that were read are open); --unfinished deletes it all the same"
+            )
+        found = [one for one in find(checkpoint) if not (keep_results and one.is_result)]
+        for line in _listed(found, checkpoint):
+            say(line)
+        if not yes and not asyncio.run(_is_meant(len(found))):
+            raise DeclinedError("nothing was deleted")
+        for one in found:
+            remove(one)
+        lock.keep_note = False
+    finally:
+        lock.release()
+    tell([f"deleted {len(found)} files of {checkpoint.name}"])
+    return 0
+
+
+def _listed(found: list[Leaving], checkpoint: Path) -> list[str]:
+    lines = [f"{one.path}: {one.what}" for one in found]
+    snapshot = snapshot_place(checkpoint)
+    if snapshot.exists() and not undo_place(snapshot).exists():
+        lines.append("nobody has undone this job, and without its snapshot nobody can")
+    return lines
+
+
+async def _is_meant(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError("say --yes: there is no terminal to ask on")
+    say(f"delete these {count} files? [y/N] ", end="")
+    return (await answer()).strip().lower() in {"y", "yes"}

@@ -1,0 +1,103 @@
+"""What a job leaves on the disk that holds personal data, and its removal. Only what is provably the job's.
+
+By its name alone no file is anybody's: what is in it has to say so. The source is never among them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from uploader.edges import repeats, sightings, snapshot, undoing, verification
+from uploader.edges.files import SQLITE_ENDINGS, open_plain
+from uploader.errors import StorageError
+
+_CHECKPOINT = ".checkpoint"
+#: Lists beside the sources: ending, what it is, what its first bytes say.
+_LISTS = (
+    (".results.csv", "what became of each row", b"row,key,hubspot_id,outcome,source"),
+    (".differences.csv", "what verify found", b"verdict,row,source,key,hubspot_id"),
+    (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
+)
+_REPORT = b'<meta name="generator" content="uploader '
+_HEAD_BYTES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A file of the job."""
+
+    path: Path
+    what: str
+    is_result: bool = False  #: what became of each row: some have to keep it
+
+
+def find(checkpoint: Path) -> list[Leaving]:
+    """In the order in which they go: the checkpoint last, so that what was begun can be begun again."""
+    found = [one for one in _databases(checkpoint) if _is_database(one.path)]
+    for path, what, head in _lists(checkpoint):
+        if _begins_with(path, head):
+            found.append(Leaving(path, what, is_result=head.startswith(b"row,key")))
+    if _begins_with(shared := repeats.place(checkpoint), b"{"):
+        found.append(Leaving(shared, "which rows share a key"))
+    report = checkpoint.with_name(f"{checkpoint.name}.report.html")
+    if _begins_with(report, _REPORT, anywhere=True):
+        found.append(Leaving(report, "the report"))
+    return [*found, Leaving(checkpoint, "the checkpoint, with all dead letters")]
+
+
+def _databases(checkpoint: Path) -> Iterator[Leaving]:
+    yield Leaving(sightings.place(checkpoint), "which records the answers named")
+    yield Leaving(verification.place(checkpoint), "what verify has read")
+    former = snapshot.place(checkpoint)
+    with suppress(OSError):
+        for kept in sorted(checkpoint.parent.glob(f"{_escaped(former.name)}*")):
+            number = kept.name.removeprefix(former.name)
+            if not number or (number.startswith(".") and number[1:].isdigit()):
+                yield Leaving(undoing.place(kept), "what was undone")
+                yield Leaving(kept, "what records held before")
+
+
+def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
+    stem = checkpoint.name.removesuffix(_CHECKPOINT)
+    for ending, what, head in _LISTS:
+        for name in dict.fromkeys((f"{stem}{ending}", f"{checkpoint.name}{ending}")):
+            yield checkpoint.with_name(name), what, head
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _is_database(path: Path) -> bool:
+    if not _begins_with(path, b"SQLite format 3\0"):
+        return False
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True)) as found:
+        tables = {name for (name,) in found.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return bool(tables & _OUR_TABLES)
+    return False
+
+
+#: One of these is in each of ours.
+_OUR_TABLES = frozenset({"about", "answers", "seen"})
+
+
+def _begins_with(path: Path, head: bytes, *, anywhere: bool = False) -> bool:
+    try:
+        with open_plain(path) as file:
+            begin = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return head in begin if anywhere else begin.removeprefix(b"\xef\xbb\xbf").startswith(head)
+
+
+def remove(leaving: Leaving) -> None:
+    """With what SQLite keeps beside it. StorageError if it can't be."""
+    path = leaving.path
+    try:
+        for ending in (*SQLITE_ENDINGS, ""):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't remove {path}: {error.strerror}") from error
