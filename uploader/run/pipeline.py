@@ -1,7 +1,7 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,19 +9,16 @@ from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.columns import MappingError, together
 from uploader.core.course import Course
 from uploader.core.express import Packer
-from uploader.core.model import Slice, Tallies
+from uploader.core.model import Slice
 from uploader.core.outcome import Cause
-from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State
-from uploader.edges.files import Lock, warnings_of
-from uploader.edges.sources.base import Source
+from uploader.edges.files import Lock
 from uploader.edges.sources.given import Given
-from uploader.errors import DeclinedError, SettingsError, SourceError, StorageError
+from uploader.errors import DeclinedError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
@@ -33,19 +30,18 @@ from uploader.run.identity import said_otherwise
 from uploader.run.opening import (
     Job,
     find_checkpoint,
-    find_new,
     lock_job,
-    look_at_place,
     open_job,
     open_sources,
 )
 from uploader.run.preflight import Account, check_named_portal
+from uploader.run.preparing import Preparing
 from uploader.run.producer import QUEUE_SLICES, Producer
 from uploader.run.reading import Look, Looking, Reader
-from uploader.run.resolving import resolve_as_far
-from uploader.run.session import Seams, Session
+from uploader.run.session import Seams
 from uploader.run.slots import Slots
-from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
+from uploader.run.survey import Duplicates
+from uploader.run.view import View
 from uploader.run.worker import Worker
 from uploader.settings import Settings
 
@@ -53,31 +49,6 @@ from uploader.settings import Settings
 _TICK_SECONDS = 0.5
 
 __all__ = ["Run", "Seams", "View"]
-
-
-@dataclass(slots=True)
-class View:
-    """What a display needs to know, at one moment."""
-
-    tallies: Tallies
-    elapsed_seconds: float
-    bytes_read: int
-    bytes_total: int | None
-    on_wire: int
-    per_second: float  #: requests the quota, or the user's cap, allows
-    pause: Cause | None
-    pause_seconds: float
-    failing_seconds: float
-    failure: str
-    held_back: int
-    half_done: int  #: rows that were read and are still to be written
-    settled_before: int  #: by earlier invocations
-    forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
-
-    @property
-    def worked(self) -> float:
-        """Rows, by the work they take: where they are read before they are written, that is half of it."""
-        return self.tallies.settled + self.half_done / 2
 
 
 @dataclass(slots=True)
@@ -95,7 +66,7 @@ class _Parts:
     settled_before: int = 0  #: by earlier invocations
 
 
-class Run(Session):
+class Run(Preparing):
     """`run` once."""
 
     def __init__(self, settings: Settings, seams: Seams | None = None, given: Sequence[Given] = ()) -> None:
@@ -115,7 +86,6 @@ class Run(Session):
         self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
         #: Told what each row is about to do; contacts are read first then, whatever the settings say.
         self.on_look: Callable[[Look], None] | None = None
-        self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.finished_otherwise = ""  #: the settings it was finished with and these, where they differ
@@ -186,19 +156,6 @@ class Run(Session):
         finally:
             await self._hang_up(transport)
 
-    def _notices(self, sources: list[Source]) -> list[str]:
-        """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
-        settings = self.settings
-        notices = [notice for source in sources for notice in source.notices]
-        notices += warnings_of(settings.checkpoint_path)
-        if settings.suppression is not None:
-            notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
-        if new := find_new(settings, sources):
-            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-            notices.append(f"not of this job, which was begun without: {listed}")
-        place = look_at_place(settings)
-        return notices if place is None else [*notices, place]
-
     async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
         """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
         if self.follower is not None:
@@ -229,56 +186,6 @@ class Run(Session):
                 f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
                 "use another token, or say --yes"
             )
-
-    async def _decide_orders(
-        self, sources: list[Source], checkpoint: Checkpoint | None, account: Account, reader: Offload
-    ) -> Settings:
-        """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
-        settings = self.settings
-        before = checkpoint.identity().settings if checkpoint else {}
-        said = {
-            "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
-            "decimals": {**before.get("decimals", {}), **settings.decimals},
-        }
-        settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
-        mappers, problems = resolve_as_far(settings, sources, account)
-        orders = Orders(sources, mappers, asks_zones=checkpoint is None)
-        rules = settings.rules
-        if orders.are_needed:
-            await self._until_halted(self._survey(orders.steps(), reader))
-            if self._halted.is_set():
-                return settings
-            if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
-                raise SourceError(orders.broken)
-            try:
-                rules = orders.decided(rules)
-            except MappingError as error:
-                problems += error.texts
-        if problems:
-            raise SettingsError(together(problems))
-        orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
-        return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
-
-    async def _find_duplicates(self, job: Job, reader: Offload, stack: ExitStack) -> Duplicates | None:
-        """Found once, and kept for as long as the job goes on."""
-        path, rule = job.checkpoint.path, rule_of(job.identity)
-        if rule is OnDuplicate.IN_ORDER:
-            return None
-        found = open_duplicates(path, job.identity, job.sources)
-        if found is None:
-            if any(source.size_bytes is None for source in job.sources):
-                raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
-            steps = find_duplicates(path, job.identity, job.sources, job.mappers)
-            await self._until_halted(self._survey(steps, reader))
-            found = open_duplicates(path, job.identity, job.sources)
-        if found is not None:
-            stack.callback(found.repeats.close)
-        return found
-
-    async def _survey(self, steps: Iterator[Step], reader: Offload) -> None:
-        while (step := await reader.run(lambda: last(steps))) is not None:
-            self.surveying = step
-        self.surveying = None
 
     def view(self) -> View | None:
         """Where the run stands; None before rows move."""

@@ -1,0 +1,90 @@
+"""What a job finds out of all its rows before the first one moves: orders of dates, repeated keys."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+from uploader.core.columns import MappingError, together
+from uploader.core.repeats import OnDuplicate
+from uploader.edges.background import Offload
+from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.files import warnings_of
+from uploader.edges.sources.base import Source
+from uploader.errors import SettingsError, SourceError
+from uploader.run.opening import Job, find_new, look_at_place
+from uploader.run.preflight import Account
+from uploader.run.resolving import resolve_as_far
+from uploader.run.session import Seams, Session
+from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
+from uploader.settings import Settings
+
+
+class Preparing(Session):
+    """A session that may look at all rows first."""
+
+    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
+        super().__init__(settings, seams)
+        self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
+
+    def _notices(self, sources: list[Source]) -> list[str]:
+        """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
+        settings = self.settings
+        notices = [notice for source in sources for notice in source.notices]
+        notices += warnings_of(settings.checkpoint_path)
+        if settings.suppression is not None:
+            notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
+        if new := find_new(settings, sources):
+            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+            notices.append(f"not of this job, which was begun without: {listed}")
+        place = look_at_place(settings)
+        return notices if place is None else [*notices, place]
+
+    async def _decide_orders(
+        self, sources: list[Source], checkpoint: Checkpoint | None, account: Account, reader: Offload
+    ) -> Settings:
+        """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
+        settings = self.settings
+        before = checkpoint.identity().settings if checkpoint else {}
+        said = {
+            "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
+            "decimals": {**before.get("decimals", {}), **settings.decimals},
+        }
+        settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
+        mappers, problems = resolve_as_far(settings, sources, account)
+        orders = Orders(sources, mappers, asks_zones=checkpoint is None)
+        rules = settings.rules
+        if orders.are_needed:
+            await self._until_halted(self._survey(orders.steps(), reader))
+            if self._halted.is_set():
+                return settings
+            if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+                raise SourceError(orders.broken)
+            try:
+                rules = orders.decided(rules)
+            except MappingError as error:
+                problems += error.texts
+        if problems:
+            raise SettingsError(together(problems))
+        orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
+        return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
+
+    async def _find_duplicates(self, job: Job, reader: Offload, stack: ExitStack) -> Duplicates | None:
+        """Found once, and kept for as long as the job goes on."""
+        path, rule = job.checkpoint.path, rule_of(job.identity)
+        if rule is OnDuplicate.IN_ORDER:
+            return None
+        found = open_duplicates(path, job.identity, job.sources)
+        if found is None:
+            if any(source.size_bytes is None for source in job.sources):
+                raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
+            steps = find_duplicates(path, job.identity, job.sources, job.mappers)
+            await self._until_halted(self._survey(steps, reader))
+            found = open_duplicates(path, job.identity, job.sources)
+        if found is not None:
+            stack.callback(found.repeats.close)
+        return found
+
+    async def _survey(self, steps: Iterator[Step], reader: Offload) -> None:
+        while (step := await reader.run(lambda: last(steps))) is not None:
+            self.surveying = step
+        self.surveying = None

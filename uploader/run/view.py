@@ -1,0 +1,32 @@
+"""What a run shows of itself at one moment. No formatting."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uploader.core.model import Tallies
+from uploader.core.outcome import Cause
+
+
+@dataclass(slots=True)
+class View:
+    """What a display needs to know, at one moment."""
+
+    tallies: Tallies
+    elapsed_seconds: float
+    bytes_read: int
+    bytes_total: int | None
+    on_wire: int
+    per_second: float  #: requests the quota, or the user's cap, allows
+    pause: Cause | None
+    pause_seconds: float
+    failing_seconds: float
+    failure: str
+    held_back: int
+    half_done: int  #: rows that were read and are still to be written
+    settled_before: int  #: by earlier invocations
+    forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
+
+    @property
+    def worked(self) -> float:
+        """Rows, by the work they take: where they are read before they are written, that is half of it."""
+        return self.tallies.settled + self.half_done / 2
