@@ -5,7 +5,7 @@ import os
 import shlex
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,7 +15,7 @@ import orjson
 
 from uploader.commands.logs import say
 from uploader.commands.output import rows_out
-from uploader.core.columns import OWN_PREFIX
+from uploader.core.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
@@ -61,7 +61,12 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
     help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first, "
     "and all others of their keys.",
 )
-def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
+@click.option(
+    "--spreadsheet-safe",
+    is_flag=True,
+    help="To look at in a spreadsheet program: no cell is a formula there. upload does not take such a file.",
+)
+def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_safe: bool) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
 
     CSV is written in UTF-8, with the delimiter of the (first) source. Mend the file and give it to `upload`:
@@ -71,6 +76,8 @@ def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         raise SettingsError(f"-o {output}: name a .csv or an .ndjson file")
+    if spreadsheet_safe and as_ndjson:
+        raise SettingsError("--spreadsheet-safe is for CSV")
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
     opened = Checkpoint.open(checkpoint, read_only=True)
@@ -82,11 +89,14 @@ def command(checkpoint: Path, *, output: Path | None, kind: str) -> int:
             else:
                 if output is not None and _has_mark(checkpoint, identity):
                     stream.write("\ufeff")
-                count = _write_csv(opened, KINDS[kind], stream, _delimiter(output, identity))
+                cell = _safe_cell if spreadsheet_safe else _cell
+                more = [TO_LOOK_AT] if spreadsheet_safe else []
+                delimiter = _delimiter(output, identity)
+                count = _write_csv(opened, KINDS[kind], stream, delimiter, cell=cell, more=more)
     finally:
         opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
-    if output and count:
+    if output and count and not spreadsheet_safe:
         first = "as they are" if kind == "transient" else "mend them there, then"
         say(f"{first}: {_follow_up(output, identity)}")
     return 0
@@ -222,16 +232,23 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
 
 
 def _write_csv(
-    checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], stream: TextIO, delimiter: str
+    checkpoint: Checkpoint,
+    admits: Callable[[DeadLetter], bool],
+    stream: TextIO,
+    delimiter: str,
+    *,
+    cell: Callable[[object], object],
+    more: Sequence[str] = (),
 ) -> int:
+    """`cell` spells a value; `more` columns stand behind all others, with nothing in them."""
     identity = checkpoint.identity()
-    columns = _columns(checkpoint, identity)
-    lines = csv.DictWriter(stream, [*columns, *_OWN], restval="", lineterminator="\n", delimiter=delimiter)
-    lines.writeheader()
+    columns = [*_columns(checkpoint, identity), *_OWN, *more]
+    lines = csv.DictWriter(stream, columns, restval="", lineterminator="\n", delimiter=delimiter)
+    lines.writerow({name: cell(name) for name in columns})
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
-        lines.writerow({name: _cell(value) for name, value in fields.items()})
+        lines.writerow({name: cell(value) for name, value in fields.items()})
         count += 1
     return count
 
@@ -306,3 +323,13 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
+
+
+def _safe_cell(value: object) -> str:
+    """With an apostrophe before what a spreadsheet program would take for a formula."""
+    text = _cell(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+#: As OWASP lists them, the wide ones of East Asian keyboards included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -22,6 +22,8 @@ from uploader.core.suppression import Suppression
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"
 SUPERSEDED = "uploader_superseded"
+#: Stands in a file that was made to be looked at: its cells are not what the source's were.
+TO_LOOK_AT = "uploader_to_look_at"
 #: Properties that hold addresses, of contacts.
 ADDRESSES = (EMAIL, "hs_additional_emails", "work_email")
 #: How properties begin that decide on whether a contact is paid for.
@@ -126,6 +128,11 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     names: dict[int, str] = {}
     nameless, unmapped = [], []
     superseded = None
+    if TO_LOOK_AT in header:
+        raise MappingError(
+            "this file was made to be looked at in a spreadsheet (--spreadsheet-safe), and its cells are not what "
+            "they were; have it written without that, and upload the other one"
+        )
     refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
         if column == SUPERSEDED:
