@@ -130,8 +130,8 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     superseded = None
     if TO_LOOK_AT in header:
         raise MappingError(
-            "this file was made to be looked at in a spreadsheet (--spreadsheet-safe), and its cells are not what "
-            "they were; have it written without that, and upload the other one"
+            "this file was made to be looked at in a spreadsheet (--spreadsheet-safe): its cells are not "
+            "what they were; have it written without that, and upload the other one"
         )
     refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
