@@ -249,6 +249,10 @@ class ErrorObject:
         return "; ".join(f"{name}: {text}" if name else text for name, text in told)
 
 
+#: What the specification knows of; others are counted together.
+BATCH_STATUSES = frozenset({"COMPLETE", "PENDING", "PROCESSING", "CANCELED"})
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What HubSpot said, or that it said nothing (`status` 0, the reason in `message`)."""

@@ -28,7 +28,7 @@ from uploader.core.model import (
 )
 from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
-from uploader.core.wire import Reply
+from uploader.core.wire import BATCH_STATUSES, Reply
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, State, Superseding, values_beside_key
 from uploader.edges.course import Invocation
@@ -230,7 +230,8 @@ class Collector:
         self.tallies.retries += retried
         if reply.batch_status:
             batches = self.tallies.batches
-            batches[reply.batch_status] = batches.get(reply.batch_status, 0) + 1
+            name = reply.batch_status if reply.batch_status in BATCH_STATUSES else "OTHER"
+            batches[name] = batches.get(name, 0) + 1
 
     def _check_failures(self) -> None:
         """Of this invocation alone: what failed before was seen, and the run started again all the same."""
