@@ -222,3 +222,19 @@ def test_what_was_refused_or_never_left_is_not_in_the_snapshot(tmp_path):
     job.hub.change_scenario(make_hub(faults=[spent]).scenario)
     summary = job.run_virtual(snapshot=True, restart=True)
     assert (summary.state, summary.tallies.settled, kept(job), formers(job)) == ("stopped", 0, set(), {})
+
+
+def test_pauses_that_follow_each_other_count_together(tmp_path):
+    """The day's end, and then a moment of 429: the reading is of yesterday all the same."""
+    rows = [{"email": f"c{n}@x.com", "firstname": "Ours"} for n in range(3)]
+    spent = {"kind": "status", "endpoint": "upsert", "status": 477, "retry_after_seconds": 50, "first": 3}
+    job = job_of(tmp_path, rows, [{"email": "c1@x.com"}], faults=[spent])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing and not meddled:
+            change = {"email": "c1@x.com", "properties": {"firstname": "Theirs"}}
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    assert (summary.exit_code, job.held()["c1@x.com"]["firstname"]) == (0, "Theirs")

@@ -231,3 +231,77 @@ def test_a_token_of_another_account_writes_nothing(tmp_path):
     summary = run_file_job(job, replace)
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
     assert "account 999" in summary.reason
+
+
+# --- what a hostile reader found ---
+
+
+def test_two_renewals_are_never_under_way_at_once_whoever_is_cancelled(tmp_path):
+    """Who waited for the first is cancelled while its answer is on its way; the next asks for no other."""
+    path = tmp_path / "app.json"
+    held = {"client_id": "the-app", "client_secret": "its-secret", "refresh_token": "r0"}
+    path.write_text(json.dumps(held))
+    slow = {"kind": "delay", "endpoint": "token", "seconds": 3.0, "from_seconds": 5}
+    auth = {"rotates_refresh_tokens": True, "token_lifetime_seconds": 20}
+    for stop in (15.2, 15.6, 16.1, 17.0):
+        job = oauth_job(tmp_path, rows=contacts(12_000), auth=auth, faults=[slow])
+        job.options["sign_in"] = read_oauth(path)
+        job.run_virtual(restart=True, stop_after=stop, drain_timeout_seconds=0.5)
+        issued = len(refreshes(job))
+        assert json.loads(path.read_text())["refresh_token"] == f"mock-refresh-{issued}"
+        path.write_text(json.dumps(held))
+
+
+def test_the_same_token_again_is_no_way_out(tmp_path):
+    job = oauth_job(tmp_path, lifetime=1800, auth={"expired": ["mock-access-1", "mock-access-2"]})
+    summary = job.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 2)
+
+
+def test_an_upsert_that_is_refused_by_each_token_ends_the_job_though_reads_are_answered(tmp_path):
+    refusing = {"kind": "status", "status": 401, "endpoint": "upsert", "from_seconds": 5}
+    job = oauth_job(tmp_path, lifetime=1800, faults=[refusing], quota="190/10")
+    summary = job.run_virtual(skip_unchanged=True)
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert len(refreshes(job)) <= 4
+
+
+@pytest.mark.parametrize("lifetime", [0, 1, 4])
+def test_a_token_that_is_over_as_it_comes_is_an_outage(tmp_path, lifetime):
+    job = oauth_job(tmp_path, lifetime=lifetime)
+    summary = job.run_virtual()
+    assert (summary.state, summary.cause) == ("stopped", Cause.OUTAGE)
+    assert "lives for" in summary.reason
+    assert len(refreshes(job)) < 20
+
+
+def test_nothing_new_leaves_after_a_stop_though_its_token_was_replaced(tmp_path):
+    refusing = {"kind": "status", "status": 401, "endpoint": "upsert", "from_seconds": 8, "until_seconds": 9}
+    slow = {"kind": "delay", "endpoint": "token", "seconds": 2.0, "from_seconds": 5}
+    job = oauth_job(tmp_path, lifetime=1800, faults=[refusing, slow], quota="190/10", rows=contacts(30_000))
+    summary = job.run_virtual(stop_after=9.2)
+    late = [one for one in job.hub.statistics.log if one.at > 9.5 and one.path.endswith("upsert")]
+    assert (summary.cause, late) == (Cause.SIGNAL, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'client_id = "a"\nclient_secret = "b"\nrefresh_token = \'r0\'  # it\n[db]\n"my key" = 1979-05-27\n',
+        '{"n": 36893488147419103232, "client_id": "a", "client_secret": "b",\n "refresh_token" : "r\\"0"}',
+    ],
+)
+def test_nothing_else_of_the_file_changes(tmp_path, text):
+    path = tmp_path / "app"
+    path.write_text(text)
+    oauth = keep_refresh_token(read_oauth(path), 'r"1')
+    again = read_oauth(path)
+    assert oauth.refresh_token == again.refresh_token == 'r"1'
+    assert path.read_text().replace('"r\\"1"', "X") == text.replace("'r0'", "X").replace('"r\\"0"', "X")
+
+
+def test_a_file_in_which_no_new_token_can_be_kept_is_refused_before_there_is_one(tmp_path):
+    path = tmp_path / "app"
+    path.write_text('client_id = "a"\nclient_secret = "b"\nrefresh_token = """r0"""\n')
+    with pytest.raises(SettingsError, match="can't be kept"):
+        read_oauth(path)

@@ -29,6 +29,14 @@ def harmless_json(document: object) -> bytes:
     return (_JSON_UNSAFE.sub(_escaped, text) + "\n").encode()
 
 
+def json_line(document: object) -> bytes:
+    """On one line, whatever texts and numbers there are."""
+    try:
+        return orjson.dumps(document, default=str)
+    except TypeError:
+        return json.dumps(document, default=str).encode()
+
+
 def _escaped(found: re.Match[str]) -> str:
     char = found[0]
     if char.isprintable():

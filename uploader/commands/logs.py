@@ -14,9 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
 
-import orjson
-
-from uploader.commands.harmless import harmless
+from uploader.commands.harmless import harmless, json_line
 from uploader.core.outcome import without_addresses
 
 
@@ -74,7 +72,7 @@ def note_event(
         **told,
     }
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(orjson.dumps(line, default=str).decode() + "\n")
+        sys.stderr.write(json_line(line).decode() + "\n")
         sys.stderr.flush()
 
 

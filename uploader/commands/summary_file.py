@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from uploader.commands.harmless import harmless_json
 from uploader.commands.logs import say
 from uploader.core.outcome import without_addresses
 from uploader.core.summary import Summary
@@ -58,7 +59,7 @@ class SummaryFile:
 
     def _write(self, document: Mapping[str, object]) -> bool:
         try:
-            self._file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+            self._file.write(harmless_json(document))
         except UploaderError as error:
             say(str(error))
             return False

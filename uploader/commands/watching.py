@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import orjson
-
+from uploader.commands.harmless import json_line
 from uploader.commands.progress import bar, fit, live_display
 from uploader.commands.texts import duration
 from uploader.core.model import Outcome
@@ -54,7 +53,7 @@ def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[
         for summary in _followed(path, interval or _PLAIN_SECONDS, look, looks):
             if as_json:
                 line = {**summary.as_dict(), "rows_per_second": round(looks.per_second(1), 1)}
-                sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+                sys.stdout.buffer.write(json_line(line) + b"\n")
                 sys.stdout.buffer.flush()
             elif summary.state == "running":
                 print(" | ".join(_parts(summary, looks, _estimate(path))), flush=True)
@@ -90,7 +89,10 @@ def _followed(path: Path, seconds: float, look: Callable[[Path], Summary], looks
 
 def _estimate(path: Path) -> int | None:
     """How many rows there are in all, as the run that is at work thought."""
-    checkpoint = Checkpoint.open(path, read_only=True)
+    try:
+        checkpoint = Checkpoint.open(path, read_only=True)
+    except CheckpointError:
+        return None  # it is being started anew
     try:
         invocations = checkpoint.invocations()
     finally:

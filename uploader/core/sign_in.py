@@ -18,6 +18,8 @@ _WORD = re.compile(r"[A-Za-z_]{1,40}")
 _RENEWED_AFTER = 0.75
 #: Less of a life than that is left: nothing may leave by it, since it has to arrive, too.
 _LAST_SECONDS = 2.0
+#: A token that is over as soon as it is there is none.
+_SHORTEST_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 1.0, 30.0
 
 
@@ -60,6 +62,8 @@ def judge(reply: Reply) -> tuple[Renewal, Grant | None, str]:
     """With the grant, or the reason in a line without any secret."""
     body = reply.body or {}
     if reply.ok and (grant := _grant(body)) is not None:
+        if grant.lives_seconds < _SHORTEST_SECONDS:
+            return Renewal.FAILED, None, f"an access token that lives for {grant.lives_seconds:g} s only"
         return Renewal.GRANTED, grant, ""
     if reply.status == 0:
         return Renewal.FAILED, None, reply.message
@@ -74,7 +78,7 @@ def judge(reply: Reply) -> tuple[Renewal, Grant | None, str]:
 
 def _grant(body: Mapping[str, Any]) -> Grant | None:
     token, seconds = body.get("access_token"), body.get("expires_in")
-    if not isinstance(token, str) or not is_sendable(token) or not isinstance(seconds, (int, float)):
+    if not isinstance(token, str) or not is_sendable(token) or not isinstance(seconds, int | float):
         return None
     renewed = body.get("refresh_token")
     scopes = body.get("scopes")

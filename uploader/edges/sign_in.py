@@ -1,11 +1,12 @@
 """Files that hold what signs in: a token, or an OAuth app's credentials. Read, and kept up to date."""
 
+import json
+import re
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from uploader.core.sign_in import OAuth
 from uploader.edges.whole import write_whole
@@ -25,12 +26,13 @@ def read_oauth(path: Path) -> OAuth:
     """Of TOML or JSON with `client_id`, `client_secret` and `refresh_token`; the text never repeats them."""
     text = _read(path, "the OAuth file")
     try:
-        held: Any = orjson.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        held = _parsed(text)
     except ValueError:
         raise SettingsError(f"the OAuth file {path} is neither TOML nor JSON") from None
     missing = [name for name in _NAMES if not isinstance(held.get(name), str) or not held[name].strip()]
     if missing:
         raise SettingsError(f"the OAuth file {path} lacks {', '.join(missing)}")
+    _rewritten(path, text, "a new one")  # known before there is one that would be lost
     client_id, client_secret, refresh_token = (held[name].strip() for name in _NAMES)
     return OAuth(client_id, client_secret, refresh_token, str(path))
 
@@ -38,24 +40,33 @@ def read_oauth(path: Path) -> OAuth:
 def keep_refresh_token(oauth: OAuth, refresh_token: str) -> OAuth:
     """Write the new one into the file it came from, whole, where links lead to. StorageError if it can't be.
 
-    What else the file holds is rewritten in its own format, without comments.
+    Nothing else of the file changes.
     """
     path = Path(oauth.file)
-    text = _read(path, "the OAuth file")
-    is_json = text.lstrip().startswith("{")
-    held: dict[str, Any] = orjson.loads(text) if is_json else tomllib.loads(text)
-    held["refresh_token"] = refresh_token
-    if is_json:
-        written = orjson.dumps(held, option=orjson.OPT_INDENT_2)
-    else:
-        written = "".join(f"{name} = {_quoted(value)}\n" for name, value in held.items()).encode()
-    write_whole(path.resolve(), written)
+    write_whole(path.resolve(), _rewritten(path, _read(path, "the OAuth file"), refresh_token).encode())
     return replace(oauth, refresh_token=refresh_token)
 
 
-def _quoted(value: object) -> str:
-    """A TOML value; JSON's strings, numbers and booleans are TOML's, too."""
-    return orjson.dumps(value).decode()
+def _rewritten(path: Path, text: str, refresh_token: str) -> str:
+    """The file's text with another refresh token. SettingsError where it is spelled so that it can't be."""
+    spelled = json.dumps(refresh_token)
+    found = (_JSON_LINE if text.lstrip().startswith("{") else _TOML_LINE).findall(text)
+    if len(found) == 1:
+        made = text.replace("".join(found[0]), found[0][0] + spelled)
+        with suppress(ValueError):
+            if _parsed(made) == {**_parsed(text), "refresh_token": refresh_token}:
+                return made
+    raise SettingsError(f"the OAuth file {path}: a new refresh token can't be kept as it is spelled there")
+
+
+_JSON_LINE = re.compile(r'("refresh_token"\s*:\s*)("(?:[^"\\]|\\.)*")')
+_TOML_LINE = re.compile(r"""^(refresh_token[ \t]*=[ \t]*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*')""", re.MULTILINE)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Nothing of a list; ValueError of what is neither TOML nor JSON."""
+    held = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    return held if isinstance(held, dict) else {}
 
 
 def _read(path: Path, what: str) -> str:

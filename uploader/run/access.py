@@ -84,6 +84,9 @@ class Access:
         To its end, whatever becomes of who waits: a refresh token that was replaced and not kept is lost.
         `vouch` asks whose account the token in use is.
         """
+        if self._renewing is not None and not self._renewing.done():
+            await asyncio.shield(self._renewing)  # who waited for it first was cancelled
+            return
         work = self._refresh() if isinstance(self._sign_in, OAuth) else self._read_again(vouch)
         self._renewing = asyncio.ensure_future(work)
         await asyncio.shield(self._renewing)
@@ -124,13 +127,15 @@ class Access:
         if grant is None:
             self._note_failure(reason)
             return
-        self._check_account(grant.info.portal)
         if grant.refresh_token and grant.refresh_token != oauth.refresh_token:
             self._sign_in = await self._keep(oauth, grant.refresh_token)
+        self._check_account(grant.info.portal)
+        if grant.access_token == self._given_up:
+            raise StopRun(Cause.TOKEN, "HTTP 401, and HubSpot gives the same access token again")
         self.token, self.info = grant.access_token, grant.info
         self._transport.use(self.token)
         self._is_proven = False
-        self._failing_since = None
+        self._failing_since, self._given_up = None, ""
         self._life = Life.of(grant.lives_seconds, asked_at)
         _LOG.info("a new access token, for %d s", grant.lives_seconds)
 
@@ -153,7 +158,7 @@ class Access:
         keep = partial(keep_refresh_token, oauth, refresh_token)
         try:
             return await self._offload.run(keep) if self._offload else keep()
-        except (StorageError, SettingsError, ValueError) as error:
+        except (StorageError, SettingsError, ValueError, TypeError) as error:
             _LOG.warning("HubSpot has replaced the refresh token, and it can't be kept: %s", error)
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
@@ -167,6 +172,7 @@ class Access:
         if found == self.token or not is_sendable(found):
             raise StopRun(Cause.TOKEN, "HTTP 401; the token file holds no other token")
         self.token, self.info, self._is_proven, self._life = found, None, False, _endless()
+        self._given_up = ""
         self._transport.use(found)
         _LOG.info("the token file holds another token; going on with it")
         for _ in range(_VOUCH_TRIES):

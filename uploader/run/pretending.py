@@ -52,7 +52,12 @@ class PretendingSender(Sender):
         self._pretence = pretence
 
     async def send(
-        self, call: Call, *, on_wire: _OnWire = lambda _: None, known_at: float = math.inf
+        self,
+        call: Call,
+        *,
+        on_wire: _OnWire = lambda _: None,
+        known_at: float = math.inf,
+        may_resend: Callable[[], bool] = lambda: True,
     ) -> wire.Reply:
         if call.path == self._pretence.paths.upsert:
             on_wire(True)
@@ -62,7 +67,7 @@ class PretendingSender(Sender):
                 on_wire(False)
         if call.path == self._pretence.paths.read:
             return await self._read(call, on_wire)
-        return await super().send(call, on_wire=on_wire, known_at=known_at)
+        return await super().send(call, on_wire=on_wire, known_at=known_at, may_resend=may_resend)
 
     # --- reading ---
 

@@ -67,7 +67,8 @@ class Reader:
         failures = 0
         while True:
             sent_at = self._clock()
-            reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._on_wire)
+            call = Call("POST", self._paths.read, body)
+            reply = await self._sender.send(call, on_wire=self._on_wire, may_resend=self._is_wanted)
             verdict = classify_read(reply)
             match verdict.action:
                 case Action.SETTLE:

@@ -84,6 +84,7 @@ class Sender:
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self.ever_answered = False
         self.last_failure = ""
+        self.stalled_seconds = 0.0  #: in which nobody could send, whatever the quota
         self.tallies = tallies
         self.course: Course | None = None  #: told of each answer
         self.vouching: Call | None = None  #: the question whose account a token is
@@ -99,13 +100,20 @@ class Sender:
         self._smooth = self._smoother()
 
     async def send(
-        self, call: Call, *, on_wire: Callable[[bool], None] = lambda _: None, known_at: float = math.inf
+        self,
+        call: Call,
+        *,
+        on_wire: Callable[[bool], None] = lambda _: None,
+        known_at: float = math.inf,
+        may_resend: Callable[[], bool] = lambda: True,
     ) -> Reply:
         """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over.
 
-        `known_at`: when what the request goes by was found out; OutOfDateError where a long pause, in which
-        others write, lies between.
+        `known_at`: `stalled_seconds` when what the request goes by was found out; OutOfDateError where the
+        run has stood still for long since, while others write. `may_resend` is asked when the token alone was
+        refused and there is another one; a second refusal, by that one, is the reply.
         """
+        refused = ""
         while True:
             reply = None
             async with self._turn:
@@ -117,6 +125,9 @@ class Sender:
                 reply = await self._exchange(call, noted, on_wire)
             if self.access is None or not _is_refused(self.access, token, reply):
                 return reply
+            if (refused and token != refused) or not may_resend():
+                return reply
+            refused = token
 
     async def _vouch(self) -> Reply:
         """Whose account the token in use is. The caller holds the turn."""
@@ -197,26 +208,24 @@ class Sender:
         await self._smooth.acquire()
         while True:
             now = self._clock()
-            wait = self.pause_seconds or self._wait_for_the_day() or self.log.wait_seconds(now)
+            stalled = self.pause_seconds or self._wait_for_the_day()
             if self.access is not None:
-                wait = max(wait, self.access.wait_seconds(now))
-            if wait <= 0:
-                if self._slept_since(known_at) > FRESH_SECONDS:
-                    raise OutOfDateError
-                if self.access is not None and self.access.is_due(now):
-                    # Whether HubSpot counts it is not documented: so it counts.
-                    self.log.note(now)
-                    self.tallies.requests += 1
-                    await self.access.renew(self._vouch)
-                    continue
+                stalled = max(stalled, self.access.wait_seconds(now))
+            wait = max(stalled, self.log.wait_seconds(now))
+            if wait > 0:
+                await asyncio.sleep(min(wait, _LOOK_SECONDS))
+            elif self.stalled_seconds - known_at > FRESH_SECONDS:
+                raise OutOfDateError
+            else:
                 self.log.note(now)
-                return now
-            await asyncio.sleep(min(wait, _LOOK_SECONDS))
-
-    def _slept_since(self, moment: float) -> float:
-        """How many seconds of the last pause lie after that moment."""
-        pause = self.pause_under_way
-        return self._clock() - max(pause.began, moment) if pause and pause.until > moment else 0.0
+                if self.access is None or not self.access.is_due(now):
+                    return now
+                # Whether HubSpot counts it is not documented: so it counts.
+                self.tallies.requests += 1
+                await self.access.renew(self._vouch)
+                stalled = self._clock() - now
+            if stalled > 0:
+                self.stalled_seconds += self._clock() - now
 
     def _wait_for_the_day(self) -> float:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""

@@ -70,7 +70,7 @@ class Worker:
         self.draining = False  #: what is on the wire is the last
         self._left = False  # the request under way has left
         self._left_at = 0.0  # when it did: waiting for a permit may take a day
-        self._looked_at = math.inf  # when its contacts were read
+        self._looked_at = math.inf  # the sender's stalled seconds when its contacts were read
         self._out_of_date: list[Record] = []  # since then others may have written them
         self._has_slot = False
         self._feed = feed
@@ -119,6 +119,7 @@ class Worker:
         """Whoever waits gives its slot away: a batch that only ever fails must not keep others back."""
         if seconds > 0:
             self.leave()
+            self._looked_at -= seconds  # others write meanwhile, as in a pause
             await asyncio.sleep(seconds)
             await self.enter()
 
@@ -153,7 +154,7 @@ class Worker:
             is_wanted=lambda: not self.draining,
         )
         looks = await looking.look(records, reader)
-        self._looked_at = self._clock()
+        self._looked_at = self._sender.stalled_seconds
         if self.draining:
             return
         for look in looks:
@@ -222,7 +223,12 @@ class Worker:
                 self._collector.sent(positions[-1], len(positions))
 
         call = Call("POST", self._paths.upsert, body, id_property)
-        return await self._sender.send(call, on_wire=note, known_at=known_at)
+        return await self._sender.send(call, on_wire=note, known_at=known_at, may_resend=self._may_resend)
+
+    def _may_resend(self) -> bool:
+        """What left was refused for its token alone: nothing of it arrived."""
+        self._left = False
+        return not self.draining
 
     async def _take(self, piece: Piece, reply: wire.Reply) -> list[tuple[float, Piece]]:
         verdict = classify(piece.records, reply, self._columns)
