@@ -123,11 +123,13 @@ class SendLog:
     def slowest(self) -> Quota:
         return min(self.limits, key=lambda limit: limit.per_second)
 
-    @property
-    def expected_per_second(self) -> float:
-        """What is likely to get through: less than the quota, by the margin and by what others take."""
+    def expected_per_second(self, now: float) -> float:
+        """What is likely to get through: less than the quota, by the margin and by what others take.
+
+        A predecessor's requests, such as a `check` just before, are gone within a window.
+        """
         ours, *cap = self.limits
-        others = self.others.requests
+        others = 0 if self.others.is_past(now) else self.others.requests
         requests = min(ours.requests, self.quota.requests - others) if others else ours.requests
         expected = max(1, requests) / (ours.seconds + self.margin.seconds)
         return min([expected, *(limit.per_second for limit in cap)])

@@ -283,7 +283,7 @@ class Session:
             today = Today(0, grant, now + timedelta(seconds=self.sender.pause_seconds))
         return forecast(
             requests,
-            max(per_second or log.expected_per_second, 1e-3),
+            max(per_second or log.expected_per_second(self._clock()), 1e-3),
             now,
             today,
             lambda at: next_midnight(at, account.time_zone, account.utc_offset_seconds),
