@@ -211,7 +211,8 @@ class Sender:
             stalled = self.pause_seconds or self._wait_for_the_day()
             if self.access is not None:
                 stalled = max(stalled, self.access.wait_seconds(now))
-            wait = max(stalled, self.log.wait_seconds(now))
+            # What the log says during a pause may be otherwise once that is over.
+            wait = stalled or self.log.wait_seconds(now)
             if wait > 0:
                 await asyncio.sleep(min(wait, _LOOK_SECONDS))
             elif self.stalled_seconds - known_at > FRESH_SECONDS:
