@@ -214,7 +214,7 @@ def _is_spoken_of(value: object, text: str) -> bool:
 def _shown(value: object) -> str:
     """Without what is nobody's business: addresses, and what a URL carries."""
     if isinstance(value, tuple):
-        some = " ".join(_shown(one) for one in value[:_MOST_SHOWN])
+        some = "; ".join(_shown(one) for one in value[:_MOST_SHOWN])
         return some if len(value) <= _MOST_SHOWN else f"{some} and {len(value) - _MOST_SHOWN} more"
     if isinstance(value, bool):
         return str(int(value))

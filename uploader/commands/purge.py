@@ -45,6 +45,7 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
                 f"({state.tallies.open:,} rows that were read are open); --unfinished deletes it all the same"
             )
         found = [one for one in find(checkpoint) if not (keep_results and one.is_result)]
+        say(f"to be deleted, {len(found)} files:")
         for line in _listed(found, checkpoint):
             say(line)
         if not yes and not asyncio.run(_is_meant(len(found))):

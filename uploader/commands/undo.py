@@ -157,7 +157,8 @@ async def _display(run: Undoing) -> None:
         elif run.resolving:
             say(f"looking up whom the job created: {sender.tallies.requests if sender else 0:,} requests")
         else:
-            say(" | ".join([f"{report.left:,} {many} left", *_parts(report)]))
+            aim = ["so far, to be done"] if run.dry else []
+            say(" | ".join([f"{report.left:,} {many} left", *aim, *_parts(report)]))
 
 
 def _parts(report: Report) -> list[str]:

@@ -95,7 +95,7 @@ class Undoing(Session):
         self.approve: Approve | None = None
         self.taken_up = False  #: an earlier one goes on
         self.resolving = False  #: the keys that led to nobody are looked up
-        self._dry = dry
+        self.dry = dry
         self._app = ""
         self._luck = Luck()
         self._began = self._clock()
@@ -160,7 +160,7 @@ class Undoing(Session):
         if schema is None:
             self._end(Cause.SCOPE, "the token may not read which properties there are")
             return
-        self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self._dry))
+        self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self.dry))
         self.report.keys = await writer.run(lambda: file.keys_count)
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         await self._until_halted(self._guard(self._copy(writer)))
@@ -194,7 +194,7 @@ class Undoing(Session):
     async def _ask(self, account: Account, writer: Offload) -> None:
         await writer.run(self.file.gather)
         created, others = await writer.run(self.file.open_counts)
-        is_asked = self.approve is not None and created + others and not self._dry
+        is_asked = self.approve is not None and created + others and not self.dry
         if is_asked and self.approve and not await self.approve(account, created, others):
             raise DeclinedError("nothing was undone")
 
@@ -293,7 +293,7 @@ class Undoing(Session):
     async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
         plans, left_out = await self._plan(hand, traces, portal)
         await writer.run(partial(self.file.fail, left_out, _LEFT_OUT))
-        if self._dry:
+        if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
             self._count(_fates([one.fate for one in plans], len(left_out)))
             return
