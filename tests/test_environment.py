@@ -137,7 +137,7 @@ def test_settings_are_shown_without_what_is_nobodys_business(monkeypatch, capsys
         "--set (an address)",
     ]
     assert "UPLOADER_SOURCE=https://host.example/c.csv" in variables
-    assert "UPLOADER_SUPPRESS_WHERE=(an address) A=b C=d and 1 more" in variables
+    assert "UPLOADER_SUPPRESS_WHERE=(an address); A=b; C=d and 1 more" in variables
     assert "UPLOADER_JSON=1" in variables
     for secret in ("secret-token", "sesame", "pw@", "ann@", "bob@"):
         assert secret not in told
