@@ -1,10 +1,13 @@
-"""What a command gives on stdout: lines, JSON, lists of rows. Nothing of it is obeyed by a terminal."""
+"""What a command gives: lines, JSON and rows on stdout, which no terminal obeys; a list in a file."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TextIO, cast
 
 from uploader.commands.harmless import HarmlessStream, all_harmless, harmless_json
+from uploader.edges.files import open_plain
+from uploader.errors import SettingsError
 
 
 def tell(lines: Iterable[str]) -> None:
@@ -20,3 +23,17 @@ def tell_json(document: object) -> None:
 def rows_out() -> TextIO:
     """Where rows are listed that nobody gave a file for: as they are, but on a terminal."""
     return cast("TextIO", HarmlessStream(sys.stdout)) if sys.stdout.isatty() else sys.stdout
+
+
+def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
+    """SettingsError where `-o` names what is not a former list of the same command."""
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        raise SettingsError(f"-o {output}: name a file in a folder that exists")
+    if output.exists():
+        try:
+            with open_plain(output) as file:
+                head = file.readline(200)
+        except OSError as error:
+            raise SettingsError(f"-o {output}: {error.strerror}") from error
+        if not head.startswith(",".join(header).encode()):
+            raise SettingsError(f"{output} is {what}; name another file with -o")

@@ -32,13 +32,13 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     written with -o or --results elsewhere, copies, backups. The space on the disk is not written over.
     """
     lock = Lock(checkpoint)
-    opened = Checkpoint.open(checkpoint, read_only=True)
+    lock.acquire()  # before its state is read: nobody begins to work on it in between
     try:
-        state = opened.state()
-    finally:
-        opened.close()
-    lock.acquire()  # so nobody works on it meanwhile
-    try:
+        opened = Checkpoint.open(checkpoint, read_only=True)
+        try:
+            state = opened.state()
+        finally:
+            opened.close()
         if state.state != "complete" and not unfinished:
             raise SettingsError(
                 f"{checkpoint}: this job is not finished, and can't go on without its checkpoint "

@@ -13,14 +13,14 @@ import click
 from uploader.commands.environment import say_settings
 from uploader.commands.logs import say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import tell, tell_json
+from uploader.commands.output import refuse_foreign, tell, tell_json
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.undoing import Fate
-from uploader.edges.files import create_private, open_plain
+from uploader.edges.files import create_private
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import SettingsError, StorageError
 from uploader.run.preflight import PRODUCTION, Account
@@ -77,7 +77,7 @@ def command(
     speak(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)
     output = output or _beside(snapshot)
-    _refuse_foreign(output)
+    refuse_foreign(output, _HEADER, "no list of what was kept")
     file = UndoFile(snapshot)
     settings = undo_settings(file, checkpoint, restart=restart, **talking_settings(said))
     try:
@@ -194,19 +194,6 @@ def _write(run: Undoing, output: Path) -> None:
 def _beside(snapshot: Path) -> Path:
     head, _, number = snapshot.name.rpartition(".snapshot")
     return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
-
-
-def _refuse_foreign(output: Path) -> None:
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        raise SettingsError(f"-o {output}: name a file in a folder that exists")
-    if output.exists():
-        try:
-            with open_plain(output) as file:
-                head = file.readline(200)
-        except OSError as error:
-            raise SettingsError(f"-o {output}: {error.strerror}") from error
-        if not head.startswith(",".join(_HEADER).encode()):
-            raise SettingsError(f"{output} is no list of what was kept; name another file with -o")
 
 
 def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:

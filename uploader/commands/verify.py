@@ -13,7 +13,7 @@ import click
 from uploader.commands.environment import is_by_variable, say_settings
 from uploader.commands.logs import is_json, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import tell, tell_json
+from uploader.commands.output import refuse_foreign, tell, tell_json
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.names import is_pattern
@@ -21,8 +21,8 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import create_private, open_plain
-from uploader.errors import SettingsError, StorageError
+from uploader.edges.files import create_private
+from uploader.errors import StorageError
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 
@@ -62,7 +62,7 @@ def command(
     """
     speak(log_format, verbose=False)
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
-    _refuse_foreign(output)
+    refuse_foreign(output, _HEADER, "no list of differences")
     # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
     opened = Checkpoint.open(checkpoint, read_only=True)
@@ -149,19 +149,6 @@ def _example(finding: Finding) -> str:
     """By row, without values: they are in the file."""
     note = f" ({finding.note})" if finding.note else ""
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
-
-
-def _refuse_foreign(output: Path) -> None:
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        raise SettingsError(f"-o {output}: name a file in a folder that exists")
-    if output.exists():
-        try:
-            with open_plain(output) as file:
-                head = file.readline(200)
-        except OSError as error:
-            raise SettingsError(f"-o {output}: {error.strerror}") from error
-        if not head.startswith(",".join(_HEADER).encode()):
-            raise SettingsError(f"{output} is no list of differences; name another file with -o")
 
 
 def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> None:
