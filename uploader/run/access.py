@@ -32,6 +32,7 @@ from uploader.run.stop import StopRun
 _LOG = logging.getLogger("uploader")
 #: How often the account of a token that took another's place is asked for.
 _VOUCH_TRIES = 5
+_CLOSE_SECONDS = 20.0
 
 
 class Access:
@@ -102,8 +103,10 @@ class Access:
         return True
 
     async def close(self) -> None:
-        """Let a renewal that is under way end."""
+        """Let a renewal that is under way end, but not for longer than anybody waits for that."""
         if self._renewing is not None:
+            await asyncio.wait({self._renewing}, timeout=_CLOSE_SECONDS)
+            self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
 
     def introspection(self) -> Call | None:
