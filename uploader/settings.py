@@ -88,6 +88,8 @@ class Settings:
     decimals: Mapping[str, str] = field(default_factory=dict)  #: in the same way: "." or ","
     timezones: Mapping[str, str] = field(default_factory=dict)  #: in the same way: of times without a zone
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    #: Option -> the files whose content it is, by name, for a command that is to be typed next
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
     on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER

@@ -97,8 +97,10 @@ def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 1, ended
-    told = f"next: uploader upload contacts.csv --ignore num_notes --base-url {mock_url} --portal 44237313"
-    assert ended.out.splitlines()[-1] == told
+    said = f"contacts.csv --ignore num_notes --base-url {mock_url} --portal 44237313"
+    *_, preview, upload = ended.out.splitlines()
+    assert preview.endswith(f": uploader preview {said}")
+    assert upload.endswith(f": uploader upload {said} --snapshot")
     (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
     ended = run("check", "good.csv", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
@@ -360,3 +362,24 @@ def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nob
     assert "               4  someone0@example.com" in lines
     assert lines[-2] == "upload can't start as asked: 1 problem, see above"
     assert lines[-1] == f"next: mend that, then uploader check a.csv --ignore Gone --base-url {mock_url}"
+
+
+def test_how_it_reads_short_enough_to_be_read(tmp_path, mock_url):
+    """Rows of one reason on one line, the share beside the limit, dates that a text property keeps as text."""
+    lines = [
+        f"c{n}@example.com,gold,{'nothing' if n % 2 else 'platinum'},{n % 28 + 1}/3/1980" for n in range(100)
+    ]
+    lines += ["nobody,gold,gold,1/3/1980", ",gold,gold,", "no@body,gold,iron,1/3/1980"]
+    (tmp_path / "contacts.csv").write_text("\n".join(["email,firstname,tier,date_of_birth", *lines]) + "\n")
+    ended = run("check", "contacts.csv", "--examples", 3, "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 1, ended
+    told = [line.strip() for line in ended.out.splitlines()]
+    assert "rows 2, 4: tier: 'platinum' is none of the property's options" in told
+    assert "row 3: tier: 'nothing' is none of the property's options" in told
+    assert any(
+        line.startswith("103  invalid, 1 of them without a key (a row may be of several") for line in told
+    )
+    assert "100.0% of the rows; upload stops by itself beyond --max-failures 20%" in told
+    born = told.index("date_of_birth -> date_of_birth (string)")
+    assert told[born + 1].startswith("these are dates, and the property holds text")
+    assert not any(line.startswith("these are") for line in told[:born])

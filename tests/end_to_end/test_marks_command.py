@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shlex
 
 import pytest
 from processes import environment, kill, run, start, wait_until
@@ -175,8 +176,10 @@ def test_the_command_for_mended_rows_keeps_people_out(tmp_path, hubspot_mock):
     url = hubspot_mock().url
     assert run("upload", "contacts.csv", *words, "--base-url", url, cwd=tmp_path).code == 1
     ended = run("failures", "contacts.csv.checkpoint", "-o", "f.csv", cwd=tmp_path)
-    for word in ("--suppress 'THE SAME LIST'", "--suppress-where 'Opted out'", "--set tier=gold"):
+    for word in (" ".join(lists), "--suppress-where 'Opted out'", "--set tier=gold"):
         assert word in ended.err
+    again = shlex.split(ended.err.splitlines()[-1].partition(": uploader ")[2])
+    assert run(*again, "--base-url", url, "--json", cwd=tmp_path).summary["invalid"] == 1
 
 
 def test_check_without_a_token_stops_at_opt_outs_too(tmp_path):

@@ -74,7 +74,8 @@ def test_its_figures_are_those_of_the_upload_it_says_to_type_next(place):
         "asked": "F0",
         "after": "Old",
     }
-    command = ended.err.splitlines()[-1].partition("next: uploader ")[2].split()
+    command = ended.err.splitlines()[-1].partition(": uploader ")[2].split()
+    assert command[-1] == "--snapshot"
     summary = run(*command, "--json", cwd=place.folder, env=place.environment).summary
     for outcome in ("created", "updated", "unchanged", "skipped", "invalid", "rejected"):
         assert summary[outcome] == report[outcome]

@@ -59,6 +59,25 @@ def test_differences_are_found_after_a_kill_and_listed_in_a_file(tmp_path, hubsp
     assert "c0@example.com" not in ended.err
 
 
+def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 30)
+    with (tmp_path / "contacts.csv").open("a") as file:
+        file.write("c7@example.com,Ulm\nnobody,Ulm\n")
+    fast = ("--base-url", hubspot_mock().url)
+    assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 1
+    former = tmp_path / "contacts.csv.differences.csv"
+    former.write_text("verdict,row,source,key,hubspot_id,property,wanted,found,note\ndiffers,2\n")
+    ended = run("verify", "contacts.csv.checkpoint", *fast, cwd=tmp_path)
+    assert (ended.code, former.exists()) == (0, False), ended
+    told = "of 32 rows 31 were written, 1 of them by a key that came before; 1 were not (rejected, invalid"
+    assert told in ended.out
+    ended = run("verify", "contacts.csv.checkpoint", *fast, "-o", "none.csv", "--json", cwd=tmp_path)
+    assert (ended.summary["rows"], ended.summary["rows_written"]) == (32, 31)
+    assert (tmp_path / "none.csv").read_text().splitlines() == [
+        "verdict,row,source,key,hubspot_id,property,wanted,found,note"
+    ]
+
+
 def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):
     write(tmp_path / "contacts.csv", 10)
     mock = hubspot_mock()

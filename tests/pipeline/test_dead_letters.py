@@ -89,3 +89,14 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
     again = Job(output, make_hub(quota="none"), odd)
     assert again.run_virtual().exit_code == 0
     assert again.held()["m@example.com"]["firstname"] == "M\u00fcller, Ann"
+
+
+def test_it_names_all_that_is_wrong_with_its_row(tmp_path, capsys):
+    rows = [{"email": "nobody", "firstname": "A", "tier": "platinum"}]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none")).run_virtual()
+    (letter,) = listed(capsys, source)
+    assert set(letter["uploader_message"].split("; ")) == {
+        "'nobody' is no e-mail address",
+        "tier: 'platinum' is none of the property's options",
+    }

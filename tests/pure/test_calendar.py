@@ -1,4 +1,4 @@
-"""When the account's day ends."""
+"""When the account's day ends, and how its times are told."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.calendar import next_midnight
+from uploader.core.calendar import clock_text, next_midnight
 
 
 def seconds_to_midnight(now, zone, offset):
@@ -66,3 +66,16 @@ def test_an_offset_that_no_zone_has_is_no_reason_to_crash(offset):
 def test_midnight_is_always_ahead_and_never_more_than_a_long_day(now, zone, offset_hours):
     seconds = seconds_to_midnight(now.replace(tzinfo=UTC), zone, offset_hours * HOUR)
     assert 0 < seconds <= 25 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("zone", "here", "told"),
+    [
+        ("America/New_York", "Europe/Berlin", "20:30 (America/New_York), 02:30 on Fri 16 Jan here"),
+        ("Europe/Paris", "Europe/Berlin", "02:30 on Fri 16 Jan (Europe/Paris)"),
+        ("UTC", "Africa/Abidjan", "01:30 on Fri 16 Jan (UTC)"),
+    ],
+)
+def test_a_time_is_also_told_by_the_readers_clock_where_that_shows_another(zone, here, told):
+    moment = datetime(2026, 1, 16, 1, 30, tzinfo=UTC)
+    assert clock_text(moment, NOON, zone, 0, ZoneInfo(here)) == told

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from uploader.commands.progress import Pace, figures, fit, lines
 from uploader.core.model import Outcome, Tallies
 from uploader.core.outcome import Cause
+from uploader.core.pacing import Quota
 from uploader.errors import SettingsError
 from uploader.run.pipeline import View
 from uploader.settings import parse_duration
@@ -29,7 +30,8 @@ def views(draw):
         bytes_read=draw(st.integers(0, 10**12)),
         bytes_total=total,
         on_wire=draw(st.integers(0, 256)),
-        per_second=draw(st.floats(0.1, 250)),
+        limit=Quota(draw(st.integers(1, 300)), 10.0),
+        used=draw(st.integers(0, 300)),
         pause=draw(st.one_of(st.none(), st.sampled_from(list(Cause)))),
         pause_seconds=draw(st.floats(0, 90_000)),
         failing_seconds=draw(st.floats(0, 900)),
@@ -51,7 +53,8 @@ def test_no_line_is_wider_than_the_terminal(seen, width):
     assert all(0 < len(line) <= width for line in told)
     assert all(line.isprintable() for line in told)
     if width >= 40:
-        assert f"{seen[-1].tallies.settled:,} rows" in told[0]
+        assert f"{seen[-1].tallies.settled:,}" in told[0]
+        assert " rows" in told[0]
         assert any("PAUSED" in line for line in told) == (seen[-1].pause is not None)
     assert figures(seen[-1], pace)["settled"] == seen[-1].tallies.settled
 

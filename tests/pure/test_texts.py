@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.commands.texts import printable, summary_text
+from uploader.commands.texts import about, printable, summary_text
 from uploader.core.model import ONLY, Outcome, Tallies
 from uploader.core.summary import Summary
 
@@ -35,3 +35,10 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
         ONLY: 1,
         "SUPPRESSED": 3,
     }
+
+
+@given(st.integers(0, 10**10))
+def test_an_estimate_is_told_to_three_figures_and_off_by_no_more_than_half_a_percent(count):
+    told = about(count)
+    assert abs(int(told.replace(",", "")) - count) <= count / 200
+    assert len(told.replace(",", "").rstrip("0")) <= 3

@@ -5,7 +5,7 @@ The keys of `--json`, which others script against:
     sources         name and rows of each
     account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
-    columns         source, column, property ("": left out, or undecided), type, undecided
+    columns         source, column, property ("": left out, or undecided), type, undecided, remark
     problems, warnings, not_checked     texts; with a problem `upload` would not start
     would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
@@ -22,9 +22,9 @@ The keys of `--json`, which others script against:
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from uploader.commands.next_command import next_command, portal_words
+from uploader.commands.next_command import next_command, portal_words, upload_line
 from uploader.commands.texts import duration, printable
-from uploader.core.surveying import Group
+from uploader.core.surveying import Example, Group
 from uploader.edges.repeats import source_of
 from uploader.run.checking import Report
 from uploader.run.preflight import PRODUCTION
@@ -46,7 +46,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "account": _account_dict(report),
         "columns": [
             {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
-            | {"undecided": c.is_undecided}
+            | {"undecided": c.is_undecided, "remark": c.remark}
             for c in report.columns
         ],
         "problems": report.problems,
@@ -157,7 +157,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         _verdict(report),
-        f"next: {_next(report, settings, typed)}",
+        *_next(report, settings, typed),
     ]
 
 
@@ -195,6 +195,7 @@ def _column_lines(report: Report) -> list[str]:
             what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
             if column.property or column.is_undecided:
                 said.append(f"  {where}{printable(column.column, 60)} -> {what}")
+                said += [f"    {column.remark}"] if column.remark else []
         if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
             said.append(f"  {where}left out: {', '.join(out)}")
     return said
@@ -213,7 +214,12 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     said.append(
         f"{found.invalid:>12,}  invalid"
         + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
+        + " (a row may be of several kinds)" * (sum(g.count for g in found.faults.values()) > found.invalid)
     )
+    if found.invalid:
+        share = f"{found.invalid / found.rows:.1%}" if found.invalid * 1000 >= found.rows else "under 0.1%"
+        limit = settings.max_failures
+        said.append(f"{'':>14}{share} of the rows; upload stops by itself beyond --max-failures {limit}")
     said += _group_lines(found.faults, report)
     if found.values_dropped:
         said.append(f"{found.values_dropped:>12,}  values left out")
@@ -248,28 +254,48 @@ def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> lis
     for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count):
         where = f" in {printable(column, 60)}" if column else ""
         said.append(f"{group.count:>16,}  {category}{where}")
+        by_reason: dict[str, list[Example]] = {}
         for one in group.examples:
-            row = _row_text(one.row, one.source, report)
-            said.append(f"{'':>18}{row}: {printable(one.reason, 160)}")
+            by_reason.setdefault(one.reason, []).append(one)
+        said += [
+            f"{'':>18}{_rows_text(of_it, report)}: {printable(reason, 160)}"
+            for reason, of_it in by_reason.items()
+        ]
         if group.count > len(group.examples) > 0:
             said.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
     return said
 
 
+def _rows_text(examples: Sequence[Example], report: Report) -> str:
+    """Such as `rows 7, 9`, source by source."""
+    numbers: dict[int, list[int]] = {}
+    for one in examples:
+        numbers.setdefault(one.source, []).append(one.row)
+    return "; ".join(
+        f"{_row_text(', '.join(map(str, rows)), source, report, several=len(rows) > 1)}"
+        for source, rows in numbers.items()
+    )
+
+
 def _repeat_lines(report: Report) -> list[str]:
     found = report.findings
-    said = []
+    several = len(report.sources) > 1
+    pairs = []
     for repeat in found.repeats:
         here, there = (source_of(p, report.starts) for p in (repeat.position, repeat.other_position))
-        first = _row_text(repeat.other_number, there, report)
-        said.append(f"{'':>18}{_row_text(repeat.number, here, report)}: as {first}")
+        first = _row_text(str(repeat.other_number), there, report)
+        pairs.append(f"{_row_text(str(repeat.number), here, report)} as {first}")
+    if not several:  # short enough for one line
+        pairs = [", ".join(pairs)] if pairs else []
+    said = [f"{'':>18}{pair}" for pair in pairs]
     if found.repeated_rows > len(found.repeats) > 0:
-        said.append(f"{'':>18}and {found.repeated_rows - len(found.repeats):,} more")
+        said.append(f"{'':>18}and {found.repeated_rows - len(found.repeats):,} more (--examples N)")
     return said
 
 
-def _row_text(row: int, source: int, report: Report) -> str:
-    return f"row {row}" + (f" of {report.sources[source].name}" if len(report.sources) > 1 else "")
+def _row_text(row: str, source: int, report: Report, *, several: bool = False) -> str:
+    of = f" of {report.sources[source].name}" if len(report.sources) > 1 else ""
+    return f"row{'s' * several} {row}{of}"
 
 
 def _forecast_lines(report: Report) -> list[str]:
@@ -280,7 +306,8 @@ def _forecast_lines(report: Report) -> list[str]:
     quota = "" if report.has_asked_quota else ", at the usual quota of larger accounts"
     ending = f"{pauses}{quota}"
     said = [
-        f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}"
+        f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}",
+        "  (a handful of requests at the start come on top)",
     ]
     shares = "; ".join(
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
@@ -301,18 +328,30 @@ def _verdict(report: Report) -> str:
         return f"upload can't start as asked: {count:,} {'problem' if count == 1 else 'problems'}, see above"
     if report.would_stop:
         return f"upload would start, and stop before its end: {report.would_stop}"
-    return "upload would run; some of it deserves a look first"
+    found = report.findings
+    counts = {
+        "invalid rows": found.invalid,
+        "values left out": found.values_dropped,
+        "repeated keys": found.repeated_keys,
+        "warnings": len(report.warnings),
+    }
+    return f"upload would run; look first at the {', '.join(what for what, count in counts.items() if count)}"
 
 
-def _next(report: Report, settings: Settings, typed: Sequence[str]) -> str:
-    """What to do, and the command to type then."""
+def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
+    """What to do, and the commands to type then."""
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
     if report.problems or report.would_stop:
         what = "read and mend the draft" if mapping else "mend that"
-        return f"{what}, then {next_command(typed, 'check', mapping)}"
+        return [f"next: {what}, then {next_command(typed, 'check', mapping)}"]
     first = "read and mend the draft, then " if mapping else ""
     if settings.offline:
-        return f"{first}put the token into HUBSPOT_ACCESS_TOKEN, then {next_command(typed, 'check', mapping)}"
-    return first + next_command(typed, "upload", [*mapping, *portal_words(typed, portal)])
+        again = next_command(typed, "check", mapping)
+        return [f"next: {first}put the token into HUBSPOT_ACCESS_TOKEN, then {again}"]
+    more = [*mapping, *portal_words(typed, portal)]
+    return [
+        f"next, {first}see what it would do to what is there: {next_command(typed, 'preview', more)}",
+        f"then {upload_line(typed, settings, more)}",
+    ]

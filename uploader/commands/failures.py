@@ -82,7 +82,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
         raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
-        identity = opened.identity()
+        identity, files = opened.identity(), opened.files()
         with _writing(output) as stream:
             if as_ndjson:
                 count = _write_ndjson(opened, KINDS[kind], stream)
@@ -98,7 +98,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
     if output and count and not spreadsheet_safe:
         first = "as they are" if kind == "transient" else "mend them there, then"
-        say(f"{first}: {_follow_up(output, identity)}")
+        say(f"{first}: {_follow_up(output, identity, files)}")
     return 0
 
 
@@ -123,8 +123,8 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
     return reasons.most_common(most)
 
 
-def _follow_up(output: Path, identity: Identity) -> str:
-    """The command for the mended file, with what the job was told of its columns."""
+def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:
+    """The command for the mended file, with what the job was told of its columns, and by which files."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
     # It is in UTF-8, whatever the sources were; but a header may begin as JSON does.
@@ -148,11 +148,13 @@ def _follow_up(output: Path, identity: Identity) -> str:
         words += ["--ignore", column]
     # Not the URL, which no file holds: typed where another account is meant, the command is refused.
     words += ["--portal", identity.portal] if identity.portal else []
-    return shlex.join([*words, *_value_words(settings), *_marking_words(settings)])
+    # Jobs that were begun by an earlier version know no names.
+    named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **files}
+    return shlex.join([*words, *_value_words(settings, named), *_marking_words(settings, named)])
 
 
-def _value_words(settings: Mapping[str, Any]) -> list[str]:
-    """What the job was told of how values are spelled. The file of owners is not known any more."""
+def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
+    """What the job was told of how values are spelled."""
     words: list[str] = []
     for option, name in (("--only", "only"), ("--clear", "clear")):
         for column in settings.get(name, ()):
@@ -162,7 +164,7 @@ def _value_words(settings: Mapping[str, Any]) -> list[str]:
         for column, said in settings.get(name, {}).items():
             words += [option, f"{column}={said}" if column else said]
     if settings.get("owner_map"):
-        words += ["--owner-map", "OWNERS"]
+        words += ["--owner-map", *files["--owner-map"]]
     if settings.get("on_bad_value"):
         words += ["--on-bad-value", settings["on_bad_value"]]
     return [*words, *_writing_words(settings)]
@@ -182,11 +184,11 @@ def _writing_words(settings: Mapping[str, Any]) -> list[str]:
 _FLAGS = ("skip_unchanged", "snapshot")
 
 
-def _marking_words(settings: Mapping[str, Any]) -> list[str]:
-    """Whom nothing is to be written to, and what all records get. The list's file is not known any more."""
+def _marking_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
+    """Whom nothing is to be written to, and what all records get."""
     words: list[str] = []
     if settings.get("suppress"):
-        words += ["--suppress", "THE SAME LIST"]
+        words += [word for name in files["--suppress"] for word in ("--suppress", name)]
     for column, values in settings.get("suppress_where", {}).items():
         for said in [f"{column}={value}" for value in values] or [column]:
             words += ["--suppress-where", said]

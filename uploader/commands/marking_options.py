@@ -41,7 +41,10 @@ def marking(command: Command) -> Command:
 def marking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
     fields = dict(said)
-    fields["suppression"] = read_suppression(fields.pop("suppress_files"))
+    lists = fields.pop("suppress_files")
+    fields["suppression"] = read_suppression(lists)
+    if lists:
+        fields["files"] = {**fields.get("files", {}), "--suppress": tuple(map(str, lists))}
     where = parse_suppress_where(fields["suppress_where"])
     fields["suppress_where"] = {**fields.get("file_suppress_where", {}), **where}  # options go before a file
     fields.pop("file_suppress_where", None)

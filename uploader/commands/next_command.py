@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from uploader.core.names import is_url, shown
+from uploader.settings import Settings
 
 #: What only `check` and `preview` are told, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
@@ -24,6 +25,15 @@ def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> s
         elif _OWN[option] and not equals:
             next(rest, None)
     return shlex.join(["uploader", verb, *words, *more])
+
+
+def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -> str:
+    """The upload that was looked ahead at, with a way back."""
+    if settings.snapshot:
+        return f"upload: {next_command(typed, 'upload', more)}"
+    cost = "" if settings.looks_first else ", for twice the requests"
+    way_back = next_command(typed, "upload", [*more, "--snapshot"])
+    return f"upload, with a way back (undo{cost}): {way_back}"
 
 
 def portal_words(typed: Sequence[str], portal: str) -> list[str]:

@@ -1,13 +1,15 @@
 """What a command gives: lines, JSON and rows on stdout, which no terminal obeys; a list in a file."""
 
+import csv
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
 from uploader.commands.harmless import HarmlessStream, all_harmless, harmless_json
-from uploader.edges.files import open_plain
-from uploader.errors import SettingsError
+from uploader.edges.files import create_private, open_plain
+from uploader.errors import SettingsError, StorageError
 
 
 def tell(lines: Iterable[str]) -> None:
@@ -37,3 +39,23 @@ def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
             raise SettingsError(f"-o {output}: {error.strerror}") from error
         if not head.startswith(",".join(header).encode()):
             raise SettingsError(f"{output} is {what}; name another file with -o")
+
+
+def write_list(
+    output: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, keeps_empty: bool
+) -> None:
+    """Rows as CSV, in place of a former list. One of nothing is left only where somebody has named the file.
+
+    StorageError where it can't be written.
+    """
+    count = 0
+    try:
+        with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
+            lines = csv.writer(stream, lineterminator="\n")
+            lines.writerow(header)
+            for count, row in enumerate(rows, 1):  # noqa: B007  # the last one's number is how many
+                lines.writerow(row)
+        if not count and not keeps_empty:
+            output.unlink()
+    except OSError as error:
+        raise StorageError(f"can't write {output}: {error.strerror}") from error

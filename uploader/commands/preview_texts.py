@@ -23,7 +23,7 @@ The keys of `--json`, which others script against:
 
 from collections.abc import Iterator, Sequence
 
-from uploader.commands.next_command import next_command, portal_words
+from uploader.commands.next_command import portal_words, upload_line
 from uploader.commands.texts import duration, printable
 from uploader.core.model import Outcome
 from uploader.core.objects import noun
@@ -197,4 +197,4 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
         yield "nothing was written; next: give the same rows to uploader upload -"
         return
     portal = report.account.portal if report.account else ""
-    yield f"nothing was written; next: {next_command(typed, 'upload', portal_words(typed, portal))}"
+    yield f"nothing was written; next {upload_line(typed, settings, portal_words(typed, portal))}"

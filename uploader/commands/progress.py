@@ -15,7 +15,7 @@ from typing import TextIO
 
 from uploader.commands.harmless import harmless
 from uploader.commands.logs import is_json, note_event, say
-from uploader.commands.texts import duration, printable
+from uploader.commands.texts import about, duration, printable
 from uploader.core.model import Outcome, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.wire import MAX_INPUTS
@@ -107,7 +107,7 @@ def line(view: View, pace: Pace) -> str:
     """Where the run stands, most important first."""
     done, left = share_done(view), _left_text(view, pace)
     parts = [] if done is None else [f"{done:.0%}"]
-    parts += [f"{view.tallies.settled:,} rows", *_outcomes(view.tallies), *_troubles(view)]
+    parts += [_rows_text(view), *_outcomes(view.tallies), *_troubles(view)]
     parts += [*_rates(view, pace), *_frictions(view)]
     return " | ".join([*parts, left] if left else parts)
 
@@ -115,7 +115,7 @@ def line(view: View, pace: Pace) -> str:
 def lines(view: View, pace: Pace, width: int) -> list[str]:
     """The same for a terminal of that width: none of the lines is wider."""
     done, left = share_done(view), _left_text(view, pace)
-    head = [f"{view.tallies.settled:,} rows", *([left] if left else [])]
+    head = [_rows_text(view), *([left] if left else [])]
     if view.settled_before:
         head.append(f"{view.settled_before:,} of them before this run")
     first = fit(head, width - (_BAR + 8)) if done is not None and width >= _WIDE else fit(head, width)
@@ -150,6 +150,15 @@ def fit(parts: Sequence[str], width: int) -> str:
     return parts[0][: max(0, width - 3)] + "..." if width > 3 else parts[0][: max(0, width)]
 
 
+def _rows_text(view: View) -> str:
+    """What is settled, of all that there are."""
+    tallies, total = view.tallies, _rows_in_all(view)
+    if total is None:
+        return f"{tallies.settled:,} rows"
+    is_estimate = total > tallies.rows and round(total) > 1.01 * tallies.settled
+    return f"{tallies.settled:,} of {about(round(total)) if is_estimate else f'{tallies.rows:,}'} rows"
+
+
 def _outcomes(tallies: Tallies) -> list[str]:
     return [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
 
@@ -163,9 +172,10 @@ def _troubles(view: View) -> list[str]:
 
 
 def _rates(view: View, pace: Pace) -> list[str]:
+    rows = pace.rows_per_second
     return [
-        f"{pace.rows_per_second:,.0f} rows/s",
-        f"{pace.requests_per_second:.1f} requests/s of {view.per_second:.1f}",
+        *([f"{rows:,.0f} rows/s"] if rows else []),
+        f"{view.used:,} of {view.limit.requests:,} requests in {view.limit.seconds:g} s",
         f"{view.on_wire} in flight",
     ]
 
@@ -195,6 +205,8 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "rows_per_second": round(pace.rows_per_second, 1),
         "requests_per_second": round(pace.requests_per_second, 2),
         "quota_per_second": round(view.per_second, 2),
+        "window_used": view.used,
+        "window_limit": view.limit.requests,
         "in_flight": view.on_wire,
         "held_back": view.held_back,
         "throttled": tallies.throttled,
@@ -231,6 +243,11 @@ def _before(run: Run) -> str:
     if sender and sender.pausing:
         return f"not started yet: PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
     failure = sender.last_failure if sender else ""
+    if failure.startswith("HTTP 429"):
+        return (
+            "not started yet: the quota's window is used up, by a run just before or by others (HTTP 429); "
+            "it is tried again by itself"
+        )
     return f"not started yet: {printable(failure)}" if failure else ""
 
 

@@ -24,6 +24,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
 
 
+def about(count: int) -> str:
+    """An estimate, to three figures: more of them would promise what nobody knows."""
+    step = 10 ** max(0, len(str(count)) - 3)
+    return f"{round(count / step) * step:,}"
+
+
 #: Texts that may be that long are sentences rather than names.
 _SENTENCE = 100
 
@@ -97,14 +103,15 @@ def forecast_lines(
     """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
     takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
     reads = " (each hundred is read before it is written)" if reads_first else ""
-    lines = [f"about {rows:,} rows to go: {ahead.requests:,} requests{reads}, {takes}"]
+    lines = [f"about {about(rows)} rows to go: some {about(ahead.requests)} requests{reads}, {takes}"]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
         spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
         lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
     if ahead.pauses_at and ahead.goes_on_at:
         spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
-        lines.append(f"the day's quota is used up after {ahead.before_pause:,} requests, about {spent_at}:")
+        before = about(ahead.before_pause)
+        lines.append(f"the day's quota is used up after some {before} requests, about {spent_at}:")
         lines.append(
             f"it waits until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
             if waits

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import csv
-import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,16 +13,15 @@ import click
 from uploader.commands.environment import say_settings
 from uploader.commands.logs import say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import refuse_foreign, tell, tell_json
+from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.undoing import Fate
-from uploader.edges.files import create_private
 from uploader.edges.undoing import UndoFile, find
-from uploader.errors import SettingsError, StorageError
+from uploader.errors import SettingsError
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
 from uploader.settings import Settings
@@ -76,13 +75,15 @@ def command(
     """
     speak(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)
+    is_named = output is not None
     output = output or _beside(snapshot)
     refuse_foreign(output, _HEADER, "no list of what was kept")
     file = UndoFile(snapshot)
     settings = undo_settings(file, checkpoint, restart=restart, **talking_settings(said))
     try:
         say_settings(click.get_current_context())
-        report = asyncio.run(_undo(settings, file, output, _approval(yes=yes), dry_run=dry_run))
+        write = partial(_write, output=output, keeps_empty=is_named)
+        report = asyncio.run(_undo(settings, file, _approval(yes=yes), write, dry_run=dry_run))
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
@@ -90,7 +91,12 @@ def command(
 
 
 async def _undo(
-    settings: Settings, file: UndoFile, output: Path, approve: Approve | None, *, dry_run: bool
+    settings: Settings,
+    file: UndoFile,
+    approve: Approve | None,
+    write: Callable[[Undoing], None],
+    *,
+    dry_run: bool,
 ) -> Report:
     run = Undoing(settings, file, dry=dry_run)
     run.approve = approve
@@ -99,10 +105,7 @@ async def _undo(
     try:
         report = await run.run()
         if report.end is None:
-            try:
-                _write(run, output)
-            except OSError as error:
-                raise StorageError(f"can't write {output}: {error.strerror}") from error
+            write(run)
         return report
     finally:
         display.cancel()
@@ -165,30 +168,30 @@ def _parts(report: Report) -> list[str]:
     return [f"{count:,} {fate.value}" for fate, count in report.counts.items() if count]
 
 
-def _write(run: Undoing, output: Path) -> None:
+def _write(run: Undoing, output: Path, *, keeps_empty: bool) -> None:
     reasons: Counter[str] = Counter()
-    with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(_HEADER)
-        for kept in run.file.kept():
-            finding = kept.finding
-            reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {finding.why}"] += 1
-            lines.writerow(
-                (
-                    kept.fate.value,
-                    kept.row,
-                    kept.source + 1,
-                    told_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
-                    kept.hubspot_id,
-                    finding.property,
-                    finding.ours,
-                    finding.now,
-                    finding.source,
-                    finding.why,
-                )
-            )
+    write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
         say(f"{count:>9,}  {printable(reason)}")
+
+
+def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:
+    """What was kept, as rows; why is counted in `reasons`."""
+    for kept in run.file.kept():
+        finding = kept.finding
+        reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {finding.why}"] += 1
+        yield (
+            kept.fate.value,
+            kept.row,
+            kept.source + 1,
+            told_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
+            kept.hubspot_id,
+            finding.property,
+            finding.ours,
+            finding.now,
+            finding.source,
+            finding.why,
+        )
 
 
 def _beside(snapshot: Path) -> Path:

@@ -29,7 +29,7 @@ from uploader.commands.output import tell, tell_json
 from uploader.commands.progress import show
 from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
-from uploader.commands.texts import ending_text, forecast_lines, printable, summary_text
+from uploader.commands.texts import about, ending_text, forecast_lines, printable, summary_text
 from uploader.commands.undone import undone_text
 from uploader.core.canary import Review
 from uploader.core.model import Tallies
@@ -255,7 +255,7 @@ def _can_ask(settings: Settings) -> bool:
 
 
 async def _approve(account: Account, rows: int | None) -> bool:
-    count = "the rows" if rows is None else f"about {rows:,} rows"
+    count = "the rows" if rows is None else f"about {about(rows)} rows"
     name = account.portal or "unknown"
     return await _is_yes(f"account {name} is {kind_text(account)}. Write {count} into it?")
 
@@ -267,7 +267,8 @@ async def _is_yes(question: str) -> bool:
 
 def _interrupt(run: Run, number: signal.Signals) -> None:
     run.stop(number)
-    say("stopping: waiting for the replies on the wire (again: stop at once)")
+    what = "waiting for the replies on the wire" if run.started.is_set() else "it had not begun to write"
+    say(f"stopping: {what} (again: stop at once)")
 
 
 def introduction(run: Run) -> list[str]:
@@ -322,6 +323,8 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
             tell(summary_text(summary).splitlines())
     for line in finished_before:
         say(line)
+    if summary.cause and not tallies.rows:
+        say("nothing was written: no row was read yet")
     if is_json():
         note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:

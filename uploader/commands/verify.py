@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import csv
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ import click
 from uploader.commands.environment import is_by_variable, say_settings
 from uploader.commands.logs import is_json, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import refuse_foreign, tell, tell_json
+from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.names import is_pattern
@@ -21,8 +20,6 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import create_private
-from uploader.errors import StorageError
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 
@@ -61,6 +58,7 @@ def command(
     checked; 2 can't start; 75 and 78 stopped, as upload; 130/143 interrupted.
     """
     speak(log_format, verbose=False)
+    is_named = output is not None
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     refuse_foreign(output, _HEADER, "no list of differences")
     # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
@@ -77,15 +75,16 @@ def command(
         )
         names = [source.name for source in identity.sources]
         say_settings(click.get_current_context())
-        report = asyncio.run(_verify(settings, opened, sample, output, names))
+        listed = partial(_write, output=output, names=names, keeps_empty=is_named)
+        report = asyncio.run(_verify(settings, opened, sample, listed))
     finally:
         opened.close()
-    _tell(report, checkpoint, output, as_json=as_json)
+    _tell(report, noun(settings.object_type).many, checkpoint, output, as_json=as_json)
     return report.exit_code
 
 
 async def _verify(
-    settings: Settings, checkpoint: Checkpoint, sample: int | None, output: Path, names: Sequence[str]
+    settings: Settings, checkpoint: Checkpoint, sample: int | None, write: Callable[[Verification], None]
 ) -> Report:
     run = Verification(settings, checkpoint, sample=sample)
     heed_signals(run.stop)
@@ -93,10 +92,7 @@ async def _verify(
     try:
         report = await run.run()
         if report.end is None:
-            try:
-                _write(run, output, names)
-            except OSError as error:
-                raise StorageError(f"can't write {output}: {error.strerror}") from error
+            write(run)
         return report
     finally:
         display.cancel()
@@ -105,6 +101,7 @@ async def _verify(
 
 
 async def _display(run: Verification) -> None:
+    rows_said = 0
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         done, sender = sum(run.report.counts.values()), run.sender
@@ -113,36 +110,37 @@ async def _display(run: Verification) -> None:
         elif done:
             many = noun(run.settings.object_type).many
             say(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
-        elif run.rows:
-            say(f"{run.rows:,} rows looked through")
+        elif run.rows > rows_said:
+            say(f"looking up what the rows asked for: {run.rows:,} rows")
+            rows_said = run.rows
 
 
 def _parts(counts: dict[Verdict, int]) -> list[str]:
     return [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
 
 
-def _write(run: Verification, output: Path, names: Sequence[str]) -> None:
-    with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(_HEADER)
-        shown: Counter[Verdict] = Counter()
-        for key, hubspot_id, finding in run.file.findings(run.settings.id_property):
-            lines.writerow(
-                (
-                    finding.verdict.value,
-                    finding.row,
-                    names[finding.source],
-                    key,
-                    hubspot_id,
-                    finding.property,
-                    finding.wanted,
-                    finding.found,
-                    finding.note,
-                )
-            )
-            shown[finding.verdict] += 1
-            if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
-                say(_example(finding))
+def _write(run: Verification, output: Path, names: Sequence[str], *, keeps_empty: bool) -> None:
+    write_list(output, _HEADER, _listed(run, names), keeps_empty=keeps_empty)
+
+
+def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object]]:
+    """All findings as rows; the first of each kind are also said."""
+    shown: Counter[Verdict] = Counter()
+    for key, hubspot_id, finding in run.file.findings(run.settings.id_property):
+        yield (
+            finding.verdict.value,
+            finding.row,
+            names[finding.source],
+            key,
+            hubspot_id,
+            finding.property,
+            finding.wanted,
+            finding.found,
+            finding.note,
+        )
+        shown[finding.verdict] += 1
+        if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
+            say(_example(finding))
 
 
 def _example(finding: Finding) -> str:
@@ -151,12 +149,14 @@ def _example(finding: Finding) -> str:
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
 
 
-def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> None:
+def _tell(report: Report, many: str, checkpoint: Path, output: Path, *, as_json: bool) -> None:
     counts, end = report.counts, report.end
     with contextlib.suppress(OSError):
         if as_json:
             document = {
-                "contacts": sum(counts.values()) + report.left,
+                "contacts": report.records,
+                "rows": report.rows,
+                "rows_written": report.rows_written,
                 **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
                 "not_checked_because": report.doubts,
                 "left": report.left,
@@ -167,7 +167,7 @@ def _tell(report: Report, checkpoint: Path, output: Path, *, as_json: bool) -> N
             }
             tell_json(document)
         else:
-            tell(_lines(report))
+            tell(_lines(report, many))
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
@@ -185,10 +185,18 @@ _WORDS = {
 }
 
 
-def _lines(report: Report) -> list[str]:
+def _lines(report: Report, many: str) -> list[str]:
     lines = [f"{count:>12,}  {_WORDS[verdict]}" for verdict, count in report.counts.items()]
     lines += [f"{'':>12}    {count:,}: {why}" for why, count in report.doubts.items()]
     if report.left:
         lines.append(f"{report.left:>12,}  left to read")
+    lines.append(f"{report.records:>12,}  {many}{' (a sample)' if report.is_sample else ''}")
+    if report.rows and not report.is_sample:
+        again = report.rows_written - report.records
+        lines.append(
+            f"of {report.rows:,} rows {report.rows_written:,} were written"
+            + (f", {again:,} of them by a key that came before" if again > 0 else "")
+            + f"; {report.rows - report.rows_written:,} were not (rejected, invalid or skipped)"
+        )
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
     return lines

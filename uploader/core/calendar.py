@@ -12,9 +12,19 @@ def next_midnight(now: datetime, zone: str, utc_offset_seconds: float) -> dateti
     return midnight.astimezone(UTC)
 
 
-def clock_text(moment: datetime, now: datetime, zone: str, utc_offset_seconds: float) -> str:
-    """A time as it is said in the account's zone, such as `14:32` or `00:12 on Wed 25 Nov`."""
-    local = moment.astimezone(zone_of(zone, utc_offset_seconds))
+def clock_text(
+    moment: datetime, now: datetime, zone: str, utc_offset_seconds: float, here: tzinfo | None = None
+) -> str:
+    """A time in the account's zone, such as `14:32 (Europe/Berlin)` or `00:12 on Wed 25 Nov (UTC)`.
+
+    `here`: the reader's own zone (None: the machine's); where its clocks differ, its time follows.
+    """
+    theirs, ours = moment.astimezone(zone_of(zone, utc_offset_seconds)), moment.astimezone(here)
+    said = f"{_clock(theirs, now)} ({zone})"
+    return said if theirs.utcoffset() == ours.utcoffset() else f"{said}, {_clock(ours, now)} here"
+
+
+def _clock(local: datetime, now: datetime) -> str:
     is_today = local.date() == now.astimezone(local.tzinfo).date()
     return f"{local:%H:%M}" if is_today else f"{local:%H:%M on %a %-d %b}"
 

@@ -184,8 +184,8 @@ def _asked_zones(finders: Iterable[OrderFinder]) -> list[str]:
         for column, times in finder.times.items():
             joined.setdefault(column, _Times()).join(times)
     return [
-        f"{column}: row {times.row_without} has a time without a zone, and no row has one; say whose time it "
-        f'is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+        f"{column}: row {times.row_without}, as all others, has no time zone (a day means its midnight); "
+        f'say which it is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
         for column, times in joined.items()
         if times.is_open
     ]

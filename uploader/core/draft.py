@@ -131,11 +131,8 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     found = []
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
         found.append(f'day or month first? {{ property = "{name}", date_order = "DMY" }} would say it')
-    if type_ == "string" and samples and all(map(_is_date, samples)):
-        found.append(
-            "these are dates, and the property holds text: they arrive as they stand. A property of type "
-            "date would know them as dates; make one in HubSpot and name it here"
-        )
+    if remark := remark_on(type_, samples):
+        found.append(f"{remark}; make one in HubSpot and name it here")
     if type_ == "datetime" and any(lacks_zone(sample, None) for sample in samples):
         found.append(f'whose time? {{ property = "{name}", timezone = "Europe/Berlin" }} would say it')
     if name in schema.owned:
@@ -143,6 +140,16 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     if type_ == "bool" and any(sample.casefold() not in BOOLEANS for sample in samples):
         found.append("the samples are not all true or false")
     return found
+
+
+def remark_on(type_: str, samples: Sequence[str]) -> str:
+    """What is worth knowing of values that a property takes all the same; "" where there is nothing."""
+    if type_ != "string" or not samples or not all(map(_is_date, samples)):
+        return ""
+    return (
+        "these are dates, and the property holds text: they arrive as they stand. A property of type date "
+        "would know them as dates"
+    )
 
 
 def _is_date(text: str) -> bool:

@@ -68,6 +68,16 @@ class Fault(NamedTuple):
     column: str = ""  #: as the source names it, where it is one column's
 
 
+#: What is said of a row is shortened to so many characters.
+_MOST_TOLD = 1_000
+
+
+def one_line(said: Sequence[str]) -> str:
+    """Reasons, one after the other."""
+    text = " ".join("; ".join(said).split())
+    return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+
+
 @dataclass(slots=True)
 class Row:
     """One row as its source holds it, before mapping."""
@@ -159,6 +169,11 @@ class Unsent:
     raw: bytes
     faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
 
+    @property
+    def told(self) -> str:
+        """All that is wrong with it, in one line."""
+        return one_line([fault.reason for fault in self.faults] or [self.reason])
+
 
 @dataclass(slots=True)
 class Slice:
@@ -197,20 +212,17 @@ class Settlement:
     refusal: Refusal | None = None
 
 
-#: A note is shortened to so many characters.
-_MOST_NOTED = 1_000
-
-
 def note(settlement: Settlement) -> str:
     """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
     record, refusal = settlement.record, settlement.refusal
     if isinstance(record, Unsent):
-        said = [fault.reason for fault in record.faults] or [record.reason]
-    else:
-        said = [refusal.message] if refusal else []
-        said += [f"left out: {fault.reason}" for fault in record.dropped]
-    text = " ".join("; ".join(said).split())
-    return text if len(text) <= _MOST_NOTED else f"{text[:_MOST_NOTED]}..."
+        return record.told
+    return one_line(
+        [
+            *([refusal.message] if refusal else []),
+            *(f"left out: {fault.reason}" for fault in record.dropped),
+        ]
+    )
 
 
 #: The rule by which a record is skipped once it is known what HubSpot holds.

@@ -104,7 +104,10 @@ def as_moment(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | 
 def _in_utc(read: _Reading, zone: tzinfo | None) -> str | Fault:
     its_zone = zone if read.offset is None else timezone(read.offset)
     if its_zone is None:
-        return Fault("has no zone: say --timezone NAME, such as Europe/Berlin", "DATETIME")
+        lacks = (
+            "has no zone" if read.clock is not None else "is a day, whose midnight is meant, and has no zone"
+        )
+        return Fault(f"{lacks}: say --timezone NAME, such as Europe/Berlin", "DATETIME")
     try:
         moment = datetime.combine(read.day, read.clock or time.min, its_zone)
         utc = moment.astimezone(UTC)

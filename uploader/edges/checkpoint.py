@@ -323,6 +323,15 @@ class Checkpoint:
         rows = self._connection.execute("SELECT value FROM job WHERE name = 'id'").fetchall()
         return str(json.loads(rows[0][0])) if rows else ""
 
+    def files(self) -> dict[str, list[str]]:
+        """What was last given as files whose content only is known, by option."""
+        rows = self._connection.execute("SELECT value FROM job WHERE name = 'files'").fetchall()
+        return dict(json.loads(rows[0][0])) if rows else {}
+
+    def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
+        with _storing(self.path), self._connection as connection:
+            connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
+
     def accept(self, identity: Identity, changes: str) -> None:
         """Take over settings (or an account) that were not these before; what changed is recorded."""
         with _storing(self.path):

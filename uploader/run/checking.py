@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from uploader.core.assessing import (
@@ -16,7 +15,7 @@ from uploader.core.assessing import (
 )
 from uploader.core.batching import MAX_BATCH_BYTES
 from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
-from uploader.core.draft import draft
+from uploader.core.draft import draft, remark_on
 from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
 from uploader.core.model import Fault, Tallies
@@ -34,7 +33,7 @@ from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
 from uploader.run.session import Seams, Session
-from uploader.run.survey import Orders, Step, Survey, last
+from uploader.run.survey import Orders, Step, Survey, first_rows, last
 from uploader.settings import Settings
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
@@ -55,6 +54,7 @@ class Column:
     type: str = ""
     is_left_out: bool = False  #: by the user's word, or one of our own
     is_undecided: bool = False  #: a problem is about it
+    remark: str = ""  #: what is worth knowing of its values
 
 
 @dataclass(slots=True)
@@ -168,6 +168,7 @@ class Check(Session):
             schema = self.account.schema if self.account else None
             report.draft = await self._until_halted(reader.run(lambda: _draft(sources[0], schema))) or ""
         survey = self._survey()
+        await self._until_halted(reader.run(self._remark))
         await self._find_orders(survey, reader)
         if self._halted.is_set():
             return
@@ -347,6 +348,19 @@ class Check(Session):
             report.columns.append(Column(index, column, property_, type_, unnamed, is_undecided))
         return resolved.columns, rules
 
+    def _remark(self) -> None:
+        """On columns whose values may not be what their property is for. Blocks a little."""
+        report, schema = self.report, self.account.schema if self.account else None
+        for index, source in enumerate(report.sources):
+            if schema is None or source.size_bytes is None or not source.shape.columns:
+                continue
+            rows = _first_cells(source)
+            for place, column in enumerate(report.columns):
+                if column.source == index and column.property and column.column in source.shape.columns:
+                    at = source.shape.columns.index(column.column)
+                    samples = [text for row in rows if (text := row[at].strip())]
+                    report.columns[place] = replace(column, remark=remark_on(column.type, samples))
+
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
         orders = Orders(survey.sources, survey.mappers)
         if not orders.are_needed:
@@ -423,17 +437,17 @@ class Check(Session):
 
 
 def _draft(source: Source, schema: Schema | None) -> str:
-    rows: list[Sequence[str]] = []
-    with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
-        for slice_ in slices:
-            rows += [row.content for row in slice_.rows if isinstance(row.content, list | tuple)]
-            if len(rows) >= _DRAFT_ROWS:
-                break
-    return draft(source.shape.columns, schema, rows[:_DRAFT_ROWS]).toml()
+    return draft(source.shape.columns, schema, _first_cells(source)).toml()
+
+
+def _first_cells(source: Source) -> list[Sequence[str]]:
+    """Of a source of cells; a few that tell what its columns hold."""
+    rows = [row.content for slice_ in first_rows(source, _TELLING_ROWS) for row in slice_.rows]
+    return [row for row in rows if isinstance(row, list | tuple)]
 
 
 #: From so many rows a mapping is drafted.
-_DRAFT_ROWS = 1_000
+_TELLING_ROWS = 1_000
 
 
 def _schema_scope(object_type: str) -> str:

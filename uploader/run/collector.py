@@ -119,7 +119,7 @@ class Collector:
         self._note_end(slice_)
         self.tallies.rows = self._ledger.rows
         self.book(
-            Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.reason)) for u in slice_.unsent
+            Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.told)) for u in slice_.unsent
         )
 
     def _note_end(self, slice_: Slice) -> None:

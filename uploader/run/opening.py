@@ -188,6 +188,7 @@ def open_job(  # noqa: PLR0917
         stack.callback(checkpoint.close)
     else:
         check_settings(settings, checkpoint, identity)
+    checkpoint.note_files(settings.files)
     results = None
     if settings.results_path:
         names = [source.name for source in sources]

@@ -252,10 +252,9 @@ class Session:
         return next_midnight(now, account.time_zone, account.utc_offset_seconds)
 
     def clock_text(self, moment: datetime) -> str:
-        """A time of the account's own clock, with its zone."""
+        """A time by the account's own clock, and by this machine's."""
         account, now = self.account or Account(), self.seams.wall_clock()
-        zone = account.time_zone or "UTC"
-        return f"{clock_text(moment, now, zone, account.utc_offset_seconds)} ({zone})"
+        return clock_text(moment, now, account.time_zone or "UTC", account.utc_offset_seconds)
 
     def _seconds_to_reset(self) -> float:
         assert self.sender is not None

@@ -30,6 +30,7 @@ from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 
 _READERS = 32
+_NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)
 
 
 @dataclass(slots=True)
@@ -39,9 +40,16 @@ class Report:
     counts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
     doubts: dict[str, int] = field(default_factory=dict)
     left: int = 0  #: not read yet
+    rows: int = 0  #: of the sources, as the job has read them
+    rows_written: int = 0  #: of these, what is not rejected, invalid or skipped; several may be of one record
+    is_sample: bool = False
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
+
+    @property
+    def records(self) -> int:
+        return sum(self.counts.values()) + self.left
 
     @property
     def exit_code(self) -> int:
@@ -64,7 +72,7 @@ class Verification(Session):
         """`settings` as `job_settings` makes them; `settings.restart` forgets what was verified before."""
         super().__init__(settings, seams)
         self.file = VerificationFile(checkpoint.path)
-        self.report = Report()
+        self.report = Report(is_sample=sample is not None)
         self.rows = 0  #: of the sources, looked through so far
         self.taken_up = False  #: an earlier one goes on
         self._began = self._clock()
@@ -132,6 +140,9 @@ class Verification(Session):
         self.report.counts = self.file.counts()
         self.report.doubts = self.file.doubts()
         self.report.left = self.file.unsettled_count()
+        tallies = self._checkpoint.state().tallies
+        self.report.rows = tallies.rows
+        self.report.rows_written = tallies.rows - sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
 
     # --- what is wanted ---
 

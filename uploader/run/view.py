@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause
+from uploader.core.pacing import Quota
 
 
 @dataclass(slots=True)
@@ -16,7 +17,8 @@ class View:
     bytes_read: int
     bytes_total: int | None
     on_wire: int
-    per_second: float  #: requests the quota, or the user's cap, allows
+    limit: Quota  #: what the quota, or the user's cap, allows
+    used: int  #: of it, by us, in the window that ends now
     pause: Cause | None
     pause_seconds: float
     failing_seconds: float
@@ -25,6 +27,11 @@ class View:
     half_done: int  #: rows that were read and are still to be written
     settled_before: int  #: by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
+
+    @property
+    def per_second(self) -> float:
+        """Requests that may be sent, at most."""
+        return self.limit.per_second
 
     @property
     def worked(self) -> float:
