@@ -22,7 +22,7 @@ COMMANDS = {
     "preview": "Say what a run would create, overwrite and leave; read only.",
     "upload": "Run the job, or resume it: the same command again continues where it stopped.",
     "status": "Show where a job stands, from another terminal too.",
-    "failures": "Write the dead letters to a file that `upload` takes as it is.",
+    "failures": "Write the rows that failed to a file that `upload` takes as it is.",
     "verify": "Read the records of a job back and compare them with its rows.",
     "report": "Write the run as one self-contained HTML page.",
     "undo": "Archive what a job created, restore what it changed, where it is still its own.",

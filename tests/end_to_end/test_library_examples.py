@@ -41,10 +41,10 @@ def test_there_are_as_many_as_are_tested():
 def test_one_call_uploads_a_file(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
     write_csv(tmp_path / "contacts.csv", contacts(250))
-    assert "'created': 250" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
     assert len(hubspot.contacts()) == 250
     sent = hubspot.stats()["accepted"]
-    assert "'created': 250" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
     assert hubspot.stats()["accepted"] == sent
 
 

@@ -1,5 +1,7 @@
 """A job that is finished: what `upload`, `status` and `undo` say when they are asked once more."""
 
+import json
+
 import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
@@ -49,6 +51,7 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     job.run_virtual()
     checkpoint = f"{source}.checkpoint"
     assert "undone" not in said("status", checkpoint)
+    assert json.loads(said("status", checkpoint, "--json"))["undone"] is None
     undo(job, dry=True)
     assert "undone" not in said("status", checkpoint)
     report, _ = undo(job)
@@ -56,6 +59,9 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     for text in (said("status", checkpoint), said("upload", str(source), "--snapshot")):
         assert "it was undone on 20" in text
         assert "150 that it created are archived, 0 that it changed are restored" in text
+    undone = json.loads(said("status", checkpoint, "--json"))["undone"]
+    assert (undone["archived"], undone["restored"], undone["left"]) == (150, 0, 0)
+    assert undone["ended_at"].startswith("20")
     again, _ = undo(job)
     assert again.is_old
     anew, _ = undo(job, restart=True)
@@ -71,6 +77,8 @@ def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
         if any(report.counts.values()):
             break
     assert 0 < report.left < 2_000
+    undone = json.loads(said("status", f"{source}.checkpoint", "--json"))["undone"]
+    assert (undone["left"], undone["ended_at"]) == (report.left, "")
     text = said("status", f"{source}.checkpoint")
     assert "it is being undone" in text
     assert "the same undo goes on" in text

@@ -73,7 +73,7 @@ def command(*, folder: Path | None) -> int:
         code = _start(upload).wait()
     if code not in {0, 1}:
         raise UploaderError(f"the demo's upload ended with exit code {code}")
-    letters = folder / "failures.csv"
+    letters = folder / "contacts.failures.csv"
     letters.unlink(missing_ok=True)
     failures = ["failures", f"{source}.checkpoint", "-o", str(letters)]
     _show(failures)
@@ -84,7 +84,7 @@ def command(*, folder: Path | None) -> int:
 
 
 _NEXT = """
-Files are in {folder}: the source, its checkpoint, its results (what became of each row), its dead letters.
+Files are in {folder}: the source, its checkpoint, its results (what became of each row), what failed.
 Try next:
   {uploader} status {source}.checkpoint      what the books say
   {uploader} mock-server --quota 190/10      a mock to practise on; then, in another terminal:
@@ -182,7 +182,7 @@ def _show_letters(path: Path) -> None:
         shown: dict[str, dict[str, str]] = {}
         for letter in islice(letters, 1_000):
             shown.setdefault(letter["uploader_outcome"] + letter["uploader_message"][:40], letter)
-    say("some of the dead letters:", sys.stdout)
+    say("some of them:", sys.stdout)
     for letter in list(shown.values())[:5]:
         message = letter["uploader_message"]
         short = message if len(message) < 90 else f"{message[:90]}..."

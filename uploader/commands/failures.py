@@ -48,7 +48,7 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
 }
 
 
-@click.command(short_help="Write the dead letters to a file that `upload` takes as it is.")
+@click.command(short_help="Write the rows that failed to a file that `upload` takes as it is.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="A .csv or .ndjson file. Default: CSV to stdout."

@@ -8,7 +8,7 @@ import click
 
 from uploader.commands.output import rows_out, tell, tell_json
 from uploader.commands.texts import ending_text, summary_text
-from uploader.commands.undone import undone_text
+from uploader.commands.undone import undone_dict, undone_text
 from uploader.commands.watching import watch
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
@@ -91,7 +91,7 @@ def command(
         return 0
     summary = read_summary(checkpoint)
     if as_json:
-        tell_json(summary.as_dict())
+        tell_json({**summary.as_dict(), "undone": undone_dict(checkpoint)})
     else:
         told = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
         tell(told)

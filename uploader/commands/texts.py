@@ -74,7 +74,7 @@ def summary_text(summary: Summary) -> str:
     )
     lines.append(
         f"requests {tallies.requests:,}, throttled {tallies.throttled:,}, retries {tallies.retries:,}, "
-        f"error objects {tallies.num_errors:,}; batches: {batches or 'none'}; "
+        f"errors named in answers {tallies.num_errors:,}; batches: {batches or 'none'}; "
         f"{duration(summary.elapsed_seconds)}"
     )
     if tallies.values_dropped:
