@@ -316,13 +316,16 @@ async def test_a_reader_that_waits_for_rows_is_let_go():
     """By the loop, of an async iterable; a plain one that blocks is closed once it returns."""
     reader = Background("reader")
 
+    is_asked = asyncio.Event()
+
     async def never():
+        is_asked.set()
         await asyncio.Event().wait()
         yield {}
 
     stream = Given(never(), "crm")
     opening = asyncio.ensure_future(reader.run(lambda: open_given(stream)))
-    await asyncio.sleep(0.01)
+    await is_asked.wait()
     await stream.end(reader)
     with pytest.raises(SourceError, match="has ended"):
         await opening

@@ -33,7 +33,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
     assert 60 < run._clock < 80
     assert run.hub.stats()["throttled"] == 0
-    assert re.match(r"about 3[0-4],\d{3} rows to go: 3[0-4]\d requests", told[0])
+    assert re.match(r"about 3[0-4],\d{3} rows to go: some 3[0-4]\d requests", told[0])
     assert "of 200 requests" in told[1]
     assert "used up after 19" in told[2]
     assert "it waits until 19:01 (US/Eastern)" in told[3]

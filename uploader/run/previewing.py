@@ -248,6 +248,7 @@ class _FirstRows:
         self._source = source
         self._left = left
         self.name, self.shape, self.size_bytes = source.name, source.shape, source.size_bytes
+        self.is_at_hand = source.is_at_hand
         self.fingerprint, self.rows_about, self.notices = (
             source.fingerprint,
             source.rows_about,

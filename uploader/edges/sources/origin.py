@@ -10,9 +10,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from uploader.core.mounts import Place
 from uploader.core.names import STDIN, is_url, matches_nothing_of_ours
+from uploader.edges.places import look_at
 from uploader.errors import SourceError
 
 BLOCK_BYTES = 256 * 1024
@@ -83,6 +86,7 @@ class Origin(Protocol):
     fingerprint: str
     magic: bytes  #: the first bytes, by which compression is told
     seekable: bool
+    is_at_hand: bool  #: on a disk of this machine
     sample_bytes: int  #: how much content may be read to recognise it
 
     def peek(self) -> Raw:
@@ -110,6 +114,7 @@ class FileOrigin:
     def __init__(self, path: str, size: int) -> None:
         self.name = path
         self.size_bytes: int | None = size
+        self.is_at_hand = look_at(Path(path))[0] is Place.DISK
         try:
             with _open(path) as handle:
                 self.magic = handle.read(16)
@@ -138,7 +143,7 @@ class FileOrigin:
 class StreamOrigin:
     """Standard input or a named pipe: read once. What was needed to recognise it is kept and read again."""
 
-    seekable = False
+    seekable = is_at_hand = False
     # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
     sample_bytes = EDGE_BYTES
 
