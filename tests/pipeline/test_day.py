@@ -35,7 +35,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     assert run.hub.stats()["throttled"] == 0
     assert re.match(r"about 3[0-4],\d{3} rows to go: some 3[0-4]\d requests", told[0])
     assert "of 200 requests" in told[1]
-    assert "used up after 19" in told[2]
+    assert "used up after some 19" in told[2]
     assert "it waits until 19:01 (US/Eastern)" in told[3]
 
 

@@ -291,7 +291,11 @@ def _said(settings: Settings | Options | None) -> dict[str, Any]:
     if not isinstance(settings, Settings):
         return dict(settings or {})
     named = (field.name for field in fields(Settings))
-    return {name: getattr(settings, name) for name in named if name not in {"sources", "given", "offline"}}
+    return {
+        name: getattr(settings, name)
+        for name in named
+        if name not in {"sources", "given", "files", "offline"}
+    }
 
 
 def _make_run(

@@ -109,7 +109,7 @@ def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[
         raise SettingsError(f"a setting is of a type it can't be: {error}") from error
 
 
-_KNOWN = frozenset(field.name for field in fields(Settings)) - {"sources", "given", "offline"}
+_KNOWN = frozenset(field.name for field in fields(Settings)) - {"sources", "given", "files", "offline"}
 
 Read = Callable[[str, Any], Any]
 
