@@ -19,10 +19,11 @@ from uploader.core.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
-from uploader.edges.checkpoint import Checkpoint, DeadLetter, Identity
+from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import create_private
 from uploader.edges.sources import reread
 from uploader.edges.sources.header import DELIMITERS
+from uploader.edges.unconfirmed import DeadLetter
 from uploader.errors import SettingsError, StorageError
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).

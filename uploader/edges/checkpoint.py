@@ -1,4 +1,4 @@
-"""The checkpoint: one SQLite file from which a killed run goes on. All SQL of the project is here.
+"""The checkpoint: one SQLite file from which a killed run goes on. What stands in it, and its durability.
 
 It holds the job's identity, the progress, the tallies, dead letters and pending records, and what the canary
 sent until that is approved. Its size follows failures and what is in flight, not the sources.
@@ -25,23 +25,20 @@ from uploader.core.canary import Canary, Sent
 from uploader.core.course import Changes, Stretch
 from uploader.core.ledger import Progress, Resume
 from uploader.core.model import (
-    DEAD_LETTERS,
     EMAIL,
-    TRANSIENT,
     Mark,
     Outcome,
     Record,
     Settlement,
     Tallies,
     closed_value,
-    told_key,
 )
-from uploader.core.outcome import CONFLICTS
-from uploader.edges import course, repeats, sightings
+from uploader.edges import course, repeats, sightings, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.files import create_private, open_plain, refuse_traps
 from uploader.edges.places import settle_in, spill_beside
 from uploader.edges.sources.base import Shape
+from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import CheckpointError, StorageError
 
 #: What SQLite keeps beside the file, on a disk and on a network.
@@ -51,7 +48,7 @@ _FORMAT = 3
 #: Version 0.4.0's; a job that was begun by it goes on.
 _FORMER = 2
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
 CREATE TABLE state (
@@ -63,17 +60,7 @@ CREATE TABLE state (
     results_bytes INTEGER NOT NULL, elapsed_seconds REAL NOT NULL
 );
 CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE dead_letters (
-    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
-    closed_value TEXT NOT NULL, outcome TEXT NOT NULL, category TEXT NOT NULL, message TEXT NOT NULL,
-    attempts INTEGER NOT NULL, correlation_id TEXT NOT NULL, existing_id TEXT NOT NULL,
-    raw BLOB NOT NULL, superseded INTEGER
-);
-CREATE INDEX dead_letters_by_value ON dead_letters (closed_value);
-CREATE TABLE pending (
-    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
-    raw BLOB NOT NULL
-);
+{unconfirmed.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
     key TEXT NOT NULL, PRIMARY KEY (hubspot_id, position)
@@ -93,10 +80,7 @@ INSERT OR REPLACE INTO state (
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
 {course.SCHEMA}
-CREATE TABLE IF NOT EXISTS dead_values (
-    closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS skipped (position INTEGER PRIMARY KEY);
+{unconfirmed.LATER_SCHEMA}
 CREATE TABLE IF NOT EXISTS canary (
     position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
     key TEXT NOT NULL, body BLOB NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL
@@ -107,16 +91,6 @@ CREATE TABLE IF NOT EXISTS canary (
 _FROM_FORMER = f"""
 BEGIN IMMEDIATE; ALTER TABLE state ADD COLUMN resume_digest TEXT NOT NULL DEFAULT '';
 PRAGMA user_version={_FORMAT}; COMMIT;
-"""
-
-
-_UNCONFIRMED = """
-SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending
-UNION ALL SELECT position, 'skipped' FROM skipped ORDER BY 1
-"""
-#: Of a job that was begun before there was such a table, and is only looked at.
-_UNCONFIRMED_BEFORE = """
-SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending ORDER BY 1
 """
 
 
@@ -151,45 +125,6 @@ class State:
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
-
-
-@dataclass(frozen=True, slots=True)
-class Superseding:
-    """A row that wrote a unique value, which may be the key of an earlier dead letter.
-
-    By its own key it may also have written to the record of a dead letter that had the value beside its key.
-    """
-
-    position: int
-    row: int
-    closed_value: str
-    is_key: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A rejected, invalid or abandoned row, as it is kept."""
-
-    position: int
-    source: int
-    row: int
-    key: str
-    closed_value: str
-    outcome: str
-    category: str
-    message: str
-    attempts: int
-    correlation_id: str
-    existing_id: str
-    raw: bytes
-    superseded: int | None  #: the later row that wrote the same key
-    #: Nothing has superseded it, and a dead letter of its key is to be mended: they go on together, in order.
-    waits: bool = False
-
-    @property
-    def may_pass(self) -> bool:
-        """As it is: nobody has said anything against it, nor against one that belongs before or after it."""
-        return self.outcome in TRANSIENT and not self.waits
 
 
 class Checkpoint:
@@ -436,16 +371,10 @@ class Checkpoint:
         """
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            self._write_settled(settlements)
-            connection.executemany(
-                "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
-                [(later.row, later.closed_value, later.position) for later in superseding],
-            )
-            connection.executemany(
-                "UPDATE dead_letters SET superseded = ? WHERE position < ? AND position IN "
-                "(SELECT position FROM dead_values WHERE closed_value = ?)",
-                [(later.row, later.position, later.closed_value) for later in superseding if later.is_key],
-            )
+            if settlements and not self._main_key:
+                self._main_key = str(self.identity().settings.get("id_property", EMAIL))
+            unconfirmed.write(connection, settlements, self._main_key)
+            unconfirmed.supersede(connection, superseding)
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
@@ -482,30 +411,6 @@ class Checkpoint:
             if invocation is not None:
                 course.note(connection, invocation)
 
-    def _write_settled(self, settlements: Sequence[Settlement]) -> None:
-        if settlements and not self._main_key:
-            self._main_key = str(self.identity().settings.get("id_property", EMAIL))
-        dead = [_dead_letter(s) for s in settlements if s.outcome in DEAD_LETTERS]
-        self._connection.executemany(
-            "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", dead
-        )
-        self._connection.executemany(
-            "INSERT INTO dead_values VALUES (?, ?)",
-            [(value, s.record.position) for s in settlements for value in values_beside_key(s)],
-        )
-        self._connection.executemany(
-            "INSERT INTO skipped VALUES (?)",
-            [(s.record.position,) for s in settlements if s.outcome is Outcome.SKIPPED],
-        )
-        pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
-        self._connection.executemany(
-            "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
-            [
-                (r.position, r.source, r.row, told_key(r.key, r.values, self._main_key), r.raw)
-                for r in pending
-            ],
-        )
-
     # --- its course ---
 
     def course(self) -> list[Stretch]:
@@ -520,7 +425,19 @@ class Checkpoint:
         """When (UTC) the user took over other settings, or approved the canary; and what it was."""
         return list(self._connection.execute("SELECT at, what FROM changes ORDER BY id"))
 
-    # --- dead letters ---
+    # --- rows that are not confirmed ---
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
+        return unconfirmed.dead_letters(self._connection)
+
+    def dead_messages(self) -> Iterator[tuple[str, str]]:
+        """Outcome and message of every dead letter."""
+        yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
+
+    def count_dead_letters(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+        return int(count)
 
     def dead_values(self) -> Iterator[str]:
         """The closed values of all dead letters."""
@@ -532,52 +449,18 @@ class Checkpoint:
         for (value,) in self._connection.execute("SELECT DISTINCT closed_value FROM dead_values"):
             yield value
 
-    def dead_letters(self) -> Iterator[DeadLetter]:
-        """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
-        rows = self._connection.execute(
-            """
-            SELECT position, source, row, key, closed_value, outcome, category, message, attempts,
-                   correlation_id, existing_id, raw, superseded,
-                   superseded IS NULL AND closed_value != '' AND EXISTS (
-                       SELECT 1 FROM dead_letters AS other
-                       WHERE other.closed_value = letter.closed_value AND other.superseded IS NULL
-                       AND other.outcome NOT IN (?))
-            FROM dead_letters AS letter ORDER BY position
-            """,
-            tuple(TRANSIENT),
-        )
-        for row in rows:
-            yield DeadLetter(*row)
-
-    def aliases(self) -> Iterator[Alias]:
-        """Contacts that several keys led to, each with its rows in file order."""
-        for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
-            yield Alias(*row)
-
     def pending(self) -> Iterator[tuple[int, int, str]]:
         """Source, row and key of every pending row, in file order."""
         yield from self._connection.execute("SELECT source, row, key FROM pending ORDER BY position")
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
-        later = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'skipped'").fetchone()
-        yield from self._connection.execute(_UNCONFIRMED if later else _UNCONFIRMED_BEFORE)
+        return unconfirmed.outcomes(self._connection)
 
-    def dead_messages(self) -> Iterator[tuple[str, str]]:
-        """Outcome and message of every dead letter."""
-        yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
-
-    def count_dead_letters(self) -> int:
-        (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-        return int(count)
-
-
-def values_beside_key(settlement: Settlement) -> tuple[str, ...]:
-    """What a dead letter's record is reached by beside its key: nothing, where another is said to have it."""
-    is_dead = settlement.outcome in DEAD_LETTERS
-    if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):
-        return ()
-    return settlement.record.values[1:]
+    def aliases(self) -> Iterator[Alias]:
+        """Contacts that several keys led to, each with its rows in file order."""
+        for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
+            yield Alias(*row)
 
 
 def _refuse_traps(path: Path) -> None:
@@ -602,25 +485,6 @@ def _storing(path: Path) -> Iterator[None]:
 
 def _text(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
-    record, refusal = settlement.record, settlement.refusal
-    assert refusal is not None
-    return (
-        record.position,
-        record.source,
-        record.row,
-        record.key,
-        record.values[0] if record.values else "",
-        settlement.outcome.value,
-        refusal.category,
-        refusal.message,
-        settlement.attempts,
-        refusal.correlation_id,
-        refusal.existing_id,
-        record.raw,
-    )
 
 
 def _canary_row(sent: Sent) -> tuple[object, ...]:
