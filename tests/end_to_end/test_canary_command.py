@@ -109,7 +109,7 @@ def test_a_run_says_first_where_it_writes_and_how_much(folder, production):
     first, second, *_ = ended.err.splitlines()
     assert first == f"contacts into account {PORTAL} (STANDARD), by email; app.hubspot.com, US/Eastern"
     assert second.startswith(
-        "about 700 rows to go: 14 requests (each hundred is read before it is written), "
+        "about 700 rows to go: some 14 requests (each hundred is read before it is written), "
     )
 
 
