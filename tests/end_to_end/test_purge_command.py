@@ -11,12 +11,15 @@ def job(tmp_path, hubspot_mock):
     rows = contacts(300)
     rows[3]["email"] = "nobody"
     source = write_csv(tmp_path / "contacts.csv", rows)
-    way = ("--base-url", hubspot_mock(quota="190/10").url)
+    mock = hubspot_mock(quota="190/10")
+    way = ("--base-url", mock.url)
     done = run("upload", source, *way, "--yes", "--snapshot", "--on-duplicate", "first", cwd=tmp_path)
     assert done.code == 1, done.err
+    mock.meddle(update=[{"email": "c5@example.com", "properties": {"firstname": "Else"}}])
     checkpoint = tmp_path / "contacts.csv.checkpoint"
     for words in (("verify", checkpoint, *way), ("report", checkpoint), ("undo", checkpoint, *way, "--yes")):
         assert run(*words, cwd=tmp_path).code in {0, 1}
+    assert names(tmp_path) >= {"contacts.csv.differences.csv", "contacts.csv.kept.csv"}
     return checkpoint
 
 

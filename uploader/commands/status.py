@@ -91,7 +91,8 @@ def command(
         return 0
     summary = read_summary(checkpoint)
     if as_json:
-        tell_json({**summary.as_dict(), "undone": undone_dict(checkpoint)})
+        undone = undone_dict(checkpoint)
+        tell_json(summary.as_dict() | ({"undone": undone} if undone else {}))
     else:
         told = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
         tell(told)
