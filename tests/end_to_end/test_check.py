@@ -2,6 +2,7 @@
 `upload` asks before it writes into a production account.
 """
 
+import gzip
 import json
 import os
 import pty
@@ -383,3 +384,14 @@ def test_how_it_reads_short_enough_to_be_read(tmp_path, mock_url):
     born = told.index("date_of_birth -> date_of_birth (string)")
     assert told[born + 1].startswith("these are dates, and the property holds text")
     assert not any(line.startswith("these are") for line in told[:born])
+
+
+def test_an_archive_that_breaks_off_in_its_first_rows_is_a_problem_beside_the_others(tmp_path, mock_url):
+    lines = ["email,no_such_property", *(f"c{n}@example.com,{n}" for n in range(600))]
+    packed = gzip.compress("\n".join(lines).encode(), 0)
+    (tmp_path / "contacts.csv.gz").write_bytes(packed[: len(packed) // 2])
+    code, report = as_json(tmp_path, "contacts.csv.gz", HUBSPOT_BASE_URL=mock_url)
+    assert code == 2
+    assert len(report["problems"]) == 2
+    assert "no_such_property" in report["problems"][0]
+    assert report["rows"] > 100

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from uploader.core.assessing import (
@@ -28,7 +29,7 @@ from uploader.core.values import converter
 from uploader.core.wire import MAX_INPUTS
 from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, SourceError
 from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
@@ -441,9 +442,12 @@ def _draft(source: Source, schema: Schema | None) -> str:
 
 
 def _first_cells(source: Source) -> list[Sequence[str]]:
-    """Of a source of cells; a few that tell what its columns hold."""
-    rows = [row.content for slice_ in first_rows(source, _TELLING_ROWS) for row in slice_.rows]
-    return [row for row in rows if isinstance(row, list | tuple)]
+    """Of a source of cells; a few that tell what its columns hold. Damage is told of by the survey."""
+    rows: list[Sequence[str]] = []
+    with suppress(SourceError):
+        for slice_ in first_rows(source, _TELLING_ROWS):
+            rows += [row.content for row in slice_.rows if isinstance(row.content, list | tuple)]
+    return rows
 
 
 #: From so many rows a mapping is drafted.
