@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         # The command's own usage is one --help away; a wall of it would hide the line that matters.
         return _fail(_environment().usage_text(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return 128 + signal.SIGINT
+        return _fail("interrupted", 128 + signal.SIGINT)
     except UploaderError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:

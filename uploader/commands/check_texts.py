@@ -21,9 +21,11 @@ The keys of `--json`, which others script against:
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from uploader.commands.next_command import next_command, portal_words, upload_line
 from uploader.commands.texts import duration, printable
+from uploader.core.names import stem
 from uploader.core.surveying import Example, Group
 from uploader.edges.repeats import source_of
 from uploader.run.checking import Report
@@ -31,6 +33,8 @@ from uploader.run.preflight import PRODUCTION
 from uploader.settings import Settings
 
 _SHOWN_OWNERS = 20
+#: Columns that nobody has said a word of; more of them are drafted rather than typed.
+_MANY = 3
 
 
 def as_dict(report: Report) -> dict[str, object]:
@@ -205,7 +209,14 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
-    said = [f"{found.rows:>12,}  rows{note}", f"{found.sendable:>12,}  can be sent"]
+    said = [f"{found.rows:>12,}  rows{note}"]
+    if not found.sendable + found.invalid + found.skipped:
+        return (
+            [*said, f"{'':>14}they are looked at once it is known what the columns are"]
+            if found.rows
+            else said
+        )
+    said.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
         said.append(f"{found.suppressed:>12,}  skipped: of people that nothing is to be written to")
     if found.skipped > found.suppressed:
@@ -343,6 +354,12 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
+    if not mapping and sum(column.is_undecided for column in report.columns) >= _MANY:
+        draft = f"{Path(stem(settings.sources[0])).name}.toml"
+        return [
+            "next: say what the columns are, or have that drafted: "
+            + next_command(typed, "check", ["--write-mapping", draft])
+        ]
     if report.problems or report.would_stop:
         what = "read and mend the draft" if mapping else "mend that"
         return [f"next: {what}, then {next_command(typed, 'check', mapping)}"]

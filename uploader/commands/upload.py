@@ -332,7 +332,7 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
     if summary.cause is Cause.CANARY:
         words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
         say(f"to go on: {approving_command(words)}")
-    if settings.results_path and settings.results_path.exists():
+    if tallies.rows and settings.results_path and settings.results_path.exists():
         left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
         say(f"what became of each row{left_out}: {settings.results_path}")
     if tallies.aliases:
