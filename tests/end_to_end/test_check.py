@@ -380,7 +380,7 @@ def test_how_it_reads_short_enough_to_be_read(tmp_path, mock_url):
     assert any(
         line.startswith("103  invalid, 1 of them without a key (a row may be of several") for line in told
     )
-    assert "100.0% of the rows; upload stops by itself beyond --max-failures 20%" in told
+    assert "100.0% of the rows; upload stops by itself beyond --max-failures 20% (from 1,000 rows on)" in told
     born = told.index("date_of_birth -> date_of_birth (string)")
     assert told[born + 1].startswith("these are dates, and the property holds text")
     assert not any(line.startswith("these are") for line in told[:born])
@@ -395,3 +395,17 @@ def test_an_archive_that_breaks_off_in_its_first_rows_is_a_problem_beside_the_ot
     assert len(report["problems"]) == 2
     assert "no_such_property" in report["problems"][0]
     assert report["rows"] > 100
+
+
+def test_a_column_that_nobody_can_read_yet_is_blamed_alone(tmp_path, mock_url):
+    """The dates of another column tell their order all the same, and no row is invalid for the first."""
+    lines = ["email,last_seen,renewal_date"]
+    lines += [f"c{n}@example.com,{n % 28 + 1:02}.03.2024 10:00,{n % 28 + 1:02}.03.2024" for n in range(100)]
+    (tmp_path / "contacts.csv").write_text("\n".join([*lines, "d@example.com,01.03.2024 10:00,31.02.2024"]))
+    code, report = as_json(tmp_path, "contacts.csv", HUBSPOT_BASE_URL=mock_url)
+    assert (code, len(report["problems"]), report["sendable"], report["invalid"]) == (2, 1, 100, 1)
+    assert report["problems"][0].startswith("last_seen: row 2, as all others")
+    assert any("'last_seen'" in text for text in report["not_checked"])
+    assert [fault["column"] for fault in report["faults"]] == ["renewal_date"]
+    ended = run("check", "contacts.csv", "--timezone", "UTC", "--base-url", mock_url, cwd=tmp_path)
+    assert ended.code == 1, ended

@@ -63,7 +63,8 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     write(tmp_path / "contacts.csv", 30)
     with (tmp_path / "contacts.csv").open("a") as file:
         file.write("c7@example.com,Ulm\nnobody,Ulm\n")
-    fast = ("--base-url", hubspot_mock().url)
+    mock = hubspot_mock()
+    fast = ("--base-url", mock.url)
     assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 1
     former = tmp_path / "contacts.csv.differences.csv"
     former.write_text("verdict,row,source,key,hubspot_id,property,wanted,found,note\ndiffers,2\n")
@@ -71,6 +72,11 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     assert (ended.code, former.exists()) == (0, False), ended
     told = "of 32 rows 31 were written, 1 of them by a key that came before; 1 were not (rejected, invalid"
     assert told in ended.out
+    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
+    again = run("verify", "contacts.csv.checkpoint", *fast, "--json", cwd=tmp_path)
+    assert (again.code, again.summary["differs"], former.exists()) == (1, 1, True), "it has to be read anew"
+    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Ulm"}}])
+    assert not (tmp_path / "contacts.csv.checkpoint.verify").exists()
     ended = run("verify", "contacts.csv.checkpoint", *fast, "-o", "none.csv", "--json", cwd=tmp_path)
     assert (ended.summary["rows"], ended.summary["rows_written"]) == (32, 31)
     assert (tmp_path / "none.csv").read_text().splitlines() == [

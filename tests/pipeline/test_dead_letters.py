@@ -7,6 +7,8 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader import cli
+from uploader.commands.failures import top_reasons, unused
+from uploader.settings import FailureLimit
 
 
 def listed(capsys, source, *options: str) -> list[dict[str, str]]:
@@ -100,3 +102,28 @@ def test_it_names_all_that_is_wrong_with_its_row(tmp_path, capsys):
         "'nobody' is no e-mail address",
         "tier: 'platinum' is none of the property's options",
     }
+
+
+def test_the_reasons_that_are_named_add_up(tmp_path):
+    columns = ("email", "renewal_date", "last_seen", "score", "vip", "tier", "hubspot_owner_id")
+    good = ("2024-01-31", "2024-01-31T10:00:00Z", "1", "true", "gold", "41629779")
+    rows = [dict(zip(columns, ("a@example.com", *good), strict=True))]
+    for place, column in enumerate(columns):
+        for number in range(place + 1):
+            rows.append({**rows[0], "email": f"{column}{number}@example.com", column: "x"})
+    source = write_csv(tmp_path / "contacts.csv", rows, columns)
+    summary = Job(source, make_hub(quota="none"), {"max_failures": FailureLimit(count=100)}).run_virtual()
+    reasons = top_reasons(source.with_name("contacts.csv.checkpoint"))
+    assert sum(count for _, count in reasons) == summary.tallies.failed == 28
+    assert reasons[-1] == ("of 2 other kinds", 3)
+
+
+def test_a_second_file_of_failures_is_still_called_so(tmp_path):
+    first = tmp_path / "contacts.failures.csv"
+    assert unused(first) == first
+    first.touch()
+    assert unused(first).name == "contacts.failures-2.csv"
+    unused(first).touch()
+    assert (
+        unused(first).name == unused(tmp_path / "contacts.failures-2.csv").name == "contacts.failures-3.csv"
+    )

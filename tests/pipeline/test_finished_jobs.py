@@ -62,6 +62,10 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     undone = json.loads(said("status", checkpoint, "--json"))["undone"]
     assert (undone["archived"], undone["restored"], undone["left"]) == (150, 0, 0)
     assert undone["ended_at"].startswith("20")
+    page = tmp_path / "undone.html"
+    said("report", checkpoint, "-o", str(page))
+    assert "it was undone on 20" in page.read_text()
+    assert "--dry-run" not in page.read_text()
     again, _ = undo(job)
     assert again.is_old
     anew, _ = undo(job, restart=True)

@@ -64,7 +64,10 @@ def test_a_column_acts_by_its_exact_name_its_exact_label_or_the_users_word():
         ("First  Name", "firstname"),
         ("First Name ", "firstname"),
         ("Firstname", "firstname"),
-        ("vorname", "PROPERTY"),
+        ("vorname", "firstname"),
+        ("Vorname", "firstname"),
+        ("hs scores", "PROPERTY"),  # what nobody can write is not proposed
+        ("Quux", "PROPERTY"),
     ],
 )
 def test_a_likeness_is_asked_for_and_never_acted_on(column, proposed):
@@ -103,8 +106,18 @@ def test_the_users_word_can_clash_too_and_an_ignored_column_cannot():
 
 
 def test_a_mapping_to_no_property_is_refused():
-    with pytest.raises(MappingError, match="there is no property 'fone'"):
-        resolve_columns(["email", "A"], Rules(mapped={"A": "fone"}), SCHEMA)
+    with pytest.raises(MappingError, match=r"'A' can't be 'phon': no property .*; perhaps phone"):
+        resolve_columns(["email", "A"], Rules(mapped={"A": "phon"}), SCHEMA)
+
+
+def test_a_mapping_takes_a_label_that_is_of_one_property():
+    columns = resolve_columns(["email", "A"], Rules(mapped={"A": "Member Number"}), SCHEMA)
+    assert columns.names == {0: "email", 1: "member_no"}
+    assert sent(fields({"email": "a@x.com", "A": "7"}, rules=Rules(mapped={"A": "Member Number"})))[
+        "properties"
+    ] == {"member_no": "7"}
+    with pytest.raises(MappingError, match="label of mobilephone and phone"):
+        resolve_columns(["email", "A"], Rules(mapped={"A": "Phone Number"}), SCHEMA)
 
 
 def test_a_read_only_column_is_refused_before_the_first_row():

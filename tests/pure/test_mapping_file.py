@@ -84,6 +84,12 @@ def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_p
         assert read_owner_map(tmp_path / name) == {"005x": "ann@x.com"}
 
 
+def test_a_blank_beside_an_owner_is_nobody(tmp_path):
+    for text in ("theirs,ours\nGone,\n005x,ann@x.com\n", "Gone,\n005x,ann@x.com\n"):
+        (tmp_path / "a.csv").write_text(text)
+        assert read_owner_map(tmp_path / "a.csv") == {"Gone": "", "005x": "ann@x.com"}
+
+
 @pytest.mark.parametrize("text", ["a\n", "a,1\na,2\n", "a,b\nc,d\n", "x,1\n,2\n"])
 def test_a_wrong_list_of_owners_is_refused(tmp_path, text):
     path = tmp_path / "a.csv"

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from builders import row
 from hypothesis import given, strategies as st
@@ -301,6 +302,23 @@ def test_an_owner_map_goes_before_names_and_has_to_lead_to_somebody():
     assert "--owner-map" in convert("owner", "X", **rules).reason
 
 
+def test_an_owner_who_is_nobody_by_the_map_is_left_out_and_cleared_where_blanks_are():
+    schema = Schema(labels={"email": "", "owner": ""}, kinds=SCHEMA.kinds, owned=SCHEMA.owned, owners=OWNERS)
+    said = {"owner_map": {"Gone": ""}}
+    for rules, properties in (
+        (Rules(**said), {}),
+        (Rules(**said, cleared=frozenset({"owner"})), {"owner": ""}),
+    ):
+        columns = resolve_columns(["email", "owner"], rules, schema)
+        for mapper, content in (
+            (Mapper(0, rules, schema, columns), ["a@x.com", "gone"]),
+            (Mapper(0, rules, schema, None), {"email": "a@x.com", "owner": "gone"}),
+        ):
+            mapped = mapper.map(0, row(content))
+            assert isinstance(mapped, Record)
+            assert orjson.loads(mapped.body)["properties"] == properties
+
+
 def test_where_owners_may_not_be_read_ids_pass_and_others_say_what_to_do():
     schema = Schema(labels=SCHEMA.labels, kinds=SCHEMA.kinds, owned=SCHEMA.owned)
     read = converter("owner", "owner", schema, Rules())
@@ -497,3 +515,10 @@ def test_the_short_way_is_told_how_values_are_spelled():
 def test_only_leaves_all_other_columns_out():
     rules = Rules(only=frozenset({"email", "note"}))
     assert resolve_columns(["email", "note", "Whatever"], rules, SCHEMA).names == {0: "email", 1: "note"}
+
+
+def test_a_reason_names_the_column_of_the_option_it_asks_for():
+    rules = Rules(mapped={"Geboren": "born"})
+    mapped = Mapper(0, rules, SCHEMA, None).map(0, row({"email": "a@x.com", "Geboren": "02/03/2024"}))
+    assert isinstance(mapped, Unsent)
+    assert '--date-order "Geboren=DMY"' in mapped.reason

@@ -230,7 +230,10 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     if found.invalid:
         share = f"{found.invalid / found.rows:.1%}" if found.invalid * 1000 >= found.rows else "under 0.1%"
         limit = settings.max_failures
-        said.append(f"{'':>14}{share} of the rows; upload stops by itself beyond --max-failures {limit}")
+        where = f" (from {limit.ENOUGH_ROWS:,} rows on)" if limit.share is not None else ""
+        said.append(
+            f"{'':>14}{share} of the rows; upload stops by itself beyond --max-failures {limit}{where}"
+        )
     said += _group_lines(found.faults, report)
     if found.values_dropped:
         said.append(f"{found.values_dropped:>12,}  values left out")
@@ -247,6 +250,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         if unknown:
             said.append(
                 f"{unknown.total():>12,}  of them of {len(unknown):,} whom this account does not know"
+                + " (skipped rows, too)" * bool(found.skipped)
             )
             said += _owner_lines(unknown)
     return said
@@ -316,8 +320,9 @@ def _forecast_lines(report: Report) -> list[str]:
     pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
     quota = "" if report.has_asked_quota else ", at the usual quota of larger accounts"
     ending = f"{pauses}{quota}"
+    requests = _counted(ahead.requests, "request", "requests")
     said = [
-        f"{report.batches:,} batches: {ahead.requests:,} requests, {_seconds_text(ahead.seconds)}{ending}",
+        f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
         "  (a handful of requests at the start come on top)",
     ]
     shares = "; ".join(
@@ -325,6 +330,10 @@ def _forecast_lines(report: Report) -> list[str]:
         for share, other in report.halved.items()
     )
     return [*said, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _seconds_text(seconds: float) -> str:

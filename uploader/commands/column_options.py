@@ -110,12 +110,14 @@ def read_owner_map(path: Path) -> dict[str, str]:
         if wrong:
             raise SettingsError(f"--owner-map {path}: row {wrong} is to have two cells, their owner and ours")
         pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
-        if pairs and not _is_owner(pairs[0][1]):
+        if pairs and pairs[0][1].strip() and not _is_owner(pairs[0][1]):
             del pairs[0]  # the heading
     known: dict[str, str] = {}
     for theirs, ours, where in ((a.strip(), b.strip(), where) for a, b, where in pairs):
-        if not theirs or not _is_owner(ours):
-            raise SettingsError(f"--owner-map {path}: {where} names no e-mail address or id of HubSpot's")
+        if not theirs or (ours and not _is_owner(ours)):
+            raise SettingsError(
+                f"--owner-map {path}: {where} names no e-mail address or id of HubSpot's (a blank: nobody)"
+            )
         if known.setdefault(theirs, ours) != ours:
             raise SettingsError(f"--owner-map {path}: {where} gives an owner a second time, as another")
     return known

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shlex
 from codecs import BOM_UTF8
 from collections import Counter
@@ -104,16 +105,19 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
 
 
 def unused(path: Path) -> Path:
-    """The path itself, or the next one that nothing stands at."""
+    """The path itself, or the next one that nothing stands at: `a.failures.csv`, `a.failures-2.csv`."""
+    stem = re.sub(r"-\d+$", "", path.stem)
     for number in range(2, 10_000):
         if not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
             return path
-        path = path.with_name(f"{path.name.split('.')[0].rstrip('0123456789-')}-{number}{path.suffix}")
+        path = path.with_name(f"{stem}-{number}{path.suffix}")
     return path
 
 
 def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
-    """The commonest reasons of the dead letters, with what differs from row to row left out."""
+    """The commonest reasons of the dead letters, with what differs from row to row left out; then all others
+    as one.
+    """
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         reasons = Counter(
@@ -121,7 +125,9 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
         )
     finally:
         opened.close()
-    return reasons.most_common(most)
+    found = reasons.most_common(most)
+    others = reasons.total() - sum(count for _, count in found)
+    return [*found, (f"of {len(reasons) - most:,} other kinds", others)] if others else found
 
 
 def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:

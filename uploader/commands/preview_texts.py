@@ -52,7 +52,7 @@ _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
     Change.SPARED.value: "HubSpot's stays, by your rule",
     Change.KEPT.value: "HubSpot's stays: a lifecycle stage does not go back",
-    REFUSED: "never sent",
+    REFUSED: "invalid: never sent",
 }
 
 

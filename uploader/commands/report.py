@@ -16,6 +16,7 @@ from uploader import __version__
 from uploader.commands.logs import say
 from uploader.commands.status import read_summary
 from uploader.commands.texts import duration, ending_text
+from uploader.commands.undone import undone_text
 from uploader.core.charts import Chart, Series, axis_of
 from uploader.core.course import Stretch, percentile
 from uploader.core.model import Content
@@ -159,6 +160,7 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
         "sources": [(source.name, _shape_text(source.shape)) for source in identity.sources],
         "summary": summary,
         "ending": ending_text(summary),
+        "undone": undone_text(path),
         "tallies": summary.tallies,
         "elapsed": duration(summary.elapsed_seconds),
         "outcomes": outcome_lines(summary.tallies),
@@ -320,7 +322,7 @@ def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
         found.append(("see which keys were one contact", f"uploader status --aliases {where}"))
     if summary.state != "running" and summary.tallies.confirmed:
         found.append(("compare the account with the rows", f"uploader verify {where}"))
-        if snapshot_place(path).exists():
+        if snapshot_place(path).exists() and not undone_text(path):
             found.append(("see what taking it back would do", f"uploader undo {where} --dry-run"))
     return found
 

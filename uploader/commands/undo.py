@@ -160,8 +160,8 @@ async def _display(run: Undoing) -> None:
         elif run.resolving:
             say(f"looking up whom the job created: {sender.tallies.requests if sender else 0:,} requests")
         else:
-            aim = ["so far, to be done"] if run.dry else []
-            say(" | ".join([f"{report.left:,} {many} left", *aim, *_parts(report)]))
+            parts = [f"{part} (to be)" for part in _parts(report)] if run.dry else _parts(report)
+            say(" | ".join([f"{report.left:,} {many} left", *parts]))
 
 
 def _parts(report: Report) -> list[str]:

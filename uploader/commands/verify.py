@@ -20,6 +20,7 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.verification import remove
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 
@@ -51,7 +52,8 @@ def command(
     """Read the records of a job back, a hundred a request, and compare them with what its rows asked for.
 
     What HubSpot changes by itself (re-cased addresses, a lifecycle stage that does not go back, numbers and
-    dates in another spelling) is told apart from differences. Interrupted, the same command goes on.
+    dates in another spelling) is told apart from differences. Interrupted, the same command goes on; later
+    on it reads anew.
 
     \b
     Exit codes: 0 all as wanted, but for HubSpot's own doing; 1 some differ, are missing or could not be
@@ -79,7 +81,7 @@ def command(
         report = asyncio.run(_verify(settings, opened, sample, listed))
     finally:
         opened.close()
-    _tell(report, noun(settings.object_type).many, checkpoint, output, as_json=as_json)
+    _tell(report, noun(settings.object_type).many, output, as_json=as_json)
     return report.exit_code
 
 
@@ -93,6 +95,7 @@ async def _verify(
         report = await run.run()
         if report.end is None:
             write(run)
+            remove(run.file.path)  # it has served: the next one reads anew
         return report
     finally:
         display.cancel()
@@ -149,7 +152,7 @@ def _example(finding: Finding) -> str:
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
 
 
-def _tell(report: Report, many: str, checkpoint: Path, output: Path, *, as_json: bool) -> None:
+def _tell(report: Report, many: str, output: Path, *, as_json: bool) -> None:
     counts, end = report.counts, report.end
     with contextlib.suppress(OSError):
         if as_json:
@@ -172,8 +175,6 @@ def _tell(report: Report, many: str, checkpoint: Path, output: Path, *, as_json:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
         say(f"property by property: {output}")
-    if end is None:
-        say(f"{checkpoint}.verify can be deleted; it makes a repeated verify of the same job instant")
 
 
 _WORDS = {

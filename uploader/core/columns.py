@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.core.exports import carries_opt_out, holds_whatever
+from uploader.core.exports import ASK, COMMON, bare, carries_opt_out, holds_whatever
 from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.objects import are_contacts
@@ -168,10 +168,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
     """The property a column acts on; "" if it is none."""
     if column in rules.mapped:
-        name = rules.mapped[column]
-        if schema and name not in schema.labels:
-            raise MappingError(f"--map {column}={name}: there is no property {name!r} in this account")
-        return name
+        return _target(column, rules.mapped[column], schema)
     if schema is None or column in schema.labels:
         return column
     named = [name for name, label in schema.labels.items() if label == column]
@@ -181,6 +178,24 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
             f'say which with --map "{column}={min(named)}"'
         )
     return named[0] if named else ""
+
+
+def _target(column: str, said: str, schema: Schema | None) -> str:
+    """The property that the user names, by its name or else its label."""
+    if schema is None or said in schema.labels:
+        return said
+    named = [name for name, label in schema.labels.items() if label == said]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise MappingError(
+            f"{column!r} can't be {said!r}: that is the label of {' and '.join(sorted(named))}"
+        )
+    close = difflib.get_close_matches(said, schema.labels, n=1, cutoff=0.7)
+    meant = f"; perhaps {close[0]}" if close else ""
+    raise MappingError(
+        f"{column!r} can't be {said!r}: no property in this account has that name or label{meant}"
+    )
 
 
 def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
@@ -223,18 +238,22 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
 
 def _likeness(column: str, schema: Schema) -> str:
     """A property whose name or label is like the column's: to be proposed, never acted on."""
-    said = {_bare(text): name for name, label in schema.labels.items() for text in (label, name)}
-    close = difflib.get_close_matches(_bare(column), said, n=1, cutoff=0.8)
+    usual = COMMON.get(bare(column), "").lstrip(ASK)
+    if usual in schema.labels and usual not in schema.read_only:
+        return usual
+    said = {
+        bare(text): name
+        for name, label in schema.labels.items()
+        for text in (label, name)
+        if name not in schema.read_only
+    }
+    close = difflib.get_close_matches(bare(column), said, n=1, cutoff=0.8)
     return said[close[0]] if close else ""
 
 
 def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
     likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
     return likely[0] if likely else "COLUMN"
-
-
-def _bare(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:

@@ -152,6 +152,14 @@ class OrderFinder:
 
 def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
     """The rules with what the rows of all sources tell. MappingError asks for what they do not."""
+    decided, asked = decide_leniently(finders, rules)
+    if asked:
+        raise MappingError(*asked.values())
+    return decided
+
+
+def decide_leniently(finders: Iterable[OrderFinder], rules: Rules) -> tuple[Rules, Mapping[str, str]]:
+    """The same as far as the rows tell; and by column, what is to be asked."""
     finders, joined = list(finders), dict[str, tuple[_Evidence, bool]]()
     for finder in finders:
         for column, evidence, has_columns in finder.evidence():
@@ -167,25 +175,25 @@ def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
         try:
             reading = evidence.reading(column, has_columns=has_columns)
         except MappingError as error:
-            asked.append(str(error))
+            asked[column] = "; ".join(part for part in (asked.get(column, ""), str(error)) if part)
             continue
         if reading and evidence.is_number:
             decimals[column] = reading
         elif reading:
             orders[column] = DateOrder(reading)
-    if asked:
-        raise MappingError(*asked)
-    return replace(rules, date_orders=orders, decimals=decimals)
+    return replace(rules, date_orders=orders, decimals=decimals), asked
 
 
-def _asked_zones(finders: Iterable[OrderFinder]) -> list[str]:
+def _asked_zones(finders: Iterable[OrderFinder]) -> dict[str, str]:
     joined: dict[str, _Times] = {}
     for finder in finders:
         for column, times in finder.times.items():
             joined.setdefault(column, _Times()).join(times)
-    return [
-        f"{column}: row {times.row_without}, as all others, has no time zone (a day means its midnight); "
-        f'say which it is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+    return {
+        column: (
+            f"{column}: row {times.row_without}, as all others, has no time zone (a day means its midnight); "
+            f'say which it is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+        )
         for column, times in joined.items()
         if times.is_open
-    ]
+    }

@@ -142,9 +142,13 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     return found
 
 
+#: A few others among them are somebody's way to say that nothing is known.
+_MOSTLY = 0.9
+
+
 def remark_on(type_: str, samples: Sequence[str]) -> str:
     """What is worth knowing of values that a property takes all the same; "" where there is nothing."""
-    if type_ != "string" or not samples or not all(map(_is_date, samples)):
+    if type_ != "string" or sum(map(_is_date, samples)) <= _MOSTLY * len(samples):
         return ""
     return (
         "these are dates, and the property holds text: they arrive as they stand. A property of type date "
@@ -171,7 +175,7 @@ def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     labelled = [name for name, label in labels.items() if label == column]
     if column in labels or len(labelled) == 1:
         by = "name" if column in labels else "label"
-        return _Guess(column if column in labels else labelled[0], f"the property's {by}", is_sure=True)
+        return _Guess(column if column in labels else labelled[0], f"by {by}", is_sure=True)
     if system and (target := SYSTEMS[system].get(plain)):
         return _known(target, f"{system}'s name")
     if target := COMMON.get(plain):

@@ -183,10 +183,12 @@ class Mapper:
             value = properties.get(name)
             if value and convert is not None:
                 converted = convert(value)
-                if isinstance(converted, str):
+                if not isinstance(converted, str):
+                    bad.append(_Bad(name, _said(column, value, converted)))
+                elif converted or name in self._cleared:
                     properties[name] = converted
                 else:
-                    bad.append(_Bad(name, _said(column, value, converted)))
+                    del properties[name]
         name, key = self._take_key(properties)
         return self._record(position, row, name, key, properties, faults=faults, bad=bad)
 
@@ -277,6 +279,8 @@ class Mapper:
                     bad.append(_Bad(field.name, _said(column, text, converted)))
                 else:
                     text = converted
+                    if not text and column not in self.rules.cleared:
+                        continue
             if text or field.name not in {EMAIL, self.rules.id_property}:
                 properties[field.name] = text
         return properties, faults, bad
@@ -427,7 +431,9 @@ _SHOWN = 40
 
 def _said(column: str, text: str, fault: Fault) -> Fault:
     shown = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
-    return Fault(f"{column}: {shown} {fault.reason}", fault.category, column)
+    # Whoever judges values does not know their columns.
+    reason = fault.reason.replace('"COLUMN=', f'"{column}=')
+    return Fault(f"{column}: {shown} {reason}", fault.category, column)
 
 
 def _nameless_text(number: int) -> str:

@@ -123,6 +123,8 @@ def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:
 
 def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str | Fault:
     meant = known.get(text.casefold(), text)
+    if not meant:
+        return ""  # nobody, by the user's word
     if owners is not None:
         found = owners.find(meant)
         if isinstance(found, Fault) and meant != text:
@@ -151,7 +153,8 @@ def _as_list(text: str, convert: Converter) -> str | Fault:
         return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
     if not found:
         return Fault("holds no option", "OPTION")
-    return (";" if text.startswith(";") else "") + ";".join(str(one) for one in found)
+    listed = [str(one) for one in found if one]
+    return (";" if text.startswith(";") and listed else "") + ";".join(listed)
 
 
 class _Choices:

@@ -44,11 +44,13 @@ class VerificationFile:
         self._connection: sqlite3.Connection | None = None
 
     def open(self, about: Mapping[str, object], *, restart: bool) -> bool:
-        """Take up what was begun for the same job, account and sample, or begin; True if taken up."""
+        """Take up what was begun for the same job, account and sample and has not ended, or begin; True if
+        taken up. One that has ended says nothing of now.
+        """
         with _storing(self.path):
             if not restart and self.path.exists():
                 self._connection = _connect(self.path)
-                if self._about() == dict(about):
+                if self._about() == dict(about) and not self._has_ended():
                     return True
                 self._connection.close()
             remove(self.path)
@@ -245,6 +247,9 @@ class VerificationFile:
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         with _storing(self.path):
             return self._open.execute(query, values).fetchall()
+
+    def _has_ended(self) -> bool:
+        return self.is_built and not self.unsettled_count()
 
     def _about(self) -> object:
         rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()

@@ -367,23 +367,31 @@ class Check(Session):
         if not orders.are_needed:
             return
         await self._until_halted(self._read(orders.steps(self.report.sample), reader))
-        try:
-            rules = orders.decided(self.settings.rules)
-        except MappingError as error:
-            self.report.problems += error.texts
-            return
+        rules, asked = orders.decided_leniently(self.settings.rules)
+        self.report.problems += asked.values()
+        if asked:
+            self.report.not_checked.append(f"values of {', '.join(map(repr, asked))}: see the problem")
         schema = self.account.schema if self.account else None
         survey.mappers = [
-            Mapper(
-                index,
-                replace(mapper.rules, date_orders=rules.date_orders, decimals=rules.decimals),
-                schema,
-                mapper.columns,
-            )
-            if mapper
-            else None
-            for index, mapper in enumerate(survey.mappers)
+            self._with_orders(mapper, rules, schema, frozenset(asked)) if mapper else None
+            for mapper in survey.mappers
         ]
+
+    def _with_orders(
+        self, mapper: Mapper, rules: Rules, schema: Schema | None, undecided: frozenset[str]
+    ) -> Mapper:
+        """Without the columns that nobody can read yet: all of their rows would be invalid."""
+        columns = mapper.columns
+        if columns is not None:
+            read = {i: name for i, name in columns.names.items() if columns.column(i) not in undecided}
+            columns = replace(columns, names=read)
+        found = replace(
+            mapper.rules,
+            date_orders=rules.date_orders,
+            decimals=rules.decimals,
+            ignored=mapper.rules.ignored | undecided,
+        )
+        return Mapper(mapper.source, found, schema, columns)
 
     async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
         while (step := await reader.run(lambda: last(steps))) is not None:

@@ -171,11 +171,13 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
     return ", ".join(
-        f"{name} was {was!r}, is {now.get(name)!r}"
+        f"{name} differs" if name in _UNTOLD else f"{name} was {was!r}, is {now.get(name)!r}"
         for name in dict.fromkeys((*now, *before))
         if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
     )
 
 
+#: Settings whose values say nothing to anybody, or hold addresses.
+_UNTOLD = frozenset({"owner_map", "suppress"})
 #: What settings were that older versions did not have.
 _UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}

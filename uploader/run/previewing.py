@@ -15,6 +15,7 @@ from typing import Any
 from uploader.core.columns import MappingError, resolve_name
 from uploader.core.model import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.core.outcome import Cause
+from uploader.core.people import SUPPRESSED
 from uploader.core.previewing import MOST_NAMES, Tally
 from uploader.core.summary import EarlyEnd, Summary
 from uploader.edges.background import Offload
@@ -221,6 +222,7 @@ class Preview(Run):
 _SKIPPED = {
     "SUPERSEDED": "a later row has written the key since, `failures` says",
     "DUPLICATE": "an earlier row has the same key (--on-duplicate first)",
+    SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
 }
 
 

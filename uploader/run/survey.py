@@ -1,7 +1,7 @@
 """One pass over all sources before anything is sent. Blocks, in steps, so a signal is heard in between."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from uploader.core.columns import Rules
-from uploader.core.dates import OrderFinder, decide
+from uploader.core.dates import OrderFinder, decide, decide_leniently
 from uploader.core.mapping import Mapper
 from uploader.core.model import Record, RowSlice, Unsent
 from uploader.core.repeats import OnDuplicate, Repeat, judge
@@ -154,6 +154,10 @@ class Orders:
     def decided(self, rules: Rules) -> Rules:
         """MappingError asks for what the rows do not tell."""
         return decide(self.finders, rules)
+
+    def decided_leniently(self, rules: Rules) -> tuple[Rules, Mapping[str, str]]:
+        """As far as the rows tell; and by column, what is to be asked."""
+        return decide_leniently(self.finders, rules)
 
 
 def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:

@@ -228,9 +228,9 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
 
 
 def _fingerprint(checkpoint: Checkpoint, identity: Identity) -> str:
-    """Changes when the job has moved on since."""
+    """Changes when the job has moved on since, or was begun anew."""
     tallies = checkpoint.state().tallies
-    said = repr((identity, sorted(tallies.outcomes.items()), tallies.rows))
+    said = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows))
     return sha256(said.encode()).hexdigest()
 
 
