@@ -220,8 +220,20 @@ def test_a_job_that_has_moved_on_is_verified_anew(tmp_path):
     job.run_virtual()
     assert counts(verify(job)[0]) == {"equal": 3_000}
     before = job.hub.stats()["requests"]
+    meddle(job, update=[{"email": "c9@example.com", "properties": {"firstname": "Else"}}])
+    assert counts(verify(job)[0]) == {"equal": 2_999, "differs": 1}
+    assert job.hub.stats()["requests"] - before == 33  # what was read before says nothing of now
+
+
+def test_an_interrupted_look_is_not_taken_up_for_a_job_that_was_begun_anew(tmp_path):
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    job.run_virtual()
+    report, _ = verify(job, stop_after=4.0, max_in_flight=1)
+    assert 0 < report.left < 3_000
+    job.run_virtual(restart=True)
+    before = job.hub.stats()["requests"]
     assert counts(verify(job)[0]) == {"equal": 3_000}
-    assert job.hub.stats()["requests"] - before == 3  # the second look costs no reading
+    assert job.hub.stats()["requests"] - before == 33
 
 
 def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
