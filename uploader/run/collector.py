@@ -44,6 +44,10 @@ COMMIT_SECONDS = 0.1
 #: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
 _MARKS_KEPT = 128
 _ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
+#: What may wait for its commit: at a quota's pace more than ten seconds' work, of a disk that stands still.
+MAX_BACKLOG_BYTES = 16 * 1024 * 1024
+#: What a settled record weighs beside its row, and one of a pack, with all its texts and tuples. As measured.
+_RECORD_BYTES, _PACKED_BYTES = 800, 210
 
 
 class Collector:
@@ -73,6 +77,7 @@ class Collector:
         self.half_done = 0  #: records that were read and are still to be written
         #: Told of what was settled, once it is durable.
         self.on_committed: Callable[[Sequence[Settlement | Delivered]], None] = lambda _: None
+        self.on_relief: Callable[[], None] = lambda: None  #: told that `is_behind` may have changed
         self._limit = limit
         self._note_sent = note_sent
         self._sent_below = lost_below
@@ -94,6 +99,7 @@ class Collector:
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
         self._uncommitted: list[Settlement | Delivered] = []
+        self._backlog_bytes = 0  # of these, about
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
         self._aliases: Sequence[Alias] = ()
@@ -170,6 +176,7 @@ class Collector:
                 record.body = b""
                 record.raw = record.raw if outcome in _ROW_KEPT else b""
             self._uncommitted.append(settlement)
+            self._backlog_bytes += _weight(settlement)
         self._check_failures()
 
     def _superseded_by(self, record: Record) -> list[Superseding]:
@@ -203,6 +210,7 @@ class Collector:
         # As in `book`.
         pack.body, pack.records = b"", list
         self._uncommitted.append(delivered)
+        self._backlog_bytes += _weight(delivered)
         self._check_failures()
 
     def sent(self, position: int, records: int) -> None:
@@ -262,6 +270,11 @@ class Collector:
         """Rows that are settled, and not yet durable as such."""
         return self.tallies.settled - self.committed.tallies.settled
 
+    @property
+    def is_behind(self) -> bool:
+        """So much waits for a slow disk that nothing more should be read: memory is bounded."""
+        return self._backlog_bytes >= MAX_BACKLOG_BYTES
+
     # --- commits ---
 
     async def commit_regularly(self) -> None:
@@ -298,7 +311,9 @@ class Collector:
                     del self._superseding[: len(superseding)]
                     del self._seen[: len(seen)]
                     del self._canary[: len(canary)]
+                    self._backlog_bytes -= sum(map(_weight, settled))
                     self.on_committed(settled)
+                    self.on_relief()
                 else:
                     self._course.give_back(changes)
 
@@ -361,3 +376,10 @@ class Collector:
         if self._results:
             self._results.committed_bytes = snapshot.results_bytes
         self.committed = snapshot
+
+
+def _weight(one: Settlement | Delivered) -> int:
+    """Bytes, about, until it is committed."""
+    if isinstance(one, Delivered):
+        return _PACKED_BYTES * len(one.pack.keys)
+    return _RECORD_BYTES + len(one.record.raw)

@@ -23,8 +23,11 @@ class Feed:
         *,
         taken: Callable[[Slice], None],
         held_back: Callable[[int], None],
+        is_behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`taken` is told of each slice first, `held_back` then how many of its records have to wait."""
+        """`taken` is told of each slice first, `held_back` then how many of its records have to wait. Nothing
+        is taken while the books are behind; `relieved` tells that they may not be any more.
+        """
         self.queue = queue
         self.batcher = batcher
         self.exhausted = False  #: the sources have ended, and all they held is here
@@ -33,6 +36,7 @@ class Feed:
         self._most_records = batcher.max_records
         self._taken = taken
         self._held_back = held_back
+        self._is_behind = is_behind
         self._changed = asyncio.Event()
 
     async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | Pack | None:
@@ -95,13 +99,22 @@ class Feed:
         """A slice is in the queue."""
         self._changed.set()
 
+    def relieved(self) -> None:
+        """What the books had to write is written."""
+        self._changed.set()
+
     @property
     def is_bound(self) -> bool:
         """As much is open as may be."""
         return self.batcher.open_records >= MAX_OPEN_RECORDS or self.batcher.open_bytes >= MAX_OPEN_BYTES
 
     def _fill(self) -> None:
-        while not self.exhausted and self.batcher.ready < self.batcher.max_records and not self.is_bound:
+        while (
+            not self.exhausted
+            and self.batcher.ready < self.batcher.max_records
+            and not self.is_bound
+            and not self._is_behind()
+        ):
             try:
                 slice_ = self.queue.get_nowait()
             except asyncio.QueueEmpty:

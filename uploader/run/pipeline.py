@@ -346,7 +346,9 @@ class Run(Preparing):
             Batcher(self.seams.batch_records),
             taken=lambda slice_: self._take_in(slice_, collector),
             held_back=collector.count_held_back,
+            is_behind=lambda: collector.is_behind,
         )
+        collector.on_relief = feed.relieved
         slots = Slots(sender.cap)
         kinds = job.account.schema.kinds if job.account.schema else {}
         looking = None
