@@ -177,7 +177,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     )
 
 
-#: Settings whose values say nothing to anybody, or hold addresses.
-_UNTOLD = frozenset({"owner_map", "suppress"})
+#: Settings whose values hold addresses.
+_UNTOLD = frozenset({"owner_map"})
 #: What settings were that older versions did not have.
 _UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}
