@@ -85,3 +85,28 @@ def test_times_that_people_write(text, seconds):
 def test_what_is_no_time_is_told(text):
     with pytest.raises(SettingsError, match="--max-duration"):
         parse_duration(text)
+
+
+def test_rows_that_are_settled_unsent_have_an_end_too():
+    pace = Pace()
+    for second in range(5):
+        invalid = {**dict.fromkeys(Outcome, 0), Outcome.INVALID: 1_000 * second}
+        view = View(
+            tallies=Tallies(rows=1_000 * second, outcomes=invalid),
+            elapsed_seconds=float(second),
+            bytes_read=100 * second,
+            bytes_total=1_000,
+            on_wire=0,
+            limit=Quota(190, 10.0),
+            used=0,
+            pause=None,
+            pause_seconds=0.0,
+            failing_seconds=0.0,
+            failure="",
+            held_back=0,
+            half_done=0,
+            settled_before=0,
+            forecast=lambda requests, per_second: requests / per_second,
+        )
+        pace.add(float(second), view)
+    assert pace.seconds_left(view) == pytest.approx(6.0)

@@ -75,6 +75,8 @@ class Pace:
         if not total or not self._steady[0]:
             return None
         seconds = max(0.0, total - view.worked) / self._steady[0]
+        if not self._steady[1]:  # rows that are settled without being sent: no quota is in their way
+            return seconds + view.pause_seconds
         ahead = view.forecast(math.ceil(seconds * self._steady[1]), self._steady[1])
         # The forecast knows of days, and of no other pause.
         return ahead if view.pause is Cause.DAILY else ahead + view.pause_seconds
