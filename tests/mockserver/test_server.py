@@ -257,7 +257,7 @@ def test_the_official_client_has_nothing_to_complain_about(hubspot_mock):
 
 
 async def test_a_reset_in_the_middle_keeps_in_flight_right(client):
-    async with MockServer(settings(fault("delay", seconds=0.05))) as server:
+    async with MockServer(settings(fault("delay", seconds=2))) as server:
         waiting = asyncio.create_task(upsert(client, server, one("a@x.com")))
         await until(lambda: server.hub.statistics.in_flight == 1)
         await call(client, server, "POST", "reset")
