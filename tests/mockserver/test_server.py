@@ -98,7 +98,7 @@ async def test_gzip_is_what_the_client_undoes(client):
 
 
 async def test_in_flight_counts_replies_not_yet_sent(client):
-    async with MockServer(settings(fault("delay", seconds=0.05))) as server:
+    async with MockServer(settings(fault("delay", seconds=0.5))) as server:
         await asyncio.gather(*(upsert(client, server, one(f"{n}@x.com")) for n in range(5)))
         stats = server.hub.stats()
         assert 1 < stats["most_in_flight"] <= 5
