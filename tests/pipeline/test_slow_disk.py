@@ -7,6 +7,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
+from uploader.commands.progress import Pace, lines
 from uploader.edges.background import Inline
 from uploader.run import collector
 from uploader.run.pipeline import Run, Seams
@@ -30,7 +31,7 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
     for row in rows[::90] if refused else []:
         row["email"] = row["email"].replace("example.com", "example.badtld")
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", latency_seconds=0.05))
-    waiting, out = [], []
+    waiting, out, told = [], [], set()
 
     async def work():
         seams = Seams(
@@ -43,12 +44,14 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
             if run._parts is not None:
                 waiting.append(run._parts.collector.uncommitted)
                 out.append(run._parts.feed.batcher.open_records)
+                told.update(lines(run.view(), Pace(), 120))
             await asyncio.sleep(0.01)
         return await running
 
     summary = run_virtual(work())
     job.check(rows, summary)
     assert summary.exit_code == int(refused)
+    assert any(line.startswith("waiting for the disk") for line in told)
     # What was out when the bound was reached still comes in. Without it, all rows would wait for a commit.
     most = BACKLOG_BYTES / (800 if refused else 210) + max(out)
     assert ROWS / 100 < max(waiting) <= most < ROWS / 2

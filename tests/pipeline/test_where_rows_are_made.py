@@ -7,9 +7,11 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
+from uploader.core.mounts import is_at_hand
 from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.background import Inline
+from uploader.edges.places import look_at
 from uploader.run.pipeline import Run, Seams
 
 SLICES = 10
@@ -49,6 +51,8 @@ def slices_made_aside(folder, rows, name="contacts.csv", **options: object) -> i
 
 
 def test_plain_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_path):
+    if not is_at_hand(look_at(tmp_path / "contacts.csv")[1]):
+        pytest.skip("the file system here is none that is known to be this machine's own")
     assert slices_made_aside(tmp_path, contacts(5_000)) < SLICES
 
 

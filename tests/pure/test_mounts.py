@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.mounts import Place, file_system, place_of
+from uploader.core.mounts import Place, file_system, is_at_hand, place_of
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1
@@ -65,3 +65,8 @@ def test_a_folder_whose_name_begins_like_a_mount_is_not_on_it():
     table = f"{line('/', 'ext4')}\n{line('/data', 'nfs4')}\n"
     assert file_system(table, "/database") == "ext4"
     assert file_system(table, "/data/base") == "nfs4"
+
+
+def test_only_what_is_known_to_be_this_machines_own_is_at_hand():
+    assert all(map(is_at_hand, ("ext4", "xfs", "tmpfs", "overlay")))
+    assert not any(map(is_at_hand, ("nfs4", "fuse.sshfs", "fuse.whatever", "virtiofs", "9p", "")))

@@ -23,9 +23,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from uploader.commands.next_command import next_command, portal_words, upload_line
+from uploader.commands.next_command import is_said, next_command, portal_words, upload_line
 from uploader.commands.texts import duration, printable
-from uploader.core.names import stem
+from uploader.core.names import STDIN, stem
 from uploader.core.surveying import Example, Group
 from uploader.edges.repeats import source_of
 from uploader.run.checking import Report
@@ -210,12 +210,8 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
     said = [f"{found.rows:>12,}  rows{note}"]
-    if not found.sendable + found.invalid + found.skipped:
-        return (
-            [*said, f"{'':>14}they are looked at once it is known what the columns are"]
-            if found.rows
-            else said
-        )
+    if found.rows and not found.sendable + found.invalid + found.skipped:
+        return [*said, f"{'':>14}they are looked at once it is known what the columns are"]
     said.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
         said.append(f"{found.suppressed:>12,}  skipped: of people that nothing is to be written to")
@@ -363,7 +359,9 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
-    if not mapping and sum(column.is_undecided for column in report.columns) >= _MANY:
+    undecided = sum(column.is_undecided for column in report.columns)
+    can_draft = STDIN not in settings.sources and not mapping and not is_said(typed, "--mapping")
+    if can_draft and undecided >= _MANY:
         draft = f"{Path(stem(settings.sources[0])).name}.toml"
         return [
             "next: say what the columns are, or have that drafted: "

@@ -38,5 +38,8 @@ def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -
 
 def portal_words(typed: Sequence[str], portal: str) -> list[str]:
     """That it has to be this account, unless that is said already, or nobody knows."""
-    is_said = any(word.partition("=")[0] == "--portal" for word in typed)
-    return [] if is_said or not portal else ["--portal", portal]
+    return [] if is_said(typed, "--portal") or not portal else ["--portal", portal]
+
+
+def is_said(typed: Sequence[str], option: str) -> bool:
+    return any(word.partition("=")[0] == option for word in typed)

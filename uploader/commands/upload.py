@@ -200,7 +200,9 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str]]
     run.judge = judge
     display.start()
     try:
-        return await run.run(), _finished_lines(run)
+        summary = await run.run()
+        has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
+        return summary, _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
     finally:
         await display.stop()
 
@@ -323,8 +325,6 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
             tell(summary_text(summary).splitlines())
     for line in finished_before:
         say(line)
-    if summary.cause and not tallies.rows:
-        say("nothing was written: no row was read yet")
     if is_json():
         note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:

@@ -19,6 +19,10 @@ _OBJECTS = frozenset((
     "fuse.blobfuse", "fuse.blobfuse2", "fuse.gcsfuse", "fuse.goofys", "fuse.mountpoint-s3", "fuse.ossfs",
     "fuse.rclone", "fuse.s3fs",
 ))  # fmt: skip
+#: Disks of this machine, and memory: who reads there waits for nobody. What is not named may be anything.
+_OWN = frozenset((
+    "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs",
+))  # fmt: skip
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -44,6 +48,11 @@ def place_of(kind: str) -> Place:
     if kind in _OBJECTS:
         return Place.OBJECTS
     return Place.NETWORK if kind in _NETWORK else Place.DISK
+
+
+def is_at_hand(kind: str) -> bool:
+    """Whether a file there is read without waiting for another machine, or for another process."""
+    return kind in _OWN
 
 
 def _read(line: str) -> tuple[str, str]:

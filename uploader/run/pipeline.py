@@ -206,6 +206,7 @@ class Run(Preparing):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            is_behind=parts.collector.is_behind,
             settled_before=parts.settled_before,
             half_done=parts.collector.half_done,
             forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,

@@ -24,6 +24,7 @@ class View:
     failing_seconds: float
     failure: str
     held_back: int
+    is_behind: bool  #: the books are: nothing more is read until the disk has them
     half_done: int  #: rows that were read and are still to be written
     settled_before: int  #: by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
