@@ -19,6 +19,7 @@ from uploader.core.columns import (
     resolve_name,
     unmapped_text,
 )
+from uploader.core.exports import bare
 from uploader.core.schema import Schema
 
 
@@ -201,10 +202,6 @@ def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> 
 
 def likely_key(header: Sequence[str], rules: Rules) -> str:
     """A column that is the id property but for case, blanks and signs; "" if there is none, or several."""
-    bare = _bare(rules.id_property)
-    likely = [column for column in header if _bare(column) == bare and column not in rules.ignored]
+    wanted = bare(rules.id_property)
+    likely = [column for column in header if bare(column) == wanted and column not in rules.ignored]
     return likely[0] if len(likely) == 1 else ""
-
-
-def _bare(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())

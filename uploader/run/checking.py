@@ -383,7 +383,12 @@ class Check(Session):
         """Without the columns that nobody can read yet: all of their rows would be invalid."""
         columns = mapper.columns
         if columns is not None:
-            read = {i: name for i, name in columns.names.items() if columns.column(i) not in undecided}
+            kept = mapper.rules.match  # without their keys, rows would be none
+            read = {
+                i: name
+                for i, name in columns.names.items()
+                if name in kept or columns.column(i) not in undecided
+            }
             columns = replace(columns, names=read)
         found = replace(
             mapper.rules,
