@@ -185,6 +185,14 @@ class Spent:
     cpu_seconds: float  #: user and system, its threads included
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What the uploader, or who competes with it, is run with: a token, and modules compiled once, as an
+    installation has them, also where this process may write none.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "HUBSPOT_ACCESS_TOKEN": TOKEN, **more}
+
+
 def spend(command: Sequence[str], log: Path, patience_seconds: float = PATIENCE_SECONDS) -> Spent:
     """Run a command to its end. The kernel's word on its CPU, not samples: a start counts, too."""
     with log.open("ab") as errors:
@@ -194,7 +202,7 @@ def spend(command: Sequence[str], log: Path, patience_seconds: float = PATIENCE_
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,
-            env={**os.environ, "HUBSPOT_ACCESS_TOKEN": TOKEN},
+            env=environment(),
         )
         timer = Timer(patience_seconds, process.kill)
         timer.start()
@@ -225,7 +233,7 @@ class Client:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=errors,
-                env={**os.environ, "HUBSPOT_ACCESS_TOKEN": TOKEN},
+                env=environment(),
             )
         self.started = time.monotonic()
         self.peak_kilobytes = 0

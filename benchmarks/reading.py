@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.make_records import COLUMNS, make, record
-from benchmarks.processes import TOKEN, Failed, Server, Table, aligned, forget, last_words, workplace
+from benchmarks.processes import Failed, Server, Table, aligned, environment, forget, last_words, workplace
 
 #: Name -> command and options.
 WAYS: dict[str, tuple[str, ...]] = {
@@ -72,7 +72,7 @@ def run(source: Path, url: str, words: Sequence[str], folder: Path) -> Cost:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "HUBSPOT_ACCESS_TOKEN": TOKEN, "TMPDIR": str(folder)},
+            env=environment(TMPDIR=str(folder)),
         )
         assert process.stdout is not None
         out = process.stdout.read()

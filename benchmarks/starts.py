@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.make_records import make
-from benchmarks.processes import Client, EchoServer, Failed, Table, forget, wait_for
+from benchmarks.processes import Client, EchoServer, Failed, Table, environment, forget, wait_for
 
 MOST_FRESH_SECONDS, MOST_RESUMED_SECONDS, MOST_HELP_SECONDS = 0.4, 0.6, 0.25
 LARGE = 10_000_000
@@ -82,7 +82,7 @@ def _help() -> float:
     script = Path(sys.executable).with_name("uploader")
     command = [str(script)] if script.exists() else [sys.executable, "-m", "uploader"]
     began = time.monotonic()
-    subprocess.run([*command, "--help"], stdout=subprocess.DEVNULL, timeout=60, check=True)
+    subprocess.run([*command, "--help"], stdout=subprocess.DEVNULL, timeout=60, check=True, env=environment())
     return time.monotonic() - began
 
 

@@ -12,7 +12,6 @@ again with --restart --skip-unchanged: reads only.
 import argparse
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -22,7 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import TOKEN, Failed, Server, Table, workplace
+from benchmarks.processes import Failed, Server, Table, environment, workplace
 
 WORKFLOW, PROPERTY, ROUTED = "Lead routing", "city", "Routed"
 SCENARIO = f"""
@@ -54,7 +53,7 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "HUBSPOT_ACCESS_TOKEN": TOKEN},
+            env=environment(),
         )
 
     def run(self, *words: str) -> tuple[int, dict[str, Any], str]:

@@ -21,7 +21,6 @@ from uploader.commands.canary_texts import (
     review_lines,
 )
 from uploader.commands.environment import say_settings, words_by_variables
-from uploader.commands.failures import top_reasons, unused
 from uploader.commands.job_options import job_settings, shaping
 from uploader.commands.logs import is_json, note_event, note_job, say, speak
 from uploader.commands.options import LOG_FORMAT, PATH
@@ -30,7 +29,6 @@ from uploader.commands.progress import show
 from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import about, ending_text, forecast_lines, printable, summary_text
-from uploader.commands.undone import undone_text
 from uploader.core.canary import Review
 from uploader.core.model import Tallies
 from uploader.core.objects import noun
@@ -304,6 +302,8 @@ def _finished_lines(run: Run) -> list[str]:
     """Of a job that was finished before: what there is to know, and how it is done again."""
     if run.finished_before is None:
         return []
+    from uploader.commands.undone import undone_text  # noqa: PLC0415  # few runs end so
+
     where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
     undone = undone_text(run.settings.checkpoint_path)
     if not run.finished_otherwise:
@@ -345,6 +345,8 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
 
 def _say_failures(tallies: Tallies, checkpoint: Path) -> None:
     if tallies.failed and checkpoint.exists():
+        from uploader.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
+
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")
         fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
