@@ -25,10 +25,11 @@ from uploader.core.model import (
     Tallies,
     Unsent,
 )
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity, State
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.files import Lock
 from uploader.edges.results import ResultsFile
 from uploader.edges.sources.base import Shape
+from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding
 from uploader.errors import CheckpointError, StorageError
 

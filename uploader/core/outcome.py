@@ -16,8 +16,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uploader.core.model import Record, Refusal, closed_value
-from uploader.core.wire import ErrorObject, Reply, Result, sent_properties, whole_error
+from uploader.core.error_objects import ErrorObject
+from uploader.core.mentions import Mentions
+from uploader.core.model import Record, Refusal
+from uploader.core.wire import Reply, sent_properties, whole_error
 
 
 class Action(StrEnum):
@@ -236,28 +238,28 @@ def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
 
 
 def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
-    accounts = _Accounts(records, reply)
-    named, blamed = accounts.named, accounts.blamed
+    mentions = Mentions(records, reply)
+    named, blamed = mentions.named, mentions.blamed
     confirmed = [
         Confirmed(record, named[record.position].new, named[record.position].id)
         for record in records
-        if record.position in named and record.position not in accounts.torn
+        if record.position in named and record.position not in mentions.torn
     ]
-    unresolved = [record for record in records if record.position in accounts.torn]
+    unresolved = [record for record in records if record.position in mentions.torn]
     pending: list[Record] = []
     nameless_ids: list[str] = []
     if reply.batch_status in _ACCEPTED:
-        pending = accounts.silent
-    elif accounts.counts_vouch and reply.batch_status in _COMPLETE:
+        pending = mentions.silent
+    elif mentions.counts_vouch and reply.batch_status in _COMPLETE:
         # The id is the answer's own only where a single candidate is left.
-        known_id = accounts.nameless[0].id if len(accounts.silent) == 1 else ""
-        confirmed += [Confirmed(record, accounts.nameless[0].new, known_id) for record in accounts.silent]
-        nameless_ids = [] if known_id else [result.id for result in accounts.nameless]
-    elif accounts.error_has_one_candidate:
-        blamed = {**blamed, accounts.silent[0].position: accounts.anonymous[0]}
+        known_id = mentions.nameless[0].id if len(mentions.silent) == 1 else ""
+        confirmed += [Confirmed(record, mentions.nameless[0].new, known_id) for record in mentions.silent]
+        nameless_ids = [] if known_id else [result.id for result in mentions.nameless]
+    elif mentions.error_has_one_candidate:
+        blamed = {**blamed, mentions.silent[0].position: mentions.anonymous[0]}
     else:
-        unresolved += accounts.silent
-    refused, again, complaint = _judge(records, blamed, accounts.torn, reply, columns)
+        unresolved += mentions.silent
+    refused, again, complaint = _judge(records, blamed, mentions.torn, reply, columns)
     unresolved = sorted(unresolved + again, key=lambda record: record.position)
     if complaint:
         return Verdict(
@@ -271,7 +273,7 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
             nameless_ids=nameless_ids,
         )
     action = Action.RETRY if unresolved else Action.SETTLE
-    if accounts.anonymous and len(unresolved) > 1:
+    if mentions.anonymous and len(unresolved) > 1:
         # An error that names nobody hides its record among these; halving brings it out.
         action = Action.SPLIT
     return Verdict(
@@ -280,7 +282,7 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
         refused,
         pending,
         unresolved,
-        reason=_left_open(unresolved, accounts.anonymous),
+        reason=_left_open(unresolved, mentions.anonymous),
         nameless_ids=nameless_ids,
         silent=not again,
     )
@@ -289,75 +291,6 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
 #: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.
 _ACCEPTED = frozenset({"PENDING", "PROCESSING"})
 _COMPLETE = frozenset({"COMPLETE", ""})
-
-
-class _Accounts:
-    """Whom a 2xx speaks of, and how: every result and every error is looked at once."""
-
-    def __init__(self, records: Sequence[Record], reply: Reply) -> None:
-        self._by_trace = {str(record.position): record for record in records}
-        self._by_key = {record.values[0]: record for record in records}
-        self._id_property = records[0].id_property
-        self.blamed: dict[int, ErrorObject] = {}  #: errors, by the position they name
-        self.anonymous: list[ErrorObject] = []  #: errors that name nobody
-        self.named: dict[int, Result] = {}  #: results, by the position they name
-        self.nameless: list[Result] = []  #: results that may be anybody's
-        self._strangers = 0  # what names a record that was not sent, or one twice: it vouches for nobody
-        for error in reply.errors:
-            self._take_error(error)
-        for result in reply.results:
-            self._take_result(result)
-        #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
-        self.torn = self.named.keys() & self.blamed.keys()
-        #: Neither named nor blamed.
-        self.silent = [r for r in records if r.position not in self.named and r.position not in self.blamed]
-
-    @property
-    def counts_vouch(self) -> bool:
-        """Whether the results that name nobody can only be the records that nobody named.
-
-        They also have to agree on `new`: which of them was created would be a guess otherwise.
-        """
-        return (
-            0 < len(self.silent) == len(self.nameless)
-            and not (self.anonymous or self.torn or self._strangers)
-            and len({result.new for result in self.nameless}) == 1
-        )
-
-    @property
-    def error_has_one_candidate(self) -> bool:
-        """Whether the only error that names nobody can only be the only silent record's."""
-        lone = len(self.silent) == len(self.anonymous) == 1
-        return lone and not (self.nameless or self.torn or self._strangers)
-
-    def _take_error(self, error: ErrorObject) -> None:
-        keys = [closed_value(self._id_property, key) for key in error.ids]
-        culprits = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
-        culprits = culprits or [self._by_key[key] for key in keys if key in self._by_key]
-        for record in culprits:
-            self.blamed.setdefault(record.position, error)
-        if not culprits and error.trace_ids:
-            self._strangers += 1
-        elif not culprits:
-            # `ids` that are not ours may be HubSpot's own, of any of ours.
-            self.anonymous.append(error)
-
-    def _take_result(self, result: Result) -> None:
-        """By trace id, else by key.
-
-        A second result for one key is nameless: a contact matched by a secondary address answers with its
-        primary one, which may be another record's key. A trace id is our own word: a second one is strange.
-        """
-        record = self._by_trace.get(result.trace_id)
-        if record is None and not result.trace_id:
-            key = result.properties.get(self._id_property)
-            record = self._by_key.get(closed_value(self._id_property, key)) if isinstance(key, str) else None
-        if record is not None and record.position not in self.named:
-            self.named[record.position] = result
-        elif result.trace_id or not result.id:
-            self._strangers += 1
-        else:
-            self.nameless.append(result)
 
 
 def _judge(

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
+from uploader.core.error_objects import ErrorObject
 from uploader.core.model import EMAIL, Record, closed_value
-from uploader.core.wire import ErrorObject, Result, sent_properties
+from uploader.core.wire import Result, sent_properties
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"

@@ -6,7 +6,6 @@ Raise `UnencodableError` for text that has no UTF-8 form; `decode` raises nothin
 From  https://developers.hubspot.com/docs/api-reference/error-handling and the official OpenAPI schemas
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
@@ -16,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from uploader.core.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
+from uploader.core.lenient import as_count, as_datetime, as_moment, as_number, as_seconds, as_text
 from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
@@ -191,7 +192,7 @@ class Version:
     @property
     def at(self) -> float | None:
         """By HubSpot's clock, in seconds since 1970."""
-        return _moment(self.timestamp)
+        return as_moment(self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,39 +215,12 @@ class Result:
     @property
     def created_at(self) -> float | None:
         """By HubSpot's clock, in seconds since 1970."""
-        return _moment(self.created)
+        return as_moment(self.created)
 
     @property
     def updated_at(self) -> float | None:
         """By HubSpot's clock, in seconds since 1970."""
-        return _moment(self.updated)
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyFault:
-    """A machine-readable complaint about one property."""
-
-    code: str
-    name: str
-    text: str = field(default="", compare=False)  #: HubSpot's words
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorObject:
-    """One entry of `errors[]`, or a whole error body. It may concern any number of inputs."""
-
-    category: str
-    message: str
-    trace_ids: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
-    existing_id: str = ""
-    faults: tuple[PropertyFault, ...] = ()
-
-    @property
-    def plain_text(self) -> str:
-        """The complaints in words, where the message wraps them in JSON; "" elsewhere."""
-        told = [(fault.name, fault.text) for fault in self.faults if fault.text]
-        return "; ".join(f"{name}: {text}" if name else text for name, text in told)
+        return as_moment(self.updated)
 
 
 #: What the specification knows of; others are counted together.
@@ -284,7 +258,7 @@ class Reply:
     @property
     def accepted_at(self) -> float | None:
         """By the clock of `Result.updated_at`."""
-        return _moment(self.accepted)
+        return as_moment(self.accepted)
 
 
 def no_reply(reason: str, *, maybe_applied: bool, barred: bool = False) -> Reply:
@@ -333,20 +307,20 @@ def in_full(reply: Reply) -> Reply:
         value = None
     if not isinstance(value, dict):
         return replace(reply, message=_no_object(reply.raw))
-    message = _text(value.get("message"))
+    message = as_text(value.get("message"))
     return replace(
         reply,
         readable=True,
-        correlation_id=_text(value.get("correlationId")) or reply.correlation_id,
-        accepted=_text(value.get("requestedAt")) or _text(value.get("startedAt")),
-        batch_status=_text(value.get("status")).upper() if 200 <= status < 300 else "",
+        correlation_id=as_text(value.get("correlationId")) or reply.correlation_id,
+        accepted=as_text(value.get("requestedAt")) or as_text(value.get("startedAt")),
+        batch_status=as_text(value.get("status")).upper() if 200 <= status < 300 else "",
         results=tuple(_results(value.get("results"))),
-        errors=tuple(_errors(value.get("errors"))) if 200 <= status < 300 else (),
-        num_errors=_count(value.get("numErrors")),
-        category=_text(value.get("category")) or _text(value.get("errorType")),
+        errors=tuple(errors_of(value.get("errors"))) if 200 <= status < 300 else (),
+        num_errors=as_count(value.get("numErrors")),
+        category=as_text(value.get("category")) or as_text(value.get("errorType")),
         message=message,
-        policy=_text(value.get("policyName")),
-        faults=_faults(message, value.get("errors")),
+        policy=as_text(value.get("policyName")),
+        faults=faults_of(message, value.get("errors")),
         body=value,
         short=None,
     )
@@ -362,7 +336,7 @@ def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     return Reply(
         status=status,
         quota=_quota(headers),
-        retry_after_seconds=_seconds(headers.get("Retry-After")),
+        retry_after_seconds=as_seconds(headers.get("Retry-After")),
         correlation_id=_correlation_id(headers),
         raw=body,
     )
@@ -378,9 +352,9 @@ def decode_usage(body: Mapping[str, object]) -> Usage | None:
     results = body.get("results")
     for entry in results if isinstance(results, list) else []:
         if isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED:
-            limit, used = _count(entry.get("usageLimit")), _count(entry.get("currentUsage"))
+            limit, used = as_count(entry.get("usageLimit")), as_count(entry.get("currentUsage"))
             if limit:
-                return Usage(limit, used, _datetime(_text(entry.get("resetsAt"))))
+                return Usage(limit, used, as_datetime(as_text(entry.get("resetsAt"))))
     return None
 
 
@@ -390,7 +364,7 @@ _FETCHED = frozenset({"SUCCESS", "CACHED"})
 def whole_error(reply: Reply) -> ErrorObject:
     """A refusing reply's body, in the form of one error object."""
     body = reply.body or {}
-    return _error(body) if body else ErrorObject(category=reply.category, message=reply.message)
+    return error_of(body) if body else ErrorObject(category=reply.category, message=reply.message)
 
 
 def _results(value: object) -> list[Result]:
@@ -398,13 +372,13 @@ def _results(value: object) -> list[Result]:
         return []
     return [
         Result(
-            id=_text(entry.get("id")),
+            id=as_text(entry.get("id")),
             new=entry.get("new") is True,
-            trace_id=_text(entry.get("objectWriteTraceId")),
+            trace_id=as_text(entry.get("objectWriteTraceId")),
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
             updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
             created=created if isinstance(created := entry.get("createdAt"), str) else "",
-            url=_text(entry.get("url")),
+            url=as_text(entry.get("url")),
             history=_history(entry["propertiesWithHistory"]) if "propertiesWithHistory" in entry else {},
         )
         for entry in value
@@ -416,11 +390,11 @@ def _history(value: object) -> dict[str, tuple[Version, ...]]:
     return {
         name: tuple(
             Version(
-                value=_text(version.get("value")),
-                timestamp=_text(version.get("timestamp")),
-                source=_text(version.get("sourceType")),
-                source_id=_text(version.get("sourceId")),
-                label=_text(version.get("sourceLabel")),
+                value=as_text(version.get("value")),
+                timestamp=as_text(version.get("timestamp")),
+                source=as_text(version.get("sourceType")),
+                source_id=as_text(version.get("sourceId")),
+                label=as_text(version.get("sourceLabel")),
             )
             for version in versions
             if isinstance(version, dict)
@@ -430,134 +404,12 @@ def _history(value: object) -> dict[str, tuple[Version, ...]]:
     }
 
 
-def _errors(value: object) -> list[ErrorObject]:
-    if not isinstance(value, list):
-        return []
-    return [
-        _error(entry) if isinstance(entry, dict) else ErrorObject("", _text(entry)[:500]) for entry in value
-    ]
-
-
-def _error(entry: Mapping[str, object]) -> ErrorObject:
-    context = entry.get("context")
-    context = context if isinstance(context, dict) else {}
-    message = _text(entry.get("message"))
-    existing = _texts(context.get("existingId"))
-    return ErrorObject(
-        category=_text(entry.get("category")) or _text(entry.get("errorType")),
-        message=message,
-        trace_ids=_texts(context.get("objectWriteTraceId")) + _texts(entry.get("objectWriteTraceId")),
-        ids=_texts(context.get("ids")) + _texts(context.get("id")),
-        existing_id=existing[0] if existing else _existing_id(message) or _identity(entry),
-        faults=_faults(message, entry.get("errors")),
-    )
-
-
-_EXISTING = re.compile(r"Existing ID: (\d+)")
-
-
-def _existing_id(message: str) -> str:
-    found = _EXISTING.search(message)
-    return found[1] if found else ""
-
-
-def _identity(entry: Mapping[str, object]) -> str:
-    """Another spelling of a conflict describes the contact that is there."""
-    profile = entry.get("identityProfile")
-    return _text(profile.get("vid")) if isinstance(profile, dict) else ""
-
-
-_EMBEDDED = "Property values were not valid: "
-_DOES_NOT_EXIST = re.compile(r'Property "([^"]+)" does not exist')
-_READ_ONLY = re.compile(r'"([^"]+)" is a (?:calculated|read only) property')
-
-
-def _faults(message: str, errors: object) -> tuple[PropertyFault, ...]:
-    """The machine codes, which HubSpot keeps as JSON inside the message or in a nested `errors[]`."""
-    found = [*_embedded_faults(message), *_nested_faults(errors)]
-    if not found:
-        found = [PropertyFault("PROPERTY_DOESNT_EXIST", name) for name in _DOES_NOT_EXIST.findall(message)]
-        found += [PropertyFault("READ_ONLY_VALUE", name) for name in _READ_ONLY.findall(message)]
-    return tuple(dict.fromkeys(found))
-
-
-def _embedded_faults(message: str) -> list[PropertyFault]:
-    start = message.find(_EMBEDDED)
-    if start < 0:
-        return []
-    try:
-        # raw_decode: text may follow the list.
-        entries, _ = json.JSONDecoder().raw_decode(message[start + len(_EMBEDDED) :])
-    except (ValueError, RecursionError):
-        return []
-    return [
-        PropertyFault(_text(entry.get("error")), _text(entry.get("name")), _text(entry.get("message")))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    ]
-
-
-def _nested_faults(errors: object) -> list[PropertyFault]:
-    faults = []
-    for entry in errors if isinstance(errors, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("context"), dict):
-            code = _text(entry.get("code")) or _text(entry.get("error"))
-            faults += [PropertyFault(code, name) for name in _texts(entry["context"].get("propertyName"))]
-    return faults
-
-
 def _quota(headers: Mapping[str, str]) -> QuotaHeaders:
-    interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
+    interval = as_number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
     return QuotaHeaders(
-        limit=_number(headers.get("X-HubSpot-RateLimit-Max")),
-        remaining=_number(headers.get("X-HubSpot-RateLimit-Remaining")),
+        limit=as_number(headers.get("X-HubSpot-RateLimit-Max")),
+        remaining=as_number(headers.get("X-HubSpot-RateLimit-Remaining")),
         interval_seconds=interval / 1000 if interval else None,
-        daily=_number(headers.get("X-HubSpot-RateLimit-Daily")),
-        daily_remaining=_number(headers.get("X-HubSpot-RateLimit-Daily-Remaining")),
+        daily=as_number(headers.get("X-HubSpot-RateLimit-Daily")),
+        daily_remaining=as_number(headers.get("X-HubSpot-RateLimit-Daily-Remaining")),
     )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _seconds(text: str | None) -> float | None:
-    """`Retry-After` in seconds, the only form HubSpot documents; a date is not understood."""
-    try:
-        seconds = float(text) if text else None
-    except ValueError:
-        return None
-    return seconds if seconds is not None and 0 <= seconds <= 7 * 86_400 else None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def _datetime(text: str) -> datetime | None:
-    """A timestamp with a zone; the fraction may be missing. None for anything else."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
-
-
-def _moment(text: str) -> float | None:
-    moment = _datetime(text)
-    try:
-        return moment.timestamp() if moment else None
-    except OverflowError:
-        return None
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    entries = value if isinstance(value, list) else [value]
-    return tuple(text for entry in entries if (text := _text(entry)))
-
-
-def _count(value: object) -> int:
-    # Beyond a billion it is no count, and the books hold 64 bits.
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else 0

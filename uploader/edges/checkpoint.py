@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,21 +23,16 @@ from uuid import uuid4
 from uploader.core.aliases import Alias
 from uploader.core.canary import Canary, Sent
 from uploader.core.course import Changes, Stretch
-from uploader.core.ledger import Progress, Resume
 from uploader.core.model import (
     EMAIL,
-    Mark,
-    Outcome,
-    Record,
     Settlement,
-    Tallies,
-    closed_value,
 )
-from uploader.edges import course, repeats, sightings, unconfirmed
+from uploader.edges import canaries, course, repeats, sightings, standing, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.files import create_private, open_plain, refuse_traps
 from uploader.edges.places import settle_in, spill_beside
 from uploader.edges.sources.base import Shape
+from uploader.edges.standing import State
 from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import CheckpointError, StorageError
 
@@ -51,15 +46,7 @@ _FORMER = 2
 _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
-CREATE TABLE state (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    state TEXT NOT NULL, reason TEXT NOT NULL, lost_below INTEGER NOT NULL,
-    rows INTEGER NOT NULL, watermark INTEGER NOT NULL, ranges TEXT NOT NULL,
-    resume_position INTEGER NOT NULL, resume_source INTEGER NOT NULL,
-    resume_offset INTEGER, resume_line INTEGER, resume_digest TEXT NOT NULL,
-    results_bytes INTEGER NOT NULL, elapsed_seconds REAL NOT NULL
-);
-CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+{standing.SCHEMA}
 {unconfirmed.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
@@ -68,29 +55,11 @@ CREATE TABLE aliases (
 """
 
 
-#: By name: in a file of the former format one of them stands last.
-_WRITE_STATE = """
-INSERT OR REPLACE INTO state (
-    id, state, reason, lost_below, rows, watermark, ranges, resume_position, resume_source, resume_offset,
-    resume_line, resume_digest, results_bytes, elapsed_seconds
-) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
 {course.SCHEMA}
 {unconfirmed.LATER_SCHEMA}
-CREATE TABLE IF NOT EXISTS canary (
-    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
-    key TEXT NOT NULL, body BLOB NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL
-);
-"""
-
-
-_FROM_FORMER = f"""
-BEGIN IMMEDIATE; ALTER TABLE state ADD COLUMN resume_digest TEXT NOT NULL DEFAULT '';
-PRAGMA user_version={_FORMAT}; COMMIT;
+{canaries.SCHEMA}
 """
 
 
@@ -111,20 +80,6 @@ class Identity:
     settings: Mapping[str, Any]  #: those that change what is written, by name
     results: bool  #: whether there is a results file
     portal: str = ""  #: the account's id; "" where it could not be asked
-
-
-@dataclass(slots=True)
-class State:
-    """Everything a resumed run starts from."""
-
-    progress: Progress = field(default_factory=Progress)
-    tallies: Tallies = field(default_factory=Tallies)
-    state: str = "stopped"  #: "complete", or "stopped" (a running job is told by its lock)
-    reason: str = ""
-    lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
-    results_bytes: int = 0
-    elapsed_seconds: float = 0.0
-    known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
 
 
 class Checkpoint:
@@ -197,7 +152,9 @@ class Checkpoint:
             else:
                 settle_in(connection, path, "FULL")
                 if version == _FORMER:
-                    connection.executescript(_FROM_FORMER)
+                    connection.executescript(
+                        f"BEGIN IMMEDIATE; {standing.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
+                    )
                 connection.executescript(_LATER)
             checkpoint = cls(connection, path)
             checkpoint.identity()
@@ -285,31 +242,17 @@ class Checkpoint:
 
     def canary(self) -> Canary | None:
         """None where the job has none."""
-        rows = self._connection.execute("SELECT value FROM job WHERE name = 'canary'").fetchall()
-        return Canary(**json.loads(rows[0][0])) if rows else None
+        return canaries.read(self._connection)
 
     def note_canary(self, canary: Canary) -> None:
         """An approved one is recorded as such, and what it sent is forgotten."""
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(
-                "INSERT OR REPLACE INTO job VALUES ('canary', ?)", (json.dumps(asdict(canary)),)
-            )
-            if canary.approved:
-                connection.execute("INSERT INTO changes (what) VALUES ('the canary was approved')")
-                connection.execute("DELETE FROM canary")
+            canaries.note(connection, canary)
 
     def canary_rows(self) -> list[Sent]:
         """What it has sent, in file order; without the rows as they stand in the source."""
-        rows = self._connection.execute("SELECT * FROM canary ORDER BY position")
-        return [
-            Sent(
-                Record(position, source, row, name, key, (closed_value(name, key),), body, b""),
-                Outcome(outcome),
-                reason,
-            )
-            for position, source, row, name, key, body, outcome, reason in rows
-        ]
+        return canaries.read_rows(self._connection)
 
     # --- state ---
 
@@ -317,42 +260,9 @@ class Checkpoint:
         """As of one commit: in one transaction, while another process goes on committing."""
         self._connection.execute("BEGIN")
         try:
-            return self._read_state()
+            return standing.read(self._connection)
         finally:
             self._connection.execute("COMMIT")
-
-    def _read_state(self) -> State:
-        found = self._connection.execute("SELECT * FROM state")
-        row = found.fetchone()
-        if row is None:
-            raise ValueError("it holds no state")
-        named = dict(zip((name for name, *_ in found.description), row, strict=True))
-        offset, digest = named["resume_offset"], named.get("resume_digest", "")
-        mark = None if offset is None else Mark(offset, named["resume_line"], digest)
-        return State(
-            Progress(
-                named["rows"],
-                named["watermark"],
-                tuple((a, b) for a, b in json.loads(named["ranges"])),
-                Resume(named["resume_position"], named["resume_source"], mark),
-            ),
-            _tallies(dict(self._connection.execute("SELECT name, value FROM tallies")), named["rows"]),
-            named["state"],
-            named["reason"],
-            named["lost_below"],
-            named["results_bytes"],
-            named["elapsed_seconds"],
-            self._known(),
-        )
-
-    def _known(self) -> dict[int, tuple[Mark, ...]]:
-        found = self._connection.execute("SELECT value FROM job WHERE name = 'known'").fetchall()
-        by_source = json.loads(found[0][0]) if found else {}
-        return {int(source): tuple(Mark(*mark) for mark in marks) for source, marks in by_source.items()}
-
-    def _write_known(self, known: Mapping[int, Sequence[Mark]]) -> None:
-        marks = {source: [(m.offset, m.line, m.digest) for m in marks] for source, marks in known.items()}
-        self._connection.execute("INSERT OR REPLACE INTO job VALUES ('known', ?)", (json.dumps(marks),))
 
     def commit(
         self,
@@ -379,33 +289,11 @@ class Checkpoint:
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
             )
-            connection.executemany(
-                "INSERT OR REPLACE INTO canary VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [_canary_row(sent) for sent in canary],
-            )
-            progress, mark = state.progress, state.progress.resume.mark
-            connection.execute(
-                _WRITE_STATE,
-                (
-                    state.state,
-                    state.reason,
-                    state.lost_below,
-                    progress.rows,
-                    progress.watermark,
-                    json.dumps(progress.ranges),
-                    progress.resume.position,
-                    progress.resume.source,
-                    mark.offset if mark else None,
-                    mark.line if mark else None,
-                    mark.digest if mark else "",
-                    state.results_bytes,
-                    state.elapsed_seconds,
-                ),
-            )
+            canaries.write_rows(connection, canary)
+            standing.write(connection, state)
             if state.known or self._has_known:
-                self._write_known(state.known)
+                standing.write_known(connection, state.known)
                 self._has_known = bool(state.known)
-            connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
             if changes is not None:
                 course.write(connection, changes)
             if invocation is not None:
@@ -485,41 +373,3 @@ def _storing(path: Path) -> Iterator[None]:
 
 def _text(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-def _canary_row(sent: Sent) -> tuple[object, ...]:
-    record = sent.record
-    return (
-        *(record.position, record.source, record.row, record.id_property, record.key, record.body),
-        *(sent.outcome.value, sent.reason),
-    )
-
-
-_COUNTS = (
-    *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
-    *("upserts", "sent", "held_back", "values_spared"),
-)
-_BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
-
-
-def _named(tallies: Tallies) -> list[tuple[str, int]]:
-    counts = [(name, getattr(tallies, name)) for name in _COUNTS]
-    counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
-    counts += [(_SKIP + rule, count) for rule, count in tallies.skips.items()]
-    counts += [(_BATCH + status, count) for status, count in tallies.batches.items()]
-    return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
-
-
-def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
-    tallies = Tallies(rows=rows)
-    for name in _COUNTS:
-        setattr(tallies, name, named.get(name, 0))
-    tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
-    tallies.batches = _under(_BATCH, named)
-    tallies.pauses = _under(_PAUSE, named)
-    tallies.skips = _under(_SKIP, named)
-    return tallies
-
-
-def _under(prefix: str, named: Mapping[str, int]) -> dict[str, int]:
-    return {name.removeprefix(prefix): count for name, count in named.items() if name.startswith(prefix)}

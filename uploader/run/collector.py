@@ -30,10 +30,11 @@ from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
 from uploader.core.wire import BATCH_STATUSES, Reply
 from uploader.edges.background import Offload
-from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.course import Invocation
 from uploader.edges.results import ResultsFile
 from uploader.edges.sightings import Sightings
+from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding, values_beside_key
 from uploader.errors import BooksError
 from uploader.run.stop import StopRun

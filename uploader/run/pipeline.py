@@ -15,9 +15,10 @@ from uploader.core.model import Slice
 from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
 from uploader.edges.background import Offload
-from uploader.edges.checkpoint import Checkpoint, State
+from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
 from uploader.edges.sources.given import Given
+from uploader.edges.standing import State
 from uploader.errors import DeclinedError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases

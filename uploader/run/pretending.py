@@ -15,6 +15,7 @@ import orjson
 
 from uploader.core import wire
 from uploader.core.comparing import Kind
+from uploader.core.error_objects import ErrorObject
 from uploader.core.model import EMAIL, closed_value
 from uploader.core.previewing import after_writing, text_of
 from uploader.core.readback import OTHER_ADDRESSES, also_other_addresses, unique_values
@@ -79,7 +80,7 @@ class PretendingSender(Sender):
         named = set(owners.values()) - {""}
         pretended = {one for one in named if is_pretended(one)}
         results: dict[str, wire.Result] = {}
-        errors = [wire.ErrorObject(_NOT_FOUND, "", ids=(key,)) for key, one in owners.items() if not one]
+        errors = [ErrorObject(_NOT_FOUND, "", ids=(key,)) for key, one in owners.items() if not one]
         rest = [key for key in keys if key not in owners]
         for id_property, some in ((name, rest), ("", sorted(named - pretended))):
             if not some:
@@ -127,7 +128,7 @@ class PretendingSender(Sender):
                 pretence.refused(row.look, taken[row.position], _TAKEN)
             else:
                 pretence.written(row.look)
-        errors = [wire.ErrorObject(_CONFLICT, _TAKEN, trace_ids=(str(position),)) for position in taken]
+        errors = [ErrorObject(_CONFLICT, _TAKEN, trace_ids=(str(position),)) for position in taken]
         return wire.Reply(
             207 if errors else 200,
             readable=True,

@@ -1,0 +1,115 @@
+"""One error object of HubSpot's, read leniently: whom it concerns, and what it says of which property.
+
+From  https://developers.hubspot.com/docs/api-reference/error-handling and answers as they were seen
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uploader.core.lenient import as_text, as_texts
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyFault:
+    """A machine-readable complaint about one property."""
+
+    code: str
+    name: str
+    text: str = field(default="", compare=False)  #: HubSpot's words
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorObject:
+    """One entry of `errors[]`, or a whole error body. It may concern any number of inputs."""
+
+    category: str
+    message: str
+    trace_ids: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    existing_id: str = ""
+    faults: tuple[PropertyFault, ...] = ()
+
+    @property
+    def plain_text(self) -> str:
+        """The complaints in words, where the message wraps them in JSON; "" elsewhere."""
+        told = [(fault.name, fault.text) for fault in self.faults if fault.text]
+        return "; ".join(f"{name}: {text}" if name else text for name, text in told)
+
+
+def errors_of(value: object) -> list[ErrorObject]:
+    if not isinstance(value, list):
+        return []
+    return [
+        error_of(entry) if isinstance(entry, dict) else ErrorObject("", as_text(entry)[:500])
+        for entry in value
+    ]
+
+
+def error_of(entry: Mapping[str, object]) -> ErrorObject:
+    context = entry.get("context")
+    context = context if isinstance(context, dict) else {}
+    message = as_text(entry.get("message"))
+    existing = as_texts(context.get("existingId"))
+    return ErrorObject(
+        category=as_text(entry.get("category")) or as_text(entry.get("errorType")),
+        message=message,
+        trace_ids=as_texts(context.get("objectWriteTraceId")) + as_texts(entry.get("objectWriteTraceId")),
+        ids=as_texts(context.get("ids")) + as_texts(context.get("id")),
+        existing_id=existing[0] if existing else _existing_id(message) or _identity(entry),
+        faults=faults_of(message, entry.get("errors")),
+    )
+
+
+_EXISTING = re.compile(r"Existing ID: (\d+)")
+
+
+def _existing_id(message: str) -> str:
+    found = _EXISTING.search(message)
+    return found[1] if found else ""
+
+
+def _identity(entry: Mapping[str, object]) -> str:
+    """Another spelling of a conflict describes the contact that is there."""
+    profile = entry.get("identityProfile")
+    return as_text(profile.get("vid")) if isinstance(profile, dict) else ""
+
+
+_EMBEDDED = "Property values were not valid: "
+_DOES_NOT_EXIST = re.compile(r'Property "([^"]+)" does not exist')
+_READ_ONLY = re.compile(r'"([^"]+)" is a (?:calculated|read only) property')
+
+
+def faults_of(message: str, errors: object) -> tuple[PropertyFault, ...]:
+    """The machine codes, which HubSpot keeps as JSON inside the message or in a nested `errors[]`."""
+    found = [*_embedded_faults(message), *_nested_faults(errors)]
+    if not found:
+        found = [PropertyFault("PROPERTY_DOESNT_EXIST", name) for name in _DOES_NOT_EXIST.findall(message)]
+        found += [PropertyFault("READ_ONLY_VALUE", name) for name in _READ_ONLY.findall(message)]
+    return tuple(dict.fromkeys(found))
+
+
+def _embedded_faults(message: str) -> list[PropertyFault]:
+    start = message.find(_EMBEDDED)
+    if start < 0:
+        return []
+    try:
+        # raw_decode: text may follow the list.
+        entries, _ = json.JSONDecoder().raw_decode(message[start + len(_EMBEDDED) :])
+    except (ValueError, RecursionError):
+        return []
+    return [
+        PropertyFault(as_text(entry.get("error")), as_text(entry.get("name")), as_text(entry.get("message")))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    ]
+
+
+def _nested_faults(errors: object) -> list[PropertyFault]:
+    faults = []
+    for entry in errors if isinstance(errors, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("context"), dict):
+            code = as_text(entry.get("code")) or as_text(entry.get("error"))
+            faults += [PropertyFault(code, name) for name in as_texts(entry["context"].get("propertyName"))]
+    return faults

@@ -1,0 +1,49 @@
+"""Values of a reply as they come, read leniently: of what is no such value, the empty one. Raises nothing."""
+
+from datetime import datetime
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def as_texts(value: object) -> tuple[str, ...]:
+    entries = value if isinstance(value, list) else [value]
+    return tuple(text for entry in entries if (text := as_text(entry)))
+
+
+def as_count(value: object) -> int:
+    # Beyond a billion it is no count, and the books hold 64 bits.
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else 0
+
+
+def as_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def as_seconds(text: str | None) -> float | None:
+    """`Retry-After` in seconds, the only form HubSpot documents; a date is not understood."""
+    try:
+        seconds = float(text) if text else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds <= 7 * 86_400 else None
+
+
+def as_datetime(text: str) -> datetime | None:
+    """A timestamp with a zone; the fraction may be missing. None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def as_moment(text: str) -> float | None:
+    moment = as_datetime(text)
+    try:
+        return moment.timestamp() if moment else None
+    except OverflowError:
+        return None

@@ -1,0 +1,59 @@
+"""A job's canary, and what it sent until it is approved, as the checkpoint keeps them. Called within its
+transactions.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from uploader.core.canary import Canary, Sent
+from uploader.core.model import Outcome, Record, closed_value
+
+#: A job that was begun before there was such a table is taken up all the same.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS canary (
+    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
+    key TEXT NOT NULL, body BLOB NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL
+);
+"""
+
+
+def note(connection: sqlite3.Connection, canary: Canary) -> None:
+    """An approved one is recorded as such, and what it sent is forgotten."""
+    connection.execute("INSERT OR REPLACE INTO job VALUES ('canary', ?)", (json.dumps(asdict(canary)),))
+    if canary.approved:
+        connection.execute("INSERT INTO changes (what) VALUES ('the canary was approved')")
+        connection.execute("DELETE FROM canary")
+
+
+def read(connection: sqlite3.Connection) -> Canary | None:
+    """None where the job has none."""
+    rows = connection.execute("SELECT value FROM job WHERE name = 'canary'").fetchall()
+    return Canary(**json.loads(rows[0][0])) if rows else None
+
+
+def write_rows(connection: sqlite3.Connection, rows: Sequence[Sent]) -> None:
+    """More of what it has sent."""
+    connection.executemany("INSERT OR REPLACE INTO canary VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_cells, rows))
+
+
+def read_rows(connection: sqlite3.Connection) -> list[Sent]:
+    """What it has sent, in file order; without the rows as they stand in the source."""
+    rows = connection.execute("SELECT * FROM canary ORDER BY position")
+    return [
+        Sent(
+            Record(position, source, row, name, key, (closed_value(name, key),), body, b""),
+            Outcome(outcome),
+            reason,
+        )
+        for position, source, row, name, key, body, outcome, reason in rows
+    ]
+
+
+def _cells(sent: Sent) -> tuple[object, ...]:
+    record = sent.record
+    return (
+        *(record.position, record.source, record.row, record.id_property, record.key, record.body),
+        *(sent.outcome.value, sent.reason),
+    )

@@ -1,0 +1,136 @@
+"""Where a run stands, as the checkpoint keeps it: progress and tallies. Called within its transactions."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uploader.core.ledger import Progress, Resume
+from uploader.core.model import Mark, Outcome, Tallies
+
+SCHEMA = """
+CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    state TEXT NOT NULL, reason TEXT NOT NULL, lost_below INTEGER NOT NULL,
+    rows INTEGER NOT NULL, watermark INTEGER NOT NULL, ranges TEXT NOT NULL,
+    resume_position INTEGER NOT NULL, resume_source INTEGER NOT NULL,
+    resume_offset INTEGER, resume_line INTEGER, resume_digest TEXT NOT NULL,
+    results_bytes INTEGER NOT NULL, elapsed_seconds REAL NOT NULL
+);
+CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+#: What a file of the former format lacks.
+FROM_FORMER = "ALTER TABLE state ADD COLUMN resume_digest TEXT NOT NULL DEFAULT '';"
+
+#: By name: in a file of the former format one of them stands last.
+_WRITE = """
+INSERT OR REPLACE INTO state (
+    id, state, reason, lost_below, rows, watermark, ranges, resume_position, resume_source, resume_offset,
+    resume_line, resume_digest, results_bytes, elapsed_seconds
+) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_COUNTS = (
+    *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
+    *("upserts", "sent", "held_back", "values_spared"),
+)
+_BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
+
+
+@dataclass(slots=True)
+class State:
+    """Everything a resumed run starts from."""
+
+    progress: Progress = field(default_factory=Progress)
+    tallies: Tallies = field(default_factory=Tallies)
+    state: str = "stopped"  #: "complete", or "stopped" (a running job is told by its lock)
+    reason: str = ""
+    lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
+    results_bytes: int = 0
+    elapsed_seconds: float = 0.0
+    known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
+
+
+def read(connection: sqlite3.Connection) -> State:
+    """ValueError where there is none."""
+    found = connection.execute("SELECT * FROM state")
+    row = found.fetchone()
+    if row is None:
+        raise ValueError("it holds no state")
+    named = dict(zip((name for name, *_ in found.description), row, strict=True))
+    offset, digest = named["resume_offset"], named.get("resume_digest", "")
+    mark = None if offset is None else Mark(offset, named["resume_line"], digest)
+    return State(
+        Progress(
+            named["rows"],
+            named["watermark"],
+            tuple((a, b) for a, b in json.loads(named["ranges"])),
+            Resume(named["resume_position"], named["resume_source"], mark),
+        ),
+        _tallies(dict(connection.execute("SELECT name, value FROM tallies")), named["rows"]),
+        named["state"],
+        named["reason"],
+        named["lost_below"],
+        named["results_bytes"],
+        named["elapsed_seconds"],
+        _known(connection),
+    )
+
+
+def write(connection: sqlite3.Connection, state: State) -> None:
+    """All but the marks above."""
+    progress, mark = state.progress, state.progress.resume.mark
+    connection.execute(
+        _WRITE,
+        (
+            state.state,
+            state.reason,
+            state.lost_below,
+            progress.rows,
+            progress.watermark,
+            json.dumps(progress.ranges),
+            progress.resume.position,
+            progress.resume.source,
+            mark.offset if mark else None,
+            mark.line if mark else None,
+            mark.digest if mark else "",
+            state.results_bytes,
+            state.elapsed_seconds,
+        ),
+    )
+    connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
+
+
+def write_known(connection: sqlite3.Connection, known: Mapping[int, Sequence[Mark]]) -> None:
+    """The marks above."""
+    marks = {source: [(m.offset, m.line, m.digest) for m in marks] for source, marks in known.items()}
+    connection.execute("INSERT OR REPLACE INTO job VALUES ('known', ?)", (json.dumps(marks),))
+
+
+def _known(connection: sqlite3.Connection) -> dict[int, tuple[Mark, ...]]:
+    found = connection.execute("SELECT value FROM job WHERE name = 'known'").fetchall()
+    by_source = json.loads(found[0][0]) if found else {}
+    return {int(source): tuple(Mark(*mark) for mark in marks) for source, marks in by_source.items()}
+
+
+def _named(tallies: Tallies) -> list[tuple[str, int]]:
+    counts = [(name, getattr(tallies, name)) for name in _COUNTS]
+    counts += [(outcome.value, count) for outcome, count in tallies.outcomes.items()]
+    counts += [(_SKIP + rule, count) for rule, count in tallies.skips.items()]
+    counts += [(_BATCH + status, count) for status, count in tallies.batches.items()]
+    return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
+
+
+def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
+    tallies = Tallies(rows=rows)
+    for name in _COUNTS:
+        setattr(tallies, name, named.get(name, 0))
+    tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}
+    tallies.batches = _under(_BATCH, named)
+    tallies.pauses = _under(_PAUSE, named)
+    tallies.skips = _under(_SKIP, named)
+    return tallies
+
+
+def _under(prefix: str, named: Mapping[str, int]) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in named.items() if name.startswith(prefix)}
