@@ -2,16 +2,20 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_transport import make_hub
+from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
+from uploader.core.model import Outcome, Slice
 from uploader.core.outcome import Cause
+from uploader.core.overwriting import Only
 from uploader.edges import checkpoint as checkpoint_module
-from uploader.errors import CheckpointError, SettingsError
+from uploader.errors import CheckpointError, SettingsError, SourceError
+from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
 
 
@@ -216,6 +220,7 @@ def test_changed_settings_are_refused_once_a_row_is_confirmed_and_taken_if_said(
 
 async def _run_and_vanish(run: Job, after: float) -> None:
     """As a kill would: no drain, no commit."""
+    asyncio.get_running_loop()._jumping.now = getattr(run, "_clock", 0.0)
     task = asyncio.ensure_future(run.run())
     await asyncio.sleep(after)
     checkpoint_module.Checkpoint.commit = lambda *_: None  # type: ignore[method-assign]
@@ -237,6 +242,61 @@ def test_a_run_that_vanishes_is_continued_without_a_429(tmp_path, monkeypatch, a
     assert summary.exit_code == 0
     assert run.hub.stats()["throttled"] == 0
     run.check(rows, summary)
+
+
+@pytest.mark.parametrize("end", ["a signal", "another file", "nothing"])
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}, {"only_records": Only.NEW}])
+def test_a_run_that_ends_before_it_has_looked_back_forgets_nothing(tmp_path, monkeypatch, options, end):
+    """Rows have arrived and no answer has come back, the process is killed, and so the next one knows
+    what it finds in the account for its own: also where one between them came to none of these rows.
+    """
+    rows = contacts(900)
+    run = job(tmp_path, rows, options=options, faults=[{"kind": "reset", "applied": True, "rate": 1.0}])
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint_module.Checkpoint, "commit", checkpoint_module.Checkpoint.commit)
+        run_virtual(_run_and_vanish(run, 12.0))
+    arrived = len(run.held())
+    assert arrived
+    mend(run)
+    run._clock = 12.5
+    if end == "a signal":
+        assert run.run_virtual(on_start=lambda one: one.stop(2)).cause is Cause.SIGNAL
+    elif end == "another file":
+        with monkeypatch.context() as patch:
+            patch.setattr(Producer, "_slices", _broken_slices)
+            assert run.run_virtual().cause is Cause.SOURCE
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.tallies.replayed) == (0, arrived)
+    assert summary.tallies.outcomes[Outcome.UPDATED] == arrived
+
+
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}])
+def test_after_a_bug_between_a_request_and_its_answer_it_may_have_arrived(tmp_path, monkeypatch, options):
+    rows = contacts(300)
+    run = job(tmp_path, rows, options=options)
+    send = HubTransport.send
+
+    async def send_and_break(transport, call, on_sent=lambda: None):
+        reply = await send(transport, call, on_sent)
+        if call.path.endswith("/batch/upsert"):
+            raise ZeroDivisionError
+        return reply
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HubTransport, "send", send_and_break)
+        with pytest.raises(ZeroDivisionError):
+            run.run_virtual()
+    arrived = len(run.held())
+    assert arrived
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.tallies.replayed) == (0, arrived)
+
+
+def _broken_slices(_: Producer) -> Iterator[Slice]:
+    raise SourceError("this is another file")
+    yield
 
 
 def test_a_long_pause_is_no_outage_whatever_a_straggler_was_answered(tmp_path):

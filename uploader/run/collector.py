@@ -81,7 +81,7 @@ class Collector:
         self.on_relief: Callable[[], None] = lambda: None  #: told that `is_behind` may have changed
         self._limit = limit
         self._note_sent = note_sent
-        self._sent_below = lost_below
+        self._lost_below = self._sent_below = lost_below
         self._failed_before = self.tallies.failed
         self._outcomes_before = dict(self.tallies.outcomes)
         self._settled_before = self.tallies.settled
@@ -284,14 +284,18 @@ class Collector:
             await asyncio.sleep(COMMIT_SECONDS)
             await self.commit()
 
-    async def commit(self, *, state: str = "stopped", reason: str = "", clean: bool = False) -> None:
+    async def commit(
+        self, *, state: str = "stopped", reason: str = "", clean_below: int | None = None
+    ) -> None:
         """Make all that is booked by now durable. StorageError if the disk refuses.
 
-        `clean`: nothing is open that may have been sent.
+        `clean_below`: nothing is open that this run may have sent, nor, of the rows before it, anything that
+        an earlier one may have.
         """
         async with self._committing:
             snapshot = self._snapshot(state, reason)
-            snapshot.lost_below = 0 if clean else self._sent_below
+            is_clean = clean_below is not None and clean_below >= self._lost_below
+            snapshot.lost_below = 0 if is_clean else self._sent_below
             if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]

@@ -32,6 +32,7 @@ class Feed:
         self.batcher = batcher
         self.exhausted = False  #: the sources have ended, and all they held is here
         self.bytes_read = 0
+        self.taken_below = 0  #: of the rows before it none is still to come
         self.allowance: int | None = None  #: so many records may still leave; None: all
         self._most_records = batcher.max_records
         self._taken = taken
@@ -125,6 +126,7 @@ class Feed:
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
             self._held_back(self.batcher.add_all(slice_.records, slice_.packs))
+            self.taken_below = slice_.first + slice_.rows
 
     def _worth_sending(self) -> bool:
         ready, most = self.batcher.ready, self.batcher.max_records

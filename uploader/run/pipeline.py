@@ -457,10 +457,10 @@ class Run(Preparing):
         is_done = parts.has_aliases and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()
-        clean = not parts.feed.batcher.may_be_lost()
+        clean_below = None if parts.feed.batcher.may_be_lost() else parts.feed.taken_below
         is_committed = True
         try:
-            await collector.commit(state=state, reason=reason, clean=clean)
+            await collector.commit(state=state, reason=reason, clean_below=clean_below)
         except StorageError as error:
             is_committed = False
             self._halt = (Cause.STORAGE, str(error))
