@@ -1,17 +1,23 @@
 """Rows are made beside the loop, or on it where that takes less than a change of threads."""
 
+import asyncio
 import gzip
+import threading
 
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
+from programs import options, seams_to
 from virtual_loop import run_virtual
 
+from uploader import Uploader
 from uploader.core.mounts import is_at_hand
 from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
+from uploader.edges import places
 from uploader.edges.background import Inline
-from uploader.edges.places import look_at
+from uploader.edges.places import kind_of
+from uploader.edges.sources.origin import FileOrigin
 from uploader.run.pipeline import Run, Seams
 
 SLICES = 10
@@ -51,7 +57,7 @@ def slices_made_aside(folder, rows, name="contacts.csv", **options: object) -> i
 
 
 def test_plain_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_path):
-    if not is_at_hand(look_at(tmp_path / "contacts.csv")[1]):
+    if not is_at_hand(kind_of(tmp_path)):
         pytest.skip("the file system here is none that is known to be this machine's own")
     assert slices_made_aside(tmp_path, contacts(5_000)) < SLICES
 
@@ -71,3 +77,43 @@ def test_all_others_are_made_beside_it(tmp_path, name, options):
 def test_rows_whose_keys_repeat_at_once_are_made_beside_it(tmp_path):
     rows = [{"email": f"c{i - i % 2}@example.com", "firstname": f"F{i}"} for i in range(5_000)]
     assert slices_made_aside(tmp_path, rows) >= SLICES
+
+
+def test_a_source_that_may_keep_us_waiting_is_read_beside_the_loop_also_behind_one_that_does_not(tmp_path):
+    """The slice after a file's last one is of the next source, whose rows another program may be making."""
+    threads = set()
+
+    def rows():
+        for number in range(400):
+            threads.add(threading.current_thread())
+            yield {"email": f"given{number}@example.com", "firstname": "x" * 3_000}
+
+    async def run():
+        source = write_csv(tmp_path / "contacts.csv", contacts(1_000))
+        seams = seams_to(make_hub(quota="190/10"), threads=True)
+        async with Uploader(**options(tmp_path), yes=True, seams=seams) as job:
+            assert len([outcome async for outcome in job.run(source, rows())]) == 1_400
+
+    asyncio.run(run())
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_a_link_is_as_near_as_what_it_leads_to(tmp_path, monkeypatch):
+    far, near = tmp_path / "far", tmp_path / "near"
+    for folder in (far, near):
+        folder.mkdir()
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {far} rw - nfs4 server:/share rw\n"
+        f"3 1 0:51 / {near / 'bound.csv'} rw - cifs //server/share rw\n"
+    )
+    monkeypatch.setattr(places, "MOUNTINFO", table)
+    for path in (far / "far.csv", near / "near.csv", near / "bound.csv"):
+        write_csv(path, contacts(1))
+    (near / "link.csv").symlink_to(far / "far.csv")
+    found = {
+        path.name: FileOrigin(str(path), path.stat().st_size).is_at_hand
+        for path in (far / "far.csv", *near.iterdir())
+    }
+    assert found == {"far.csv": False, "near.csv": True, "bound.csv": False, "link.csv": False}

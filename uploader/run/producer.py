@@ -46,6 +46,8 @@ class Producer:
         self._known = known or {}
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
+        # One of the sources before that may keep us waiting, and none behind: a slice may be of any of these.
+        self._at_hand_from = max((i + 1 for i, one in enumerate(sources) if not one.is_at_hand), default=0)
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
         """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
@@ -74,7 +76,7 @@ class Producer:
             slice_ = await self._offload.run(lambda: next(slices, None))
         if slice_ is not None:
             others = len(slice_.records) + len(slice_.unsent)
-            is_at_hand = self._sources[slice_.source].is_at_hand and self._duplicates is None
+            is_at_hand = self._duplicates is None and slice_.source >= self._at_hand_from
             self._is_quick = is_at_hand and bool(slice_.packs) and others <= PLAIN_ROWS
         return slice_
 

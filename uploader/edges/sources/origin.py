@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 
 from uploader.core.mounts import is_at_hand
 from uploader.core.names import STDIN, is_url, matches_nothing_of_ours
-from uploader.edges.places import look_at
+from uploader.edges.places import kind_of
 from uploader.errors import SourceError
 
 BLOCK_BYTES = 256 * 1024
@@ -114,7 +114,7 @@ class FileOrigin:
     def __init__(self, path: str, size: int) -> None:
         self.name = path
         self.size_bytes: int | None = size
-        self.is_at_hand = is_at_hand(look_at(Path(path))[1])
+        self.is_at_hand = is_at_hand(kind_of(Path(path)))
         try:
             with _open(path) as handle:
                 self.magic = handle.read(16)
