@@ -199,6 +199,7 @@ class Given:
         self._is_over = False  # the iterable has ended, or has raised
         self._is_dropped = False  # nobody wants more
         self._is_asking = False  # the iterable has the thread
+        self._is_prompt = False  # its last chunk was full before its time was over
         self._context = contextvars.copy_context()
         self._iterator: Iterator[Any] | None = None
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -217,6 +218,7 @@ class Given:
         del size
         while not self._pieces and not self._is_over:
             chunk = self._take() if self._pump else self._context.run(self._ask)
+            self._is_prompt = len(chunk) >= CHUNK_BYTES
             self._pieces.extend(chunk[at : at + BLOCK_BYTES] for at in range(0, len(chunk), BLOCK_BYTES))
         if self._pieces:
             return self._pieces.popleft()
@@ -227,6 +229,10 @@ class Given:
         if self._is_dropped:
             raise SourceError(f"{self.name}: the job has ended before its rows")
         return b""
+
+    def is_ready(self) -> bool:
+        """Whether more lines are there, or will be in a moment, by how the last ones came."""
+        return bool(self._pieces) or self._is_over or self._is_prompt
 
     def close(self) -> None:
         """Ended by `end` alone: whoever lets go of a half-read stream may be any thread."""

@@ -7,7 +7,7 @@ the longest line: of a longer one only the beginning is kept.
 import operator
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, count
 
@@ -76,8 +76,18 @@ class Block:
 class Lines:
     """The lines of a source from `start` on, which must be the first byte of a line."""
 
-    def __init__(self, contents: Iterator[bytes], start: Mark, line_end: bytes, *, decode: bool) -> None:
+    def __init__(
+        self,
+        contents: Iterator[bytes],
+        start: Mark,
+        line_end: bytes,
+        *,
+        decode: bool,
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_ready`: whether `contents` go on without waiting for who writes them."""
         self._contents = contents
+        self._is_ready = is_ready
         self._next_start = start
         self._line_end = line_end
         self._decode = decode
@@ -132,7 +142,7 @@ class Lines:
         """Let the last block's lines from `at` on come again with more behind them, if there may be more."""
         size = block.length(at, len(block))
         is_enough = size >= SLICE_BYTES or size + len(self._rest) >= LINE_BYTES
-        if self._ended or self._error or self._held or not block.data or is_enough:
+        if self._ended or self._error or self._held or not block.data or is_enough or not self._is_ready():
             return False
         self._rest = block.span(at, len(block)) + self._rest
         self._next_start = block.mark(at)

@@ -70,7 +70,7 @@ def open_source(
 
 def open_given(given: Given) -> Source:
     """Rows that a program hands over. Blocks until their beginning is there; there may be none."""
-    origin = StreamOrigin(given.name, given.handle(), owned=True)
+    origin = StreamOrigin(given.name, given.handle(), owned=True, is_ready=given.is_ready)
     way = _Way(origin, None, "")
     with closing(origin.peek()) as raw:
         sample, _ = _sample(contents(raw, None), origin.sample_bytes)
@@ -136,7 +136,7 @@ def reread(shape: Shape, raw: bytes) -> Content:
     return CsvRows(Layout(shape.delimiter, len(shape.columns)), shape.encoding).content(raw)
 
 
-Cut = Callable[[Iterator[bytes], Mark], Iterator[RowSlice]]
+Cut = Callable[[Iterator[bytes], Mark, Callable[[], bool]], Iterator[RowSlice]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,13 @@ class _Text:
 
     shape: Shape
     body: Mark  #: where the first row can begin
-    cut: Cut  #: content from a mark on, to slices
+    cut: Cut  #: content from a mark on, to slices; asked is whether there is more at once
 
 
 def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cut:
-    return lambda blocks, start: cut_slices(Lines(blocks, start, line_end, decode=decode), reader)
+    return lambda blocks, start, is_ready: cut_slices(
+        Lines(blocks, start, line_end, decode=decode, is_ready=is_ready), reader
+    )
 
 
 def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:
@@ -158,7 +160,7 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
     is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
-    def cut(blocks: Iterator[bytes], start: Mark) -> Iterator[RowSlice]:
+    def cut(blocks: Iterator[bytes], start: Mark, _: Callable[[], bool]) -> Iterator[RowSlice]:
         is_first = start.offset == bracket
         elements = Elements(blocks, start.offset, name, is_first=is_first, is_wrapped=is_wrapped)
         return cut_elements(elements, start, reader)
@@ -175,6 +177,7 @@ class _Way:
         self._archive = archive
         self._member = member
         self._position: Callable[[], int] = lambda: 0
+        self._is_ready: Callable[[], bool] = lambda: True
 
     @property
     def is_plain(self) -> bool:
@@ -183,6 +186,10 @@ class _Way:
 
     def bytes_read(self) -> int:
         return self._position()
+
+    def is_ready(self) -> bool:
+        """Whether what is being read goes on without waiting for who writes it, as far as is known."""
+        return self._is_ready()
 
     def blocks(self, start: Mark, prefix: Prefix) -> Iterator[bytes]:
         """From a mark on; closing the iterator closes the origin."""
@@ -196,7 +203,7 @@ class _Way:
                 self._position = lambda: size
             return
         raw = self.origin.open()
-        self._position = lambda: raw.position
+        self._position, self._is_ready = (lambda: raw.position), raw.is_ready
         with closing(raw):
             if self.is_plain and self.origin.seekable:
                 raw.seek(start.offset)
@@ -289,7 +296,7 @@ class _TextSource:
             return ()
         body = self._text.body
         with suppress(SourceError):  # the sample may end in the middle of a row
-            for slice_ in self._text.cut(iter((self._sample[body.offset :],)), body):
+            for slice_ in self._text.cut(iter((self._sample[body.offset :],)), body, lambda: True):
                 return slice_.rows
         return ()
 
@@ -299,7 +306,7 @@ class _TextSource:
             start = self._text.body
         prefix = Prefix()
         with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
-            slices = self._text.cut(blocks, start)
+            slices = self._text.cut(blocks, start, self._way.is_ready)
             yield from slices if self._way.origin.seekable else prefix.mark(slices, self.name, start, known)
 
     def bytes_read(self) -> int:

@@ -7,9 +7,12 @@ encoding and rows are not known here.
 import hashlib
 import io
 import os
+import select
 import stat
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -41,20 +44,23 @@ class Raw:
         replay: Iterable[bytes] = (),
         record: list[bytes] | None = None,
         keep_open: bool = False,
+        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`is_ready`: whether the handle gives something, or its end, without waiting for who writes it."""
         self.name = name
         self.position = 0  #: bytes on disk read so far
         self._handle = handle
         self._size = size
-        self._replay = iter(replay)
+        self._replay = deque(replay)
         self._record = record
         self._keep_open = keep_open
+        self._is_ready = is_ready
         # A pipe gives what it has: waiting for a full block would hold rows back.
         self._take: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
 
     def read(self) -> bytes:
         """The next bytes, at most `BLOCK_BYTES`; none at the end."""
-        data = next(self._replay, b"") or self._read()
+        data = self._replay.popleft() if self._replay else self._read()
         self.position += len(data)
         if not data and self._size is not None and self.position != self._size:
             raise SourceError(
@@ -71,6 +77,10 @@ class Raw:
         if self._record is not None and data:
             self._record.append(data)
         return data
+
+    def is_ready(self) -> bool:
+        """Whether `read` returns at once."""
+        return bool(self._replay) or self._is_ready()
 
     def seek(self, offset: int) -> None:
         self.position = self._handle.seek(offset)
@@ -147,11 +157,15 @@ class StreamOrigin:
     # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
     sample_bytes = EDGE_BYTES
 
-    def __init__(self, name: str, handle: BinaryIO, *, owned: bool) -> None:
+    def __init__(
+        self, name: str, handle: BinaryIO, *, owned: bool, is_ready: Callable[[], bool] | None = None
+    ) -> None:
+        """`is_ready` as of `Raw`; None: the kernel is asked."""
         self.name = name
         self.size_bytes: int | None = None
         self._handle: BinaryIO | None = handle
         self._owned = owned
+        self._is_ready = is_ready or partial(_has_input, handle)
         self._head: list[bytes] = []
         raw = Raw(name, handle, record=self._head, keep_open=True)
         while raw.position < EDGE_BYTES and raw.read():
@@ -176,7 +190,14 @@ class StreamOrigin:
     def _raw(self, *, record: list[bytes] | None, keep_open: bool) -> Raw:
         if self._handle is None:
             raise SourceError(f"{self.name}: can be read only once; give it as a file to read it again")
-        return Raw(self.name, self._handle, replay=tuple(self._head), record=record, keep_open=keep_open)
+        return Raw(
+            self.name,
+            self._handle,
+            replay=tuple(self._head),
+            record=record,
+            keep_open=keep_open,
+            is_ready=self._is_ready,
+        )
 
 
 def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
@@ -195,6 +216,16 @@ def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
     if stat.S_ISREG(status.st_mode):
         return FileOrigin(path, status.st_size)
     return StreamOrigin(path, _open(path), owned=True)
+
+
+def _has_input(handle: BinaryIO) -> bool:
+    """Of a pipe: bytes, or its end. What the kernel can't be asked about is taken to have some."""
+    poll = select.poll()
+    try:
+        poll.register(handle, select.POLLIN)
+    except (OSError, ValueError, TypeError):
+        return True
+    return bool(poll.poll(0))
 
 
 def _stdin() -> BinaryIO:
