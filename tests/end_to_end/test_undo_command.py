@@ -89,6 +89,10 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
         "c2000@example.com": ("kept", "phone", "1"),
     }
     assert "example.com" not in ended.err
+    told = run(*undo, "--dry-run", cwd=tmp_path)
+    assert told.summary["as_before"] > 2_900
+    assert "it was undone" in told.err
+    assert "counts here as: as before" in told.err
 
 
 def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, hubspot_mock):

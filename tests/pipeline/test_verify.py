@@ -299,3 +299,9 @@ def test_a_job_that_is_running_is_not_verified_and_that_is_what_is_said(tmp_path
             verify(job)
     finally:
         lock.release()
+
+
+def test_killed_before_there_was_anything_in_its_file_it_begins_again(tmp_path):
+    job = uploaded(tmp_path, contacts(10))
+    Path(f"{job.source}.checkpoint.verify").touch(mode=0o600)
+    assert counts(verify(job)[0]) == {"equal": 10}

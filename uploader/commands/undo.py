@@ -16,10 +16,12 @@ from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_setting
 from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
+from uploader.commands.undone import undone_text
 from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.undoing import Fate
+from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import SettingsError
 from uploader.run.preflight import PRODUCTION, Account
@@ -87,6 +89,9 @@ def command(
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
+    if dry_run and snapshot == snapshot_place(checkpoint) and checkpoint.exists():
+        for line in undone_text(checkpoint):
+            say(f"{line}; what is undone already counts here as: {_WORDS[Fate.AS_BEFORE]}")
     return report.exit_code
 
 

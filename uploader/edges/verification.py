@@ -252,7 +252,10 @@ class VerificationFile:
         return self.is_built and not self.unsettled_count()
 
     def _about(self) -> object:
-        rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
+        try:
+            rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
+        except sqlite3.DatabaseError:  # killed before there was anything in it
+            return None
         return json.loads(rows[0][0]) if rows else None
 
 
