@@ -246,6 +246,26 @@ def test_one_process_at_a_time(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_noted_of_a_job_that_is_no_more_is_forgotten_also_by_a_kill(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    killed = Lock(path)
+    killed.acquire()
+    killed.note(900)
+    killed.keep_note = True
+    killed.release()
+    second = Lock(path)
+    second.acquire()
+    assert second.noted == 900
+    second.forget()
+    second.keep_note = True  # as a kill
+    second.release()
+    third = Lock(path)
+    third.acquire()
+    assert third.noted == 0
+    third.release()
+    assert list(tmp_path.iterdir()) == []
+
+
 def created(position: int) -> Settlement:
     return Settlement(record(position), Outcome.CREATED, hubspot_id=str(position))
 

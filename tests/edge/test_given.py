@@ -11,6 +11,7 @@ from collections import OrderedDict, UserDict
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given, strategies as st
@@ -365,3 +366,57 @@ async def test_what_closing_raises_is_not_lost():
     open_given(stream)
     await stream.end(Inline())
     assert isinstance(stream.error, LookupError)
+
+
+@pytest.mark.parametrize(
+    ("said", "spelled"),
+    [
+        (np.int64(7), "7"),
+        (np.float64(1.5), "1.5"),
+        (np.str_("text"), "text"),
+        (np.bool_(True), True),
+        (np.datetime64("2024-02-29"), "2024-02-29"),
+        (np.datetime64("2024-02-29T01:02:03", "s"), "2024-02-29 01:02:03"),
+        (np.datetime64("2024-02-29T01:02:03.5", "ns"), "2024-02-29 01:02:03.5"),
+    ],
+)
+def test_scalars_of_numpy_are_spelled_as_what_they_are(said, spelled):
+    assert value(said) == value(spelled) or str(value(said)).replace("T", " ") == spelled
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        np.timedelta64(5, "ns"),
+        np.timedelta64(5, "s"),
+        np.datetime64("NaT"),
+        np.datetime64("NaT", "ns"),
+        np.float64("nan"),
+        np.longdouble("1.5"),
+        np.datetime64(10**18, "us"),
+    ],
+)
+def test_scalars_of_numpy_that_are_no_value_make_the_row_unreadable_there(said):
+    assert isinstance(value(said), Unreadable)
+
+
+class _Outcome(BaseException):
+    """As test frameworks raise, and libraries that cancel in their own way."""
+
+
+def test_whatever_an_async_iterable_raises_is_no_end_of_its_rows():
+    async def rows():
+        yield {"email": "a@x.com"}
+        raise _Outcome
+
+    async def main():
+        handed = Given(rows(), "rows")
+
+        def read_all():
+            while handed.read():
+                pass
+
+        with pytest.raises(SourceError, match="_Outcome after its row 1"):
+            await asyncio.to_thread(read_all)
+
+    asyncio.run(main())

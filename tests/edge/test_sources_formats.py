@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import tracemalloc
 import zipfile
 from decimal import Decimal
@@ -685,3 +686,20 @@ def test_the_first_rows_of_a_stream_are_seen_without_using_it_up(form):
     source = open_source("-", stdin=io.BytesIO(data))
     assert [row.content["n"] for row in source.first_rows()[:3]] == ["0", "1", "2"]
     assert sum(len(slice_.rows) for slice_ in source.slices()) == len(lines)
+
+
+def test_cells_of_a_sheet_that_are_out_of_order_are_damage_and_no_other_columns(tmp_path):
+    path, torn = tmp_path / "t.xlsx", tmp_path / "torn.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["email", "firstname", "lastname", "city"], ["a@x.com", "Ann", "Ash", "Ulm"]):
+        book.active.append(row)
+    book.save(path)
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(torn, "w") as other:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name.endswith("sheet1.xml"):
+                cells = re.findall(rb'<c r="[A-D]2".*?</c>', content)
+                content = content.replace(b"".join(cells), cells[1] + cells[0] + cells[2])
+            other.writestr(name, content)
+    with pytest.raises(SourceError, match="out of order"):
+        list(open_source(str(torn)).slices())

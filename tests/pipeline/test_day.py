@@ -10,9 +10,11 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.upload import _forecast
+from uploader.core import wire
 from uploader.core.day import Reserve
 from uploader.core.outcome import Cause
 from uploader.errors import SettingsError
+from uploader.run.reading import Reader
 from uploader.settings import OnLongPause, parse_reserve
 
 WAIT = {"on_long_pause": OnLongPause.WAIT}
@@ -99,6 +101,38 @@ def test_several_days_in_a_row(tmp_path):
     assert summary.exit_code == 0
     assert summary.as_dict()["pauses"]["daily quota used up"] >= 3
     assert run._clock < 400
+
+
+class _Late:
+    """A sender whose every permit takes a day."""
+
+    def __init__(self, *replies: wire.Reply) -> None:
+        self.failures: list[float] = []
+        self._replies = list(replies)
+
+    async def send(self, call, *, on_wire, may_resend):
+        await asyncio.sleep(86_400)
+        on_wire(True)
+        return self._replies.pop(0)
+
+    def failed(self, reason, left_at):
+        self.failures.append(left_at)
+
+    def succeeded(self):
+        pass
+
+
+def test_a_question_that_fails_has_left_after_the_day_that_it_waited_for():
+    """Else one bad answer behind a long pause would pass for an outage as long as that."""
+    sender = _Late(wire.Reply(503), wire.Reply(200, readable=True))
+
+    async def ask() -> wire.Reply:
+        paths = wire.paths("v3", "contacts")
+        reader = Reader(sender, paths, lambda _: None, sleep=lambda _: asyncio.sleep(0))
+        return await reader.read(["a@x.com"], lambda _: b"")
+
+    assert run_virtual(ask()).ok
+    assert sender.failures == pytest.approx([86_400])
 
 
 async def _suspended(run: Job):

@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import re
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from uploader.core.verifying import Finding, Verdict
 from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
-from uploader.errors import CheckpointError
+from uploader.errors import CheckpointError, StorageError
 from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 
@@ -305,3 +308,14 @@ def test_killed_before_there_was_anything_in_its_file_it_begins_again(tmp_path):
     job = uploaded(tmp_path, contacts(10))
     Path(f"{job.source}.checkpoint.verify").touch(mode=0o600)
     assert counts(verify(job)[0]) == {"equal": 10}
+
+
+def test_a_database_that_is_none_of_its_own_is_left_alone(tmp_path):
+    job = uploaded(tmp_path, contacts(10))
+    path = Path(f"{job.source}.checkpoint.verify")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    with pytest.raises(StorageError, match=re.escape(path.name)):
+        verify(job)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]

@@ -147,6 +147,11 @@ class Lock:
             else:
                 return
 
+    def forget(self) -> None:
+        """What was noted is of a job that is no more."""
+        self.noted, self.keep_note = 0, False
+        self.note(0)
+
     def note(self, number: int) -> None:
         assert self._descriptor is not None
         try:

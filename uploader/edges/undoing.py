@@ -99,15 +99,14 @@ class UndoFile:
         return False
 
     def _is_begun(self) -> bool:
-        try:
-            rows = self._open.execute("SELECT value FROM about WHERE name = 'snapshot'").fetchall()
-        except sqlite3.DatabaseError:  # killed before there was anything in it
-            return False
+        if not self._open.execute("SELECT 1 FROM main.sqlite_master").fetchone():
+            return False  # killed before there was anything in it
+        rows = self._open.execute("SELECT value FROM main.about WHERE name = 'snapshot'").fetchall()
         return rows == [(self._state_of_snapshot(),)]
 
     def _begin(self, uri: str) -> None:
         self._connect(uri)
-        self._open.executescript(_SCHEMA)
+        self._open.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         self._say("snapshot", self._state_of_snapshot())
         self._open.commit()
 

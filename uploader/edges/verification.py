@@ -56,7 +56,7 @@ class VerificationFile:
             remove(self.path)
             os.close(create_private(self.path, truncate=True))
             self._connection = _connect(self.path)
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             self._connection.execute("INSERT INTO about VALUES ('about', ?)", (json.dumps(dict(about)),))
             self._connection.commit()
         return False
@@ -252,10 +252,9 @@ class VerificationFile:
         return self.is_built and not self.unsettled_count()
 
     def _about(self) -> object:
-        try:
-            rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
-        except sqlite3.DatabaseError:  # killed before there was anything in it
-            return None
+        if not self._open.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return None  # killed before there was anything in it
+        rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
         return json.loads(rows[0][0]) if rows else None
 
 

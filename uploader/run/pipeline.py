@@ -148,7 +148,9 @@ class Run(Preparing):
             job = open_job(settings, sources, checkpoint, account, stack, self.canary)
             stack.callback(writer.finish)
             self.job_id = job.checkpoint.job_id()
-            lost_below = max(known.lost_below, lock.noted) if checkpoint else 0
+            if checkpoint is None:
+                lock.forget()
+            lost_below = max(known.lost_below, lock.noted)
             duplicates = await self._find_duplicates(job, reader, stack)
             if self._halted.is_set():
                 return self._summary(known)

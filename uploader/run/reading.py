@@ -64,11 +64,17 @@ class Reader:
 
     async def _ask(self, body: bytes, *, alone: bool) -> wire.Reply | None:
         """Until it is answered; None where this question alone can't be."""
-        failures = 0
+        failures, left_at = 0, 0.0
+
+        def note(out: bool) -> None:
+            nonlocal left_at
+            self._on_wire(out)
+            if out:
+                left_at = self._clock()  # waiting for a permit may take a day
+
         while True:
-            sent_at = self._clock()
             call = Call("POST", self._paths.read, body)
-            reply = await self._sender.send(call, on_wire=self._on_wire, may_resend=self._is_wanted)
+            reply = await self._sender.send(call, on_wire=note, may_resend=self._is_wanted)
             verdict = classify_read(reply)
             match verdict.action:
                 case Action.SETTLE:
@@ -78,17 +84,11 @@ class Reader:
                     raise StopRun(Cause.SIGNAL, "")
                 case Action.SPLIT:
                     raise StopRun(Cause.ADDRESS, f"reading back is refused: {verdict.reason}")
-                case Action.STOP:
-                    assert verdict.cause is not None
-                    seconds = self._patience(verdict)
-                    if seconds is None:
-                        raise StopRun(verdict.cause, verdict.reason)
-                    self._sender.pause(verdict.cause, seconds, sent_at)
-                case Action.PAUSE:
-                    self._sender.pause_for(verdict, sent_at)
+                case Action.STOP | Action.PAUSE:
+                    self._sender.heed(verdict, self._patience, left_at)
                 case _:
                     failures += 1
-                    self._sender.failed(verdict.reason, sent_at)
+                    self._sender.failed(verdict.reason, left_at)
                     most = RECORD_ATTEMPTS if alone else BATCH_ATTEMPTS
                     if failures >= most and await self._is_there():
                         return None

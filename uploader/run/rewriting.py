@@ -162,14 +162,8 @@ class Rewriter:
             self._left_at = self._clock()
 
     def _pause_or_stop(self, verdict: Verdict) -> None:
-        if verdict.action is Action.PAUSE:
-            self._sender.pause_for(verdict, self._left_at)
-        elif verdict.action is Action.STOP:
-            assert verdict.cause is not None
-            seconds = self._patience(verdict)
-            if seconds is None:
-                raise StopRun(verdict.cause, verdict.reason)
-            self._sender.pause(verdict.cause, seconds, self._left_at)
+        if verdict.action in {Action.PAUSE, Action.STOP}:
+            self._sender.heed(verdict, self._patience, self._left_at)
 
 
 def _encode_archive(records: Sequence[Record]) -> bytes:

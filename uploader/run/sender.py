@@ -17,11 +17,12 @@ from uploader.core.course import Course
 from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
 from uploader.core.model import Tallies
-from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
+from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
 from uploader.core.wire import Reply
 from uploader.edges.hubspot import Call, Transport
 from uploader.run.access import Access
+from uploader.run.stop import StopRun
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much
@@ -165,6 +166,17 @@ class Sender:
         assert verdict.cause is not None
         self.pause(verdict.cause, verdict.pause_seconds, left_at)
 
+    def heed(self, verdict: Verdict, patience: Callable[[Verdict], float | None], left_at: float) -> None:
+        """Pause as a reply asks; where it asks for an end, as long as `patience` has. StopRun: none."""
+        if verdict.action is not Action.STOP:
+            self.pause_for(verdict, left_at)
+            return
+        assert verdict.cause is not None
+        seconds = patience(verdict)
+        if seconds is None:
+            raise StopRun(verdict.cause, verdict.reason)
+        self.pause(verdict.cause, seconds, left_at)
+
     @property
     def pause_seconds(self) -> float:
         """What is left of the pause under way."""
@@ -186,11 +198,11 @@ class Sender:
         self.successes += 1
         self.failing_since = None
 
-    def failed(self, reason: str, sent_at: float) -> None:
-        """A request brought nothing, through no fault of its records."""
+    def failed(self, reason: str, left_at: float) -> None:
+        """A request that left then brought nothing, through no fault of its records."""
         self.last_failure = without_addresses(reason)
         if self.failing_since is None:
-            self.failing_since = sent_at
+            self.failing_since = left_at
 
     def open(self) -> None:
         """A batch was answered well: the next need not go alone."""

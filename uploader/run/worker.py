@@ -20,7 +20,6 @@ from uploader.run.feed import Feed
 from uploader.run.reading import Look, Looking, Reader
 from uploader.run.sender import OutOfDateError, Sender
 from uploader.run.slots import Slots
-from uploader.run.stop import StopRun
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
@@ -263,7 +262,7 @@ class Worker:
                     return []
                 return [(backoff_seconds(max(1, rest.history.failures), self._roll()), rest)]
             case Next.AT_ONCE:
-                self._pause(verdict)
+                self._heed(verdict)
                 return [(0.0, rest)]
             case Next.HALVE:
                 middle = len(rest.records) // 2
@@ -274,7 +273,7 @@ class Worker:
             case Next.GIVE_UP:
                 await self._give_up(rest.records[0], rest.history, verdict.reason)
             case Next.STOP:
-                self._stop_or_pause(verdict)
+                self._heed(verdict)
                 return [(0.0, rest)]
         return []
 
@@ -312,17 +311,10 @@ class Worker:
         self._sender.open()
         self._slots.wake()
 
-    def _stop_or_pause(self, verdict: Verdict) -> None:
-        """Raise StopRun, unless the user would rather wait for what ends by itself."""
-        assert verdict.cause is not None
-        seconds = self._patience(verdict)
-        if seconds is None:
-            raise StopRun(verdict.cause, verdict.reason)
-        self._sender.pause(verdict.cause, seconds, self._left_at)
-
-    def _pause(self, verdict: Verdict) -> None:
-        if verdict.action is Action.PAUSE:
-            self._sender.pause_for(verdict, self._left_at)
+    def _heed(self, verdict: Verdict) -> None:
+        """StopRun, unless the user would rather wait for what ends by itself; a pause."""
+        if verdict.action in {Action.STOP, Action.PAUSE}:
+            self._sender.heed(verdict, self._patience, self._left_at)
 
     async def _probe(self, rest: Piece) -> Piece:
         """Ask whether the server is there, when no batch has passed since this one last failed.
@@ -454,9 +446,7 @@ class Worker:
         return None
 
     async def _follow_read(self, verdict: Verdict, history: History) -> None:
-        if verdict.action is Action.STOP:
-            self._stop_or_pause(verdict)
-        elif verdict.action is Action.PAUSE:
-            self._pause(verdict)
+        if verdict.action in {Action.STOP, Action.PAUSE}:
+            self._heed(verdict)
         else:
             await self._sleep(backoff_seconds(history.failures, self._roll()))

@@ -139,8 +139,27 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
             raise _OddRowError(_TOO_DEEP)
         items = [_spell(item, depth - 1) for item in value]
         return next((item for item in items if isinstance(item, NoText)), items)
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return _spell(cast("Any", value).item(), depth)
+    if _is_numpy(value) and getattr(value, "shape", None) == ():
+        return _spell_scalar(value, depth)
+    return _of_no_kind(value)
+
+
+def _spell_scalar(value: Any, depth: int) -> object:  # noqa: ANN401  # numpy's, which is not imported for it
+    if value != value:  # noqa: PLR0124  # NaN, and NaT
+        return NoText(f"holds {value}, which is no value; {_MISSING}")
+    item, kind = value.item(), value.dtype.kind
+    if kind == "M" and isinstance(item, int):  # finer than any clock of Python's, as pandas has them
+        item = value.astype("datetime64[us]").item()
+    if _is_numpy(item) or (kind in "Mm" and isinstance(item, int)):
+        return _of_no_kind(value)
+    return _spell(item, depth)
+
+
+def _is_numpy(value: object) -> bool:
+    return type(value).__module__ == "numpy"
+
+
+def _of_no_kind(value: object) -> NoText:
     return NoText(f"holds a value of type {_type(value)}, which is no text, number, date or boolean")
 
 
@@ -319,8 +338,10 @@ class Given:
                     size, since = 0, time.monotonic()
                 if self._is_dropped:
                     return
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # as above
+        except BaseException as error:
             self._note(error)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         finally:
             await self._close_async(iterator)
             if lines and not self._is_dropped:

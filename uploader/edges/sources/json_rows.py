@@ -10,7 +10,7 @@ How     msgspec parts whole blocks of good elements; a scanner of our own goes o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -221,8 +221,10 @@ class Elements:
         )
 
 
-def cut_elements(elements: Elements, start: Mark, reader: JsonRows) -> Iterator[RowSlice]:
-    """Slices that abut; each ends just behind its last element."""
+def cut_elements(
+    elements: Elements, start: Mark, reader: JsonRows, is_ready: Callable[[], bool] = lambda: True
+) -> Iterator[RowSlice]:
+    """Slices that abut; each ends just behind its last element. `is_ready` as of `Lines`."""
     begin, number = start, start.line
     raws: list[bytes] = []
     try:
@@ -234,6 +236,10 @@ def cut_elements(elements: Elements, start: Mark, reader: JsonRows) -> Iterator[
                     begin, raws = end, []
                 raws.append(raw)
                 number += 1
+            if raws and not is_ready():
+                end = Mark(elements.end, number)
+                yield _slice(raws, begin, end, reader)
+                begin, raws = end, []
     except SourceError:
         # What was read before the damage is good, and counts.
         if raws:

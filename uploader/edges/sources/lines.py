@@ -138,6 +138,10 @@ class Lines:
         self._wants_more = False
         self._rest += more
 
+    def is_ready(self) -> bool:
+        """Whether the next block, or the end, comes without waiting for who writes it."""
+        return self._ended or self._held is not None or self._is_ready()
+
     def put_back(self, block: Block, at: int) -> bool:
         """Let the last block's lines from `at` on come again with more behind them, if there may be more."""
         size = block.length(at, len(block))

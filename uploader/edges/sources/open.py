@@ -160,10 +160,10 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
     is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
-    def cut(blocks: Iterator[bytes], start: Mark, _: Callable[[], bool]) -> Iterator[RowSlice]:
+    def cut(blocks: Iterator[bytes], start: Mark, is_ready: Callable[[], bool]) -> Iterator[RowSlice]:
         is_first = start.offset == bracket
         elements = Elements(blocks, start.offset, name, is_first=is_first, is_wrapped=is_wrapped)
-        return cut_elements(elements, start, reader)
+        return cut_elements(elements, start, reader, is_ready)
 
     return _Text(Shape("json", encoding=encoding), body, cut)
 
@@ -265,6 +265,9 @@ def _sample(blocks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
         if not any(b"\n" in block or b"\r" in block for block in found):
             raise
     sample = b"".join(found)
+    if size > most:
+        # A stream gives more or less at once: what it is taken for must not depend on that.
+        sample, complete = sample[:most], False
     return (sample if complete else _whole_lines(sample)), complete
 
 

@@ -23,6 +23,8 @@ class Prefix:
         self._hashed = 0  # bytes
         self._waiting: deque[bytes] = deque()  # read ahead, not asked about yet
         self._waiting_bytes = 0
+        self._due: deque[int] = deque()  # offsets that will be asked about, however late
+        self._digests: dict[int, str] = {}  # of those that are passed
 
     def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
@@ -34,14 +36,20 @@ class Prefix:
             yield block
 
     def _take(self, block: bytes) -> None:
+        self._waiting_bytes -= len(block)
+        while self._due and self._due[0] <= self._hashed + len(block):
+            due = self._due.popleft()
+            before, block = block[: due - self._hashed], block[due - self._hashed :]
+            self._hash.update(before)
+            self._hashed = due
+            self._digests[due] = self._hash.hexdigest()
         self._hash.update(block)
         self._hashed += len(block)
-        self._waiting_bytes -= len(block)
 
     def digest(self, offset: int) -> str:
         """Of the content before `offset`, which has been read; "" where that is too long ago to be known."""
         if offset < self._hashed:
-            return ""
+            return self._digests.pop(offset, "")
         while self._hashed < offset and self._waiting:
             block = self._waiting.popleft()
             wanted = offset - self._hashed
@@ -57,6 +65,7 @@ class Prefix:
         is before one of the known marks is not what it was.
         """
         ahead = deque(mark for mark in known if mark.offset > start.offset)
+        self._due.extend(mark.offset for mark in ahead)
         before: Mark | None = None
         for one in slices:
             while ahead and ahead[0].offset <= one.end.offset:

@@ -85,6 +85,9 @@ def cut_slices(lines: Lines, reader: RowReader) -> Iterator[RowSlice]:  # noqa: 
                     yield RowSlice(rows, begin, end)
                     rows, begin = [], end
             end = block.mark(at)
+            if rows and not lines.is_ready():
+                yield RowSlice(rows, begin, end)
+                rows, begin = [], end
             block, at = lines.next(), 0
     except SourceError:
         # What was read before the damage is good, and counts.

@@ -159,6 +159,8 @@ class XlsxTable:
                     row: list[str | NoText] = []
                     for cell in cells:
                         if (text := _spell(cell["value"], cell["data_type"])) != "":
+                            if cell["column"] <= len(row):
+                                raise self._damaged(f"cells of row {at:,} are out of order")
                             row += [""] * (cell["column"] - 1 - len(row))
                             row.append(text)
                     if any(isinstance(cell, NoText) or cell.strip() for cell in row):

@@ -4,6 +4,7 @@ Blocks are bounded whatever the ratio. What a member holds is not known here, bu
 archive, too, with members of its own names.
 """
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ def members(name: str, handle: BinaryIO) -> list[str]:
     try:
         with zipfile.ZipFile(handle) as archive:
             return archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise SourceError(
             f"{name}: the ZIP archive is damaged or cut off ({in_a_line(error)}); copy it again"
         ) from error
@@ -82,14 +83,14 @@ class Member:
                 while block := content.read(BLOCK_BYTES):
                     given += len(block)
                     yield block
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
             raise SourceError(
                 f"{self._name}: the ZIP archive is damaged, after byte {given:,} of its content "
                 f"({in_a_line(error)}); copy or compress it again"
             ) from error
-        except RuntimeError as error:  # so the library says that it lacks a password
-            raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
         except NotImplementedError as error:
             raise SourceError(
                 f"{self._name}: is compressed in a way that is not supported ({in_a_line(error)}); unpack it"
             ) from error
+        except RuntimeError as error:  # so the library says that it lacks a password
+            raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
