@@ -5,6 +5,7 @@ import json
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -139,6 +140,46 @@ def test_a_commit_that_fails_changes_nothing(tmp_path):
         checkpoint.commit(State(reason="second"), many)
     assert checkpoint.state().reason == "first"
     assert checkpoint.count_dead_letters() == 1
+
+
+def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp_path):
+    """Mended and sent after the second, the first would write its older values over it."""
+    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    values = [
+        ("crm_id=1", "email=ann@x.com"),  # rejected
+        ("email=ann@x.com",),  # abandoned, as all others
+        ("phone=1", "email=ann@x.com"),
+        ("phone=1",),
+        ("crm_id=2", "email=bob@x.com"),
+        ("email=bob@x.com",),
+    ]
+    refusal = Refusal("VALIDATION_ERROR", "bad")
+    checkpoint.commit(
+        State(),
+        [
+            Settlement(
+                replace(record(position), values=some),
+                Outcome.ABANDONED if position else Outcome.REJECTED,
+                attempts=1,
+                refusal=refusal,
+            )
+            for position, some in enumerate(values)
+        ],
+    )
+    may_pass = [letter.may_pass for letter in checkpoint.dead_letters()]
+    assert may_pass == [False, False, False, False, True, True]
+
+
+def test_what_is_read_as_of_now_stays_so_while_another_process_commits(tmp_path):
+    path = tmp_path / "job.checkpoint"
+    writer = Checkpoint.create(path, IDENTITY)
+    writer.commit(State(), [rejected(1)])
+    reader = Checkpoint.open(path, read_only=True)
+    with reader.as_of_now():
+        assert len(list(reader.dead_letters())) == 1
+        writer.commit(State(), [rejected(2)])
+        assert len(list(reader.dead_letters())) == 1
+    assert len(list(reader.dead_letters())) == 2
 
 
 def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp_path):

@@ -1,6 +1,7 @@
 """What `failures` makes of a job's dead letters."""
 
 import csv
+import json
 
 import pytest
 from hub_transport import make_hub
@@ -127,3 +128,50 @@ def test_a_second_file_of_failures_is_still_called_so(tmp_path):
     assert (
         unused(first).name == unused(tmp_path / "contacts.failures-2.csv").name == "contacts.failures-3.csv"
     )
+
+
+def write_ndjson(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"email": "a@x.com", "phone": ["1", "2"]}, "row 2 holds a list or an object in 'phone'"),
+        ({"email": "a@x.com", "phone": {"home": "1"}}, "row 2 holds a list or an object in 'phone'"),
+        (
+            {"idProperty": "crm_id", "id": "5", "properties": {"email": "nobody", "firstname": "A"}},
+            "row 2 names an id property of its own",
+        ),
+    ],
+)
+def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(tmp_path, capsys, row, told):
+    """Taken back from a CSV, a list would be a text, and the record would be looked for by another key."""
+    source = write_ndjson(tmp_path / "c.ndjson", [*contacts(1), row])
+    hub = make_hub(quota="none", properties=[{"name": "crm_id", "unique": True}])
+    hub.change_scenario(hub.scenario)
+    Job(source, hub, {"max_failures": FailureLimit(count=9)}).run_virtual()
+    checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
+    assert cli.run(["failures", checkpoint, "-o", str(output)]) == 2
+    assert told in capsys.readouterr().err
+    assert not output.exists()
+    assert cli.run(["failures", checkpoint, "-o", str(output), "--spreadsheet-safe"]) == 0
+    assert cli.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
+    (line,) = (tmp_path / "mend.ndjson").read_text(encoding="utf-8").splitlines()
+    assert row.items() <= json.loads(line).items()
+
+
+def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(tmp_path, capsys):
+    """Row 2 has failed; of the same contact a row is still to come, and would be overwritten by it."""
+    rows = [{"email": "a@x.badtld", "firstname": "old"}, *contacts(3_000)]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    job = Job(source, make_hub(latency_seconds=0.5))
+    assert job.run_virtual(stop_after=3.0).state == "stopped"
+    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
+    told = capsys.readouterr().err
+    assert "the job has not ended" in told
+    assert "uploader upload" not in told
+    assert job.run_virtual().state == "complete"
+    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
+    assert "uploader upload" in capsys.readouterr().err

@@ -85,7 +85,8 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         identity, files = opened.identity(), opened.files()
-        with _writing(output) as stream:
+        has_ended = opened.state().state == "complete"
+        with opened.as_of_now(), _writing(output) as stream:
             if as_ndjson:
                 count = _write_ndjson(opened, KINDS[kind], stream)
             else:
@@ -94,11 +95,24 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
                 cell = _safe_cell if spreadsheet_safe else _cell
                 more = [TO_LOOK_AT] if spreadsheet_safe else []
                 delimiter = _delimiter(output, identity)
-                count = _write_csv(opened, KINDS[kind], stream, delimiter, cell=cell, more=more)
+                count = _write_csv(
+                    opened,
+                    KINDS[kind],
+                    stream,
+                    delimiter,
+                    cell=cell,
+                    more=more,
+                    is_safe=spreadsheet_safe,
+                )
     finally:
         opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
-    if output and count and not spreadsheet_safe:
+    if count and not has_ended:
+        say(
+            "the job has not ended, and rows that are still to come may be of these contacts: upload no such "
+            "file before it has; write it again then"
+        )
+    elif output and count and not spreadsheet_safe:
         first = "as they are" if kind == "transient" else "mend them there, then"
         say(f"{first}: {_follow_up(output, identity, files)}")
     return 0
@@ -234,10 +248,17 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
         yield rows_out()
         return
     try:
-        with os.fdopen(create_private(output, is_new=True), "w", encoding="utf-8", newline="") as stream:
-            yield stream
+        descriptor = create_private(output, is_new=True)
     except OSError as error:
         raise StorageError(f"can't write {output}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except BaseException as error:
+        output.unlink(missing_ok=True)  # half of it would pass for all
+        if isinstance(error, OSError):
+            raise StorageError(f"can't write {output}: {error.strerror}") from error
+        raise
 
 
 def _write_csv(
@@ -248,8 +269,12 @@ def _write_csv(
     *,
     cell: Callable[[object], object],
     more: Sequence[str] = (),
+    is_safe: bool = False,
 ) -> int:
-    """`cell` spells a value; `more` columns stand behind all others, with nothing in them."""
+    """`cell` spells a value; `more` columns stand behind all others, with nothing in them.
+
+    SettingsError where `upload` would make another row of the cells; a safe file is not for it.
+    """
     identity = checkpoint.identity()
     columns = [*_columns(checkpoint, identity), *_OWN, *more]
     lines = csv.DictWriter(stream, columns, restval="", lineterminator="\n", delimiter=delimiter)
@@ -257,9 +282,29 @@ def _write_csv(
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+        if not is_safe:
+            _refuse_other_row(letter, fields, identity)
         lines.writerow({name: cell(value) for name, value in fields.items()})
         count += 1
     return count
+
+
+def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity: Identity) -> None:
+    nested = [name for name, value in fields.items() if isinstance(value, Mapping | list)]
+    told = ""
+    if nested:
+        told = f"holds a list or an object in {nested[0]!r}"
+    elif _own_key(_fields(letter, identity)) not in {"", str(identity.settings["id_property"])}:
+        told = "names an id property of its own"
+    if told:
+        source = identity.sources[letter.source].name
+        raise SettingsError(f"{source}, row {letter.row:,} {told}, which no CSV can say: -o FILE.ndjson")
+
+
+def _own_key(fields: Mapping[str, object]) -> str:
+    """The id property that a row in the API's own form names."""
+    is_input = isinstance(fields.get("properties"), Mapping)
+    return str(fields.get("idProperty") or "") if is_input else ""
 
 
 def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
@@ -322,7 +367,7 @@ def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:
     if not isinstance(nested, Mapping):
         return fields
     own = {name: value for name, value in fields.items() if name.startswith(OWN_PREFIX)}
-    key = str(fields.get("idProperty") or id_property)
+    key = _own_key(fields) or id_property
     return {key: fields.get("id"), **nested, **own}
 
 

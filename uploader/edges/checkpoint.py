@@ -256,13 +256,19 @@ class Checkpoint:
 
     # --- state ---
 
-    def state(self) -> State:
-        """As of one commit: in one transaction, while another process goes on committing."""
+    @contextmanager
+    def as_of_now(self) -> Iterator[None]:
+        """All that is read within is as of one commit, while another process goes on committing."""
         self._connection.execute("BEGIN")
         try:
-            return standing.read(self._connection)
+            yield
         finally:
             self._connection.execute("COMMIT")
+
+    def state(self) -> State:
+        """As of one commit."""
+        with self.as_of_now():
+            return standing.read(self._connection)
 
     def commit(
         self,

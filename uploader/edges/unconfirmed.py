@@ -5,7 +5,7 @@ Called within its transactions.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uploader.core.model import DEAD_LETTERS, TRANSIENT, Outcome, Settlement, told_key
 from uploader.core.outcome import CONFLICTS
@@ -115,6 +115,15 @@ def supersede(connection: sqlite3.Connection, superseding: Sequence[Superseding]
 
 def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
     """In file order."""
+    links = _links(connection)
+    mended = {
+        links.first(value)
+        for (value,) in connection.execute(
+            "SELECT closed_value FROM dead_letters WHERE superseded IS NULL AND outcome NOT IN (?)",
+            tuple(TRANSIENT),
+        )
+        if value in links
+    }
     rows = connection.execute(
         """
         SELECT position, source, row, key, closed_value, outcome, category, message, attempts,
@@ -128,7 +137,45 @@ def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
         tuple(TRANSIENT),
     )
     for row in rows:
-        yield DeadLetter(*row)
+        letter = DeadLetter(*row)
+        if letter.superseded is None and letter.closed_value in links:
+            letter = replace(letter, waits=letter.waits or links.first(letter.closed_value) in mended)
+        yield letter
+
+
+class _Links:
+    """Values that lead to one record, as dead letters say: each one's key, and what it has beside it."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str] = {}
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._before
+
+    def first(self, value: str) -> str:
+        """The same one for all that are linked."""
+        while (before := self._before[value]) != value:
+            self._before[value] = self._before[before]
+            value = before
+        return value
+
+    def link(self, value: str, other: str) -> None:
+        for one in (value, other):
+            self._before.setdefault(one, one)
+        self._before[self.first(other)] = self.first(value)
+
+
+def _links(connection: sqlite3.Connection) -> _Links:
+    """Of the letters that nothing has superseded. None where a job matches by one property."""
+    links = _Links()
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'dead_values'").fetchone():
+        for value, other in connection.execute(
+            "SELECT letter.closed_value, dead_values.closed_value FROM dead_values "
+            "JOIN dead_letters AS letter USING (position) "
+            "WHERE superseded IS NULL AND letter.closed_value != ''"
+        ):
+            links.link(value, other)
+    return links
 
 
 def outcomes(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
