@@ -38,11 +38,3 @@ class BooksError(UploaderError):
     """The sums do not add up: a bug of ours, and the run says so instead of going on."""
 
     exit_code = 70
-
-
-class StoppedError(UploaderError):
-    """The run stopped before the end and can go on with the same command."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.code = exit_code

@@ -17,6 +17,7 @@ from hypothesis import given, settings, strategies as st
 from uploader.core.model import Mark
 from uploader.edges.sources import open_source
 from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.edges.sources.origin import EDGE_BYTES
 from uploader.errors import SourceError
 
 if sys.version_info >= (3, 14):
@@ -220,8 +221,9 @@ def test_what_is_no_source_is_refused_with_a_way_out(tmp_path, data, says):
         open_source(str(path))
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
-    with pytest.raises(SourceError, match=says):
-        open_source("-", stdin=io.BytesIO(data))
+    if len(data) <= EDGE_BYTES:  # a stream is told by no more than that
+        with pytest.raises(SourceError, match=says):
+            open_source("-", stdin=io.BytesIO(data))
 
 
 def test_paths_that_are_no_files(tmp_path):

@@ -17,7 +17,6 @@ from uploader.errors import SettingsError
 
 CALL = Call("POST", "/crm/v3/objects/contacts/batch/upsert", b"{}")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-DIRECT_ANSWER = (200, True)
 
 
 @pytest.fixture(scope="module")

@@ -382,22 +382,30 @@ def finder(rows, rules=None):
     return found
 
 
+def found_orders(*rows_and_rules):
+    return decide([finder(*rows_and_rules)], Rules()).date_orders
+
+
+def found_decimals(rows):
+    return decide([finder(rows)], Rules()).decimals
+
+
 def test_one_row_decides_a_column_and_none_asks_with_the_row():
-    assert finder([("12/05/2025", ""), ("31/05/2025", "")]).orders() == {"born": DateOrder.DMY}
-    assert finder([("2025-01-01", ""), ("5/5/2025", "")]).orders() == {}
+    assert found_orders([("12/05/2025", ""), ("31/05/2025", "")]) == {"born": DateOrder.DMY}
+    assert found_orders([("2025-01-01", ""), ("5/5/2025", "")]) == {}
     with pytest.raises(MappingError, match=r'row 3.*--date-order "born=DMY"'):
-        finder([("2025-01-01", ""), ("12/05/2025", "")]).orders()
+        found_orders([("2025-01-01", ""), ("12/05/2025", "")])
     with pytest.raises(MappingError, match=r"row 2.*row 3|row 3.*row 2"):
-        finder([("31/05/2025", ""), ("05/31/2025", "")]).orders()
-    assert finder([("", "1.234"), ("", "12,5")]).decimals() == {"score": ","}
+        found_orders([("31/05/2025", ""), ("05/31/2025", "")])
+    assert found_decimals([("", "1.234"), ("", "12,5")]) == {"score": ","}
     with pytest.raises(MappingError, match="--decimal"):
-        finder([("", "1.200"), ("", "3.400")]).decimals()
+        found_decimals([("", "1.200"), ("", "3.400")])
 
 
 def test_what_is_said_is_not_asked_for_again():
     rules = Rules(date_orders={"": DateOrder.DMY}, decimals={"score": "."})
     assert not finder([], rules)._mapper.needs_orders
-    assert finder([("12/05/2025", "1,234")], rules).orders() == {}
+    assert found_orders([("12/05/2025", "1,234")], rules) == {}
     assert decide([finder([("31/05/2025", "")])], Rules()).date_orders == {"born": "DMY"}
 
 
@@ -418,7 +426,7 @@ def test_orders_are_found_exactly_as_by_trying_both(pairs):
     both = {order: days(order) for order in (DateOrder.DMY, DateOrder.MDY)}
     fitting = [order for order, read in both.items() if read is not None]
     try:
-        found = finder([(text, "") for text in texts]).orders().get("born")
+        found = found_orders([(text, "") for text in texts]).get("born")
     except MappingError:
         assert len(fitting) == 0 or both[DateOrder.DMY] != both[DateOrder.MDY]
         assert len(fitting) != 1

@@ -118,9 +118,10 @@ def command(
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
-    Exit codes: 0 every row created or updated (or within --tolerate); 1 finished, some rows were not;
-    2 wrong usage, or the job can't start; 3 the canary waits for your word; 75 stopped, the same command
-    later goes on; 78 stopped, mend something first; 130/143 interrupted.
+    Exit codes: 0 every row created, updated, unchanged or skipped (or the rest within --tolerate);
+    1 finished, some rows failed or are pending; 2 wrong usage, or the job can't start; 3 the canary waits
+    for your word; 75 stopped, the same command later goes on; 78 stopped, mend something first; 130/143
+    interrupted.
     """
     file = SummaryFile(summary_file) if summary_file else None
     speak(log_format, verbose=verbose)

@@ -20,7 +20,7 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.verification import remove
+from uploader.edges.files import remove_database
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 
@@ -95,7 +95,7 @@ async def _verify(
         report = await run.run()
         if report.end is None:
             write(run)
-            remove(run.file.path)  # it has served: the next one reads anew
+            remove_database(run.file.path)  # it has served: the next one reads anew
         return report
     finally:
         display.cancel()

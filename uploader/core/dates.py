@@ -120,14 +120,6 @@ class OrderFinder:
                     order = said_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
 
-    def orders(self) -> Mapping[str, DateOrder]:
-        """Column -> order, of those that need one. MappingError asks for what the rows do not tell."""
-        return decide([self], Rules()).date_orders
-
-    def decimals(self) -> Mapping[str, str]:
-        """Column -> decimal mark, in the same way."""
-        return decide([self], Rules()).decimals
-
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
         nested = fields.get("properties")
         for column, value in (nested if isinstance(nested, Mapping) else fields).items():

@@ -29,15 +29,13 @@ from uploader.core.model import (
 )
 from uploader.edges import canaries, course, repeats, sightings, standing, unconfirmed
 from uploader.edges.course import Invocation
-from uploader.edges.files import create_private, open_plain, refuse_traps
+from uploader.edges.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.edges.places import settle_in, spill_beside
 from uploader.edges.sources.base import Shape
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import CheckpointError, StorageError
 
-#: What SQLite keeps beside the file, on a disk and on a network.
-_LOGS = ("-wal", "-shm", "-journal")
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
 #: Version 0.4.0's; a job that was begun by it goes on.
@@ -110,7 +108,7 @@ class Checkpoint:
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
-            for ending in _LOGS:
+            for ending in SQLITE_ENDINGS:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
         except (OSError, sqlite3.Error, StorageError) as error:
@@ -180,9 +178,8 @@ class Checkpoint:
 
     @staticmethod
     def remove(path: Path) -> None:
-        for ending in ("", *_LOGS):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-        sightings.remove(sightings.place(path))
+        remove_database(path)
+        remove_database(sightings.place(path))
         repeats.remove(repeats.place(path))
 
     def close(self) -> None:
@@ -328,10 +325,6 @@ class Checkpoint:
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
         yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
-
-    def count_dead_letters(self) -> int:
-        (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-        return int(count)
 
     def dead_values(self) -> Iterator[str]:
         """The closed values of all dead letters."""

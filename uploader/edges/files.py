@@ -68,6 +68,14 @@ def refuse_traps(database: Path) -> None:
 
 #: Of the files that SQLite keeps beside a database.
 SQLITE_ENDINGS = ("-wal", "-shm", "-journal")
+
+
+def remove_database(path: Path) -> None:
+    """With what SQLite keeps beside it."""
+    for ending in ("", *SQLITE_ENDINGS):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
 _NO_FILE = "it is no regular file"
 
 

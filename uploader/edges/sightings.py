@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from uploader.core.aliases import Seen, Sighting
-from uploader.edges.files import create_private, refuse_traps
+from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -73,7 +73,7 @@ class Sightings:
     def remove(self) -> None:
         """The job has ended: they have served."""
         self.close()
-        remove(self._path)
+        remove_database(self._path)
 
     def _connect(self) -> sqlite3.Connection:
         os.close(create_private(self._path))
@@ -104,11 +104,6 @@ class Sightings:
 
 def place(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.ids")
-
-
-def remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
-        path.with_name(name).unlink(missing_ok=True)
 
 
 def _packed(sighting: Sighting) -> bytes:

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
-from uploader.edges.files import create_private, refuse_traps
+from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -145,12 +145,7 @@ def put_aside(path: Path) -> Path | None:
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
     aside = path.with_name(f"{path.name}.{number}")
-    for ending in (
-        "-wal",
-        "-shm",
-        "-journal",
-        "",
-    ):  # the file itself last: without its log it would be another
+    for ending in (*SQLITE_ENDINGS, ""):  # the file itself last: without its log it would be another
         file = path.with_name(path.name + ending)
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))

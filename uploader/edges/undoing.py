@@ -17,7 +17,7 @@ import orjson
 
 from uploader.core.model import EMAIL
 from uploader.core.undoing import Fate, Finding, Plan, Trace
-from uploader.edges.files import create_private, refuse_traps
+from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
 
@@ -92,8 +92,7 @@ class UndoFile:
                 if self._is_begun():
                     return True
                 self.close()
-            for ending in ("", "-wal", "-shm", "-journal"):
-                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            remove_database(self.path)
             os.close(create_private(self.path))
             self._begin(_uri(self.path, "rw"))
         return False

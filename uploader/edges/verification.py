@@ -17,7 +17,7 @@ import orjson
 
 from uploader.core.model import EMAIL, told_key
 from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
-from uploader.edges.files import create_private, refuse_traps
+from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
 from uploader.errors import StorageError
 
@@ -53,7 +53,7 @@ class VerificationFile:
                 if self._about() == dict(about) and not self._has_ended():
                     return True
                 self._connection.close()
-            remove(self.path)
+            remove_database(self.path)
             os.close(create_private(self.path, truncate=True))
             self._connection = _connect(self.path)
             self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
@@ -260,11 +260,6 @@ class VerificationFile:
 
 def place(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.verify")
-
-
-def remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
-        path.with_name(name).unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

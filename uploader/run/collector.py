@@ -293,16 +293,16 @@ class Collector:
         an earlier one may have.
         """
         async with self._committing:
-            snapshot = self._snapshot(state, reason)
+            standing = self._standing(state, reason)
             is_clean = clean_below is not None and clean_below >= self._lost_below
-            snapshot.lost_below = 0 if is_clean else self._sent_below
-            if replace(snapshot, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
+            standing.lost_below = 0 if is_clean else self._sent_below
+            if replace(standing, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
-            canary, changes = self._canary[:], self._tell_course(snapshot.tallies)
+            canary, changes = self._canary[:], self._tell_course(standing.tallies)
             write = asyncio.ensure_future(
                 self._offload.run(
-                    lambda: self._write(snapshot, settled, superseding, seen, canary, changes=changes)
+                    lambda: self._write(standing, settled, superseding, seen, canary, changes=changes)
                 )
             )
             try:
@@ -329,7 +329,7 @@ class Collector:
         self._course.note_books(more, tallies.retries - told.retries)
         return self._course.take_changes()
 
-    def _snapshot(self, state: str, reason: str) -> State:
+    def _standing(self, state: str, reason: str) -> State:
         progress = self._ledger.progress()
         tallies = deepcopy(self.tallies)
         if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
@@ -349,7 +349,7 @@ class Collector:
 
     def _write(
         self,
-        snapshot: State,
+        standing: State,
         settled: list[Settlement | Delivered],
         superseding: list[Superseding],
         seen: list[Sighting],
@@ -358,7 +358,7 @@ class Collector:
         changes: Changes,
     ) -> None:
         if self._results:
-            snapshot.results_bytes = self._results.append(settled)
+            standing.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
         invocation = Invocation(
@@ -366,11 +366,11 @@ class Collector:
             self._course.now,
             self._rows_estimated,
             __version__,
-            snapshot.state,
-            snapshot.reason,
+            standing.state,
+            standing.reason,
         )
         self._checkpoint.commit(
-            snapshot,
+            standing,
             settlements,
             superseding,
             self._aliases,
@@ -379,8 +379,8 @@ class Collector:
             invocation=invocation,
         )
         if self._results:
-            self._results.committed_bytes = snapshot.results_bytes
-        self.committed = snapshot
+            self._results.committed_bytes = standing.results_bytes
+        self.committed = standing
 
 
 def _weight(one: Settlement | Delivered) -> int:

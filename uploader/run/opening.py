@@ -14,7 +14,7 @@ from uploader.core.mounts import Place
 from uploader.core.overwriting import Overwriting
 from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.files import Lock, open_plain
+from uploader.edges.files import Lock, open_plain, remove_database
 from uploader.edges.results import HEADER, ResultsFile
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
@@ -182,7 +182,7 @@ def open_job(  # noqa: PLR0917
     if checkpoint is None:
         if settings.restart:
             _forget(settings)
-        sightings.remove(sightings.place(settings.checkpoint_path))
+        remove_database(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)

@@ -1,6 +1,6 @@
 """What every job that talks to HubSpot needs: a sender, an account, patience, and ways to end early.
 
-`pipeline` and `verification` build on it; what they do with rows is theirs.
+Upload, preview, check, verify and undo build on it; what they do with rows is theirs.
 """
 
 import asyncio

@@ -263,6 +263,8 @@ class Given:
             self._pump.cancel()
             self._chunks.put(b"")
             await asyncio.wait({self._pump})
+            if not self._pump.cancelled():
+                self._pump.exception()  # told by `error`
         elif not self._is_asking:
             await reader.run(lambda: self._context.run(self._close))
 
@@ -340,8 +342,8 @@ class Given:
                     return
         except BaseException as error:
             self._note(error)
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
+            if not isinstance(error, Exception | asyncio.CancelledError):
+                raise  # it may be meant for the whole program
         finally:
             await self._close_async(iterator)
             if lines and not self._is_dropped:

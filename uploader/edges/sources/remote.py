@@ -29,7 +29,6 @@ class RemoteOrigin:
 
     def __init__(self, url: str) -> None:
         self.name = shown(url)
-        self._url = url
         self._files, self._path = self._find(url)
         self.size_bytes: int | None = None
         self.seekable = False
