@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from uploader.core import outcome
 from uploader.core.batching import Batcher
 from uploader.core.mapping import Mapper
+from uploader.core.mentions import Mentions
 from uploader.core.model import Record
 from uploader.run import reading
 from uploader.run.collector import Collector
@@ -33,7 +33,7 @@ def open_a_key_early() -> Iterator[None]:
 @contextmanager
 def trust_position() -> Iterator[None]:
     """A result that names nobody is taken for the record in its place."""
-    take = outcome._Accounts._take_result
+    take = Mentions._take_result
 
     def by_place(self, result):
         place = len(self.named)
@@ -44,7 +44,7 @@ def trust_position() -> Iterator[None]:
             self.named[records[place].position] = result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome._Accounts, "_take_result", by_place)
+        patch.setattr(Mentions, "_take_result", by_place)
         yield
 
 
