@@ -9,6 +9,7 @@ from jobs import Job, contacts, write_csv
 
 from uploader import cli
 from uploader.commands.failures import top_reasons, unused
+from uploader.commands.upload import _report
 from uploader.settings import FailureLimit
 
 
@@ -167,11 +168,16 @@ def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(t
     rows = [{"email": "a@x.badtld", "firstname": "old"}, *contacts(3_000)]
     source = write_csv(tmp_path / "contacts.csv", rows)
     job = Job(source, make_hub(latency_seconds=0.5))
-    assert job.run_virtual(stop_after=3.0).state == "stopped"
+    stopped = job.run_virtual(stop_after=3.0)
+    assert stopped.state == "stopped"
+    _report(stopped, job.settings(), [], as_json=False)
+    assert "to look at the 1 that failed: uploader failures" in capsys.readouterr().err
     assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
     told = capsys.readouterr().err
     assert "the job has not ended" in told
     assert "uploader upload" not in told
-    assert job.run_virtual().state == "complete"
+    ended = job.run_virtual()
+    _report(ended, job.settings(), [], as_json=False)
+    assert "to mend the 1 that failed: uploader failures" in capsys.readouterr().err
     assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
     assert "uploader upload" in capsys.readouterr().err

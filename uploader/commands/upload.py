@@ -341,14 +341,15 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "
             f"file; the order of their rows is not sure: uploader status --aliases {checkpoint}"
         )
-    _say_failures(tallies, checkpoint)
+    _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
 
 
-def _say_failures(tallies: Tallies, checkpoint: Path) -> None:
+def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
     if tallies.failed and checkpoint.exists():
         from uploader.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
 
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")
         fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
-        say(f"to mend the {tallies.failed:,} that failed: uploader failures {checkpoint} -o {fresh}")
+        verb = "mend" if has_ended else "look at"  # mended rows wait for those that are still to come
+        say(f"to {verb} the {tallies.failed:,} that failed: uploader failures {checkpoint} -o {fresh}")
