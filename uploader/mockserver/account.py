@@ -10,8 +10,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver import answers, envelope, validations
+from uploader.mockserver import answers, associations, envelope, validations
 from uploader.mockserver.answers import Answer
+from uploader.mockserver.associations import Associations, find_target
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.exchange import Request
 from uploader.mockserver.faults import BatchStatus, Candidate, Scenario, Struck
@@ -93,6 +94,7 @@ class Account:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)
         self._shelves = {kind.name: Shelf(kind, scenario, self._owners) for kind in KINDS}
+        self._associations = Associations()
         self._statistics = statistics
         self._random = random
         self._late: list[tuple[float, int, Callable[[str], None]]] = []
@@ -136,7 +138,12 @@ class Account:
                 shelf.records.create(properties, at, _source(one, BEFORE), additional)
 
     def meddle(
-        self, object_type: str, update: Iterable[Mapping[str, Any]], archive: Iterable[object], at: str
+        self,
+        object_type: str,
+        update: Iterable[Mapping[str, Any]],
+        archive: Iterable[object],
+        at: str,
+        associate: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Unchecked, as `seed`; ValueError for a record that nobody has."""
         shelf = self._shelf(object_type)
@@ -146,6 +153,9 @@ class Account:
         for named in archive:
             told = named if isinstance(named, Mapping) else {"id": named, "email": named}
             shelf.records.archive(shelf.known(told), at)
+        for link in associate:
+            record_id = shelf.known({name: one for name, one in link.items() if name not in ("to", "ids")}).id
+            self._associations.add(shelf.kind, record_id, str(link.get("to")), link.get("ids", ()))
 
     def answer(self, visit: Visit) -> Answer:  # noqa: PLR0911  # a table of endpoints
         match visit.route.endpoint:
@@ -166,6 +176,8 @@ class Account:
                 return self._read(shelf, visit)
             case "archive":
                 return self._archive(shelf, visit)
+            case "associations":
+                return self._associated(shelf, visit)
             case "validations":
                 return Answer(200, validations.listed(self._scenario.validations, kind.name))
         return self._properties(shelf, visit)
@@ -312,7 +324,7 @@ class Account:
             due, _, happen = heapq.heappop(self._late)
             happen(answers.iso(wall - (now - due)))
 
-    # batch/read, batch/archive, properties, limits
+    # batch/read, associations, batch/archive, properties, limits
 
     def _read(self, shelf: Shelf, visit: Visit) -> Answer:
         document = read_object(visit.request.body)
@@ -338,6 +350,21 @@ class Account:
         if missing:
             body |= {"numErrors": 1, "errors": [envelope.not_found(missing, shelf.kind)]}
         return Answer(207 if missing and not visit.is_strict else 200, body)
+
+    def _associated(self, shelf: Shelf, visit: Visit) -> Answer:
+        target = find_target(visit.route.target)
+        if target is None:
+            return answers.unknown_object_type(visit.route.target)
+        document = read_object(visit.request.body)
+        inputs = document if isinstance(document, Answer) else associations.read_inputs(document)
+        if isinstance(inputs, Answer):
+            return inputs
+        live = {one for one, _ in inputs if _find(shelf, "", one, archived=False) is not None}
+        results, errors = self._associations.read(shelf.kind, target, inputs, live)
+        body = self._batch(results, visit)
+        if errors:
+            body |= {"numErrors": len(errors), "errors": errors}
+        return Answer(207 if errors else 200, body)
 
     def _archive(self, shelf: Shelf, visit: Visit) -> Answer:
         document = read_object(visit.request.body)

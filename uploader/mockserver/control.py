@@ -8,7 +8,9 @@ POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"
                                to begin with
 POST /_mock/objects/TYPE       behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
                                "archive": ["a@x.com"]}; values are taken as they come. Records are named by
-                               `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who
+                               `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who.
+                               "associate": [{"email": "a@x.com", "to": "notes", "ids": [1, 2]}] associates
+                               them with others (activities, or records of a type), which need not exist
 POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
 POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}
 """
@@ -66,7 +68,8 @@ def _carry_out(hub: Hub, order: str, document: Mapping[str, Any], now: float) ->
             hub.change_quota(parse_quota(str(document.get("quota"))))
         case _:
             object_type = order.removeprefix(OBJECTS)
-            hub.meddle(now, document.get("update", ()), document.get("archive", ()), object_type)
+            update, archive, associate = (document.get(n, ()) for n in ("update", "archive", "associate"))
+            hub.meddle(now, update, archive, object_type, associate)
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Reply:

@@ -37,8 +37,8 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault strikes; every condition given must hold:
 
-    endpoint = "upsert"           # the default; update, read, archive, properties, validations, account,
-                                  # usage, owners, limits, token, any
+    endpoint = "upsert"           # the default; update, read, archive, associations, properties,
+                                  # validations, account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # the 10th, 20th, ... of the requests the other conditions admit
     first = 3                     # the first three of them
@@ -91,6 +91,7 @@ Endpoint: TypeAlias = Literal[
     "read",
     "update",
     "archive",
+    "associations",
     "properties",
     "validations",
     "account",

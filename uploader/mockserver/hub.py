@@ -81,9 +81,10 @@ class Hub:
         update: Iterable[Mapping[str, Any]],
         archive: Iterable[object],
         object_type: str = "contacts",
+        associate: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Somebody else changes and deletes records, named by an id or a unique value."""
-        self.account.meddle(object_type, update, archive, answers.iso(self.wall(now)))
+        """Somebody else changes, deletes and associates records, named by an id or a unique value."""
+        self.account.meddle(object_type, update, archive, answers.iso(self.wall(now)), associate)
 
     def change_scenario(self, scenario: Scenario) -> None:
         """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
@@ -174,7 +175,7 @@ class Hub:
             account=self.account.info,
             wall_seconds=visit.wall,
             request_id=visit.correlation_id,
-            scope=visit.route.scope or "oauth",
+            scope=next(iter(visit.route.scopes), "oauth"),
             key=candidates[0].key if candidates else "",
         )
 

@@ -69,9 +69,15 @@ class RunningMock:
     def reset(self, contacts: Sequence[Mapping[str, Any]] = ()) -> None:
         self._call("POST", "reset", {"contacts": list(contacts)})
 
-    def meddle(self, update: Sequence[Mapping[str, Any]] = (), archive: Sequence[str] = ()) -> None:
-        """Change and delete contacts behind the client's back, each named by an address."""
-        self._call("POST", "objects/contacts", {"update": list(update), "archive": list(archive)})
+    def meddle(
+        self,
+        update: Sequence[Mapping[str, Any]] = (),
+        archive: Sequence[str] = (),
+        associate: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Change, delete and associate contacts behind the client's back, each named by an address."""
+        orders = {"update": list(update), "archive": list(archive), "associate": list(associate)}
+        self._call("POST", "objects/contacts", orders)
 
     def change_scenario(self, scenario: Mapping[str, Any]) -> None:
         self._call("POST", "scenario", scenario)

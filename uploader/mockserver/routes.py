@@ -3,6 +3,7 @@
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
+from uploader.mockserver.associations import find_target
 from uploader.mockserver.kinds import CONTACTS, find_kind
 
 EndpointName: TypeAlias = Literal[
@@ -10,6 +11,7 @@ EndpointName: TypeAlias = Literal[
     "update",
     "read",
     "archive",
+    "associations",
     "properties",
     "account",
     "usage",
@@ -25,8 +27,9 @@ EndpointName: TypeAlias = Literal[
 
 class Route(NamedTuple):
     endpoint: EndpointName
-    version: str  #: v1, v2, v3, 2026-03 or 2026-09
+    version: str  #: v1, v2, v3, v4, 2026-03 or 2026-09
     argument: str = ""  #: the object type, or the token of the legacy introspection
+    target: str = ""  #: the other object type, of associations
 
     @property
     def is_token(self) -> bool:
@@ -38,14 +41,17 @@ class Route(NamedTuple):
         return "token" if self.is_token else self.endpoint
 
     @property
-    def scope(self) -> str | None:
-        """What a token must be granted (0, 7.1)."""
+    def scopes(self) -> tuple[str, ...]:
+        """What a token must be granted (0, 7.1); of associations the scopes of both types (13)."""
         if self.endpoint == "owners":
-            return "crm.objects.owners.read"
+            return ("crm.objects.owners.read",)
         kind = find_kind(self.argument) or CONTACTS
         if self.endpoint in ("upsert", "update", "archive"):
-            return kind.write_scope
-        return kind.read_scope if self.endpoint in ("read", "properties", "validations") else None
+            return (kind.write_scope,)
+        if self.endpoint == "associations":
+            target = find_target(self.target)
+            return tuple(dict.fromkeys((kind.read_scope, target.scope if target else kind.read_scope)))
+        return (kind.read_scope,) if self.endpoint in ("read", "properties", "validations") else ()
 
 
 _DATED = "2026-03|2026-09"
@@ -55,6 +61,15 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
     ("POST", re.compile(rf"{_OBJECTS}/read"), "read"),
     ("POST", re.compile(rf"{_OBJECTS}/archive"), "archive"),
+    # The path of 2026-09 is by analogy with that of 2026-03.
+    (
+        "POST",
+        re.compile(
+            rf"/crm/(?:(?P<plain>v4)/associations|associations/(?P<dated>{_DATED}))"
+            r"/(?P<argument>[^/]+)/(?P<target>[^/]+)/batch/read"
+        ),
+        "associations",
+    ),
     (
         "GET",
         re.compile(rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"),
@@ -88,5 +103,6 @@ def find_route(method: str, path: str) -> Route | None:
     for wanted, pattern, endpoint in _ROUTES:
         if wanted == method and (found := pattern.fullmatch(path)):
             groups = found.groupdict()
-            return Route(endpoint, groups["plain"] or groups.get("dated", ""), groups.get("argument") or "")
+            version = groups["plain"] or groups.get("dated", "")
+            return Route(endpoint, version, groups.get("argument") or "", groups.get("target") or "")
     return None

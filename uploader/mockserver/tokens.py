@@ -39,8 +39,8 @@ class Tokens:
             return answers.no_credentials()
         if refused := self._check_token(token, auth, wall):
             return refused
-        if route.scope is not None and route.scope not in auth.scopes:
-            return answers.missing_scopes([route.scope], rules.scope_error_shape)
+        if missing := [scope for scope in route.scopes if scope not in auth.scopes]:
+            return answers.missing_scopes(missing, rules.scope_error_shape)
         return None
 
     def _check_token(self, token: str, auth: Auth, wall: float) -> Answer | None:
