@@ -9,7 +9,30 @@ from typing import Any
 import aioresponses.core
 import pytest
 from aiohttp import ClientResponse
+from hypothesis import HealthCheck, settings
 from virtual_loop import VirtualTimeLoop
+
+#: Properties are judged by what they find, not by how fast this machine is today.
+_UNHURRIED: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("repeatable", derandomize=True, **_UNHURRIED)
+settings.register_profile("random", derandomize=False, **_UNHURRIED)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples in every run; other ones with `-m soak` or `--hypothesis-profile=random`."""
+    usual = "random" if config.option.markexpr == "soak" else "repeatable"
+    settings.load_profile(config.getoption("--hypothesis-profile") or usual)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("soak")
 
 
 @pytest.fixture(autouse=True)

@@ -199,7 +199,7 @@ def test_a_dead_letter_supersedes_none_of_its_key(tmp_path):
     assert [letter.superseded for letter in checkpoint.dead_letters()] == [None] * 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from(["updated", "rejected", "invalid", "abandoned"])),

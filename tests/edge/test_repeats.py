@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from uploader.core.repeats import Keyed, Repeat
 from uploader.edges.buckets import Buckets
@@ -30,7 +30,6 @@ def found_by(sorter, keys, positions):
     return [repeat for some in sorter.repeats() for repeat in some]
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 256), st.integers(0, 3), st.integers(1, 2_000))
 def test_repeats_are_those_of_brute_force_for_any_number_of_buckets_and_parts(keys, buckets, gap, part_bytes):
     positions = [index * (gap + 1) for index in range(len(keys))]
@@ -53,7 +52,6 @@ def test_buckets_keep_their_order_across_what_is_written_and_what_is_not(tmp_pat
     buckets.close()
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 300_000), max_size=40), st.integers(0, 300_000), st.integers(0, 300_000))
 def test_the_kept_file_gives_the_repeats_of_any_stretch(positions, first, stop):
     repeats = [Repeat(position, position + 2, position + 1, position + 3) for position in positions]

@@ -6,7 +6,7 @@ import io
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from uploader.core.model import Mark, Row, Unreadable
 from uploader.edges.sources import open_source, reread
@@ -125,7 +125,6 @@ def small(slice_rows, block_bytes, line_bytes):
         yield
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES, max_size=60), st.integers(1, 4), st.integers(3, 20), st.integers(20, 200))
 @example(['"', "a,b\n", "b@c", '"', "\n"], 1, 3, 20)
 def test_reading_from_any_mark_gives_the_same_rows(pieces, slice_rows, block_bytes, line_bytes):

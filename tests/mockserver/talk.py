@@ -1,16 +1,12 @@
 """Talking to a `Hub` without sockets: requests are built here and nowhere else in these tests."""
 
 import orjson
-from hypothesis import settings
 
 from uploader.mockserver.exchange import Request
 from uploader.mockserver.faults import Scenario
 from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.window import Quota
-
-# A slow machine is no failure.
-unhurried = settings(deadline=None)
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 READ = "/crm/v3/objects/contacts/batch/read"

@@ -6,7 +6,7 @@ import json
 import orjson
 import pytest
 from hypothesis import given, strategies as st
-from talk import Talk, fault, many, one, traced, unhurried
+from talk import Talk, fault, many, one, traced
 
 from uploader.mockserver.exchange import Delivery
 from uploader.mockserver.latency import latency_seconds
@@ -134,7 +134,6 @@ def test_a_delay_overrides_the_latency():
     assert Talk(fault("delay", seconds=100), latency_seconds=1.0).upsert(one("a")).delay_seconds == 100.0
 
 
-@unhurried
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 100))
 def test_latency_grows_with_the_records_and_zero_is_none(roll, records):
     assert latency_seconds(0.0, records, roll) == 0.0

@@ -1,7 +1,7 @@
 """Any sequence of upserts leaves the account as a plain dict would be, and no odd request breaks it."""
 
 from hypothesis import given, strategies as st
-from talk import READ, UPSERT, Talk, fault, one, unhurried
+from talk import READ, UPSERT, Talk, fault, one
 
 KEYS = st.sampled_from(["a@x.com", "A@x.com", " b@x.com", "c@x.com", "d@x.com"])
 VALUES = st.dictionaries(
@@ -22,7 +22,6 @@ JSON = st.recursive(
 )
 
 
-@unhurried
 @given(BATCHES)
 def test_upserts_in_sequence_equal_a_dict(batches):
     talk, model = Talk(), {}
@@ -37,7 +36,6 @@ def test_upserts_in_sequence_equal_a_dict(batches):
     assert talk.hub.stats()["records_written"] == sum(map(len, batches))
 
 
-@unhurried
 @given(BATCHES)
 def test_sending_every_batch_twice_changes_nothing_but_the_count_of_writes(batches):
     once, twice = Talk(), Talk(fault("reset", applied=True, every=2))
@@ -49,7 +47,6 @@ def test_sending_every_batch_twice_changes_nothing_but_the_count_of_writes(batch
     assert once.stored == twice.stored
 
 
-@unhurried
 @given(JSON, st.sampled_from([UPSERT, READ]))
 def test_any_json_gets_an_answer_of_the_documented_form(document, path):
     reply = Talk().send("POST", path, document)
@@ -57,7 +54,6 @@ def test_any_json_gets_an_answer_of_the_documented_form(document, path):
     assert reply.json()["status"] in ("COMPLETE", "error")
 
 
-@unhurried
 @given(st.lists(st.tuples(KEYS, st.sampled_from(["u1", "U1", "u2"]), st.booleans()), max_size=6))
 def test_results_and_errors_account_for_every_traced_input(wanted):
     talk = Talk()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 from hypothesis import given, strategies as st
-from talk import Talk, fault, one, quota, unhurried
+from talk import Talk, fault, one, quota
 
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.window import Day, Quota, RollingWindow
@@ -13,7 +13,6 @@ PROPERTIES = "/crm/v3/properties/contacts"
 USAGE = "/account-info/v3/api-usage/daily/private-apps"
 
 
-@unhurried
 @given(
     st.lists(st.floats(0, 5, width=32), max_size=200), st.integers(1, 12), st.floats(0.5, 10), st.booleans()
 )
@@ -28,7 +27,6 @@ def test_no_rolling_window_ever_holds_more_than_the_quota(gaps, requests, second
         assert sum(end - seconds < at <= end for at in accepted) <= requests
 
 
-@unhurried
 @given(st.lists(st.floats(0, 5, width=32), max_size=100), st.integers(1, 9))
 def test_the_window_refuses_only_what_would_exceed_it(gaps, requests):
     window, now, accepted = RollingWindow(), 0.0, []

@@ -5,12 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, strategies as st
 
-COMMON: dict[str, Any] = {
-    "deadline": None,
-    "database": None,
-    "print_blob": True,
-    "suppress_health_check": list(HealthCheck),
-}
+COMMON: dict[str, Any] = {"suppress_health_check": list(HealthCheck)}
 #: Addresses that belong to one person, where a case says so; the file uses any of them.
 NAMES = [f"p{number}@x.com" for number in range(6)]
 BLANK = st.sampled_from(["", "", " "])

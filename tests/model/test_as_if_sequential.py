@@ -28,6 +28,7 @@ def run_case(case) -> None:
             check_snapshot(case, job.source, end)
 
 
+@pytest.mark.soak
 def test_any_job_ends_as_if_its_rows_had_been_applied_one_by_one(request):
     @settings(max_examples=request.config.getoption("--cases"), **COMMON)
     @given(cases())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from cases import COMMON, Case, quick_cases
 from checking import check, ending
 from hypothesis import given, settings
@@ -81,6 +82,7 @@ def serving(case: Case) -> Iterator[RunningMock]:
         mock.stop()
 
 
+@pytest.mark.soak
 def test_the_same_over_sockets_with_real_kills(request):
     @settings(max_examples=request.config.getoption("--socket-cases"), **COMMON)
     @given(quick_cases())

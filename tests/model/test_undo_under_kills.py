@@ -199,6 +199,7 @@ def _check(
         SEEN[fate.value] += count
 
 
+@pytest.mark.soak
 def test_the_account_is_as_before_but_for_what_others_have_touched(request):
     @settings(max_examples=request.config.getoption("--cases"), **COMMON)
     @given(cases())

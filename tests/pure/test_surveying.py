@@ -70,7 +70,7 @@ def check_against_the_mapper(mapper, slices):
     assert keyed == wanted
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TABLES, st.sampled_from(["email", "external_id"]), st.booleans())
 def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key, is_plain):
     rules = Rules(id_property=key)
@@ -91,7 +91,7 @@ FIELDS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.lists(st.tuples(ADDRESS, FIELDS), min_size=1, max_size=6), max_size=4),
     st.sampled_from(["email", "score"]),

@@ -1,13 +1,15 @@
 """Which encoding a source's text is in, and the way from there to UTF-8, in which everything behind reads it.
 
-Rules   A byte order mark is certain, and so are the NUL bytes that UTF-16 puts into Latin text. An 8-bit
-        encoding shows in no byte: it is proposed, with what the text would read as, and never acted on.
+Rules   A byte order mark is certain. UTF-16 without one shows in its delimiters and line ends, each of which
+        has a NUL byte on the same side, whatever script the letters are of. An 8-bit encoding shows in no
+        byte: it is proposed, with what the text would read as, and never acted on.
         What can't be decoded stays visible as such: each of its bytes becomes half a surrogate pair, which
         is no UTF-8, so that its row is unreadable and no other.
 """
 
 import codecs
 from collections.abc import Iterator
+from contextlib import suppress
 
 from uploader.edges.sources.lines import find_line_end
 from uploader.errors import SourceError
@@ -22,6 +24,8 @@ _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (b"\xfe\xff", "utf-16-be"),
 )
 _HEAD_BYTES = 8000
+#: For each character that is no text (damage in a row), so many readable ones in ASCII.
+_NO_TEXT_SHARE = 20
 #: Python calls these text encodings; no file is in one.
 _NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 #: Encodings that leave it to a byte order mark which of two they are.
@@ -67,16 +71,70 @@ def encoding_of(name: str, sample: bytes, said: str | None) -> str:
 
 
 def _wide(sample: bytes) -> str | None:
-    """By NUL bytes: every other byte of Latin text is one in UTF-16, three out of four are in UTF-32."""
-    head = sample[: min(_HEAD_BYTES, len(sample)) // 4 * 4]
-    if not head:
-        return None
-    nuls = [head[start::4].count(0) / (len(head) // 4) for start in range(4)]
-    even, odd = (nuls[0] + nuls[2]) / 2, (nuls[1] + nuls[3]) / 2
-    if min(even, odd) > 0.4 and max(even, odd) > 0.9:
-        return "utf-32-le" if nuls[3] > 0.9 and nuls[0] < 0.5 else "utf-32-be"
-    if min(even, odd) < 0.1 and max(even, odd) > 0.7:
-        return "utf-16-le" if odd > even else "utf-16-be"
+    """UTF-16 or UTF-32 without a byte order mark. Both have NUL bytes, because CSV and JSON have ASCII."""
+    head = sample[:_HEAD_BYTES]
+    return (_utf16(head) or _utf32(head)) if b"\0" in head else None
+
+
+def _utf16(head: bytes) -> str | None:
+    """The byte order in which this is text with more line ends, and then with more ASCII."""
+    head = head[: len(head) // 2 * 2]
+    rated = sorted((_rate_utf16(head, encoding), encoding) for encoding in ("utf-16-le", "utf-16-be"))
+    (other, _), (best, encoding) = rated
+    return encoding if best > other else None
+
+
+def _rate_utf16(head: bytes, encoding: str) -> tuple[int, int]:
+    """Line ends and ASCII characters; no more than (0, 0) where this is no text in this encoding."""
+    text = head.decode(encoding, "surrogatepass")
+    ends, readable = sum(map(text.count, "\r\n")), sum(map(_is_readable_ascii, text))
+    no_text = sum(map(_is_no_text, text[:-1]))  # the last character may be cut in two
+    is_structured = ends or text.lstrip()[:1] in ("[", "{") or readable * 2 > len(text)
+    if not is_structured or no_text * _NO_TEXT_SHARE > readable:
+        return 0, 0
+    if _looks_like_utf8(head):
+        high, low = (head[1::2], head[::2]) if encoding == "utf-16-le" else (head[::2], head[1::2])
+        inside_characters = sum(map(head.count, (b"\r", b"\n"))) - ends
+        if high.count(0) <= low.count(0) + inside_characters:
+            return 0, 0
+    return ends, readable
+
+
+def _looks_like_utf8(head: bytes) -> bool:
+    """Whether the bytes that are not NUL may be lines of UTF-8, so that the NULs may be mere damage."""
+    rest = head.translate(None, b"\0")
+    controls = sum(byte < 0x20 for byte in rest)
+    spacing = sum(map(rest.count, (b"\t", b"\r", b"\n")))
+    # Gurmukhi, for one, has 0x0A in each of its letters: no lines are that short.
+    if controls > spacing or spacing * 3 >= len(rest):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(rest)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_readable_ascii(character: str) -> bool:
+    return " " <= character <= "~" or character in "\t\r\n"
+
+
+def _is_no_text(character: str) -> bool:
+    """Control characters, halves of surrogate pairs, and what a swapped byte order mark reads as."""
+    return (
+        (character < " " and character not in "\t\r\n")
+        or "\ud800" <= character <= "\udfff"
+        or character in "\ufffe\uffff"
+    )
+
+
+def _utf32(head: bytes) -> str | None:
+    """Code points are so few among all numbers of four bytes that only UTF-32 decodes as such."""
+    for encoding in ("utf-32-le", "utf-32-be"):
+        with suppress(UnicodeDecodeError):
+            text = head[: len(head) // 4 * 4].decode(encoding)
+            if text and not any(map(_is_no_text, text)):
+                return encoding
     return None
 
 

@@ -1,0 +1,34 @@
+"""The README's test command draws the same examples every time; others are drawn where they are asked for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TEST = """
+from hypothesis import given, strategies as st
+
+@given(st.integers())
+def test_drawn(number):
+    with open("drawn", "a") as file:
+        print(number, file=file)
+"""
+
+
+def drawn_with(folder: Path, *options: str) -> str:
+    command = (sys.executable, "-m", "pytest", "-p", "conftest", "-c", ROOT / "pyproject.toml", *options, ".")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "CI": ""}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    drawn = folder / "drawn"
+    text = drawn.read_text()
+    drawn.unlink()
+    return text
+
+
+def test_examples_are_the_same_unless_others_are_asked_for(tmp_path):
+    (tmp_path / "test_drawn.py").write_text(TEST)
+    usual = drawn_with(tmp_path)
+    assert drawn_with(tmp_path) == usual
+    assert drawn_with(tmp_path, "-m", "soak") != usual
+    assert drawn_with(tmp_path, "--hypothesis-profile=random") != usual
