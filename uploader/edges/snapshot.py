@@ -2,6 +2,8 @@
 
 The first snapshot of a contact wins: what is read later, after a kill or for a later row, may be our own
 value. It is on the disk before the write leaves. Its size follows what is written.
+A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
+those of a key that led to nobody, and those it led to later.
 """
 
 import os
@@ -10,10 +12,12 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
+from uploader.core.model import Outcome, Record, Settlement
 from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.errors import CheckpointError, StorageError
@@ -22,7 +26,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contacts (
     number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE, id_property TEXT NOT NULL, key TEXT NOT NULL,
-    hubspot_id TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL, kept_at REAL NOT NULL
+    hubspot_id TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL, kept_at REAL NOT NULL,
+    seen_at REAL
 );
 CREATE TABLE IF NOT EXISTS former (
     hubspot_id TEXT NOT NULL, property TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (hubspot_id, property)
@@ -31,7 +36,21 @@ CREATE TABLE IF NOT EXISTS sent (
     contact INTEGER NOT NULL, property TEXT NOT NULL, text TEXT NOT NULL,
     PRIMARY KEY (contact, property, text)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reached (
+    contact INTEGER NOT NULL, hubspot_id TEXT NOT NULL, how TEXT NOT NULL, PRIMARY KEY (contact, hubspot_id)
+) WITHOUT ROWID;
 """
+
+
+class Reached(StrEnum):
+    """How it is known which contact a key led to while the job ran. An empty id: a write was confirmed, and
+    nobody named the contact.
+    """
+
+    CREATED = "created"  #: an answer said that the job created it
+    UPDATED = "updated"  #: the first answer said that it was there
+    SEEN = "seen"  #: confirmed by a second sending, or found by a later read: as the job left it
+    OTHER = "other"  #: found by a later read, and not what the job had created: it was there
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,7 @@ class Former:
     held: Mapping[str, str]  #: of the properties that are about to be written; "" for none
     sent: Mapping[str, str]  #: what is about to be written
     keys: Collection[str] = ()  #: the closed values by which rows may reach the contact
+    seen_at: float | None = None  #: when it was read, by HubSpot's clock
 
 
 class SnapshotFile:
@@ -61,6 +81,8 @@ class SnapshotFile:
             self._connection = _connect(self.path, "rw")
             settle_in(self._connection, self.path, "FULL")
             self._connection.executescript(_SCHEMA)
+            if "seen_at" not in columns(self._connection, "main", "contacts"):  # begun by 0.6.2
+                self._connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
             if not self.about():
                 with self._connection as connection:
                     connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
@@ -84,23 +106,27 @@ class SnapshotFile:
         now, first = time.time(), []
         with _storing(self.path), self._connection as connection:
             for index, former in enumerate(formers):
-                hubspot_id = "" if self._is_ours(former) else former.hubspot_id
+                is_ours = self._is_ours(former)
+                hubspot_id = "" if is_ours else former.hubspot_id
                 inserted = connection.execute(
                     """
                     INSERT OR IGNORE INTO contacts
-                        (value, id_property, key, hubspot_id, row, source, kept_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                        (value, id_property, key, hubspot_id, row, source, kept_at, seen_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     (
                         *(former.value, former.id_property, former.key, hubspot_id),
-                        *(former.row, former.source, now),
+                        *(former.row, former.source, now, former.seen_at),
                     ),
                 )
                 first += [index] if inserted.rowcount else []
                 number, known_id = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (former.value,)
                 ).fetchone()
-                if known_id and hubspot_id:  # else it was not there, and what it holds now is ours
+                if former.hubspot_id not in {"", known_id}:
+                    how = Reached.SEEN if is_ours else Reached.OTHER
+                    self._note(connection, number, former.hubspot_id, how)
+                if hubspot_id:  # else it was not there, and what it holds now is ours
                     connection.executemany(
                         "INSERT OR IGNORE INTO former VALUES (?, ?, ?)",
                         [(former.hubspot_id, name, text) for name, text in former.held.items()],
@@ -119,17 +145,56 @@ class SnapshotFile:
                     "DELETE FROM sent WHERE contact IN (SELECT number FROM contacts WHERE value = ?)",
                     (value,),
                 )
+                connection.execute(
+                    "DELETE FROM reached WHERE contact IN (SELECT number FROM contacts WHERE value = ?)",
+                    (value,),
+                )
                 connection.execute("DELETE FROM contacts WHERE value = ?", (value,))
             connection.execute("DELETE FROM former WHERE hubspot_id NOT IN (SELECT hubspot_id FROM contacts)")
 
-    def _is_ours(self, former: Former) -> bool:
-        """Whether the contact was not there when a row of another key came to it."""
-        return any(
-            self._connection.execute(
-                "SELECT 1 FROM contacts WHERE value = ? AND hubspot_id = ''", (value,)
-            ).fetchone()
-            for value in former.keys
+    def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
+        """Keep which contacts the answers named: a created one is ours, whatever its key leads to later."""
+        found = [
+            (s.record.values[0], s.hubspot_id, _how(s))
+            for s in settlements
+            if isinstance(s.record, Record) and s.outcome in {Outcome.CREATED, Outcome.UPDATED}
+        ]
+        with _storing(self.path), self._connection as connection:
+            for value, hubspot_id, how in found:
+                row = connection.execute(
+                    "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
+                ).fetchone()
+                if row and (not row[1] or hubspot_id not in {"", row[1]}):
+                    self._note(connection, row[0], hubspot_id, how)
+
+    def _note(self, connection: sqlite3.Connection, number: int, hubspot_id: str, how: Reached) -> None:
+        """That the contact was created is the surest word; else the first one stands."""
+        connection.execute(
+            "INSERT INTO reached VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET how = excluded.how WHERE excluded.how = ?",
+            (number, hubspot_id, how.value, Reached.CREATED.value),
         )
+
+    def _is_ours(self, former: Former) -> bool:
+        """Whether the contact was not there when a row of this key, or of another, came to it."""
+        return any(self._led_to_nobody(value, former.hubspot_id) for value in {former.value, *former.keys})
+
+    def _led_to_nobody(self, value: str, hubspot_id: str) -> bool:
+        """Whether a key led to nobody, and to this contact since, as far as its answers and reads tell.
+
+        Others may have moved the key to a contact that was there before: that one has another id.
+        """
+        row = self._connection.execute(
+            "SELECT number FROM contacts WHERE value = ? AND hubspot_id = ''", (value,)
+        ).fetchone()
+        if row is None:
+            return False
+        known = dict(
+            self._connection.execute(
+                "SELECT hubspot_id, how FROM reached WHERE contact = ? AND hubspot_id != ''", row
+            )
+        )
+        return not known or known.get(hubspot_id, Reached.OTHER) != Reached.OTHER
 
     def close(self) -> None:
         self._connection.close()
@@ -150,6 +215,17 @@ def put_aside(path: Path) -> Path | None:
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))
     return aside
+
+
+def columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
+    """Of a table; none where it is not there, as in a file of an earlier version."""
+    return {name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})")}
+
+
+def _how(settlement: Settlement) -> Reached:
+    if settlement.outcome is Outcome.CREATED:
+        return Reached.CREATED
+    return Reached.SEEN if settlement.replayed else Reached.UPDATED
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -34,6 +34,7 @@ from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.course import Invocation
 from uploader.edges.results import ResultsFile
 from uploader.edges.sightings import Sightings
+from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding, values_beside_key
 from uploader.errors import BooksError
@@ -66,12 +67,13 @@ class Collector:
         lost_below: int,
         note_sent: Callable[[int], None],
         course: Course,
+        snapshot: SnapshotFile | None = None,
         rows_estimated: int | None = None,
         is_canary: bool = False,
     ) -> None:
         """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
-        number where a kill does not reach it. `course` is told what is booked. What a canary sends is kept,
-        to be looked at.
+        number where a kill does not reach it. `course` is told what is booked; `snapshot` which contacts were
+        written. What a canary sends is kept, to be looked at.
         """
         self.committed = checkpoint.state()
         self.tallies = deepcopy(self.committed.tallies)
@@ -95,6 +97,7 @@ class Collector:
         self._checkpoint = checkpoint
         self._results = results
         self._sightings = sightings
+        self._snapshot = snapshot
         self._offload = offload
         self._clock = clock
         self._started = clock()
@@ -361,6 +364,8 @@ class Collector:
             standing.results_bytes = self._results.append(settled)
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
+        if self._snapshot:
+            self._snapshot.note_confirmed(settlements)
         invocation = Invocation(
             self._course.began,
             self._course.now,

@@ -330,6 +330,7 @@ class Run(Preparing):
             lost_below=lost_below,
             note_sent=lock.note,
             course=sender.course,
+            snapshot=job.snapshot,
             rows_estimated=self.rows_estimated,
             is_canary=is_canary,
         )

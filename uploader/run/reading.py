@@ -60,7 +60,12 @@ class Reader:
             return wire.Reply(0)
         middle = len(keys) // 2
         first, second = [await self.read(half, encode) for half in (keys[:middle], keys[middle:])]
-        return wire.Reply(200, results=first.results + second.results, errors=first.errors + second.errors)
+        return wire.Reply(
+            200,
+            results=first.results + second.results,
+            errors=first.errors + second.errors,
+            accepted=first.accepted or second.accepted,
+        )
 
     async def _ask(self, body: bytes, *, alone: bool) -> wire.Reply | None:
         """Until it is answered; None where this question alone can't be."""
@@ -112,6 +117,7 @@ class Look:
     held: wire.Result | None
     decision: Decision | None
     wanted: Mapping[str, str] = field(default_factory=dict)  #: what the record asks for, all of it
+    at: float | None = None  #: when it was read, by HubSpot's clock
 
     def settled(self) -> Settlement | None:
         """The outcome of a record that is not to be sent; None of others."""
@@ -152,7 +158,9 @@ class Looking:
                 lambda keys: wire.encode_read(records[0].id_property, keys, names),
             )
             found, rest = match(rest, reply.results, reply.errors)
-            looks |= {record.position: self._decided(record, held) for record, held in found}
+            looks |= {
+                record.position: self._decided(record, held, reply.accepted_at) for record, held in found
+            }
             if not rest:
                 break
         looks |= {record.position: Look(record, None, None) for record in rest}
@@ -180,14 +188,14 @@ class Looking:
             await self.writer.run(partial(self.snapshot.forget, sorted(unwritten)))
             self.unwritten.difference_update(list(unwritten))
 
-    def _decided(self, record: Record, held: wire.Result | None) -> Look:
+    def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> Look:
         there = held.properties if held else None
         wanted = wire.sent_properties(record)
         decision = decide(wanted, there, self.rules, self.kinds, lost=record.lost)
         if self.only_watches:
             decision = replace(decision, outcome=None)
         record.spared = list(decision.changes.values()).count(Change.SPARED)
-        return Look(record, held, decision, wanted)
+        return Look(record, held, decision, wanted, at)
 
     def _former(self, look: Look, decision: Decision) -> Former:
         """What a write is about to replace."""
@@ -202,6 +210,7 @@ class Looking:
             held={n: text if isinstance(text := there.get(n), str) else "" for n in decision.properties},
             sent=decision.properties,
             keys=unique_values(look.held, self.keys) if look.held else frozenset(),
+            seen_at=look.at,
         )
 
 
