@@ -116,6 +116,14 @@ class Collector:
         for value in checkpoint.values_beside_dead_keys():
             self._beside_dead.add(value)
         self._committing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self.note_change()  # what the preflight has cost, and where the last invocation stood
+
+    def note_change(self) -> None:
+        """Something that a commit makes durable is about to change, or has. Whoever changes `tallies` from
+        outside calls it, too.
+        """
+        self._changed.set()
 
     # --- what happens to rows ---
 
@@ -151,6 +159,7 @@ class Collector:
 
     def book(self, settlements: Iterable[Settlement], sightings: Sequence[Sighting] = ()) -> None:
         """Rows are settled."""
+        self.note_change()
         self._seen += sightings
         outcomes = self.tallies.outcomes
         for settlement in settlements:
@@ -192,6 +201,7 @@ class Collector:
 
     def book_pack(self, delivered: Delivered) -> None:
         """The same of all records of a pack, which are confirmed."""
+        self.note_change()
         pack, created = delivered.pack, delivered.news.count(True)
         positions, updated = pack.positions, len(pack.keys) - created
         if isinstance(positions, range):
@@ -222,6 +232,7 @@ class Collector:
 
         After a kill, open rows up to there may have arrived without our knowing.
         """
+        self.note_change()
         self.tallies.upserts += 1
         self.tallies.sent += records
         if position >= self._sent_below:
@@ -230,15 +241,19 @@ class Collector:
 
     def list_aliases(self, aliases: Sequence[Alias]) -> None:
         """What the answers told of keys that are one contact; once, when all rows are settled."""
+        self.note_change()
         self._aliases = aliases
         self.tallies.aliases = len({alias.hubspot_id for alias in aliases})
 
     def count_held_back(self, records: int) -> None:
         """So many have to wait for an earlier row. After a resume, those still open are counted again."""
-        self.tallies.held_back += records
+        if records:
+            self.note_change()
+            self.tallies.held_back += records
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
         """A batch was answered."""
+        self.note_change()
         self.tallies.num_errors += reply.num_errors
         self.tallies.retries += retried
         if reply.batch_status:
@@ -282,9 +297,11 @@ class Collector:
     # --- commits ---
 
     async def commit_regularly(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. While nothing happens it does nothing: a pause may last for a day."""
         while True:
+            await self._changed.wait()
             await asyncio.sleep(COMMIT_SECONDS)
+            self._changed.clear()  # first: what changes while the commit is under way is for the next one
             await self.commit()
 
     async def commit(

@@ -344,7 +344,7 @@ class Run(Preparing):
             sender.tallies.throttled,
         )
         collector.tallies.pauses = dict(sender.tallies.pauses)
-        sender.tallies = collector.tallies
+        sender.tallies, sender.on_count = collector.tallies, collector.note_change
         queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         feed = Feed(
             queue,

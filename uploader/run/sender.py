@@ -87,6 +87,7 @@ class Sender:
         self.last_failure = ""
         self.stalled_seconds = 0.0  #: in which nobody could send, whatever the quota
         self.tallies = tallies
+        self.on_count: Callable[[], None] = lambda: None  #: told when a count in `tallies` changes
         self.course: Course | None = None  #: told of each answer
         self.vouching: Call | None = None  #: the question whose account a token is
         self.access: Access | None = None  #: by whose token requests leave; None: the transport's own
@@ -154,6 +155,7 @@ class Sender:
         if last is not None and seconds <= rest:
             return
         if last is None or rest <= 0 or cause is not last.cause:
+            self.on_count()
             counts = self.tallies.pauses
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
@@ -234,7 +236,7 @@ class Sender:
                 if self.access is None or not self.access.is_due(now):
                     return now
                 # Whether HubSpot counts it is not documented: so it counts.
-                self.tallies.requests += 1
+                self._count_request()
                 await self.access.renew(self._vouch)
                 stalled = self._clock() - now
             if stalled > 0:
@@ -259,7 +261,7 @@ class Sender:
     async def _exchange(self, call: Call, noted: float, on_wire: Callable[[bool], None]) -> Reply:
         sent_at = left_at = self._clock()
         self.on_wire += 1
-        self.tallies.requests += 1
+        self._count_request()
         on_wire(True)
 
         departures = 0
@@ -273,7 +275,7 @@ class Sender:
             else:
                 # aiohttp sends a GET again by itself where an idle connection turns out to be closed.
                 self.log.note(self._clock())
-                self.tallies.requests += 1
+                self._count_request()
 
         try:
             reply = await self._transport.send(call, left)
@@ -282,6 +284,10 @@ class Sender:
             in_flight, self.on_wire = self.on_wire, self.on_wire - 1
         self._learn(reply, sent_at, left_at, in_flight)
         return reply
+
+    def _count_request(self) -> None:
+        self.on_count()
+        self.tallies.requests += 1
 
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
         now = self._clock()
@@ -302,6 +308,7 @@ class Sender:
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
         if reply.status == 429:
+            self.on_count()
             self.tallies.throttled += 1
             if self.pause_under_way is None or left_at > self.pause_under_way.began:
                 self._burst_seconds = self.log.refused(left_at, now)
