@@ -445,3 +445,13 @@ def test_read_answers_can_lack_results_too():
     talk.upsert(*many(2))
     reply = talk.read("c0@x.com", "c1@x.com")
     assert (reply.status, len(reply.json()["results"])) == (200, 1)
+
+
+def test_a_read_names_rejected_records_beside_those_that_are_not_there():
+    talk = Talk(fault("reject", endpoint="read", keys=["A@x.com"], category="INTERNAL_ERROR", message="no"))
+    talk.seed({"properties": {"email": "a@x.com"}}, {"properties": {"email": "b@x.com"}})
+    reply = talk.read("a@x.com", "b@x.com", "c@x.com", properties=["email"])
+    body = reply.json()
+    assert (reply.status, [one["properties"]["email"] for one in body["results"]]) == (207, ["b@x.com"])
+    named = {one["category"]: one["context"]["ids"] for one in body["errors"]}
+    assert named == {"OBJECT_NOT_FOUND": ["c@x.com"], "INTERNAL_ERROR": ["a@x.com"]}

@@ -58,6 +58,22 @@ def test_a_hundred_rows_leave_and_the_others_wait_for_a_word(tmp_path):
     assert job._clock > 30
 
 
+def test_a_read_that_fails_for_the_moment_is_no_missing_contact(tmp_path):
+    nobody = Judge(says=False)
+    unread = {"kind": "reject", "endpoint": "read", "category": "INTERNAL_ERROR", "first": 2}
+    job = job_of(tmp_path, contacts(300), faults=[unread])
+    job.run_virtual(judge=nobody)
+    assert (nobody.review.as_sent, nobody.review.is_clean) == (100, True)
+
+
+def test_a_contact_whose_reading_never_succeeds_is_unread_and_not_missing(tmp_path):
+    nobody = Judge(says=False)
+    unread = {"kind": "reject", "endpoint": "read", "category": "FORBIDDEN", "keys": ["c3@example.com"]}
+    job = job_of(tmp_path, contacts(300), faults=[unread])
+    job.run_virtual(judge=nobody)
+    assert (nobody.review.as_sent, nobody.review.missing, nobody.review.unread) == (99, 0, 1)
+
+
 def test_the_same_command_looks_again_and_sends_nothing(tmp_path):
     rows, nobody = contacts(3_000), Judge(says=False)
     job = job_of(tmp_path, rows)

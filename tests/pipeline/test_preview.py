@@ -283,6 +283,18 @@ def test_other_records_than_contacts_are_looked_at_in_the_same_way(tmp_path, obj
     assert changes_told(report) == changes_of(job, seen)
 
 
+@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "FORBIDDEN"])
+def test_a_value_whose_owner_is_not_known_is_told_with_the_reason(tmp_path, category):
+    rows = [{"email": "taken@x.com", "external_id": "1"}, {"email": "free@x.com", "external_id": "2"}]
+    unread = {"kind": "reject", "endpoint": "read", "category": category, "keys": ["taken@x.com"]}
+    unique = [{"name": "external_id", "unique": True}]
+    job = job_of(tmp_path, rows, [{"email": "taken@x.com"}], properties=unique, faults=[unread])
+    report = preview(job, match=("external_id",))
+    (example,) = report.tally.examples(REFUSED)
+    assert (example.row, example.property) == (2, "email")
+    assert category in example.reason
+
+
 def test_two_addresses_of_one_contact_are_told_of(tmp_path):
     job = job_of(tmp_path, [{"email": "a@x.com", "city": "A"}, {"email": "b@x.com", "city": "B"}])
     job.hub.reset(0.0, [{"properties": {"email": "a@x.com"}, "additional_emails": ["b@x.com"]}])

@@ -77,6 +77,83 @@ def test_a_contact_that_no_answer_speaks_of_is_not_written(tmp_path):
     assert (summary.as_dict()["abandoned"], summary.exit_code) == (1, 1)
 
 
+TRANSIENT = ["INTERNAL_ERROR", "RATE_LIMITS"]
+
+
+def reads_refused(category, **fault):
+    """Reads of which some contacts are answered with an error of that category."""
+    return {"kind": "reject", "endpoint": "read", "category": category, **fault}
+
+
+@pytest.mark.parametrize("share", [{}, {"share": 0.3}], ids=["all", "some"])
+@pytest.mark.parametrize("category", TRANSIENT)
+def test_a_read_that_fails_for_the_moment_is_asked_again_before_anything_is_decided(
+    tmp_path, category, share
+):
+    rows = contacts(300, city="Bonn")
+    held = [{**row, "city": "Ulm"} for row in rows]
+    for options, expected in (
+        ({"policy": Policy.FILL}, {"unchanged": 300}),
+        ({"only_records": Only.EXISTING}, {"updated": 300}),
+        ({"only_records": Only.NEW}, {"skipped": 300}),
+    ):
+        job = job_of(tmp_path, rows, held, faults=[reads_refused(category, times=4, **share)])
+        summary = job.run_virtual(restart=True, **options)
+        outcomes = {name: count for name, count in summary.tallies.outcomes.items() if count}
+        assert (outcomes, summary.exit_code) == (expected, 0)
+
+
+@pytest.mark.parametrize("category", [*TRANSIENT, "FORBIDDEN"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policy": Policy.FILL},
+        {"only_records": Only.EXISTING},
+        {"only_records": Only.NEW},
+        {"snapshot": True},
+    ],
+    ids=["fill", "only-existing", "only-new", "snapshot"],
+)
+def test_a_contact_whose_reading_never_succeeds_is_not_written_and_the_reason_is_named(
+    tmp_path, category, options
+):
+    rows = contacts(5, city="Bonn")
+    held = [{**row, "city": "Ulm"} for row in rows[:3]]
+    job = job_of(tmp_path, rows, held, faults=[reads_refused(category, keys=["c1@example.com"])])
+    job.options = options
+    summary = job.run_virtual()
+    assert (job.outcomes()[3], summary.as_dict()["abandoned"], summary.exit_code) == ("abandoned", 1, 1)
+    assert job.held()["c1@example.com"]["city"] == "Ulm"
+    (letter,) = job.dead_letters()
+    assert category in letter.message
+    if "snapshot" in options:
+        assert "c1@example.com" not in kept(job)
+
+
+def test_an_outage_that_is_told_contact_by_contact_is_not_the_rows_fault(tmp_path):
+    job = job_of(tmp_path, contacts(300), faults=[reads_refused("INTERNAL_ERROR")])
+    summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
+    assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
+
+
+def test_a_last_attempt_is_read_back_until_there_is_an_answer(tmp_path):
+    """It was written, though no answer ever said so; the first reads of it fail for the moment."""
+    lost = {"kind": "reset", "applied": True, "keys": ["c7@example.com"]}
+    job = job_of(tmp_path, contacts(120), faults=[lost])
+    unread = make_hub(quota="none", faults=[reads_refused("INTERNAL_ERROR")]).handle
+    handle, left = job.hub.handle, [2]
+
+    def failing(request, now):
+        if request.path.endswith("batch/read") and b'"firstname"' in request.body and left[0]:
+            left[0] -= 1
+            return unread(request, now)
+        return handle(request, now)
+
+    job.hub.handle = failing
+    summary = job.run_virtual()
+    assert (left, summary.as_dict()["abandoned"], job.outcomes()[9]) == ([0], 0, "updated")
+
+
 def test_a_token_that_may_not_read_stops_the_job_before_it_writes(tmp_path):
     refused = {"kind": "status", "endpoint": "read", "status": 403, "rate": 1.0}
     job = job_of(tmp_path, contacts(3), faults=[refused])

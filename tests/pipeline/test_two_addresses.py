@@ -73,6 +73,15 @@ def test_what_a_stopped_run_saw_is_not_forgotten(tmp_path):
     assert aliases(job) == [[(5, "ann@x.com"), (1902, "ann.old@x.com")]]
 
 
+def test_a_read_that_fails_for_the_moment_hides_no_rows(tmp_path):
+    rows = contacts(300)
+    rows[3]["email"], rows[250]["email"] = "ann@x.com", "ann.old@x.com"
+    refused = {"kind": "reject", "endpoint": "read", "category": "INTERNAL_ERROR", "times": 2}
+    job = seeded(tmp_path, rows, people=[["ann@x.com", "ann.old@x.com"]], faults=[refused])
+    assert job.run_virtual().as_dict()["aliases"] == 1
+    assert aliases(job) == [[(5, "ann@x.com"), (252, "ann.old@x.com")]]
+
+
 def test_a_contact_that_may_not_be_read_is_listed_without_its_rows(tmp_path):
     rows = contacts(300)
     rows[3]["email"], rows[250]["email"] = "ann@x.com", "ann.old@x.com"

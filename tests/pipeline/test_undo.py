@@ -401,6 +401,49 @@ def test_an_archive_that_is_refused_for_good_is_told(tmp_path):
     assert "refused by the scenario" in kept[0].finding.why
 
 
+@pytest.mark.parametrize("share", [{}, {"share": 0.3}], ids=["all", "some"])
+@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "RATE_LIMITS"])
+@pytest.mark.parametrize("when", ["upload", "undo"])
+def test_a_read_that_fails_for_the_moment_says_nothing_of_its_contacts(tmp_path, when, category, share):
+    refused = {"kind": "reject", "endpoint": "read", "category": category, "times": 4, **share}
+    faults = [refused] if when == "upload" else []
+    job = uploaded(tmp_path, rows_for(120), people(60), faults=faults)
+    report, kept = under(job, *([refused] if when == "undo" else []))
+    assert (state(job), kept, report.exit_code) == (job.before, [], 0)
+    assert counts(report) == {"archived": 60, "restored": 60}
+
+
+@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "FORBIDDEN"])
+def test_contacts_whose_reading_never_succeeds_are_listed_as_failed_and_stay(tmp_path, category):
+    job = uploaded(tmp_path, rows_for(20), people(10))
+    victims = [id_of(job, f"c{n}@example.com") for n in (5, 15)]
+    held = state(job)
+    refused = {"kind": "reject", "endpoint": "read", "category": category}
+    report, kept = under(job, {**refused, "keys": [victims[0], "c15@example.com"]})
+    assert counts(report) == {"archived": 9, "restored": 9, "failed": 2}
+    assert {one.finding.why for one in kept} == {f"HubSpot's answers leave it out ({category})"}
+    assert {one: state(job)[one] for one in victims} == {one: held[one] for one in victims}
+    assert report.exit_code == 1
+
+
+def test_an_archive_that_can_not_be_read_back_is_no_archive(tmp_path):
+    """The contact is still there, and what reads it answers with an error of another kind."""
+    job = uploaded(tmp_path, rows_for(5))
+    victim = id_of(job, "c3@example.com")
+    no_op = {"kind": "no_op", "applied": False, "endpoint": "archive", "rate": 1.0}
+    unread = {
+        "kind": "reject",
+        "endpoint": "read",
+        "category": "FORBIDDEN",
+        "keys": [victim],
+        "requests": [3, 999],
+    }
+    report, kept = under(job, no_op, unread)
+    assert (counts(report), len(state(job))) == ({"failed": 5}, 5)
+    whys = {one.hubspot_id: one.finding.why for one in kept}
+    assert whys[victim] == "HubSpot's answers leave it out (FORBIDDEN)"
+
+
 def test_contacts_that_no_answer_speaks_of_are_not_touched(tmp_path):
     job = uploaded(tmp_path, rows_for(10), people(10))
     held = state(job)

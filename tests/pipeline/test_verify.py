@@ -264,6 +264,24 @@ def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_fro
     assert counts(report) == {"equal": 299, "not checked": 1}
 
 
+@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "RATE_LIMITS"])
+def test_a_read_that_fails_for_the_moment_is_no_missing_contact(tmp_path, category):
+    job = uploaded(tmp_path, contacts(300))
+    refused = {"kind": "reject", "endpoint": "read", "category": category, "times": 2}
+    job.hub.change_scenario(make_hub(faults=[refused, {**refused, "share": 0.3}]).scenario)
+    assert counts(verify(job)[0]) == {"equal": 300}
+
+
+@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "FORBIDDEN"])
+def test_a_contact_whose_reading_never_succeeds_is_not_checked_and_the_reason_is_named(tmp_path, category):
+    job = uploaded(tmp_path, contacts(300))
+    refused = {"kind": "reject", "endpoint": "read", "category": category, "keys": ["c5@example.com"]}
+    job.hub.change_scenario(make_hub(faults=[refused]).scenario)
+    report, findings = verify(job)
+    assert (counts(report), findings, report.exit_code) == ({"equal": 299, "not checked": 1}, [], 1)
+    assert report.doubts == {f"HubSpot's answer left it out ({category})": 1}
+
+
 def of_two(tmp_path, **options) -> Job:
     """One contact is there already, and holds another name."""
     rows = [{"email": "old@x.com", "firstname": "New"}, {"email": "new@x.com", "firstname": "New"}]

@@ -6,7 +6,7 @@ import pytest
 from builders import batch, error, error_at, headers, key_of, record, reply, written
 from hypothesis import given, strategies as st
 
-from uploader.core.outcome import Action, Cause, Verdict, classify
+from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
 from uploader.core.wire import no_reply
 
 SIZE = 6
@@ -627,3 +627,18 @@ def test_a_split_carries_what_a_record_alone_would_be_refused_with(status, body,
     refusal = classify(batch(1), reply(status, body=body)).refusal
     assert refusal is not None
     assert (refusal.category, refusal.correlation_id) == (category, "c")
+
+
+@pytest.mark.parametrize(
+    ("results", "errors", "action"),
+    [
+        ([], [error(category="INTERNAL_ERROR", ids=["a"])], Action.RETRY),
+        ([], [error(category="RATE_LIMITS")], Action.RETRY),
+        ([], [error(category="TIMEOUT"), error(category="OBJECT_NOT_FOUND", ids=["b"])], Action.SETTLE),
+        ([written(0)], [error(category="INTERNAL_ERROR", ids=["a"])], Action.SETTLE),
+        ([], [error(category="OBJECT_NOT_FOUND", ids=["a"])], Action.SETTLE),
+        ([], [], Action.SETTLE),
+    ],
+)
+def test_a_read_that_is_answered_with_passing_errors_alone_is_not_answered(results, errors, action):
+    assert classify_read(reply(207, results=results, errors=errors)).action is action

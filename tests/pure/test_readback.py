@@ -4,7 +4,8 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.core.readback import confirmed_by, wanted_properties
+from uploader.core.error_objects import error_of
+from uploader.core.readback import Answer, confirmed_by, told, wanted_properties
 from uploader.core.wire import Result
 
 
@@ -121,3 +122,93 @@ def test_what_was_not_touched_since_confirms_nothing(updated, confirms):
     )
     accepted_at = 1_767_225_605.25  # 2026-01-01T00:00:05.250Z
     assert (confirmed_by(sent, [there], accepted_at) is there) is confirms
+
+
+# --- which contacts there are ---
+
+
+def error(category, *ids, sub_category=""):
+    return error_of({"category": category, "subCategory": sub_category, "context": {"ids": list(ids)}})
+
+
+@pytest.mark.parametrize(
+    ("results", "errors", "answer", "why"),
+    [
+        ([held(email="ann@x.com")], [], Answer.HELD, ""),
+        ([held(email="new@x.com", hs_additional_emails="b@x.com;ANN@x.com")], [], Answer.HELD, ""),
+        ([], [error("OBJECT_NOT_FOUND", "ann@x.com")], Answer.ABSENT, ""),
+        ([], [error("object_not_found", " Ann@X.com")], Answer.ABSENT, ""),
+        ([], [error("", "ann@x.com", sub_category="crm.OBJECT_NOT_FOUND")], Answer.ABSENT, ""),
+        ([], [error("INTERNAL_ERROR", "ann@x.com")], Answer.AGAIN, "INTERNAL_ERROR"),
+        ([], [error("Rate_Limits", "ann@x.com")], Answer.AGAIN, "RATE_LIMITS"),
+        ([], [error("VALIDATION_ERROR", "ann@x.com")], Answer.UNKNOWN, "VALIDATION_ERROR"),
+        ([], [error("", "ann@x.com")], Answer.UNKNOWN, "an error of no known category"),
+        ([], [error("ann@x.com", "ann@x.com")], Answer.UNKNOWN, "an error of no known category"),
+        ([], [error("OBJECT_NOT_FOUND", "bob@x.com")], Answer.AGAIN, ""),
+        ([], [error("OBJECT_NOT_FOUND")], Answer.AGAIN, ""),
+        ([], [], Answer.AGAIN, ""),
+        (
+            [],
+            [error("OBJECT_NOT_FOUND", "ann@x.com"), error("TIMEOUT", "ann@x.com")],
+            Answer.AGAIN,
+            "TIMEOUT",
+        ),
+        (
+            [held(email="ann@x.com")],
+            [error("OBJECT_NOT_FOUND", "ann@x.com")],
+            Answer.AGAIN,
+            "the answer contradicts itself",
+        ),
+        ([held("1", email="ann@x.com"), held("2", email="ann@x.com")], [], Answer.AGAIN, None),
+        ([held(email="ann@x.com", city="A"), held(email="ann@x.com", city="B")], [], Answer.AGAIN, None),
+        ([held("1", email="ann@x.com"), held("1", email="ann@x.com")], [], Answer.HELD, ""),
+        ([held("", email="ann@x.com")], [], Answer.AGAIN, ""),
+    ],
+)
+def test_only_object_not_found_says_that_there_is_no_such_contact(results, errors, answer, why):
+    (one,) = told("email", ["Ann@x.com"], results, errors)
+    assert one.answer is answer
+    assert why is None or one.why == why
+    assert (one.held is not None) == (answer is Answer.HELD)
+
+
+def test_a_contact_whose_primary_address_it_is_comes_before_one_that_has_it_as_a_further_one():
+    further = held("1", email="new@x.com", hs_additional_emails="ann@x.com")
+    primary = held("2", email="ann@x.com")
+    for results in ([further, primary], [primary, further]):
+        assert told("email", ["ann@x.com"], results, [])[0].held is primary
+
+
+def test_by_hubspots_own_ids_a_contact_is_found_by_its_id_alone():
+    results = [held("7", email="8"), held("9")]
+    found = told("", ["7", "8", "9"], results, [error("OBJECT_NOT_FOUND", "8")])
+    assert [one.answer for one in found] == [Answer.HELD, Answer.ABSENT, Answer.HELD]
+
+
+_KEYS = ["a@x.com", "b@x.com", "c@x.com"]
+_CATEGORIES = ["OBJECT_NOT_FOUND", "INTERNAL_ERROR", "VALIDATION_ERROR", ""]
+_some_errors = st.lists(
+    st.builds(
+        lambda category, ids: error(category, *ids),
+        st.sampled_from(_CATEGORIES),
+        st.lists(st.sampled_from(_KEYS)),
+    )
+)
+_some_results = st.lists(
+    st.builds(lambda one, key: held(one, email=key), st.sampled_from("12"), st.sampled_from(_KEYS))
+)
+
+
+@given(_some_results, _some_errors)
+def test_every_key_has_one_answer_and_it_rests_on_what_names_the_key(results, errors):
+    answers = told("email", _KEYS, results, errors)
+    for key, one in zip(_KEYS, answers, strict=True):
+        naming = [found for found in errors if key in found.ids]
+        assert (one.answer is Answer.ABSENT) == (
+            bool(naming)
+            and all(found.says_absent for found in naming)
+            and all(found.properties["email"] != key for found in results)
+        )
+        if one.answer is Answer.HELD:
+            assert one.held.properties["email"] == key
+            assert not naming

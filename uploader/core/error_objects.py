@@ -10,6 +10,22 @@ from dataclasses import dataclass, field
 
 from uploader.core.lenient import as_text, as_texts
 
+#: Errors that ask for another try rather than for another row or question.
+_TRANSIENT = frozenset(
+    {
+        "RATE_LIMIT",
+        "RATE_LIMITS",
+        "INTERNAL_ERROR",
+        "TIMEOUT",
+        "REQUEST_TIMEOUT",
+        "SERVICE_UNAVAILABLE",
+        "LOCKED",
+        "MIGRATION_IN_PROGRESS",
+    }
+)
+_NOT_FOUND = "OBJECT_NOT_FOUND"
+_CODE = re.compile(r"[A-Z0-9_]{1,60}")
+
 
 @dataclass(frozen=True, slots=True)
 class PropertyFault:
@@ -24,12 +40,28 @@ class PropertyFault:
 class ErrorObject:
     """One entry of `errors[]`, or a whole error body. It may concern any number of inputs."""
 
-    category: str
+    category: str  #: in capital letters
     message: str
     trace_ids: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     existing_id: str = ""
     faults: tuple[PropertyFault, ...] = ()
+    sub_category: str = ""  #: in capital letters
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may get another answer a moment later."""
+        return self.category in _TRANSIENT
+
+    @property
+    def says_absent(self) -> bool:
+        """Whether it says that there is no such object. No other error does."""
+        return (self.category or self.sub_category) == _NOT_FOUND
+
+    @property
+    def code(self) -> str:
+        """The category where it is one; anything else could hold what nobody should read."""
+        return self.category if _CODE.fullmatch(self.category) else "an error of no known category"
 
     @property
     def plain_text(self) -> str:
@@ -53,12 +85,13 @@ def error_of(entry: Mapping[str, object]) -> ErrorObject:
     message = as_text(entry.get("message"))
     existing = as_texts(context.get("existingId"))
     return ErrorObject(
-        category=as_text(entry.get("category")) or as_text(entry.get("errorType")),
+        category=(as_text(entry.get("category")) or as_text(entry.get("errorType"))).strip().upper(),
         message=message,
         trace_ids=as_texts(context.get("objectWriteTraceId")) + as_texts(entry.get("objectWriteTraceId")),
         ids=as_texts(context.get("ids")) + as_texts(context.get("id")),
         existing_id=existing[0] if existing else _existing_id(message) or _identity(entry),
         faults=faults_of(message, entry.get("errors")),
+        sub_category=as_text(entry.get("subCategory")).strip().upper().rpartition(".")[2],
     )
 
 

@@ -87,19 +87,6 @@ class Verdict:
     silent: bool = False  #: a sound answer that says nothing of those it leaves open
 
 
-#: Refusals of one record that ask for another try rather than a mended row.
-_TRANSIENT_CATEGORIES = frozenset(
-    {
-        "RATE_LIMIT",
-        "RATE_LIMITS",
-        "INTERNAL_ERROR",
-        "TIMEOUT",
-        "REQUEST_TIMEOUT",
-        "SERVICE_UNAVAILABLE",
-        "LOCKED",
-        "MIGRATION_IN_PROGRESS",
-    }
-)
 #: What a 409 calls itself, of a batch or of a record.
 CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})
 #: The content is at fault, so a smaller batch may pass.
@@ -129,8 +116,13 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
 
 
 def classify_read(reply: Reply) -> Verdict:
-    """The same for a request that carries no records to be written. SPLIT: the question is at fault."""
+    """The same for a request that carries no records to be written. SPLIT: the question is at fault.
+
+    An answer that holds nothing but errors which pass by themselves is no answer.
+    """
     if reply.ok and reply.readable:
+        if reply.errors and not reply.results and all(error.is_transient for error in reply.errors):
+            return Verdict(Action.RETRY, reason=f"HTTP {reply.status}: {reply.errors[0].code}")
         return Verdict(Action.SETTLE)
     if reply.barred:
         return _closed_door((), reply)
@@ -309,7 +301,7 @@ def _judge(
         if _column_at_fault(error, columns, records):
             complaint = _column_complaint(error)
             again.append(record)
-        elif error.category in _TRANSIENT_CATEGORIES:
+        elif error.is_transient:
             again.append(record)
         else:
             refused.append(Refused(record, _refusal(error, reply)))

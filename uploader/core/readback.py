@@ -1,9 +1,12 @@
 """What a read tells of records: which contact is theirs, and whether it holds what they asked for.
 
-Reading only tells; a difference is no refusal.
+Reading only tells; a difference is no refusal. Only OBJECT_NOT_FOUND says that something is not there: what
+another error names, and what nothing names, is unknown.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
@@ -46,28 +49,103 @@ def confirmed_by(
     return None
 
 
+class Answer(StrEnum):
+    """What a read's answer says of one key."""
+
+    HELD = "held"
+    ABSENT = "absent"  #: HubSpot says that there is no such object
+    AGAIN = "ask again"  #: a transient error, a contradiction, or nothing at all
+    UNKNOWN = "unknown"  #: an error that another try won't change, and that doesn't say "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    answer: Answer
+    held: Result | None = None
+    why: str = ""  #: of AGAIN and UNKNOWN, as far as HubSpot says it
+
+    @property
+    def is_definite(self) -> bool:
+        return self.answer in {Answer.HELD, Answer.ABSENT}
+
+
+def told(
+    id_property: str, keys: Iterable[str], results: Sequence[Result], errors: Sequence[ErrorObject]
+) -> list[Told]:
+    """What an answer says of each key that was asked for, in their order. `id_property` "": HubSpot's ids.
+
+    The one place that says which objects are absent. Never by position.
+    """
+    held = _holders(id_property, results)
+    blamed: dict[str, list[ErrorObject]] = {}
+    for error in errors:
+        for key in error.ids:
+            blamed.setdefault(closed_value(id_property, key), []).append(error)
+    values = [closed_value(id_property, key) for key in keys]
+    return [_told(held.get(value, ()), blamed.get(value, ())) for value in values]
+
+
+def _told(held: Sequence[Result], errors: Sequence[ErrorObject]) -> Told:
+    for error in errors:
+        if error.is_transient:
+            return Told(Answer.AGAIN, why=error.code)
+    if len(held) > 1 or (held and errors):
+        return Told(Answer.AGAIN, why="the answer contradicts itself")
+    if held:
+        return Told(Answer.HELD, held[0])
+    for error in errors:
+        if not error.says_absent:
+            return Told(Answer.UNKNOWN, why=error.code)
+    return Told(Answer.ABSENT) if errors else Told(Answer.AGAIN)
+
+
+def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Result]]:
+    """By unique value, what an answer shows of it: more than one where it contradicts itself.
+
+    A contact whose primary address it is comes before one that has it as a further address.
+    """
+    first: dict[str, list[Result]] = {}
+    further: dict[str, list[Result]] = {}
+    for result in results:
+        own = result.id if not id_property else _text(result.properties.get(id_property))
+        main = closed_value(id_property, own)
+        values = unique_values(result, [id_property]) if id_property else {main}
+        for value in values if result.id else ():
+            holders = (first if value == main else further).setdefault(value, [])
+            if result not in holders:
+                holders.append(result)
+    return further | first
+
+
+def put_off(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:
+    """The keys that an error names which passes by itself: they are to be asked for again."""
+    named = {closed_value("", key) for error in errors if error.is_transient for key in error.ids}
+    return [key for key in keys if closed_value("", key) in named]
+
+
 def match(
     records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]
-) -> tuple[list[tuple[Record, Result | None]], list[Record]]:
-    """Each record's contact, None where the answer says that there is none; and whom it leaves out.
+) -> tuple[list[tuple[Record, Result | None]], dict[int, str]]:
+    """Each record's contact, None where the answer says that there is none; and of whom it doesn't tell
+    either, by position, with what HubSpot says of the reason ("" for nothing).
 
-    Never by position. The records are of one id property.
+    The records are of one id property.
     """
-    names = {record.id_property for record in records}
-    held: dict[str, Result] = {}
-    for result in results:
-        for value in unique_values(result, names):
-            held.setdefault(value, result)
-    gone = {key.strip().lower() for error in errors for key in error.ids}
     found: list[tuple[Record, Result | None]] = []
-    left_out: list[Record] = []
-    for record in records:
-        contact = held.get(record.values[0])
-        if contact is not None or record.key.strip().lower() in gone:
-            found.append((record, contact))
-        else:
-            left_out.append(record)
-    return found, left_out
+    unknown: dict[int, str] = {}
+    if records:
+        keys = [record.key for record in records]
+        for record, one in zip(records, told(records[0].id_property, keys, results, errors), strict=True):
+            if one.is_definite:
+                found.append((record, one.held))
+            else:
+                unknown[record.position] = one.why
+    return found, unknown
+
+
+def with_why(text: str, why: str) -> str:
+    """What is said of an object that no answer tells of."""
+    return f"{text} ({why})" if why else text
 
 
 def unique_values(result: Result, names: Iterable[str]) -> set[str]:

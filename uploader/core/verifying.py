@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.model import EMAIL, closed_value
-from uploader.core.readback import unique_values
+from uploader.core.readback import told
 from uploader.core.wire import Reply, Result
 
 
@@ -74,23 +74,20 @@ class Checked:
 
 def judge(
     contacts: Sequence[Wanted], reply: Reply, kinds: Mapping[str, Kind]
-) -> tuple[list[Checked], list[Wanted]]:
-    """One verdict for each contact that the answer tells of, and those it leaves out. Never by position."""
-    held: dict[str, Result] = {}
-    for result in reply.results:
-        for value in unique_values(result, {contact.id_property for contact in contacts}):
-            held.setdefault(value, result)
-    gone = {key.strip().lower() for error in reply.errors for key in error.ids}
-    checked, left_out = [], []
-    for contact in contacts:
-        found = held.get(closed_value(contact.id_property, contact.key))
-        if found is not None:
-            checked.append(_compared(contact, found, kinds))
-        elif contact.key.strip().lower() in gone:
-            checked.append(_missing(contact))
+) -> tuple[list[Checked], dict[int, str]]:
+    """One verdict for each contact that the answer tells of; of the others, by number, what HubSpot says of
+    the reason ("" for nothing). All are of one id property.
+    """
+    checked: list[Checked] = []
+    unknown: dict[int, str] = {}
+    by = contacts[0].id_property if contacts else ""
+    found = told(by, [contact.key for contact in contacts], reply.results, reply.errors)
+    for contact, one in zip(contacts, found, strict=True):
+        if not one.is_definite:
+            unknown[contact.number] = one.why
         else:
-            left_out.append(contact)
-    return checked, left_out
+            checked.append(_compared(contact, one.held, kinds) if one.held else _missing(contact))
+    return checked, unknown
 
 
 def _missing(contact: Wanted) -> Checked:

@@ -16,6 +16,7 @@ from zlib import crc32
 import orjson
 
 from uploader.core.model import EMAIL, told_key
+from uploader.core.readback import with_why
 from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
@@ -200,12 +201,15 @@ class VerificationFile:
                 [(c.verdict.value, c.hubspot_id, _findings(c.findings), c.number) for c in checked],
             )
 
-    def leave(self, contacts: Sequence[Wanted]) -> None:
-        """HubSpot's answers left them out."""
+    def leave(self, unknown: Mapping[int, str]) -> None:
+        """HubSpot's answers don't tell of these contacts: by number, what it says of the reason."""
         with _storing(self.path), self._open as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
-                [(Verdict.UNCHECKED.value, Doubt.UNANSWERED.value, contact.number) for contact in contacts],
+                [
+                    (Verdict.UNCHECKED.value, with_why(Doubt.UNANSWERED.value, why), number)
+                    for number, why in unknown.items()
+                ],
             )
 
     # --- telling ---

@@ -20,6 +20,7 @@ from uploader.mockserver.inputs import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
     Input,
+    asked_for,
     read_ids,
     read_list,
     read_object,
@@ -56,6 +57,8 @@ class Visit:
 
     @property
     def candidates(self) -> Sequence[Candidate]:
+        if self.route.endpoint == "read":
+            return [Candidate(key, {}) for key in asked_for(self.request.body)]
         if isinstance(self.inputs, Answer):
             return ()
         return [Candidate(one.key, one.properties) for one in self.inputs]
@@ -341,15 +344,20 @@ class Account:
         if id_property and (not isinstance(id_property, str) or id_property not in shelf.catalogue.unique):
             return answers.non_unique_property(str(id_property), shelf.kind)
         archived = visit.request.asks("archived")
-        found = {key: _find(shelf, id_property, key, archived=archived) for key in ids}
+        rejections = visit.struck.rejections or {}
+        rejected = {key: rejections[place] for place, key in enumerate(ids) if place in rejections}
+        asked = [key for key in ids if key not in rejected]
+        found = {key: _find(shelf, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
         wanted = names or (DEFAULT_READ if shelf.kind.is_contacts else ())
         results = [envelope.read(one, wanted, history, shelf.kind, self.info) for one in records]
         body = self._batch(results, visit)
         missing = [key for key, record in found.items() if record is None]
-        if missing:
-            body |= {"numErrors": 1, "errors": [envelope.not_found(missing, shelf.kind)]}
-        return Answer(207 if missing and not visit.is_strict else 200, body)
+        errors = [envelope.not_found(missing, shelf.kind)] if missing else []
+        errors += envelope.unread(rejected)
+        if errors:
+            body |= {"numErrors": len(errors), "errors": errors}
+        return Answer(207 if errors and not visit.is_strict else 200, body)
 
     def _associated(self, shelf: Shelf, visit: Visit) -> Answer:
         target = find_target(visit.route.target)

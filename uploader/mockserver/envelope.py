@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uploader.mockserver.answers import iso
+from uploader.mockserver.faults import Reject
 from uploader.mockserver.kinds import Kind
 from uploader.mockserver.rules import AccountInfo, Rules
 from uploader.mockserver.store import Record
@@ -98,6 +99,17 @@ def not_found(ids: Sequence[str], kind: Kind) -> dict[str, Any]:
         "Check that ids are valid.",
         "context": {"ids": list(ids)},
     }
+
+
+def unread(rejected: Mapping[str, Reject]) -> list[dict[str, Any]]:
+    """Of what could not be read for another reason, by key: one error a reason."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for key, reject in rejected.items():
+        keys.setdefault((reject.category, reject.message), []).append(key)
+    return [
+        {"status": "error", "category": category, "message": message, "context": {"ids": ids}}
+        for (category, message), ids in keys.items()
+    ]
 
 
 def add_errors(body: dict[str, Any], refusals: Sequence[Refusal], rules: Rules) -> None:

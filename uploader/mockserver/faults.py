@@ -64,7 +64,8 @@ What it does, by `kind` (the classes below hold the keys of each, with their def
     batch_status  PENDING, PROCESSING or CANCELED, with only a share of the results
     garble        an answer that is not what it should be (`shape`), or says so (`content_type`)
     redirect      to `location`
-    reject        refuses the records chosen by keys, match and share (all, if none is given), and no others
+    reject        refuses the records chosen by keys, match and share (all, if none is given), and no others;
+                  of a read, whose inputs have no properties, an error names their ids
     rules         bends `[rules]` for these requests: rules = { errors_in_200 = true }
 
 `applied = true` lets the write happen although the answer hides it (commit, then fail); `applied = false`

@@ -161,7 +161,7 @@ class Hub:
         visit.struck = self._strikes.strike(
             visit.route.fault_endpoint, candidates, elapsed, self._fault_random.random
         )
-        visit.latency_seconds = self._latency(visit, len(candidates) or _size(visit))
+        visit.latency_seconds = self._latency(visit, _size(visit))
 
     def _latency(self, visit: Visit, records: int) -> float:
         roll = self._latency_random.random()

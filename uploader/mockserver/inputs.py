@@ -71,6 +71,14 @@ def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
     return ids
 
 
+def asked_for(body: bytes) -> list[str]:
+    """The keys that a batch/read asks for, as far as they can be read."""
+    document = read_object(body)
+    raw = [] if isinstance(document, Answer) else read_list(document, "inputs")
+    ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
+    return [] if isinstance(ids, Answer) else ids
+
+
 def find_duplicates(inputs: Sequence[Input], *, normalised: bool) -> list[str]:
     keys = [normalise(one.key) if normalised else one.key for one in inputs]
     if len(set(keys)) == len(keys):

@@ -5,7 +5,7 @@ from itertools import islice
 
 from uploader.core import wire
 from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
-from uploader.core.readback import also_other_addresses, unique_values
+from uploader.core.readback import also_other_addresses, told, unique_values
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
 from uploader.edges.sightings import Sightings
@@ -27,13 +27,23 @@ async def find_aliases(
     suspects = _suspects(sightings)
     found: list[Alias] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
-        reply = await ask(_question(path, chunk))
-        if reply is None:
-            return None
-        held = {result.id: unique_values(result, _names(chunk)) for result in reply.results}
+        held: dict[str, wire.Result] = {}
+        rest = chunk
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            reply = await ask(_question(path, rest))
+            if reply is None:
+                return None
+            answers = told("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
+            held |= {one.held.id: one.held for one in answers if one.held is not None}
+            rest = [suspect for suspect, one in zip(rest, answers, strict=True) if not one.is_definite]
+            if not rest:
+                break
         for hubspot_id, seen_in in chunk:
-            values = held.get(hubspot_id)
-            found += [untold(hubspot_id)] if values is None else met(hubspot_id, values, seen_in, main)
+            if hubspot_id in held:
+                values = unique_values(held[hubspot_id], _names(chunk))
+                found += met(hubspot_id, values, seen_in, main)
+            else:
+                found.append(untold(hubspot_id))
     return found
 
 

@@ -76,8 +76,9 @@ async def read_back(
                 keys,
                 lambda asked, by=id_property: wire.encode_read(by, asked, names, history),  # type: ignore[misc]
             )
-            told, rest = match(rest, reply.results, reply.errors)
+            told, unknown = match(rest, reply.results, reply.errors)
             found |= {record.position: _linked(held, account, settings) for record, held in told}
+            rest = [record for record in rest if record.position in unknown]
             if not rest:
                 break
     return review(sent, found, schema.kinds if schema else {}, canary.begun_at)

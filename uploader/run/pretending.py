@@ -18,7 +18,7 @@ from uploader.core.comparing import Kind
 from uploader.core.error_objects import ErrorObject
 from uploader.core.model import EMAIL, closed_value
 from uploader.core.previewing import after_writing, text_of
-from uploader.core.readback import OTHER_ADDRESSES, also_other_addresses, unique_values
+from uploader.core.readback import OTHER_ADDRESSES, also_other_addresses, told, with_why
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
 from uploader.edges.overlay import Overlay, is_pretended, pretended_id
@@ -90,7 +90,7 @@ class PretendingSender(Sender):
             if not (reply.ok and reply.readable):
                 return reply
             results |= {result.id: result for result in reply.results}
-            errors += reply.errors
+            errors += reply.errors if id_property == name else _by_key(reply.errors, owners)
         overlay = self._pretence.overlay
         written = await self._pretence.offload.run(lambda: overlay.properties(results.keys() | pretended))
         found = [
@@ -125,10 +125,10 @@ class PretendingSender(Sender):
         for row in rows:
             del pretence.looks[row.position]
             if row.position in taken:
-                pretence.refused(row.look, taken[row.position], _TAKEN)
+                pretence.refused(row.look, *taken[row.position])
             else:
                 pretence.written(row.look)
-        errors = [ErrorObject(_CONFLICT, _TAKEN, trace_ids=(str(position),)) for position in taken]
+        errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
         return wire.Reply(
             207 if errors else 200,
             readable=True,
@@ -138,12 +138,13 @@ class PretendingSender(Sender):
             num_errors=len(errors),
         )
 
-    async def _find_taken(self, rows: Sequence["_Row"]) -> dict[int, str]:
+    async def _find_taken(self, rows: Sequence["_Row"]) -> dict[int, tuple[str, str]]:
         """Rows that want a unique value, beside their key, that another contact has: HubSpot refuses them.
+        So may those be of whose value nobody knows whose it is.
 
-        By position, with the property.
+        By position, with the property and the reason.
         """
-        taken: dict[int, str] = {}
+        taken: dict[int, tuple[str, str]] = {}
         reader = self._pretence.reader(self)
         for name in sorted(self._pretence.unique):
             wanting = [row for row in rows if name in row.asked and row.asked[name] and row.claims(name)]
@@ -152,16 +153,26 @@ class PretendingSender(Sender):
             keys = list(dict.fromkeys(row.asked[name] for row in wanting))
             names = also_other_addresses([name])
             reply = await reader.read(keys, lambda some: wire.encode_read(name, some, names))  # noqa: B023
-            owners = {value: one.id for one in reply.results for value in unique_values(one, [name])}
+            owners = dict(zip(keys, told(name, keys, reply.results, reply.errors), strict=True))
             for row in wanting:
-                owner = owners.get(closed_value(name, row.asked[name]))
-                if owner is not None and owner != row.contact:
-                    taken.setdefault(row.position, name)
+                owner = owners[row.asked[name]]
+                if owner.held is not None and owner.held.id != row.contact:
+                    taken.setdefault(row.position, (name, _TAKEN))
+                elif not owner.is_definite:
+                    taken.setdefault(row.position, (name, with_why(_UNKNOWN, owner.why)))
         return taken
+
+
+def _by_key(errors: Sequence[ErrorObject], owners: Mapping[str, str]) -> list[ErrorObject]:
+    """Errors that name HubSpot's ids, of the keys that lead to those."""
+    return [
+        replace(error, ids=tuple(key for key, one in owners.items() if one in error.ids)) for error in errors
+    ]
 
 
 _NOT_FOUND = "OBJECT_NOT_FOUND"
 _TAKEN = "another record has this value, and no two may share it"
+_UNKNOWN = "HubSpot's answers leave out whether another record has this value"
 
 
 class _Row:

@@ -11,10 +11,18 @@ from functools import partial
 
 from uploader.core import wire
 from uploader.core.comparing import Kind
+from uploader.core.error_objects import ErrorObject
 from uploader.core.model import ONLY, Outcome, Record, Refusal, Settlement, Unsent
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
-from uploader.core.readback import also_other_addresses, match, unique_values, wanted_properties
+from uploader.core.readback import (
+    also_other_addresses,
+    match,
+    put_off,
+    unique_values,
+    wanted_properties,
+    with_why,
+)
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
@@ -50,26 +58,31 @@ class Reader:
     async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
         """What is held of these keys, at most one request's worth; `encode` spells the question.
 
-        A key that breaks the question when it is alone in it is in neither results nor errors. StopRun where
-        no question can be answered.
+        What is put off (`readback.put_off`) is asked for again, until no more attempts are left. A key that
+        breaks the question when it is alone in it has an error that says so. StopRun where no question can
+        be answered.
         """
-        reply = await self._ask(encode(keys), alone=len(keys) == 1)
-        if reply is not None:
+        reply = await self._ask(keys, encode)
+        again = put_off(keys, reply.errors)
+        if len(again) == len(keys):
+            return reply
+        if again:
+            await self._sleep(backoff_seconds(1, self._roll()))
+            if not self._is_wanted():
+                raise StopRun(Cause.SIGNAL, "")
+            answered = [error for error in reply.errors if not (error.is_transient and error.ids)]
+            return _joined(replace(reply, errors=tuple(answered)), await self.read(again, encode))
+        if classify_read(reply).action is Action.SETTLE:
             return reply
         if len(keys) == 1:
-            return wire.Reply(0)
+            code = f"HTTP_{reply.status}" if reply.status else "NO_ANSWER"
+            return wire.Reply(0, errors=(ErrorObject(code, "", ids=tuple(keys)),))
         middle = len(keys) // 2
-        first, second = [await self.read(half, encode) for half in (keys[:middle], keys[middle:])]
-        return wire.Reply(
-            200,
-            results=first.results + second.results,
-            errors=first.errors + second.errors,
-            accepted=first.accepted or second.accepted,
-        )
+        return _joined(await self.read(keys[:middle], encode), await self.read(keys[middle:], encode))
 
-    async def _ask(self, body: bytes, *, alone: bool) -> wire.Reply | None:
-        """Until it is answered; None where this question alone can't be."""
-        failures, left_at = 0, 0.0
+    async def _ask(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
+        """Until it is answered, or it turns out that this question alone can't be."""
+        body, failures, left_at = encode(keys), 0, 0.0
 
         def note(out: bool) -> None:
             nonlocal left_at
@@ -94,19 +107,32 @@ class Reader:
                 case _:
                     failures += 1
                     self._sender.failed(verdict.reason, left_at)
-                    most = RECORD_ATTEMPTS if alone else BATCH_ATTEMPTS
+                    # Smaller questions tell nothing more of keys that are put off one by one.
+                    is_asunder = len(keys) == 1 or len(put_off(keys, reply.errors)) == len(keys)
+                    most = RECORD_ATTEMPTS if is_asunder else BATCH_ATTEMPTS
                     if failures >= most and await self._is_there():
-                        return None
+                        return reply
                     await self._sleep(backoff_seconds(failures, self._roll()))
 
     async def _is_there(self) -> bool:
         """Whether questions of this kind are answered: then it is this one that fails. Nobody has that id."""
         call = Call("POST", self._paths.read, wire.encode_read("", ["0"], []))
         reply = await self._sender.send(call, on_wire=self._on_wire)
-        if reply.readable and reply.status < 423:
+        if reply.readable and classify_read(reply).action in {Action.SETTLE, Action.SPLIT}:
             self._sender.succeeded()
             return True
         return False
+
+
+def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
+    """What two answers hold, as one; the first was taken on before the second."""
+    return wire.Reply(
+        200,
+        readable=True,
+        results=first.results + second.results,
+        errors=first.errors + second.errors,
+        accepted=first.accepted or second.accepted,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +144,14 @@ class Look:
     decision: Decision | None
     wanted: Mapping[str, str] = field(default_factory=dict)  #: what the record asks for, all of it
     at: float | None = None  #: when it was read, by HubSpot's clock
+    why: str = ""  #: where there is no decision: what HubSpot says of the reason
 
     def settled(self) -> Settlement | None:
         """The outcome of a record that is not to be sent; None of others."""
         record, decision = self.record, self.decision
         if decision is None:
-            refusal = Refusal("NO_ANSWER", "HubSpot's answers leave out what it holds of this record")
+            text = with_why("HubSpot's answers leave out what it holds of this record", self.why)
+            refusal = Refusal("NO_ANSWER", text)
             return Settlement(record, Outcome.ABANDONED, attempts=0, refusal=refusal)
         if decision.outcome is None:
             return None
@@ -151,19 +179,21 @@ class Looking:
         keys = self.keys if self.snapshot is not None else ()
         names = also_other_addresses({*wanted_properties(records), *keys})
         looks: dict[int, Look] = {}
+        unknown: dict[int, str] = {}
         rest = list(records)
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(
                 [record.key for record in rest],
                 lambda keys: wire.encode_read(records[0].id_property, keys, names),
             )
-            found, rest = match(rest, reply.results, reply.errors)
+            found, unknown = match(rest, reply.results, reply.errors)
             looks |= {
                 record.position: self._decided(record, held, reply.accepted_at) for record, held in found
             }
+            rest = [record for record in rest if record.position in unknown]
             if not rest:
                 break
-        looks |= {record.position: Look(record, None, None) for record in rest}
+        looks |= {r.position: Look(r, None, None, why=unknown[r.position]) for r in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
             formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]

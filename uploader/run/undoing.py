@@ -1,7 +1,7 @@
 """One invocation of `undo`: a snapshot's contacts read, judged by `core`, archived or written back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from uploader.core import wire
 from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause, without_addresses
-from uploader.core.readback import also_other_addresses, unique_values
+from uploader.core.readback import also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
     RECORD_SOURCE,
@@ -269,12 +269,13 @@ class Undoing(Session):
             reply = await self._read(
                 hand, [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
             )
-            told, rest = _whose(rest, reply)
-            found |= told
+            led, unknown = _whose(rest, reply)
+            found |= led
+            rest = [key for key in rest if key.number in unknown]
             if not rest:
                 break
         await writer.run(partial(self.file.resolve, found))
-        await writer.run(partial(self.file.fail, [key.number for key in rest], _LEFT_OUT))
+        await self._fail({key.number: unknown[key.number] for key in rest}, writer)
         self._count({Fate.AS_BEFORE: sum(not one for one in found.values()), Fate.FAILED: len(rest)})
 
     async def _read(
@@ -284,6 +285,12 @@ class Undoing(Session):
             raise StopRun(Cause.SIGNAL, "")
         return await hand.reader.read(keys, encode)
 
+    async def _fail(self, left_out: Mapping[int, str], writer: Offload) -> None:
+        """Of these contacts nothing is known: by number, what HubSpot says of the reason."""
+        for why in dict.fromkeys(left_out.values()):
+            numbers = [number for number, one in left_out.items() if one == why]
+            await writer.run(partial(self.file.fail, numbers, with_why(_LEFT_OUT, why)))
+
     def _count(self, more: Mapping[Fate, int]) -> None:
         for fate, count in more.items():
             self.report.counts[fate] += count
@@ -292,7 +299,7 @@ class Undoing(Session):
 
     async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
         plans, left_out = await self._plan(hand, traces, portal)
-        await writer.run(partial(self.file.fail, left_out, _LEFT_OUT))
+        await self._fail(left_out, writer)
         if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
             self._count(_fates([one.fate for one in plans], len(left_out)))
@@ -309,10 +316,12 @@ class Undoing(Session):
         done = [one.fate for one in todo if one.number not in failed and one.number not in gone]
         self._count({**_fates(done, len(failed)), Fate.GONE: len(gone)})
 
-    async def _plan(self, hand: Hand, traces: list[Trace], portal: Portal) -> tuple[list[Plan], list[int]]:
-        """And the numbers of those whom no answer speaks of. Only what an answer names is acted on."""
+    async def _plan(
+        self, hand: Hand, traces: list[Trace], portal: Portal
+    ) -> tuple[list[Plan], dict[int, str]]:
+        """And, by number, why nothing is known of the others. Only what an answer names is acted on."""
         plans: list[Plan] = []
-        left_out: list[int] = []
+        left_out: dict[int, str] = {}
         for start in range(0, len(traces), wire.MAX_INPUTS_WITH_HISTORY):
             some = traces[start : start + wire.MAX_INPUTS_WITH_HISTORY]
             history = wanted_history(some, portal)
@@ -322,11 +331,11 @@ class Undoing(Session):
                 reply = await self._read(
                     hand, list(rest), partial(_encode_with_history, names=names, history=history)
                 )
-                for hubspot_id, held in _held(rest, reply).items():
-                    plans.append(plan(rest.pop(hubspot_id), held, portal))
+                held, unknown = _held(rest, reply)
+                plans += [plan(rest.pop(one), there, portal) for one, there in held.items()]
                 if not rest:
                     break
-            left_out += [trace.number for trace in rest.values()]
+            left_out |= {trace.number: unknown[one] for one, trace in rest.items()}
         return plans, left_out
 
     async def _archive(self, hand: Hand, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
@@ -334,16 +343,20 @@ class Undoing(Session):
         written = await hand.rewriter.archive({one.number: one.hubspot_id for one in plans})
         failed, _ = _refusals(written)
         rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
-        why = ""
+        whys: dict[int, str] = {}
         for wait in _waits():
             if not rest:
                 break
             await asyncio.sleep(wait)
             reply = await self._read(hand, list(rest), lambda ids: wire.encode_read("", ids, []))
-            held = _held(rest, reply)
-            why = _LEFT_OUT if len(held) < len(rest) else "it is still there, though HubSpot took it on"
+            held, unknown = _held(rest, reply)
             rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
-        return {**failed, **{number: _failure(why) for number in rest.values()}}, {}
+            still = "it is still there, though HubSpot took it on"
+            whys = {
+                number: with_why(_LEFT_OUT, unknown[one]) if one in unknown else still
+                for one, number in rest.items()
+            }
+        return {**failed, **{number: _failure(whys[number]) for number in rest.values()}}, {}
 
     async def _restore(
         self, hand: Hand, plans: list[Plan], portal: Portal
@@ -377,7 +390,7 @@ class Undoing(Session):
                 list(unsure),
                 lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
             )
-            for one, held in _held(unsure, reply).items():
+            for one, held in _held(unsure, reply)[0].items():
                 if held is None:
                     gone[unsure.pop(one)] = _DELETED
                 elif not _other(wanted[unsure[one]][1], held.properties, portal, is_all=True):
@@ -410,28 +423,31 @@ def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequ
     return wire.encode_read("", ids, names, history)
 
 
-def _whose(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], list[Key]]:
-    """By number, the id of the contact a key leads to, "" for nobody; and the keys no answer speaks of."""
-    name = keys[0].id_property
-    ids: dict[str, str] = {}
-    for result in reply.results:
-        for value in unique_values(result, [name]):
-            ids.setdefault(value, result.id)
-    gone = {key.strip().lower() for error in reply.errors for key in error.ids}
-    told = {
-        key.number: ids.get(key.value, "")
-        for key in keys
-        if ids.get(key.value) or key.key.strip().lower() in gone
-    }
-    return told, [key for key in keys if key.number not in told]
+def _whose(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
+    """By number, the id of the contact a key leads to ("" for nobody), or why it is not known."""
+    ids: dict[int, str] = {}
+    unknown: dict[int, str] = {}
+    answers = told(keys[0].id_property, [key.key for key in keys], reply.results, reply.errors)
+    for key, one in zip(keys, answers, strict=True):
+        if one.is_definite:
+            ids[key.number] = one.held.id if one.held else ""
+        else:
+            unknown[key.number] = one.why
+    return ids, unknown
 
 
-def _held(asked: Mapping[str, object], reply: wire.Reply) -> dict[str, wire.Result | None]:
-    """By id, what the answer holds of those that were asked for; None where it says that nobody is there."""
-    held: dict[str, wire.Result | None] = {
-        one: None for error in reply.errors for one in error.ids if one in asked
-    }
-    return held | {result.id: result for result in reply.results if result.id in asked}
+def _held(asked: Collection[str], reply: wire.Reply) -> tuple[dict[str, wire.Result | None], dict[str, str]]:
+    """By id, what the answer holds of those that were asked for, None where it says that nobody is there; and
+    why it isn't known of the others.
+    """
+    held: dict[str, wire.Result | None] = {}
+    unknown: dict[str, str] = {}
+    for hubspot_id, one in zip(asked, told("", asked, reply.results, reply.errors), strict=True):
+        if one.is_definite:
+            held[hubspot_id] = one.held
+        else:
+            unknown[hubspot_id] = one.why
+    return held, unknown
 
 
 def _refusals(written: Written) -> tuple[dict[int, Finding], dict[int, Finding]]:

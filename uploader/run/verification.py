@@ -185,13 +185,14 @@ class Verification(Session):
             while batch := await writer.run(lambda: next(batches, None)):
                 rest = batch
                 for _ in range(2):  # what an answer leaves out is asked for once more
-                    checked, rest = judge(rest, await self._read(reader, rest), kinds)
+                    checked, unknown = judge(rest, await self._read(reader, rest), kinds)
+                    rest = [contact for contact in rest if contact.number in unknown]
                     await writer.run(lambda checked=checked: self.file.settle(checked))  # type: ignore[misc]
                     for one in checked:
                         self.report.counts[one.verdict] += 1
                     if not rest:
                         break
-                await writer.run(lambda rest=rest: self.file.leave(rest))  # type: ignore[misc]
+                await writer.run(lambda unknown=unknown: self.file.leave(unknown))  # type: ignore[misc]
 
         readers = [self._task(work()) for _ in range(min(_READERS, self.settings.max_in_flight))]
         watch = self._task(self._watch())

@@ -152,8 +152,9 @@ class Worker:
             on_wire=self._note_wire,
             is_wanted=lambda: not self.draining,
         )
-        looks = await looking.look(records, reader)
+        # What is read first may be waited for: of a batch, some contacts are asked for again.
         self._looked_at = self._sender.stalled_seconds
+        looks = await looking.look(records, reader)
         if self.draining:
             return
         for look in looks:
@@ -421,9 +422,9 @@ class Worker:
         if reply is None:
             return None
         settlements = []
-        for record in records:
-            held = readback.confirmed_by(record, reply.results, accepted_at, self._kinds)
-            if held:
+        found, _ = readback.match(records, reply.results, reply.errors)
+        for record, held in found:
+            if held and readback.confirmed_by(record, [held], accepted_at, self._kinds):
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
 
