@@ -10,7 +10,7 @@ from uploader.commands.environment import variable, words_by_variables
 
 #: What others script against; a name that goes away breaks their jobs without a word.
 SOME = {"UPLOADER_SOURCE", "UPLOADER_RATE", "UPLOADER_CHECKPOINT_DIR", "UPLOADER_MAP", "UPLOADER_PORTAL"}
-ONE_RUN = ("--restart", "--approve-canary", "--accept-changed-settings", "--yes")
+ONE_RUN = ("--restart", "--approve-canary", "--accept-changed-settings", "--accept-changed-results", "--yes")
 
 
 def command_of(name: str) -> click.Command:

@@ -115,6 +115,7 @@ class Settings:
     tolerate: Tolerance | None = None  #: how many failed rows a finished job may have and be a success
     restart: bool = False
     accept_changed_settings: bool = False
+    accept_changed_results: bool = False  #: begin a new results file where the job's own was changed
     on_long_pause: OnLongPause = OnLongPause.STOP
     drain_timeout_seconds: float = 20.0
     max_duration_seconds: float | None = None  #: of one invocation; it stops in order then

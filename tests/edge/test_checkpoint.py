@@ -314,11 +314,12 @@ def created(position: int) -> Settlement:
 def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     path = tmp_path / "r.csv"
     results = ResultsFile(path, 0, ["a.csv"])
-    results.committed_bytes = results.append([created(1)])
+    extent = results.append([created(1)])
+    results.keep()
     results.append([created(2)])
     results.close()
-    committed = results.committed_bytes
-    again = ResultsFile(path, committed, ["a.csv"])
+    assert path.stat().st_size > results.committed_bytes == extent.size
+    again = ResultsFile(path, extent.size, ["a.csv"], digest=extent.digest)
     again.append([created(3)])
     again.close()
     assert path.read_text() == (
@@ -349,7 +350,8 @@ def test_a_results_file_is_not_written_through_a_symbolic_link(tmp_path):
 
 def test_a_results_file_has_one_writer(tmp_path):
     first = ResultsFile(tmp_path / "r.csv", 0, ["a.csv"])
-    first.committed_bytes = first.append([created(1)])
+    first.append([created(1)])
+    first.keep()
     with pytest.raises(CheckpointError, match="another process"):
         ResultsFile(tmp_path / "r.csv", 0, ["b.csv"])
     first.close()

@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import signal
+import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import fields, replace
@@ -385,6 +386,48 @@ async def test_settings_that_are_made_already_bring_their_sources(tmp_path):
         assert await follow(job) == []
         with pytest.raises(SettingsError, match="results file"):
             await follow(job, earlier=True)
+
+
+@pytest.mark.parametrize("has_digest", [True, False], ids=["digest", "begun by 0.6.2"])
+@virtual
+async def test_earlier_outcomes_are_not_read_from_a_results_file_that_was_changed(tmp_path, has_digest):
+    hub, rows = make_hub(), contacts(50)
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        await follow(job, rows)
+    if not has_digest:
+        with closing(sqlite3.connect(tmp_path / "crm.checkpoint")) as connection, connection:
+            connection.execute("DELETE FROM job WHERE name = 'results_digest'")
+    (results,) = tmp_path.glob("*.results.csv")
+    original = results.read_bytes()
+    for changed in (
+        original.replace(b"\n", b"\r\n"),
+        original[:-1],
+        original.replace(b"created", b"creatdd", 1),
+    ):
+        results.write_bytes(changed)
+        async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+            with pytest.raises(CheckpointError, match=r"was changed|1 bytes short"):
+                await follow(job, rows, earlier=True)
+    results.unlink()
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        with pytest.raises(CheckpointError, match="is missing"):
+            await follow(job, rows, earlier=True)
+
+
+@virtual
+async def test_earlier_outcomes_are_not_told_where_some_are_lost(tmp_path):
+    hub, rows = make_hub(latency_seconds=0.5), contacts(3_000)
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        async for _ in job.run(rows):
+            job.stop()
+    (results,) = tmp_path.glob("*.results.csv")
+    results.write_bytes(results.read_bytes().replace(b"\n", b"\r\n"))
+    async with Uploader(**options(tmp_path), accept_changed_results=True, seams=seams_to(hub)) as job:
+        assert await follow(job, rows)
+        assert job.summary.exit_code == 0
+    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        with pytest.raises(CheckpointError, match=r"begun anew when [\d,]+ rows were settled"):
+            await follow(job, rows, earlier=True)
 
 
 @virtual

@@ -27,6 +27,7 @@ _OF_ONE_RUN = {
     "--restart": "it would begin anew after every crash",
     "--approve-canary": "it would approve of canaries that nobody has looked at",
     "--accept-changed-settings": "it would accept every change that comes by mistake",
+    "--accept-changed-results": "it would begin a new results file whenever one is damaged",
     "--yes": "it would answer questions that nobody has read yet (UPLOADER_PORTAL names the account, "
     "and then none is asked)",
 }

@@ -80,6 +80,11 @@ from uploader.settings import (
 @click.option("--tolerate", metavar="N|P%", help="Exit 0 although so many rows of a finished job failed.")
 @click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
 @click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
+@click.option(
+    "--accept-changed-results",
+    is_flag=True,
+    help="Go on with a new results file where the job's own was changed or is gone.",
+)
 @click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
 @click.option("--max-duration", metavar="TIME", help="Stop in order after so long, such as 2h30m (exit 75).")
 @click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
@@ -142,9 +147,9 @@ def command(
             file.check(settings)
         _spare_the_collector()
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-            summary, finished_before = runner.run(_upload(settings, yes=yes))
+            summary, finished_before, results_lack = runner.run(_upload(settings, yes=yes))
     code = file.write(summary) if file else summary.exit_code
-    _report(summary, settings, finished_before, as_json=as_json)
+    _report(summary, settings, finished_before, as_json=as_json, results_lack=results_lack)
     return code
 
 
@@ -175,7 +180,8 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return ExactLoop
 
 
-async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str]]:
+async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
+    """How it ended, what to say of a job that had ended before, how many rows the results file lacks."""
     run = Run(settings)
     heed_signals(partial(_interrupt, run))
     display = _Display(run)
@@ -201,7 +207,8 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str]]
     try:
         summary = await run.run()
         has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
-        return summary, _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
+        lines = _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
+        return summary, lines, run.results_lack
     finally:
         await display.stop()
 
@@ -317,7 +324,14 @@ def _finished_lines(run: Run) -> list[str]:
     ]
 
 
-def _report(summary: Summary, settings: Settings, finished_before: list[str], *, as_json: bool) -> None:
+def _report(
+    summary: Summary,
+    settings: Settings,
+    finished_before: list[str],
+    *,
+    as_json: bool,
+    results_lack: int = 0,
+) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
@@ -334,8 +348,9 @@ def _report(summary: Summary, settings: Settings, finished_before: list[str], *,
         words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
         say(f"to go on: {approving_command(words)}")
     if tallies.rows and settings.results_path and settings.results_path.exists():
+        which = f"{tallies.settled - results_lack:,} of the rows" if results_lack else "each row"
         left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
-        say(f"what became of each row{left_out}: {settings.results_path}")
+        say(f"what became of {which}{left_out}: {settings.results_path}")
     if tallies.aliases:
         say(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "

@@ -125,7 +125,7 @@ _ADVICE = {
     "(once rows are confirmed also --accept-changed-settings), or make the property first",
     Cause.FAILURES: "see why with `uploader failures`. The same command goes on and counts anew; "
     "a source that was mended is a new job: start it over with --restart",
-    Cause.STORAGE: f"make room, {_AGAIN}",
+    Cause.STORAGE: f"make room, or mend the file that is named, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
     Cause.SIGNAL: "the same command goes on from here",
     Cause.DURATION: "run the same command again for another while",

@@ -221,6 +221,21 @@ class Checkpoint:
         with _storing(self.path), self._connection as connection:
             connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
 
+    def results_lack(self) -> int:
+        """How many rows were settled before the results file was begun anew."""
+        rows = self._connection.execute("SELECT value FROM job WHERE name = 'results_lack'").fetchall()
+        return int(json.loads(rows[0][0])) if rows else 0
+
+    def begin_results_anew(self, settled: int, what: str) -> None:
+        """The results file starts empty; `settled` rows are not in it, which is recorded in words, too."""
+        with _storing(self.path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE state SET results_bytes = 0")
+            connection.execute(
+                "INSERT OR REPLACE INTO job VALUES ('results_lack', ?)", (json.dumps(settled),)
+            )
+            connection.execute("INSERT INTO changes (what) VALUES (?)", (what,))
+
     def accept(self, identity: Identity, changes: str) -> None:
         """Take over settings (or an account) that were not these before; what changed is recorded."""
         with _storing(self.path):

@@ -132,7 +132,7 @@ class Lock:
             except BaseException:
                 os.close(descriptor)
                 raise
-            if _is_at(descriptor, self.path):
+            if is_at(descriptor, self.path):
                 self._descriptor = descriptor
                 self.noted = _number(os.pread(descriptor, _NOTE_BYTES, 0))
                 self.keep_note = self.noted > 0
@@ -199,7 +199,8 @@ def _number(text: bytes) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether a path leads to the file that is open there."""
     try:
         here = path.stat()
     except FileNotFoundError:

@@ -51,19 +51,26 @@ def _databases(checkpoint: Path) -> Iterator[Leaving]:
     yield Leaving(sightings.place(checkpoint), "which records the answers named")
     yield Leaving(verification.place(checkpoint), "what verify has read")
     former = snapshot.place(checkpoint)
-    with suppress(OSError):
-        for kept in sorted(checkpoint.parent.glob(f"{_escaped(former.name)}*")):
-            number = kept.name.removeprefix(former.name)
-            if not number or (number.startswith(".") and number[1:].isdigit()):
-                yield Leaving(undoing.place(kept), "what was undone")
-                yield Leaving(kept, "what records held before")
+    for kept in _numbered(former):
+        yield Leaving(undoing.place(kept), "what was undone")
+        yield Leaving(kept, "what records held before")
 
 
 def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
     stem = checkpoint.name.removesuffix(_CHECKPOINT)
     for ending, what, head in _LISTS:
         for name in dict.fromkeys((f"{stem}{ending}", f"{checkpoint.name}{ending}")):
-            yield checkpoint.with_name(name), what, head
+            for path in _numbered(checkpoint.with_name(name)):
+                yield path, what, head
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """A file, and what was put aside of it under its name and a number."""
+    yield path
+    with suppress(OSError):
+        for kept in sorted(path.parent.glob(f"{_escaped(path.name)}.*")):
+            if kept.name.removeprefix(f"{path.name}.").isdigit():
+                yield kept
 
 
 def _escaped(name: str) -> str:

@@ -1,50 +1,76 @@
 """The results file: one line for every settled row, appended to only.
 
 Its committed length stands in the checkpoint: what came after is cut off on resume, so the file is
-complete and without repeats after any kill. Columns: row, key, hubspot_id, outcome, source, note. A key of
+complete and without repeats after any kill. A digest of the committed lines stands there, too: a file that
+was changed (an editor or a spreadsheet has saved it) is refused, since neither its length nor its lines count
+any more. Columns: row, key, hubspot_id, outcome, source, note. A key of
 another property than the job's main id property stands there with its name, such as `email=ann@x.com`. The
 note says why a row failed or was skipped, and which of its values were left out.
 """
 
 import csv
 import fcntl
+import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.core.express import result_lines
 from uploader.core.model import EMAIL, Delivered, Settlement, note, told_key
-from uploader.edges.files import create_private
+from uploader.edges.files import create_private, is_at
 from uploader.errors import CheckpointError, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 HEADER = ("row", "key", "hubspot_id", "outcome", "source", "note")
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The part of a results file that counts: its length, and what it holds, by hash."""
+
+    size: int = 0
+    digest: str = ""  #: "" where an earlier version wrote it
 
 
 class ResultsFile:
     """Open for appending, from its committed length on."""
 
-    def __init__(self, path: Path, committed_bytes: int, source_names: list[str], main: str = EMAIL) -> None:
-        """`main`: the job's main id property."""
+    def __init__(
+        self,
+        path: Path,
+        committed_bytes: int,
+        source_names: list[str],
+        main: str = EMAIL,
+        *,
+        digest: str = "",
+    ) -> None:
+        """`main`: the job's main id property. `digest`: of the committed bytes."""
         self.path = path
         self._names = source_names
         self._main = main
+        self._aside: Path | None = None  # where a copy was saved
         try:
-            size = path.stat().st_size if path.exists() else 0
-            if size < committed_bytes:
-                state = f"is {committed_bytes - size:,} bytes short" if path.exists() else "is missing"
-                raise CheckpointError(
-                    f"{path} {state}: the checkpoint counts on it; put it back, or start over with --restart"
-                )
+            if committed_bytes and not path.exists():
+                raise _refusal(path, "is missing")
             self._file = _open_alone(path)
-            # A job that was begun before there were notes goes on without.
-            self._has_notes = not committed_bytes or _is_headed(self._file, HEADER)
-            self._file.truncate(committed_bytes)
-            self._file.seek(committed_bytes)
+            try:
+                self._hash = _check(path, self._file, Extent(committed_bytes, digest))
+                # A job that was begun before there were notes goes on without.
+                self._has_notes = not committed_bytes or _header(self._file) == _line(HEADER)
+                self._file.truncate(committed_bytes)
+                self._file.seek(committed_bytes)
+                self._note_own_write()
+            except BaseException:
+                self._file.close()
+                raise
         except BlockingIOError as error:
             raise CheckpointError(f"another process is writing {path}; choose another --results") from error
         except OSError as error:
@@ -52,11 +78,16 @@ class ResultsFile:
                 f"can't write {path}: {error.strerror}; choose another place with --results"
             ) from error
         self.committed_bytes = committed_bytes
+        self._appended = self._hash, committed_bytes
 
-    def append(self, settled: Sequence[Settlement | Delivered]) -> int:
-        """Write the lines through to the disk; the length to commit comes back."""
+    def append(self, settled: Sequence[Settlement | Delivered]) -> Extent:
+        """Write the lines through to the disk, and return what is to be committed; then call `keep`.
+
+        StorageError where they can't be written, or where another program has changed the file.
+        """
         if not settled:
-            return self.committed_bytes
+            self._appended = self._hash, self.committed_bytes
+            return Extent(self.committed_bytes, self._hash.hexdigest())
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if self.committed_bytes == 0:
@@ -72,29 +103,129 @@ class ResultsFile:
                 lines.writerow((*cells, note(one)) if self._has_notes else cells)
         data = text.getvalue().encode("utf-8", "replace")
         try:
+            self._check_unchanged()
             # After a failed append: what it left behind goes.
             self._file.truncate(self.committed_bytes)
             self._file.seek(self.committed_bytes)
             _write_all(self._file, data)
             os.fdatasync(self._file.fileno())
+            self._note_own_write()
         except OSError as error:
             raise StorageError(f"can't write {self.path}: {error.strerror}") from error
-        return self.committed_bytes + len(data)
+        hashed = self._hash.copy()
+        hashed.update(data)
+        self._appended = hashed, self.committed_bytes + len(data)
+        return Extent(self._appended[1], hashed.hexdigest())
+
+    def keep(self) -> None:
+        """What was appended last is committed."""
+        self._hash, self.committed_bytes = self._appended
 
     def close(self) -> None:
         self._file.close()
 
+    def _note_own_write(self) -> None:
+        found = os.fstat(self._file.fileno())
+        self._own = found.st_size, found.st_mtime_ns
 
-def read_results(path: Path, committed_bytes: int) -> Iterator[list[str]]:
-    """The lines that count, without the header. CheckpointError where they can't be read."""
+    def _check_unchanged(self) -> None:
+        """StorageError where another program has written the file meanwhile, or put another in its place."""
+        found = os.fstat(self._file.fileno())
+        if not is_at(self._file.fileno(), self.path):
+            raise StorageError(
+                f"{self.path} was moved or replaced while the job ran; what the job had written to it is in "
+                f"{self._put_aside()}, so move that back to {self.path}"
+            )
+        if self._own != (found.st_size, found.st_mtime_ns):
+            try:
+                _check(self.path, self._file, Extent(self.committed_bytes, self._hash.hexdigest()))
+            except _ChangedError as error:
+                raise StorageError(str(error)) from error
+
+    def _put_aside(self) -> Path:
+        """Save what has no name any more, or another one."""
+        if self._aside is None:
+            aside = _unused(self.path)
+            self._file.seek(0)
+            with os.fdopen(create_private(aside, is_new=True), "wb") as copy:
+                shutil.copyfileobj(self._file, copy)
+                copy.truncate(self.committed_bytes)
+            self._aside = aside
+        return self._aside
+
+
+def is_unchanged(path: Path, extent: Extent) -> bool:
+    """Whether a results file holds what the job has written. CheckpointError where it can't be read."""
     try:
         with path.open("rb") as file:
-            beginning = io.BufferedReader(_Beginning(file, committed_bytes))
+            _check(path, file, extent)
+    except (FileNotFoundError, _ChangedError):
+        return False
+    except OSError as error:
+        raise CheckpointError(f"can't read {path}: {error.strerror}") from error
+    return True
+
+
+def put_results_aside(path: Path) -> Path | None:
+    """Give a results file another name; None where there is none."""
+    try:
+        return path.rename(_unused(path)) if path.exists() else None
+    except OSError as error:
+        raise CheckpointError(f"can't rename {path}: {error.strerror}") from error
+
+
+def read_results(path: Path, extent: Extent) -> Iterator[list[str]]:
+    """The lines that count, without the header. CheckpointError where they can't be read, or were changed."""
+    try:
+        with path.open("rb") as file:
+            _check(path, file, extent)
+            file.seek(0)
+            beginning = io.BufferedReader(_Beginning(file, extent.size))
             lines = csv.reader(io.TextIOWrapper(beginning, "utf-8", newline=""))
             next(lines, None)
             yield from lines
+    except FileNotFoundError as error:
+        raise _refusal(path, "is missing") from error
     except OSError as error:
         raise CheckpointError(f"can't read {path}: {error.strerror}; put it back") from error
+
+
+def _check(path: Path, file: BinaryIO | io.FileIO, extent: Extent) -> "hashlib._Hash":
+    """The hash of a file's committed part. CheckpointError where that is not what the job has written.
+
+    Of a file that an earlier version wrote no more is known than how it begins, and that lines are whole.
+    """
+    hashed, left, last = hashlib.sha256(), extent.size, b""
+    file.seek(0)
+    while left and (block := file.read(min(left, _BLOCK_BYTES))):
+        hashed.update(block)
+        left -= len(block)
+        last = block[-1:]
+    if left:
+        raise _refusal(path, f"is {left:,} bytes short")
+    is_ours = hashed.hexdigest() == extent.digest
+    if extent.size and not extent.digest:
+        is_ours = last == b"\n" and _header(file) in (_line(HEADER), _line(HEADER[:-1]))
+    if extent.size and not is_ours:
+        raise _refusal(path, "was changed since the job wrote it")
+    return hashed
+
+
+class _ChangedError(CheckpointError):
+    """The results file is not as the job left it."""
+
+
+def _refusal(path: Path, state: str) -> _ChangedError:
+    return _ChangedError(
+        f"{path} {state}: put the file back as the job left it. If it is gone, say --accept-changed-results: "
+        "the job goes on with a new results file, without the rows that are settled by now, and keeps this "
+        "one under another name"
+    )
+
+
+def _unused(path: Path) -> Path:
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(one for one in numbered if not one.exists())
 
 
 class _Beginning(io.RawIOBase):
@@ -115,8 +246,13 @@ class _Beginning(io.RawIOBase):
         return len(data)
 
 
-def _is_headed(file: io.FileIO, header: Sequence[str]) -> bool:
-    return file.read(200).split(b"\n")[0].decode(errors="replace") == ",".join(header)
+def _header(file: BinaryIO | io.FileIO) -> bytes:
+    file.seek(0)
+    return file.read(200).split(b"\n")[0]
+
+
+def _line(header: Sequence[str]) -> bytes:
+    return ",".join(header).encode()
 
 
 def _open_alone(path: Path) -> io.FileIO:

@@ -49,6 +49,7 @@ class State:
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
+    results_digest: str = ""  #: of so many bytes of the results file; "" where an earlier version wrote them
 
 
 def read(connection: sqlite3.Connection) -> State:
@@ -74,6 +75,7 @@ def read(connection: sqlite3.Connection) -> State:
         named["results_bytes"],
         named["elapsed_seconds"],
         _known(connection),
+        results_digest=_results_digest(connection),
     )
 
 
@@ -99,6 +101,14 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         ),
     )
     connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
+    connection.execute(
+        "INSERT OR REPLACE INTO job VALUES ('results_digest', ?)", (json.dumps(state.results_digest),)
+    )
+
+
+def _results_digest(connection: sqlite3.Connection) -> str:
+    found = connection.execute("SELECT value FROM job WHERE name = 'results_digest'").fetchall()
+    return str(json.loads(found[0][0])) if found else ""
 
 
 def write_known(connection: sqlite3.Connection, known: Mapping[int, Sequence[Mark]]) -> None:

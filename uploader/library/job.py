@@ -87,8 +87,9 @@ class Uploader:
         """Run the job, or resume it, as its outcomes are taken: one of each row, once it is durable.
 
         A row that an earlier invocation has settled is not told again, unless `earlier` is said: then the
-        stream begins with all of those. The first outcome asked for raises UploaderError where the job can't
-        start; one that stops early says so in `summary`.
+        stream begins with all of those (which takes the results file as the job has written it). The first
+        outcome asked for raises UploaderError where the job can't start; one that stops early says so in
+        `summary`.
         """
         if not self._is_open:
             raise RuntimeError("an Uploader runs inside `async with` only")

@@ -87,6 +87,7 @@ class Options(TypedDict, total=False):
     tolerate: Tolerance | str | int | None
     restart: bool
     accept_changed_settings: bool
+    accept_changed_results: bool
     on_long_pause: OnLongPause | str
     drain_timeout_seconds: float
     max_duration_seconds: float | str | None

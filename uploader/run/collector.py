@@ -363,6 +363,7 @@ class Collector:
             state,
             reason,
             results_bytes=self.committed.results_bytes,
+            results_digest=self.committed.results_digest,
             elapsed_seconds=self.elapsed_seconds,
             known=self._marks(progress.resume),
         )
@@ -378,7 +379,8 @@ class Collector:
         changes: Changes,
     ) -> None:
         if self._results:
-            standing.results_bytes = self._results.append(settled)
+            extent = self._results.append(settled)
+            standing.results_bytes, standing.results_digest = extent.size, extent.digest
         self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
         if self._snapshot:
@@ -401,7 +403,7 @@ class Collector:
             invocation=invocation,
         )
         if self._results:
-            self._results.committed_bytes = standing.results_bytes
+            self._results.keep()
         self.committed = standing
 
 

@@ -13,8 +13,8 @@ from uploader.core.model import DEAD_LETTERS, Delivered, Outcome, Settlement, to
 from uploader.core.row_outcomes import RowOutcome, count_rows, outcomes_of
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.results import read_results
-from uploader.errors import SettingsError
+from uploader.edges.results import Extent, read_results
+from uploader.errors import CheckpointError, SettingsError
 from uploader.settings import Settings
 
 #: Outcomes that wait, from which on no more rows are read. Those that are read already still come to it.
@@ -42,10 +42,16 @@ class Follower:
         """Before any row moves: what is committed stays as it is meanwhile."""
         if not self._wants_earlier:
             return
-        path, committed = settings.results_path, checkpoint.state().results_bytes
+        path, state = settings.results_path, checkpoint.state()
         if path is None:
             raise SettingsError("the outcomes of earlier invocations need the results file; write one")
-        earlier = _earlier(checkpoint, lambda: read_results(path, committed), settings.id_property)
+        if lack := checkpoint.results_lack():
+            raise CheckpointError(
+                f"{path} was begun anew when {lack:,} rows were settled, whose outcomes it does not hold; "
+                "run without `earlier`"
+            )
+        extent = Extent(state.results_bytes, state.results_digest)
+        earlier = _earlier(checkpoint, lambda: read_results(path, extent), settings.id_property)
         while rows := await reader.run(lambda: list(islice(earlier, _EARLIER_ROWS))):
             self._put(iter(rows), len(rows))
             await self.room()
@@ -109,7 +115,10 @@ def _earlier(
             correlation_id=letter.correlation_id,
             is_earlier=True,
         )
-    # A job that was begun by an earlier version has no notes.
-    for row, key, hubspot_id, outcome, source, *_ in results():
-        if Outcome(outcome) not in DEAD_LETTERS:
-            yield RowOutcome(source, int(row), key, Outcome(outcome), hubspot_id, is_earlier=True)
+    try:
+        # A job that was begun by an earlier version has no notes.
+        for row, key, hubspot_id, outcome, source, *_ in results():
+            if Outcome(outcome) not in DEAD_LETTERS:
+                yield RowOutcome(source, int(row), key, Outcome(outcome), hubspot_id, is_earlier=True)
+    except ValueError as error:  # no digest tells of a file that an earlier version wrote
+        raise CheckpointError("the results file was changed since the job wrote it; put it back") from error

@@ -15,7 +15,7 @@ from uploader.core.overwriting import Overwriting
 from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock, open_plain, remove_database
-from uploader.edges.results import HEADER, ResultsFile
+from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.sources import open_given, open_source
@@ -186,16 +186,11 @@ def open_job(  # noqa: PLR0917
         repeats.remove(repeats.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
+        results = _open_results(settings, sources, checkpoint, stack)
     else:
+        results = _open_results(settings, sources, checkpoint, stack)
         check_settings(settings, checkpoint, identity)
     checkpoint.note_files(settings.files)
-    results = None
-    if settings.results_path:
-        names = [source.name for source in sources]
-        results = ResultsFile(
-            settings.results_path, checkpoint.state().results_bytes, names, settings.id_property
-        )
-        stack.callback(results.close)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
@@ -213,6 +208,28 @@ def open_job(  # noqa: PLR0917
         overwriting,
         _open_snapshot(settings, checkpoint, stack),
     )
+
+
+def _open_results(
+    settings: Settings, sources: Sequence[Source], checkpoint: Checkpoint, stack: ExitStack
+) -> ResultsFile | None:
+    path = settings.results_path
+    if path is None:
+        return None
+    extent = _extent(checkpoint)
+    if settings.accept_changed_results and extent.size and not is_unchanged(path, extent):
+        settled, aside = checkpoint.state().tallies.settled, put_results_aside(path)
+        what = f"was changed, and is {aside.name} now" if aside else "was missing"
+        checkpoint.begin_results_anew(settled, f"the results file {path.name} {what}; a new one was begun")
+    extent, names = _extent(checkpoint), [source.name for source in sources]
+    results = ResultsFile(path, extent.size, names, settings.id_property, digest=extent.digest)
+    stack.callback(results.close)
+    return results
+
+
+def _extent(checkpoint: Checkpoint) -> Extent:
+    state = checkpoint.state()
+    return Extent(state.results_bytes, state.results_digest)
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:

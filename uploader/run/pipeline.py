@@ -93,6 +93,7 @@ class Run(Preparing):
         self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self.job_id = ""  #: once the job's checkpoint is open
+        self.results_lack = 0  #: rows settled before the results file was begun anew
         self._parts: _Parts | None = None
         self._awaits_word = False  #: the canary has left, and rows are open
 
@@ -127,6 +128,7 @@ class Run(Preparing):
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
+        self.results_lack = checkpoint.results_lack() if checkpoint else 0
         if checkpoint and (ended := await self._look_back(checkpoint, known, reader)):
             return ended
         transport = self.seams.transport(settings)
@@ -147,7 +149,7 @@ class Run(Preparing):
                 return self._summary(known)
             job = open_job(settings, sources, checkpoint, account, stack, self.canary)
             stack.callback(writer.finish)
-            self.job_id = job.checkpoint.job_id()
+            self.job_id, self.results_lack = job.checkpoint.job_id(), job.checkpoint.results_lack()
             if checkpoint is None:
                 lock.forget()
             lost_below = max(known.lost_below, lock.noted)
