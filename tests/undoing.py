@@ -20,7 +20,15 @@ State = dict[str, dict[str, str]]
 
 
 def undo(
-    job: Job, named: str = "", *, stop_after=None, kill_after=None, dry=False, approve=None, **options
+    job: Job,
+    named: str = "",
+    *,
+    stop_after=None,
+    kill_after=None,
+    dry=False,
+    archive_touched=False,
+    approve=None,
+    **options,
 ) -> tuple[Report | None, list[Kept]]:
     """One invocation; no report of one that was killed."""
 
@@ -38,7 +46,11 @@ def undo(
         snapshot, checkpoint = find(Path(named or f"{job.source}.checkpoint"))
         file = UndoFile(snapshot)
         undoing = Undoing(
-            undo_settings(file, checkpoint, token="test-token", **options), file, seams, dry=dry
+            undo_settings(file, checkpoint, token="test-token", **options),
+            file,
+            seams,
+            dry=dry,
+            archive_touched=archive_touched,
         )
         undoing.approve = approve
 
@@ -92,4 +104,10 @@ def writes(job: Job) -> int:
     return sum(not path.endswith("/batch/read") and "/batch/" in path for path in transport.paths)
 
 
-__all__ = ["Fate", "archived", "counts", "id_of", "state", "undo", "writes"]
+def association_reads(job: Job) -> list[str]:
+    """Of which types of objects the last undo has read whether any is associated, in order."""
+    transport: HubTransport = job.transport
+    return [path.split("/")[-3] for path in transport.paths if "/associations/" in path]
+
+
+__all__ = ["Fate", "archived", "association_reads", "counts", "id_of", "state", "undo", "writes"]

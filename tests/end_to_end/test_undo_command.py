@@ -95,6 +95,36 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     assert "counts here as: as before" in told.err
 
 
+def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):
+    mock, before = uploaded(tmp_path, hubspot_mock, 6, 2)
+    scopes = ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.deals.read"]
+    mock.change_scenario({"auth": {"scopes": scopes}})
+    mock.meddle(associate=[{"email": "c3@example.com", "to": "notes", "ids": [1, 2]}])
+    undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
+    ended = run(*undo, cwd=tmp_path)
+    assert (ended.code, len(state(mock))) == (1, 6)
+    unknown = "not known whether tickets are associated with it: the token lacks the scope tickets"
+    assert f"3  kept: the whole record: {unknown}" in ended.err
+    assert "4 contacts that the job created are kept; add --archive-touched to this command" in ended.err
+    assert "where the token lacks a scope, grant it, then add --restart to this command" in ended.err
+    mock.change_scenario({"auth": {"scopes": [*scopes, "tickets"]}})
+    ended = run(*undo, "--restart", cwd=tmp_path)
+    assert ended.code == 1
+    assert "1  kept: the whole record: 2 notes are associated with it" in ended.err
+    assert "1 contact that the job created is kept; add --archive-touched to this command" in ended.err
+    assert "lacks a scope" not in ended.err
+    with (tmp_path / "contacts.csv.kept.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["key"], line["property"], line["why"]) == (
+        "c3@example.com",
+        "",
+        "2 notes are associated with it",
+    )
+    ended = run(*undo, "--archive-touched", "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["archived"], ended.summary["kept"]) == (0, 4, 0)
+    assert state(mock) == before
+
+
 def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, hubspot_mock):
     scenario = {"account": {"account_type": "STANDARD"}}
     mock, before = uploaded(tmp_path, hubspot_mock, 20, 10, scenario=scenario)

@@ -214,6 +214,45 @@ def test_apps_and_times(held, portal, archived):
     assert plan(CREATED, held, portal).archive is archived
 
 
+@pytest.mark.parametrize(
+    ("between", "archived"),
+    [
+        (("CRM_UI", ""), False),
+        (("INTEGRATION", "9"), False),
+        (("IMPORT", ""), False),
+        (("INTEGRATION", APP), True),
+        (("CALCULATED", ""), True),
+        (("DATA_ENRICHMENT", ""), True),
+    ],
+)
+@pytest.mark.parametrize("last", [("INTEGRATION", APP), ("CALCULATED", "")])
+def test_what_somebody_wrote_in_between_keeps_a_created_contact(between, archived, last):
+    """A later row of the job, or HubSpot itself, has written over it."""
+    versions = [
+        Version("a", "2026-01-01T03:00:00.000Z", *last),
+        Version("b", "2026-01-01T02:00:00.000Z", *between),
+        Version("a", BORN, "INTEGRATION", APP),
+    ]
+    held = Result("7", False, "", {"firstname": "a"}, created=BORN, history={"firstname": versions})
+    made = plan(CREATED, held, PORTAL)
+    assert made.archive is archived
+    assert [(one.now, one.source.split(" ")[0]) for one in made.findings] == (
+        [] if archived else [("a", between[0])]
+    )
+    assert plan(CREATED, held, PORTAL, archive_touched=True).archive
+
+
+def test_what_others_have_touched_is_archived_only_if_the_job_created_it():
+    theirs = held_with("CRM_UI", name="firstname")
+    assert not plan(CREATED, theirs, PORTAL).archive
+    assert plan(CREATED, theirs, PORTAL, archive_touched=True).archive
+    changed = Trace(1, "7", False, True, {"firstname": "b"}, {"firstname": ["a"]})
+    assert plan(changed, theirs, PORTAL, archive_touched=True).fate is Fate.KEPT
+    stranger = {**theirs.properties, "hs_object_source": "FORM"}
+    held = Result("7", False, "", stranger, created=BORN, history=theirs.history)
+    assert plan(CREATED, held, PORTAL, archive_touched=True).fate is Fate.KEPT
+
+
 def test_a_stage_goes_back_by_way_of_none_and_is_found_half_way():
     trace = Trace(1, "7", False, True, {"lifecyclestage": "lead"}, {"lifecyclestage": ["customer"]})
     ours = held_with("INTEGRATION", APP, LATER, "customer", "lifecyclestage")

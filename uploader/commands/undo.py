@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from uploader.commands.undone import undone_text
 from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.summary import advice
+from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
 from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import SettingsError
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
-from uploader.settings import Settings
 
 _HEADER = (
     "outcome",
@@ -49,6 +49,12 @@ _REASONS = 5
 @click.option("--dry-run", is_flag=True, help="Read only, and say what would be done.")
 @click.option("-o", "--output", type=PATH, help="What is kept, and why. Default: the source's + .kept.csv")
 @click.option("--restart", is_flag=True, help="Look at every contact again, settled ones too.")
+@click.option(
+    "--archive-touched",
+    is_flag=True,
+    help="Archive records that the job created even if people or other apps have changed them since, or have "
+    "associated calls, notes, deals or tickets with them. Default: these are kept and listed.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask before anything is archived or written.")
 @talking
 @LOG_FORMAT
@@ -59,6 +65,7 @@ def command(
     dry_run: bool,
     output: Path | None,
     restart: bool,
+    archive_touched: bool,
     yes: bool,
     log_format: str,
     as_json: bool,
@@ -67,9 +74,10 @@ def command(
     """Take back what a job did that was run with --snapshot.
 
     CHECKPOINT is the job's, or a snapshot that --restart has put aside (...checkpoint.snapshot.1). Contacts
-    that the job created are archived, if nobody else has written to them since. Values that it changed go
-    back, each one by itself, if it is still the job's. All else stays and is listed. Interrupted, the same
-    command goes on.
+    that the job created are archived, if nobody else has changed them since and no call, e-mail, meeting,
+    note, task, message, letter, deal or ticket is associated with them. Values that it changed go back, each
+    one by itself, if it is still the job's. All else stays and is listed. Interrupted, the same command goes
+    on.
 
     \b
     Exit codes: 0 all undone; 1 some were kept, are gone or failed; 2 can't start, or was declined; 75 and
@@ -85,7 +93,8 @@ def command(
     try:
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)
-        report = asyncio.run(_undo(settings, file, _approval(yes=yes), write, dry_run=dry_run))
+        make = partial(Undoing, settings, file, dry=dry_run, archive_touched=archive_touched)
+        report = asyncio.run(_undo(make, _approval(yes=yes), write))
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
@@ -96,14 +105,9 @@ def command(
 
 
 async def _undo(
-    settings: Settings,
-    file: UndoFile,
-    approve: Approve | None,
-    write: Callable[[Undoing], None],
-    *,
-    dry_run: bool,
+    make: Callable[[], Undoing], approve: Approve | None, write: Callable[[Undoing], None]
 ) -> Report:
-    run = Undoing(settings, file, dry=dry_run)
+    run = make()
     run.approve = approve
     heed_signals(run.stop)
     display = asyncio.ensure_future(_display(run))
@@ -178,6 +182,23 @@ def _write(run: Undoing, output: Path, *, keeps_empty: bool) -> None:
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
         say(f"{count:>9,}  {printable(reason)}")
+    for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
+        say(line)
+
+
+def _next_steps(created: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
+    """What can be done about records that the job created and the undo has kept; `created`: how many."""
+    word = noun(object_type).one if created == 1 else noun(object_type).many
+    if created:
+        yield (
+            f"{created:,} {word} that the job created {'is' if created == 1 else 'are'} kept; add "
+            "--archive-touched to this command to archive also what others have worked with since"
+        )
+    if any(UNSEEN in reason for reason in reasons):
+        yield (
+            "where the token lacks a scope, grant it, then add --restart to this command, which looks at all "
+            "of them again"
+        )
 
 
 def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:

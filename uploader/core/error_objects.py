@@ -24,6 +24,8 @@ _TRANSIENT = frozenset(
     }
 )
 _NOT_FOUND = "OBJECT_NOT_FOUND"
+#: Where an error names the inputs it is about; the last one is of associations.
+_ID_KEYS = ("ids", "id", "fromObjectId")
 _CODE = re.compile(r"[A-Z0-9_]{1,60}")
 
 
@@ -88,7 +90,7 @@ def error_of(entry: Mapping[str, object]) -> ErrorObject:
         category=(as_text(entry.get("category")) or as_text(entry.get("errorType"))).strip().upper(),
         message=message,
         trace_ids=as_texts(context.get("objectWriteTraceId")) + as_texts(entry.get("objectWriteTraceId")),
-        ids=as_texts(context.get("ids")) + as_texts(context.get("id")),
+        ids=tuple(one for name in _ID_KEYS for one in as_texts(context.get(name))),
         existing_id=existing[0] if existing else _existing_id(message) or _identity(entry),
         faults=faults_of(message, entry.get("errors")),
         sub_category=as_text(entry.get("subCategory")).strip().upper().rpartition(".")[2],

@@ -4,7 +4,8 @@ In    what the job left (`Trace`: former values, the values it sent), what is he
       the `Portal`: our app, the properties that can be written, their kinds.
 Out   a `Plan`: archive it, write former values back, or nothing, with a finding for all that is kept.
 Raise nothing.
-Rules A contact that the job created is archived only if nobody else has written any property of it since.
+Rules A contact that the job created is archived only if nobody else has written any property of it since,
+      and nobody has worked with it otherwise (`touched`).
       Of one that was there before, each property is looked at by itself: it goes back only if it holds a
       value we sent, and nobody else wrote it. In doubt it stays, and is told.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
@@ -116,14 +117,17 @@ class Plan:
         return self.archive or bool(self.restore)
 
 
-def plan(trace: Trace, held: Result | None, portal: Portal) -> Plan:
-    """`held` with the history of `wanted_history`; None where HubSpot says that there is no such contact."""
+def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: bool = False) -> Plan:
+    """`held` with the history of `wanted_history`; None where HubSpot says that there is no such contact.
+
+    `archive_touched`: what the job created is archived, whoever has written to it since.
+    """
     if held is None:
         return _of_none(trace)
     if trace.was_absent:
         creator = _told_creator(held, portal)
         if not creator:
-            return _of_created(trace, held, portal)
+            return _of_created(trace, held, portal, archive_touched=archive_touched)
         if not trace.was_there:
             why = "it was not there before the job, and somebody else created it"
             return _kept(trace, [Finding("", "", "", creator, why)])
@@ -176,17 +180,31 @@ def _told_creator(held: Result, portal: Portal) -> str:
     return f"{source} ({source_id})" if source_id else source
 
 
-def _of_created(trace: Trace, held: Result, portal: Portal) -> Plan:
-    findings = []
-    for name in sorted(held.history):
-        version = held.latest(name)
-        why = _touched(name, version, trace, held, portal) if version else ""
-        if version and why:
-            ours = " | ".join(trace.sent.get(name, ()))
-            findings.append(Finding(name, ours, version.value, told_source(version), why))
+def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: bool) -> Plan:
+    findings = [] if archive_touched else _touches(trace, held, portal)
     if findings:
         return _kept(trace, findings)
     return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED, archive=True)
+
+
+def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
+    """What others have written, one finding a property, although the job has written over it since."""
+    findings = []
+    for name in sorted(held.history):
+        latest = held.latest(name)
+        others = [one for one in held.history[name] if _is_foreign(one, portal)]
+        version = max(others, key=lambda one: one.at or 0.0, default=latest)
+        why = _touched(name, version, trace, held, portal) if version else ""
+        if latest and version and why:
+            ours = " | ".join(trace.sent.get(name, ()))
+            findings.append(Finding(name, ours, latest.value, told_source(version), why))
+    return findings
+
+
+def _is_foreign(version: Version, portal: Portal) -> bool:
+    """Whether a user or another app wrote it, and neither this app nor HubSpot by itself."""
+    is_ours = version.source == _APP and (not portal.app or version.source_id == portal.app)
+    return not is_ours and version.source not in OWN_SOURCES | _UNKNOWN
 
 
 def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> str:
@@ -196,7 +214,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     is_sent = any(_is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
     if version.source in _UNKNOWN:
         return "" if is_sent else "nobody says who wrote it"
-    if version.source != _APP or (portal.app and version.source_id != portal.app):
+    if _is_foreign(version, portal):
         return "somebody else has written it since"
     if is_sent:
         return ""
@@ -251,10 +269,7 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     sent = trace.sent.get(name, ())
     why = ""
     was_cleared = name == LIFECYCLE_STAGE and name in trace.restoring and not now  # by us, on its way back
-    is_foreign = version.source not in OWN_SOURCES | _UNKNOWN and not (
-        version.source == _APP and (not portal.app or version.source_id == portal.app)
-    )
-    if is_foreign:
+    if _is_foreign(version, portal):
         why = "somebody else has written it since"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
         why = "it is not a value that the job sent"

@@ -43,6 +43,7 @@ class Paths:
     update: str
     read: str
     archive: str
+    associations: str  #: `{to}` stands for the type of the associated objects
     properties: str
     owners: str
     limits: str
@@ -58,6 +59,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/v3/objects/{}/batch/update",
         read="/crm/v3/objects/{}/batch/read",
         archive="/crm/v3/objects/{}/batch/archive",
+        associations="/crm/v4/associations/{}/{to}/batch/read",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
         limits="/crm/v3/limits/records",
@@ -70,6 +72,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/objects/2026-03/{}/batch/update",
         read="/crm/objects/2026-03/{}/batch/read",
         archive="/crm/objects/2026-03/{}/batch/archive",
+        associations="/crm/associations/2026-03/{}/{to}/batch/read",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
         limits="/crm/limits/2026-03/records",
@@ -83,6 +86,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/objects/2026-09/{}/batch/update",
         read="/crm/objects/2026-09/{}/batch/read",
         archive="/crm/objects/2026-09/{}/batch/archive",
+        associations="/crm/associations/2026-09/{}/{to}/batch/read",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",
         limits="/crm/limits/2026-09/records",
@@ -130,7 +134,7 @@ def encode_update(position: int, hubspot_id: str, properties: Mapping[str, str])
 
 
 def encode_ids(ids: Sequence[str]) -> bytes:
-    """What batch/archive takes."""
+    """What batch/archive takes, and a batch read of associations."""
     return orjson.dumps({"inputs": [{"id": one} for one in ids]})
 
 
@@ -207,6 +211,7 @@ class Result:
     created: str = ""  #: another
     url: str = ""  #: where people see it
     history: Mapping[str, Sequence[Version]] = field(default_factory=dict)  #: of what was asked for with it
+    associated: int | None = None  #: in a read of associations: with how many others; None: not said
 
     def latest(self, name: str) -> Version | None:
         """The version of a property that holds now, where its history was asked for and there is any."""
@@ -372,7 +377,7 @@ def _results(value: object) -> list[Result]:
         return []
     return [
         Result(
-            id=as_text(entry.get("id")),
+            id=as_text(entry.get("id")) or _from(entry),
             new=entry.get("new") is True,
             trace_id=as_text(entry.get("objectWriteTraceId")),
             properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
@@ -380,10 +385,24 @@ def _results(value: object) -> list[Result]:
             created=created if isinstance(created := entry.get("createdAt"), str) else "",
             url=as_text(entry.get("url")),
             history=_history(entry["propertiesWithHistory"]) if "propertiesWithHistory" in entry else {},
+            associated=_associated(entry["to"]) if "to" in entry else None,
         )
         for entry in value
         if isinstance(entry, dict)
     ]
+
+
+def _from(entry: Mapping[str, object]) -> str:
+    """The id of the record whose associations a result lists."""
+    start = entry.get("from")
+    return as_text(start.get("id")) if isinstance(start, dict) else ""
+
+
+def _associated(links: object) -> int | None:
+    """Each record once, by however many labels it is associated."""
+    if not isinstance(links, list):
+        return None
+    return len({as_text(link.get("toObjectId")) if isinstance(link, dict) else "" for link in links})
 
 
 def _history(value: object) -> dict[str, tuple[Version, ...]]:

@@ -173,6 +173,22 @@ class UndoFile:
             )
             self._say("gathered", "yes")
 
+    def reopen_kept(self) -> None:
+        """Contacts that the job created and an undo has kept are to be looked at again."""
+        kept = (Fate.KEPT.value,)
+        with _storing(self.path), self._open as connection:
+            connection.execute(
+                "DELETE FROM findings WHERE number IN "
+                "(SELECT number FROM keys WHERE fate = ? AND is_created)",
+                kept,
+            )
+            connection.execute("UPDATE keys SET fate = NULL WHERE fate = ? AND is_created", kept)
+
+    def kept_created(self) -> int:
+        """How many contacts were kept that the job seems to have created."""
+        ((count,),) = self._all("SELECT count(*) FROM keys WHERE fate = ? AND is_created", (Fate.KEPT.value,))
+        return int(count)
+
     def traces(self, count: int, *, created: bool) -> Iterator[list[Trace]]:
         """The contacts that are not settled: those the job seems to have created, or the others."""
         last = 0

@@ -40,14 +40,19 @@ class Reader:
         paths: wire.Paths,
         patience: Callable[[Verdict], float | None],
         *,
+        path: str = "",
+        judge: Callable[[wire.Reply], Verdict] = classify_read,
         roll: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_wire: Callable[[bool], None] = lambda _: None,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`patience` as a worker's; `sleep` waits out a backoff; `is_wanted`: whether to ask again."""
+        """`path` is asked, "" for that of reading; `judge` says what a reply means; `patience` as a worker's;
+        `sleep` waits out a backoff; `is_wanted`: whether to ask again.
+        """
         self._sender = sender
-        self._paths = paths
+        self._path = path or paths.read
+        self._judge = judge
         self._patience = patience
         self._roll = roll
         self._sleep = sleep
@@ -72,7 +77,7 @@ class Reader:
                 raise StopRun(Cause.SIGNAL, "")
             answered = [error for error in reply.errors if not (error.is_transient and error.ids)]
             return _joined(replace(reply, errors=tuple(answered)), await self.read(again, encode))
-        if classify_read(reply).action is Action.SETTLE:
+        if self._judge(reply).action is Action.SETTLE:
             return reply
         if len(keys) == 1:
             code = f"HTTP_{reply.status}" if reply.status else "NO_ANSWER"
@@ -91,9 +96,9 @@ class Reader:
                 left_at = self._clock()  # waiting for a permit may take a day
 
         while True:
-            call = Call("POST", self._paths.read, body)
+            call = Call("POST", self._path, body)
             reply = await self._sender.send(call, on_wire=note, may_resend=self._is_wanted)
-            verdict = classify_read(reply)
+            verdict = self._judge(reply)
             match verdict.action:
                 case Action.SETTLE:
                     self._sender.succeeded()
@@ -116,7 +121,7 @@ class Reader:
 
     async def _is_there(self) -> bool:
         """Whether questions of this kind are answered: then it is this one that fails. Nobody has that id."""
-        call = Call("POST", self._paths.read, wire.encode_read("", ["0"], []))
+        call = Call("POST", self._path, wire.encode_read("", ["0"], []))
         reply = await self._sender.send(call, on_wire=self._on_wire)
         if reply.readable and classify_read(reply).action in {Action.SETTLE, Action.SPLIT}:
             self._sender.succeeded()

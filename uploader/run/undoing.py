@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from uploader.core import wire
+from uploader.core import touched, wire
 from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.model import Tallies
-from uploader.core.outcome import Cause, without_addresses
+from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
 from uploader.core.readback import also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
@@ -30,6 +30,7 @@ from uploader.edges.background import Offload
 from uploader.edges.files import Lock
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
+from uploader.run.associations import AssociationReader
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
@@ -76,6 +77,7 @@ class Hand:
 
     reader: Reader
     rewriter: Rewriter
+    associations: AssociationReader
     on_wire: bool = False
 
 
@@ -83,11 +85,18 @@ class Undoing(Session):
     """`run` once; then `file` tells what was kept, until it is closed."""
 
     def __init__(
-        self, settings: Settings, file: UndoFile, seams: Seams | None = None, *, dry: bool = False
+        self,
+        settings: Settings,
+        file: UndoFile,
+        seams: Seams | None = None,
+        *,
+        dry: bool = False,
+        archive_touched: bool = False,
     ) -> None:
         """`settings` as `undo_settings` makes them; `settings.restart` forgets what was undone before.
 
-        `dry`: reads only; what would become of each contact is told as if it had.
+        `dry`: reads only; what would become of each contact is told as if it had. `archive_touched`: archive
+        what the job created although people or other apps have worked with it since.
         """
         super().__init__(settings, seams)
         self.file = file
@@ -96,6 +105,8 @@ class Undoing(Session):
         self.taken_up = False  #: an earlier one goes on
         self.resolving = False  #: the keys that led to nobody are looked up
         self.dry = dry
+        self.archive_touched = archive_touched
+        self._refused: dict[str, str] = {}  # types whose associations can't be read, and why
         self._app = ""
         self._luck = Luck()
         self._began = self._clock()
@@ -164,6 +175,8 @@ class Undoing(Session):
         self.report.keys = await writer.run(lambda: file.keys_count)
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         await self._until_halted(self._guard(self._copy(writer)))
+        if self.archive_touched:
+            await writer.run(file.reopen_kept)
         self.report.counts = await writer.run(file.counts)
         self.report.is_old = self.taken_up and not self.report.left
         self.started.set()
@@ -174,10 +187,11 @@ class Undoing(Session):
         if not self._halted.is_set():
             await self._until_halted(self._guard(self._ask(account, writer)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
-        for created in (True, False):
+        at_once = touched.records_at_once((await writer.run(file.open_counts))[0], self._hands)
+        for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
             if not self._halted.is_set():
                 work = partial(self._work, portal=portal, writer=writer)
-                await self._share_out(file.traces(wire.MAX_INPUTS, created=created), work, writer)
+                await self._share_out(file.traces(count, created=created), work, writer)
         await writer.run(self._tell)
         if not self._halted.is_set() and not self.report.left and not self.report.is_old:
             await writer.run(partial(file.note_end, f"{self.seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
@@ -210,7 +224,7 @@ class Undoing(Session):
             while not self._halted.is_set() and (batch := await writer.run(lambda: next(batches, None))):
                 await work(hand, batch)
 
-        hands = [self._hand() for _ in range(min(_HANDS, self.settings.max_in_flight))]
+        hands = [self._hand() for _ in range(self._hands)]
         served = {self._task(serve(hand)): hand for hand in hands}
         watch = self._task(self._watch())
         done = asyncio.ensure_future(asyncio.wait(served))
@@ -237,6 +251,10 @@ class Undoing(Session):
                 task.cancel()
             await asyncio.gather(at_once, ended, return_exceptions=True)
 
+    @property
+    def _hands(self) -> int:
+        return min(_HANDS, self.settings.max_in_flight)
+
     def _hand(self) -> Hand:
         assert self.sender is not None
 
@@ -245,8 +263,14 @@ class Undoing(Session):
 
         same = (self.sender, self.paths, self._patience)
         roll, is_wanted = self.seams.roll, lambda: not self._halted.is_set()
+
+        def reader(path: str, judge: Callable[[wire.Reply], Verdict]) -> Reader:
+            return Reader(*same, path=path, judge=judge, roll=roll, on_wire=note, is_wanted=is_wanted)
+
+        types = touched.types_for(self.settings.object_type)
+        paths = [self.paths.associations.replace("{to}", one.name) for one in types]
         hand = Hand(
-            Reader(*same, roll=roll, on_wire=note, is_wanted=is_wanted),
+            reader(self.paths.read, classify_read),
             Rewriter(
                 *same,
                 luck=self._luck,
@@ -255,6 +279,10 @@ class Undoing(Session):
                 roll=roll,
                 on_wire=note,
                 is_wanted=is_wanted,
+            ),
+            AssociationReader(
+                [(one, reader(path, touched.classify)) for one, path in zip(types, paths, strict=True)],
+                self._refused,
             ),
         )
         return hand
@@ -299,14 +327,21 @@ class Undoing(Session):
 
     async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
         plans, left_out = await self._plan(hand, traces, portal)
+        if not self.archive_touched:
+            plans = await self._keep_touched(hand, plans)
         await self._fail(left_out, writer)
+        self._count({Fate.FAILED: len(left_out)})
+        for start in range(0, len(plans), wire.MAX_INPUTS):
+            await self._carry_out(hand, plans[start : start + wire.MAX_INPUTS], portal, writer)
+
+    async def _carry_out(self, hand: Hand, plans: list[Plan], portal: Portal, writer: Offload) -> None:
         if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
-            self._count(_fates([one.fate for one in plans], len(left_out)))
+            self._count(_fates([one.fate for one in plans], 0))
             return
         await writer.run(partial(self.file.decide, plans))
         settled = [one for one in plans if not one.writes]
-        self._count(_fates([one.fate for one in settled], len(left_out)))
+        self._count(_fates([one.fate for one in settled], 0))
         todo = [one for one in plans if one.writes]
         failed, gone = await self._archive(hand, [one for one in todo if one.archive])
         more = await self._restore(hand, [one for one in todo if one.restore], portal)
@@ -332,11 +367,24 @@ class Undoing(Session):
                     hand, list(rest), partial(_encode_with_history, names=names, history=history)
                 )
                 held, unknown = _held(rest, reply)
-                plans += [plan(rest.pop(one), there, portal) for one, there in held.items()]
+                plans += [
+                    plan(rest.pop(one), there, portal, archive_touched=self.archive_touched)
+                    for one, there in held.items()
+                ]
                 if not rest:
                     break
             left_out |= {trace.number: unknown[one] for one, trace in rest.items()}
         return plans, left_out
+
+    async def _keep_touched(self, hand: Hand, plans: list[Plan]) -> list[Plan]:
+        """What was created and has been worked with since is kept: one read for each type of objects."""
+        ids = [one.hubspot_id for one in plans if one.archive]
+        if not ids:
+            return plans
+        if self._halted.is_set():
+            raise StopRun(Cause.SIGNAL, "")
+        associations = await hand.associations.look(ids)
+        return [touched.keep_touched(one, associations) for one in plans]
 
     async def _archive(self, hand: Hand, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
         """The answer says nothing of the single contact, so they are read back."""

@@ -1,0 +1,161 @@
+"""Whether people or other apps have worked with a record that a job created: what is associated with it.
+
+In    the answers to a batch read of associations, type by type.
+Out   why the record is to be kept, as a finding; none where nothing is associated with it.
+Raise nothing. What can't be read, or what an answer leaves out, keeps the record, too.
+Rules Companies do not count for a contact: HubSpot itself associates them, by the domain of the address. An
+      error OBJECT_NOT_FOUND says that nothing is associated with the record; any other says nothing of it.
+From  https://developers.hubspot.com/docs/api-reference/legacy/crm/associations/associate-records/guide
+      and answers as they were recorded
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from uploader.core.lenient import as_texts
+from uploader.core.objects import type_id
+from uploader.core.outcome import Action, Cause, Verdict, classify_read
+from uploader.core.readback import with_why
+from uploader.core.undoing import Fate, Finding, Plan
+from uploader.core.wire import MAX_INPUTS, Reply
+
+#: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.
+_MOST_AT_ONCE = 500
+#: What HubSpot answers where the account has no such type of objects.
+_NO_SUCH_TYPE = "Unable to infer object type from"
+_MOST_SCOPES = 3
+
+
+class Type(NamedTuple):
+    """A type of objects whose association says that somebody has worked with a record."""
+
+    name: str  #: as in paths
+    one: str
+    many: str
+    scope: str  #: that a token needs to read it, unless HubSpot's answer names another
+
+
+_ACTIVITY_SCOPE = "crm.objects.contacts.read"
+TYPES = (
+    Type("calls", "call", "calls", _ACTIVITY_SCOPE),
+    Type("emails", "e-mail", "e-mails", _ACTIVITY_SCOPE),
+    Type("meetings", "meeting", "meetings", _ACTIVITY_SCOPE),
+    Type("notes", "note", "notes", _ACTIVITY_SCOPE),
+    Type("tasks", "task", "tasks", _ACTIVITY_SCOPE),
+    Type("communications", "message", "messages", _ACTIVITY_SCOPE),
+    Type("postal_mail", "letter", "letters", _ACTIVITY_SCOPE),
+    Type("deals", "deal", "deals", "crm.objects.deals.read"),
+    Type("tickets", "ticket", "tickets", "tickets"),
+)
+#: Begins the reason of a record that is kept because not all could be read.
+UNSEEN = "not known"
+_LEFT_OUT = "HubSpot's answers leave them out"
+
+
+def types_for(object_type: str) -> tuple[Type, ...]:
+    """What is looked for with records of this type: all but that type itself."""
+    own = {object_type, type_id(object_type)} - {""}
+    return tuple(one for one in TYPES if own.isdisjoint({one.name, type_id(one.name)}))
+
+
+def records_at_once(count: int, workers: int) -> int:
+    """How many of `count` records one worker asks about in one request: many, where all workers have some."""
+    return min(_MOST_AT_ONCE, max(MAX_INPUTS, count // workers))
+
+
+# --- what an answer says ---
+
+
+def classify(reply: Reply) -> Verdict:
+    """As `classify_read`, but a refusal of this type of objects is an answer and ends no run."""
+    verdict = classify_read(reply)
+    is_refusal = verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}
+    return Verdict(Action.SETTLE) if is_refusal else verdict
+
+
+def refusal(wanted: Type, reply: Reply) -> str:
+    """Why the objects of a type can't be read; "" where they can."""
+    if reply.ok or not reply.status or _NO_SUCH_TYPE in reply.message:
+        return ""
+    scopes = _required_scopes(reply.body or {})
+    if reply.category == "MISSING_SCOPES" or scopes:
+        named = scopes if scopes and wanted.scope not in scopes else [wanted.scope]
+        return f"the token lacks the scope {' or '.join(named[:_MOST_SCOPES])}"
+    return f"HubSpot refuses to show them (HTTP {reply.status})"
+
+
+def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str, str]]:
+    """By id, how many objects are associated with the record; and why that is not known of the others."""
+    if _NO_SUCH_TYPE in reply.message:
+        return dict.fromkeys(ids, 0), {}
+    known = {one: 0 for error in reply.errors if error.says_absent for one in error.ids}
+    for result in reply.results:
+        if result.associated is not None:
+            known[result.id] = max(result.associated, known.get(result.id, 0))
+    unknown = {one: error.code for error in reply.errors for one in error.ids}
+    return (
+        {one: known[one] for one in ids if one in known},
+        {one: unknown.get(one, "") for one in ids if one not in known},
+    )
+
+
+def _required_scopes(body: Mapping[str, object]) -> list[str]:
+    contexts = [_object(one.get("context")) for one in (body, *_entries(body, "errors"))]
+    keys = ("requiredGranularScopes", "requiredScopes")
+    return [name for one in contexts for key in keys for name in as_texts(one.get(key))]
+
+
+def _entries(value: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    entries = value.get(name)
+    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+# --- what follows from it ---
+
+
+@dataclass(frozen=True, slots=True)
+class Associations:
+    """What is known of some records, by type of the objects that are associated with them."""
+
+    types: Sequence[Type]
+    counts: Mapping[str, Mapping[str, int]]  #: by type and id
+    unknown: Mapping[str, Mapping[str, str]]  #: in the same way, why the count is not known
+    refused: Mapping[str, str]  #: types that can't be read, and why
+
+    def reason(self, hubspot_id: str) -> str:
+        """Why a record is kept; "" where nothing is associated with it."""
+        held = [(one, self.counts.get(one.name, {}).get(hubspot_id, 0)) for one in self.types]
+        told = [f"{count:,} {one.one if count == 1 else one.many}" for one, count in held if count]
+        is_one = sum(count for _, count in held) == 1
+        parts = [f"{_listed(told)} {'is' if is_one else 'are'} associated with it"] if told else []
+        parts += self._unseen(hubspot_id)
+        return "; ".join(parts)
+
+    def _unseen(self, hubspot_id: str) -> Iterable[str]:
+        by_reason: dict[str, list[str]] = {}
+        for one in self.types:
+            if one.name in self.refused:
+                by_reason.setdefault(self.refused[one.name], []).append(one.many)
+            elif hubspot_id not in self.counts.get(one.name, {}):
+                why = self.unknown.get(one.name, {}).get(hubspot_id, "")
+                by_reason.setdefault(with_why(_LEFT_OUT, why), []).append(one.many)
+        for why, names in by_reason.items():
+            yield f"{UNSEEN} whether {_listed(names, 'or')} are associated with it: {why}"
+
+
+def keep_touched(plan: Plan, associations: Associations) -> Plan:
+    """The plan, with the record kept instead of archived where it may have been worked with."""
+    why = associations.reason(plan.hubspot_id) if plan.archive else ""
+    if not why:
+        return plan
+    return replace(plan, archive=False, fate=Fate.KEPT, findings=[Finding("", "", "", "", why)])
+
+
+def _listed(names: Sequence[str], word: str = "and") -> str:
+    """`a, b and c`."""
+    return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else names[0]

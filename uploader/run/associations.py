@@ -1,0 +1,41 @@
+"""What is associated with records, read type by type until there is an answer. `core/touched` decides."""
+
+from collections.abc import MutableMapping, Sequence
+
+from uploader.core import touched, wire
+from uploader.core.touched import Associations, Type
+from uploader.run.reading import Reader
+
+
+class AssociationReader:
+    """Asks for each type of objects whether any is associated with records, by the ids of those."""
+
+    def __init__(self, readers: Sequence[tuple[Type, Reader]], refused: MutableMapping[str, str]) -> None:
+        """`refused`: types that can't be read, and why; they are asked for once in a run."""
+        self._readers = readers
+        self._refused = refused
+
+    async def look(self, ids: Sequence[str]) -> Associations:
+        """One request a type. StopRun where no question can be answered."""
+        counts: dict[str, dict[str, int]] = {}
+        unknown: dict[str, dict[str, str]] = {}
+        for one, reader in self._readers:
+            if one.name not in self._refused:
+                counts[one.name], unknown[one.name] = await self._counts(one, reader, ids)
+        return Associations([one for one, _ in self._readers], counts, unknown, dict(self._refused))
+
+    async def _counts(
+        self, wanted: Type, reader: Reader, ids: Sequence[str]
+    ) -> tuple[dict[str, int], dict[str, str]]:
+        found: dict[str, int] = {}
+        unknown = dict.fromkeys(ids, "")
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            reply = await reader.read(list(unknown), wire.encode_ids)
+            if why := touched.refusal(wanted, reply):
+                self._refused[wanted.name] = why
+                break
+            more, unknown = touched.counts(unknown.keys(), reply)
+            found |= more
+            if not unknown:
+                break
+        return found, unknown
