@@ -4,6 +4,8 @@ import pytest
 from hubspot.crm.associations import v4
 from talk import ARCHIVE, Talk
 
+from uploader.mockserver.faults import Scenario
+
 PATHS = {
     "v4": "/crm/v4/associations/{}/{}/batch/read",
     "2026-03": "/crm/associations/2026-03/{}/{}/batch/read",
@@ -117,6 +119,20 @@ def test_faults_strike_it_by_its_own_name():
         {"faults": [{"kind": "status", "status": 503, "endpoint": "associations", "first": 1}]}
     )
     assert [read(talk, ids["a"]).status for _ in range(2)] == [503, 207]
+
+
+def test_a_record_whose_read_is_rejected_is_named_by_an_error_of_its_own():
+    reject = {"kind": "reject", "endpoint": "associations", "category": "INTERNAL_ERROR", "message": "x"}
+    talk, ids = filled()
+    associate(
+        talk, {"email": "a@x.com", "to": "notes", "ids": [7]}, {"email": "b@x.com", "to": "notes", "ids": [8]}
+    )
+    talk.hub.change_scenario(Scenario.parse({"faults": [{**reject, "keys": [ids["a"]], "times": 1}]}))
+    body = read(talk, ids["a"], ids["b"]).json()
+    assert [one["from"]["id"] for one in body["results"]] == [ids["b"]]
+    (error,) = body["errors"]
+    assert (error["category"], error["context"]) == ("INTERNAL_ERROR", {"fromObjectId": [ids["a"]]})
+    assert len(read(talk, ids["a"], ids["b"]).json()["results"]) == 2
 
 
 def test_the_official_client_reads_them(hubspot_mock):

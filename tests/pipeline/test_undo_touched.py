@@ -196,6 +196,25 @@ def test_an_answer_that_leaves_some_out_once_is_asked_for_again(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("category", "times", "why"),
+    [
+        ("INTERNAL_ERROR", {"first": 3}, "1 note is associated with it"),
+        ("INTERNAL_ERROR", {"rate": 1.0}, "leave them out (INTERNAL_ERROR)"),
+        ("VALIDATION_ERROR", {"rate": 1.0}, "leave them out (VALIDATION_ERROR)"),
+        ("", {"rate": 1.0}, "leave them out (an error of no known category)"),
+    ],
+)
+def test_an_error_about_one_contact_keeps_it_unless_it_passes(tmp_path, category, times, why):
+    job = uploaded(tmp_path, contacts(20))
+    associate(job, (C1, "notes", 1))
+    fault = {"kind": "reject", "endpoint": "associations", "category": category, "message": "no"}
+    report, kept = under(job, {**fault, "keys": [id_of(job, C1)], **times})
+    assert counts(report) == {"archived": 19, "kept": 1}
+    (told,) = reasons(kept).values()
+    assert why in told
+
+
 def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
     job = uploaded(tmp_path, contacts(20))
     poison = id_of(job, C1)

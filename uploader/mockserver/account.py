@@ -15,7 +15,7 @@ from uploader.mockserver.answers import Answer
 from uploader.mockserver.associations import Associations, find_target
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.exchange import Request
-from uploader.mockserver.faults import BatchStatus, Candidate, Scenario, Struck
+from uploader.mockserver.faults import BatchStatus, Candidate, Reject, Scenario, Struck
 from uploader.mockserver.inputs import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
@@ -57,8 +57,9 @@ class Visit:
 
     @property
     def candidates(self) -> Sequence[Candidate]:
-        if self.route.endpoint == "read":
-            return [Candidate(key, {}) for key in asked_for(self.request.body)]
+        if self.route.endpoint in ("read", "associations"):
+            limit = associations.MAX_INPUTS if self.route.endpoint == "associations" else MAX_INPUTS
+            return [Candidate(key, {}) for key in asked_for(self.request.body, limit)]
         if isinstance(self.inputs, Answer):
             return ()
         return [Candidate(one.key, one.properties) for one in self.inputs]
@@ -344,8 +345,7 @@ class Account:
         if id_property and (not isinstance(id_property, str) or id_property not in shelf.catalogue.unique):
             return answers.non_unique_property(str(id_property), shelf.kind)
         archived = visit.request.asks("archived")
-        rejections = visit.struck.rejections or {}
-        rejected = {key: rejections[place] for place, key in enumerate(ids) if place in rejections}
+        rejected = _rejected(visit, ids)
         asked = [key for key in ids if key not in rejected]
         found = {key: _find(shelf, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
@@ -367,8 +367,11 @@ class Account:
         inputs = document if isinstance(document, Answer) else associations.read_inputs(document)
         if isinstance(inputs, Answer):
             return inputs
-        live = {one for one, _ in inputs if _find(shelf, "", one, archived=False) is not None}
-        results, errors = self._associations.read(shelf.kind, target, inputs, live)
+        rejected = _rejected(visit, [one for one, _ in inputs])
+        asked = [(one, after) for one, after in inputs if one not in rejected]
+        live = {one for one, _ in asked if _find(shelf, "", one, archived=False) is not None}
+        results, errors = self._associations.read(shelf.kind, target, asked, live)
+        errors += envelope.unread(rejected, "fromObjectId")
         body = self._batch(results, visit)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
@@ -413,6 +416,12 @@ class Account:
             "overallUsage": used,
         }
         return Answer(200, {"hubspotDefinedObjectTypes": told, "customObjectTypes": overall})
+
+
+def _rejected(visit: Visit, ids: Sequence[str]) -> dict[str, Reject]:
+    """Which of the ids a fault keeps from being read."""
+    rejections = visit.struck.rejections or {}
+    return {key: rejections[place] for place, key in enumerate(ids) if place in rejections}
 
 
 def _find(shelf: Shelf, id_property: str, key: str, *, archived: bool) -> Record | None:

@@ -101,13 +101,13 @@ def not_found(ids: Sequence[str], kind: Kind) -> dict[str, Any]:
     }
 
 
-def unread(rejected: Mapping[str, Reject]) -> list[dict[str, Any]]:
-    """Of what could not be read for another reason, by key: one error a reason."""
+def unread(rejected: Mapping[str, Reject], named: str = "ids") -> list[dict[str, Any]]:
+    """Of what could not be read for another reason, by key: one error a reason; `named` holds the keys."""
     keys: dict[tuple[str, str], list[str]] = {}
     for key, reject in rejected.items():
         keys.setdefault((reject.category, reject.message), []).append(key)
     return [
-        {"status": "error", "category": category, "message": message, "context": {"ids": ids}}
+        {"status": "error", "category": category, "message": message, "context": {named: ids}}
         for (category, message), ids in keys.items()
     ]
 

@@ -71,11 +71,11 @@ def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
     return ids
 
 
-def asked_for(body: bytes) -> list[str]:
+def asked_for(body: bytes, limit: int = MAX_INPUTS) -> list[str]:
     """The keys that a batch/read asks for, as far as they can be read."""
     document = read_object(body)
     raw = [] if isinstance(document, Answer) else read_list(document, "inputs")
-    ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
+    ids = raw if isinstance(raw, Answer) else read_ids(raw, limit)
     return [] if isinstance(ids, Answer) else ids
 
 
