@@ -20,9 +20,19 @@ from uploader.mockserver.settings import MockSettings
 class HubTransport:
     """Answers from a `Hub`, after its latency, on the running loop's clock."""
 
-    def __init__(self, hub: Hub, token: str = "test-token", connect_seconds: float = 0.0) -> None:
-        """`connect_seconds`: what a request takes that finds no idle connection."""
+    def __init__(
+        self,
+        hub: Hub,
+        token: str = "test-token",
+        connect_seconds: float = 0.0,
+        *,
+        ahead_seconds: float = 0.0,
+    ) -> None:
+        """`connect_seconds`: what a request takes that finds no idle connection. `ahead_seconds`: of the
+        double's clock, before the loop's.
+        """
         self.hub = hub
+        self.ahead_seconds = ahead_seconds
         self.sent_at: list[float] = []
         self.paths: list[str] = []
         self._token = token
@@ -59,7 +69,7 @@ class HubTransport:
             else {"authorization": f"Bearer {self._token}", "content-type": "application/json"},
             body=call.body or b"",
         )
-        reply = self.hub.handle(request, loop.time())
+        reply = self.hub.handle(request, loop.time() + self.ahead_seconds)
         try:
             await asyncio.sleep(reply.delay_seconds + reply.drip_seconds)
         finally:

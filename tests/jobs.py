@@ -18,7 +18,7 @@ from virtual_loop import run_virtual
 
 from uploader.core.canary import Review
 from uploader.core.summary import Summary
-from uploader.edges.background import Inline
+from uploader.edges.background import Background, Inline, Offload
 from uploader.edges.checkpoint import Checkpoint
 from uploader.mockserver.hub import Hub
 from uploader.run.pipeline import Run, Seams
@@ -53,6 +53,9 @@ class Job:
     transport: HubTransport | None = None
     seed: int = 0
     clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
+    make_transport: Callable[..., HubTransport] = HubTransport
+    offload: Callable[[str], Offload] = lambda _: Inline()
+    ahead_seconds: float = 0.0  # of the double's clock, before the loop's: in real time
 
     def settings(self, **options: object) -> Settings:
         said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
@@ -73,13 +76,15 @@ class Job:
         `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
         the canary.
         """
-        transport = self.transport = HubTransport(self.hub)
+        transport = self.transport = self.make_transport(self.hub, ahead_seconds=self.ahead_seconds)
         seams = Seams(
             transport=lambda _: transport,
-            offload=lambda _: Inline(),
+            offload=self.offload,
             roll=random.Random(self.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(
-                self.hub.wall(asyncio.get_running_loop().time()) + self.clock_ahead_seconds, UTC
+                self.hub.wall(asyncio.get_running_loop().time() + self.ahead_seconds)
+                + self.clock_ahead_seconds,
+                UTC,
             ),
         )
         run = Run(self.settings(**options), seams)
@@ -96,6 +101,21 @@ class Job:
     def run_virtual(self, **options: Any) -> Summary:
         """One invocation in a loop of virtual time of its own. The double's clock goes on with each."""
         return run_virtual(self._shifted(options))
+
+    def run_in_threads(self, **options: Any) -> Summary:
+        """The same in real time, with the threads of a real run: for what they may do to each other."""
+
+        async def run() -> Summary:
+            loop = asyncio.get_running_loop()
+            self.ahead_seconds = getattr(self, "_clock", 0.0) - loop.time()
+            offload, self.offload = self.offload, Background
+            try:
+                return await self.run(**options)
+            finally:
+                self._clock = loop.time() + self.ahead_seconds
+                self.offload, self.ahead_seconds = offload, 0.0
+
+        return asyncio.run(run())
 
     async def _shifted(self, options: dict[str, Any]) -> Summary:
         loop = asyncio.get_running_loop()

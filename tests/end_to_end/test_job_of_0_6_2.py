@@ -69,7 +69,7 @@ def test_a_job_that_0_6_2_began_is_finished_and_undone(job):
     folder, mock = job
     before = run("status", "contacts.csv.checkpoint", "--json", cwd=folder).summary
     assert before["state"] == "stopped"
-    assert before["created"] and before["updated"] and before["open"]
+    assert all(before[name] for name in ("created", "updated", "open"))
     ended = run(
         *("upload", "contacts.csv", "--yes", "--snapshot", "--no-canary", "--json", "--base-url", mock.url),
         cwd=folder,

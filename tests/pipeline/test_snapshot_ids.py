@@ -84,7 +84,7 @@ def test_a_contact_that_took_over_a_created_ones_key_is_another_s(tmp_path):
     source = tmp_path / "c.csv"
     assert reached(source) == {("b@x.com", "7", "created"), ("b@x.com", "5", "other")}
     assert asked(source, "SELECT hubspot_id FROM contacts ORDER BY number") == [("",), ("5",)]
-    assert asked(source, "SELECT * FROM former") == [("5", "city", "Ulm")]
+    assert asked(source, "SELECT hubspot_id, property, text FROM former") == [("5", "city", "Ulm")]
 
 
 def test_a_created_contact_is_the_jobs_by_each_of_its_keys(tmp_path):

@@ -1,7 +1,8 @@
 """What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
 
-The first snapshot of a contact wins: what is read later, after a kill or for a later row, may be our own
-value. It is on the disk before the write leaves. Its size follows what is written.
+The first snapshot of a contact wins: what is read later, for a later row, may be our own value. After a kill
+that nobody knows the end of, the first and the last one are kept (`readings`). It is on the disk before the
+write leaves. Its size follows what is written.
 A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
 those of a key that led to nobody, and those it led to later.
 """
@@ -9,17 +10,21 @@ those of a key that led to nobody, and those it led to later.
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
+from uploader.core.doubts import ReadingState
 from uploader.core.model import Outcome, Record, Settlement
+from uploader.edges import readings
 from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.edges.places import settle_in
+from uploader.edges.standing import State
 from uploader.errors import CheckpointError, StorageError
 
 _SCHEMA = """
@@ -49,7 +54,7 @@ class Reached(StrEnum):
 
     CREATED = "created"  #: an answer said that the job created it
     UPDATED = "updated"  #: the first answer said that it was there
-    SEEN = "seen"  #: confirmed by a second sending, or found by a later read: as the job left it
+    SEEN = "seen"  #: confirmed by a second sending, or found by a later read: as the job left it, or may have
     OTHER = "other"  #: found by a later read, and not what the job had created: it was there
 
 
@@ -67,6 +72,16 @@ class Former:
     sent: Mapping[str, str]  #: what is about to be written
     keys: Collection[str] = ()  #: the closed values by which rows may reach the contact
     seen_at: float | None = None  #: when it was read, by HubSpot's clock
+    position: int | None = None  #: of the row
+
+
+class _Entry(NamedTuple):
+    """What is kept of a key already."""
+
+    number: int
+    hubspot_id: str
+    first: int  #: its first reading
+    is_in_doubt: bool  #: whether that one is
 
 
 class SnapshotFile:
@@ -83,6 +98,7 @@ class SnapshotFile:
             self._connection.executescript(_SCHEMA)
             if "seen_at" not in columns(self._connection, "main", "contacts"):  # begun by 0.6.2
                 self._connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
+            readings.upgrade(self._connection)
             if not self.about():
                 with self._connection as connection:
                     connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
@@ -99,67 +115,83 @@ class SnapshotFile:
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))
 
-    def keep(self, formers: Sequence[Former]) -> list[int]:
-        """Durable when it returns; which of them, by index, are the first of their key, comes back."""
-        if not formers:
-            return []
-        now, first = time.time(), []
+    def take_up(self, standing: State, unconfirmed: Iterable[tuple[int, str]], lost_below: int) -> None:
+        """Judge what an earlier invocation left, before rows move. `standing` and `unconfirmed` are those of
+        its checkpoint; open rows before `lost_below` may have been sent.
+        """
+        here = boot_id()
+        # How far was sent is noted where a kill doesn't reach it, but a power cut does.
+        is_exact = bool(here) and self.about().get("boot") == here
         with _storing(self.path), self._connection as connection:
-            for index, former in enumerate(formers):
-                is_ours = self._is_ours(former)
-                hubspot_id = "" if is_ours else former.hubspot_id
-                inserted = connection.execute(
-                    """
-                    INSERT OR IGNORE INTO contacts
-                        (value, id_property, key, hubspot_id, row, source, kept_at, seen_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                    (
-                        *(former.value, former.id_property, former.key, hubspot_id),
-                        *(former.row, former.source, now, former.seen_at),
-                    ),
-                )
-                first += [index] if inserted.rowcount else []
-                number, known_id = connection.execute(
-                    "SELECT number, hubspot_id FROM contacts WHERE value = ?", (former.value,)
-                ).fetchone()
-                if former.hubspot_id not in {"", known_id}:
-                    how = Reached.SEEN if is_ours else Reached.OTHER
-                    self._note(connection, number, former.hubspot_id, how)
-                if hubspot_id:  # else it was not there, and what it holds now is ours
-                    connection.executemany(
-                        "INSERT OR IGNORE INTO former VALUES (?, ?, ?)",
-                        [(former.hubspot_id, name, text) for name, text in former.held.items()],
-                    )
-                connection.executemany(
-                    "INSERT OR IGNORE INTO sent VALUES (?, ?, ?)",
-                    [(number, name, text) for name, text in former.sent.items()],
-                )
-        return first
+            readings.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
+
+    def keep(self, formers: Sequence[Former]) -> None:
+        """Durable when it returns."""
+        with _storing(self.path), self._connection as connection:
+            for former in formers:
+                self._keep(connection, former)
+
+    def _keep(self, connection: sqlite3.Connection, former: Former) -> None:
+        is_ours = self._is_ours(former)
+        hubspot_id = "" if is_ours else former.hubspot_id
+        entry = self._entry(former.value)
+        number = entry.number if entry else self._begin(connection, former, hubspot_id)
+        reading = readings.begin(connection, number, former.position, former.seen_at)
+        readings.keep_sent(connection, reading, number, former.sent.items())
+        known_id = entry.hubspot_id if entry else hubspot_id
+        may_be_ours = entry is not None and entry.is_in_doubt and not known_id
+        if former.hubspot_id not in {"", known_id}:
+            how = Reached.SEEN if is_ours or may_be_ours else Reached.OTHER
+            self._note(connection, number, former.hubspot_id, how)
+        if entry is not None and may_be_ours and not hubspot_id:
+            readings.begin_anew(connection, number, reading)  # it was not there yet: as good as the first
+        elif hubspot_id:  # else it was not there, and what it holds now is ours
+            if entry is not None and may_be_ours:
+                nothing = [(name, "") for name in former.held]
+                readings.keep_former(connection, entry.first, hubspot_id, nothing)
+            readings.keep_former(connection, reading, hubspot_id, former.held.items())
+
+    def _begin(self, connection: sqlite3.Connection, former: Former, hubspot_id: str) -> int:
+        added = connection.execute(
+            "INSERT INTO contacts (value, id_property, key, hubspot_id, row, source, kept_at, seen_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(former.value, former.id_property, former.key, hubspot_id),
+                *(former.row, former.source, time.time(), former.seen_at),
+            ),
+        )
+        assert added.lastrowid is not None
+        return added.lastrowid
+
+    def _entry(self, value: str) -> _Entry | None:
+        row = self._connection.execute(
+            "SELECT number, hubspot_id, id, state FROM contacts JOIN readings ON contact = number "
+            "WHERE value = ? ORDER BY id LIMIT 1",
+            (value,),
+        ).fetchone()
+        if row is None:
+            return None
+        number, hubspot_id, first, state = row
+        return _Entry(number, hubspot_id, first, state == ReadingState.DOUBT)
 
     def forget(self, values: Sequence[str]) -> None:
-        """Contacts that were not written after all: whatever they hold later is not the job's."""
+        """What was kept of these keys last: their rows were not written after all."""
         with _storing(self.path), self._connection as connection:
             for value in values:
-                connection.execute(
-                    "DELETE FROM sent WHERE contact IN (SELECT number FROM contacts WHERE value = ?)",
-                    (value,),
-                )
-                connection.execute(
-                    "DELETE FROM reached WHERE contact IN (SELECT number FROM contacts WHERE value = ?)",
-                    (value,),
-                )
-                connection.execute("DELETE FROM contacts WHERE value = ?", (value,))
-            connection.execute("DELETE FROM former WHERE hubspot_id NOT IN (SELECT hubspot_id FROM contacts)")
+                readings.forget_last(connection, value)
 
     def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
-        """Keep which contacts the answers named: a created one is ours, whatever its key leads to later."""
+        """Keep which rows were written, and which contacts the answers named: a created one is ours, whatever
+        its key leads to later.
+        """
         found = [
             (s.record.values[0], s.hubspot_id, _how(s))
             for s in settlements
             if isinstance(s.record, Record) and s.outcome in {Outcome.CREATED, Outcome.UPDATED}
         ]
         with _storing(self.path), self._connection as connection:
+            readings.note_settled(connection, settlements)
             for value, hubspot_id, how in found:
                 row = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
@@ -184,14 +216,12 @@ class SnapshotFile:
 
         Others may have moved the key to a contact that was there before: that one has another id.
         """
-        row = self._connection.execute(
-            "SELECT number FROM contacts WHERE value = ? AND hubspot_id = ''", (value,)
-        ).fetchone()
-        if row is None:
+        entry = self._entry(value)
+        if entry is None or entry.hubspot_id or entry.is_in_doubt:
             return False
         known = dict(
             self._connection.execute(
-                "SELECT hubspot_id, how FROM reached WHERE contact = ? AND hubspot_id != ''", row
+                "SELECT hubspot_id, how FROM reached WHERE contact = ? AND hubspot_id != ''", (entry.number,)
             )
         )
         return not known or known.get(hubspot_id, Reached.OTHER) != Reached.OTHER
@@ -202,6 +232,14 @@ class SnapshotFile:
 
 def place(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.snapshot")
+
+
+def boot_id() -> str:
+    """Another one after every start of the machine; "" where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def put_aside(path: Path) -> Path | None:

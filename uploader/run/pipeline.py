@@ -153,6 +153,9 @@ class Run(Preparing):
             if checkpoint is None:
                 lock.forget()
             lost_below = max(known.lost_below, lock.noted)
+            if job.snapshot is not None:
+                unconfirmed = job.checkpoint.unconfirmed()
+                await writer.run(partial(job.snapshot.take_up, known, unconfirmed, lost_below))
             duplicates = await self._find_duplicates(job, reader, stack)
             if self._halted.is_set():
                 return self._summary(known)

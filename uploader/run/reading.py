@@ -5,14 +5,15 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from uploader.core import wire
 from uploader.core.comparing import Kind
 from uploader.core.error_objects import ErrorObject
-from uploader.core.model import ONLY, Outcome, Record, Refusal, Settlement, Unsent
+from uploader.core.model import ONLY, Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import (
@@ -176,8 +177,11 @@ class Looking:
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
     only_watches: bool = False  #: the run would not look for its own sake: it sends what it would have sent
-    unwritten: set[str] = field(default_factory=set)  #: keys that are in the snapshot for nothing so far
     observe: Callable[[Look], None] = lambda _: None  #: told of each look that is acted upon
+    #: What is in the snapshot for nothing so far: by position the closed value of a row's key. A row leaves
+    #: it with its request, and comes back only by an answer that nothing of it was written.
+    unwritten: dict[int, str] = field(default_factory=dict, init=False)
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
         """In the order of the records. What is to be overwritten is on the disk when this returns."""
@@ -201,27 +205,58 @@ class Looking:
         looks |= {r.position: Look(r, None, None, why=unknown[r.position]) for r in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
-            formers = [self._former(look, look.decision) for look in made if look.decision and _writes(look)]
-            first = await self.writer.run(partial(self.snapshot.keep, formers))
-            self.unwritten.update(formers[index].value for index in first)
+            await self._store(self._keep([look for look in made if _writes(look)]))
         return made
 
-    def note_written(self, records: Iterable[Record | Unsent]) -> None:
-        """They were written, or may have been."""
-        self.unwritten.difference_update(value for record in records for value in record.values[:1])
+    def note_sent(self, positions: Iterable[int]) -> None:
+        """Their request leaves: from now on they may have been written, whatever ends the run."""
+        for position in positions:
+            self.unwritten.pop(position, None)
+
+    def note_unwritten(self, records: Iterable[Record]) -> None:
+        """They were sent, and the answer is definite: nothing of them was written, now or before."""
+        if self.snapshot is not None:
+            self.unwritten.update({record.position: record.values[0] for record in records})
 
     async def forget(self, records: Iterable[Record]) -> None:
-        """They were not written after all, and are read anew: what was kept of them is out of date."""
-        await self._forget(self.unwritten & {value for record in records for value in record.values[:1]})
+        """Take out what was kept of those that were not written."""
+        positions = [record.position for record in records if record.position in self.unwritten]
+        if positions:
+            await self._store(self._forget(positions))
 
     async def close(self) -> None:
-        """What was kept of contacts that nothing was written to says nothing of the job."""
-        await self._forget(self.unwritten)
+        """Take out what was kept of rows that never left. No batch is under way any more."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        if self.unwritten:
+            await self._store(self._forget(list(self.unwritten)))
 
-    async def _forget(self, unwritten: Collection[str]) -> None:
-        if self.snapshot is not None and unwritten:
-            await self.writer.run(partial(self.snapshot.forget, sorted(unwritten)))
-            self.unwritten.difference_update(list(unwritten))
+    async def _store(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry it out to its end, also where the worker that waits for it is cancelled: the thread goes on,
+        and `unwritten` has to tell what is in the snapshot.
+        """
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waited has it; a cancelled worker's run ends anyway
+
+    async def _keep(self, looks: Sequence[Look]) -> None:
+        assert self.snapshot is not None
+        formers = [self._former(look, look.decision) for look in looks if look.decision]
+        await self.writer.run(partial(self.snapshot.keep, formers))
+        self.unwritten.update({look.record.position: look.record.values[0] for look in looks})
+
+    async def _forget(self, positions: Sequence[int]) -> None:
+        assert self.snapshot is not None
+        values = [self.unwritten[position] for position in positions]
+        await self.writer.run(partial(self.snapshot.forget, values))
+        for position in positions:
+            self.unwritten.pop(position, None)
 
     def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> Look:
         there = held.properties if held else None
@@ -245,6 +280,7 @@ class Looking:
             held={n: text if isinstance(text := there.get(n), str) else "" for n in decision.properties},
             sent=decision.properties,
             keys=unique_values(look.held, self.keys) if look.held else frozenset(),
+            position=look.record.position,
             seen_at=look.at,
         )
 

@@ -29,10 +29,6 @@ _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 _TAIL_RECORDS, _TAIL_SECONDS, _TAIL_SILENT_SECONDS = wire.MAX_INPUTS, 300.0, 30.0
 
 
-#: What is in the account, or may be.
-_WRITTEN = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.PENDING, Outcome.ABANDONED})
-
-
 @dataclass(slots=True)
 class Piece:
     """A batch, or what is left of it, on its way through attempts."""
@@ -221,6 +217,8 @@ class Worker:
             if out:
                 self._left = True
                 self._collector.sent(positions[-1], len(positions))
+                if self._looking is not None:
+                    self._looking.note_sent(positions)
 
         call = Call("POST", self._paths.upsert, body, id_property)
         return await self._sender.send(call, on_wire=note, known_at=known_at, may_resend=self._may_resend)
@@ -234,6 +232,9 @@ class Worker:
         verdict = classify(piece.records, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
             self._note_lost([*verdict.unresolved, *verdict.pending])
+        if self._looking is not None:
+            answered = (*verdict.unresolved, *(entry.record for entry in verdict.refused))
+            self._looking.note_unwritten(record for record in answered if not record.lost)
         verdict = spare_races(verdict, len(piece.records), piece.history)
         self._note(verdict)
         history = piece.history.after(verdict, self._sender.successes)
@@ -243,7 +244,7 @@ class Worker:
         if following is not Next.FINISH:
             self._log(piece, reply, following)
         self._collector.count_reply(reply, retried=following is Next.AGAIN)
-        self._book(verdict, history)
+        await self._book(verdict, history)
         if verdict.pending:
             await self._await_pending(list(verdict.pending), history, reply.accepted_at)
         if self.draining and following not in {Next.REFUSE, Next.STOP}:
@@ -270,7 +271,7 @@ class Worker:
                 halves = rest.records[:middle], rest.records[middle:]
                 return [(0.0, Piece(half, rest.history.of_half())) for half in halves]
             case Next.REFUSE:
-                self._settle([self._rejected(rest.records[0], verdict.refusal, rest.history)])
+                await self._settle_all([self._rejected(rest.records[0], verdict.refusal, rest.history)])
             case Next.GIVE_UP:
                 await self._give_up(rest.records[0], rest.history, verdict.reason)
             case Next.STOP:
@@ -345,7 +346,7 @@ class Worker:
 
     # --- the books ---
 
-    def _book(self, verdict: Verdict, history: History) -> None:
+    async def _book(self, verdict: Verdict, history: History) -> None:
         attempts = history.attempts + 1
         confirmed = [
             Settlement(
@@ -358,7 +359,18 @@ class Worker:
             for entry in verdict.confirmed
         ]
         refused = [self._rejected(entry.record, entry.refusal, history) for entry in verdict.refused]
-        self._settle(confirmed + refused, verdict.nameless_ids)
+        await self._settle_all(confirmed + refused, verdict.nameless_ids)
+
+    async def _settle_all(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
+        """What the snapshot has of refused rows is taken out first: a later row of the contact, or a run that
+        goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
+        """
+        try:
+            if self._looking is not None:
+                refused = [s.record for s in settlements if s.outcome is Outcome.REJECTED]
+                await self._looking.forget([record for record in refused if isinstance(record, Record)])
+        finally:
+            self._settle(settlements, nameless_ids)
 
     def _rejected(self, record: Record, refusal: Refusal | None, history: History) -> Settlement:
         return Settlement(record, Outcome.REJECTED, attempts=history.attempts + 1, refusal=refusal)
@@ -367,15 +379,11 @@ class Worker:
         records = [s.record for s in settlements]
         self._feed.settle([record for record in records if isinstance(record, Record)])
         self._collector.book(settlements, sightings(settlements, nameless_ids))
-        if self._looking is not None:
-            self._looking.note_written(s.record for s in settlements if s.outcome in _WRITTEN)
 
     def _note_lost(self, records: Sequence[Record]) -> None:
         """They left, and no definite answer came: a later `new: false` says nothing of what was before."""
         for record in records:
             record.lost = True
-        if self._looking is not None:
-            self._looking.note_written(records)
 
     # --- reading back ---
 

@@ -1,0 +1,79 @@
+"""The snapshot's file: what is taken out of it, what is left, and at what cost."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from uploader.edges.snapshot import Former, SnapshotFile, place
+
+ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}
+TABLES = ("contacts", "former", "sent", "reached", "readings")
+
+
+def former(key: str, hubspot_id: str = "", position: int = 0, at: float = 1_000.0, **held: str) -> Former:
+    """A row that is about to set each property to "ours"."""
+    held = held or {"city": "Ulm"}
+    sent = dict.fromkeys(held, "ours")
+    return Former(
+        f"email={key}", "email", key, hubspot_id, position + 2, 0, held, sent, (), at, position=position
+    )
+
+
+def opened(tmp_path) -> SnapshotFile:
+    return SnapshotFile(tmp_path / "c.checkpoint", ABOUT)
+
+
+def asked(tmp_path, query: str) -> list[tuple]:
+    with closing(sqlite3.connect(place(tmp_path / "c.checkpoint"))) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_what_is_taken_out_leaves_nothing(tmp_path):
+    snapshot = opened(tmp_path)
+    snapshot.keep([former("a", "7"), former("b", "", 1)])
+    snapshot.forget(["email=a", "email=b"])
+    assert [asked(tmp_path, f"SELECT * FROM {table}") for table in TABLES] == [[]] * 5
+
+
+def test_what_another_key_of_the_contact_needs_stays(tmp_path):
+    snapshot = opened(tmp_path)
+    snapshot.keep([former("a", "7", city="Ulm", phone="1"), former("b", "7", 1, city="ours")])
+    snapshot.forget(["email=a"])
+    assert asked(tmp_path, "SELECT hubspot_id, property, text FROM former") == [("7", "city", "Ulm")]
+    snapshot.forget(["email=b"])
+    assert asked(tmp_path, "SELECT * FROM former") == []
+
+
+def test_a_later_row_that_was_refused_takes_out_its_own_values_alone(tmp_path):
+    snapshot = opened(tmp_path)
+    snapshot.keep([former("a", "7", city="Ulm")])
+    snapshot.keep([former("a", "7", 9, city="ours", phone="1")])
+    snapshot.forget(["email=a"])
+    assert asked(tmp_path, "SELECT property, text FROM former") == [("city", "Ulm")]
+    assert asked(tmp_path, "SELECT property, text FROM sent") == [("city", "ours")]
+    assert asked(tmp_path, "SELECT position FROM readings") == [(0,)]
+
+
+@pytest.mark.parametrize("work", ["keep", "forget"])
+def test_a_batch_costs_the_same_in_a_large_snapshot(tmp_path, work):
+    """Counted in steps of SQLite's own machine, not in seconds."""
+    snapshot = opened(tmp_path)
+    steps = []
+    for size in (200, 10_000):
+        batch = [former(f"x{size}-{n}", f"9{size}{n}", 10**6 + n) for n in range(20)]
+        snapshot.keep([former(f"{size}-{n}", f"{size}{n}", n) for n in range(size)])
+        if work == "forget":
+            snapshot.keep(batch)
+        count = 0
+
+        def tick() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        snapshot._connection.set_progress_handler(tick, 10)
+        snapshot.keep(batch) if work == "keep" else snapshot.forget([one.value for one in batch])
+        snapshot._connection.set_progress_handler(None, 0)
+        steps.append(count)
+    assert 0 < steps[0] <= steps[1] < 2 * steps[0]

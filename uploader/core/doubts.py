@@ -1,0 +1,142 @@
+"""What was there before a job, where nobody knows whether what was read was read before its first write.
+
+In    readings, and how far the job had come when a process was killed; a value's history.
+Out   whether a reading stands, is in doubt or was for nothing; of one in doubt, what was there before.
+Raise nothing.
+Rules A reading stands if its row was confirmed by the process that read it. It was for nothing if its row
+      cannot have left. Else the value's own history decides: the first version after the reading that is the
+      job's own was its first write, and the version before it was there before. Where several answers are
+      possible, none is given.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from uploader.core.ledger import Progress
+from uploader.core.wire import Version
+
+#: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
+CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0
+#: A contact's first values are as old as the contact, but for HubSpot's own rounding.
+AT_BIRTH_SECONDS = 2.0
+#: A history of so many versions may lack the earliest.
+_MOST_VERSIONS = 20
+
+
+class ReadingState(StrEnum):
+    """What is known of the row that a reading was made for."""
+
+    KEPT = "kept"  #: nothing yet
+    WRITTEN = "written"  #: it was confirmed by the process that read it: the reading stands
+    DOUBT = "doubt"  #: it may have been written
+
+
+class Kept(NamedTuple):
+    """A reading whose process is no more."""
+
+    reading: int
+    contact: int
+    position: int | None  #: None: kept by an earlier version
+    source: int
+    row: int
+
+
+def judge(
+    kept: Kept,
+    progress: Progress,
+    unsure: Collection[int],
+    lost_below: int,
+    *,
+    is_complete: bool,
+    is_exact: bool,
+) -> ReadingState | None:
+    """None where its row cannot have left. `unsure`: positions that were settled without being confirmed.
+
+    `lost_below`: rows from there on have not left, if that `is_exact`, which it is not after a power cut.
+    """
+    position = kept.position
+    if position is None:
+        resume = progress.resume
+        line = resume.mark.line if resume.mark else 0
+        is_settled = is_complete or (kept.source, kept.row) < (resume.source, line)
+        return ReadingState.WRITTEN if is_settled else ReadingState.DOUBT
+    if is_complete or progress.is_settled(position):
+        return ReadingState.DOUBT if position in unsure else ReadingState.WRITTEN
+    return None if is_exact and position >= lost_below else ReadingState.DOUBT
+
+
+class Seen(NamedTuple):
+    """What was read of a value, and when."""
+
+    at: float
+    text: str  #: "" for none
+    slack: float = EXACT_SECONDS  #: seconds by which the time may be off
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What was read of a value: before a sending that nobody knows the end of, and before the next one."""
+
+    first: Seen
+    later: Seen | None = None  #: None: it was not read again
+
+
+class Answer(NamedTuple):
+    """What a history says. `text` is None where the job never wrote the value."""
+
+    is_known: bool
+    text: str | None = None
+
+
+UNKNOWN = Answer(is_known=False)
+
+
+def find_former(
+    doubt: Doubt,
+    history: Sequence[Version],
+    is_ours: Callable[[Version], bool],
+    *,
+    born_at: float | None = None,
+) -> Answer:
+    """What a value was before the job. `born_at`: somebody else created the contact then."""
+    if any(version.at is None for version in history):
+        return UNKNOWN
+    versions = sorted(history, key=lambda version: version.at or 0.0)
+    firsts = _places(versions, doubt.first)
+    if born_at is not None:  # what its creator wrote is not ours, whatever it is
+        firsts = [_last_before(versions, born_at + AT_BIRTH_SECONDS)]
+    lasts = [len(versions) - 1]
+    if doubt.later is not None:
+        lasts = _places(versions, doubt.later)
+    answers = {
+        _between(doubt, versions, first, last, is_ours) for first in firsts for last in lasts if first <= last
+    }
+    return answers.pop() if len(answers) == 1 else UNKNOWN
+
+
+def _between(
+    doubt: Doubt, versions: Sequence[Version], first: int, last: int, is_ours: Callable[[Version], bool]
+) -> Answer:
+    for place in range(first + 1, last + 1):
+        if is_ours(versions[place]):
+            return Answer(is_known=True, text=versions[place - 1].value if place else "")
+    return Answer(is_known=True, text=doubt.later.text if doubt.later else None)
+
+
+def _places(versions: Sequence[Version], seen: Seen) -> list[int]:
+    """The versions that may have held when this was read; -1: none yet."""
+    found = []
+    # Where there are many, the earliest may not be told any more.
+    for place in range(-1 if len(versions) < _MOST_VERSIONS else 0, len(versions)):
+        began = (versions[place].at or 0.0) if place >= 0 else seen.at
+        ended = (versions[place + 1].at or 0.0) if place + 1 < len(versions) else seen.at
+        value = versions[place].value if place >= 0 else ""
+        if value == seen.text and began - seen.slack <= seen.at <= ended + seen.slack:
+            found.append(place)
+    return found
+
+
+def _last_before(versions: Sequence[Version], at: float) -> int:
+    return sum((version.at or 0.0) <= at for version in versions) - 1

@@ -1,0 +1,207 @@
+"""The readings a snapshot comes from: of which row, when, and whether that row was written. Called within
+the snapshot's transactions.
+
+A reading is what a row's contact held before that row was sent. What it added to the snapshot (the key's
+entry, former values, values sent) names it, so that it can be taken out again where the row was not written.
+Where nobody knows whether it was, a later reading is kept beside it: `core/doubts` tells what is true.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+
+from uploader.core.doubts import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
+from uploader.core.model import Outcome, Record, Settlement
+from uploader.edges.standing import State
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS readings (
+    id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, position INTEGER, at REAL NOT NULL, slack REAL NOT NULL,
+    state TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS readings_by_contact ON readings (contact);
+CREATE INDEX IF NOT EXISTS contacts_by_id ON contacts (hubspot_id);
+CREATE INDEX IF NOT EXISTS reached_by_id ON reached (hubspot_id);
+"""
+#: What files of 0.6.2 lack. `reading`: the first one; `later`: another one, where the first is in doubt.
+_COLUMNS = (
+    ("former", "reading INTEGER"),
+    ("former", "later INTEGER"),
+    ("former", "later_text TEXT"),
+    ("sent", "reading INTEGER"),
+)
+#: Each key's entry of 0.6.2 was one reading, of a row whose position nobody kept.
+_FILL = """
+INSERT INTO readings (contact, at, slack, state)
+    SELECT number, kept_at, ?, 'kept' FROM contacts ORDER BY number;
+UPDATE sent SET reading = (SELECT id FROM readings WHERE readings.contact = sent.contact);
+UPDATE former SET reading = (
+    SELECT min(readings.id) FROM readings JOIN contacts ON contact = number
+    WHERE contacts.hubspot_id = former.hubspot_id
+);
+"""
+_KEEP_FORMER = """
+INSERT INTO former (hubspot_id, property, text, reading) VALUES (?, ?, ?, ?)
+ON CONFLICT (hubspot_id, property) DO UPDATE SET later = excluded.reading, later_text = excluded.text
+WHERE (SELECT state FROM readings WHERE id = former.reading) = 'doubt'
+AND (later IS NULL OR (SELECT state FROM readings WHERE id = later) = 'doubt')
+"""
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a file of an earlier version lacks."""
+    lacking = [
+        (table, column)
+        for table, column in _COLUMNS
+        if column.split()[0]
+        not in {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+    ]
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for table, column in lacking:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        for statement in _FILL.split(";") if lacking else ():
+            connection.execute(statement, (CLOCKS_DIFFER_SECONDS,) * statement.count("?"))
+
+
+def begin(connection: sqlite3.Connection, contact: int, position: int | None, seen_at: float | None) -> int:
+    """Keep that a row's contact was read; the number of the reading. `seen_at`: by HubSpot's clock."""
+    at, slack = (time.time(), CLOCKS_DIFFER_SECONDS) if seen_at is None else (seen_at, EXACT_SECONDS)
+    added = connection.execute(
+        "INSERT INTO readings (contact, position, at, slack, state) VALUES (?, ?, ?, ?, ?)",
+        (contact, position, at, slack, ReadingState.KEPT.value),
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def keep_former(
+    connection: sqlite3.Connection, reading: int, hubspot_id: str, held: Iterable[tuple[str, str]]
+) -> None:
+    """What a contact held. The first reading of a value stands; where that is in doubt, the last one, too."""
+    connection.executemany(
+        _KEEP_FORMER,
+        [(hubspot_id, name, text, reading) for name, text in held],
+    )
+
+
+def keep_sent(
+    connection: sqlite3.Connection, reading: int, contact: int, sent: Iterable[tuple[str, str]]
+) -> None:
+    """What is about to be written."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO sent (contact, property, text, reading) VALUES (?, ?, ?, ?)",
+        [(contact, name, text, reading) for name, text in sent],
+    )
+
+
+def begin_anew(connection: sqlite3.Connection, contact: int, reading: int) -> None:
+    """Let this reading take the place of all earlier ones of its key, which led to nobody."""
+    connection.execute("UPDATE sent SET reading = ? WHERE contact = ?", (reading, contact))
+    connection.execute(
+        "DELETE FROM former WHERE hubspot_id IN (SELECT hubspot_id FROM reached WHERE contact = ?) "
+        "AND reading IN (SELECT id FROM readings WHERE contact = ?)",
+        (contact, contact),
+    )
+    connection.execute("DELETE FROM readings WHERE contact = ? AND id != ?", (contact, reading))
+
+
+def note_settled(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+    """The first reading of rows that were written stands; where nobody knows, it is in doubt."""
+    connection.executemany(
+        "UPDATE readings SET state = ? WHERE position = ? AND state = ? "
+        "AND contact = (SELECT number FROM contacts WHERE value = ?)",
+        [
+            (_STATES[s.outcome].value, s.record.position, ReadingState.KEPT.value, s.record.values[0])
+            for s in settlements
+            if s.outcome in _STATES and isinstance(s.record, Record)
+        ],
+    )
+
+
+_STATES = {
+    Outcome.CREATED: ReadingState.WRITTEN,
+    Outcome.UPDATED: ReadingState.WRITTEN,
+    Outcome.PENDING: ReadingState.DOUBT,
+    Outcome.ABANDONED: ReadingState.DOUBT,
+}
+
+
+def forget_last(connection: sqlite3.Connection, value: str) -> None:
+    """Take out the last reading of a key: its row was not written."""
+    found = connection.execute(
+        "SELECT readings.id, contact FROM readings JOIN contacts ON contact = number WHERE value = ? "
+        "ORDER BY readings.id DESC LIMIT 1",
+        (value,),
+    ).fetchone()
+    if found:
+        forget(connection, *found)
+
+
+def forget(connection: sqlite3.Connection, reading: int, contact: int) -> None:
+    """Take out a reading, and all that the snapshot has by it alone."""
+    connection.execute("DELETE FROM sent WHERE contact = ? AND reading = ?", (contact, reading))
+    ids = connection.execute(
+        "SELECT hubspot_id FROM contacts WHERE number = ? "
+        "UNION SELECT hubspot_id FROM reached WHERE contact = ?",
+        (contact, contact),
+    )
+    for (hubspot_id,) in ids.fetchall():
+        _forget_former(connection, reading, hubspot_id)
+    connection.execute("DELETE FROM readings WHERE id = ?", (reading,))
+    if not connection.execute("SELECT 1 FROM readings WHERE contact = ?", (contact,)).fetchone():
+        connection.execute("DELETE FROM reached WHERE contact = ?", (contact,))
+        connection.execute("DELETE FROM contacts WHERE number = ?", (contact,))
+
+
+def _forget_former(connection: sqlite3.Connection, reading: int, hubspot_id: str) -> None:
+    """Former values stay where another row has sent the property, by whatever key of the contact."""
+    connection.execute(
+        "UPDATE former SET later = NULL, later_text = NULL WHERE hubspot_id = ? AND later = ?",
+        (hubspot_id, reading),
+    )
+    connection.execute(
+        "UPDATE former SET reading = (SELECT min(sent.reading) FROM sent "
+        "WHERE sent.property = former.property AND contact IN "
+        "(SELECT number FROM contacts WHERE contacts.hubspot_id = former.hubspot_id "
+        "UNION SELECT contact FROM reached WHERE reached.hubspot_id = former.hubspot_id)) "
+        "WHERE hubspot_id = ? AND reading = ?",
+        (hubspot_id, reading),
+    )
+    connection.execute("DELETE FROM former WHERE hubspot_id = ? AND reading IS NULL", (hubspot_id,))
+
+
+def take_up(
+    connection: sqlite3.Connection,
+    standing: State,
+    unconfirmed: Iterable[tuple[int, str]],
+    lost_below: int,
+    *,
+    is_exact: bool,
+) -> None:
+    """Judge what an earlier invocation left. `is_exact`: no row at `lost_below` or above can have left."""
+    kept = [
+        Kept(*row)
+        for row in connection.execute(
+            "SELECT readings.id, contact, position, source, row FROM readings JOIN contacts "
+            "ON contact = number WHERE state = ?",
+            (ReadingState.KEPT.value,),
+        )
+    ]
+    positions = {one.position for one in kept}
+    unsure = {position for position, _ in unconfirmed if position in positions} if kept else set()
+    for one in kept:
+        state = judge(
+            one,
+            standing.progress,
+            unsure,
+            lost_below,
+            is_complete=standing.state == "complete",
+            is_exact=is_exact,
+        )
+        if state is None:
+            forget(connection, one.reading, one.contact)
+        else:
+            connection.execute("UPDATE readings SET state = ? WHERE id = ?", (state.value, one.reading))
