@@ -1,6 +1,7 @@
 """What a canary's review tells of rows, for any history HubSpot may answer."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from builders import record
@@ -117,3 +118,9 @@ def test_every_row_is_told_of_once_whatever_is_answered(answers):
 def test_a_reason_is_told_without_addresses(outcome):
     told = review([sent(0, outcome, "ann@x.com is taken")], {}, {}, BEGAN)
     assert list(told.failed) == [(outcome, "(an address) is taken")]
+
+
+def test_rows_that_failed_for_one_reason_are_told_together():
+    rows = [sent(at, Outcome.ABANDONED, f"HTTP 500 {uuid4()}") for at in range(3)]
+    (((outcome, reason), place),) = review(rows, {}, {}, BEGAN).failed.items()
+    assert (outcome, reason, place.count) == (Outcome.ABANDONED, "HTTP 500", 3)

@@ -135,7 +135,7 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:
         reasons = Counter(
-            f"{outcome}: {without_values(message)[:200]}" for outcome, message in opened.dead_messages()
+            f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_messages()
         )
     finally:
         opened.close()

@@ -19,6 +19,7 @@ from uploader.commands.texts import duration, printable
 from uploader.commands.undone import undone_text
 from uploader.core.model import told_key
 from uploader.core.objects import noun
+from uploader.core.outcome import without_identifiers
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
@@ -205,7 +206,8 @@ def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:
     """What was kept, as rows; why is counted in `reasons`."""
     for kept in run.file.kept():
         finding = kept.finding
-        reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {finding.why}"] += 1
+        why = without_identifiers(finding.why)
+        reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {why}"] += 1
         yield (
             kept.fate.value,
             kept.row,

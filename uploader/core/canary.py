@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.model import Outcome, Record, Tallies
-from uploader.core.outcome import without_addresses
+from uploader.core.outcome import without_addresses, without_identifiers
 from uploader.core.wire import Result, Version, sent_properties
 
 Key = TypeVar("Key")
@@ -130,7 +130,8 @@ def review(
     told = Review(rows=len(sent))
     for one in sent:
         if one.outcome not in _CONFIRMED:
-            _count(told.failed, (one.outcome, without_addresses(one.reason)), one.record.row)
+            reason = without_identifiers(without_addresses(one.reason))
+            _count(told.failed, (one.outcome, reason), one.record.row)
     contacts = list(_contacts(confirmed(sent), found))
     ours = _our_source(contacts, kinds, begun_at)
     for contact in contacts:

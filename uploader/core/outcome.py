@@ -316,6 +316,19 @@ def without_addresses(text: str) -> str:
 _ADDRESS = re.compile(r"[^\s\"'<>\[\]]+@[^\s\"'<>\[\]]+")
 
 
+def without_identifiers(text: str) -> str:
+    """A reason as it is the same for all that have it: what names one request or one record is left out."""
+    return _LAST_IDENTIFIER.sub("", _IDENTIFIER.sub("(id)", text))
+
+
+#: A UUID, another long hexadecimal number, an object's id. Whole words only: a half would look like text.
+_IDENTIFIER = re.compile(
+    r"(?<![\w-])(?=[\w-]*\d)(?:[0-9a-f]{8,}(?:-\w+)*|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})(?![\w-])",
+    re.IGNORECASE,
+)
+_LAST_IDENTIFIER = re.compile(r"(?<![:=#]) \(id\)$")
+
+
 def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -> str:
     if not unresolved:
         return ""

@@ -9,24 +9,38 @@ from dataclasses import dataclass, field
 
 from uploader.core.course import Stretch, percentile, together
 from uploader.core.model import Outcome, Tallies
+from uploader.core.outcome import without_identifiers
 
 #: Groups of dead letters that are told apart, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
 #: Reasons that differ from row to row all the same are told by their category alone, beyond so many.
 _MOST_REASONS = 2_000
-_MESSAGE_CHARACTERS = 240
-#: Values, addresses and numbers in a message.
-_VARYING = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*|\S+@\S+|\d{3,}""", re.DOTALL)
+_MOST_CHARACTERS, _MESSAGE_CHARACTERS = 2_000, 240
+#: Values in a message: before what is said of them, in quotes, in a list.
+_VALUE = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*""", re.DOTALL)
+_WORD = re.compile(r"""(?:[^\s"'\[\](){}<>;,:]|[,:](?=[\w/]))+""")
+_NUMBER = re.compile(r"\d{3}")
+#: A property of which something is said, an answer's status: the same in many rows, digits or not.
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?=:(?:\s|$))|(?:(?<=HTTP )|HTTP_)\d{3}\b")
 _SHORTEST_VALUE = 2
 
 
 def without_values(message: str, values: Iterable[str] = ()) -> str:
-    """A reason as it may be shown of many rows; `values` are the row's own."""
-    text = message
+    """A reason as it may be shown of many rows, in a line; `values` are the row's own."""
+    text = message[:_MOST_CHARACTERS]
     for value in sorted({value.strip() for value in values}, key=len, reverse=True):
         if len(value) >= _SHORTEST_VALUE and value in text:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "...", text)
-    return _VARYING.sub("...", text)
+    text = _WORD.sub(_without_value, _VALUE.sub("...", without_identifiers(text)))
+    if len(text) <= _MESSAGE_CHARACTERS:
+        return text
+    return f"{text[:_MESSAGE_CHARACTERS].rpartition(' ')[0]} ..."
+
+
+def _without_value(word: re.Match[str]) -> str:
+    """Nothing of a word that holds a number or an address: half of it would look like one of its own."""
+    varies = "@" in word[0] or _NUMBER.search(word[0])
+    return "..." if varies and not _NAME.match(word.string, word.start()) else word[0]
 
 
 @dataclass(slots=True)
@@ -66,7 +80,7 @@ class Grouping:
     def add(
         self, outcome: str, category: str, message: str, values: Iterable[str], *, correlation_id: str
     ) -> Group:
-        reason = without_values(message, values)[:_MESSAGE_CHARACTERS]
+        reason = without_values(message, values)
         name = (outcome, category, reason)
         if name not in self._groups and len(self._groups) >= _MOST_REASONS:
             name = (outcome, category, "other reasons")
