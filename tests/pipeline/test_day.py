@@ -106,6 +106,8 @@ def test_several_days_in_a_row(tmp_path):
 class _Late:
     """A sender whose every permit takes a day."""
 
+    stalled_seconds = 0.0
+
     def __init__(self, *replies: wire.Reply) -> None:
         self.failures: list[float] = []
         self._replies = list(replies)

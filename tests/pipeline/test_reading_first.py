@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from hub_transport import make_hub
@@ -213,6 +214,108 @@ def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_
         ("c0@x.com", "city"): "",
         ("c1@x.com", "city"): "",
     }
+
+
+def _sleep(job):
+    job.sleep_machine(8 * 3_600)
+
+
+def _sleep_and_set_the_clock_back(job):
+    job.sleep_machine(8 * 3_600)
+    job.clock_ahead_seconds -= 3_600
+
+
+def _stop(job):
+    """By Ctrl-Z, say: both clocks go on, and the process does not run."""
+    asyncio.get_running_loop()._jumping.now += 8 * 3_600
+
+
+def _freeze(job):
+    """With a wall clock that was set back meanwhile."""
+    _stop(job)
+    job.clock_ahead_seconds -= 9 * 3_600
+
+
+@pytest.mark.parametrize("stand_still", [_sleep, _sleep_and_set_the_clock_back, _stop, _freeze])
+@pytest.mark.parametrize("late", [0.0, 0.3])
+def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(tmp_path, stand_still, late):
+    """Whether contacts were read, are being read, or wait to be written: none is written by what was read
+    eight hours ago.
+    """
+    job = job_of(tmp_path, contacts(1_500, city="Ours"), [{"email": row["email"]} for row in contacts(1_500)])
+    job.hub.change_quota(job.hub.settings.parse_quota("50/10"))
+    job.hub.settings = replace(job.hub.settings, latency_seconds=0.5)
+    theirs = []
+
+    def wake() -> None:
+        stand_still(job)
+        theirs.extend(name for name, held in job.held().items() if not held.get("city"))
+        changes = [{"email": name, "properties": {"city": "Theirs"}} for name in theirs]
+        job.hub.meddle(asyncio.get_running_loop().time(), changes, [])
+
+    def start(_):
+        asyncio.get_running_loop().call_later(5.0 + late, wake)
+
+    summary = job.run_virtual(policy=Policy.FILL, on_start=start)
+    held = job.held()
+    assert len(theirs) > 200
+    assert {held[name]["city"] for name in theirs} == {"Theirs"}
+    assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, len(theirs))
+
+
+def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
+    """Their write is lost, a long pause begins, and a person fills what is still empty before it goes again."""
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    lost = {"kind": "reset", "applied": False, "first": 1}
+    pause = {"kind": "status", "status": 477, "retry_after_seconds": 600, "requests": [2, 2]}
+    job = job_of(tmp_path, rows, [{"email": "c0@x.com"}, {"email": "c1@x.com"}], faults=[lost, pause])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing is Cause.MIGRATION and not meddled:
+            change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, 1)
+    assert {name: held["city"] for name, held in job.held().items()} == {
+        "c0@x.com": "Ours",
+        "c1@x.com": "Theirs",
+        "c2@x.com": "Ours",
+    }
+
+
+def test_only_new_leaves_a_contact_that_somebody_created_after_a_lost_answer(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    lost = {"kind": "reset", "applied": False, "first": 1}
+    pause = {"kind": "status", "status": 477, "retry_after_seconds": 600, "requests": [2, 2]}
+    job = job_of(tmp_path, rows, faults=[lost, pause])
+    meddled = []
+
+    def create(run):
+        if run.sender.pausing is Cause.MIGRATION and not meddled:
+            theirs = {"properties": {"email": "c1@x.com", "city": "Theirs"}}
+            meddled.append(job.hub.account.seed({"contacts": [theirs]}, "2026-01-01T00:00:09Z"))
+
+    options = {"on_long_pause": OnLongPause.WAIT, "only_records": Only.NEW}
+    summary = job.run_virtual(on_tick=create, **options)
+    assert meddled
+    assert {name: held["city"] for name, held in job.held().items()}["c1@x.com"] == "Theirs"
+    assert job.outcomes() == {2: "created", 3: "skipped", 4: "created"}
+    assert summary.exit_code == 0
+
+
+@pytest.mark.parametrize("policy", [Policy.FILL, Policy.CREATE_ONLY])
+def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path, policy):
+    """Its backoffs add up to more than what was read stays good for; its attempts go on being counted."""
+    broken = {"kind": "status", "status": 500, "keys": ["c1@example.com"]}
+    rows = contacts(2_000)
+    job = job_of(tmp_path, rows, faults=[broken])
+    job.hub.change_quota(job.hub.settings.parse_quota("10/10"))
+    summary = job.run_virtual(policy=policy, stop_after=7_200)
+    assert (summary.as_dict()["abandoned"], summary.as_dict()["created"]) == (1, 1_999)
+    assert sum(seen.status == "500" for seen in job.hub.statistics.log) < 40
 
 
 # --- the snapshot ---

@@ -1,5 +1,6 @@
 """Signing in while a job runs: tokens end, are replaced and refused, and no row is lost for it."""
 
+import asyncio
 import json
 import tomllib
 from itertools import pairwise
@@ -42,6 +43,17 @@ def test_a_token_is_renewed_ahead_of_its_end_once_each_time(tmp_path):
     assert len(at) >= 3
     # 75 % of 20 s, and what it takes for a request to be let out.
     assert all(14.9 <= later - earlier <= 16.0 for earlier, later in pairwise(at))
+
+
+def test_a_token_that_ends_while_the_machine_sleeps_is_renewed_before_anything_leaves(tmp_path):
+    job = oauth_job(tmp_path, lifetime=1_800)
+
+    def start(_):
+        asyncio.get_running_loop().call_later(5.0, job.sleep_machine, 3_600)
+
+    summary = job.run_virtual(on_start=start)
+    job.check(ROWS, summary)
+    assert (summary.exit_code, refused(job), len(refreshes(job))) == (0, 0, 2)
 
 
 def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refresh(tmp_path):

@@ -319,6 +319,20 @@ def test_a_clock_that_is_ahead_costs_minutes_and_not_a_day(tmp_path):
     assert midnight < run._clock < midnight + 900
 
 
+def test_the_longest_duration_ends_a_run_whose_machine_sleeps_through_it(tmp_path):
+    run = job(tmp_path, contacts(60_000))
+    started = []
+
+    def start(_):
+        loop = asyncio.get_running_loop()
+        started.append(loop.time())
+        loop.call_later(5.0, run.sleep_machine, 8 * 3_600)
+
+    summary = run.run_virtual(on_start=start, max_duration_seconds=3_600)
+    assert (summary.cause, summary.exit_code) == (Cause.DURATION, 75)
+    assert run._clock - started[0] < 8
+
+
 def test_the_log_of_an_older_job_is_not_replayed_into_a_new_one(tmp_path):
     rows = contacts(2_000)
     run = job(tmp_path, rows, options={"write_results": False})

@@ -82,3 +82,14 @@ def test_each_change_has_its_name():
         "lifecyclestage": Change.KEPT,
     }
     assert "e" not in decision.properties
+
+
+def test_only_new_leaves_a_contact_that_appeared_after_a_lost_answer_unless_it_holds_what_was_sent():
+    """Somebody else may have created it: the row is confirmed only by all of its own values."""
+    rules = Overwriting(only=Only.NEW)
+    theirs = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "Theirs"}, rules, lost=True)
+    assert (theirs.outcome, dict(theirs.properties)) == (Outcome.SKIPPED, {})
+    ours = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "B"}, rules, lost=True)
+    assert (ours.outcome, dict(ours.properties)) == (Outcome.UPDATED, {})
+    never_sent = made({"firstname": "A"}, {"firstname": "A"}, rules)
+    assert never_sent.outcome is Outcome.SKIPPED

@@ -101,9 +101,7 @@ class Run(Preparing):
         """Run the job, or what is left of it. UploaderError where it can't start."""
         reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
         longest = self.settings.max_duration_seconds
-        timer = None
-        if longest is not None:
-            timer = asyncio.get_running_loop().call_later(longest, self._end, Cause.DURATION, "")
+        timer = None if longest is None else self._task(self._end_after(longest))
         try:
             with ExitStack() as stack:
                 return await self._run(reader, writer, stack)
@@ -163,6 +161,10 @@ class Run(Preparing):
             return await self._send(job, move, lost_below, writer)
         finally:
             await self._hang_up(transport)
+
+    async def _end_after(self, seconds: float) -> None:
+        await self._wait_out(seconds)
+        self._end(Cause.DURATION, "")
 
     async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
         """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
@@ -432,7 +434,7 @@ class Run(Preparing):
 
     async def _read_canary(self, job: Job, canary: Canary, seconds: float) -> Review:
         assert self.sender is not None
-        await asyncio.sleep(seconds)
+        await self._wait_out(seconds)
         reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
         return await canaries.read_back(
             job.checkpoint.canary_rows(), canary, job.account, self.settings, reader

@@ -4,6 +4,7 @@ No decision of its own: `overwriting` says what is written, `readback` whose con
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,8 @@ class Reader:
         self._on_wire = on_wire
         self._is_wanted = is_wanted
         self._clock = asyncio.get_running_loop().time
+        #: The sender's stalled seconds when the first question left that was answered.
+        self.known_at = math.inf
 
     async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
         """What is held of these keys, at most one request's worth; `encode` spells the question.
@@ -73,7 +76,7 @@ class Reader:
         if len(again) == len(keys):
             return reply
         if again:
-            await self._sleep(backoff_seconds(1, self._roll()))
+            await self._wait(backoff_seconds(1, self._roll()))
             if not self._is_wanted():
                 raise StopRun(Cause.SIGNAL, "")
             answered = [error for error in reply.errors if not (error.is_transient and error.ids)]
@@ -88,13 +91,14 @@ class Reader:
 
     async def _ask(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
         """Until it is answered, or it turns out that this question alone can't be."""
-        body, failures, left_at = encode(keys), 0, 0.0
+        body, failures, left_at, known_at = encode(keys), 0, 0.0, 0.0
 
         def note(out: bool) -> None:
-            nonlocal left_at
+            nonlocal left_at, known_at
             self._on_wire(out)
             if out:
                 left_at = self._clock()  # waiting for a permit may take a day
+                known_at = self._sender.stalled_seconds
 
         while True:
             call = Call("POST", self._path, body)
@@ -103,6 +107,7 @@ class Reader:
             match verdict.action:
                 case Action.SETTLE:
                     self._sender.succeeded()
+                    self.known_at = min(self.known_at, known_at)
                     return reply
                 case _ if not self._is_wanted():
                     raise StopRun(Cause.SIGNAL, "")
@@ -117,8 +122,14 @@ class Reader:
                     is_asunder = len(keys) == 1 or len(put_off(keys, reply.errors)) == len(keys)
                     most = RECORD_ATTEMPTS if is_asunder else BATCH_ATTEMPTS
                     if failures >= most and await self._is_there():
+                        self.known_at = min(self.known_at, known_at)
                         return reply
-                    await self._sleep(backoff_seconds(failures, self._roll()))
+                    await self._wait(backoff_seconds(failures, self._roll()))
+
+    async def _wait(self, seconds: float) -> None:
+        """What was read before grows old meanwhile, as in a pause."""
+        self.known_at -= seconds
+        await self._sleep(seconds)
 
     async def _is_there(self) -> bool:
         """Whether questions of this kind are answered: then it is this one that fails. Nobody has that id."""

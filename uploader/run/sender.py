@@ -9,10 +9,11 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
 
+from uploader.core.clocks import Elapsed, Standstill
 from uploader.core.course import Course
 from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
@@ -51,12 +52,11 @@ class OutOfDateError(Exception):
 
 @dataclass(slots=True)
 class Pause:
-    """Nobody sends until either clock says that it is over."""
+    """Nobody sends until then."""
 
     cause: Cause
     began: float
-    until: float
-    wall_until: datetime
+    until: float  #: in elapsed seconds: a machine that slept meanwhile has waited, too
     ends_day: bool = False  #: the day in which it began is over then, whatever else made it longer
 
 
@@ -85,7 +85,6 @@ class Sender:
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self.ever_answered = False
         self.last_failure = ""
-        self.stalled_seconds = 0.0  #: in which nobody could send, whatever the quota
         self.tallies = tallies
         self.on_count: Callable[[], None] = lambda: None  #: told when a count in `tallies` changes
         self.course: Course | None = None  #: told of each answer
@@ -94,6 +93,9 @@ class Sender:
         self._transport = transport
         self._clock = clock
         self._wall_clock = wall_clock
+        self._time = Elapsed(clock(), wall_clock().timestamp())
+        self._standstill = Standstill(self._time.seconds)
+        self._stalled_seconds = 0.0
         self._day_is_spent = day_is_spent
         self._started = clock()
         self._turn = asyncio.Lock()
@@ -137,6 +139,22 @@ class Sender:
         noted = await self._permit(math.inf)
         return await self._exchange(self.vouching, noted, lambda _: None)
 
+    # --- time ---
+
+    def elapsed(self) -> float:
+        """The loop's clock, and what it has missed while the machine slept."""
+        return self._time.read(self._clock(), self._wall_clock().timestamp())
+
+    def notice_time(self) -> None:
+        """Take note that the process runs: in a long gap between two calls it did not."""
+        self._standstill.look(self.elapsed())
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long nobody could send, in all: whatever the quota, or since the process did not run."""
+        self.notice_time()
+        return self._stalled_seconds + self._standstill.seconds
+
     # --- pauses ---
 
     def pause(self, cause: Cause, seconds: float | None, left_at: float) -> None:
@@ -150,7 +168,6 @@ class Sender:
             seconds = self._burst_seconds if cause is Cause.BURST else _DEFAULT_SECONDS
         if last is not None and left_at <= last.began and cause not in LONG_PAUSES:
             return
-        # By either clock: of a suspended machine, its own would hold the old pause for hours yet.
         rest = self.pause_seconds
         if last is not None and seconds <= rest:
             return
@@ -160,8 +177,7 @@ class Sender:
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
         ends_day = cause is Cause.DAILY or (last is not None and last.ends_day)
-        wall_until = self._wall_clock() + timedelta(seconds=seconds)
-        self.pause_under_way = Pause(cause, now, now + seconds, wall_until, ends_day)
+        self.pause_under_way = Pause(cause, now, self.elapsed() + seconds, ends_day)
 
     def pause_for(self, verdict: Verdict, left_at: float) -> None:
         """The pause that a reply asks for."""
@@ -183,10 +199,7 @@ class Sender:
     def pause_seconds(self) -> float:
         """What is left of the pause under way."""
         pause = self.pause_under_way
-        if pause is None:
-            return 0.0
-        by_wall = (pause.wall_until - self._wall_clock()).total_seconds()
-        return max(0.0, min(pause.until - self._clock(), by_wall))
+        return 0.0 if pause is None else max(0.0, pause.until - self.elapsed())
 
     @property
     def pausing(self) -> Cause | None:
@@ -224,7 +237,7 @@ class Sender:
             now = self._clock()
             stalled = self.pause_seconds or self._wait_for_the_day()
             if self.access is not None:
-                stalled = max(stalled, self.access.wait_seconds(now))
+                stalled = max(stalled, self.access.wait_seconds(self.elapsed()))
             # What the log says during a pause may be otherwise once that is over.
             wait = stalled or self.log.wait_seconds(now)
             if wait > 0:
@@ -233,14 +246,14 @@ class Sender:
                 raise OutOfDateError
             else:
                 self.log.note(now)
-                if self.access is None or not self.access.is_due(now):
+                if self.access is None or not self.access.is_due(self.elapsed()):
                     return now
                 # Whether HubSpot counts it is not documented: so it counts.
                 self._count_request()
                 await self.access.renew(self._vouch)
                 stalled = self._clock() - now
             if stalled > 0:
-                self.stalled_seconds += self._clock() - now
+                self._stalled_seconds += self._clock() - now
 
     def _wait_for_the_day(self) -> float:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""

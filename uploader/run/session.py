@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from uploader.core.calendar import clock_text, next_midnight
+from uploader.core.clocks import Elapsed
 from uploader.core.day import Day
 from uploader.core.forecast import Forecast, Today, forecast
 from uploader.core.inflight import InFlightCap
@@ -36,7 +37,7 @@ _LOG = logging.getLogger("uploader")
 
 #: Batches under way at the start; `InFlightCap` finds the rest.
 _START_IN_FLIGHT = 32
-_WATCH_SECONDS, _DAY_LOOK_SECONDS = 0.2, 1.0
+_WATCH_SECONDS, _LOOK_SECONDS = 0.2, 1.0
 #: Past the reset itself, since clocks differ; and how much they may.
 _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 60.0
 _DAY_SECONDS = 86_400.0
@@ -119,7 +120,7 @@ class Session:
                 settings.token,
                 transport,
                 self.paths,
-                self._clock,
+                self.sender.elapsed,
                 outage_seconds=self._outage_seconds,
             )
 
@@ -203,12 +204,21 @@ class Session:
         assert sender is not None
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            sender.notice_time()
             limit = self._outage_seconds()
             if sender.pausing in LONG_PAUSES:
                 sender.failing_since = None  # a straggler's failure says nothing of what comes after
             since = sender.failing_since
             if since is not None and self._clock() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
+
+    async def _wait_out(self, seconds: float) -> None:
+        """Sleep; the time in which the machine sleeps counts, too."""
+        time = Elapsed(self._clock(), self.seams.wall_clock().timestamp())
+        until = time.seconds + seconds
+        while (rest := until - time.seconds) > 0:
+            await asyncio.sleep(min(rest, _LOOK_SECONDS))
+            time.read(self._clock(), self.seams.wall_clock().timestamp())
 
     def _outage_seconds(self) -> float:
         """How long nothing may succeed."""
@@ -294,7 +304,7 @@ class Session:
         assert sender is not None
         day, asked_for = sender.day, None
         while True:
-            await asyncio.sleep(_DAY_LOOK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
             is_over = day.resets_at is not None and day.resets_at < self.seams.wall_clock()
             if is_over and day.resets_at != asked_for and sender.pausing is None:
                 asked_for = day.resets_at

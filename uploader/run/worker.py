@@ -5,7 +5,7 @@ import heapq
 import logging
 import math
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader.core import express, readback, wire
@@ -66,7 +66,7 @@ class Worker:
         self._left = False  # the request under way has left
         self._left_at = 0.0  # when it did: waiting for a permit may take a day
         self._looked_at = math.inf  # the sender's stalled seconds when its contacts were read
-        self._out_of_date: list[Record] = []  # since then others may have written them
+        self._out_of_date: list[Piece] = []  # since then others may have written them
         self._has_slot = False
         self._feed = feed
         self._sender = sender
@@ -86,9 +86,11 @@ class Worker:
             if self._looking is not None:
                 records = self._feed.unpack(batch) if isinstance(batch, Pack) else batch
                 asked = {record.position: record.body for record in records}
-                while records and not self.draining:
-                    await self._deliver_looked_at(records, self._looking)
-                    records, self._out_of_date = self._out_of_date, []
+                pieces = [Piece(records)]
+                while pieces and not self.draining:
+                    await self._deliver_looked_at(pieces, self._looking)
+                    pieces, self._out_of_date = self._out_of_date, []
+                    records = [record for piece in pieces for record in piece.records]
                     for record in records:
                         self._feed.rewrite(record, asked[record.position])
                     await self._looking.forget(records)
@@ -137,8 +139,9 @@ class Worker:
         reply = wire.in_full(reply) if reply.short else reply
         await self._deliver(await self._take(piece, reply))
 
-    async def _deliver_looked_at(self, records: list[Record], looking: Looking) -> None:
+    async def _deliver_looked_at(self, pieces: Sequence[Piece], looking: Looking) -> None:
         """Once it is known what HubSpot holds of them. Nobody else of us writes them from then on."""
+        records = [record for piece in pieces for record in piece.records]
         reader = Reader(
             self._sender,
             self._paths,
@@ -148,9 +151,8 @@ class Worker:
             on_wire=self._note_wire,
             is_wanted=lambda: not self.draining,
         )
-        # What is read first may be waited for: of a batch, some contacts are asked for again.
-        self._looked_at = self._sender.stalled_seconds
         looks = await looking.look(records, reader)
+        self._looked_at = reader.known_at
         if self.draining:
             return
         for look in looks:
@@ -161,10 +163,17 @@ class Worker:
             self._ask_for_less(look)
         self._collector.half_done += len(rest)
         try:
-            if rest:
-                await self._deliver([(0.0, Piece([look.record for look in rest], self._fresh_history()))])
+            positions = {look.record.position for look in rest}
+            await self._deliver([(0.0, piece) for piece in self._left_of(pieces, positions)])
         finally:
             self._collector.half_done -= len(rest)
+
+    def _left_of(self, pieces: Sequence[Piece], positions: Collection[int]) -> Iterator[Piece]:
+        """What is to be sent of each piece, with the attempts that it has had; reading it was none."""
+        for piece in pieces:
+            records = [record for record in piece.records if record.position in positions]
+            if records:
+                yield Piece(records, replace(piece.history, successes_seen=self._sender.successes))
 
     def _ask_for_less(self, look: Look) -> None:
         record, decision = look.record, look.decision
@@ -191,13 +200,13 @@ class Worker:
     async def _attempt(self, piece: Piece) -> list[tuple[float, Piece]]:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
         records = piece.records
-        known_at = math.inf if any(record.lost for record in records) else self._looked_at
         try:
             reply = await self._send(
-                wire.encode_batch(records), [record.position for record in records], known_at=known_at
+                wire.encode_batch(records), [record.position for record in records], known_at=self._looked_at
             )
         except OutOfDateError:
-            self._out_of_date += records
+            # Of records in doubt, too: what they ask for may be there by now, and changed by somebody since.
+            self._out_of_date.append(piece)
             return []
         except asyncio.CancelledError:
             if self._left:

@@ -1,0 +1,41 @@
+"""What time it is, by clocks each of which has a fault. Readings are arguments.
+
+The loop's clock stands still while a machine sleeps (on Linux), and a wall clock is set, forwards or back.
+All times are in seconds.
+"""
+
+#: A wall clock that gains less on the loop's is adjusted, or read a little later: no time has passed.
+_ADJUSTED_SECONDS = 1.0
+#: A process whose clocks are read several times a second did not run in a longer gap.
+_GAP_SECONDS = 5.0
+
+
+class Elapsed:
+    """The loop's clock, less what it misses: of each step, the longer one of both clocks counts.
+
+    A wall clock that is set back hides nothing; one that is set forward counts as time that has passed.
+    """
+
+    def __init__(self, loop: float, wall: float) -> None:
+        self.seconds = loop  #: at the last reading; never less than before
+        self._loop, self._wall = loop, wall
+
+    def read(self, loop: float, wall: float) -> float:
+        by_loop, by_wall = loop - self._loop, wall - self._wall
+        self._loop, self._wall = loop, wall
+        self.seconds += by_wall if by_wall > by_loop + _ADJUSTED_SECONDS else max(0.0, by_loop)
+        return self.seconds
+
+
+class Standstill:
+    """For how long a process has not run, in all: its machine slept, or it was stopped (Ctrl-Z) or frozen."""
+
+    def __init__(self, now: float) -> None:
+        self.seconds = 0.0
+        self._last = now
+
+    def look(self, now: float) -> None:
+        """`now` as `Elapsed` has it; called several times a second."""
+        gap, self._last = now - self._last, now
+        if gap > _GAP_SECONDS:
+            self.seconds += gap
