@@ -22,6 +22,7 @@ from uploader.edges.background import Background, Inline, Offload
 from uploader.edges.checkpoint import Checkpoint
 from uploader.mockserver.hub import Hub
 from uploader.run.pipeline import Run, Seams
+from uploader.run.preflight import Account
 from uploader.settings import Settings
 
 Rows = Sequence[Mapping[str, str]]
@@ -69,12 +70,13 @@ class Job:
         on_start: Callable[[Run], object] | None = None,
         on_tick: Callable[[Run], object] | None = None,
         judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None,
+        approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None,
         **options: object,
     ) -> Summary:
         """One invocation on the running loop, interrupted after so many seconds if asked.
 
         `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
-        the canary.
+        the canary, `approve` is asked about the account.
         """
         transport = self.transport = self.make_transport(self.hub, ahead_seconds=self.ahead_seconds)
         seams = Seams(
@@ -88,7 +90,7 @@ class Job:
             ),
         )
         run = Run(self.settings(**options), seams)
-        run.judge = judge
+        run.judge, run.approve = judge, approve
         for after in (stop_after, again_after):
             if after is not None:
                 asyncio.get_running_loop().call_later(after, run.stop, 2)

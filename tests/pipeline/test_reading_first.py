@@ -264,7 +264,7 @@ def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(tmp_pa
 
 
 def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
-    """Their write is lost, a long pause begins, and a person fills what is still empty before it goes again."""
+    """Their write is lost, a long pause begins, and a person fills what is still empty."""
     rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
     lost = {"kind": "reset", "applied": False, "first": 1}
     pause = {"kind": "status", "status": 477, "retry_after_seconds": 600, "requests": [2, 2]}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import tomllib
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -48,12 +49,17 @@ def test_a_token_is_renewed_ahead_of_its_end_once_each_time(tmp_path):
 def test_a_token_that_ends_while_the_machine_sleeps_is_renewed_before_anything_leaves(tmp_path):
     job = oauth_job(tmp_path, lifetime=1_800)
 
-    def start(_):
-        asyncio.get_running_loop().call_later(5.0, job.sleep_machine, 3_600)
+    slept_at = []
 
-    summary = job.run_virtual(on_start=start)
+    def sleep() -> None:
+        slept_at.append(asyncio.get_running_loop().time())
+        job.sleep_machine(3_600)
+
+    summary = job.run_virtual(on_start=lambda _: asyncio.get_running_loop().call_later(5.0, sleep))
     job.check(ROWS, summary)
-    assert (summary.exit_code, refused(job), len(refreshes(job))) == (0, 0, 2)
+    assert (summary.exit_code, len(refreshes(job))) == (0, 2)
+    # But for one that was just leaving.
+    assert all(seen.at < slept_at[0] + 0.01 for seen in job.hub.statistics.log if seen.status == "401")
 
 
 def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refresh(tmp_path):
@@ -194,10 +200,15 @@ def test_what_replaces_a_refresh_token_in_a_lost_file_is_told_and_the_job_goes_o
 # --- a token file that comes to hold another token ---
 
 
-def file_job(tmp_path, new_portal=None, new_token="second") -> tuple[Job, object]:
+#: Neither the account nor the token's own endpoint tells.
+UNTOLD = tuple({"kind": "status", "status": 403, "endpoint": name} for name in ("account", "token"))
+
+
+def file_job(tmp_path, new_portal=None, new_token="second", faults=(), new_faults=()) -> tuple[Job, object]:
     path = tmp_path / "token"
     path.write_text("first\n")
-    hub = make_hub(latency_seconds=0.2, auth={"tokens": ["first", "second"]})
+    auth = {"tokens": ["first", "second"]}
+    hub = make_hub(latency_seconds=0.2, auth=auth, faults=list(faults))
     job = Job(write_csv(tmp_path / "contacts.csv", ROWS), hub, {"token": "first"})
     job.options["sign_in"] = TokenFile(str(path))
 
@@ -206,22 +217,18 @@ def file_job(tmp_path, new_portal=None, new_token="second") -> tuple[Job, object
         if view and view.tallies.settled > 2_000 and path.read_text() == "first\n":
             path.write_text(new_token)
             account = {"portal_id": new_portal} if new_portal else {}
-            scenario = make_hub(auth={"tokens": ["second"]}, account=account).scenario
+            auth = {"tokens": ["second"]}
+            scenario = make_hub(auth=auth, account=account, faults=list(new_faults)).scenario
             hub.change_scenario(scenario)
+            job.written_before = hub.statistics.records_written
 
     return job, replace
 
 
 def run_file_job(job: Job, replace):
     """The transport begins with the file's token, as the real one does."""
-    original = HubTransport.__init__
-    try:
-        HubTransport.__init__ = lambda self, hub, token="first", connect_seconds=0.0: original(
-            self, hub, token, connect_seconds
-        )
-        return job.run_virtual(on_tick=replace)
-    finally:
-        HubTransport.__init__ = original
+    job.make_transport = partial(HubTransport, token="first")
+    return job.run_virtual(on_tick=replace)
 
 
 def test_a_token_replaced_in_its_file_goes_on_without_loss(tmp_path):
@@ -238,11 +245,46 @@ def test_the_same_token_in_the_file_ends_the_job_as_before(tmp_path):
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
 
 
-def test_a_token_of_another_account_writes_nothing(tmp_path):
-    job, replace = file_job(tmp_path, new_portal=999)
+@pytest.mark.parametrize(
+    ("portal", "before", "after", "reason"),
+    [
+        (999, (), (), "is of account 999; this job writes into account 44237313"),
+        (999, (), UNTOLD, "may not say whose account it is of; this job writes into account 44237313"),
+        (999, UNTOLD, (), "is of account 999, and the one before could not say"),
+        (999, UNTOLD, UNTOLD, "may not say whose account it is of, and the one before could not say"),
+    ],
+)
+@pytest.mark.parametrize("quota", ["190/10", "none"])
+def test_a_token_that_may_be_of_another_account_writes_nothing(  # noqa: PLR0917
+    tmp_path, portal, before, after, reason, quota
+):
+    """Nor for those whose turn comes before the run has ended."""
+    job, replace = file_job(tmp_path, new_portal=portal, faults=before, new_faults=after)
+    job.hub.change_quota(job.hub.settings.parse_quota(quota))
     summary = run_file_job(job, replace)
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert reason in summary.reason
+    assert job.hub.statistics.records_written == job.written_before
+
+
+def test_a_token_replaced_before_the_account_is_told_is_asked_for_its_own(tmp_path):
+    """The first one tells and is refused from then on: what comes after has to be of that account."""
+    job, _ = file_job(tmp_path)
+    answer = job.hub.handle
+
+    def handle(request, now):
+        reply = answer(request, now)
+        if request.path.endswith("/details") and (tmp_path / "token").read_text() == "first\n":
+            (tmp_path / "token").write_text("second\n")
+            other = make_hub(auth={"tokens": ["second"]}, account={"portal_id": 999})
+            job.hub.change_scenario(other.scenario)
+        return reply
+
+    job.hub.handle = handle
+    summary = run_file_job(job, lambda _: None)
+    assert summary.cause is Cause.TOKEN
     assert "account 999" in summary.reason
+    assert not job.held()
 
 
 # --- what a hostile reader found ---

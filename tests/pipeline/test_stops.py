@@ -3,18 +3,20 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
+from undoing import state, undo
 from virtual_loop import run_virtual
 
 from uploader.core.model import Outcome, Slice
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only
 from uploader.edges import checkpoint as checkpoint_module
-from uploader.errors import CheckpointError, SettingsError, SourceError
+from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
 from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
 
@@ -207,6 +209,75 @@ def test_a_token_that_does_not_prove_its_account_is_vouched_for_or_refused(tmp_p
     with pytest.raises(CheckpointError, match="vouch"):
         run.run_virtual()
     assert run.run_virtual(accept_changed_settings=True).exit_code == 0
+
+
+UNTOLD = {"faults": [*NOT_TOLD, {"kind": "status", "status": 403, "endpoint": "token"}]}
+OTHER = {"account": {"portal_id": 7}}
+
+
+def changes(run: Job) -> list[str]:
+    with closing(sqlite3.connect(f"{run.source}.checkpoint")) as connection:
+        return [what for (what,) in connection.execute("SELECT what FROM changes")]
+
+
+@pytest.mark.parametrize("vanishes", [False, True])
+def test_rows_sent_into_an_unknown_account_are_followed_by_none_into_a_known_one(
+    tmp_path, monkeypatch, vanishes
+):
+    """Killed before its first commit, the job's lock alone tells that anything has left."""
+    rows = contacts(3_000)
+    run = job(tmp_path, rows, options={"snapshot": True}, **UNTOLD)
+    if vanishes:
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint_module.Checkpoint, "commit", checkpoint_module.Checkpoint.commit)
+            run_virtual(_run_and_vanish(run, 1.5))
+        run._clock = 1.6
+    else:
+        run.run_virtual(stop_after=1.5)
+    arrived = len(run.held())
+    assert arrived
+    mend(run, **OTHER)
+    with pytest.raises(CheckpointError, match="--portal 7"):
+        run.run_virtual()
+    with pytest.raises(SettingsError, match="--portal 8"):
+        run.run_virtual(portal="8")
+    with pytest.raises(CheckpointError, match="--portal 7"):
+        run.run_virtual(accept_changed_settings=True)
+    assert (len(run.held()), changes(run)) == (arrived, [])
+    summary = run.run_virtual(portal="7")
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert [what for what in changes(run) if "7 (--portal)" in what]
+    assert undo(run)[0].exit_code == 0  # the snapshot knows whose it is, too
+    assert not state(run)
+
+
+def test_an_account_told_later_is_taken_over_where_nothing_was_sent(tmp_path):
+    rows = contacts(3_000)
+    faults = [*UNTOLD["faults"], {"kind": "status", "status": 403, "endpoint": "read"}]
+    run = job(tmp_path, rows, options={"skip_unchanged": True}, faults=faults)
+    assert run.run_virtual().cause is Cause.SCOPE
+    mend(run, **OTHER)
+    run.run_virtual(stop_after=1.5)
+    mend(run)
+    with pytest.raises(CheckpointError, match="belongs to account 7"):
+        run.run_virtual()
+
+
+def test_of_two_tokens_that_can_not_tell_the_user_answers_for_each(tmp_path):
+    """Nobody can compare their accounts: whoever starts the job is asked every time."""
+    run = job(tmp_path, contacts(3_000), **UNTOLD)
+    run.run_virtual(stop_after=1.5)
+    asked = []
+
+    async def refuse(account, _):
+        asked.append(account.portal)
+        return False
+
+    with pytest.raises(DeclinedError):
+        run.run_virtual(approve=refuse)
+    assert asked == [""]
+    assert run.run_virtual().exit_code == 0
 
 
 def test_changed_settings_are_refused_once_a_row_is_confirmed_and_taken_if_said(tmp_path):

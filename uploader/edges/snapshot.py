@@ -106,6 +106,10 @@ class SnapshotFile:
             self.close()
             raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
         with _storing(self.path), self._connection as connection:
+            # A job that was begun by a token that could not say whose account it is.
+            connection.execute(
+                "UPDATE about SET value = ? WHERE name = 'portal' AND value = ''", (about["portal"],)
+            )
             # An undo that was made in between says nothing of what is written from now on.
             connection.execute(
                 "INSERT INTO about VALUES ('runs', '1') "

@@ -37,6 +37,10 @@ _COUNTS = (
 _BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
 
 
+#: Of rows that nothing was written of.
+_UNSENT = frozenset({Outcome.INVALID, Outcome.SKIPPED, Outcome.UNCHANGED})
+
+
 @dataclass(slots=True)
 class State:
     """Everything a resumed run starts from."""
@@ -50,6 +54,15 @@ class State:
     elapsed_seconds: float = 0.0
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
     results_digest: str = ""  #: of so many bytes of the results file; "" where an earlier version wrote them
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether any row may have left, as far as the checkpoint knows: after a kill the lock's note may
+        know of more.
+        """
+        outcomes = self.tallies.outcomes
+        is_settled = any(count for outcome, count in outcomes.items() if outcome not in _UNSENT)
+        return bool(self.lost_below or self.tallies.upserts or is_settled)
 
 
 def read(connection: sqlite3.Connection) -> State:

@@ -54,7 +54,8 @@ class Access:
         """
         self.token = token
         self.info: TokenInfo | None = None  #: what a grant has said of itself
-        self.portal = ""  #: the account it has to stay, once that is known
+        #: The account it has to stay; "" where its token could not tell, None before it was asked.
+        self.portal: str | None = None
         self._sign_in = sign_in
         self._transport = transport
         self._paths = paths
@@ -65,6 +66,7 @@ class Access:
         self._given_up = ""  # the token that was refused last, while it is yet to be replaced
         self._failing_since: float | None = None
         self._renewing: asyncio.Task[None] | None = None
+        self._fault: StopRun | None = None  # there is no token to go on by
         self._life = Life() if isinstance(sign_in, OAuth) else _endless()
 
     # --- what the sender asks ---
@@ -85,12 +87,24 @@ class Access:
         To its end, whatever becomes of who waits: a refresh token that was replaced and not kept is lost.
         `vouch` asks whose account the token in use is.
         """
+        if self._fault is not None:
+            raise StopRun(self._fault.cause, self._fault.reason)
         if self._renewing is not None and not self._renewing.done():
             await asyncio.shield(self._renewing)  # who waited for it first was cancelled
             return
-        work = self._refresh() if isinstance(self._sign_in, OAuth) else self._read_again(vouch)
-        self._renewing = asyncio.ensure_future(work)
+        self._renewing = asyncio.ensure_future(self._renew(vouch))
         await asyncio.shield(self._renewing)
+
+    async def _renew(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+        """Once that has failed for good, it fails for all who wait for their turn: nothing leaves by a token
+        that turned out to be another account's.
+        """
+        try:
+            await (self._refresh() if isinstance(self._sign_in, OAuth) else self._read_again(vouch))
+        except StopRun as stop:
+            self._fault = stop
+            self._life.expire()
+            raise
 
     def refused(self, token: str) -> bool:
         """A request by that token got a 401; whether it may be sent again, by another one."""
@@ -189,10 +203,20 @@ class Access:
         raise StopRun(Cause.OUTAGE, "nobody says whose account the new token is of")
 
     def _check_account(self, portal: str, *, has_to_say: bool = False) -> None:
-        if not self.portal or portal == self.portal or not (portal or has_to_say):
+        """`has_to_say`: nothing else ties the new token to the account of the one before, as a refresh token
+        does.
+        """
+        if self.portal is None or (portal and portal == self.portal) or not (portal or has_to_say):
             return
         whose = f"is of account {portal}" if portal else "may not say whose account it is of"
-        raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes into account {self.portal}")
+        if self.portal:
+            raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes into account {self.portal}")
+        if has_to_say:
+            raise StopRun(
+                Cause.TOKEN,
+                f"the new token {whose}, and the one before could not say either; run the command again with "
+                "the token of the account that this job writes into",
+            )
 
 
 def _endless() -> Life:

@@ -138,14 +138,29 @@ def check_portal(path: Path, known: Identity, portal: str) -> None:
         )
 
 
-def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
+def check_account(settings: Settings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool) -> None:
+    """Whether the account of this token is the job's. `may_be_sent`: rows of it may be in an account."""
     known = checkpoint.identity()
-    check_portal(checkpoint.path, known, identity.portal)
-    if known.portal and not identity.portal and not settings.accept_changed_settings:
+    check_portal(checkpoint.path, known, portal)
+    if known.portal and not portal and not settings.accept_changed_settings:
         raise CheckpointError(
             f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "
             "give it the scope `oauth`, or vouch for it with --accept-changed-settings"
         )
+    if known.portal or not portal or not may_be_sent:
+        return
+    if not settings.portal:
+        raise CheckpointError(
+            f"{checkpoint.path}: rows of this job were sent by a token that could not say whose account it "
+            f"is, and this token is of account {portal}; if those rows went into account {portal}, go on "
+            f"with --portal {portal}; if not, use the token that they were sent by, or another --checkpoint"
+        )
+    checkpoint.accept(replace(known, portal=portal), f"the account was unknown, is {portal} (--portal)")
+
+
+def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
+    """Once `check_account` has found nothing amiss."""
+    known = checkpoint.identity()
     changed = _differences(known.settings, identity.settings)
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
         raise CheckpointError(

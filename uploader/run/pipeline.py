@@ -27,7 +27,7 @@ from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
 from uploader.run.feed import Feed
 from uploader.run.following import Follower
-from uploader.run.identity import said_otherwise
+from uploader.run.identity import check_account, said_otherwise
 from uploader.run.opening import (
     Job,
     find_checkpoint,
@@ -139,7 +139,8 @@ class Run(Preparing):
             if account is None:
                 return self._summary(known)
             self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
-            await self._ask_to_go_on(account, checkpoint)
+            may_be_sent = bool(lock.noted) or known.may_be_sent
+            await self._ask_to_go_on(account, checkpoint, may_be_sent=may_be_sent)
             if self._halted.is_set():
                 return self._summary(known)
             settings = await self._decide_orders(sources, checkpoint, account, reader)
@@ -178,14 +179,18 @@ class Run(Preparing):
         self.finished_otherwise = said_otherwise(self.settings, checkpoint.identity())
         return self._summary(known)
 
-    async def _ask_to_go_on(self, account: Account, checkpoint: Checkpoint | None) -> None:
-        """DeclinedError if the user says no, SettingsError where the account or the canary isn't as was said.
+    async def _ask_to_go_on(
+        self, account: Account, checkpoint: Checkpoint | None, *, may_be_sent: bool
+    ) -> None:
+        """DeclinedError if the user says no; another error where account or canary isn't as was said before.
 
         A job that goes on into its account was approved before, and who names the account approves of it.
         """
         settings = self.settings
         if settings.portal:
             check_named_portal(settings.portal, account)
+        if checkpoint is not None:
+            check_account(settings, checkpoint, account.portal, may_be_sent=may_be_sent)
         self.canary = checkpoint.canary() if checkpoint else self._planned(account)
         canaries.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""

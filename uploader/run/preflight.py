@@ -78,7 +78,9 @@ class Preflight:
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
         details = answer.body or {}
-        portal = details.get("portalId") if answer.ok else await self._ask_token(token)
+        portal = str((details.get("portalId") if answer.ok else await self._ask_token(token)) or "")
+        if self._sender.access is not None:
+            self._sender.access.portal = portal  # from here on, whatever token takes this one's place
         # Side by side: on a slow line each of these requests costs seconds.
         day = asyncio.ensure_future(self.look_at_the_day())
         try:
@@ -93,7 +95,7 @@ class Preflight:
             check_keys(rules, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
-            portal=str(portal or ""),
+            portal=portal,
             kind=str(details.get("accountType") or ""),
             time_zone=str(details.get("timeZone") or ""),
             utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,

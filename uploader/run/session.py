@@ -132,8 +132,6 @@ class Session:
             self.settings.rules, self.settings.token, judge_keys=judge_keys
         )
         self.account = account
-        if self.sender is not None and self.sender.access is not None:
-            self.sender.access.portal = account.portal
         return account
 
     async def _hang_up(self, transport: Transport) -> None:
