@@ -304,6 +304,48 @@ def test_interrupted_while_it_reads_associations_it_archives_nothing_more(tmp_pa
     assert counts(report) == {"archived": 50}
 
 
+@pytest.mark.parametrize(("endpoint", "number"), [("archive", 1), ("associations", 5), ("associations", 9)])
+def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, number):
+    """The day's quota is used up before notes are read, or after; people go on working meanwhile."""
+    job = uploaded(tmp_path, rows_for(250), people(50))
+    fault = {"kind": "status", "status": 429, "shape": "daily", "endpoint": endpoint}
+    job.hub.change_scenario(make_hub(faults=[{**fault, "requests": [number, number]}]).scenario)
+    at_work = _work_when_the_day_is_spent(job, [(f"c{n}@example.com", "notes", 1) for n in range(50, 250)])
+    report, kept = undo(job, on_long_pause="wait", max_in_flight=1)
+    assert at_work
+    assert counts(report) == {"restored": 50, "kept": 200}
+    assert len(reasons(kept)) == 200
+
+
+def test_after_a_day_s_pause_a_value_that_somebody_has_changed_stays(tmp_path):
+    job = uploaded(tmp_path, rows_for(50), people(50))
+    fault = {"kind": "status", "status": 429, "shape": "daily", "endpoint": "update", "requests": [1, 1]}
+    job.hub.change_scenario(make_hub(faults=[fault]).scenario)
+    at_work = _work_when_the_day_is_spent(job, [], [by("c7@example.com", city="Trier")])
+    report, kept = undo(job, on_long_pause="wait")
+    assert at_work
+    assert counts(report) == {"restored": 49, "kept": 1}
+    assert [(one.key, one.finding.now) for one in kept] == [("c7@example.com", "Trier")]
+
+
+def _work_when_the_day_is_spent(job: Job, links, update=()) -> list[float]:
+    """When it happened: an hour after the answer that the day's quota is used up; empty until then."""
+    handle, refused, at_work = job.hub.handle, [], []
+
+    def handle_and_work(request, now):
+        if refused and not at_work and now > refused[0] + 3_600:
+            at_work.append(now)
+            told = [{"email": email, "to": to, "ids": [1]} for email, to, _ in links]
+            job.hub.meddle(now, update, [], "contacts", told)
+        reply = handle(request, now)
+        if reply.status == 429:
+            refused.append(now)
+        return reply
+
+    job.hub.handle = handle_and_work
+    return at_work
+
+
 # --- what it costs ---
 
 

@@ -4,6 +4,7 @@ No decision of its own: `outcome` and `retry` say what an answer means, as for a
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,7 @@ class Rewriter:
         self._is_wanted = is_wanted
         self._clock = asyncio.get_running_loop().time
         self._left_at = 0.0
+        self.known_at = math.inf  #: as the sender's, of what is to be written: it may raise OutOfDateError
 
     async def update(self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]) -> Written:
         """By number, the id and the properties of at most a batch. StopRun where no batch can pass."""
@@ -154,7 +156,7 @@ class Rewriter:
     async def _send(self, call: Call) -> wire.Reply:
         if not self._is_wanted():
             raise StopRun(Cause.SIGNAL, "")
-        return await self._sender.send(call, on_wire=self._note_wire)
+        return await self._sender.send(call, on_wire=self._note_wire, known_at=self.known_at)
 
     def _note_wire(self, out: bool) -> None:
         self._on_wire(out)

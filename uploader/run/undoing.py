@@ -34,6 +34,7 @@ from uploader.run.associations import AssociationReader
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
+from uploader.run.sender import OutOfDateError
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
 from uploader.settings import Settings
@@ -41,6 +42,9 @@ from uploader.settings import Settings
 _HANDS = 32
 #: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
 _LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
+#: For how long, added to an upload's, a batch may have paused since its first read and still be acted upon.
+#: It takes some thirty requests: if each has to pause for a moment, it must not be read again for ever.
+_STALLS_SECONDS = 540.0
 
 Item = TypeVar("Item")
 #: Asked before anything is written: the account, how many contacts may be archived, how many written back.
@@ -108,6 +112,7 @@ class Undoing(Session):
         self.archive_touched = archive_touched
         self._refused: dict[str, str] = {}  # types whose associations can't be read, and why
         self._app = ""
+        self._is_outdated = False  # contacts were left, for what was read of them is too old to act upon
         self._luck = Luck()
         self._began = self._clock()
 
@@ -189,7 +194,9 @@ class Undoing(Session):
         # What was created goes first: it may hold a unique value that is to go back to another contact.
         at_once = touched.records_at_once((await writer.run(file.open_counts))[0], self._hands)
         for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
-            if not self._halted.is_set():
+            self._is_outdated = True
+            while self._is_outdated and not self._halted.is_set():
+                self._is_outdated = False
                 work = partial(self._work, portal=portal, writer=writer)
                 await self._share_out(file.traces(count, created=created), work, writer)
         await writer.run(self._tell)
@@ -326,13 +333,18 @@ class Undoing(Session):
     # --- one batch of contacts ---
 
     async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
+        assert self.sender is not None
+        hand.rewriter.known_at = self.sender.stalled_seconds + _STALLS_SECONDS
         plans, left_out = await self._plan(hand, traces, portal)
         if not self.archive_touched:
             plans = await self._keep_touched(hand, plans)
         await self._fail(left_out, writer)
         self._count({Fate.FAILED: len(left_out)})
-        for start in range(0, len(plans), wire.MAX_INPUTS):
-            await self._carry_out(hand, plans[start : start + wire.MAX_INPUTS], portal, writer)
+        try:
+            for start in range(0, len(plans), wire.MAX_INPUTS):
+                await self._carry_out(hand, plans[start : start + wire.MAX_INPUTS], portal, writer)
+        except OutOfDateError:
+            self._is_outdated = True  # others may have written meanwhile: those left are read anew
 
     async def _carry_out(self, hand: Hand, plans: list[Plan], portal: Portal, writer: Offload) -> None:
         if self.dry:
