@@ -125,6 +125,49 @@ def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is
     assert state(mock) == before
 
 
+def test_rows_without_a_snapshot_are_counted_listed_and_told(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 50)
+    mock = hubspot_mock(quota="100000/10")
+    upload = ("upload", "contacts.csv", "--yes", *fast(mock))
+    assert run(*upload, "--canary", "10", "--canary-wait", "0", cwd=tmp_path).code == 3
+    changed = ("--snapshot", "--accept-changed-settings", "--approve-canary")
+    assert run(*upload, *changed, cwd=tmp_path).code == 0
+    undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
+    told = run(*undo, "--dry-run", cwd=tmp_path)
+    assert told.code == 1
+    assert "written without --snapshot, so not undone: 10 rows (of the rows 1 to 10, counted" in told.out
+    ended = run(*undo, "--json", cwd=tmp_path)
+    assert ended.code == 1, ended
+    names = ("contacts", "archived", "rows_without_snapshot", "rows_perhaps_without_snapshot")
+    assert [ended.summary[name] for name in names] == [40, 40, 10, 0]
+    assert ended.summary["without_snapshot_unknown"] == ""
+    assert len(state(mock)) == 10
+    with (tmp_path / "contacts.csv.kept.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert sorted((int(line["row"]), line["key"], line["source"]) for line in lines) == [
+        (number + 2, f"c{number}@example.com", "1") for number in range(10)
+    ]
+    assert {line["outcome"] for line in lines} == {"no snapshot"}
+    assert {line["hubspot_id"] for line in lines} == state(mock).keys()
+    status = run("status", CHECKPOINT, cwd=tmp_path)
+    assert "written without --snapshot, so not undone: 10 rows" in status.out
+    assert run("status", CHECKPOINT, "--json", cwd=tmp_path).summary["undone"]["rows_without_snapshot"] == 10
+
+
+def test_without_a_results_file_the_rows_without_a_snapshot_are_told_by_their_places(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 50)
+    mock = hubspot_mock(quota="100000/10")
+    upload = ("upload", "contacts.csv", "--yes", "--no-results", *fast(mock))
+    assert run(*upload, "--canary", "10", "--canary-wait", "0", cwd=tmp_path).code == 3
+    changed = ("--snapshot", "--accept-changed-settings", "--approve-canary")
+    assert run(*upload, *changed, cwd=tmp_path).code == 0
+    ended = run("undo", CHECKPOINT, *fast(mock), "--yes", cwd=tmp_path)
+    assert ended.code == 1
+    assert "10 rows (of the rows 1 to 10, counted" in ended.out
+    assert "10 rows without a snapshot can't be listed: no results file names them" in ended.err
+    assert not (tmp_path / "contacts.csv.kept.csv").exists()
+
+
 def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, hubspot_mock):
     scenario = {"account": {"account_type": "STANDARD"}}
     mock, before = uploaded(tmp_path, hubspot_mock, 20, 10, scenario=scenario)

@@ -16,18 +16,20 @@ from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_setting
 from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
-from uploader.commands.undone import undone_text
+from uploader.commands.undone import undone_text, unkept_dict, unkept_lines
 from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.outcome import without_identifiers
+from uploader.core.periods import Unkept
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
 from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.undoing import UndoFile, find
-from uploader.errors import SettingsError
+from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
+from uploader.run.unkept import list_unkept
 
 _HEADER = (
     "outcome",
@@ -43,6 +45,8 @@ _HEADER = (
 )
 _PROGRESS_SECONDS = 5.0
 _REASONS = 5
+#: The outcome of a row that is in no snapshot, in the list of what was kept.
+_UNKEPT = "no snapshot"
 
 
 @click.command(short_help="Archive what a job created, restore what it changed.")
@@ -80,9 +84,11 @@ def command(
     one by itself, if it is still the job's. All else stays and is listed. Interrupted, the same command goes
     on.
 
+    Rows that were written without --snapshot can't be undone: they are counted and listed.
+
     \b
-    Exit codes: 0 all undone; 1 some were kept, are gone or failed; 2 can't start, or was declined; 75 and
-    78 stopped, as upload; 130/143 interrupted.
+    Exit codes: 0 all undone; 1 some were kept, are gone, failed or have no snapshot; 2 can't start, or was
+    declined; 75 and 78 stopped, as upload; 130/143 interrupted.
     """
     speak(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)
@@ -203,7 +209,7 @@ def _next_steps(created: int, object_type: str, reasons: Iterable[str]) -> Itera
 
 
 def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:
-    """What was kept, as rows; why is counted in `reasons`."""
+    """What was kept, and what no snapshot is of, as rows; why is counted in `reasons`."""
     for kept in run.file.kept():
         finding = kept.finding
         why = without_identifiers(finding.why)
@@ -220,6 +226,21 @@ def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:
             finding.source,
             finding.why,
         )
+    yield from _unkept(run.settings.checkpoint_path, run.report.unkept)
+
+
+def _unkept(checkpoint: Path, unkept: Unkept) -> Iterator[Sequence[object]]:
+    """Rows that were written without a snapshot, as the results file names them."""
+    listed, why = 0, "no results file names them"
+    try:
+        for row in list_unkept(checkpoint, unkept):
+            cells = (row.row, row.source + 1 or "", row.key, row.hubspot_id)
+            yield (_UNKEPT, *cells, "", "", "", "", f"{row.outcome} without --snapshot: it can't be undone")
+            listed += 1
+    except CheckpointError:
+        why = "the results file can't be read, or was changed"
+    if listed < unkept.written:
+        say(f"{unkept.written - listed:,} rows without a snapshot can't be listed: {why}")
 
 
 def _beside(snapshot: Path) -> Path:
@@ -237,6 +258,7 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
                 "left": report.left,
                 "values_restored": report.values_restored,
                 "values_kept": report.values_kept,
+                **unkept_dict(report.unkept),
                 "dry_run": dry_run,
                 "requests": report.requests,
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
@@ -250,7 +272,7 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
         say("nothing was done: all of it was undone before, and nobody looked again (--restart does)")
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
-    elif any(counts[fate] for fate in (Fate.KEPT, Fate.GONE, Fate.FAILED)):
+    elif report.exit_code and output.exists():
         say(f"one by one: {output}")
     if end is None and dry_run:
         say("nothing was written; without --dry-run it is done")
@@ -279,5 +301,6 @@ def _lines(report: Report, *, dry_run: bool) -> list[str]:
     lines.append(f"{report.keys:>12,}  in the snapshot")
     restored = "to be restored" if dry_run else "restored"
     lines.append(f"values {restored}: {report.values_restored:,}, kept: {report.values_kept:,}")
+    lines += unkept_lines(report.unkept)
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
     return lines

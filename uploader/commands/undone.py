@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+from uploader.core.periods import Ranges, Unkept
 from uploader.core.undoing import UNDONE, Fate
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.undoing import Undone, place, read_undone
+from uploader.run.unkept import find_unkept
+
+#: Shown of ranges of rows.
+_RANGES = 5
 
 
 def undone_text(checkpoint: Path) -> list[str]:
     """A line of it; none where nobody has undone the job, or begun to."""
-    undone = _undone(checkpoint)
-    if undone is None:
+    found = _undone(checkpoint)
+    if found is None:
         return []
+    undone, unkept = found
     counts = undone.counts
     others = sum(count for fate, count in counts.items() if fate not in UNDONE)
     when = f" on {undone.ended_at}" if undone.ended_at and not undone.left else ""
@@ -21,21 +27,62 @@ def undone_text(checkpoint: Path) -> list[str]:
         f"{counts[Fate.RESTORED]:,} that it changed are restored",
         *([f"{others:,} are not"] if others else []),
     ]
+    lines = unkept_lines(unkept)
     if not undone.left:
-        return [f"it was undone{when}: {', '.join(parts)} (uploader undo {checkpoint} --restart looks again)"]
-    return [f"it is being undone, {undone.left:,} are left: {', '.join(parts)} (the same undo goes on)"]
+        again = f"uploader undo {checkpoint} --restart looks again"
+        return [f"it was undone{when}: {', '.join(parts)} ({again})", *lines]
+    return [
+        f"it is being undone, {undone.left:,} are left: {', '.join(parts)} (the same undo goes on)",
+        *lines,
+    ]
 
 
 def undone_dict(checkpoint: Path) -> dict[str, object] | None:
     """Counts by fate, `left` and `ended_at` ("" while it goes on); None as above."""
-    undone = _undone(checkpoint)
-    if undone is None:
+    found = _undone(checkpoint)
+    if found is None:
         return None
+    undone, unkept = found
     counts = {fate.name.lower(): count for fate, count in undone.counts.items()}
-    return {**counts, "left": undone.left, "ended_at": "" if undone.left else undone.ended_at}
+    ended_at = "" if undone.left else undone.ended_at
+    return {**counts, "left": undone.left, "ended_at": ended_at, **unkept_dict(unkept)}
 
 
-def _undone(checkpoint: Path) -> Undone | None:
+def unkept_lines(unkept: Unkept) -> list[str]:
+    """What the job wrote and its snapshot knows nothing of."""
+    lines = []
+    if unkept.written:
+        lines.append(
+            f"written without --snapshot, so not undone: {unkept.written:,} rows{_where(unkept.rows)}"
+        )
+    if unkept.unsure:
+        lines.append(
+            f"perhaps written without --snapshot, so not undone: up to {unkept.unsure:,} rows"
+            f"{_where(unkept.unsure_rows)}"
+        )
+    if unkept.unknown:
+        lines.append(f"not known whether more was written without --snapshot: {unkept.unknown}")
+    return lines
+
+
+def unkept_dict(unkept: Unkept) -> dict[str, object]:
+    return {
+        "rows_without_snapshot": unkept.written,
+        "rows_perhaps_without_snapshot": unkept.unsure,
+        "without_snapshot_unknown": unkept.unknown,
+    }
+
+
+def _where(ranges: Ranges) -> str:
+    """The first of them, as people count; "" where nobody knows."""
+    if not ranges:
+        return ""
+    shown = [f"{first + 1:,} to {end:,}" for first, end in ranges[:_RANGES]]
+    more = f" and {len(ranges) - _RANGES:,} more ranges" if len(ranges) > _RANGES else ""
+    return f" (of the rows {', '.join(shown)}{more}, counted over all sources without their headers)"
+
+
+def _undone(checkpoint: Path) -> tuple[Undone, Unkept] | None:
     if not place(snapshot_place(checkpoint)).exists():
         return None
     opened = Checkpoint.open(checkpoint, read_only=True)
@@ -43,4 +90,5 @@ def _undone(checkpoint: Path) -> Undone | None:
         job = opened.job_id()
     finally:
         opened.close()
-    return read_undone(checkpoint, job) if job else None
+    undone = read_undone(checkpoint, job) if job else None
+    return (undone, find_unkept(checkpoint, {"job": job})) if undone is not None else None

@@ -4,8 +4,8 @@ In    a `Wanted` contact: what its confirmed rows, applied in file order, ask fo
 Out   a `Checked`: one verdict, and a finding for each property that is not as it was sent.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.core.comparing import Kind, Match, compare
@@ -32,6 +32,12 @@ class Doubt(StrEnum):
     SHARED = "rows of another id property share a value with it"
     CHANGED = "its row can't be mapped any more: an option or an owner has changed since"
     UNANSWERED = "HubSpot's answer left it out"
+    UNKNOWN = "a row of it was written with settings that are not recorded"
+    UNUSABLE = "a row of it was written with former settings that can't be applied any more"
+
+
+#: Settings are missing: who was not compared for that is listed.
+SETTINGS_MISSING = (Doubt.UNKNOWN, Doubt.UNUSABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class Wanted:
     row: int  #: its last
     source: int
     cells: Mapping[str, Cell]  #: by property
+    #: What it may hold as well, by property, since former settings may have written it. None of a property:
+    #: nothing of what was said of earlier rows
+    others: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,13 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
     for name, cell in contact.cells.items():
         text = result.properties.get(name)
         found = text if isinstance(text, str) else ""
-        comparison = compare(name, kinds.get(name, Kind()), cell.text, found)
+        kind = kinds.get(name, Kind())
+        comparison = compare(name, kind, cell.text, found)
+        if comparison.match is Match.DIFFERS and any(
+            compare(name, kind, text, found).match is not Match.DIFFERS
+            for text in contact.others.get(name, ())
+        ):
+            continue
         if comparison.match is not Match.EQUAL:
             verdict = Verdict.ADJUSTED if comparison.match is Match.ADJUSTED else Verdict.DIFFERS
             findings.append(Finding(verdict, name, cell.text, found, cell.row, cell.source, comparison.rule))

@@ -27,7 +27,8 @@ from uploader.core.model import (
     EMAIL,
     Settlement,
 )
-from uploader.edges import canaries, course, repeats, sightings, standing, unconfirmed
+from uploader.core.periods import Period
+from uploader.edges import canaries, course, periods, repeats, sightings, standing, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.edges.places import settle_in, spill_beside
@@ -98,10 +99,10 @@ class Checkpoint:
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} {_LATER} PRAGMA application_id={_APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_LATER} {periods.SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
-            checkpoint._write_job(identity)
+            checkpoint._put_job(identity)
             checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
             if canary is not None:
                 checkpoint.note_canary(canary)
@@ -154,6 +155,7 @@ class Checkpoint:
                         f"BEGIN IMMEDIATE; {standing.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
                     )
                 connection.executescript(_LATER)
+                periods.take_up(connection)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -236,19 +238,37 @@ class Checkpoint:
             )
             connection.execute("INSERT INTO changes (what) VALUES (?)", (what,))
 
-    def accept(self, identity: Identity, changes: str) -> None:
-        """Take over settings (or an account) that were not these before; what changed is recorded."""
-        with _storing(self.path):
-            self._write_job(identity)
-            self._connection.execute("INSERT INTO changes (what) SELECT ? WHERE ? != ''", (changes, changes))
+    def accept(self, identity: Identity, changes: str, lost_below: int = 0) -> None:
+        """Take over settings (or an account) that were not these before; what changed is recorded, and which
+        rows the former settings applied to. `lost_below`: open rows before it may have been sent.
+        """
+        with _storing(self.path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if changes:
+                connection.execute("INSERT INTO changes (what) VALUES (?)", (changes,))
+            if changes and (former := self.identity().settings) != identity.settings:
+                periods.end(connection, former, lost_below)
+            self._put_job(identity)
 
-    def _write_job(self, identity: Identity) -> None:
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO job VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in asdict(identity).items()],
-            )
+    def lose_snapshot(self, lost_below: int) -> None:
+        """The snapshot of what was written so far is not there any more."""
+        with _storing(self.path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
+            periods.lose_snapshot(connection, self.identity().settings, lost_below)
+
+    def periods(self, lost_below: int = 0) -> list[Period]:
+        """Which settings applied to which rows; the last one is the present, and goes on."""
+        with self.as_of_now():
+            settings = self.identity().settings
+            now = periods.present(self._connection, settings, lost_below)
+            return [*periods.read(self._connection), now]
+
+    def _put_job(self, identity: Identity) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO job VALUES (?, ?)",
+            [(name, json.dumps(value)) for name, value in asdict(identity).items()],
+        )
 
     # --- the canary ---
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
@@ -45,6 +45,10 @@ CREATE TABLE IF NOT EXISTS reached (
     contact INTEGER NOT NULL, hubspot_id TEXT NOT NULL, how TEXT NOT NULL, PRIMARY KEY (contact, hubspot_id)
 ) WITHOUT ROWID;
 """
+
+
+#: What the job wrote without it, where the job's own checkpoint is no more.
+UNKEPT = "unkept"
 
 
 class Reached(StrEnum):
@@ -105,6 +109,12 @@ class SnapshotFile:
         if self.about()["job"] != about["job"]:
             self.close()
             raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
+        if (before := self.about().get("object_type")) != (now := about.get("object_type")):
+            self.close()
+            raise CheckpointError(
+                f"{self.path} is a snapshot of {before} and can't be one of {now}, too; go back to "
+                f"--object-type {before}, or make the rest a job of its own with another --checkpoint"
+            )
         with _storing(self.path), self._connection as connection:
             # A job that was begun by a token that could not say whose account it is.
             connection.execute(
@@ -244,6 +254,21 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Whose a snapshot is; nothing where it is damaged, or was never begun."""
+    try:
+        with closing(_connect(path, "ro")) as connection:
+            return dict(connection.execute("SELECT name, value FROM about"))
+    except sqlite3.Error:
+        return {}
+
+
+def note(path: Path, name: str, value: str) -> None:
+    """Keep something with a snapshot."""
+    with _storing(path), closing(_connect(path, "rw")) as connection, connection:
+        connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
 
 def put_aside(path: Path) -> Path | None:

@@ -7,7 +7,7 @@ each commit is where a killed `verify` goes on.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import orjson
 
 from uploader.core.model import EMAIL, told_key
 from uploader.core.readback import with_why
-from uploader.core.verifying import Cell, Checked, Doubt, Finding, Verdict, Wanted
+from uploader.core.verifying import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
 from uploader.errors import StorageError
@@ -26,7 +26,7 @@ _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE contacts (
     number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE, id_property TEXT NOT NULL, key TEXT NOT NULL,
-    wanted TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL,
+    wanted TEXT NOT NULL, others TEXT NOT NULL, row INTEGER NOT NULL, source INTEGER NOT NULL,
     doubt TEXT NOT NULL DEFAULT '', verdict TEXT, hubspot_id TEXT NOT NULL DEFAULT '', findings TEXT
 );
 CREATE TABLE shared (value TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -85,13 +85,24 @@ class VerificationFile:
         with _storing(self.path), self._open as connection:
             connection.executemany(
                 """
-                INSERT INTO contacts (value, id_property, key, wanted, row, source, doubt)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO contacts (value, id_property, key, wanted, others, row, source, doubt)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (value) DO UPDATE SET
-                    key = excluded.key, wanted = json_patch(wanted, excluded.wanted), row = excluded.row,
+                    key = excluded.key, wanted = json_patch(wanted, excluded.wanted),
+                    others = json_patch(others, excluded.others), row = excluded.row,
                     source = excluded.source, doubt = CASE WHEN doubt = '' THEN excluded.doubt ELSE doubt END
                 """,
                 [(value, *_packed(contact), doubt.value) for value, contact, doubt in wanted],
+            )
+
+    def may_hold(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
+        """Of a contact that earlier rows wrote: a row that was not written after all may have been sent."""
+        with _storing(self.path), self._open as connection:
+            connection.execute(
+                "UPDATE contacts SET others = json_patch(others, ?), "
+                "doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END "
+                "WHERE value = ? OR number IN (SELECT number FROM owned WHERE owned.value = ?)",
+                (_packed_others(others), doubt.value, value, value),
             )
 
     def want_linked(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
@@ -108,21 +119,21 @@ class VerificationFile:
 
     def _apply(self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt) -> int:
         found = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
-        id_property, key, cells, row, source = _packed(contact)
+        id_property, key, cells, others, row, source = _packed(contact)
         if found is not None and found[0] < 0:
             self._doubt(connection, -found[0])
             found, doubt = None, doubt or Doubt.SHARED
         if found is None:
             cursor = connection.execute(
-                "INSERT INTO contacts (value, id_property, key, wanted, row, source, doubt) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (value, id_property, key, cells, row, source, doubt.value),
+                "INSERT INTO contacts (value, id_property, key, wanted, others, row, source, doubt) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (value, id_property, key, cells, others, row, source, doubt.value),
             )
             return int(cursor.lastrowid or 0)
         connection.execute(
-            "UPDATE contacts SET wanted = json_patch(wanted, ?), row = ?, source = ?, "
-            "doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END WHERE number = ?",
-            (cells, row, source, doubt.value, found[0]),
+            "UPDATE contacts SET wanted = json_patch(wanted, ?), others = json_patch(others, ?), row = ?, "
+            "source = ?, doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END WHERE number = ?",
+            (cells, others, row, source, doubt.value, found[0]),
         )
         return int(found[0])
 
@@ -161,6 +172,11 @@ class VerificationFile:
             connection.execute(
                 "UPDATE contacts SET verdict = ? WHERE doubt != ''", (Verdict.UNCHECKED.value,)
             )
+            connection.execute(
+                "UPDATE contacts SET findings = "
+                "json_array(json_array(verdict, '', '', '', row, source, doubt)) WHERE doubt IN (?, ?)",
+                tuple(doubt.value for doubt in SETTINGS_MISSING),
+            )
             if sample is not None:
                 connection.create_function("hash", 1, lambda value: crc32(value.encode()), deterministic=True)
                 connection.execute(
@@ -183,15 +199,15 @@ class VerificationFile:
             last = 0
             while rows := self._all(
                 """
-                SELECT number, key, row, source, wanted FROM contacts
+                SELECT number, key, row, source, wanted, others FROM contacts
                 WHERE verdict IS NULL AND id_property = ? AND number > ? ORDER BY number LIMIT ?
                 """,
                 (id_property, last, most),
             ):
                 last = rows[-1][0]
                 yield [
-                    Wanted(number, id_property, key, row, source, _cells(cells))
-                    for number, key, row, source, cells in rows
+                    Wanted(number, id_property, key, row, source, _cells(cells), _others(others))
+                    for number, key, row, source, cells, others in rows
                 ]
 
     def settle(self, checked: Sequence[Checked]) -> None:
@@ -273,13 +289,24 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _packed(contact: Wanted) -> tuple[str, str, str, int, int]:
+def _packed(contact: Wanted) -> tuple[str, str, str, str, int, int]:
     cells = {name: [cell.text, cell.row, cell.source] for name, cell in contact.cells.items()}
-    return contact.id_property, contact.key, orjson.dumps(cells).decode(), contact.row, contact.source
+    packed, others = orjson.dumps(cells).decode(), _packed_others(contact.others)
+    return contact.id_property, contact.key, packed, others, contact.row, contact.source
+
+
+def _packed_others(others: Mapping[str, Collection[str]]) -> str:
+    """Objects, since those are joined by a patch; null takes a property's others away."""
+    packed = {name: dict.fromkeys(texts, 1) if texts else None for name, texts in others.items()}
+    return orjson.dumps(packed).decode() if packed else "{}"
 
 
 def _cells(packed: str) -> dict[str, Cell]:
     return {name: Cell(*cell) for name, cell in orjson.loads(packed).items()}
+
+
+def _others(packed: str) -> dict[str, Collection[str]]:
+    return {name: texts for name, texts in orjson.loads(packed).items() if texts}
 
 
 def _findings(findings: Sequence[Finding]) -> str | None:

@@ -78,9 +78,14 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def value_settings(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what `recorded_values` has recorded."""
+def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings` from those that an identity has recorded."""
     return {
+        "match": tuple(known.get("match", [known["id_property"]])),
+        "object_type": known["object_type"],
+        "mapped": known["map"],
+        "ignored": frozenset(known["ignore"]),
+        "include_superseded": known["include_superseded"],
         "only": frozenset(known.get("only", ())),
         "cleared": frozenset(known.get("clear", ())),
         "date_orders": known.get("date_orders", {}),
@@ -158,8 +163,10 @@ def check_account(settings: Settings, checkpoint: Checkpoint, portal: str, *, ma
     checkpoint.accept(replace(known, portal=portal), f"the account was unknown, is {portal} (--portal)")
 
 
-def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity) -> None:
-    """Once `check_account` has found nothing amiss."""
+def check_settings(
+    settings: Settings, checkpoint: Checkpoint, identity: Identity, lost_below: int = 0
+) -> None:
+    """Once `check_account` has found nothing amiss. `lost_below`: open rows before it may have been sent."""
     known = checkpoint.identity()
     changed = _differences(known.settings, identity.settings)
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
@@ -169,7 +176,7 @@ def check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identit
         )
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal
-        checkpoint.accept(replace(identity, portal=kept), changed)
+        checkpoint.accept(replace(identity, portal=kept), changed, lost_below)
 
 
 def said_otherwise(settings: Settings, known: Identity) -> str:

@@ -12,6 +12,7 @@ from uploader.core.canary import Canary
 from uploader.core.mapping import Mapper
 from uploader.core.mounts import Place
 from uploader.core.overwriting import Overwriting
+from uploader.core.periods import may_have_kept
 from uploader.edges import places, repeats, sightings, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock, open_plain, remove_database
@@ -27,6 +28,7 @@ from uploader.errors import CheckpointError
 from uploader.run.identity import check_count, check_settings, check_sources, identity_of
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, resolve_mappers
+from uploader.run.unkept import note_unkept
 from uploader.settings import Settings
 
 
@@ -173,15 +175,19 @@ def open_job(  # noqa: PLR0917
     account: Account,
     stack: ExitStack,
     canary: Canary | None = None,
+    lost_below: int = 0,
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have.
+
+    `lost_below`: open rows before it may have been sent by earlier invocations.
+    """
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
     identity = identity_of(settings, sources, columns, account)
     if checkpoint is None:
         if settings.restart:
-            _forget(settings)
+            _forget(settings, lost_below)
         remove_database(sightings.place(settings.checkpoint_path))
         repeats.remove(repeats.place(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
@@ -189,7 +195,10 @@ def open_job(  # noqa: PLR0917
         results = _open_results(settings, sources, checkpoint, stack)
     else:
         results = _open_results(settings, sources, checkpoint, stack)
-        check_settings(settings, checkpoint, identity)
+        was_kept = may_have_kept(checkpoint.periods(lost_below))
+        check_settings(settings, checkpoint, identity, lost_below)
+        if was_kept and not snapshot.place(checkpoint.path).exists():
+            checkpoint.lose_snapshot(lost_below)  # another one would be begun as if it were all
     checkpoint.note_files(settings.files)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
@@ -302,7 +311,8 @@ def _is_same(before: str, now: str) -> bool:
     return before == now or Path(before).absolute() == Path(now).absolute()
 
 
-def _forget(settings: Settings) -> None:
+def _forget(settings: Settings, lost_below: int) -> None:
+    note_unkept(settings.checkpoint_path, lost_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
         snapshot.put_aside(snapshot.place(settings.checkpoint_path))

@@ -146,7 +146,8 @@ class Run(Preparing):
             settings = await self._decide_orders(sources, checkpoint, account, reader)
             if self._halted.is_set():
                 return self._summary(known)
-            job = open_job(settings, sources, checkpoint, account, stack, self.canary)
+            sent_below = max(known.lost_below, lock.noted)
+            job = open_job(settings, sources, checkpoint, account, stack, self.canary, sent_below)
             stack.callback(writer.finish)
             self.job_id, self.results_lack = job.checkpoint.job_id(), job.checkpoint.results_lack()
             if checkpoint is None:

@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -140,10 +140,14 @@ class Session:
             await self.sender.access.close()
         await transport.close()
 
-    async def _with_owners(self, sources: list[Source], account: Account) -> Account:
-        """The account with its owners, where a source holds any."""
+    async def _with_owners(
+        self, sources: list[Source], account: Account, former: Sequence[Settings] = ()
+    ) -> Account:
+        """The account with its owners, where a source holds any by these settings or by former ones."""
         schema = account.schema
-        if schema is None or not may_hold_owners(self.settings, sources, schema):
+        if schema is None or not any(
+            may_hold_owners(settings, sources, schema) for settings in (self.settings, *former)
+        ):
             return account
         owners = await self._preflight().look_at_owners()
         self.account = replace(account, schema=replace(schema, owners=owners))

@@ -12,6 +12,7 @@ from uploader.core import touched, wire
 from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
+from uploader.core.periods import Unkept
 from uploader.core.readback import also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
@@ -37,6 +38,7 @@ from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
 from uploader.run.sender import OutOfDateError
 from uploader.run.session import Seams, Session
 from uploader.run.stop import StopRun
+from uploader.run.unkept import find_unkept
 from uploader.settings import Settings
 
 _HANDS = 32
@@ -62,6 +64,7 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
+    unkept: Unkept = field(default=Unkept())  #: what the job wrote and the snapshot knows nothing of
     is_old: bool = False  #: an earlier undo has left nothing to be done, and nobody looked again
 
     @property
@@ -72,7 +75,8 @@ class Report:
     def exit_code(self) -> int:
         if self.end is not None:
             return self.end.exit_code(has_begun=any(self.counts.values()))
-        return int(any(count for fate, count in self.counts.items() if fate not in UNDONE))
+        is_left = any(count for fate, count in self.counts.items() if fate not in UNDONE)
+        return int(is_left or not self.unkept.is_empty)
 
 
 @dataclass(slots=True)
@@ -124,6 +128,8 @@ class Undoing(Session):
                 lock = Lock(self.settings.checkpoint_path)
                 lock.acquire()
                 stack.callback(lock.release)
+                look = partial(find_unkept, self.settings.checkpoint_path, self.file.about, lock.noted)
+                self.report.unkept = await writer.run(look)
                 await self._run(writer, stack)
         finally:
             writer.close()

@@ -1,31 +1,29 @@
 """One invocation of `verify`: what the job's rows ask for, read back and compared. Nothing is written."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.columns import MappingError, recorded_columns
-from uploader.core.mapping import Mapper
-from uploader.core.model import Outcome, Record, Tallies, Unsent
-from uploader.core.overwriting import Overwriting, Policy
+from uploader.core.model import Outcome, Tallies
+from uploader.core.periods import Period
 from uploader.core.readback import also_other_addresses
 from uploader.core.summary import EarlyEnd
-from uploader.core.verifying import Cell, Doubt, Verdict, Wanted, judge
-from uploader.core.wire import MAX_INPUTS, Reply, encode_read, sent_properties
+from uploader.core.verifying import Verdict, Wanted, judge
+from uploader.core.wire import MAX_INPUTS, Reply, encode_read
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
-from uploader.errors import CheckpointError, SettingsError
-from uploader.run.identity import check_portal, check_sources, value_settings
+from uploader.errors import CheckpointError
+from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
+from uploader.run.identity import check_portal, check_sources, recorded_settings
 from uploader.run.opening import open_again
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
-from uploader.run.resolving import overwriting_rules, rules_of
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 
@@ -78,6 +76,7 @@ class Verification(Session):
         self._began = self._clock()
         self._checkpoint = checkpoint
         self._sample = sample
+        self._periods = checkpoint.periods()
 
     async def run(self) -> Report:
         """UploaderError where it can't start."""
@@ -111,7 +110,10 @@ class Verification(Session):
             account = await self._until_halted(self._look())
             if account is not None:
                 check_portal(self._checkpoint.path, identity, account.portal)
-                account = await self._until_halted(self._with_owners(sources, account))
+                former = [
+                    known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
+                ]
+                account = await self._until_halted(self._with_owners(sources, account, former))
             if account is not None:
                 await self._verify(identity, sources, account, writer)
                 stack.callback(writer.finish)
@@ -128,7 +130,7 @@ class Verification(Session):
     async def _verify(
         self, identity: Identity, sources: list[Source], account: Account, writer: Offload
     ) -> None:
-        about = {"job": _fingerprint(self._checkpoint, identity), "sample": self._sample}
+        about = {"job": fingerprint(self._checkpoint, identity, self._periods), "sample": self._sample}
         self.taken_up = self.file.open(about, restart=self.settings.restart)
         self.started.set()
         await self._until_halted(self._guard(self._build(identity, sources, account, writer)))
@@ -153,25 +155,12 @@ class Verification(Session):
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.forget)
-        mappers = self._mappers(identity, sources, account)
-        overwriting = overwriting_rules(self.settings, sources, account)
-        steps = _wanted(self._checkpoint, identity, sources, mappers, self.file, overwriting)
+        ways = find_ways(self.settings, self._periods, sources, account)
+        builder = Builder(self.file, identity.settings["id_property"], self._periods, ways)
+        steps = builder.steps(sources, doubts_of(self._checkpoint))
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
             self.rows = rows
         await writer.run(lambda: self.file.finish(self._sample))
-
-    def _mappers(self, identity: Identity, sources: list[Source], account: Account) -> list[Mapper]:
-        """By the columns as they were resolved when the job began: a label may have changed since."""
-        mappers = []
-        rules = self.settings.rules
-        for index, (source, names) in enumerate(zip(sources, identity.settings["columns"], strict=True)):
-            recorded = {int(column): name for column, name in names.items()} if names else None
-            columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
-            try:
-                mappers.append(Mapper(index, rules_of(rules, source), account.schema, columns))
-            except MappingError as error:  # of a property that has changed since
-                raise SettingsError(str(error)) from error
-        return mappers
 
     # --- what is held ---
 
@@ -213,97 +202,20 @@ class Verification(Session):
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:
-    """The settings a job was begun with, for looking at it again; `options` are this invocation's."""
-    known = identity.settings
+    """The settings a job has now, for looking at it again; `options` are this invocation's."""
     return Settings(
         checkpoint=checkpoint.path,
         write_results=False,
-        match=tuple(known.get("match", [known["id_property"]])),
-        object_type=known["object_type"],
-        mapped=known["map"],
-        ignored=frozenset(known["ignore"]),
-        include_superseded=known["include_superseded"],
-        **value_settings(known),
+        **recorded_settings(identity.settings),
         **options,  # type: ignore[arg-type]  # fields of Settings by name
     )
 
 
-def _fingerprint(checkpoint: Checkpoint, identity: Identity) -> str:
+def fingerprint(checkpoint: Checkpoint, identity: Identity, periods: Sequence[Period]) -> str:
     """Changes when the job has moved on since, or was begun anew."""
     tallies = checkpoint.state().tallies
-    said = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows))
+    said = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows, periods))
     return sha256(said.encode()).hexdigest()
-
-
-def _wanted(  # noqa: PLR0917
-    checkpoint: Checkpoint,
-    identity: Identity,
-    sources: list[Source],
-    mappers: list[Mapper],
-    file: VerificationFile,
-    overwriting: Overwriting,
-) -> Iterator[int]:
-    """Row by row into the file; the rows looked through so far, slice by slice."""
-    doubt_of = _doubts(checkpoint)
-    main = identity.settings["id_property"]
-    is_linked = len(identity.settings.get("match", [main])) > 1
-    position = 0
-    for source, mapper in zip(sources, mappers, strict=True):
-        for slice_ in source.slices(None):
-            wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
-            for row in slice_.rows:
-                doubt = doubt_of(position)
-                record = mapper.map(position, row) if doubt is not None else None
-                if isinstance(record, Unsent) and record.key and record.outcome is Outcome.INVALID:
-                    wanted.append((record.values, _gone(record), Doubt.CHANGED))
-                if isinstance(record, Record) and doubt is not None:
-                    wanted.append((record.values, _of(record, doubt, overwriting), doubt))
-                    if record.id_property != main and not is_linked:
-                        file.share(record.values)
-                position += 1
-            if is_linked:
-                file.want_linked(wanted)
-            else:
-                file.want([(values[0], contact, doubt) for values, contact, doubt in wanted])
-            yield position
-
-
-def _of(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
-    """What may have been spared asks for nothing: HubSpot's own value is as good."""
-    cells = {
-        name: Cell(text, record.row, record.source)
-        for name, text in (sent_properties(record).items() if doubt is Doubt.NONE else ())
-        if overwriting.of(name) is Policy.OVERWRITE
-    }
-    return Wanted(0, record.id_property, record.key, record.row, record.source, cells)
-
-
-def _gone(row: Unsent) -> Wanted:
-    id_property, _, _ = row.values[0].partition("=")
-    return Wanted(0, id_property, row.key, row.row, row.source, {})
-
-
-def _doubts(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
-    """What is known of a row's position: Doubt.NONE if it was confirmed, None if it was never written.
-
-    Asked for in file order.
-    """
-    progress = checkpoint.state().progress
-    aliases = {alias.position for alias in checkpoint.aliases()}
-    unconfirmed = checkpoint.unconfirmed()
-    ahead: list[tuple[int, str]] = []
-
-    def doubt_of(position: int) -> Doubt | None:
-        while not ahead or ahead[-1][0] < position:
-            ahead[:] = [next(unconfirmed, (2**63, ""))]
-        if ahead[-1][0] == position:
-            unsure = ahead[-1][1] in {Outcome.ABANDONED.value, Outcome.PENDING.value}
-            return Doubt.UNSURE if unsure else None
-        if not progress.is_settled(position):
-            return Doubt.OPEN
-        return Doubt.ALIAS if position in aliases else Doubt.NONE
-
-    return doubt_of
 
 
 def find_sources(identity: Identity, checkpoint: Checkpoint, named: tuple[str, ...]) -> tuple[str, ...]:

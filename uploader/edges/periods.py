@@ -1,0 +1,118 @@
+"""The periods of a job that have ended, as its checkpoint keeps them. Called within its transactions."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from uploader.core.ledger import Progress
+from uploader.core.model import Outcome
+from uploader.core.periods import Period, known_by_changes
+from uploader.edges import standing
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS periods (
+    id INTEGER PRIMARY KEY, settings TEXT, has_snapshot INTEGER, rows INTEGER NOT NULL,
+    watermark INTEGER NOT NULL, ranges TEXT NOT NULL, lost_below INTEGER NOT NULL, outcomes TEXT NOT NULL
+);
+"""
+
+
+def take_up(connection: sqlite3.Connection) -> None:
+    """Add the table to a file that was begun before there was one, with what is known of the rows so far."""
+    if _has_table(connection):
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        former = _former(connection)
+        connection.execute(SCHEMA)
+        for period in former:
+            _insert(connection, period)
+
+
+def read(connection: sqlite3.Connection) -> list[Period]:
+    """Those that have ended, in order."""
+    if not _has_table(connection):
+        return _former(connection)
+    rows = connection.execute(
+        "SELECT settings, has_snapshot, rows, watermark, ranges, lost_below, outcomes "
+        "FROM periods ORDER BY id"
+    )
+    return [
+        Period(
+            json.loads(settings) if settings is not None else None,
+            None if has_snapshot is None else bool(has_snapshot),
+            Progress(read_rows, watermark, tuple((a, b) for a, b in json.loads(ranges))),
+            lost_below,
+            {Outcome(name): count for name, count in json.loads(outcomes).items()},
+        )
+        for settings, has_snapshot, read_rows, watermark, ranges, lost_below, outcomes in rows
+    ]
+
+
+def present(
+    connection: sqlite3.Connection, settings: Mapping[str, Any] | None, lost_below: int = 0
+) -> Period:
+    """The one that has not ended. `lost_below`: what is known of it beside the file."""
+    state = standing.read(connection)
+    return Period(
+        settings,
+        bool((settings or {}).get("snapshot")),
+        state.progress,
+        max(state.lost_below, lost_below),
+        state.tallies.outcomes,
+    )
+
+
+def end(connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int) -> None:
+    """Other settings than these apply from now on."""
+    _insert(connection, present(connection, settings, lost_below))
+
+
+def lose_snapshot(connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int) -> None:
+    """What was kept of all rows so far is gone."""
+    end(connection, settings, lost_below)
+    connection.execute("UPDATE periods SET has_snapshot = 0")
+
+
+def _has_table(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'periods'").fetchone()
+    return found is not None
+
+
+def _former(connection: sqlite3.Connection) -> list[Period]:
+    """What a file without the table says: that settings were changed, and not when."""
+    is_mapping_known, is_snapshot_known = known_by_changes(
+        what for (what,) in connection.execute("SELECT what FROM changes")
+    )
+    if is_mapping_known and is_snapshot_known:
+        return []
+    ((text,),) = connection.execute("SELECT value FROM job WHERE name = 'settings'")
+    settings = json.loads(text)
+    now = present(connection, settings)
+    return [
+        Period(
+            settings if is_mapping_known else None,
+            now.has_snapshot if is_snapshot_known else None,
+            now.progress,
+            now.lost_below,
+            now.outcomes,
+        )
+    ]
+
+
+def _insert(connection: sqlite3.Connection, period: Period) -> None:
+    progress = period.progress
+    connection.execute(
+        "INSERT INTO periods (settings, has_snapshot, rows, watermark, ranges, lost_below, outcomes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            json.dumps(period.settings) if period.settings is not None else None,
+            period.has_snapshot,
+            progress.rows,
+            progress.watermark,
+            json.dumps(progress.ranges),
+            period.lost_below,
+            json.dumps({outcome.value: count for outcome, count in period.outcomes.items()}),
+        ),
+    )

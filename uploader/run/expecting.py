@@ -1,0 +1,204 @@
+"""What a job's rows ask for, each by the settings that applied to it: what `verify` compares with.
+
+Raise `SettingsError` where the present settings can't be applied any more. Where former ones can't, their
+rows are in doubt.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from uploader.core.columns import MappingError, recorded_columns
+from uploader.core.mapping import Mapper
+from uploader.core.model import Outcome, Record, Row, Unsent
+from uploader.core.overwriting import Overwriting, Policy
+from uploader.core.periods import Period, period_of, unsure_of
+from uploader.core.verifying import Cell, Doubt, Wanted
+from uploader.core.wire import sent_properties
+from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.sources.base import Source
+from uploader.edges.verification import VerificationFile
+from uploader.errors import SettingsError
+from uploader.run.identity import recorded_settings
+from uploader.run.preflight import Account
+from uploader.run.resolving import overwriting_rules, rules_of
+from uploader.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the rows of a period were mapped and written."""
+
+    match: tuple[str, ...]
+    mappers: Sequence[Mapper]  #: by source; those of the present, where there is a doubt
+    overwriting: Overwriting
+    doubt: Doubt = Doubt.NONE  #: why nobody knows any more
+
+
+def find_ways(
+    settings: Settings, periods: Sequence[Period], sources: list[Source], account: Account
+) -> list[Way]:
+    """How the rows of each period were mapped. `settings`: those of the last one."""
+    present = periods[-1].settings
+    assert present is not None
+    now = _way(settings, present, sources, account)
+    ways = []
+    for period in periods[:-1]:
+        way = replace(now, doubt=Doubt.UNKNOWN if period.settings is None else Doubt.UNUSABLE)
+        former = former_settings(settings, period)
+        if former is not None and period.settings is not None:
+            with suppress(SettingsError):
+                way = _way(former, period.settings, sources, account)
+        ways.append(way)
+    return [*ways, now]
+
+
+def former_settings(settings: Settings, period: Period) -> Settings | None:
+    """The settings as they were then; None where they can't be applied to the records that are read now."""
+    known = period.settings
+    if known is None or known["object_type"] != settings.object_type:
+        return None
+    recorded = recorded_settings(known)
+    with suppress(SettingsError):
+        return replace(settings, **recorded, id_property=recorded["match"][0])
+    return None
+
+
+def _way(settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account) -> Way:
+    """By the columns as they were resolved when it ran: a label may have changed since.
+
+    SettingsError where that can't be any more, such as a property that has changed since.
+    """
+    mappers = []
+    for index, (source, names) in enumerate(zip(sources, known["columns"], strict=True)):
+        recorded = {int(column): name for column, name in names.items()} if names else None
+        columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
+        try:
+            mappers.append(Mapper(index, rules_of(settings.rules, source), account.schema, columns))
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+    return Way(settings.match, mappers, overwriting_rules(settings, sources, account))
+
+
+class Builder:
+    """Row by row, what was asked for goes into the file; each row by the settings that applied to it."""
+
+    def __init__(
+        self, file: VerificationFile, main: str, periods: Sequence[Period], ways: Sequence[Way]
+    ) -> None:
+        """`ways`: one a period. `main`: the job's main id property by now."""
+        self._file = file
+        self._main = main
+        self._periods = periods
+        self._ways = ways
+        self._is_linked = len({name for way in ways for name in way.match}) > 1
+        self._wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
+
+    def steps(self, sources: list[Source], doubt_of: Callable[[int], Doubt | None]) -> Iterator[int]:
+        """The rows looked through so far, slice by slice."""
+        position = 0
+        for index, source in enumerate(sources):
+            for slice_ in source.slices(None):
+                for row in slice_.rows:
+                    self._take(index, position, row, doubt_of(position))
+                    position += 1
+                self._store()
+                yield position
+
+    def _take(self, source: int, position: int, row: Row, doubt: Doubt | None) -> None:
+        way = self._ways[period_of(self._periods, position)]
+        unsure = unsure_of(self._periods, position)
+        formers = [self._ways[i] for i in unsure]
+        if doubt is None:
+            self._may_have_been_sent(source, position, row, formers)
+            return
+        doubt = way.doubt or next((former.doubt for former in formers if former.doubt), doubt)
+        record = way.mappers[source].map(position, row)
+        if isinstance(record, Record):
+            wanted = _of(record, doubt, way.overwriting)
+            if len(self._ways) > 1 and doubt is Doubt.NONE:
+                sent = [_sent_by(former, source, position, row) for former in formers]
+                wanted = replace(wanted, others=_others(record, wanted.cells, sent))
+            self._wanted.append((record.values, wanted, doubt))
+            if record.id_property != self._main and not self._is_linked:
+                self._file.share(record.values)
+        elif record.key and (record.outcome is Outcome.INVALID or way.doubt):
+            self._wanted.append((record.values, _gone(record), way.doubt or Doubt.CHANGED))
+        elif way.doubt:
+            nameless = Wanted(0, self._main, "", record.row, record.source, {})
+            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, way.doubt))
+
+    def _may_have_been_sent(self, source: int, position: int, row: Row, formers: Sequence[Way]) -> None:
+        """A row that was not written, and that a killed run may have sent under other settings."""
+        for former in formers:
+            record = former.mappers[source].map(position, row)
+            if isinstance(record, Record):
+                self._store()  # what earlier rows asked for comes first
+                others = {name: (text,) for name, text in sent_properties(record).items()}
+                self._file.may_hold(record.values[0], others, former.doubt)
+
+    def _store(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        if self._is_linked:
+            self._file.want_linked(wanted)
+        else:
+            self._file.want([(values[0], contact, doubt) for values, contact, doubt in wanted])
+
+
+def _of(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
+    """What may have been spared asks for nothing: HubSpot's own value is as good."""
+    cells = {
+        name: Cell(text, record.row, record.source)
+        for name, text in (sent_properties(record).items() if doubt is Doubt.NONE else ())
+        if overwriting.of(name) is Policy.OVERWRITE
+    }
+    return Wanted(0, record.id_property, record.key, record.row, record.source, cells)
+
+
+def _gone(row: Unsent) -> Wanted:
+    id_property, _, _ = row.values[0].partition("=")
+    return Wanted(0, id_property, row.key, row.row, row.source, {})
+
+
+def _others(
+    record: Record, cells: Mapping[str, Cell], sent: Sequence[Mapping[str, str]]
+) -> dict[str, Collection[str]]:
+    """What a contact may hold instead of what earlier rows asked for: what this row may have written.
+
+    Nothing but its own value, of a property that the row wrote for certain.
+    """
+    others: dict[str, Collection[str]] = dict.fromkeys(cells, ())
+    for properties in (sent_properties(record), *sent):
+        for name, text in properties.items():
+            if name not in cells:
+                others[name] = {*others.get(name, ()), text}
+    return others
+
+
+def _sent_by(way: Way, source: int, position: int, row: Row) -> dict[str, str]:
+    record = way.mappers[source].map(position, row)
+    return sent_properties(record) if isinstance(record, Record) else {}
+
+
+def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
+    """What is known of a row's position: Doubt.NONE if it was confirmed, None if it was never written.
+
+    Asked for in file order.
+    """
+    progress = checkpoint.state().progress
+    aliases = {alias.position for alias in checkpoint.aliases()}
+    unconfirmed = checkpoint.unconfirmed()
+    ahead: list[tuple[int, str]] = []
+
+    def doubt_of(position: int) -> Doubt | None:
+        while not ahead or ahead[-1][0] < position:
+            ahead[:] = [next(unconfirmed, (2**63, ""))]
+        if ahead[-1][0] == position:
+            unsure = ahead[-1][1] in {Outcome.ABANDONED.value, Outcome.PENDING.value}
+            return Doubt.UNSURE if unsure else None
+        if not progress.is_settled(position):
+            return Doubt.OPEN
+        return Doubt.ALIAS if position in aliases else Doubt.NONE
+
+    return doubt_of
