@@ -189,7 +189,8 @@ def _write(run: Undoing, output: Path, *, keeps_empty: bool) -> None:
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
         say(f"{count:>9,}  {printable(reason)}")
-    for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
+    created = 0 if run.archive_touched else run.file.kept_created()
+    for line in _next_steps(created, run.settings.object_type, reasons):
         say(line)
 
 
