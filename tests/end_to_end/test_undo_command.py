@@ -122,7 +122,6 @@ def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is
     )
     ended = run(*undo, "--archive-touched", "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["archived"], ended.summary["kept"]) == (0, 4, 0)
-    assert "add --archive-touched" not in ended.err
     assert state(mock) == before
 
 
