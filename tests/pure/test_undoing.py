@@ -1,11 +1,24 @@
 """What of a contact goes back: never what somebody else has touched, never what we did not send."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.core.comparing import Kind
-from uploader.core.undoing import OWN_SOURCES, Fate, Portal, Trace, plan, wanted_history
+from uploader.core.readback import merged_ids
+from uploader.core.undoing import (
+    MERGED_SINCE,
+    OWN_SOURCES,
+    TAKEN_OVER,
+    Fate,
+    Portal,
+    Trace,
+    plan,
+    wanted_history,
+)
 from uploader.core.wire import Result, Version, decode, encode_read, encode_update
 
 APP = "1512050"
@@ -14,6 +27,9 @@ KINDS = {"size": Kind("number"), "tags": Kind("enumeration", is_multiple=True)}
 PORTAL = Portal(APP, frozenset(NAMES), KINDS)
 BORN = "2026-01-01T00:00:00.000Z"
 LATER = "2026-01-02T00:00:00.000Z"
+LONG_AGO = "2025-01-01T00:00:00.000Z"
+#: A minute before BORN: when the keys of a created contact were seen to lead to nobody.
+ABSENT_AT = datetime.fromisoformat(BORN).timestamp() - 60.0
 OTHERS = (
     "CRM_UI",
     "AUTOMATION_PLATFORM",
@@ -46,6 +62,8 @@ def traces(draw):
         sent=sent,
         archiving=draw(st.booleans()),
         restoring=draw(st.sampled_from([{}, former])),
+        is_named=draw(st.booleans()),
+        absent_at=draw(st.sampled_from([0.0, ABSENT_AT])),
     )
 
 
@@ -53,7 +71,7 @@ def traces(draw):
 def helds(draw):
     properties = draw(values)
     history = {
-        name: [Version(text, draw(st.sampled_from([BORN, LATER])), *draw(sources))]
+        name: [Version(text, draw(st.sampled_from([LONG_AGO, BORN, LATER])), *draw(sources))]
         for name, text in properties.items()
     }
     told = draw(
@@ -65,7 +83,10 @@ def helds(draw):
             ]
         )
     )
-    return Result("7", False, "", {**properties, **told}, created=BORN, history=history)
+    created = draw(st.sampled_from([BORN, BORN, LONG_AGO]))
+    merged = draw(st.sampled_from([{}, {}, {"hs_merged_object_ids": "5;7"}]))
+    hubspot_id = draw(st.sampled_from(["7", "7", "7", "9"]))
+    return Result(hubspot_id, False, "", {**properties, **told, **merged}, created=created, history=history)
 
 
 def who(held: Result, name: str) -> tuple[str, str]:
@@ -82,8 +103,8 @@ def test_nothing_is_both_archived_and_written_and_no_property_is_both_written_an
     made = plan(trace, held, PORTAL)
     assert not (made.archive and made.restore)
     assert not {finding.property for finding in made.findings} & made.restore.keys()
-    assert (made.fate is Fate.KEPT) == bool(made.findings)
-    assert made.fate in {Fate.ARCHIVED, Fate.RESTORED, Fate.AS_BEFORE, Fate.KEPT}
+    assert (made.fate in {Fate.KEPT, Fate.GONE}) == bool(made.findings)
+    assert made.fate in {Fate.ARCHIVED, Fate.RESTORED, Fate.AS_BEFORE, Fate.KEPT, Fate.GONE}
     assert made.restore.items() <= trace.former.items()
 
 
@@ -92,6 +113,10 @@ def test_an_archived_contact_was_not_there_and_nobody_else_has_written_to_it(tra
     if not plan(trace, held, PORTAL).archive:
         return
     assert trace.was_absent
+    assert not trace.was_there
+    assert held.id == trace.hubspot_id
+    assert not merged_ids(held)
+    assert not (trace.absent_at and held.created == LONG_AGO)
     assert held.properties.get("hs_object_source") != "FORM"
     assert not any(is_somebody_else(who(held, name)) for name in held.history)
 
@@ -168,7 +193,9 @@ def test_a_touch_by_somebody_else_only_ever_saves(trace, held, name, source):
 @pytest.mark.parametrize(
     ("trace", "fate"),
     [
-        (Trace(1, "7", True, False, {}, {}), Fate.AS_BEFORE),
+        (Trace(1, "7", True, False, {}, {}), Fate.GONE),
+        (Trace(1, "7", True, False, {}, {}, was_archived=True), Fate.AS_BEFORE),
+        (Trace(1, "7", False, True, {}, {}, was_archived=True), Fate.GONE),
         (Trace(1, "7", True, False, {}, {}, archiving=True), Fate.ARCHIVED),
         (Trace(1, "7", False, True, {"city": ""}, {}), Fate.GONE),
         (Trace(1, "7", False, True, {"city": ""}, {}, restoring={"city": ""}), Fate.GONE),
@@ -251,6 +278,74 @@ def test_what_others_have_touched_is_archived_only_if_the_job_created_it():
     stranger = {**theirs.properties, "hs_object_source": "FORM"}
     held = Result("7", False, "", stranger, created=BORN, history=theirs.history)
     assert plan(CREATED, held, PORTAL, archive_touched=True).fate is Fate.KEPT
+
+
+SINCE = replace(CREATED, absent_at=ABSENT_AT)
+OURS = held_with("INTEGRATION", APP, LATER, "a", "firstname")
+
+
+@pytest.mark.parametrize(
+    ("trace", "held", "fate"),
+    [
+        (SINCE, OURS, Fate.ARCHIVED),
+        (CREATED, replace(OURS, created=LONG_AGO), Fate.ARCHIVED),  # nobody knows since when
+        (SINCE, replace(OURS, created=LONG_AGO), Fate.GONE),
+        (replace(SINCE, is_named=True), replace(OURS, created=LONG_AGO), Fate.KEPT),
+        (SINCE, held_with("INTEGRATION", APP, LONG_AGO, "a", "firstname"), Fate.KEPT),
+        (SINCE, held_with("CALCULATED", "", LONG_AGO), Fate.ARCHIVED),  # such as a first visit
+        (SINCE, replace(OURS, properties={"firstname": "a", "hs_merged_object_ids": "5"}), Fate.KEPT),
+        (SINCE, replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7;5"}), Fate.KEPT),
+        (SINCE, replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7"}), Fate.ARCHIVED),
+        (replace(SINCE, was_there=True), OURS, Fate.KEPT),
+        (replace(SINCE, was_there=True, former={"firstname": "b"}), OURS, Fate.RESTORED),
+    ],
+)
+def test_what_is_older_than_the_job_or_holds_another_contact_is_not_archived(trace, held, fate):
+    assert plan(trace, held, PORTAL).fate is fate
+
+
+def test_what_was_before_an_early_value_of_an_old_version_is_not_taken_for_ours():
+    """A later value of ours does not hide that there was an earlier one."""
+    versions = [
+        Version("a", LATER, "INTEGRATION", APP),
+        Version("old", LONG_AGO, "INTEGRATION", APP),
+    ]
+    made = plan(SINCE, replace(OURS, history={"firstname": versions}), PORTAL)
+    assert [finding.why for finding in made.findings] == ["another contact was merged into it"]
+
+
+@pytest.mark.parametrize("trace", [CREATED, Trace(1, "7", False, True, {"city": ""}, {"city": ["a"]})])
+def test_a_contact_that_answers_under_another_id_was_merged_and_is_left_alone(trace):
+    made = plan(trace, replace(held_with("INTEGRATION", APP), id="9"), PORTAL)
+    assert (made.fate, made.writes) == (Fate.GONE, False)
+    assert [(finding.now, finding.why) for finding in made.findings] == [("9", MERGED_SINCE)]
+
+
+def test_a_key_that_leads_to_an_older_contact_is_told():
+    made = plan(SINCE, replace(OURS, created=LONG_AGO), PORTAL)
+    assert [finding.why for finding in made.findings] == [TAKEN_OVER]
+
+
+def test_which_records_were_merged_into_one():
+    told = {"hs_merged_object_ids": "5;6", "hs_all_contact_vids": "7;5; 8", "x": "4"}
+    assert merged_ids(replace(OURS, properties=told)) == {"5", "6", "8"}
+    assert merged_ids(replace(OURS, properties={"hs_merged_object_ids": None})) == set()
+
+
+def test_a_value_of_ours_whose_former_one_is_not_known_is_told():
+    """It came to a contact that was there by another key, or by a merge."""
+    trace = Trace(1, "7", False, True, {"firstname": "b"}, {"firstname": ["a"], "city": ["a"]})
+    assert wanted_history([trace], PORTAL) == ["city", "firstname"]
+    both = replace(
+        OURS,
+        properties={"firstname": "a", "city": "a"},
+        history={name: [Version("a", LATER, "INTEGRATION", APP)] for name in ("firstname", "city")},
+    )
+    made = plan(trace, both, PORTAL)
+    assert (made.fate, dict(made.restore)) == (Fate.KEPT, {"firstname": "b"})
+    assert [finding.property for finding in made.findings] == ["city"]
+    theirs = {**both.history, "city": [Version("a", LATER, "CRM_UI", "")]}
+    assert plan(trace, replace(both, history=theirs), PORTAL).fate is Fate.RESTORED
 
 
 def test_a_stage_goes_back_by_way_of_none_and_is_found_half_way():

@@ -284,7 +284,7 @@ _WORDS = {
     Fate.RESTORED: "changed by the job, restored",
     Fate.AS_BEFORE: "as before: nothing to be done",
     Fate.KEPT: "kept, or part of it: touched by others since",
-    Fate.GONE: "gone: deleted by others since",
+    Fate.GONE: "gone: deleted or merged by others since, or not found",
     Fate.FAILED: "failed",
     Fate.ALIAS: "counted already, by another key",
 }

@@ -16,6 +16,8 @@ from uploader.core.wire import Result, sent_properties
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"
+#: How a record says which others were merged into it; the second one of contacts only.
+MERGED_IDS = ("hs_merged_object_ids", "hs_all_contact_vids")
 
 
 def wanted_properties(records: Sequence[Record]) -> list[str]:
@@ -102,19 +104,30 @@ def _told(held: Sequence[Result], errors: Sequence[ErrorObject]) -> Told:
 def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Result]]:
     """By unique value, what an answer shows of it: more than one where it contradicts itself.
 
-    A contact whose primary address it is comes before one that has it as a further address.
+    A contact whose primary address it is comes before one that has it as a further address. One that was
+    merged into another is shown by that one.
     """
     first: dict[str, list[Result]] = {}
     further: dict[str, list[Result]] = {}
     for result in results:
         own = result.id if not id_property else _text(result.properties.get(id_property))
         main = closed_value(id_property, own)
-        values = unique_values(result, [id_property]) if id_property else {main}
+        values = unique_values(result, [id_property]) if id_property else _own_ids(result)
         for value in values if result.id else ():
             holders = (first if value == main else further).setdefault(value, [])
             if result not in holders:
                 holders.append(result)
     return further | first
+
+
+def merged_ids(result: Result) -> set[str]:
+    """The ids of the records that were merged into one, where `MERGED_IDS` were asked for."""
+    parts = (part for name in MERGED_IDS for part in _text(result.properties.get(name)).split(";"))
+    return {part.partition(":")[0].strip() for part in parts} - {"", result.id}
+
+
+def _own_ids(result: Result) -> set[str]:
+    return {closed_value("", one) for one in {result.id, *merged_ids(result)}}
 
 
 def put_off(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:

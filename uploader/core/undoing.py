@@ -5,7 +5,8 @@ In    what the job left (`Trace`: former values, the values it sent), what is he
 Out   a `Plan`: archive it, write former values back, or nothing, with a finding for all that is kept.
 Raise nothing.
 Rules A contact that the job created is archived only if nobody else has written any property of it since,
-      and nobody has worked with it otherwise (`touched`).
+      nobody has worked with it otherwise (`touched`), and nothing of it is older than the job: one that was
+      there before is never archived, whoever's key leads to it now. What nobody finds is told.
       Of one that was there before, each property is looked at by itself: it goes back only if it holds a
       value we sent, and nobody else wrote it. In doubt it stays, and is told.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.core.readback import merged_ids
 from uploader.core.wire import Result, Version
 
 
@@ -27,7 +29,7 @@ class Fate(StrEnum):
     RESTORED = "restored"
     AS_BEFORE = "as before"  #: nothing had to be done
     KEPT = "kept"  #: somebody else has touched it since, or part of it
-    GONE = "gone"  #: it was there before the job, and somebody has deleted it since
+    GONE = "gone"  #: somebody has deleted or merged it since, or nobody finds it
     FAILED = "failed"  #: HubSpot refused, or did not answer
     ALIAS = "counted already"  #: another key of the same contact
 
@@ -88,6 +90,9 @@ class Trace:
     sent: Mapping[str, Sequence[str]]  #: by property, all values that were
     archiving: bool = False  #: it was about to be archived when an earlier undo ended
     restoring: Mapping[str, str] = field(default_factory=dict)  #: what was about to be written then
+    was_archived: bool = False  #: an undo that was started anew since had archived it, or was about to
+    is_named: bool = False  #: answers to the job, or its reads, named the contact
+    absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +129,36 @@ def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: 
     """
     if held is None:
         return _of_none(trace)
-    if trace.was_absent:
+    if held.id != trace.hubspot_id:
+        return _gone(trace, Finding("", "", held.id, "", MERGED_SINCE))
+    if trace.was_absent and not trace.was_there:
         creator = _told_creator(held, portal)
-        if not creator:
-            return _of_created(trace, held, portal, archive_touched=archive_touched)
-        if not trace.was_there:
+        if _is_before(held.created_at, trace) and not trace.is_named:
+            return _gone(trace, Finding("", "", held.id, "", TAKEN_OVER))
+        if creator:
             why = "it was not there before the job, and somebody else created it"
             return _kept(trace, [Finding("", "", "", creator, why)])
+        return _of_created(trace, held, portal, archive_touched=archive_touched)
     return _of_changed(trace, held, portal)
+
+
+#: Why a contact is gone, or was never found.
+DELETED_SINCE = "somebody has deleted it since"
+MERGED_SINCE = "somebody has merged it into another contact since"
+TAKEN_OVER = (
+    "its key leads to a contact that was there before the job; what the job created is merged or deleted"
+)
+CREATED_LOST = (
+    "the job created it, and its key leads to nobody: deleted or merged since, or the key was changed"
+)
+MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
 
 
 def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
     """The properties whose history a plan for these contacts needs."""
     if any(trace.was_absent for trace in traces):
         return sorted(portal.writable | {name for trace in traces for name in trace.sent})
-    return sorted({name for trace in traces for name in trace.former})
+    return sorted({name for trace in traces for name in (*trace.former, *trace.sent)})
 
 
 def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> bool:
@@ -155,13 +175,14 @@ def told_source(version: Version) -> str:
 
 def _of_none(trace: Trace) -> Plan:
     if trace.archiving:
-        fate = Fate.ARCHIVED
-    elif trace.was_absent:
-        fate = Fate.AS_BEFORE
-    else:
-        gone = Finding("", "", "", "", "somebody has deleted it since")
-        return Plan(trace.number, trace.hubspot_id, Fate.GONE, findings=[gone])
-    return Plan(trace.number, trace.hubspot_id, fate)
+        return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED)
+    if trace.was_archived and not trace.was_there:
+        return Plan(trace.number, trace.hubspot_id, Fate.AS_BEFORE)
+    return _gone(trace, Finding("", "", "", "", DELETED_SINCE))
+
+
+def _gone(trace: Trace, finding: Finding) -> Plan:
+    return Plan(trace.number, trace.hubspot_id, Fate.GONE, findings=[finding])
 
 
 def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
@@ -181,10 +202,25 @@ def _told_creator(held: Result, portal: Portal) -> str:
 
 
 def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: bool) -> Plan:
-    findings = [] if archive_touched else _touches(trace, held, portal)
+    findings = _merged_into(trace, held)
+    if not archive_touched:
+        findings += _touches(trace, held, portal)
     if findings:
         return _kept(trace, findings)
     return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED, archive=True)
+
+
+def _merged_into(trace: Trace, held: Result) -> list[Finding]:
+    """That what the job created holds another contact, too: HubSpot says so, or it is older than the job."""
+    versions = [one for history in held.history.values() for one in history if one.source not in OWN_SOURCES]
+    is_older = _is_before(held.created_at, trace) or any(_is_before(one.at, trace) for one in versions)
+    merged = ";".join(sorted(merged_ids(held)))
+    return [Finding("", "", merged, "", "another contact was merged into it")] if is_older or merged else []
+
+
+def _is_before(at: float | None, trace: Trace) -> bool:
+    """Whether it was so before the job wrote the contact's keys."""
+    return at is not None and at < trace.absent_at
 
 
 def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
@@ -221,8 +257,8 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     if name in trace.sent:
         return "it is not a value that the job sent"
     born, at = held.created_at, version.at
-    is_at_birth = born is not None and at is not None and at <= born + _AT_BIRTH_SECONDS
-    return "" if is_at_birth else "an app has written it since, and it was not the job"
+    is_at_birth = born is not None and at is not None and abs(at - born) <= _AT_BIRTH_SECONDS
+    return "" if is_at_birth else "an app has written it, and it was not the job"
 
 
 def _is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
@@ -245,6 +281,7 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
             findings.append(finding)
         else:
             restore[name] = former
+    findings += _unknown_before(trace, held, portal)
     if restore:
         fate = Fate.KEPT if findings else Fate.RESTORED
     elif findings:
@@ -261,6 +298,19 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
         findings=findings,
         restored_before=restored_before,
     )
+
+
+def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
+    """Values of the job's whose former ones the snapshot lacks: they came by a merge, or by another key."""
+    findings = []
+    for name in sorted(trace.sent.keys() - trace.former.keys()):
+        now, version = _text(held, name), held.latest(name)
+        is_sent = any(is_same(name, text, now, portal.kinds) for text in trace.sent[name])
+        if is_sent and version and not _is_foreign(version, portal):
+            ours = " | ".join(trace.sent[name])
+            why = "it is the job's value, and the snapshot does not know what was there before"
+            findings.append(Finding(name, ours, now, told_source(version), why))
+    return findings
 
 
 def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal) -> Finding | None:

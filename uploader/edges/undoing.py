@@ -11,30 +11,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from uploader.core.model import EMAIL
-from uploader.core.undoing import Fate, Finding, Plan, Trace
+from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
+from uploader.edges import undo_list
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import settle_in
+from uploader.edges.snapshot import columns
 from uploader.errors import CheckpointError, StorageError
 
-_SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE keys (
-    number INTEGER PRIMARY KEY, value TEXT NOT NULL, id_property TEXT NOT NULL, key TEXT NOT NULL,
-    row INTEGER NOT NULL, source INTEGER NOT NULL, was_absent INTEGER NOT NULL, hubspot_id TEXT NOT NULL,
-    is_created INTEGER NOT NULL DEFAULT 0, intent TEXT, fate TEXT, restored INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX keys_by_id ON keys (hubspot_id);
-CREATE TABLE findings (
-    number INTEGER NOT NULL, property TEXT NOT NULL, ours TEXT NOT NULL, now TEXT NOT NULL,
-    source TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (number, property)
-) WITHOUT ROWID;
-"""
-_COPIED_AT_ONCE = 20_000
 _SNAPSHOT = ".snapshot"
 
 
@@ -83,29 +70,43 @@ class UndoFile:
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
         """Take up what was begun on the same snapshot, or begin; True if taken up. `keep`: for a next run."""
         with _storing(self.path):
-            if not keep:
-                self._begin("")
-                return False
-            if self.path.exists() and not restart:
+            is_there = self.path.exists()
+            if is_there:
                 refuse_traps(self.path)
-                self._connect(_uri(self.path, "rw"))
-                if self._is_begun():
-                    return True
-                self.close()
+            if not keep:
+                self._connect("")
+                self._begin(self.path if is_there else None)
+                return False
+            if not is_there:
+                os.close(create_private(self.path))
+            try:
+                return self._take_up_or_begin(restart=restart)
+            except sqlite3.DatabaseError:
+                if not restart:
+                    raise
+            # Nothing of it can be read.
+            self.close()
             remove_database(self.path)
             os.close(create_private(self.path))
-            self._begin(_uri(self.path, "rw"))
+            self._take_up_or_begin(restart=True)
+        return False
+
+    def _take_up_or_begin(self, *, restart: bool) -> bool:
+        self._connect(undo_list.uri(self.path, "rw"))
+        if not restart and self._is_begun():
+            undo_list.upgrade(self._open)
+            return True
+        self._begin()
         return False
 
     def _is_begun(self) -> bool:
-        if not self._open.execute("SELECT 1 FROM main.sqlite_master").fetchone():
+        if not columns(self._open, "main", "about"):
             return False  # killed before there was anything in it
         rows = self._open.execute("SELECT value FROM main.about WHERE name = 'snapshot'").fetchall()
         return rows == [(self._state_of_snapshot(),)]
 
-    def _begin(self, uri: str) -> None:
-        self._connect(uri)
-        self._open.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    def _begin(self, earlier: Path | None = None) -> None:
+        undo_list.begin(self._open, earlier)
         self._say("snapshot", self._state_of_snapshot())
         self._open.commit()
 
@@ -113,7 +114,7 @@ class UndoFile:
         """`uri` "": a file without a name, gone when it is closed."""
         self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False)
         settle_in(self._connection, self.snapshot, "FULL")
-        self._connection.execute("ATTACH ? AS snapshot", (_uri(self.snapshot, "ro"),))
+        undo_list.attach(self._connection, self.snapshot, self.about["job"])
 
     def close(self) -> None:
         if self._connection is not None:
@@ -125,14 +126,7 @@ class UndoFile:
     def copy(self) -> bool:
         """Some more of the snapshot's keys; False once there are all."""
         with _storing(self.path), self._open as connection:
-            ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM keys")
-            copied = connection.execute(
-                "INSERT INTO keys (number, value, id_property, key, row, source, was_absent, hubspot_id) "
-                "SELECT number, value, id_property, key, row, source, hubspot_id = '', hubspot_id "
-                "FROM snapshot.contacts WHERE number > ? ORDER BY number LIMIT ?",
-                (last, _COPIED_AT_ONCE),
-            )
-            return copied.rowcount > 0
+            return undo_list.copy(connection)
 
     def absent(self, count: int) -> Iterator[list[Key]]:
         """The keys that led to nobody, and of which it isn't known yet whom they lead to now."""
@@ -146,31 +140,39 @@ class UndoFile:
                 last = rows[-1][0]
                 yield [Key(*row) for row in rows]
 
-    def resolve(self, found: Mapping[int, str]) -> None:
-        """Whom keys lead to now, by number; "" where it is nobody, as before."""
+    def resolve(self, found: Mapping[int, str]) -> dict[Fate, int]:
+        """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
+        counts: dict[Fate, int] = {}
         with _storing(self.path), self._open as connection:
-            connection.executemany(
-                "UPDATE keys SET hubspot_id = ?, fate = ? WHERE number = ?",
-                [
-                    (hubspot_id, None if hubspot_id else Fate.AS_BEFORE.value, number)
-                    for number, hubspot_id in found.items()
-                ],
-            )
+            for number, hubspot_id in found.items():
+                if hubspot_id:
+                    connection.execute(
+                        "UPDATE keys SET hubspot_id = ? WHERE number = ?", (hubspot_id, number)
+                    )
+                    continue
+                fate, findings = self._of_nobody(number)
+                self._end(connection, number, fate, findings, 0)
+                counts[fate] = counts.get(fate, 0) + 1
+        return counts
+
+    def _of_nobody(self, number: int) -> tuple[Fate, list[Finding]]:
+        """What has become of a key that led to nobody, and does again."""
+        ((how, is_archived, is_refused),) = self._all(
+            "SELECT how, EXISTS (SELECT 1 FROM archived WHERE archived.value = keys.value), "
+            "(SELECT min(outcome = 'rejected') FROM letters WHERE letters.value = keys.value) "
+            "FROM keys WHERE number = ?",
+            (number,),
+        )
+        if is_archived or (is_refused and not how):
+            return Fate.AS_BEFORE, []
+        return Fate.GONE, [Finding("", "", "", "", CREATED_LOST if how else MAYBE_CREATED)]
 
     def gather(self) -> None:
         """One entry a contact, its first key; once all keys are resolved."""
         if self._said("gathered"):
             return
         with _storing(self.path), self._open as connection:
-            connection.execute(
-                "UPDATE keys SET fate = ? WHERE fate IS NULL AND hubspot_id != '' AND number > "
-                "(SELECT min(number) FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id)",
-                (Fate.ALIAS.value,),
-            )
-            connection.execute(
-                "UPDATE keys SET is_created = 1 WHERE fate IS NULL AND hubspot_id != '' AND EXISTS "
-                "(SELECT 1 FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.was_absent)"
-            )
+            undo_list.gather(connection)
             self._say("gathered", "yes")
 
     def reopen_kept(self) -> None:
@@ -204,23 +206,30 @@ class UndoFile:
         intent = orjson.loads(packed) if packed else {}
         sent: dict[str, list[str]] = {}
         for name, text in self._all(
-            "SELECT property, text FROM snapshot.sent JOIN keys ON contact = number WHERE hubspot_id = ?",
+            "SELECT property, text FROM snapshot.sent JOIN keys ON sent.contact = keys.contact "
+            "WHERE hubspot_id = ?",
             (hubspot_id,),
         ):
             sent.setdefault(name, []).append(text)
-        ((was_absent, was_there),) = self._all(
-            "SELECT max(was_absent), max(NOT was_absent) FROM keys WHERE hubspot_id = ?", (hubspot_id,)
+        ((was_absent, was_there, is_proven, is_named, absent_at),) = self._all(
+            "SELECT max(was_absent), max(NOT was_absent), max(how = 'created'), max(how != ''), "
+            "min(absent_at) FILTER (WHERE was_absent) FROM keys WHERE hubspot_id = ?",
+            (hubspot_id,),
         )
+        was_archived = self._all("SELECT 1 FROM archived WHERE hubspot_id = ? LIMIT 1", (hubspot_id,))
         former = self._all("SELECT property, text FROM snapshot.former WHERE hubspot_id = ?", (hubspot_id,))
         return Trace(
             number,
             hubspot_id,
             bool(was_absent),
-            bool(was_there),
+            bool(was_there and not is_proven),
             dict(former),
             sent,
             archiving=intent.get("archive", False),
             restoring=intent.get("restore", {}),
+            was_archived=bool(was_archived),
+            is_named=bool(is_named),
+            absent_at=absent_at or 0.0,
         )
 
     # --- what is decided and done ---
@@ -295,7 +304,10 @@ class UndoFile:
 
     @property
     def keys_count(self) -> int:
-        ((count,),) = self._all("SELECT count(*) FROM snapshot.contacts")
+        """Of the snapshot, and further contacts that one of them led to while the job ran."""
+        ((count,),) = self._all(
+            "SELECT max((SELECT count(*) FROM snapshot.contacts), (SELECT count(*) FROM keys))"
+        )
         return int(count)
 
     def counts(self) -> dict[Fate, int]:
@@ -320,7 +332,7 @@ class UndoFile:
         rows = self._open.execute(
             "SELECT fate, row, keys.source, id_property, key, hubspot_id, "
             "property, ours, now, findings.source, why FROM findings JOIN keys USING (number) "
-            "ORDER BY number, property"
+            "ORDER BY contact, number, property"
         )
         for fate, row, source, id_property, key, hubspot_id, *finding in rows:
             yield Kept(Fate(fate), row, source, id_property, key, hubspot_id, Finding(*finding))
@@ -345,7 +357,8 @@ class UndoFile:
 
     def _state_of_snapshot(self) -> str:
         """Changes when the job has gone on since."""
-        return f"{self.about['job']} {self.about.get('runs', '')} {self.keys_count}"
+        ((count,),) = self._all("SELECT count(*) FROM snapshot.contacts")
+        return f"{self.about['job']} {self.about.get('runs', '')} {count}"
 
 
 def place(snapshot: Path) -> Path:
@@ -360,7 +373,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
+        with closing(sqlite3.connect(undo_list.uri(path, "ro"), uri=True)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
     except sqlite3.Error:
@@ -392,7 +405,7 @@ def find(named: Path) -> tuple[Path, Path]:
 def _about(snapshot: Path) -> dict[str, str]:
     """Whose it is, and by what its first contact was matched."""
     try:
-        connection = sqlite3.connect(_uri(snapshot, "ro"), uri=True)
+        connection = sqlite3.connect(undo_list.uri(snapshot, "ro"), uri=True)
         try:
             about = dict(connection.execute("SELECT name, value FROM about"))
             keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()
@@ -403,10 +416,6 @@ def _about(snapshot: Path) -> dict[str, str]:
     if not {"job", "portal", "object_type"} <= about.keys():
         raise CheckpointError(f"{snapshot} is no snapshot of uploader")
     return {"id_property": keys[0][0] if keys else EMAIL, **about}
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
 @contextmanager

@@ -161,6 +161,13 @@ class Account:
             record_id = shelf.known({name: one for name, one in link.items() if name not in ("to", "ids")}).id
             self._associations.add(shelf.kind, record_id, str(link.get("to")), link.get("ids", ()))
 
+    def merge(
+        self, object_type: str, primary: Mapping[str, Any], other: Mapping[str, Any], at: str
+    ) -> Record:
+        """The record that two become, each named by an id or a unique value; ValueError as `meddle`."""
+        shelf = self._shelf(object_type)
+        return shelf.records.merge(shelf.known(primary), shelf.known(other), at)
+
     def answer(self, visit: Visit) -> Answer:  # noqa: PLR0911  # a table of endpoints
         match visit.route.endpoint:
             case "owners":

@@ -86,6 +86,12 @@ class Hub:
         """Somebody else changes, deletes and associates records, named by an id or a unique value."""
         self.account.meddle(object_type, update, archive, answers.iso(self.wall(now)), associate)
 
+    def merge(
+        self, now: float, primary: Mapping[str, Any], other: Mapping[str, Any], object_type: str = "contacts"
+    ) -> str:
+        """Somebody merges two records, each named by an id or a unique value; the id of the result."""
+        return str(self.account.merge(object_type, primary, other, answers.iso(self.wall(now))).id)
+
     def change_scenario(self, scenario: Scenario) -> None:
         """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
         self.scenario = scenario

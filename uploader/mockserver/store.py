@@ -49,6 +49,7 @@ class Record:
     archived_at: str = ""  #: "" while it is there
     additional_emails: tuple[str, ...] = ()
     history: tuple[tuple[str, Source, bytes], ...] = ()  #: all writes; empty while there was only one
+    merged: tuple[int, ...] = ()  #: the records it was made of
 
     @property
     def archived(self) -> bool:
@@ -62,8 +63,12 @@ class Record:
     def value(self, name: str, derived: Mapping[str, str] = NOTHING) -> str | None:  # noqa: PLR0911
         """As a read answers it: written values, those HubSpot keeps itself, and `derived` ones."""
         match name:
-            case "hs_object_id" | "hs_all_contact_vids":
+            case "hs_object_id":
                 return str(self.id)
+            case "hs_all_contact_vids":
+                return ";".join(map(str, (self.id, *self.merged)))
+            case "hs_merged_object_ids":
+                return ";".join(map(str, self.merged)) or None
             case "createdate" | "hs_createdate":
                 return self.created_at
             case "lastmodifieddate" | "hs_lastmodifieddate":
@@ -76,9 +81,14 @@ class Record:
                 return self.source.id or None
         return self.properties.get(name, derived.get(name))
 
+    @property
+    def writings(self) -> tuple[tuple[str, Source, bytes], ...]:
+        """When, who and what, from its creation on."""
+        return self.history or ((self.created_at, self.source, self.packed),)
+
     def versions(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
         """Of each name, newest first (`propertiesWithHistory`)."""
-        writes = self.history or ((self.created_at, self.source, self.packed),)
+        writes = self.writings
         found = [(at, source, orjson.loads(packed)) for at, source, packed in reversed(writes)]
         return {
             name: [
@@ -97,6 +107,7 @@ class Records:
         """`derived`: what a record has without anyone having written it."""
         self._by_id: dict[int, Record] = {}
         self._archived: dict[int, Record] = {}
+        self._merged: dict[int, Record] = {}  # what became of them
         self._multiple = frozenset(multiple)
         self._derived = derived
         self._owners: dict[str, dict[str, Record]] = {name: {} for name in unique}
@@ -117,7 +128,11 @@ class Records:
                 self._own(record, record.properties)
 
     def by_id(self, record_id: str) -> Record | None:
-        return self._by_id.get(int(record_id)) if record_id.isdecimal() else None
+        """Of one that was merged, the record that it is part of now."""
+        number = int(record_id) if record_id.isdecimal() else -1
+        while number in self._merged:
+            number = self._merged[number].id
+        return self._by_id.get(number)
 
     def owner(self, name: str, normalised: str) -> Record | None:
         """The live record that has this unique value; for `email` also by an additional address."""
@@ -144,9 +159,8 @@ class Records:
         after = merge(before, values, self._multiple, self._derived)
         self._disown(record, before, values)
         self._change_primary(record, before.get("email", ""), after.get("email", ""))
-        earlier = record.history or ((record.created_at, record.source, record.packed),)
         stored = {name: after[name] for name in values}
-        record.history = (*earlier, (at, source, _pack(stored)))[-MAX_VERSIONS:]
+        record.history = (*record.writings, (at, source, _pack(stored)))[-MAX_VERSIONS:]
         record.packed = _pack(after)
         record.updated_at = at
         record.writes += 1
@@ -162,6 +176,31 @@ class Records:
             self._owners["email"].pop(address, None)
         record.archived_at = at
         self._archived[record.id] = record
+
+    def merge(self, primary: Record, other: Record, at: str) -> Record:
+        """A new record of two, as HubSpot merges since 2025: the primary one's values go first, its own id is
+        new, and theirs lead to it. Their histories become one, and it is as old as the older one.
+        """
+        values = {**other.properties, **{name: text for name, text in primary.properties.items() if text}}
+        for record in (primary, other):
+            self.archive(record, at)
+        made = Record(
+            FIRST_ID + len(self._by_id),
+            _pack(values),
+            min(primary.created_at, other.created_at),
+            at,
+            primary.source,
+            history=tuple(sorted((*other.writings, *primary.writings), key=lambda one: one[0]))[
+                -MAX_VERSIONS:
+            ],
+            merged=(primary.id, other.id, *primary.merged, *other.merged),
+        )
+        addresses = (*primary.additional_emails, other.properties.get("email", ""), *other.additional_emails)
+        made.additional_emails = tuple(address for address in addresses if address)
+        self._by_id[made.id] = made
+        self._merged |= {primary.id: made, other.id: made}
+        self._own(made, values)
+        return made
 
     def _own(self, record: Record, values: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():

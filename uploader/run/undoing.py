@@ -13,9 +13,10 @@ from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
 from uploader.core.periods import Unkept
-from uploader.core.readback import also_other_addresses, told, with_why
+from uploader.core.readback import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
+    DELETED_SINCE,
     RECORD_SOURCE,
     UNDONE,
     Fate,
@@ -183,9 +184,9 @@ class Undoing(Session):
             self._end(Cause.SCOPE, "the token may not read which properties there are")
             return
         self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self.dry))
-        self.report.keys = await writer.run(lambda: file.keys_count)
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         await self._until_halted(self._guard(self._copy(writer)))
+        self.report.keys = await writer.run(lambda: file.keys_count)
         if self.archive_touched:
             await writer.run(file.reopen_kept)
         self.report.counts = await writer.run(file.counts)
@@ -315,9 +316,9 @@ class Undoing(Session):
             rest = [key for key in rest if key.number in unknown]
             if not rest:
                 break
-        await writer.run(partial(self.file.resolve, found))
+        settled = await writer.run(partial(self.file.resolve, found))
         await self._fail({key.number: unknown[key.number] for key in rest}, writer)
-        self._count({Fate.AS_BEFORE: sum(not one for one in found.values()), Fate.FAILED: len(rest)})
+        self._count({**settled, Fate.FAILED: len(rest)})
 
     async def _read(
         self, hand: Hand, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]
@@ -378,7 +379,8 @@ class Undoing(Session):
         for start in range(0, len(traces), wire.MAX_INPUTS_WITH_HISTORY):
             some = traces[start : start + wire.MAX_INPUTS_WITH_HISTORY]
             history = wanted_history(some, portal)
-            names = sorted({*RECORD_SOURCE, *(name for trace in some for name in trace.former)})
+            texts = (name for trace in some for name in (*trace.former, *trace.sent))
+            names = sorted({*RECORD_SOURCE, *MERGED_IDS, *texts})
             rest = {trace.hubspot_id: trace for trace in some}
             for _ in range(2):
                 reply = await self._read(
@@ -467,7 +469,7 @@ class Undoing(Session):
 
 _LEFT_OUT = "HubSpot's answers leave it out"
 _NO_STAGE: Mapping[str, str] = {LIFECYCLE_STAGE: ""}
-_DELETED = Finding("", "", "", "", "somebody has deleted it since")
+_DELETED = Finding("", "", "", "", DELETED_SINCE)
 _NOBODY = wire.Result("", new=False, trace_id="", properties={})
 
 

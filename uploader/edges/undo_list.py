@@ -1,0 +1,187 @@
+"""The list of work in an undo file: made of a snapshot's keys, and gathered by the contacts they lead to.
+
+Called within the undo file's connection, to which the snapshot is attached as `snapshot`.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from uploader.core.undoing import TAKEN_OVER
+from uploader.edges.snapshot import columns
+
+#: `contact`: of the snapshot; it has several rows where its key led to several contacts while the job ran.
+#: `how`: as `Reached`; "" where nobody named the contact. `absent_at`: until then the key led to nobody.
+_SCHEMA = """
+CREATE TABLE main.about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE main.keys (
+    number INTEGER PRIMARY KEY, value TEXT NOT NULL, id_property TEXT NOT NULL, key TEXT NOT NULL,
+    row INTEGER NOT NULL, source INTEGER NOT NULL, was_absent INTEGER NOT NULL, hubspot_id TEXT NOT NULL,
+    is_created INTEGER NOT NULL DEFAULT 0, intent TEXT, fate TEXT, restored INTEGER NOT NULL DEFAULT 0,
+    contact INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '', absent_at REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX main.keys_by_id ON keys (hubspot_id);
+CREATE TABLE main.findings (
+    number INTEGER NOT NULL, property TEXT NOT NULL, ours TEXT NOT NULL, now TEXT NOT NULL,
+    source TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (number, property)
+) WITHOUT ROWID;
+"""
+_DROP = """
+DROP TABLE IF EXISTS main.about; DROP TABLE IF EXISTS main.keys; DROP TABLE IF EXISTS main.findings;
+"""
+#: Keys whose contact an earlier undo had archived, or had been about to: it is forgotten but for these.
+_ARCHIVED = """
+CREATE TABLE IF NOT EXISTS main.archived (
+    hubspot_id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (hubspot_id, value)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS main.archived_by_value ON archived (value);
+"""
+_NOTE_ARCHIVED = """
+INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM {}.keys WHERE hubspot_id IN
+    (SELECT hubspot_id FROM {}.keys WHERE json_extract(intent, '$.archive'));
+"""
+_COPY_ARCHIVED = "INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM {}.archived;"
+#: What `keys` of 0.6.2 lacks.
+_COLUMNS = (
+    "contact INTEGER NOT NULL DEFAULT 0",
+    "how TEXT NOT NULL DEFAULT ''",
+    "absent_at REAL NOT NULL DEFAULT 0",
+)
+#: Contacts that are not settled are gathered again, by today's rules.
+_FILL = """
+UPDATE keys SET contact = number,
+    absent_at = (SELECT entries.absent_at FROM entries WHERE entries.number = keys.number);
+UPDATE keys SET fate = NULL WHERE fate = 'counted already' AND EXISTS (
+    SELECT 1 FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.fate IS NULL
+);
+UPDATE keys SET is_created = 0 WHERE fate IS NULL;
+DELETE FROM about WHERE name = 'gathered';
+"""
+#: What a snapshot tells, whichever version began it. HubSpot's own time of a read is exact but for some
+#: seconds; this machine's clock may have been wrong by a time zone.
+_VIEWS = """
+CREATE TEMP VIEW entries AS
+    SELECT *, coalesce(seen_at - 60.0, kept_at - 86400.0) AS absent_at FROM snapshot.contacts;
+CREATE TEMP VIEW named AS SELECT contact, hubspot_id, how FROM snapshot.reached;
+"""
+_VIEWS_OF_0_6_2 = """
+CREATE TEMP VIEW entries AS SELECT *, kept_at - 86400.0 AS absent_at FROM snapshot.contacts;
+CREATE TEMP VIEW named AS SELECT 0 AS contact, '' AS hubspot_id, '' AS how WHERE 0;
+"""
+#: What the job's checkpoint says of rows that failed: the outcome of each, by its key.
+_LETTERS = "CREATE TEMP VIEW letters AS SELECT closed_value AS value, outcome FROM job.dead_letters;"
+_NO_LETTERS = "CREATE TEMP VIEW letters AS SELECT '' AS value, '' AS outcome WHERE 0;"
+#: Keys that led to nobody, and lead now to a contact that was there before the job.
+_TAKEN_OVER = """
+CREATE TEMP VIEW taken_over AS SELECT number FROM main.keys
+WHERE fate IS NULL AND was_absent AND how NOT IN ('created', 'updated') AND hubspot_id IN (
+    SELECT hubspot_id FROM main.keys WHERE NOT was_absent
+    EXCEPT SELECT hubspot_id FROM main.keys WHERE how = 'created'
+);
+"""
+#: With the contact that the job left by a key that led to nobody, as far as anybody named it.
+_COPY = """
+INSERT INTO keys (
+    number, contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how
+)
+SELECT number, number, value, id_property, key, row, source, absent_at, hubspot_id = '',
+    CASE WHEN hubspot_id != '' THEN hubspot_id ELSE coalesce((
+        SELECT named.hubspot_id FROM named WHERE contact = number AND how != 'other'
+        ORDER BY named.hubspot_id = '', how != 'created' LIMIT 1
+    ), '') END,
+    CASE WHEN hubspot_id != '' THEN '' ELSE coalesce((
+        SELECT how FROM named WHERE contact = number AND how != 'other'
+        ORDER BY named.hubspot_id = '', how != 'created' LIMIT 1
+    ), '') END
+FROM entries WHERE number > ? ORDER BY number LIMIT ?
+"""
+_COPY_FURTHER = """
+INSERT INTO keys (contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how)
+SELECT entries.number, value, id_property, key, row, source, absent_at,
+    how = 'created' OR (entries.hubspot_id = '' AND how != 'other'), named.hubspot_id, how
+FROM named JOIN entries ON entries.number = named.contact
+WHERE named.hubspot_id != '' AND NOT EXISTS (
+    SELECT 1 FROM keys WHERE keys.hubspot_id = named.hubspot_id AND keys.contact = named.contact
+)
+"""
+_GATHER = """
+UPDATE keys SET fate = 'counted already' WHERE fate IS NULL AND hubspot_id != '' AND number > (
+    SELECT min(number) FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.fate IS NULL
+);
+UPDATE keys SET is_created = 1 WHERE fate IS NULL AND hubspot_id != '' AND (
+    EXISTS (SELECT 1 FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.how = 'created')
+    OR NOT EXISTS (
+        SELECT 1 FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND NOT other.was_absent
+    )
+)
+"""
+_COPIED_AT_ONCE = 20_000
+
+
+def attach(connection: sqlite3.Connection, snapshot: Path, job: str) -> None:
+    """Make a snapshot's entries visible, whichever version began it, and the checkpoint of its job."""
+    connection.execute("ATTACH ? AS snapshot", (uri(snapshot, "ro"),))
+    is_old = not columns(connection, "snapshot", "reached")
+    views = _VIEWS_OF_0_6_2 if is_old else _VIEWS
+    letters = _LETTERS if _attach_checkpoint(connection, snapshot, job) else _NO_LETTERS
+    connection.executescript(views + letters + _TAKEN_OVER)
+
+
+def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str) -> bool:
+    """False where it is gone, can't be read, or is another job's by now."""
+    checkpoint = snapshot.with_suffix("")
+    if snapshot.suffix != ".snapshot" or not checkpoint.is_file():
+        return False
+    try:
+        connection.execute("ATTACH ? AS job", (uri(checkpoint, "ro"),))
+        rows = connection.execute("SELECT json_extract(value, '$') FROM job.job WHERE name = 'id'").fetchall()
+    except sqlite3.Error:
+        return False
+    return rows == [(job,)]
+
+
+def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
+    """An empty list. Of an earlier undo in this file, or in `earlier`, what it has archived stays known."""
+    schema = "main"
+    if earlier is not None:
+        schema = "earlier"
+        connection.execute("ATTACH ? AS earlier", (uri(earlier, "ro"),))
+    script = _ARCHIVED
+    if columns(connection, schema, "keys"):
+        script += _NOTE_ARCHIVED.replace("{}", schema)
+    if earlier is not None and columns(connection, schema, "archived"):
+        script += _COPY_ARCHIVED.replace("{}", schema)
+    connection.executescript("BEGIN;" + script + _DROP + _SCHEMA + "COMMIT;")
+    if earlier is not None:
+        connection.execute("DETACH earlier")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a list of 0.6.2 lacks."""
+    known = columns(connection, "main", "keys")
+    lacking = [one for one in _COLUMNS if one.split()[0] not in known]
+    if lacking:
+        alter = "".join(f"ALTER TABLE keys ADD COLUMN {column};" for column in lacking)
+        connection.executescript("BEGIN;" + _ARCHIVED + alter + _FILL + "COMMIT;")
+
+
+def copy(connection: sqlite3.Connection) -> bool:
+    """Some more of the snapshot's keys; False once there are all."""
+    ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM keys")
+    copied = connection.execute(_COPY, (last, _COPIED_AT_ONCE))
+    return copied.rowcount > 0 or connection.execute(_COPY_FURTHER).rowcount > 0
+
+
+def gather(connection: sqlite3.Connection) -> None:
+    """One entry a contact, its first key; what the others were is settled."""
+    connection.execute(
+        "INSERT OR REPLACE INTO findings SELECT number, '', '', '', '', ? FROM taken_over", (TAKEN_OVER,)
+    )
+    connection.execute("UPDATE keys SET fate = 'gone' WHERE number IN (SELECT number FROM taken_over)")
+    for statement in _GATHER.split(";"):
+        connection.execute(statement)
+
+
+def uri(path: Path, mode: str) -> str:
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
