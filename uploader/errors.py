@@ -20,6 +20,10 @@ class SourceError(UploaderError):
     """A source can't be read at all. (A row that can't be read is `invalid`, not an error.)"""
 
 
+class CutOffError(SourceError):
+    """A stream ends without a line break after its last row, as it does where its writer was cut off."""
+
+
 class CheckpointError(UploaderError):
     """The checkpoint or the results file can't be used as it is."""
 

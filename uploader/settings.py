@@ -107,6 +107,7 @@ class Settings:
     delimiter: str | None = None  #: None: found
     encoding: str | None = None  #: None: UTF-8, or what is certain
     sheet: str | None = None  #: None: the first one that holds anything
+    accept_unfinished_last_line: bool = False  #: of a stream: send it
     portal: str = ""  #: the account it has to be; "": whichever the token is of
     canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
     canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act

@@ -194,6 +194,33 @@ def test_stdin_is_a_source_and_is_piped_again_to_resume(tmp_path, hubspot_mock):
     check(mock, tmp_path, rows, ended.summary)
 
 
+def test_stdin_that_was_cut_off_stops_a_run_before_its_last_row(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    (tmp_path / "cut.csv").write_text("email,firstname,city\na@x.com,Ann,Bonn\nb@x.com,Bob,Lond")
+
+    def piped(verb, *options, **variables):
+        env = environment(HUBSPOT_BASE_URL=mock.url, **variables)
+        with (tmp_path / "cut.csv").open("rb") as stdin:
+            return end(start(verb, "-", *options, "--json", cwd=tmp_path, env=env, stdin=stdin))
+
+    place = ("--checkpoint", "job.checkpoint")
+    checked = piped("check")
+    assert (checked.code, checked.summary["problems"][0].partition(":")[0]) == (2, "standard input")
+    assert piped("check", "--accept-unfinished-last-line").code == 0
+    assert "may have been cut off" in piped("preview").summary["reason"]
+    stopped = piped("upload", *place)
+    assert (stopped.code, stopped.summary["created"], stopped.summary["state"]) == (78, 1, "stopped")
+    assert "--accept-unfinished-last-line" in stopped.err
+    ended = piped("upload", *place, UPLOADER_ACCEPT_UNFINISHED_LAST_LINE="1")
+    assert (ended.code, ended.summary["created"], ended.summary["open"]) == (0, 2, 0)
+    assert [contact["properties"]["city"] for contact in mock.contacts()] == ["Bonn", "Lond"]
+    reported = "cut.csv: the last line has no line break"
+    sent = run("upload", "cut.csv", "--base-url", mock.url, cwd=tmp_path)
+    assert (sent.code, sent.err.count(reported)) == (0, 1)
+    assert reported in run("check", "cut.csv", "--base-url", mock.url, cwd=tmp_path).out
+    assert reported in run("preview", "cut.csv", "--base-url", mock.url, cwd=tmp_path).err
+
+
 def test_the_token_is_found_nowhere_and_files_are_for_their_owner(tmp_path, hubspot_mock):
     rows = rows_of(2_500)
     write(tmp_path / "contacts.csv", rows)

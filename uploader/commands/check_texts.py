@@ -2,7 +2,7 @@
 
 The keys of `--json`, which others script against:
 
-    sources         name and rows of each
+    sources         name, rows and notices of each
     account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where nobody was asked
     columns         source, column, property ("": left out, or undecided), type, undecided, remark
@@ -44,8 +44,8 @@ def as_dict(report: Report) -> dict[str, object]:
     ends = [*report.starts[1:], found.rows]
     return {
         "sources": [
-            {"name": name, "rows": end - start}
-            for name, start, end in zip(names, report.starts, ends, strict=True)
+            {"name": source.name, "rows": end - start, "notices": list(source.notices)}
+            for source, start, end in zip(report.sources, report.starts, ends, strict=True)
         ],
         "account": _account_dict(report),
         "columns": [
@@ -202,6 +202,7 @@ def _column_lines(report: Report) -> list[str]:
                 said += [f"    {column.remark}"] if column.remark else []
         if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
             said.append(f"  {where}left out: {', '.join(out)}")
+        said += [f"  {printable(notice)}" for notice in source.notices]
     return said
 
 

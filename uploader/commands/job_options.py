@@ -42,6 +42,12 @@ _SOURCES = (
     click.option("--delimiter", help="Of CSV cells. Default: found. (For a tab: $'\\t')"),
     click.option("--encoding", metavar="NAME", help="Such as windows-1252. Default: UTF-8, or what shows."),
     click.option("--sheet", metavar="NAME", help="Of an Excel file. Default: the first that holds anything."),
+    click.option(
+        "--accept-unfinished-last-line",
+        is_flag=True,
+        help="Send the last row of a stream, such as stdin, although no line break follows it. "
+        "Default: stop before that row, since the stream may have been cut off.",
+    ),
 )
 
 

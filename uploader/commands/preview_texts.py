@@ -185,7 +185,8 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
     yield from (printable(notice) for notice in report.notices)
     end = report.end
     if end is not None:
-        again = "the same command begins anew" if end.cause is Cause.SIGNAL else advice(end.cause)
+        begins_anew = end.cause in {Cause.SIGNAL, Cause.CUT_OFF}
+        again = "the same command begins anew" if begins_anew else advice(end.cause)
         yield f"nothing was written; stopped: {printable(end.reason)}; {again}"
         return
     if aliases := report.summary.tallies.aliases:

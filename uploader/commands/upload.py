@@ -208,6 +208,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
         summary = await run.run()
         has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
         lines = _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
+        lines += run.late_notices()
         return summary, lines, run.results_lack
     finally:
         await display.stop()

@@ -49,6 +49,7 @@ class Cause(StrEnum):
     FAILURES = "too many rows fail"
     STORAGE = "the disk refuses writes"
     SOURCE = "the source can't be read on"
+    CUT_OFF = "the source may be cut off"
     SIGNAL = "interrupted"
     CANARY = "the canary waits for your word"
     DURATION = "--max-duration is over"

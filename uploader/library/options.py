@@ -79,6 +79,7 @@ class Options(TypedDict, total=False):
     delimiter: str | None
     encoding: str | None
     sheet: str | None
+    accept_unfinished_last_line: bool
     portal: str | int
     canary: int | None
     canary_wait_seconds: float

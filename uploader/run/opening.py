@@ -66,6 +66,7 @@ def open_sources(settings: Settings, given: Sequence[Given] = ()) -> list[Source
             delimiter=settings.delimiter,
             encoding=settings.encoding,
             sheet=settings.sheet,
+            refuses_unfinished=not settings.accept_unfinished_last_line,
         )
         for path in find_names(settings)
     ]

@@ -17,9 +17,10 @@ from uploader.core.summary import Summary
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import Lock
+from uploader.edges.sources.base import Source
 from uploader.edges.sources.given import Given
 from uploader.edges.standing import State
-from uploader.errors import DeclinedError, StorageError
+from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
@@ -94,6 +95,7 @@ class Run(Preparing):
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
         self.job_id = ""  #: once the job's checkpoint is open
         self.results_lack = 0  #: rows settled before the results file was begun anew
+        self._sources: list[Source] = []
         self._parts: _Parts | None = None
         self._awaits_word = False  #: the canary has left, and rows are open
 
@@ -122,7 +124,7 @@ class Run(Preparing):
             return self._summary(State())
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.notices = self._notices(sources)
+        self.notices, self._sources = self._notices(sources), sources
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = checkpoint.state() if checkpoint else State()
@@ -203,6 +205,10 @@ class Run(Preparing):
                 "use another token, or say --yes"
             )
 
+    def late_notices(self) -> list[str]:
+        """What reading the sources has told of them since `notices`."""
+        return [one for source in self._sources for one in source.notices if one not in self.notices]
+
     def view(self) -> View | None:
         """Where the run stands; None before rows move."""
         parts, sender = self._parts, self.sender
@@ -278,7 +284,8 @@ class Run(Preparing):
             await parts.crew.leave()
             await asyncio.gather(*helpers, return_exceptions=True)
         if producer.error is not None:
-            self._end(Cause.SOURCE, str(producer.error))
+            is_cut_off = isinstance(producer.error, CutOffError)
+            self._end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
         if parts.looking is not None:
             await self._guard(parts.looking.close())
         summary, is_committed = await self._close_books(parts)
@@ -469,7 +476,9 @@ class Run(Preparing):
     async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
         """The summary of what is committed, and whether that is all that is booked."""
         collector = parts.collector
-        is_broken = self._crash is not None or (self._halt is not None and self._halt[0] is Cause.SOURCE)
+        is_broken = self._crash is not None or (
+            self._halt is not None and self._halt[0] in {Cause.SOURCE, Cause.CUT_OFF}
+        )
         is_done = parts.has_aliases and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()

@@ -128,7 +128,7 @@ class Preview(Run):
             self.account,
             self._names,
             self.sample,
-            [*self.notices, *_told_of_job(self.asked)],
+            [*self.notices, *self.late_notices(), *_told_of_job(self.asked)],
             requests=self.sender.tallies.requests if self.sender else 0,
             would_stop=self.asked.max_failures.exceeded(tallies.failed, tallies.rows),
         )

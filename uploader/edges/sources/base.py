@@ -42,7 +42,11 @@ class Source(Protocol):
     fingerprint: str  #: of size and sampled content: tells another file from this one
     rows_about: int | None  #: where the file itself says so
     is_at_hand: bool  #: plain text on a disk of this machine: a slice is read without waiting for anybody
-    notices: tuple[str, ...]  #: what the user should know of it, a line each
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of it, a line each. Reading it may add to them."""
+        ...
 
     def first_rows(self) -> Sequence[Row]:
         """Of a source whose rows name their own fields, some from its beginning; what is read once (stdin)

@@ -37,6 +37,27 @@ def find_line_end(sample: bytes) -> bytes:
     return b"\r" if bare.count(b"\r") - pairs > feeds else b"\n"
 
 
+def watch_last_line(
+    blocks: Iterator[bytes], line_end: bytes, unfinished: Callable[[bytes], None]
+) -> Iterator[bytes]:
+    """The content as it is; `unfinished` is called with a last line that has no line break, before that is
+    given out.
+    """
+    rest = b""
+    for block in blocks:
+        cut = block.rfind(line_end) + 1
+        if cut or len(rest) + len(block) > LINE_BYTES:
+            cut = cut or len(block)
+            yield rest + block[:cut]
+            rest = block[cut:]
+        else:
+            rest += block
+    if rest.strip() and not rest.endswith(b"\r"):  # half of a line break is one
+        unfinished(rest)
+    if rest:
+        yield rest
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive physical lines."""

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from uploader.core.model import Content, Mark, Row, RowSlice
+from uploader.core.model import Content, Mark, Row, RowSlice, Unreadable
 from uploader.core.names import STDIN
 from uploader.edges.sources import zipped
 from uploader.edges.sources.archive import Archive, archive_of, contents
@@ -20,9 +20,9 @@ from uploader.edges.sources.encodings import UTF8, UTF8_BOM, encoding_of, normal
 from uploader.edges.sources.given import Given, GivenRows
 from uploader.edges.sources.header import read_head
 from uploader.edges.sources.json_rows import Elements, JsonRows, cut_elements
-from uploader.edges.sources.lines import Lines, find_line_end
+from uploader.edges.sources.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
 from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.origin import Origin, StreamOrigin, find_origin
+from uploader.edges.sources.origin import EDGE_BYTES, FileOrigin, Origin, StreamOrigin, find_origin
 from uploader.edges.sources.prefix import Prefix, skip_known
 from uploader.edges.sources.recognise import (
     PARQUET,
@@ -35,7 +35,7 @@ from uploader.edges.sources.recognise import (
 )
 from uploader.edges.sources.slices import RowReader, cut_slices
 from uploader.edges.sources.tables import Table, TableRows, cut_rows
-from uploader.errors import SourceError
+from uploader.errors import CutOffError, SourceError
 
 #: Of formats that say themselves what they are.
 _TABLES = ("parquet", "xlsx")
@@ -49,8 +49,12 @@ def open_source(
     encoding: str | None = None,
     sheet: str | None = None,
     stdin: BinaryIO | None = None,
+    refuses_unfinished: bool = False,
 ) -> Source:
-    """Recognise a source and make sure it can be read; "-" is stdin. Blocks until its beginning is there."""
+    """Recognise a source and make sure it can be read; "-" is stdin. Blocks until its beginning is there.
+
+    `refuses_unfinished`: reading a stream raises CutOffError before a last row without a line break.
+    """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise SourceError("a delimiter is one character, such as ';', and no quote or line break")
     origin = find_origin(path, stdin)
@@ -65,7 +69,7 @@ def open_source(
     way = _Way(origin, archive_of(origin.magic), member)
     sample, complete = way.recognise(encoding)
     text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
-    return _TextSource(name, way, text, sample)
+    return _TextSource(name, way, text, sample, refuses_unfinished=refuses_unfinished)
 
 
 def open_given(given: Given) -> Source:
@@ -110,7 +114,9 @@ def _text(
     line_end = find_line_end(sample)
     if kind == "ndjson":
         body = Mark(len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0, 1)
-        return _Text(Shape("ndjson", encoding=encoding), body, _by_lines(NdjsonRows(encoding), line_end))
+        reader = NdjsonRows(encoding)
+        end = _End(line_end, lambda line: type(reader.content(line.strip())) is not Unreadable)
+        return _Text(Shape("ndjson", encoding=encoding), body, _by_lines(reader, line_end), end)
     if not complete and line_end not in sample:
         raise SourceError(f"{name}: the first line is longer than {len(sample):,} bytes; is this CSV?")
     head = read_head(name, sample, line_end, delimiter)
@@ -118,7 +124,8 @@ def _text(
     if complete and not rest.strip() and head.layout.delimiter.encode() not in rest:
         raise SourceError(f"{name}: holds a header and no rows")
     shape = Shape("csv", head.layout.delimiter, head.columns, encoding)
-    return _Text(shape, head.body, _by_lines(CsvRows(head.layout, encoding), line_end, decode=True))
+    cut = _by_lines(CsvRows(head.layout, encoding), line_end, decode=True)
+    return _Text(shape, head.body, cut, _End(line_end, lambda _: False))
 
 
 def reread(shape: Shape, raw: bytes) -> Content:
@@ -140,12 +147,21 @@ Cut = Callable[[Iterator[bytes], Mark, Callable[[], bool]], Iterator[RowSlice]]
 
 
 @dataclass(frozen=True, slots=True)
+class _End:
+    """How to tell whether content was cut off in its last line."""
+
+    line_end: bytes
+    is_whole: Callable[[bytes], bool]  #: asked of a last line without a line end
+
+
+@dataclass(frozen=True, slots=True)
 class _Text:
     """What the beginning told of rows that stand in text."""
 
     shape: Shape
     body: Mark  #: where the first row can begin
     cut: Cut  #: content from a mark on, to slices; asked is whether there is more at once
+    end: _End | None = None  #: None: the reader itself tells, or the end is certain
 
 
 def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cut:
@@ -278,10 +294,11 @@ def _whole_lines(sample: bytes) -> bytes:
 class _TextSource:
     """A `Source`: what was found out about it, and the way to its rows."""
 
-    notices: tuple[str, ...] = ()
     rows_about: int | None = None
 
-    def __init__(self, name: str, way: _Way, text: _Text, sample: bytes) -> None:
+    def __init__(
+        self, name: str, way: _Way, text: _Text, sample: bytes, *, refuses_unfinished: bool = False
+    ) -> None:
         self.name = name
         self.shape = text.shape
         self.size_bytes = way.origin.size_bytes
@@ -290,6 +307,17 @@ class _TextSource:
         self._way = way
         self._text = text
         self._sample = b"" if text.shape.columns else sample
+        self._is_stream = way.origin.size_bytes is None
+        self._refuses_unfinished = refuses_unfinished and self._is_stream
+        self._is_cut_off = text.end is not None and self._ends_unfinished(text.end)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Of what is packed, how it ends shows once it has been read."""
+        if not self._is_cut_off or self._is_stream:
+            return ()
+        told = "the last line has no line break, as in a file that was cut off; its row is sent as it stands"
+        return (f"{self.name}: {told}",)
 
     def __repr__(self) -> str:
         return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"
@@ -309,8 +337,35 @@ class _TextSource:
             start = self._text.body
         prefix = Prefix()
         with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
-            slices = self._text.cut(blocks, start, self._way.is_ready)
+            watched, end = blocks, self._text.end
+            if end is not None:
+                watched = watch_last_line(blocks, end.line_end, self._note_unfinished)
+            slices = self._text.cut(watched, start, self._way.is_ready)
             yield from slices if self._way.origin.seekable else prefix.mark(slices, self.name, start, known)
+
+    def _ends_unfinished(self, end: _End) -> bool:
+        """As far as the last bytes of a plain file tell."""
+        if not self._way.is_plain or not isinstance(self._way.origin, FileOrigin):
+            return False
+        with closing(self._way.origin.handle()) as handle:
+            handle.seek(max(0, (self.size_bytes or 0) - LINE_BYTES))
+            tail = handle.read(LINE_BYTES)
+        line = tail[tail.rfind(end.line_end) + 1 :]
+        return bool(line.strip()) and not line.endswith(b"\r") and not end.is_whole(line)
+
+    def _note_unfinished(self, line: bytes) -> None:
+        assert self._text.end is not None
+        if self._text.end.is_whole(line):
+            return
+        self._is_cut_off = True
+        if self._refuses_unfinished:
+            # The whole beginning of a short stream is what tells it from others.
+            anew = " with --restart" if self.bytes_read() < EDGE_BYTES else ""
+            raise CutOffError(
+                f"{self._way.origin.name}: its last line has no line break, so it may have been cut off, and "
+                f"the run stops before that row. Give all of it again{anew}, or say "
+                "--accept-unfinished-last-line if this is all"
+            )
 
     def bytes_read(self) -> int:
         return self._way.bytes_read()
