@@ -36,6 +36,18 @@ def test_the_same_file_again_is_read_and_not_written(tmp_path):
     assert set(job.outcomes().values()) == {"unchanged"}
 
 
+def test_without_the_properties_types_only_identical_text_is_unchanged(tmp_path):
+    rows = [{"email": "a@x.com", "jobtitle": "1.10"}, {"email": "b@x.com", "jobtitle": "5.0"}]
+    rows.append({"email": "c@x.com", "jobtitle": "7"})
+    held = [{"email": "a@x.com", "jobtitle": "1.1"}, {"email": "b@x.com", "jobtitle": "5"}, rows[2]]
+    unreadable = {"kind": "status", "endpoint": "properties", "status": 403}
+    job = job_of(tmp_path, rows, held, faults=[unreadable])
+    summary = job.run_virtual(skip_unchanged=True)
+    assert job.outcomes() == {2: "updated", 3: "updated", 4: "unchanged"}
+    assert [job.held()[row["email"]]["jobtitle"] for row in rows] == ["1.10", "5.0", "7"]
+    assert summary.exit_code == 0
+
+
 def test_fill_and_create_only_leave_what_is_there_and_count_it(tmp_path):
     rows = [
         {"email": "old@x.com", "firstname": "New", "city": "New", "phone": "New"},

@@ -17,7 +17,6 @@ DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_m
         ("lifecyclestage", Kind("enumeration"), "lead", "customer"),
         ("size", NUMBER, "1.10", "1.1"),
         ("size", NUMBER, "0", "0.0"),
-        ("size", Kind(), "7", "7.0"),
         ("vip", BOOL, "TRUE", "true"),
         ("born", DATE, "1641038400000", "2022-01-01"),
         ("born", DATE, "2022-01-01", "1641038400000"),
@@ -73,6 +72,27 @@ def test_all_else_differs(name, kind, wanted, held):
 def test_a_value_equals_itself_and_nothing_makes_comparing_fail(name, kind, value):
     assert compare(name, kind, value, value).match is Match.EQUAL
     compare(name, kind, value, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "held"),
+    [
+        ("article", "1.10", "1.1"),
+        ("article", "5.0", "5"),
+        ("article", "0", "0.0"),
+        ("email", "Ann@X.com", "ann@x.com"),
+        ("lifecyclestage", "lead", "customer"),
+        ("vip", "TRUE", "true"),
+        ("born", "1641038400000", "2022-01-01"),
+        ("seen", "2022-01-01T12:00:00Z", "2022-01-01T12:00:00.000Z"),
+        ("likes", "b;a", "a;b"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind(), Kind(is_multiple=True), Kind(may_be_address=False)], ids=repr)
+def test_without_a_type_only_identical_text_is_equal(name, kind, wanted, held):
+    assert compare(name, kind, wanted, held).match is Match.DIFFERS
+    assert compare(name, kind, held, wanted).match is Match.DIFFERS
+    assert compare(name, kind, held, held).match is Match.EQUAL
 
 
 _OPTIONS = tuple(Option(value, value) for value in "abc")

@@ -4,6 +4,7 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
+from uploader.core.comparing import Kind
 from uploader.core.error_objects import error_of
 from uploader.core.readback import Answer, confirmed_by, told, wanted_properties
 from uploader.core.wire import Result
@@ -55,14 +56,17 @@ def test_further_addresses_are_no_keys_where_the_key_is_another_property():
 
 def test_an_address_sent_as_a_value_comes_back_in_lower_case():
     sent = record(0, "17", id_property="external_id", properties={"email": "Ann@X.com"})
-    assert confirmed_by(sent, [held(external_id="17", email="ann@x.com")])
+    assert confirmed_by(sent, [held(external_id="17", email="ann@x.com")], kinds={"email": Kind("string")})
 
 
 @pytest.mark.parametrize(
     ("wanted", "there"), [("1.10", "1.1"), ("1.0", "1"), ("1", "1.00"), ("-2.50", "-2.5")]
 )
 def test_a_number_comes_back_in_its_short_spelling(wanted, there):
-    assert confirmed_by(record(0, "a@x.com", properties={"n": wanted}), [held(email="a@x.com", n=there)])
+    sent, found = record(0, "a@x.com", properties={"n": wanted}), [held(email="a@x.com", n=there)]
+    assert confirmed_by(sent, found, kinds={"n": Kind("number")})
+    assert confirmed_by(sent, found, kinds={"n": Kind("string")}) is None
+    assert confirmed_by(sent, found) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 In    the property's name, its kind, the text sent and the text held ("" for none).
 Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the rule), or different.
+Rule  Where the type is not known, only identical text is equal: "1.10" and "1.1" may be two articles.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 
@@ -58,6 +59,8 @@ _MILLISECONDS = re.compile(r"-?[0-9]{5,17}")
 def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
     if wanted == held or _is_same_instant(kind, wanted, held):
         return _EQUAL
+    if not kind.type:
+        return _DIFFERS
     for rule, holds in _RULES:
         if holds(name, kind, wanted, held):
             return Comparison(Match.ADJUSTED, rule)
@@ -78,7 +81,7 @@ def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 def _is_same_number(name: str, kind: Kind, wanted: str, held: str) -> bool:
     del name
-    if kind.type not in {"number", ""}:
+    if kind.type != "number":
         return False
     both = _NUMBER.fullmatch(wanted.strip()) and _NUMBER.fullmatch(held.strip())
     return bool(both) and Decimal(wanted.strip()) == Decimal(held.strip())
