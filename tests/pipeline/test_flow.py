@@ -1,8 +1,10 @@
 """The whole pipeline against the double, in virtual time: every row ends right, whatever is answered."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
@@ -23,6 +25,36 @@ def test_every_row_of_a_clean_file_is_created(tmp_path):
     assert summary.exit_code == 0
     assert summary.as_dict()["created"] == 1_234
     run.check(rows, summary)
+
+
+@pytest.mark.parametrize("by", ["trace", "key", "nameless"])
+def test_a_contact_that_an_answer_lists_twice_confirms_no_other(tmp_path, by):
+    """The first answer leaves out a row that was not written, and lists another one twice instead."""
+    rows = contacts(30)
+    not_written = {"kind": "reject", "keys": ["c7@example.com"], "times": 1}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[not_written]))
+    job.hub.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
+    handle, left = job.hub.handle, [1]
+
+    def list_twice(request, now):
+        reply = handle(request, now)
+        if not request.path.endswith("/upsert") or not left[0]:
+            return reply
+        left[0] -= 1
+        body = orjson.loads(reply.body)
+        (missing,) = [int(one["context"]["objectWriteTraceId"][0]) for one in body.pop("errors")]
+        assert missing == 7
+        body |= {"numErrors": 0, "results": [*body["results"], body["results"][3]]}
+        for result in body["results"]:
+            at = result["properties"]["firstname"][1:]
+            result.update({"trace": {"objectWriteTraceId": at}}.get(by, {}))
+            result["properties"] |= {"key": {"email": f"c{at}@example.com"}}.get(by, {})
+        return replace(reply, status=200, body=orjson.dumps(body))
+
+    job.hub.handle = list_twice
+    summary = job.run_virtual()
+    assert (left, summary.exit_code, summary.as_dict()["updated"]) == ([0], 0, 30)
+    job.check(rows, summary)
 
 
 def test_repeated_keys_end_as_the_last_row_says(tmp_path):

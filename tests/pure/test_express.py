@@ -333,6 +333,26 @@ def test_what_is_confirmed_at_once_is_confirmed_one_by_one(tmp_path_factory, ans
     assert told == dict(zip(pack.positions, confirmed, strict=True))
 
 
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize(
+    ("at", "change"),
+    [(1, {"id": "100"}), (1, {"key": "c0@example.com"}), (0, {"key": "c1@example.com"})],
+    ids=["one contact twice", "one key twice", "another record's key"],
+)
+def test_an_answer_that_contradicts_itself_is_not_confirmed_at_once(tmp_path, traced, at, change):
+    """Whatever its trace ids say. What shows no key but a trace id is sound."""
+    body = body_of({"changes": [], "order": range(4), "left_out": 0, "traced": traced, **_CLEAN})
+    answer = orjson.loads(body)
+    one = answer["results"][at]
+    one |= {"properties": {"email": change["key"]}} if "key" in change else change
+    assert confirm(pack_of(tmp_path), decode(200, CIMultiDict(), orjson.dumps(answer))) is None
+    for result in answer["results"] if traced else ():
+        result |= {"properties": {}, "id": result["objectWriteTraceId"] + "7"}
+    assert (
+        confirm(pack_of(tmp_path), decode(200, CIMultiDict(), orjson.dumps(answer))) is not None
+    ) is traced
+
+
 def test_an_answer_that_is_no_text_confirms_nothing(tmp_path):
     body = body_of({"changes": [], "order": range(4), "left_out": 0, "traced": True, **_CLEAN})
     broken = body.replace(b'{"email":"c0@example.com"}', b'{"email":"c0@example.com","x":"\xff"}')

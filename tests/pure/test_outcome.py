@@ -137,8 +137,45 @@ def test_nothing_is_confirmed_that_the_reply_does_not_account_for(answer, size):
     assert all(position not in blamed for position in by_elimination)
     assert len(answer.results) + len(blamed) <= size
     spare = [result for result, names in zip(answer.results, named_by, strict=True) if not names]
-    second = len(answer.results) - len(spare) - len(named)
-    assert len(by_elimination) <= len(spare) + second
+    assert len(by_elimination) <= len(spare)
+
+
+@st.composite
+def _contradictory_replies(draw):
+    """Each record is answered; some entries are there twice, perhaps with a part of another one."""
+    by = draw(st.sampled_from(["trace", "key", "nameless"]))
+    is_new = draw(st.booleans())
+    results = [written(position, by=by, new=is_new) for position in range(SIZE)]
+    left_out = draw(st.integers(0, 2))
+    for _ in range(draw(st.integers(0, 3))):
+        twice = dict(draw(st.sampled_from(results)))
+        other = draw(st.sampled_from(results))
+        for part in draw(st.lists(st.sampled_from(["id", "properties", "objectWriteTraceId"]), max_size=2)):
+            twice |= {part: other[part]} if part in other else {}
+        results.append(twice)
+    return reply(200, results=draw(st.permutations(results))[left_out:])
+
+
+@given(_contradictory_replies(), st.integers(1, SIZE))
+def test_what_an_answer_lists_twice_or_contradicts_confirms_nobody(answer, size):
+    records = batch(size)
+    verdict = classify(records, answer)
+    assert Counter(position for group in groups(verdict) for position in group) == Counter(range(size))
+    ids = Counter(result.id for result in answer.results)
+    naming = {
+        record.position: [one for one in answer.results if record.position in (_named(one, records) or ())]
+        for record in records
+    }
+    is_sound = max(ids.values(), default=0) < 2 and all(len(named) < 2 for named in naming.values())
+    for entry in verdict.confirmed:
+        named = naming[entry.record.position]
+        if not named:
+            assert is_sound, "by elimination, of an answer that contradicts itself"
+            continue
+        (one,) = named
+        assert (ids[one.id], entry.hubspot_id, entry.new) == (1, one.id, one.new)
+        shown = {key_of(position) for position in range(size)} & {one.properties.get("email")}
+        assert shown <= {entry.record.key}
 
 
 # --- a 2xx, record by record ---
@@ -247,21 +284,64 @@ def test_counts_that_contradict_themselves_vouch_for_nobody():
     assert groups(verdict) == [[2], [], [], [0, 1]]
 
 
-@pytest.mark.parametrize("trace_id", ["0", "999"])
-def test_a_result_that_names_another_by_its_trace_id_confirms_nobody_by_elimination(trace_id):
+@pytest.mark.parametrize(("trace_id", "confirmed"), [("0", []), ("999", [0])])
+def test_a_result_that_names_another_by_its_trace_id_confirms_nobody_by_elimination(trace_id, confirmed):
     """A trace id is the sender's own word: the second answer for record 0 is not record 1's."""
     stray = {**written(1, by="nameless"), "objectWriteTraceId": trace_id}
     verdict = classify(batch(2), reply(200, results=[written(0), stray]))
-    assert groups(verdict) == [[0], [], [], [1]]
+    assert groups(verdict) == [confirmed, [], [], [n for n in (0, 1) if n not in confirmed]]
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("by", ["trace", "key", "nameless"])
+def test_a_contact_that_is_listed_twice_confirms_nobody(by, new):
+    """It may be one record's and the other's missing, or that of two addresses: each alone tells."""
+    first, second = (written(at, by=by, hubspot_id="7", new=new) for at in (0, 1 if by == "trace" else 0))
+    verdict = classify(batch(3), reply(200, results=[first, second, written(2, by=by)]))
+    assert groups(verdict)[0] == ([2] if by != "nameless" else [])
+    assert (verdict.action, verdict.reason) == (Action.SPLIT, "the answer contradicts itself")
+
+
+def test_a_record_alone_whose_contact_is_listed_twice_is_a_retry():
+    verdict = classify(batch(1), reply(200, results=[written(0), written(0)]))
+    assert (groups(verdict), verdict.action) == ([[], [], [], [0]], Action.RETRY)
 
 
 def test_a_contact_matched_by_a_secondary_address_answers_with_its_primary_one():
-    # Both results carry record 0's key; that there are two vouches for both records.
-    results = [
-        written(0, by="key", hubspot_id="7", new=False),
-        written(0, by="key", hubspot_id="7", new=False),
-    ]
-    assert groups(classify(batch(2), reply(200, results=results)))[0] == [0, 1]
+    for by in ("trace", "key", "nameless"):
+        result = written(0, by=by, hubspot_id="7", new=False)
+        result["properties"] = {"email": "primary@example.com"}
+        assert groups(classify(batch(1), reply(200, results=[result])))[0] == [0]
+
+
+def test_a_trace_id_beside_the_key_of_another_record_confirms_nobody():
+    mixed = {**written(0), "properties": {"email": key_of(1)}}
+    verdict = classify(batch(3), reply(200, results=[mixed, written(2), written(1, by="nameless")]))
+    assert groups(verdict) == [[2], [], [], [0, 1]]
+    assert verdict.action is Action.SPLIT
+
+
+@pytest.mark.parametrize(
+    ("key", "shown", "is_confirmed"),
+    [
+        ("E7", "E7", True),
+        ("E7", "e7", True),
+        ("E7", "E8", False),
+        ("1.10", "1.1", True),  # a number in HubSpot's spelling
+        ("7", "8", False),
+        ("E7", None, True),
+    ],
+)
+def test_a_trace_id_beside_another_key_confirms_nobody_where_a_contact_has_one_key(key, shown, is_confirmed):
+    records = [record(0, key, id_property="external_id"), record(1, "other", id_property="external_id")]
+    result = {**written(0), "properties": {} if shown is None else {"external_id": shown}}
+    verdict = classify(records, reply(200, results=[result, written(1)]))
+    assert groups(verdict)[0] == ([0, 1] if is_confirmed else [1])
+
+
+def test_an_error_whose_trace_id_and_key_are_of_two_records_refuses_neither():
+    answer = reply(207, results=[written(2)], errors=[error_at(0, ids=[key_of(1)])])
+    assert groups(classify(batch(3), answer)) == [[2], [], [], [0, 1]]
 
 
 def test_a_nameless_error_hides_its_record_among_the_open_ones_so_they_are_split():
@@ -335,6 +415,14 @@ def test_what_is_accepted_and_not_answered_is_pending(status):
     verdict = classify(batch(3), answer)
     assert groups(verdict) == [[0], [1], [2], []]
     assert verdict.action is Action.SETTLE
+
+
+@pytest.mark.parametrize("status", ["CANCELED", "CANCELLED", "error", "?"])
+def test_counts_vouch_for_nobody_in_a_batch_that_was_not_completed(status):
+    """As many results as records, but what was cancelled may have been written in part."""
+    results = [written(position, by="nameless", new=False) for position in range(3)]
+    verdict = classify(batch(3), reply(200, results=results, batch_status=status))
+    assert groups(verdict) == [[], [], [], [0, 1, 2]]
 
 
 @pytest.mark.parametrize("status", ["CANCELED", "CANCELLED", "error", "?"])

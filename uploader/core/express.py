@@ -314,7 +314,8 @@ def are_plausible_emails(keys: Sequence[str]) -> bool:
 def confirm(pack: Pack, reply: Reply) -> Delivered | None:
     """Whether an answer names every record of the pack, each once, and nothing is wrong with any.
 
-    By trace id, else by key, as `outcome.classify` does.
+    By trace id, else by key, as `outcome.classify` does. An answer that contradicts itself goes the longer
+    way.
     """
     short = reply.short or (read_short(reply.raw, pack.id_property) if reply.ok else None)
     if short is None or len(short.results) != len(pack.keys):
@@ -324,15 +325,24 @@ def confirm(pack: Pack, reply: Reply) -> Delivered | None:
     if any(traces):
         named, wanted = traces, list(map(str, pack.positions))
     else:
-        keys = [result.properties.key.strip() for result in results]
-        named, wanted = closed_values(pack.id_property, keys), pack.values
+        named, wanted = _shown(pack, results), pack.values
     if named != wanted:
         by_name = dict(zip(named, results, strict=True))
         if not by_name.keys() >= set(wanted):  # as many as wanted: so each once
             return None
         results = [by_name[name] for name in wanted]
+    nothing = closed_value(pack.id_property, "")
+    shown = zip(_shown(pack, results), pack.values, strict=True) if any(traces) else ()
+    if any(key not in {value, nothing} for key, value in shown):
+        return None  # a trace id names one record, the key beside it perhaps another
     ids = [result.id for result in results]
-    return Delivered(pack, ids, [result.new for result in results]) if all(ids) else None
+    is_each_once = all(ids) and len(set(ids)) == len(ids)
+    return Delivered(pack, ids, [result.new for result in results]) if is_each_once else None
+
+
+def _shown(pack: Pack, results: Sequence[Any]) -> list[str]:
+    """The keys that results show, as `closed_value` spells them."""
+    return closed_values(pack.id_property, [result.properties.key.strip() for result in results])
 
 
 def read_short(body: bytes, id_property: str) -> Any:  # noqa: ANN401  # its type is made for the property

@@ -3,13 +3,18 @@
 In    the records of a batch, in source order; the decoded answer.
 Out   results and errors by the position they name, those that name nobody, the records nobody named.
 Raise nothing.
+Rules An answer that contradicts itself confirms nobody by it: a contact listed twice, two results for one
+      record, an entry whose trace id names one record and whose key another. Two addresses of one contact
+      look the same in one batch; sent in smaller batches, each is answered by itself.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
+from uploader.core.comparing import Kind, Match, compare
 from uploader.core.error_objects import ErrorObject
-from uploader.core.model import Record, closed_value
-from uploader.core.wire import Reply, Result
+from uploader.core.model import EMAIL, Record, closed_value
+from uploader.core.wire import OWN_ID, Reply, Result
 
 
 class Mentions:
@@ -23,13 +28,18 @@ class Mentions:
         self.anonymous: list[ErrorObject] = []  #: errors that name nobody
         self.named: dict[int, Result] = {}  #: results, by the position they name
         self.nameless: list[Result] = []  #: results that may be anybody's
-        self._strangers = 0  # what names a record that was not sent, or one twice: it vouches for nobody
+        self.is_contradictory = False  #: the answer says two things that can't both be true
+        self._strangers = 0  # what names a record that was not sent: it vouches for nobody
+        self._doubtful: set[int] = set()  # positions named by what is contradicted
         for error in reply.errors:
             self._take_error(error)
+        counts = Counter(result.id for result in reply.results if result.id)
         for result in reply.results:
-            self._take_result(result)
+            self._take_result(result, is_repeated=counts[result.id] > 1)
+        for position in self._doubtful:
+            self.named.pop(position, None)
         #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
-        self.torn = self.named.keys() & self.blamed.keys()
+        self.torn = (self.named.keys() | self._doubtful) & self.blamed.keys()
         #: Neither named nor blamed.
         self.silent = [r for r in records if r.position not in self.named and r.position not in self.blamed]
 
@@ -41,7 +51,7 @@ class Mentions:
         """
         return (
             0 < len(self.silent) == len(self.nameless)
-            and not (self.anonymous or self.torn or self._strangers)
+            and not (self.anonymous or self.torn or self._strangers or self.is_contradictory)
             and len({result.new for result in self.nameless}) == 1
         )
 
@@ -49,12 +59,16 @@ class Mentions:
     def error_has_one_candidate(self) -> bool:
         """Whether the only error that names nobody can only be the only silent record's."""
         lone = len(self.silent) == len(self.anonymous) == 1
-        return lone and not (self.nameless or self.torn or self._strangers)
+        return lone and not (self.nameless or self.torn or self._strangers or self.is_contradictory)
 
     def _take_error(self, error: ErrorObject) -> None:
         keys = [closed_value(self._id_property, key) for key in error.ids]
-        culprits = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
-        culprits = culprits or [self._by_key[key] for key in keys if key in self._by_key]
+        by_trace = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
+        by_key = [self._by_key[key] for key in keys if key in self._by_key]
+        culprits = by_trace or by_key
+        if by_trace and any(record not in by_trace for record in by_key):
+            self._contradict(*culprits, *by_key)
+            return
         for record in culprits:
             self.blamed.setdefault(record.position, error)
         if not culprits and error.trace_ids:
@@ -63,19 +77,42 @@ class Mentions:
             # `ids` that are not ours may be HubSpot's own, of any of ours.
             self.anonymous.append(error)
 
-    def _take_result(self, result: Result) -> None:
-        """By trace id, else by key.
-
-        A second result for one key is nameless: a contact matched by a secondary address answers with its
-        primary one, which may be another record's key. A trace id is our own word: a second one is strange.
-        """
-        record = self._by_trace.get(result.trace_id)
-        if record is None and not result.trace_id:
-            key = result.properties.get(self._id_property)
-            record = self._by_key.get(closed_value(self._id_property, key)) if isinstance(key, str) else None
-        if record is not None and record.position not in self.named:
-            self.named[record.position] = result
-        elif result.trace_id or not result.id:
-            self._strangers += 1
+    def _take_result(self, result: Result, *, is_repeated: bool) -> None:
+        """By trace id, else by key."""
+        by_trace, by_key = self._by_trace.get(result.trace_id), self._by_key.get(self._key_of(result))
+        record = by_trace if result.trace_id else by_key
+        if record is None:
+            if result.trace_id or not result.id:
+                self._strangers += 1
+            elif is_repeated:
+                self._contradict()
+            else:
+                self.nameless.append(result)
+        elif is_repeated or record.position in self.named or self._is_of_another(record, by_key, result):
+            self._contradict(record)
         else:
-            self.nameless.append(result)
+            self.named[record.position] = result
+
+    def _contradict(self, *records: Record) -> None:
+        self.is_contradictory = True
+        self._doubtful.update(record.position for record in records)
+
+    def _key_of(self, result: Result) -> str:
+        """As `closed_value` spells it; "" where the result doesn't show it."""
+        key = result.properties.get(self._id_property)
+        if self._id_property == OWN_ID:
+            key = result.id
+        return closed_value(self._id_property, key) if isinstance(key, str) and key else ""
+
+    def _is_of_another(self, record: Record, by_key: Record | None, result: Result) -> bool:
+        """Whether the key that a result shows can't be the record's that its trace id names.
+
+        By e-mail it may be the contact's primary address, which is none of this batch. Numbers come back in
+        another spelling.
+        """
+        if by_key is not None:
+            return by_key is not record
+        shown = self._key_of(result).partition("=")[2]
+        if not shown or self._id_property == EMAIL:
+            return False
+        return compare(self._id_property, Kind("number"), record.key, shown).match is Match.DIFFERS

@@ -266,8 +266,8 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
             nameless_ids=nameless_ids,
         )
     action = Action.RETRY if unresolved else Action.SETTLE
-    if mentions.anonymous and len(unresolved) > 1:
-        # An error that names nobody hides its record among these; halving brings it out.
+    if (mentions.anonymous or mentions.is_contradictory) and len(unresolved) > 1:
+        # What is at fault hides among these; halving brings it out.
         action = Action.SPLIT
     return Verdict(
         action,
@@ -275,7 +275,7 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
         refused,
         pending,
         unresolved,
-        reason=_left_open(unresolved, mentions.anonymous),
+        reason=_left_open(unresolved, mentions),
         nameless_ids=nameless_ids,
         silent=not again,
     )
@@ -330,11 +330,13 @@ _IDENTIFIER = re.compile(
 _LAST_IDENTIFIER = re.compile(r"(?<![:=#]) \(id\)$")
 
 
-def _left_open(unresolved: Sequence[Record], anonymous: Sequence[ErrorObject]) -> str:
+def _left_open(unresolved: Sequence[Record], mentions: Mentions) -> str:
     if not unresolved:
         return ""
-    if anonymous:
-        return anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
+    if mentions.anonymous:
+        return mentions.anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
+    if mentions.is_contradictory:
+        return "the answer contradicts itself"
     return "the answer did not account for the record"
 
 

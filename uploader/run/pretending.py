@@ -6,6 +6,7 @@ tell, and its answer is put together with what the overlay holds.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -42,6 +43,7 @@ class Pretence:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
     looks: dict[int, Look] = field(default_factory=dict)  #: of the rows about to be written, by position
+    in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: answers that are asked for again
     ids: Any = field(default_factory=count)  #: numbers of contacts that would be created
 
 
@@ -110,9 +112,17 @@ class PretendingSender(Sender):
 
     async def _write(self, call: Call) -> wire.Reply:
         pretence = self._pretence
+        inputs = orjson.loads(call.body or b"{}")["inputs"]
+        again = [
+            pretence.in_doubt.pop(trace)
+            for one in inputs
+            if (trace := one["objectWriteTraceId"]) in pretence.in_doubt
+        ]
+        answered = {result.trace_id for result in again}
         rows = [
             _Row(pretence.looks[int(one["objectWriteTraceId"])], one["properties"])
-            for one in orjson.loads(call.body or b"{}")["inputs"]
+            for one in inputs
+            if one["objectWriteTraceId"] not in answered
         ]
         for row in rows:
             row.carry_out(pretence)
@@ -129,11 +139,15 @@ class PretendingSender(Sender):
             else:
                 pretence.written(row.look)
         errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
+        results = [*again, *(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
+        # Two rows of one contact: they come again, each by itself.
+        counts = Counter(result.id for result in results)
+        pretence.in_doubt |= {result.trace_id: result for result in results if counts[result.id] > 1}
         return wire.Reply(
             207 if errors else 200,
             readable=True,
             batch_status="COMPLETE",
-            results=tuple(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted),
+            results=tuple(results),
             errors=tuple(errors),
             num_errors=len(errors),
         )
