@@ -9,6 +9,7 @@ import pytest
 from aioresponses import aioresponses
 from yarl import URL
 
+from uploader.core.outcome import classify_read
 from uploader.edges import hubspot as hubspot_module
 from uploader.edges.hubspot import Call, HubSpot
 
@@ -79,6 +80,57 @@ async def _answer_once(answer: bytes) -> tuple[asyncio.Server, str, list[bytes]]
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     return server, f"http://127.0.0.1:{port}", seen
+
+
+ANN = b"Ann Lee +49 170 1234567 ann@x.com"
+FLAWED = {
+    "status line": (b'{"a":"%b"}\r\n\r\n' % ANN, 0, "status line"),
+    "status code": (b"HTTP/1.1 %b\r\n\r\n" % ANN, 0, "status line"),
+    "header": (b"HTTP/1.1 200 OK\r\nX-Contact %b\r\n\r\n{}" % ANN, 0, "header"),
+    "long header": (b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n{}" % (ANN * 999), 0, "too long"),
+    "length": (b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n{}" % ANN, 0, "framing"),
+    "chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b\r\n" % ANN, 0, "framing"),
+    "cut off": (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n%b" % ANN, 0, "broke off"),
+    "not gzip": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 33\r\n\r\n%b" % ANN,
+        0,
+        "decompressed",
+    ),
+    "cookie": (b"HTTP/1.1 200 OK\r\nSet-Cookie: (%b=1\r\nContent-Length: 2\r\n\r\n[]" % ANN, 200, "JSON"),
+    "not JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: 33\r\n\r\n%b" % ANN, 200, "malformed JSON"),
+    "a text": (b'HTTP/1.1 500 No\r\nContent-Length: 35\r\n\r\n"%b"' % ANN, 500, "JSON of another kind"),
+    "a page": (b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n<title>%b" % ANN, 200, "web page"),
+    "redirect": (
+        b"HTTP/1.1 302 Found\r\nLocation: https://%b\r\nContent-Length: 0\r\n\r\n" % ANN,
+        302,
+        "redirects are not followed",
+    ),
+    "correlation id": (
+        b"HTTP/1.1 500 No\r\nX-HubSpot-Correlation-Id: %b\r\nContent-Length: 0\r\n\r\n" % ANN,
+        500,
+        "empty",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "status", "said"), FLAWED.values(), ids=FLAWED.keys())
+async def test_of_an_answer_that_can_not_be_read_its_flaw_is_said_and_nothing_is_quoted(
+    answer, status, said, caplog
+):
+    server, url, _ = await _answer_once(answer)
+    async with server, HubSpot(url, "secret") as hubspot:
+        reply = await hubspot.send(CALL)
+    assert (reply.status, reply.readable, reply.maybe_applied) == (status, False, True)
+    assert said in reply.message
+    told = f"{reply!r} {classify_read(reply).reason} {caplog.text}"
+    assert not [part for part in ("Ann", "Lee", "170", "1234567", "ann@") if part in told]
+
+
+async def test_a_connection_that_is_closed_says_so():
+    server, url, _ = await _answer_once(b"")
+    async with server, HubSpot(url, "secret") as hubspot:
+        reply = await hubspot.send(CALL)
+    assert reply.message == "the connection broke: the server closed it without an answer"
 
 
 async def test_the_token_goes_out_as_bearer_and_a_redirect_is_not_followed():

@@ -127,6 +127,16 @@ def test_a_correlation_id_is_taken_from_the_body_else_from_the_header():
     assert decode(502, head, b"<html>").correlation_id == "from-header"
 
 
+def test_what_is_logged_of_an_answer_are_codes_and_no_other_text():
+    """A server that is out of order may put anything anywhere."""
+    person = "Ann Lee <ann@x.com>"
+    told = {"status": person, "category": person, "errorType": person, "correlationId": person}
+    for status in (200, 400, 500):
+        answer = decode(status, headers(correlation_id=person), orjson.dumps(told))
+        said = (answer.batch_status, answer.category, answer.correlation_id)
+        assert said == ("UNKNOWN" if status == 200 else "", "", "")
+
+
 def test_the_embedded_list_of_a_message_gives_codes_and_names():
     message = (
         'Property values were not valid: [{"isValid":false,"message":"Property \\"missing\\" does not exist",'

@@ -1,5 +1,6 @@
 """Values of a reply as they come, read leniently: of what is no such value, the empty one. Raises nothing."""
 
+import re
 from datetime import datetime
 
 
@@ -7,6 +8,15 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+
+
+def as_code(value: object) -> str:
+    """An identifier as servers give them. Other text may quote what nobody should read: it is none."""
+    text = as_text(value)
+    return text if _CODE.fullmatch(text) else ""
 
 
 def as_texts(value: object) -> tuple[str, ...]:

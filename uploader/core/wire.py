@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from uploader.core.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
-from uploader.core.lenient import as_count, as_datetime, as_moment, as_number, as_seconds, as_text
+from uploader.core.lenient import as_code, as_count, as_datetime, as_moment, as_number, as_seconds, as_text
 from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
@@ -294,7 +294,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
 def _origin(location: str) -> str:
     """Where a redirect leads; its path may hold anything."""
-    found = re.match(r"(https?://)(?:[^/?#@]*@)?([^/?#@]{1,200})", location, re.IGNORECASE)
+    found = re.match(r"(https?://)(?:[^/?#@]*@)?([a-z0-9.:\[\]-]{1,200})(?=[/?#]|$)", location, re.IGNORECASE)
     return f" to {found[1]}{found[2]}" if found else ""
 
 
@@ -306,23 +306,24 @@ def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply: 
 def in_full(reply: Reply) -> Reply:
     """The same with all of its body read."""
     status = reply.status
+    is_json = True
     try:
         value = orjson.loads(reply.raw)
     except orjson.JSONDecodeError:
-        value = None
+        value, is_json = None, False
     if not isinstance(value, dict):
-        return replace(reply, message=_no_object(reply.raw))
+        return replace(reply, message=_no_object(reply.raw, is_json=is_json))
     message = as_text(value.get("message"))
     return replace(
         reply,
         readable=True,
-        correlation_id=as_text(value.get("correlationId")) or reply.correlation_id,
+        correlation_id=as_code(value.get("correlationId")) or reply.correlation_id,
         accepted=as_text(value.get("requestedAt")) or as_text(value.get("startedAt")),
-        batch_status=as_text(value.get("status")).upper() if 200 <= status < 300 else "",
+        batch_status=_batch_status(value.get("status")) if 200 <= status < 300 else "",
         results=tuple(_results(value.get("results"))),
         errors=tuple(errors_of(value.get("errors"))) if 200 <= status < 300 else (),
         num_errors=as_count(value.get("numErrors")),
-        category=as_text(value.get("category")) or as_text(value.get("errorType")),
+        category=as_code(value.get("category")) or as_code(value.get("errorType")),
         message=message,
         policy=as_text(value.get("policyName")),
         faults=faults_of(message, value.get("errors")),
@@ -331,10 +332,17 @@ def in_full(reply: Reply) -> Reply:
     )
 
 
-def _no_object(raw: bytes) -> str:
+def _batch_status(value: object) -> str:
+    text = as_text(value).upper()
+    return as_code(text) or ("" if not text else "UNKNOWN")
+
+
+def _no_object(raw: bytes, *, is_json: bool) -> str:
+    """What came instead of a JSON object, by kind: its content is quoted nowhere."""
     if raw[:100].lstrip()[:1] == b"<":
         return "no JSON object but a web page (is a proxy or a sign-in page in between?)"
-    return f"an answer that is no JSON object ({len(raw):,} bytes)"
+    what = "JSON of another kind" if is_json else "malformed JSON, or none" if raw.strip() else "empty"
+    return f"an answer that is no JSON object ({what}, {len(raw):,} bytes)"
 
 
 def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -342,14 +350,9 @@ def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         status=status,
         quota=_quota(headers),
         retry_after_seconds=as_seconds(headers.get("Retry-After")),
-        correlation_id=_correlation_id(headers),
+        correlation_id=as_code(headers.get("x-hubspot-correlation-id", "")),
         raw=body,
     )
-
-
-def _correlation_id(headers: Mapping[str, str]) -> str:
-    text = headers.get("x-hubspot-correlation-id", "")[:100]
-    return text if text.isascii() else "".join(c for c in text if c.isascii())
 
 
 def decode_usage(body: Mapping[str, object]) -> Usage | None:

@@ -5,13 +5,17 @@ arrived: the caller only decides, so it gets a value and no exception.
 """
 
 import asyncio
-from collections.abc import Callable
+import errno
+import os
+import ssl
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
+from aiohttp import http_exceptions
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
@@ -148,10 +152,10 @@ class HubSpot:
             return no_reply(f"no connection within {_CONNECT_SECONDS:g} s", maybe_applied=False)
         except asyncio.TimeoutError:  # noqa: UP041  # aiohttp's own time-outs derive from it
             return no_reply(f"no answer within {_TOTAL_SECONDS:g} s", maybe_applied=True)
-        except aiohttp.ClientPayloadError:
-            return no_reply("the answer broke off", maybe_applied=True)
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            return no_reply(_flaw(error), maybe_applied=True)
         except (aiohttp.ClientError, OSError) as error:
-            return no_reply(f"the connection broke: {_reason(error)}", maybe_applied=True)
+            return no_reply(f"the connection broke: {_kind(error)}", maybe_applied=True)
 
     async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes | None:
         """The body, decompressed; None when it is larger than any answer has reason to be, or when with the
@@ -176,5 +180,41 @@ def _may_be_short(call: Call, response: aiohttp.ClientResponse) -> bool:
     return bool(call.id_property) and response.status == 200
 
 
-def _reason(error: BaseException) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+def _reason(error: OSError) -> str:
+    """Why there is no connection: nothing was received yet that could be quoted."""
+    return error.strerror or type(error).__name__
+
+
+# --- what broke an answer, by kind: the library's own words quote the bytes that it received ---
+
+
+def _flaw(error: aiohttp.ClientError) -> str:
+    """What is wrong with an answer that can't be read as HTTP."""
+    causes = list(_causes(error))
+    for kind, text in _FLAWS.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return text
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    return "an answer that is no HTTP: a header or its framing is malformed"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+_FLAWS = {
+    http_exceptions.ContentEncodingError: "an answer that can't be decompressed",
+    http_exceptions.LineTooLong: "an answer that is no HTTP: a line of its head is too long",
+    http_exceptions.BadStatusLine: "an answer that is no HTTP: its status line is malformed",
+}
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it without an answer"
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
+    return os.strerror(number) if number in errno.errorcode and number else type(error).__name__
