@@ -2,14 +2,16 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
-from hub_transport import make_hub
+from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
+from uploader.core.wire import no_reply
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:
@@ -375,3 +377,30 @@ def test_rows_that_wait_for_an_earlier_one_cost_no_requests_of_their_own(tmp_pat
     job.check(rows, summary)
     assert summary.tallies.held_back > 250
     assert summary.tallies.upserts <= 62
+
+
+class _Failing(HubTransport):
+    """The first upserts fail on the way there: refused, or cut off once they had left."""
+
+    def __init__(self, *arguments, maybe_applied, **named) -> None:
+        super().__init__(*arguments, **named)
+        self.maybe_applied, self.left = maybe_applied, 3
+
+    async def _answer(self, call, loop):
+        if call.path.endswith("/upsert") and self.left:
+            self.left -= 1
+            return no_reply("the way there fails", maybe_applied=self.maybe_applied)
+        return await super()._answer(call, loop)
+
+
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}], ids=["whole batches", "records"])
+@pytest.mark.parametrize(("maybe_applied", "replayed"), [(False, 0), (True, 30)])
+def test_what_never_left_is_not_counted_as_replayed(tmp_path, maybe_applied, replayed, options):
+    """A refused connection carried nothing: that the contacts are there is nobody's doing but others'."""
+    rows = contacts(30)
+    run = job(tmp_path, rows, options=options)
+    run.make_transport = partial(_Failing, maybe_applied=maybe_applied)
+    run.hub.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
+    summary = run.run_virtual()
+    told = summary.as_dict()
+    assert (run.transport.left, told["updated"], told["replayed"], summary.exit_code) == (0, 30, replayed, 0)
