@@ -9,7 +9,7 @@ Rules A reading stands if its row was confirmed by the process that read it. It 
       possible, none is given.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -110,9 +110,10 @@ def find_former(
     lasts = [len(versions) - 1]
     if doubt.later is not None:
         lasts = _places(versions, doubt.later)
-    answers = {
-        _between(doubt, versions, first, last, is_ours) for first in firsts for last in lasts if first <= last
-    }
+    pairs = [(first, last) for first in firsts for last in lasts if first <= last]
+    if born_at is None and doubt.later is not None and doubt.first.text != doubt.later.text:
+        pairs = [(first, last) for first, last in pairs if first < last]
+    answers = {_between(doubt, versions, first, last, is_ours) for first, last in pairs}
     return answers.pop() if len(answers) == 1 else UNKNOWN
 
 
@@ -121,22 +122,81 @@ def _between(
 ) -> Answer:
     for place in range(first + 1, last + 1):
         if is_ours(versions[place]):
-            return Answer(is_known=True, text=versions[place - 1].value if place else "")
+            return Answer(is_known=True, text=versions[place - 1].value if place else doubt.first.text)
     return Answer(is_known=True, text=doubt.later.text if doubt.later else None)
 
 
 def _places(versions: Sequence[Version], seen: Seen) -> list[int]:
-    """The versions that may have held when this was read; -1: none yet."""
+    """The versions that may have held when this was read; -1: none, but perhaps a default of HubSpot's."""
     found = []
-    # Where there are many, the earliest may not be told any more.
-    for place in range(-1 if len(versions) < _MOST_VERSIONS else 0, len(versions)):
-        began = (versions[place].at or 0.0) if place >= 0 else seen.at
+    for place, version in enumerate(versions):
+        began = version.at or 0.0
         ended = (versions[place + 1].at or 0.0) if place + 1 < len(versions) else seen.at
-        value = versions[place].value if place >= 0 else ""
-        if value == seen.text and began - seen.slack <= seen.at <= ended + seen.slack:
+        if version.value == seen.text and began - seen.slack <= seen.at <= ended + seen.slack:
             found.append(place)
+    is_before_all = not versions or seen.at <= (versions[0].at or 0.0) + seen.slack
+    # Where there are many, the earliest may not be told any more.
+    if is_before_all and len(versions) < _MOST_VERSIONS and not (found and seen.text):
+        found.append(-1)
     return found
 
 
 def _last_before(versions: Sequence[Version], at: float) -> int:
     return sum((version.at or 0.0) <= at for version in versions) - 1
+
+
+# --- who created a contact ---
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A key led to nobody, and its row may have been written since."""
+
+    at: float
+    sent: Mapping[str, str]  #: what the row asked for
+    id_property: str
+    slack: float = EXACT_SECONDS  #: seconds by which the time may be off
+
+
+class Creator(StrEnum):
+    """Who created a contact that a key leads to now."""
+
+    JOB = "the job"
+    OTHERS = "others"
+    UNKNOWN = "unknown"
+
+
+def find_creator(
+    absence: Absence,
+    born_at: float | None,
+    history: Mapping[str, Sequence[Version]],
+    *,
+    is_ours: Callable[[Version], bool],
+    is_stored: Callable[[str, str, Version], bool],
+    is_sent: Callable[[str, Version], bool],
+) -> Creator:
+    """By what the contact held when it was created: all that the row asked for, and nothing else.
+
+    `is_ours`: an app's version, and the app may be ours. `is_stored`: such a value led to that version;
+    `is_sent`: one of those that the job ever sent did.
+    """
+    if born_at is None:
+        return Creator.UNKNOWN
+    if born_at < absence.at - absence.slack:
+        return Creator.OTHERS  # the key has come to it since
+    at_birth = {
+        name: [one for one in versions if abs((one.at or 0.0) - born_at) <= AT_BIRTH_SECONDS]
+        for name, versions in history.items()
+    }
+    for name, text in absence.sent.items():
+        if text and len(history.get(name, ())) >= _MOST_VERSIONS:
+            return Creator.UNKNOWN
+        if text and not any(is_ours(one) and is_stored(name, text, one) for one in at_birth.get(name, ())):
+            return Creator.OTHERS
+    others = [
+        one
+        for name, versions in at_birth.items()
+        for one in versions
+        if name != absence.id_property and one.value and is_ours(one) and not is_sent(name, one)
+    ]
+    return Creator.UNKNOWN if others else Creator.JOB

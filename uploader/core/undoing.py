@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.core.doubts import Absence, Doubt
 from uploader.core.readback import merged_ids
 from uploader.core.wire import Result, Version
 
@@ -93,6 +94,14 @@ class Trace:
     was_archived: bool = False  #: an undo that was started anew since had archived it, or was about to
     is_named: bool = False  #: answers to the job, or its reads, named the contact
     absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
+    #: What a killed run leaves open, and `before.settle` answers: whether its keys led to it, and what of
+    #: `former` was read before the job's first write.
+    absences: Sequence[Absence] = ()
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    is_creator_unknown: bool = False
+    undecided: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  #: what it may have been, by property
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,10 @@ TAKEN_OVER = (
 CREATED_LOST = (
     "the job created it, and its key leads to nobody: deleted or merged since, or the key was changed"
 )
+CREATOR_UNKNOWN = "the job may have created it when it was killed, and its history does not tell"
+FORMER_UNKNOWN = (
+    "it may have been written before the job was killed, and its history does not tell what was there"
+)
 MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
 
 
@@ -203,6 +216,8 @@ def _told_creator(held: Result, portal: Portal) -> str:
 
 def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: bool) -> Plan:
     findings = _merged_into(trace, held)
+    if trace.is_creator_unknown:
+        findings = findings or [Finding("", "", "", "", CREATOR_UNKNOWN)]
     if not archive_touched:
         findings += _touches(trace, held, portal)
     if findings:
@@ -237,17 +252,21 @@ def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
     return findings
 
 
+def is_of_app(version: Version, portal: Portal) -> bool:
+    """Whether this app wrote it, or an app that may be this one."""
+    return version.source == _APP and (not portal.app or version.source_id == portal.app)
+
+
 def _is_foreign(version: Version, portal: Portal) -> bool:
     """Whether a user or another app wrote it, and neither this app nor HubSpot by itself."""
-    is_ours = version.source == _APP and (not portal.app or version.source_id == portal.app)
-    return not is_ours and version.source not in OWN_SOURCES | _UNKNOWN
+    return not is_of_app(version, portal) and version.source not in OWN_SOURCES | _UNKNOWN
 
 
 def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> str:
     """Why what a created contact holds is not the job's; "" where it is, or is HubSpot's own."""
     if version.source in OWN_SOURCES:
         return ""
-    is_sent = any(_is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
+    is_sent = any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
     if version.source in _UNKNOWN:
         return "" if is_sent else "nobody says who wrote it"
     if _is_foreign(version, portal):
@@ -261,7 +280,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     return "" if is_at_birth else "an app has written it, and it was not the job"
 
 
-def _is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
+def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
     """What was sent led to what is held, by HubSpot's own rules included."""
     return compare(name, portal.kinds.get(name, Kind()), sent, held).match is not Match.DIFFERS
 
@@ -275,10 +294,13 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
     restored_before = 0
     for name, former in sorted(trace.former.items()):
         now = _text(held, name)
-        if is_same(name, former, now, portal.kinds):
+        befores = trace.undecided.get(name, (former,))
+        if all(is_same(name, before, now, portal.kinds) for before in befores):
             restored_before += name in trace.restoring
         elif finding := _kept_value(name, now, trace, held, portal):
             findings.append(finding)
+        elif name in trace.undecided:
+            findings.append(_unknown(name, now, trace, held))
         else:
             restore[name] = former
     findings += _unknown_before(trace, held, portal)
@@ -298,6 +320,11 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
         findings=findings,
         restored_before=restored_before,
     )
+
+
+def _unknown(name: str, now: str, trace: Trace, held: Result) -> Finding:
+    version = held.latest(name) or Version("", "", "")
+    return Finding(name, " | ".join(trace.sent.get(name, ())), now, told_source(version), FORMER_UNKNOWN)
 
 
 def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]:

@@ -97,7 +97,7 @@ def keep_sent(
     )
 
 
-def begin_anew(connection: sqlite3.Connection, contact: int, reading: int) -> None:
+def begin_anew(connection: sqlite3.Connection, contact: int, reading: int, seen_at: float | None) -> None:
     """Let this reading take the place of all earlier ones of its key, which led to nobody."""
     connection.execute("UPDATE sent SET reading = ? WHERE contact = ?", (reading, contact))
     connection.execute(
@@ -106,6 +106,9 @@ def begin_anew(connection: sqlite3.Connection, contact: int, reading: int) -> No
         (contact, contact),
     )
     connection.execute("DELETE FROM readings WHERE contact = ? AND id != ?", (contact, reading))
+    connection.execute(
+        "UPDATE contacts SET kept_at = ?, seen_at = ? WHERE number = ?", (time.time(), seen_at, contact)
+    )
 
 
 def note_settled(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 from uploader.core.doubts import ReadingState
 from uploader.core.model import Outcome, Record, Settlement
 from uploader.edges import readings
+from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.edges.places import settle_in
 from uploader.edges.standing import State
@@ -96,13 +97,7 @@ class SnapshotFile:
         self.path = place(checkpoint)
         with _storing(self.path):
             os.close(create_private(self.path))
-            refuse_traps(self.path)
-            self._connection = _connect(self.path, "rw")
-            settle_in(self._connection, self.path, "FULL")
-            self._connection.executescript(_SCHEMA)
-            if "seen_at" not in columns(self._connection, "main", "contacts"):  # begun by 0.6.2
-                self._connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
-            readings.upgrade(self._connection)
+            self._connection = _open(self.path)
             if not self.about():
                 with self._connection as connection:
                     connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
@@ -133,12 +128,8 @@ class SnapshotFile:
         """Judge what an earlier invocation left, before rows move. `standing` and `unconfirmed` are those of
         its checkpoint; open rows before `lost_below` may have been sent.
         """
-        here = boot_id()
-        # How far was sent is noted where a kill doesn't reach it, but a power cut does.
-        is_exact = bool(here) and self.about().get("boot") == here
-        with _storing(self.path), self._connection as connection:
-            readings.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
-            connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
+        with _storing(self.path):
+            _take_up(self._connection, standing, unconfirmed, lost_below)
 
     def keep(self, formers: Sequence[Former]) -> None:
         """Durable when it returns."""
@@ -159,7 +150,8 @@ class SnapshotFile:
             how = Reached.SEEN if is_ours or may_be_ours else Reached.OTHER
             self._note(connection, number, former.hubspot_id, how)
         if entry is not None and may_be_ours and not hubspot_id:
-            readings.begin_anew(connection, number, reading)  # it was not there yet: as good as the first
+            # It was not there yet: as good as the first.
+            readings.begin_anew(connection, number, reading, former.seen_at)
         elif hubspot_id:  # else it was not there, and what it holds now is ours
             if entry is not None and may_be_ours:
                 nothing = [(name, "") for name in former.held]
@@ -246,6 +238,47 @@ class SnapshotFile:
 
 def place(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.snapshot")
+
+
+def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
+    """Judge what the job's last invocation left, as it would itself. `noted`: how far was sent, as its lock
+    has it. Where the checkpoint is gone, or is another job's, all that isn't certain stays in doubt.
+    """
+    with _storing(path), closing(_open(path)) as connection:
+        job = dict(connection.execute("SELECT name, value FROM about"))["job"]
+        try:
+            known = Checkpoint.open(checkpoint, read_only=True)
+        except CheckpointError:
+            return
+        with closing(known):
+            if known.job_id() == job:
+                state = known.state()
+                lost_below = max(state.lost_below, noted)
+                _take_up(connection, state, known.unconfirmed(), lost_below)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """With all that files of earlier versions lack."""
+    refuse_traps(path)
+    connection = _connect(path, "rw")
+    settle_in(connection, path, "FULL")
+    connection.executescript(_SCHEMA)
+    if "seen_at" not in columns(connection, "main", "contacts"):  # begun by 0.6.2
+        connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
+    readings.upgrade(connection)
+    return connection
+
+
+def _take_up(
+    connection: sqlite3.Connection, standing: State, unconfirmed: Iterable[tuple[int, str]], lost_below: int
+) -> None:
+    here = boot_id()
+    rows = connection.execute("SELECT value FROM about WHERE name = 'boot'").fetchall()
+    # How far was sent is noted where a kill doesn't reach it, but a power cut does.
+    is_exact = bool(here) and rows == [(here,)]
+    with connection:
+        readings.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
+        connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
 
 
 def boot_id() -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from uploader.core.doubts import Absence, Doubt, ReadingState, Seen
 from uploader.core.model import EMAIL
 from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.edges import undo_list
@@ -217,20 +218,53 @@ class UndoFile:
             (hubspot_id,),
         )
         was_archived = self._all("SELECT 1 FROM archived WHERE hubspot_id = ? LIMIT 1", (hubspot_id,))
-        former = self._all("SELECT property, text FROM snapshot.former WHERE hubspot_id = ?", (hubspot_id,))
+        former, doubts = self._former(hubspot_id)
         return Trace(
             number,
             hubspot_id,
             bool(was_absent),
             bool(was_there and not is_proven),
-            dict(former),
+            former,
             sent,
             archiving=intent.get("archive", False),
             restoring=intent.get("restore", {}),
             was_archived=bool(was_archived),
             is_named=bool(is_named),
             absent_at=absent_at or 0.0,
+            absences=self._absences(hubspot_id),
+            doubts=doubts,
         )
+
+    def _former(self, hubspot_id: str) -> tuple[dict[str, str], dict[str, Doubt]]:
+        """What a contact held before the job, and what of it is in doubt."""
+        former: dict[str, str] = {}
+        doubts: dict[str, Doubt] = {}
+        for name, text, state, at, slack, *later in self._all(
+            "SELECT property, text, first.state, first.at, first.slack, last.at, later_text, last.slack "
+            "FROM snapshot.former JOIN snapshot.readings AS first ON first.id = reading "
+            "LEFT JOIN snapshot.readings AS last ON last.id = later WHERE hubspot_id = ?",
+            (hubspot_id,),
+        ):
+            former[name] = text
+            if state != ReadingState.WRITTEN:
+                doubts[name] = Doubt(Seen(at, text, slack), Seen(*later) if later[0] is not None else None)
+        return former, doubts
+
+    def _absences(self, hubspot_id: str) -> list[Absence]:
+        """Of keys that led to nobody, and may have been written since; none if one was, for certain."""
+        found = self._all(
+            "SELECT id, keys.contact, at, slack, id_property, state, how FROM keys JOIN snapshot.readings "
+            "ON id = (SELECT min(id) FROM snapshot.readings AS other WHERE other.contact = keys.contact) "
+            "WHERE hubspot_id = ? AND was_absent",
+            (hubspot_id,),
+        )
+        if any(state == ReadingState.WRITTEN or how == "created" for *_, state, how in found):
+            return []
+        sent = "SELECT property, text FROM snapshot.sent WHERE reading = ? AND contact = ?"
+        return [
+            Absence(at, dict(self._all(sent, (reading, contact))), id_property, slack)
+            for reading, contact, at, slack, id_property, *_ in found
+        ]
 
     # --- what is decided and done ---
 

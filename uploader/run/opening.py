@@ -314,6 +314,9 @@ def _is_same(before: str, now: str) -> bool:
 
 def _forget(settings: Settings, lost_below: int) -> None:
     note_unkept(settings.checkpoint_path, lost_below)
+    kept = snapshot.place(settings.checkpoint_path)
+    if kept.exists() and snapshot.read_about(kept):
+        snapshot.take_up_for_undo(kept, settings.checkpoint_path, lost_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
         snapshot.put_aside(snapshot.place(settings.checkpoint_path))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from uploader.core import touched, wire
+from uploader.core import before, touched, wire
 from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.model import Tallies
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
@@ -30,6 +30,7 @@ from uploader.core.undoing import (
 )
 from uploader.edges.background import Offload
 from uploader.edges.files import Lock
+from uploader.edges.snapshot import take_up_for_undo
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.run.associations import AssociationReader
@@ -129,7 +130,10 @@ class Undoing(Session):
                 lock = Lock(self.settings.checkpoint_path)
                 lock.acquire()
                 stack.callback(lock.release)
-                look = partial(find_unkept, self.settings.checkpoint_path, self.file.about, lock.noted)
+                checkpoint = self.settings.checkpoint_path
+                take_up = partial(take_up_for_undo, self.file.snapshot, checkpoint, lock.noted)
+                await writer.run(take_up)
+                look = partial(find_unkept, checkpoint, self.file.about, lock.noted)
                 self.report.unkept = await writer.run(look)
                 await self._run(writer, stack)
         finally:
@@ -388,7 +392,12 @@ class Undoing(Session):
                 )
                 held, unknown = _held(rest, reply)
                 plans += [
-                    plan(rest.pop(one), there, portal, archive_touched=self.archive_touched)
+                    plan(
+                        before.settle(rest.pop(one), there, portal),
+                        there,
+                        portal,
+                        archive_touched=self.archive_touched,
+                    )
                     for one, there in held.items()
                 ]
                 if not rest:

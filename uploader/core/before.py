@@ -1,0 +1,69 @@
+"""What was there before a job, where the snapshot alone does not tell (`doubts`), from a contact's history.
+
+In    a `Trace` with its doubts, the contact with its history, the `Portal`.
+Out   the same trace without doubts: former values as they were, or what can't be known, so that it is kept.
+Raise nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from uploader.core.doubts import Creator, Doubt, find_creator, find_former
+from uploader.core.undoing import Portal, Trace, is_of_app, is_stored
+from uploader.core.wire import Result, Version
+
+
+def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
+    """`held` as for `undoing.plan`."""
+    if held is None or not (trace.doubts or trace.absences):
+        return trace
+    born_at = None
+    if trace.absences:
+        creator = _creator(trace, held, portal)
+        if creator is not Creator.OTHERS:
+            is_unknown = creator is Creator.UNKNOWN
+            return replace(trace, was_absent=True, was_there=False, is_creator_unknown=is_unknown)
+        trace = replace(trace, was_absent=False, was_there=True)
+        born_at = held.created_at
+    former, sent, undecided = dict(trace.former), dict(trace.sent), {}
+    for name, doubt in trace.doubts.items():
+        answer = find_former(
+            doubt, held.history.get(name, ()), _is_ours(name, trace, portal), born_at=born_at
+        )
+        if not answer.is_known:
+            undecided[name] = _texts(doubt)
+        elif answer.text is None:  # the job never wrote it
+            former.pop(name, None)
+            sent.pop(name, None)
+        else:
+            former[name] = answer.text
+    return replace(trace, former=former, sent=sent, undecided=undecided)
+
+
+def _creator(trace: Trace, held: Result, portal: Portal) -> Creator:
+    found = {
+        find_creator(
+            absence,
+            held.created_at,
+            held.history,
+            is_ours=lambda version: is_of_app(version, portal),
+            is_stored=lambda name, text, version: is_stored(name, text, version.value, portal),
+            is_sent=lambda name, version: _is_ours(name, trace, portal)(version),
+        )
+        for absence in trace.absences
+    }
+    if Creator.JOB in found:
+        return Creator.JOB
+    return Creator.UNKNOWN if Creator.UNKNOWN in found else Creator.OTHERS
+
+
+def _is_ours(name: str, trace: Trace, portal: Portal) -> Callable[[Version], bool]:
+    """Whether a version of a property is one that the job wrote."""
+    return lambda version: (
+        is_of_app(version, portal)
+        and any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
+    )
+
+
+def _texts(doubt: Doubt) -> tuple[str, ...]:
+    return (doubt.first.text, doubt.later.text) if doubt.later else (doubt.first.text,)
