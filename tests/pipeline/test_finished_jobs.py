@@ -77,7 +77,7 @@ def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
     job = Job(source, make_hub(quota="20/10"), {"snapshot": True})
     job.run_virtual()
     for seconds in range(20, 100, 4):
-        report, _ = undo(job, stop_after=seconds)
+        report, _ = undo(job, stop_after=seconds, max_in_flight=1)
         if any(report.counts.values()):
             break
     assert 0 < report.left < 2_000
