@@ -87,6 +87,7 @@ def headers(**named: object) -> CIMultiDict[str]:
         "daily": "X-HubSpot-RateLimit-Daily",
         "daily_remaining": "X-HubSpot-RateLimit-Daily-Remaining",
         "retry_after": "Retry-After",
+        "date": "Date",
         "correlation_id": "X-HubSpot-Correlation-Id",
     }
     return CIMultiDict({spelled[name]: str(value) for name, value in named.items()})

@@ -163,3 +163,10 @@ def test_changing_the_quota_keeps_the_window():
     talk.hub.change_quota(quota(3))
     assert talk.get(PROPERTIES).status == 429
     assert talk.hub.stats()["most_in_window"] == 3
+
+
+def test_every_answer_is_dated_by_the_server_s_clock_as_it_is_sent():
+    talk = Talk({"faults": [{"kind": "delay", "endpoint": "properties", "seconds": 90}]})
+    talk.now = 30.5
+    assert talk.get(PROPERTIES).headers["Date"] == "Thu, 01 Jan 2026 00:02:00 GMT"
+    assert talk.get(USAGE).headers["Date"] == "Thu, 01 Jan 2026 00:00:30 GMT"

@@ -270,6 +270,18 @@ def test_an_account_whose_kind_nobody_may_tell_has_one(tmp_path):
 # --- what is said of it ---
 
 
+@pytest.mark.parametrize("ahead", [3_600, -3_600])
+def test_it_begins_by_hubspot_s_clock_and_not_by_the_machine_s(tmp_path, ahead):
+    """Histories are compared with that."""
+    job = job_of(tmp_path, contacts(300))
+    job.clock_ahead_seconds = ahead
+    job.run_virtual(judge=Judge(says=False), canary_wait_seconds=5.0)
+    checkpoint = Checkpoint.open(job.source.with_name("contacts.csv.checkpoint"), read_only=True)
+    canary = checkpoint.canary()
+    checkpoint.close()
+    assert job.hub.wall(0.0) - 1 <= canary.begun_at <= canary.sent_at <= job.hub.wall(job._clock)
+
+
 def test_what_can_not_be_approved_yet_writes_nothing(tmp_path):
     job = job_of(tmp_path, contacts(300))
     with pytest.raises(SettingsError, match="no canary yet"):

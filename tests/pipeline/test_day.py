@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hub_transport import make_hub
+from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
@@ -158,6 +159,56 @@ async def _timed(work) -> float:
     summary = await work
     assert summary.exit_code == 0
     return asyncio.get_running_loop().time()
+
+
+class _Undated(HubTransport):
+    """A proxy in between leaves the date out."""
+
+    async def _answer(self, call, loop):
+        return replace(await super()._answer(call, loop), date=None)
+
+
+HALF_AN_HOUR = {"account": {"day_seconds": 1_800}}
+
+
+@pytest.mark.parametrize("ahead", [0, 600, 1_200, 3_600, 30_000, -1_200, -3_600, -30_000])
+def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
+    """The replies tell HubSpot's time."""
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run.clock_ahead_seconds = ahead
+    summary = run.run_virtual(**WAIT)
+    assert (summary.exit_code, run.hub.stats()["throttled"]) == (0, 0)
+    assert 1_800 < run._clock < 1_830
+
+
+@pytest.mark.parametrize("ahead", [1_200, 3_600, -1_200, -3_600])
+def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path, ahead):
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run.clock_ahead_seconds, run.make_transport = ahead, _Undated
+    summary = run.run_virtual(**WAIT)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] < 30
+    assert 1_800 < run._clock <= 1_800 + 3_600 + 60
+
+
+def test_nor_where_nobody_names_the_end_of_the_day(tmp_path):
+    faults = [{"kind": "status", "status": 403, "endpoint": "usage"}]
+    run = job(tmp_path, contacts(5_000), daily_quota=30, faults=faults)
+    run.clock_ahead_seconds, run.make_transport = 3_600, _Undated
+    assert run.run_virtual(**WAIT).exit_code == 0
+    assert 5 * 3_600 < run._clock <= 6 * 3_600 + 60
+
+
+def test_a_clock_that_is_set_while_a_day_is_waited_for_costs_two_requests(tmp_path):
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+
+    def set_clock(_):
+        asyncio.get_running_loop().call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+
+    summary = run.run_virtual(on_start=set_clock, **WAIT)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] <= 2
+    assert 1_800 < run._clock < 1_860
 
 
 @pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=3)])

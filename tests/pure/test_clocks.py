@@ -1,9 +1,9 @@
-"""Clocks that stand still, are set, and gain on each other."""
+"""Clocks that stand still, are set, gain on each other, and are told by replies to the second."""
 
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.clocks import Elapsed, Standstill
+from uploader.core.clocks import Elapsed, ServerTime, Standstill
 
 HOUR = 3_600.0
 
@@ -54,3 +54,38 @@ def test_a_process_that_does_not_run_stands_still_however_long_the_others_wait()
     assert still.seconds == pytest.approx(HOUR)
     still.look(200.0 + HOUR)
     assert still.seconds == pytest.approx(HOUR)
+
+
+# --- the server's ---
+
+REPLIES = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 20), st.floats(0, 1)), min_size=1, max_size=30)
+
+
+def noted(offset, replies) -> tuple[ServerTime, float]:
+    """Of requests that leave after a while, take their time and are dated somewhere on the way."""
+    time, now = ServerTime(), 0.0
+    for pause, latency, part in replies:
+        left = now + pause
+        now = left + latency
+        time.note(float(int(offset + left + latency * part)), left, now)
+    return time, now
+
+
+@given(st.floats(1e9, 2e9), REPLIES)
+def test_the_server_s_time_lies_between_the_bounds_that_dates_leave(offset, replies):
+    time, now = noted(offset, replies)
+    assert time.least - 1e-5 <= offset <= time.most + 1e-5
+    assert time.most - time.least <= 1 + min(latency for _, latency, _ in replies) + 1e-5
+    assert time.at(now) <= offset + now + 1e-5
+
+
+@given(st.floats(1e9, 2e9), st.floats(100, 1e6), REPLIES)
+def test_a_date_that_contradicts_the_ones_before_counts_alone(offset, jump, before):
+    """A clock was set, or the machine slept and neither of its own has noticed."""
+    time, now = noted(offset, before)
+    time.note(float(int(offset + jump + now + 5)), now + 4, now + 5)
+    assert time.least - 1e-5 <= offset + jump <= time.most + 1e-5
+
+
+def test_without_a_date_nobody_knows_the_server_s_time():
+    assert ServerTime().at(5.0) is None

@@ -51,7 +51,7 @@ _LOOKALIKES = st.recursive(
     _JSON, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(_FIELDS), inner), max_leaves=25
 )
 _HEADERS = st.dictionaries(
-    st.sampled_from(["Retry-After", "X-HubSpot-RateLimit-Max", "X-HubSpot-RateLimit-Remaining"])
+    st.sampled_from(["Retry-After", "Date", "X-HubSpot-RateLimit-Max", "X-HubSpot-RateLimit-Remaining"])
     | st.sampled_from(["X-HubSpot-RateLimit-Interval-Milliseconds", "x-hubspot-correlation-id"]),
     st.text() | st.sampled_from(["nan", "inf", "-1", "1e999", "0", "²", "٣", "9" * 400]),
 )
@@ -189,6 +189,33 @@ def test_rate_headers_are_read_without_regard_to_case():
 )
 def test_retry_after_is_understood_in_seconds_and_within_reason(text, seconds):
     assert decode(477, headers(retry_after=text), b"{}").retry_after_seconds == seconds
+
+
+NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("date", "until", "seconds"),
+    [
+        (NOON, "Thu, 01 Jan 2026 12:30:00 GMT", 1_800.0),
+        (NOON, "Thu, 01 Jan 2026 11:30:00 GMT", 0.0),
+        (NOON, "Thu, 01 Jan 2027 12:30:00 GMT", None),
+        ("", "Thu, 01 Jan 2026 12:30:00 GMT", None),
+        (NOON, "Thu, 01 Jan 2026", None),
+    ],
+)
+def test_retry_after_may_be_a_date_by_the_clock_of_the_reply(date, until, seconds):
+    assert decode(477, headers(retry_after=until, date=date), b"{}").retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 2026 12:00:00"])
+def test_what_is_no_date_of_today_is_none(text):
+    assert decode(200, headers(date=text), b"{}").date is None
+
+
+def test_a_reply_tells_when_it_was_sent():
+    assert decode(200, headers(date=NOON), b"{}").date == decode(502, headers(date=NOON), b"<").date
+    assert decode(200, headers(date=NOON), b"{}").date == 1_767_268_800
 
 
 def test_no_reply_is_status_0_and_says_whether_the_request_may_have_arrived():

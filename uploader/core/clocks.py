@@ -1,8 +1,10 @@
 """What time it is, by clocks each of which has a fault. Readings are arguments.
 
-The loop's clock stands still while a machine sleeps (on Linux), and a wall clock is set, forwards or back.
-All times are in seconds.
+The loop's clock stands still while a machine sleeps (on Linux), and a wall clock is set, forwards or back, or
+is wrong for good. HubSpot's own is told by each reply, to the second. All times are in seconds.
 """
+
+from dataclasses import dataclass
 
 #: A wall clock that gains less on the loop's is adjusted, or read a little later: no time has passed.
 _ADJUSTED_SECONDS = 1.0
@@ -39,3 +41,27 @@ class Standstill:
         gap, self._last = now - self._last, now
         if gap > _GAP_SECONDS:
             self.seconds += gap
+
+
+@dataclass(slots=True)
+class ServerTime:
+    """How far the server's clock is ahead of the elapsed time here: between two bounds.
+
+    A reply was dated between the moment its request left and the moment it arrived, and its date has lost up
+    to a second. Where a date contradicts the bounds, a clock was set or has drifted: it counts alone.
+    """
+
+    least: float | None = None  #: None: no reply was dated yet
+    most: float = 0.0
+
+    def note(self, date: float, left: float, arrived: float) -> None:
+        """`date`: by the server's clock, since 1970; `left`, `arrived`: elapsed time, as `Elapsed` has it."""
+        least, most = date - arrived, date + 1.0 - left
+        if self.least is None or max(least, self.least) > min(most, self.most):
+            self.least, self.most = least, most
+        else:
+            self.least, self.most = max(least, self.least), min(most, self.most)
+
+    def at(self, elapsed: float) -> float | None:
+        """The earliest that it may be there now, since 1970: what is over by that is over."""
+        return None if self.least is None else elapsed + self.least

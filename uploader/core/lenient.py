@@ -2,6 +2,8 @@
 
 import re
 from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 
 def as_text(value: object) -> str:
@@ -33,13 +35,24 @@ def as_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
-def as_seconds(text: str | None) -> float | None:
-    """`Retry-After` in seconds, the only form HubSpot documents; a date is not understood."""
+def as_seconds(text: str | None, date: float | None = None) -> float | None:
+    """`Retry-After` in seconds, the only form HubSpot documents; or a date, by the `date` of the reply."""
     try:
         seconds = float(text) if text else None
     except ValueError:
-        return None
+        until = as_http_date(text)
+        seconds = None if until is None or date is None else max(0.0, until - date)
     return seconds if seconds is not None and 0 <= seconds <= 7 * 86_400 else None
+
+
+@lru_cache(16)  # replies of one second have the same
+def as_http_date(text: str | None) -> float | None:
+    """A date of this century as headers have it, in seconds since 1970."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.timestamp() if moment.tzinfo and moment.year // 100 == 20 else None
 
 
 def as_datetime(text: str) -> datetime | None:

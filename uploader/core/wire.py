@@ -16,7 +16,16 @@ from typing import Any
 import orjson
 
 from uploader.core.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
-from uploader.core.lenient import as_code, as_count, as_datetime, as_moment, as_number, as_seconds, as_text
+from uploader.core.lenient import (
+    as_code,
+    as_count,
+    as_datetime,
+    as_http_date,
+    as_moment,
+    as_number,
+    as_seconds,
+    as_text,
+)
 from uploader.core.model import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
@@ -242,6 +251,7 @@ class Reply:
     barred: bool = False  #: no answer, and trying again can't help: somebody has to mend the way
     quota: QuotaHeaders = QuotaHeaders()
     retry_after_seconds: float | None = None
+    date: float | None = None  #: when it was sent, by the server's clock, in seconds since 1970
     correlation_id: str = ""
     accepted: str = ""  #: a timestamp: when HubSpot took it on
     batch_status: str = ""  #: COMPLETE, PENDING, PROCESSING, CANCELED, or "" where the body has none
@@ -300,7 +310,15 @@ def _origin(location: str) -> str:
 
 def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
     """A 200 of which all that matters was read already, by `express`."""
-    return Reply(200, readable=True, quota=_quota(headers), batch_status=short.status, raw=body, short=short)
+    return Reply(
+        200,
+        readable=True,
+        quota=_quota(headers),
+        date=as_http_date(headers.get("Date")),
+        batch_status=short.status,
+        raw=body,
+        short=short,
+    )
 
 
 def in_full(reply: Reply) -> Reply:
@@ -346,10 +364,12 @@ def _no_object(raw: bytes, *, is_json: bool) -> str:
 
 
 def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    date = as_http_date(headers.get("Date"))
     return Reply(
         status=status,
         quota=_quota(headers),
-        retry_after_seconds=as_seconds(headers.get("Retry-After")),
+        retry_after_seconds=as_seconds(headers.get("Retry-After"), date),
+        date=date,
         correlation_id=as_code(headers.get("x-hubspot-correlation-id", "")),
         raw=body,
     )

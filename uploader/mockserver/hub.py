@@ -8,6 +8,7 @@ Order of a real request: route, token, quota, then the faults of the scenario, t
 import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from email.utils import formatdate
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -237,6 +238,7 @@ class Hub:
         body, usual_type = _encode(answer, visit.correlation_id)
         body = mishaps.garbled(mishap, body)
         headers = {"Content-Type": mishaps.content_type(mishap, usual_type), **answer.headers}
+        headers["Date"] = formatdate(visit.wall + visit.latency_seconds, usegmt=True)
         if not answer.headers.get("Content-Type"):  # the edge's own pages know nothing of HubSpot's headers
             headers["x-hubspot-correlation-id"] = visit.correlation_id
             headers |= self._rate_headers(visit, answer.status)

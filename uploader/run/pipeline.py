@@ -404,7 +404,7 @@ class Run(Preparing):
     # --- the canary ---
 
     def _planned(self, account: Account) -> Canary | None:
-        now = self.seams.wall_clock().timestamp()
+        now = self.server_now().timestamp()
         return canaries.planned(self.settings, account, now, is_watched=self.judge is not None)
 
     async def _send(
@@ -423,7 +423,7 @@ class Run(Preparing):
 
     async def _review(self, job: Job, canary: Canary, writer: Offload) -> bool:
         """Show what became of it. Whether the run goes on, as is recorded then."""
-        now = self.seams.wall_clock().timestamp()
+        now = self.server_now().timestamp()
         if canary.sent_at is None:
             canary = replace(canary, sent_at=now)
             await writer.run(partial(job.checkpoint.note_canary, canary))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
 
-from uploader.core.clocks import Elapsed, Standstill
+from uploader.core.clocks import Elapsed, ServerTime, Standstill
 from uploader.core.course import Course
 from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
@@ -95,6 +95,7 @@ class Sender:
         self._wall_clock = wall_clock
         self._time = Elapsed(clock(), wall_clock().timestamp())
         self._standstill = Standstill(self._time.seconds)
+        self._server = ServerTime()
         self._stalled_seconds = 0.0
         self._day_is_spent = day_is_spent
         self._started = clock()
@@ -144,6 +145,15 @@ class Sender:
     def elapsed(self) -> float:
         """The loop's clock, and what it has missed while the machine slept."""
         return self._time.read(self._clock(), self._wall_clock().timestamp())
+
+    def server_now(self) -> datetime:
+        """What time it is at HubSpot, as its replies tell; the machine's time where none has."""
+        at = self._server.at(self.elapsed())
+        return self._wall_clock() if at is None else datetime.fromtimestamp(at, UTC)
+
+    @property
+    def knows_server_time(self) -> bool:
+        return self._server.least is not None
 
     def notice_time(self) -> None:
         """Take note that the process runs: in a long gap between two calls it did not."""
@@ -259,7 +269,7 @@ class Sender:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""
         pause = self.pause_under_way
         slept = pause is not None and pause.ends_day
-        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self._wall_clock())):
+        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self.server_now())):
             if pause is not None:
                 pause.ends_day = False
             self.day.begin()  # what was left of the day that has ended says nothing of this one
@@ -273,6 +283,7 @@ class Sender:
 
     async def _exchange(self, call: Call, noted: float, on_wire: Callable[[bool], None]) -> Reply:
         sent_at = left_at = self._clock()
+        elapsed = self.elapsed()
         self.on_wire += 1
         self._count_request()
         on_wire(True)
@@ -295,6 +306,8 @@ class Sender:
         finally:
             on_wire(False)
             in_flight, self.on_wire = self.on_wire, self.on_wire - 1
+        if reply.date is not None:
+            self._server.note(reply.date, elapsed, self.elapsed())
         self._learn(reply, sent_at, left_at, in_flight)
         return reply
 

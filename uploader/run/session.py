@@ -40,7 +40,7 @@ _START_IN_FLIGHT = 32
 _WATCH_SECONDS, _LOOK_SECONDS = 0.2, 1.0
 #: Past the reset itself, since clocks differ; and how much they may.
 _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 60.0
-_DAY_SECONDS = 86_400.0
+_DAY_SECONDS, _LONGEST_DAY_SECONDS = 86_400.0, 90_000.0
 #: How often what has no known end is asked for.
 _MIGRATION_SECONDS = 3_600.0
 
@@ -254,10 +254,14 @@ class Session:
         kept = f"all but the {reserved:,} kept for other apps" if reserved else "all"
         return f"{kept} of {day.limit or 0:,} requests are used today"
 
+    def server_now(self) -> datetime:
+        """By HubSpot's clock, as far as it is known: what its times are compared with."""
+        return self.seams.wall_clock() if self.sender is None else self.sender.server_now()
+
     def next_reset(self) -> datetime:
         """When the account's day ends, as far as anybody has said."""
         assert self.sender is not None
-        now, resets_at = self.seams.wall_clock(), self.sender.day.resets_at
+        now, resets_at = self.server_now(), self.sender.day.resets_at
         if resets_at is not None and resets_at > now:
             return resets_at
         account = self.account or Account()
@@ -265,19 +269,21 @@ class Session:
 
     def clock_text(self, moment: datetime) -> str:
         """A time by the account's own clock, and by this machine's."""
-        account, now = self.account or Account(), self.seams.wall_clock()
+        account, now = self.account or Account(), self.server_now()
         return clock_text(moment, now, account.time_zone or "UTC", account.utc_offset_seconds)
 
     def _seconds_to_reset(self) -> float:
         assert self.sender is not None
-        now, resets_at = self.seams.wall_clock(), self.sender.day.resets_at
+        now, resets_at = self.server_now(), self.sender.day.resets_at
         if resets_at is not None and 0 <= (now - resets_at).total_seconds() < _CLOCKS_DIFFER_SECONDS:
-            return _ASK_AGAIN_SECONDS  # by our clock the day is over; by theirs not yet
+            return _ASK_AGAIN_SECONDS  # by the clock the day is over, and it is not yet
         rest = (self.next_reset() - now).total_seconds()
         if resets_at is None and rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
             return _ASK_AGAIN_SECONDS
         has_zone = resets_at is not None or (self.account is not None and self.account.time_zone)
-        return min(rest + _RESET_GRACE_SECONDS, math.inf if has_zone else _MIGRATION_SECONDS)
+        # By a clock that may be wrong nobody waits for a day: to ask every hour costs little.
+        is_sure = has_zone and self.sender.knows_server_time and rest <= _LONGEST_DAY_SECONDS
+        return min(rest + _RESET_GRACE_SECONDS, math.inf if is_sure else _MIGRATION_SECONDS)
 
     def requests_for(self, records: int) -> int:
         """How many requests so many records take in full batches, reading them first included."""
@@ -288,7 +294,7 @@ class Session:
         assert self.sender is not None
         day, log = self.sender.day, self.sender.log
         grant = None if day.limit is None else max(0, day.limit - day.reserve.of(day.limit))
-        account, now = self.account or Account(), self.seams.wall_clock()
+        account, now = self.account or Account(), self.server_now()
         today = Today(day.left, grant, day.resets_at)
         if self.sender.pausing is Cause.DAILY:
             today = Today(0, grant, now + timedelta(seconds=self.sender.pause_seconds))
@@ -307,7 +313,7 @@ class Session:
         day, asked_for = sender.day, None
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            is_over = day.resets_at is not None and day.resets_at < self.seams.wall_clock()
+            is_over = day.resets_at is not None and day.resets_at < self.server_now()
             if is_over and day.resets_at != asked_for and sender.pausing is None:
                 asked_for = day.resets_at
                 await self._preflight().look_at_the_day()
