@@ -256,6 +256,28 @@ def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restor
     assert [one["city"] for one in state(job).values()] == ["Ulm"]
 
 
+def test_a_contact_that_was_there_by_one_key_is_not_judged_as_created_by_another(tmp_path):
+    """The job was killed, so that nobody knows whether the other key's row was written."""
+    about = {"job": "1", "portal": "44237313", "object_type": "contacts"}
+    snapshot = SnapshotFile(tmp_path / "c.csv.checkpoint", about)
+    for key, hubspot_id in (("b@x.com", ""), ("a@x.com", "5"), ("b@x.com", "5")):
+        held = {"city": "Ulm"} if hubspot_id else {}
+        snapshot.keep([Former(f"email={key}", "email", key, hubspot_id, 2, 0, held, {"city": "Bonn"})])
+    snapshot.close()
+    file = UndoFile(tmp_path / "c.csv.checkpoint.snapshot")
+    try:
+        file.open()
+        while file.copy():
+            pass
+        file.gather()
+        assert list(file.traces(10, created=True)) == []
+        ((trace,),) = file.traces(10, created=False)
+        assert [(one.key, one.finding.why) for one in file.kept()] == [("b@x.com", TAKEN_OVER)]
+    finally:
+        file.close()
+    assert (trace.was_there, trace.absences, trace.former) == (True, [], {"city": "Ulm"})
+
+
 # --- undone twice, and by files of 0.6.2 ---
 
 

@@ -58,16 +58,12 @@ UPDATE keys SET fate = NULL WHERE fate = 'counted already' AND EXISTS (
 UPDATE keys SET is_created = 0 WHERE fate IS NULL;
 DELETE FROM about WHERE name = 'gathered';
 """
-#: What a snapshot tells, whichever version began it. HubSpot's own time of a read is exact but for some
-#: seconds; this machine's clock may have been wrong by a time zone.
+#: HubSpot's own time of a read is exact but for some seconds. A snapshot of 0.6.2 has this machine's, whose
+#: clock may have been wrong by a time zone.
 _VIEWS = """
 CREATE TEMP VIEW entries AS
     SELECT *, coalesce(seen_at - 60.0, kept_at - 86400.0) AS absent_at FROM snapshot.contacts;
 CREATE TEMP VIEW named AS SELECT contact, hubspot_id, how FROM snapshot.reached;
-"""
-_VIEWS_OF_0_6_2 = """
-CREATE TEMP VIEW entries AS SELECT *, kept_at - 86400.0 AS absent_at FROM snapshot.contacts;
-CREATE TEMP VIEW named AS SELECT 0 AS contact, '' AS hubspot_id, '' AS how WHERE 0;
 """
 #: What the job's checkpoint says of rows that failed: the outcome of each, by its key.
 _LETTERS = "CREATE TEMP VIEW letters AS SELECT closed_value AS value, outcome FROM job.dead_letters;"
@@ -120,12 +116,10 @@ _COPIED_AT_ONCE = 20_000
 
 
 def attach(connection: sqlite3.Connection, snapshot: Path, job: str) -> None:
-    """Make a snapshot's entries visible, whichever version began it, and the checkpoint of its job."""
+    """Make the entries of a snapshot of today's form visible, and the checkpoint of its job."""
     connection.execute("ATTACH ? AS snapshot", (uri(snapshot, "ro"),))
-    is_old = not columns(connection, "snapshot", "reached")
-    views = _VIEWS_OF_0_6_2 if is_old else _VIEWS
     letters = _LETTERS if _attach_checkpoint(connection, snapshot, job) else _NO_LETTERS
-    connection.executescript(views + letters + _TAKEN_OVER)
+    connection.executescript(_VIEWS + letters + _TAKEN_OVER)
 
 
 def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str) -> bool:

@@ -218,12 +218,13 @@ class UndoFile:
             (hubspot_id,),
         )
         was_archived = self._all("SELECT 1 FROM archived WHERE hubspot_id = ? LIMIT 1", (hubspot_id,))
+        was_there = was_there and not is_proven
         former, doubts = self._former(hubspot_id)
         return Trace(
             number,
             hubspot_id,
             bool(was_absent),
-            bool(was_there and not is_proven),
+            bool(was_there),
             former,
             sent,
             archiving=intent.get("archive", False),
@@ -231,7 +232,7 @@ class UndoFile:
             was_archived=bool(was_archived),
             is_named=bool(is_named),
             absent_at=absent_at or 0.0,
-            absences=self._absences(hubspot_id),
+            absences=[] if was_there else self._absences(hubspot_id),
             doubts=doubts,
         )
 
