@@ -317,6 +317,29 @@ def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, nu
     assert len(reasons(kept)) == 200
 
 
+@pytest.mark.parametrize("number", [5, 9])
+def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, number):
+    """While it reads what is associated, or before it archives."""
+    job = uploaded(tmp_path, rows_for(90), people(20))
+    handle, asked = job.hub.handle, []
+
+    def handle_and_sleep(request, now):
+        reply = handle(request, now)
+        asked.extend([request.path] if "/associations/" in request.path else [])
+        if len(asked) == number:
+            asked.append("the machine sleeps")
+            job.sleep_machine(8 * 3_600)
+            told = [{"email": f"c{n}@example.com", "to": "notes", "ids": [1]} for n in range(20, 90)]
+            job.hub.meddle(now, [], [], "contacts", told)
+        return reply
+
+    job.hub.handle = handle_and_sleep
+    report, kept = undo(job, max_in_flight=1)
+    assert "the machine sleeps" in asked
+    assert counts(report) == {"restored": 20, "kept": 70}
+    assert len(reasons(kept)) == 70
+
+
 def test_after_a_day_s_pause_a_value_that_somebody_has_changed_stays(tmp_path):
     job = uploaded(tmp_path, rows_for(50), people(50))
     fault = {"kind": "status", "status": 429, "shape": "daily", "endpoint": "update", "requests": [1, 1]}

@@ -206,6 +206,27 @@ def test_a_token_that_may_not_read_can_not_verify(tmp_path):
     assert (report.end.cause, report.exit_code) == (Cause.SCOPE, 2)
 
 
+UNTOLD = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "token")]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "doubt"),
+    [
+        ([], [], ""),
+        (UNTOLD, [], "could not say which account it wrote into; read is account 44237313"),
+        (UNTOLD, UNTOLD, "could not say which account it wrote into; read is account unknown"),
+        ([], UNTOLD, "wrote into account 44237313, and this token may not say"),
+    ],
+)
+def test_it_says_where_nobody_knows_that_it_is_the_account_of_the_job(tmp_path, before, now, doubt):
+    job = uploaded(tmp_path, contacts(30), faults=before)
+    job.hub.change_scenario(make_hub(faults=now).scenario)
+    report, _ = verify(job)
+    assert doubt in report.account_doubt
+    assert bool(report.account_doubt) == bool(doubt)
+    assert report.exit_code == 0
+
+
 def test_another_account_or_another_file_is_refused(tmp_path):
     job = uploaded(tmp_path, contacts(200))
     other = write_csv(tmp_path / "other.csv", contacts(201))

@@ -154,6 +154,8 @@ def _example(finding: Finding) -> str:
 
 def _tell(report: Report, many: str, output: Path, *, as_json: bool) -> None:
     counts, end = report.counts, report.end
+    if report.account_doubt:
+        say(report.account_doubt)
     with contextlib.suppress(OSError):
         if as_json:
             document = {

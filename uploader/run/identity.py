@@ -143,6 +143,18 @@ def check_portal(path: Path, known: Identity, portal: str) -> None:
         )
 
 
+def account_doubt(known: Identity, portal: str) -> str:
+    """Why it is not certain that this token's account is the job's, for people; "" where it is."""
+    if not known.portal:
+        read = portal or "unknown"
+        return f"the job's token could not say which account it wrote into; read is account {read}"
+    if not portal:
+        return (
+            f"the job wrote into account {known.portal}, and this token may not say whether it is of that one"
+        )
+    return ""
+
+
 def check_account(settings: Settings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool) -> None:
     """Whether the account of this token is the job's. `may_be_sent`: rows of it may be in an account."""
     known = checkpoint.identity()

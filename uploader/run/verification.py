@@ -20,7 +20,7 @@ from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile, place
 from uploader.errors import CheckpointError
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
-from uploader.run.identity import check_portal, check_sources, recorded_settings
+from uploader.run.identity import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.run.opening import open_again
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
@@ -43,6 +43,7 @@ class Report:
     is_sample: bool = False
     requests: int = 0
     elapsed_seconds: float = 0.0
+    account_doubt: str = ""  #: why it may not be the account that the job wrote into
     end: EarlyEnd | None = None
 
     @property
@@ -110,6 +111,7 @@ class Verification(Session):
             account = await self._until_halted(self._look())
             if account is not None:
                 check_portal(self._checkpoint.path, identity, account.portal)
+                self.report.account_doubt = account_doubt(identity, account.portal)
                 former = [
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
