@@ -38,6 +38,10 @@ class StorageError(UploaderError):
     exit_code = 78
 
 
+class BusyError(StorageError):
+    """Another process reads the file and locks it meanwhile: writing succeeds once it has ended."""
+
+
 class BooksError(UploaderError):
     """The sums do not add up: a bug of ours, and the run says so instead of going on."""
 

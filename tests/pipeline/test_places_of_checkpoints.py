@@ -1,15 +1,21 @@
 """Where a checkpoint is: beside its source or in a folder of its own, on a disk or on a network."""
 
+import asyncio
 import sqlite3
 
 import pytest
+from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.edges import places
+from uploader.commands.progress import Pace, lines
+from uploader.commands.status import read_summary
+from uploader.core.outcome import Cause
+from uploader.edges import checkpoint, places
+from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
-from uploader.settings import Settings
+from uploader.settings import FailureLimit, Settings
 
 
 def job_of(folder, count=500, **options):
@@ -120,6 +126,99 @@ def test_a_job_that_was_moved_to_a_network_goes_on_there(tmp_path, monkeypatch):
     summary = job.run_virtual()
     job.check(contacts(3_000), summary)
     assert journal_of(tmp_path / "contacts.csv.checkpoint") == "delete"
+
+
+# Readers of a checkpoint on a network
+
+
+REFUSED = [
+    dict(row, email=f"c{i}@example.badtld") if i % 50 == 0 else row for i, row in enumerate(contacts(3_000))
+]
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """A job on a network, of which a fiftieth of the rows is refused."""
+    mounted(monkeypatch, tmp_path, "nfs4")
+    monkeypatch.setattr(checkpoint, "COMMIT_LOCK_SECONDS", 0.0)
+    source = write_csv(tmp_path / "contacts.csv", REFUSED)
+    return Job(
+        source, make_hub(quota="190/10", latency_seconds=0.5), {"max_failures": FailureLimit(share=1.0)}
+    )
+
+
+def place_of(job):
+    return job.settings().checkpoint_path
+
+
+class Reader:
+    """Another program, such as a backup, that keeps a read transaction open once rows are settled."""
+
+    def __init__(self, job, until=float("inf")):
+        self.job, self.until, self.told = job, until, set()
+        self.connection = None
+
+    def tick(self, run):
+        now = asyncio.get_running_loop().time()
+        self.told.update(lines(run.view(), Pace(), 120))
+        if self.connection is None and run.view().tallies.settled:
+            self.connection = sqlite3.connect(place_of(self.job))
+            self.connection.execute("BEGIN")
+            self.connection.execute("SELECT * FROM job").fetchone()
+            self.until += now
+        elif now > self.until:
+            self.close()
+
+    def close(self):
+        self.connection.close()
+
+
+def test_a_list_that_is_read_slowly_keeps_no_job_waiting(shared):
+    """`failures | less`: the rows are taken one by one, for hours."""
+    held = []
+
+    def read(run):
+        if not held and read_summary(place_of(shared)).tallies.failed:
+            opened = Checkpoint.open(place_of(shared), read_only=True)
+            letters = opened.dead_letters()
+            held.extend((opened, letters, next(letters)))
+
+    summary = shared.run_virtual(on_tick=read)
+    shared.check(REFUSED, summary)
+    opened, letters, _ = held
+    assert 1 <= 1 + sum(1 for _ in letters) < summary.tallies.failed == 60
+    opened.close()
+
+
+def test_a_commit_waits_as_long_as_another_program_reads_and_says_so(shared, caplog):
+    reader = Reader(shared, until=600.0)
+    summary = shared.run_virtual(on_tick=reader.tick)
+    shared.check(REFUSED, summary)
+    assert summary.state == "complete"
+    assert summary.elapsed_seconds > 600
+    assert "the checkpoint is being read by another process: waiting for that to end" in reader.told
+    assert [one for one in caplog.messages if "is being read by another process" in one] == [
+        f"the checkpoint {place_of(shared)} is being read by another process: waiting for that to end"
+    ]
+
+
+def test_a_second_signal_ends_a_run_that_waits_for_a_reader(shared):
+    reader = Reader(shared)
+    summary = shared.run_virtual(on_tick=reader.tick, stop_after=60.0, again_after=90.0)
+    assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.STORAGE, 78)
+    assert "is being read by another process" in summary.reason
+    assert shared._clock < 95
+    reader.close()
+    shared.check(REFUSED, shared.run_virtual())
+
+
+def test_one_signal_waits_for_a_reader(shared):
+    reader = Reader(shared, until=120.0)
+    summary = shared.run_virtual(on_tick=reader.tick, stop_after=2.5)
+    assert (summary.state, summary.cause) == ("stopped", Cause.SIGNAL)
+    assert summary.tallies.settled
+    assert shared._clock > 100
+    shared.check(REFUSED, shared.run_virtual())
 
 
 def test_an_object_store_holds_no_checkpoint(tmp_path, monkeypatch):

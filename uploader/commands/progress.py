@@ -168,6 +168,8 @@ def _outcomes(tallies: Tallies) -> list[str]:
 def _troubles(view: View) -> list[str]:
     if view.pause:
         return [f"PAUSED {duration(view.pause_seconds)}: {view.pause}"]
+    if view.is_locked_out:
+        return ["the checkpoint is being read by another process: waiting for that to end"]
     if view.is_behind:
         return ["waiting for the disk, which is slow to take the checkpoint and the results"]
     if view.failing_seconds > 2:

@@ -31,16 +31,19 @@ from uploader.core.periods import Period
 from uploader.edges import canaries, course, periods, repeats, sightings, standing, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
-from uploader.edges.places import settle_in, spill_beside
+from uploader.edges.places import LOCK_SECONDS, is_locked, own_copy, settle_in
 from uploader.edges.sources.base import Shape
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import DeadLetter, Superseding
-from uploader.errors import CheckpointError, StorageError
+from uploader.errors import BusyError, CheckpointError, StorageError
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
 #: Version 0.4.0's; a job that was begun by it goes on.
 _FORMER = 2
+
+#: How long one try to commit waits for readers.
+COMMIT_LOCK_SECONDS = 1.0
 
 _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -147,7 +150,7 @@ class Checkpoint:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             if read_only:
-                spill_beside(connection, path)
+                connection = own_copy(connection, path)
             else:
                 settle_in(connection, path, "FULL")
                 if version == _FORMER:
@@ -160,10 +163,7 @@ class Checkpoint:
             checkpoint.identity()
             checkpoint.state()
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"the checkpoint {path} is damaged ({_text(error)}); "
-                "put a good copy back, or start over with --restart"
-            ) from error
+            raise _unreadable(path, error) from error
         return checkpoint
 
     @staticmethod
@@ -313,11 +313,11 @@ class Checkpoint:
         changes: Changes | None = None,
         invocation: Invocation | None = None,
     ) -> None:
-        """Make what was settled, and where the run stands, durable as one.
+        """Make what was settled, and where the run stands, durable as one. BusyError if readers don't let it.
 
         `changes`: of the job's course. `invocation`: this one.
         """
-        with _storing(self.path), self._connection as connection:
+        with _storing(self.path), self._waiting_briefly() as connection:
             connection.execute("BEGIN IMMEDIATE")
             if settlements and not self._main_key:
                 self._main_key = str(self.identity().settings.get("id_property", EMAIL))
@@ -336,6 +336,16 @@ class Checkpoint:
                 course.write(connection, changes)
             if invocation is not None:
                 course.note(connection, invocation)
+
+    @contextmanager
+    def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that soon fails where it can't have its lock: whoever waits is to say so."""
+        self._connection.execute(f"PRAGMA busy_timeout={round(COMMIT_LOCK_SECONDS * 1000)}")
+        try:
+            with self._connection as connection:
+                yield connection
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={round(LOCK_SECONDS * 1000)}")
 
     # --- its course ---
 
@@ -394,7 +404,7 @@ def _refuse_traps(path: Path) -> None:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_SECONDS)
 
 
 @contextmanager
@@ -402,7 +412,18 @@ def _storing(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if is_locked(error):
+            raise BusyError(f"the checkpoint {path} is being read by another process") from error
         raise StorageError(f"can't write the checkpoint {path}: {_text(error)}") from error
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    if is_locked(error):
+        return CheckpointError(f"another process has locked {path} for long; try again once it has ended")
+    return CheckpointError(
+        f"the checkpoint {path} is damaged ({_text(error)}); "
+        "put a good copy back, or start over with --restart"
+    )
 
 
 def _text(error: Exception) -> str:

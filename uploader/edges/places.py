@@ -36,6 +36,33 @@ def settle_in(connection: sqlite3.Connection, path: Path, synchronous: Literal["
     spill_beside(connection, path)
 
 
+#: How long SQLite waits for a lock that another process holds.
+LOCK_SECONDS = 60.0
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether a call has failed because another process holds a lock."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def own_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A connection to read from, however slowly, without hindering who writes; the given one is used up.
+
+    WAL gives readers their own view. Beside a rollback journal every reader holds a lock that the writer has
+    to wait for, so that what is read is a copy without a name, and the lock is held while it is made.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        spill_beside(connection, path)
+        return connection
+    try:
+        copy = sqlite3.connect("", isolation_level=connection.isolation_level, check_same_thread=False)
+        spill_beside(copy, path)
+        connection.backup(copy)
+    finally:
+        connection.close()
+    return copy
+
+
 def spill_beside(connection: sqlite3.Connection, path: Path) -> None:
     """Large sorts need a temporary file: beside `path`, where nowhere else is one (a read-only root)."""
     try:

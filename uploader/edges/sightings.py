@@ -15,7 +15,7 @@ import orjson
 
 from uploader.core.aliases import Seen, Sighting
 from uploader.edges.files import create_private, refuse_traps, remove_database
-from uploader.edges.places import settle_in
+from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.errors import CheckpointError, StorageError
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
@@ -78,7 +78,7 @@ class Sightings:
     def _connect(self) -> sqlite3.Connection:
         os.close(create_private(self._path))
         refuse_traps(self._path)
-        connection = sqlite3.connect(self._path, check_same_thread=False)
+        connection = sqlite3.connect(self._path, check_same_thread=False, timeout=LOCK_SECONDS)
         settle_in(connection, self._path, "FULL")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"

@@ -24,7 +24,7 @@ from uploader.core.model import Outcome, Record, Settlement
 from uploader.edges import readings
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
-from uploader.edges.places import settle_in
+from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.standing import State
 from uploader.errors import CheckpointError, StorageError
 
@@ -330,7 +330,7 @@ def _how(settlement: Settlement) -> Reached:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+    return sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=LOCK_SECONDS)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from uploader.core.model import EMAIL
 from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.edges import undo_list
 from uploader.edges.files import create_private, refuse_traps, remove_database
-from uploader.edges.places import settle_in
+from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.snapshot import columns
 from uploader.errors import CheckpointError, StorageError
 
@@ -113,7 +113,7 @@ class UndoFile:
 
     def _connect(self, uri: str) -> None:
         """`uri` "": a file without a name, gone when it is closed."""
-        self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False)
+        self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False, timeout=LOCK_SECONDS)
         settle_in(self._connection, self.snapshot, "FULL")
         undo_list.attach(self._connection, self.snapshot, self.about["job"])
 

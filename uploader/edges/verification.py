@@ -19,7 +19,7 @@ from uploader.core.model import EMAIL, told_key
 from uploader.core.readback import with_why
 from uploader.core.verifying import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
 from uploader.edges.files import create_private, refuse_traps, remove_database
-from uploader.edges.places import settle_in
+from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.errors import StorageError
 
 _SCHEMA = """
@@ -284,7 +284,7 @@ def place(checkpoint: Path) -> Path:
 
 def _connect(path: Path) -> sqlite3.Connection:
     refuse_traps(path)
-    connection = sqlite3.connect(path, check_same_thread=False)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=LOCK_SECONDS)
     settle_in(connection, path, "NORMAL")  # a power cut may cost a batch: it is asked for again
     return connection
 

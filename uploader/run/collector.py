@@ -1,6 +1,7 @@
 """The books of a run: every row that is read or settled passes here, and is committed here. No requests."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -37,10 +38,14 @@ from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding, values_beside_key
-from uploader.errors import BooksError
+from uploader.errors import BooksError, BusyError
 from uploader.run.stop import StopRun
 from uploader.settings import FailureLimit
 
+_LOG = logging.getLogger("uploader")
+
+#: From one try to write a checkpoint that others read to the next.
+_LOCKED_SECONDS = 0.2
 #: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
 COMMIT_SECONDS = 0.1
 #: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
@@ -81,6 +86,8 @@ class Collector:
         #: Told of what was settled, once it is durable.
         self.on_committed: Callable[[Sequence[Settlement | Delivered]], None] = lambda _: None
         self.on_relief: Callable[[], None] = lambda: None  #: told that `is_behind` may have changed
+        self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
+        self.gives_up: Callable[[], bool] = lambda: False  #: asked then: whether not to wait any more
         self._limit = limit
         self._note_sent = note_sent
         self._lost_below = self._sent_below = lost_below
@@ -320,27 +327,53 @@ class Collector:
                 return
             settled, superseding, seen = self._uncommitted[:], self._superseding[:], self._seen[:]
             canary, changes = self._canary[:], self._tell_course(standing.tallies)
-            write = asyncio.ensure_future(
-                self._offload.run(
-                    lambda: self._write(standing, settled, superseding, seen, canary, changes=changes)
-                )
-            )
             try:
-                await asyncio.shield(write)
-            except asyncio.CancelledError:
-                await asyncio.wait({write})  # to its end: parted from what follows, it would be done twice
-                raise
-            finally:
-                if write.done() and not write.cancelled() and write.exception() is None:
+                is_cancelled = await self._in_full(lambda: self._append(standing, settled, seen))
+                del self._seen[: len(seen)]  # they have a file of their own, and would be in it twice
+                if not is_cancelled:
+                    is_cancelled = await self._until_free(
+                        lambda: self._write(standing, settled, superseding, canary, changes=changes)
+                    )
                     del self._uncommitted[: len(settled)]
                     del self._superseding[: len(superseding)]
-                    del self._seen[: len(seen)]
                     del self._canary[: len(canary)]
                     self._backlog_bytes -= sum(map(_weight, settled))
                     self.on_committed(settled)
                     self.on_relief()
-                else:
+            finally:
+                if self.committed is not standing:
                     self._course.give_back(changes)
+            if is_cancelled:
+                raise asyncio.CancelledError
+
+    async def _in_full(self, call: Callable[[], None]) -> bool:
+        """Let a call on the disk end, also when cancelled meanwhile; whether that was so."""
+        write, is_cancelled = asyncio.ensure_future(self._offload.run(call)), False
+        while not write.done():
+            try:
+                await asyncio.wait({write})
+            except asyncio.CancelledError:
+                is_cancelled = True
+        if is_cancelled and write.exception() is not None:
+            raise asyncio.CancelledError
+        write.result()
+        return is_cancelled
+
+    async def _until_free(self, write: Callable[[], None]) -> bool:
+        """The same, again and again while another process reads the checkpoint and so locks it."""
+        while True:
+            try:
+                is_cancelled = await self._in_full(write)
+            except BusyError as error:
+                if self.gives_up():
+                    raise
+                if not self.is_locked_out:
+                    _LOG.warning("%s: waiting for that to end", error)
+                self.is_locked_out = True
+                await asyncio.sleep(_LOCKED_SECONDS)
+            else:
+                self.is_locked_out = False
+                return is_cancelled
 
     def _tell_course(self, tallies: Tallies) -> Changes:
         """What was booked since the last time; what of it is to be kept comes back."""
@@ -368,23 +401,25 @@ class Collector:
             known=self._marks(progress.resume),
         )
 
+    def _append(self, standing: State, settled: list[Settlement | Delivered], seen: list[Sighting]) -> None:
+        """What has to be durable before the checkpoint counts on it. Done again, it is as if done once."""
+        if self._results:
+            extent = self._results.append(settled)
+            standing.results_bytes, standing.results_digest = extent.size, extent.digest
+        self._sightings.append(seen)
+        if self._snapshot:
+            self._snapshot.note_confirmed([one for one in settled if isinstance(one, Settlement)])
+
     def _write(
         self,
         standing: State,
         settled: list[Settlement | Delivered],
         superseding: list[Superseding],
-        seen: list[Sighting],
         canary: list[Sent],
         *,
         changes: Changes,
     ) -> None:
-        if self._results:
-            extent = self._results.append(settled)
-            standing.results_bytes, standing.results_digest = extent.size, extent.digest
-        self._sightings.append(seen)
         settlements = [one for one in settled if isinstance(one, Settlement)]
-        if self._snapshot:
-            self._snapshot.note_confirmed(settlements)
         invocation = Invocation(
             self._course.began,
             self._course.now,

@@ -28,6 +28,7 @@ class View:
     half_done: int  #: rows that were read and are still to be written
     settled_before: int  #: by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
+    is_locked_out: bool = False  #: another process reads the checkpoint, so that it can't be written
 
     @property
     def per_second(self) -> float:
