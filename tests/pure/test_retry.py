@@ -1,5 +1,7 @@
 """Whether and when a batch is sent again."""
 
+from dataclasses import replace
+
 import pytest
 from builders import batch, error, error_at, record, reply, written
 from hypothesis import given, strategies as st
@@ -11,9 +13,12 @@ from uploader.core.retry import (
     RECORD_ATTEMPTS,
     History,
     Next,
+    Tail,
     backoff_seconds,
     decide,
+    judge_tail,
     spare_races,
+    tail_wait_seconds,
 )
 from uploader.core.wire import no_reply
 
@@ -122,6 +127,56 @@ def test_a_half_inherits_its_parents_past():
     assert (half.attempts, half.successes_seen, half.conflicts) == (BATCH_ATTEMPTS - 1, 9, 1)
     # One more counted failure halves it again.
     assert decide(_RETRY, 2, half.after(_RETRY, 10), whole=True) is Next.HALVE
+
+
+def test_a_half_has_not_failed_yet():
+    """What is known of its whole says when to halve again, not how long a record has been tried."""
+    half = History(attempts=3, failures=9, failing_since=5.0, successes_before=4, probed=True).of_half()
+    assert half.failing_since is None
+    failed = half.after(_RETRY, 7).failed_at(400.0, 7)
+    assert (failed.failing_since, failed.successes_before, failed.probed) == (400.0, 7, False)
+    assert judge_tail(failed, 459.0) is judge_tail(failed, 401.0) is Tail.WAIT
+
+
+# --- a record alone, with nothing under way that it could be compared with ---
+
+_TRIED = History(attempts=4, failures=RECORD_ATTEMPTS, failing_since=100.0, probed=True)
+_TAIL = {
+    "its first failure": (History(failing_since=100.0), 100.0, Tail.WAIT),
+    "before a minute": (replace(_TRIED, vouched=True), 159.0, Tail.WAIT),
+    "after a minute, another write has passed": (replace(_TRIED, vouched=True), 160.0, Tail.END),
+    "after a minute, nobody knows": (_TRIED, 160.0, Tail.ASK),
+    "after a minute, nothing can be read": (replace(_TRIED, probed=False), 160.0, Tail.ASK),
+    "after a pause, hardly tried": (replace(_TRIED, failures=2, vouched=True), 200.0, Tail.WAIT),
+    "after five minutes": (replace(_TRIED, failures=2), 400.0, Tail.END),
+    "after five minutes, nothing can be read": (replace(_TRIED, probed=False), 400.0, Tail.ASK),
+    "left out by sound answers": (replace(_TRIED, silent=True), 130.0, Tail.END),
+    "left out, and not for long": (replace(_TRIED, silent=True), 129.0, Tail.WAIT),
+}
+
+
+@pytest.mark.parametrize(("history", "now", "expected"), _TAIL.values(), ids=_TAIL)
+def test_a_record_alone_is_tried_for_so_long(history, now, expected):
+    assert judge_tail(history, now) is expected
+
+
+def test_the_first_failure_of_a_row_of_them_counts():
+    history = History().failed_at(5.0, 3).failed_at(9.0, 4)
+    assert (history.failing_since, history.successes_before) == (5.0, 3)
+
+
+def test_a_failure_is_vouched_for_by_a_success_since_the_one_before():
+    history = History(successes_seen=3).after(_RETRY, 4)
+    assert history.vouched
+    assert not history.after(_RETRY, 4).vouched
+
+
+@given(st.integers(0, 50), st.floats(0, 100), st.floats(0, 1, exclude_max=True))
+def test_no_backoff_goes_past_the_minute(failures, since, roll):
+    history = History(failures=failures, failing_since=100.0)
+    seconds = tail_wait_seconds(history, 100.0 + since, roll)
+    assert 0 < seconds <= backoff_seconds(max(1, failures), roll)
+    assert since >= 60 or seconds <= 60 - since
 
 
 # --- any record comes to its end ---

@@ -82,6 +82,10 @@ class Batcher:
         """Whether some open record may have been sent without a definite answer."""
         return any(owner.lost for owner in (*self._owner.values(), *self._outside))
 
+    def is_open(self, value: str) -> bool:
+        """Whether an open record has the value, or may have."""
+        return value in self._owner or bool(self._outside)
+
     def add_all(self, records: Sequence[Record], packs: Sequence[Pack]) -> int:
         """Take in what comes next of the sources; how many of it have to wait comes back.
 

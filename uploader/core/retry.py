@@ -14,9 +14,21 @@ from uploader.core.outcome import CONFLICTS, Action, Verdict
 BATCH_ATTEMPTS = 3
 RECORD_ATTEMPTS = 7
 
+#: How long a record alone is tried, from its first failure on, while nothing else is under way that it could
+#: be compared to: where another write has succeeded; where none has, longer than most outages; and where the
+#: server answers, and leaves the record out.
+_VOUCHED_SECONDS, _UNVOUCHED_SECONDS, _SILENT_SECONDS = 60.0, 300.0, 30.0
 _BASE_SECONDS = 0.5
 _FLOOR_SECONDS = 0.1
 _CAP_SECONDS = 30.0
+
+
+class Tail(StrEnum):
+    """What to do with a record alone that failed again while nothing else is under way."""
+
+    WAIT = "wait"
+    ASK = "ask"  #: whether a write succeeds now; if so, its next failure ends it
+    END = "end"
 
 
 class Next(StrEnum):
@@ -34,24 +46,34 @@ class History:
     """What a batch has been through."""
 
     attempts: int = 0  #: counted ones
+    vouched: bool = False  #: the last one counted: another request had succeeded since the one before
     failures: int = 0  #: in a row, counted or not: what the backoff grows with
     successes_seen: int = 0  #: how many requests of the run had succeeded at the last attempt
     conflicts: int = 0
     probed: bool = False  #: a question was answered since the last attempt: the server is there
     failing_since: float | None = None  #: when the first of the failures in a row was seen
+    successes_before: int = 0  #: how many requests of the run had succeeded then
     silent: bool = False  #: the last answer was sound, and said nothing of what is left
 
     def after(self, verdict: Verdict, successes: int) -> "History":
         """An attempt counts only if another request has succeeded since this batch's last one."""
         retried = verdict.action is Action.RETRY
+        counts = retried and successes > self.successes_seen
         return replace(
             self,
-            attempts=self.attempts + (retried and successes > self.successes_seen),
+            attempts=self.attempts + counts,
+            vouched=counts,
             failures=self.failures + retried,
             successes_seen=successes if retried else self.successes_seen,
             conflicts=self.conflicts + verdict.conflict,
             silent=verdict.silent,
         )
+
+    def failed_at(self, now: float, successes: int) -> "History":
+        """It failed now, for the first time if it has not before."""
+        if self.failing_since is not None:
+            return self
+        return replace(self, failing_since=now, successes_before=successes)
 
     def of_half(self) -> "History":
         """A half has its parent's past: one more counted failure halves it again, a 409 at once."""
@@ -108,6 +130,24 @@ def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Nex
     # To halve is harmless, so an answered question is evidence enough; it never is for giving up.
     is_at_fault = max(history.attempts, history.failures if history.probed else 0) >= BATCH_ATTEMPTS
     return Next.HALVE if is_at_fault else Next.AGAIN
+
+
+def judge_tail(history: History, now: float) -> Tail:
+    """Of a record alone that nothing under way can vouch against. `history` includes its last failure."""
+    waited = 0.0 if history.failing_since is None else now - history.failing_since
+    if history.probed and waited >= (_SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS):
+        return Tail.END
+    # A pause may have taken most of the time.
+    if waited < _VOUCHED_SECONDS or history.failures < RECORD_ATTEMPTS:
+        return Tail.WAIT
+    return Tail.END if history.vouched else Tail.ASK
+
+
+def tail_wait_seconds(history: History, now: float, roll: float) -> float:
+    """Its backoff, which ends as soon as it may be given up."""
+    seconds = backoff_seconds(max(1, history.failures), roll)
+    left = 0.0 if history.failing_since is None else history.failing_since + _VOUCHED_SECONDS - now
+    return min(seconds, left) if left > 0 else seconds
 
 
 def backoff_seconds(failures: int, roll: float) -> float:

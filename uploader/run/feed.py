@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from uploader.core.batching import Batcher
 from uploader.core.model import Pack, Record, Slice
+from uploader.core.wire import MAX_INPUTS
 
 #: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.
 MAX_OPEN_RECORDS = 30_000
@@ -108,6 +109,15 @@ class Feed:
     def is_bound(self) -> bool:
         """As much is open as may be."""
         return self.batcher.open_records >= MAX_OPEN_RECORDS or self.batcher.open_bytes >= MAX_OPEN_BYTES
+
+    @property
+    def is_tail(self) -> bool:
+        """A batch or less is under way, and nothing more can leave before it is settled."""
+        waiting = self.batcher.ready + self.batcher.held_back
+        nothing_follows = self.allowance == 0 or (
+            not self.batcher.ready and (self.exhausted or self.is_bound)
+        )
+        return nothing_follows and self.batcher.open_records - waiting <= MAX_INPUTS
 
     def _fill(self) -> None:
         while (

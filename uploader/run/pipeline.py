@@ -39,6 +39,7 @@ from uploader.run.opening import (
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.preparing import Preparing
 from uploader.run.producer import QUEUE_SLICES, Producer
+from uploader.run.proving import Proof
 from uploader.run.reading import Look, Looking, Reader
 from uploader.run.session import Seams
 from uploader.run.slots import Slots
@@ -384,12 +385,15 @@ class Run(Preparing):
         if looking is not None and self.on_look is not None:
             looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
 
+        proof = Proof(sender, self.paths, self._patience, self._clock, feed.batcher.is_open)
+
         def hire() -> Worker:
             return Worker(
                 feed,
                 sender,
                 slots,
                 collector,
+                proof,
                 paths=self.paths,
                 columns=job.columns,
                 kinds=kinds,

@@ -50,6 +50,8 @@ class Pretence:
 class PretendingSender(Sender):
     """Asks HubSpot as `Sender` does, and writes into the overlay."""
 
+    only_reads = True
+
     def __init__(self, *arguments: Any, pretence: Pretence, **named: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **named)
         self._pretence = pretence

@@ -12,15 +12,22 @@ from dataclasses import dataclass, field, replace
 from uploader.core import wire
 from uploader.core.model import Record, Refusal, closed_value
 from uploader.core.outcome import Action, Cause, Confirmed, Verdict, classify, classify_read
-from uploader.core.retry import History, Next, backoff_seconds, decide, spare_races
+from uploader.core.retry import (
+    History,
+    Next,
+    Tail,
+    backoff_seconds,
+    decide,
+    judge_tail,
+    spare_races,
+    tail_wait_seconds,
+)
 from uploader.edges.hubspot import Call
 from uploader.run.sender import Sender
 from uploader.run.stop import StopRun
 
 #: How an update's answer calls a record that is not there.
 NOT_FOUND = "OBJECT_NOT_FOUND"
-#: How long a record alone is tried at the end of a job, with nothing to compare it to: as an upload's.
-_TAIL_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -38,6 +45,7 @@ class Luck:
 
     successes: int = 0
     failing_since: float | None = None
+    updated_id: str = ""  #: of the last record that an update has confirmed
 
 
 class Rewriter:
@@ -100,15 +108,18 @@ class Rewriter:
             verdict = spare_races(judge(batch, reply), len(batch), history)
             self._note(verdict)
             history = history.after(verdict, self._luck.successes)
+            if verdict.confirmed and path == self._paths.update:
+                self._luck.updated_id = verdict.confirmed[-1].record.key
             _book(written, verdict, reply)
             rest = list(verdict.unresolved)
             match decide(verdict, len(rest), history, whole=len(rest) == len(batch)):
                 case Next.AGAIN:
                     history = await self._probed(history, rest[0])
-                    if self._has_to_end(rest, history):
+                    seconds = await self._wait_seconds(rest, history, path)
+                    if seconds is None:
                         written.unsure.add(rest[0].position)
                         continue
-                    await asyncio.sleep(backoff_seconds(max(1, history.failures), self._roll()))
+                    await asyncio.sleep(seconds)
                     pieces.append((rest, history))
                 case Next.AT_ONCE | Next.STOP:
                     self._pause_or_stop(verdict)
@@ -139,17 +150,41 @@ class Rewriter:
 
     async def _probed(self, history: History, record: Record) -> History:
         """Ask whether the server is there, when no batch has passed since this one last failed."""
-        history = replace(history, failing_since=history.failing_since or self._clock())
+        history = history.failed_at(self._clock(), self._luck.successes)
         if history.failures > 1 and history.successes_seen == self._luck.successes:
             reply = await self._send(Call("POST", self._paths.read, wire.encode_read("", [record.key], [])))
             history = replace(history, probed=reply.readable and reply.status < 423)
         return history
 
-    def _has_to_end(self, rest: Sequence[Record], history: History) -> bool:
-        """Whether a lone record that nothing else can vouch against has been tried for long enough."""
-        since = history.failing_since
-        is_lone = len(rest) == 1 and history.probed and self._is_tail()
-        return is_lone and since is not None and self._clock() - since > _TAIL_SECONDS
+    async def _wait_seconds(self, rest: Sequence[Record], history: History, path: str) -> float | None:
+        """Until the next attempt; None for a lone record that has been tried for long enough."""
+        if len(rest) > 1 or not self._is_tail():
+            return backoff_seconds(max(1, history.failures), self._roll())
+        following = judge_tail(history, self._clock())
+        if following is Tail.ASK and path == self._paths.update and self._luck.updated_id:
+            if await self._update_passes():
+                return 0.0
+        elif following is Tail.ASK and self._luck.successes > history.successes_before:
+            following = Tail.END  # where there is nothing to ask by, a write that passed before has to do
+        if following is Tail.END:
+            return None
+        return tail_wait_seconds(history, self._clock(), self._roll())
+
+    async def _update_passes(self) -> bool:
+        """Whether an update without properties succeeds now, of a record that one has confirmed before.
+
+        It changes nothing, and creates nothing where the record is gone. An archiving that changes nothing
+        does not exist: the record may be there again.
+        """
+        record = _record(0, self._luck.updated_id, wire.encode_update(0, self._luck.updated_id, {}))
+        reply = await self._send(Call("POST", self._paths.update, wire.encode_batch([record])))
+        verdict = classify([record], reply)
+        if verdict.confirmed or verdict.action is Action.RETRY:
+            self._note(verdict)
+        self._pause_or_stop(verdict)
+        if verdict.refused:
+            self._luck.updated_id = ""
+        return bool(verdict.confirmed)
 
     # --- one request ---
 

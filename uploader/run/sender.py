@@ -63,6 +63,8 @@ class Pause:
 class Sender:
     """Sends when the pause is over, the smoothing and the log allow it; learns from each reply."""
 
+    only_reads = False  #: whether a write is answered without being sent
+
     def __init__(
         self,
         transport: Transport,
@@ -82,6 +84,7 @@ class Sender:
         self.on_wire = 0
         self.pause_under_way: Pause | None = None
         self.successes = 0  #: replies that settled something
+        self.writes = 0  #: those of them that were about records to be written
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self.ever_answered = False
         self.last_failure = ""
@@ -218,9 +221,10 @@ class Sender:
 
     # --- how the server does ---
 
-    def succeeded(self) -> None:
-        """A reply settled something: the server is there and works."""
+    def succeeded(self, *, is_write: bool = False) -> None:
+        """A reply settled something: the server is there and works. Reads prove nothing about writes."""
         self.successes += 1
+        self.writes += is_write
         self.failing_since = None
 
     def failed(self, reason: str, left_at: float) -> None:

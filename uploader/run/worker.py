@@ -13,10 +13,21 @@ from uploader.core.aliases import sightings
 from uploader.core.comparing import Kind
 from uploader.core.model import Outcome, Pack, Record, Refusal, Settlement
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
-from uploader.core.retry import BATCH_ATTEMPTS, History, Next, backoff_seconds, decide, spare_races
+from uploader.core.retry import (
+    BATCH_ATTEMPTS,
+    History,
+    Next,
+    Tail,
+    backoff_seconds,
+    decide,
+    judge_tail,
+    spare_races,
+    tail_wait_seconds,
+)
 from uploader.edges.hubspot import Call
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
+from uploader.run.proving import Proof
 from uploader.run.reading import Look, Looking, Reader
 from uploader.run.sender import OutOfDateError, Sender
 from uploader.run.slots import Slots
@@ -24,9 +35,6 @@ from uploader.run.slots import Slots
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
 _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
-#: Open rows up to which the end of a job counts as its tail, and how long a record is tried there with
-#: nothing to compare it to: longer than most outages; less where the server answers, and leaves it out.
-_TAIL_RECORDS, _TAIL_SECONDS, _TAIL_SILENT_SECONDS = wire.MAX_INPUTS, 300.0, 30.0
 
 
 @dataclass(slots=True)
@@ -50,6 +58,7 @@ class Worker:
         sender: Sender,
         slots: Slots,
         collector: Collector,
+        proof: Proof,
         *,
         paths: wire.Paths,
         columns: Collection[str],
@@ -72,6 +81,7 @@ class Worker:
         self._sender = sender
         self._slots = slots
         self._collector = collector
+        self._proof = proof
         self._paths = paths
         self._columns = columns
         self._kinds = kinds
@@ -132,6 +142,7 @@ class Worker:
         if delivered is not None:
             self._note_success()
             self._collector.count_reply(reply, retried=False)
+            self._proof.note_pack(pack)
             self._collector.book_pack(delivered)
             self._feed.settle_pack(pack)
             return
@@ -183,7 +194,7 @@ class Worker:
             self._feed.rewrite(record, body)
 
     def _fresh_history(self) -> History:
-        return History(successes_seen=self._sender.successes)
+        return History(successes_seen=self._sender.writes)
 
     async def _deliver(self, waiting: list[tuple[float, Piece]]) -> None:
         """Send until nothing is left; of pieces that wait out their backoff the earliest due goes next."""
@@ -246,7 +257,7 @@ class Worker:
             self._looking.note_unwritten(record for record in answered if not record.lost)
         verdict = spare_races(verdict, len(piece.records), piece.history)
         self._note(verdict)
-        history = piece.history.after(verdict, self._sender.successes)
+        history = piece.history.after(verdict, self._sender.writes)
         rest = list(verdict.unresolved)
         whole = len(rest) == len(piece.records)
         following = decide(verdict, len(rest), history, whole=whole)
@@ -260,18 +271,12 @@ class Worker:
             return []  # what is left stays open
         return await self._follow(following, verdict, Piece(rest, history) if rest else piece)
 
-    async def _follow(  # noqa: PLR0911  # one a case
-        self, following: Next, verdict: Verdict, rest: Piece
-    ) -> list[tuple[float, Piece]]:
+    async def _follow(self, following: Next, verdict: Verdict, rest: Piece) -> list[tuple[float, Piece]]:
         match following:
             case Next.FINISH:
                 return []
             case Next.AGAIN:
-                rest = await self._probe(rest)
-                if self._has_to_end(rest):
-                    await self._give_up(rest.records[0], rest.history, verdict.reason)
-                    return []
-                return [(backoff_seconds(max(1, rest.history.failures), self._roll()), rest)]
+                return await self._again(await self._probe(rest), verdict.reason)
             case Next.AT_ONCE:
                 self._heed(verdict)
                 return [(0.0, rest)]
@@ -318,7 +323,7 @@ class Worker:
             self._sender.failed(verdict.reason, self._left_at)
 
     def _note_success(self) -> None:
-        self._sender.succeeded()
+        self._sender.succeeded(is_write=True)
         self._sender.open()
         self._slots.wake()
 
@@ -333,25 +338,34 @@ class Worker:
         Without that, a record that breaks the server each time could keep a run from ending: no other
         request would be left that could succeed, so none of its attempts would count.
         """
-        history = rest.history
-        history = replace(history, failing_since=history.failing_since or self._clock())
-        if history.failures > 1 and history.successes_seen == self._sender.successes:
+        history = rest.history.failed_at(self._clock(), self._sender.writes)
+        if history.failures > 1 and history.successes_seen == self._sender.writes:
             # By the key of one of its records: the very part of HubSpot that the batch needs.
             body = wire.encode_read(rest.records[0].id_property, [rest.records[0].key], [])
             reply = await self._sender.send(Call("POST", self._paths.read, body), on_wire=self._note_wire)
             history = replace(history, probed=reply.readable and reply.status < 423)
         return Piece(rest.records, history)
 
-    def _has_to_end(self, rest: Piece) -> bool:
-        """Whether a lone record that nothing else can vouch against has been tried for long enough.
+    async def _again(self, rest: Piece, reason: str) -> list[tuple[float, Piece]]:
+        """The same once more, unless it is a lone record that has been tried for long enough.
 
-        Only at the tail of a job: elsewhere others pass sooner or later, or the outage is everybody's.
+        Only at the tail: elsewhere others pass sooner or later, or the outage is everybody's.
         """
-        since = rest.history.failing_since
-        is_tail = self._feed.exhausted and self._feed.batcher.open_records <= _TAIL_RECORDS
-        is_lone = len(rest.records) == 1 and rest.history.probed
-        patience = _TAIL_SILENT_SECONDS if rest.history.silent else _TAIL_SECONDS
-        return is_tail and is_lone and since is not None and self._clock() - since > patience
+        history = rest.history
+        if len(rest.records) > 1 or not self._feed.is_tail:
+            return [(backoff_seconds(max(1, history.failures), self._roll()), rest)]
+        following = judge_tail(history, self._clock())
+        if following is Tail.ASK:
+            passes = await self._proof.writes_pass(self._note_wire)
+            if passes:
+                return [(0.0, rest)]
+            # Where there is nothing to ask by, a write that passed before has to do.
+            has_passed = passes is None and self._sender.writes > history.successes_before
+            following = Tail.END if has_passed else Tail.WAIT
+        if following is Tail.END:
+            await self._give_up(rest.records[0], history, reason)
+            return []
+        return [(tail_wait_seconds(history, self._clock(), self._roll()), rest)]
 
     # --- the books ---
 
@@ -367,6 +381,8 @@ class Worker:
             )
             for entry in verdict.confirmed
         ]
+        if confirmed:
+            self._proof.note(verdict.confirmed[-1].record)
         refused = [self._rejected(entry.record, entry.refusal, history) for entry in verdict.refused]
         await self._settle_all(confirmed + refused, verdict.nameless_ids)
 

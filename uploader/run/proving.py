@@ -1,0 +1,136 @@
+"""Whether HubSpot writes at all just now, found out by a write that changes nothing.
+
+A record that breaks every request it is in can't be told from an outage while nothing else is written, and
+reads prove nothing about writes. So a record that this run wrote is upserted once more, without properties.
+Such a request is paced and counted as any other, and carries no row.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uploader.core import wire
+from uploader.core.model import Pack, Record
+from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
+from uploader.edges.hubspot import Call
+from uploader.run.sender import Sender
+
+_LOG = logging.getLogger("uploader")
+#: Records to choose from: the last may be open again, by a later row.
+_KEPT = 8
+#: How long a failed write is not tried again. Many records may wait for its success.
+_REFUSED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A record that HubSpot has confirmed in this run."""
+
+    position: int
+    id_property: str
+    key: str
+    value: str  #: the closed one of its key
+
+
+class Proof:
+    """What this run has written, and the question asked by it. One for all workers of a run."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        paths: wire.Paths,
+        patience: Callable[[Verdict], float | None],
+        clock: Callable[[], float],
+        is_open: Callable[[str], bool],
+    ) -> None:
+        """`patience` as a worker's. `is_open`: whether an open row has a closed value."""
+        self._sender = sender
+        self._paths = paths
+        self._patience = patience
+        self._clock = clock
+        self._is_open = is_open
+        self._written: deque[_Written] = deque(maxlen=_KEPT)
+        self._refused_at: float | None = None
+
+    def note(self, record: Record) -> None:
+        """An upsert's answer has confirmed it."""
+        self._written.append(_Written(record.position, record.id_property, record.key, record.values[0]))
+
+    def note_pack(self, pack: Pack) -> None:
+        """The same of a pack."""
+        self._written.append(_Written(pack.positions[-1], pack.id_property, pack.keys[-1], pack.values[-1]))
+
+    async def writes_pass(self, on_wire: Callable[[bool], None]) -> bool | None:
+        """None where there is nothing to ask by. `on_wire` as the sender's. StopRun as any request."""
+        now = self._clock()
+        if self._refused_at is not None and now - self._refused_at < _REFUSED_SECONDS:
+            return False
+        if self._sender.only_reads:
+            return None
+        for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
+            is_there = await self._is_there(one, on_wire)
+            if is_there is False:
+                self._written.remove(one)
+                continue
+            if is_there and await self._is_written(one, on_wire):
+                return True
+            self._refused_at = self._clock()
+            return False
+        return None
+
+    async def _is_there(self, one: _Written, on_wire: Callable[[bool], None]) -> bool | None:
+        """An upsert would create it anew where somebody has deleted it since. None: no answer."""
+        body = wire.encode_read(one.id_property, [one.key], [])
+        reply, left_at = await self._ask(Call("POST", self._paths.read, body), on_wire)
+        verdict = classify_read(reply)
+        if verdict.action in {Action.SETTLE, Action.SPLIT} or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}:
+            return len(reply.results) == 1  # what may not be read can't be seen to be there
+        self._heed(verdict, left_at)
+        return None
+
+    async def _is_written(self, one: _Written, on_wire: Callable[[bool], None]) -> bool:
+        record = _empty(one)
+        call = Call("POST", self._paths.upsert, wire.encode_batch([record]))
+        reply, left_at = await self._ask(call, on_wire)
+        verdict = classify([record], reply)
+        if verdict.confirmed:
+            self._sender.succeeded(is_write=True)
+            if verdict.confirmed[0].new:
+                hubspot_id = verdict.confirmed[0].hubspot_id
+                _LOG.warning("record %s was deleted just now, and is there again without values", hubspot_id)
+            return True
+        self._heed(verdict, left_at)
+        return False
+
+    async def _ask(self, call: Call, on_wire: Callable[[bool], None]) -> tuple[wire.Reply, float]:
+        """The reply, and when the request left."""
+        left_at = self._clock()
+
+        def note(out: bool) -> None:
+            nonlocal left_at
+            on_wire(out)
+            if out:
+                left_at = self._clock()  # waiting for a permit may take a day
+
+        return await self._sender.send(call, on_wire=note), left_at
+
+    def _heed(self, verdict: Verdict, left_at: float) -> None:
+        if verdict.action in {Action.STOP, Action.PAUSE}:
+            self._sender.heed(verdict, self._patience, left_at)
+        elif verdict.action is Action.RETRY:
+            self._sender.failed(verdict.reason, left_at)
+
+
+def _empty(one: _Written) -> Record:
+    """The record as it is judged, with nothing in it that could be written."""
+    return Record(
+        position=one.position,
+        source=0,
+        row=0,
+        id_property=one.id_property,
+        key=one.key,
+        values=(one.value,),
+        body=wire.encode_input(one.position, one.id_property, one.key, {}),
+        raw=b"",
+    )
