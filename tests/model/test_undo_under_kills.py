@@ -68,6 +68,9 @@ _FAULTS = st.sampled_from(
         {"kind": "status", "status": 423, "rate": 0.1},
         {"kind": "status", "status": 429, "rate": 0.1},
         {"kind": "drop_results", "count": 1, "rate": 0.1},
+        # Errors that pass by themselves, of some or of all: they say nothing of what is there.
+        {"kind": "reject", "category": "INTERNAL_ERROR", "rate": 0.15},
+        {"kind": "reject", "category": "RATE_LIMITS", "share": 0.4, "rate": 0.4},
     ]
 )
 _MOMENTS = st.lists(st.floats(0.05, 6.0), max_size=3)
