@@ -31,11 +31,12 @@ class Mentions:
         self.is_contradictory = False  #: the answer says two things that can't both be true
         self._strangers = 0  # what names a record that was not sent: it vouches for nobody
         self._doubtful: set[int] = set()  # positions named by what is contradicted
+        counts = Counter(result.id for result in reply.results if result.id)
+        self._repeated = {one for one, count in counts.items() if count > 1}  # contacts listed twice
         for error in reply.errors:
             self._take_error(error)
-        counts = Counter(result.id for result in reply.results if result.id)
         for result in reply.results:
-            self._take_result(result, is_repeated=counts[result.id] > 1)
+            self._take_result(result)
         for position in self._doubtful:
             self.named.pop(position, None)
         #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
@@ -77,8 +78,9 @@ class Mentions:
             # `ids` that are not ours may be HubSpot's own, of any of ours.
             self.anonymous.append(error)
 
-    def _take_result(self, result: Result, *, is_repeated: bool) -> None:
+    def _take_result(self, result: Result) -> None:
         """By trace id, else by key."""
+        is_repeated = result.id in self._repeated
         by_trace, by_key = self._by_trace.get(result.trace_id), self._by_key.get(self._key_of(result))
         record = by_trace if result.trace_id else by_key
         if record is None:
