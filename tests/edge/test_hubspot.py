@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from aiohttp import test_utils, web
 from aioresponses import aioresponses
 from yarl import URL
 
@@ -142,6 +143,28 @@ async def test_the_token_goes_out_as_bearer_and_a_redirect_is_not_followed():
     assert reply.status == 302
     assert b"Authorization: Bearer secret" in seen[0]
     assert len(seen) == 1
+
+
+async def test_what_is_raised_as_a_request_is_about_to_leave_keeps_it_here():
+    """And its connection serves the next one."""
+    received: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        received.append(request.transport.get_extra_info("peername")[1])
+        return web.json_response({"status": "COMPLETE"})
+
+    def stop() -> None:
+        raise LookupError
+
+    app = web.Application()
+    app.router.add_post(CALL.path, handle)
+    async with test_utils.TestServer(app) as server, HubSpot(str(server.make_url("")), "secret") as session:
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                await session.send(CALL, stop)
+        assert received == []
+        assert [(await session.send(CALL)).status for _ in range(2)] == [200, 200]
+    assert len(set(received)) == 1
 
 
 async def test_half_an_answer_may_have_been_applied():

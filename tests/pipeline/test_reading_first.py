@@ -4,9 +4,10 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from hub_transport import make_hub
+from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
@@ -249,13 +250,16 @@ def _freeze(job):
 
 
 @pytest.mark.parametrize("stand_still", [_sleep, _sleep_and_set_the_clock_back, _stop, _freeze])
-@pytest.mark.parametrize("late", [0.0, 0.3])
-def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(tmp_path, stand_still, late):
-    """Whether contacts were read, are being read, or wait to be written: none is written by what was read
-    eight hours ago.
+@pytest.mark.parametrize(("late", "connect_seconds"), [(0.0, 0.0), (0.3, 0.0), (0.0, 3.0)])
+def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
+    tmp_path, stand_still, late, connect_seconds
+):
+    """Whether contacts were read, are being read, or wait to be written, for their turn or a connection: none
+    is written by what was read eight hours ago.
     """
     job = job_of(tmp_path, contacts(1_500, city="Ours"), [{"email": row["email"]} for row in contacts(1_500)])
     job.hub.change_quota(job.hub.settings.parse_quota("50/10"))
+    job.make_transport = partial(HubTransport, connect_seconds=connect_seconds)
     job.hub.settings = replace(job.hub.settings, latency_seconds=0.5)
     theirs = []
 

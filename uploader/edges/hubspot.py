@@ -53,7 +53,8 @@ def _nothing() -> None:
 class Transport(Protocol):
     """The seam: production speaks HTTP, tests answer from memory.
 
-    `on_sent` is called when the request goes onto the wire, which a new connection may delay.
+    `on_sent` is called when the request goes onto the wire, which a new connection may delay. What it raises
+    keeps the request from leaving, and is raised.
     """
 
     async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply: ...
@@ -80,7 +81,11 @@ class _TellingConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        _ON_SENT.get()()
+        try:
+            _ON_SENT.get()()
+        except BaseException:
+            connection.release()  # nothing was sent
+            raise
         return connection
 
 

@@ -128,9 +128,9 @@ class Sender:
                 noted = await self._permit(known_at)
                 token = self.access.token if self.access else ""
                 if self._alone:
-                    reply = await self._exchange(call, noted, on_wire)
+                    reply = await self._exchange(call, noted, on_wire, known_at)
             if reply is None:
-                reply = await self._exchange(call, noted, on_wire)
+                reply = await self._exchange(call, noted, on_wire, known_at)
             if self.access is None or not _is_refused(self.access, token, reply):
                 return reply
             if (refused and token != refused) or not may_resend():
@@ -256,9 +256,8 @@ class Sender:
             wait = stalled or self.log.wait_seconds(now)
             if wait > 0:
                 await asyncio.sleep(min(wait, _LOOK_SECONDS))
-            elif self.stalled_seconds - known_at > FRESH_SECONDS:
-                raise OutOfDateError
             else:
+                self._check_age(known_at)
                 self.log.note(now)
                 if self.access is None or not self.access.is_due(self.elapsed()):
                     return now
@@ -268,6 +267,10 @@ class Sender:
                 stalled = self._clock() - now
             if stalled > 0:
                 self._stalled_seconds += self._clock() - now
+
+    def _check_age(self, known_at: float) -> None:
+        if self.stalled_seconds - known_at > FRESH_SECONDS:
+            raise OutOfDateError
 
     def _wait_for_the_day(self) -> float:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""
@@ -285,7 +288,9 @@ class Sender:
         self.pause(Cause.DAILY, self._day_is_spent(), self._clock())
         return self.pause_seconds
 
-    async def _exchange(self, call: Call, noted: float, on_wire: Callable[[bool], None]) -> Reply:
+    async def _exchange(
+        self, call: Call, noted: float, on_wire: Callable[[bool], None], known_at: float = math.inf
+    ) -> Reply:
         sent_at = left_at = self._clock()
         elapsed = self.elapsed()
         self.on_wire += 1
@@ -300,6 +305,7 @@ class Sender:
             if departures == 1:
                 # A new connection takes its time: what counts is when the request went out.
                 left_at = self.log.move(noted, self._clock())
+                self._check_age(known_at)  # the machine may have slept meanwhile
             else:
                 # aiohttp sends a GET again by itself where an idle connection turns out to be closed.
                 self.log.note(self._clock())
