@@ -302,6 +302,15 @@ def test_a_contact_that_is_listed_twice_confirms_nobody(by, new):
     assert (verdict.action, verdict.reason) == (Action.SPLIT, "the answer contradicts itself")
 
 
+def test_a_record_in_doubt_is_neither_refused_by_its_own_error_nor_by_one_that_names_nobody():
+    twice = [written(0, hubspot_id="7"), written(1, hubspot_id="7")]
+    verdict = classify(batch(2), reply(207, results=twice, errors=[error_at(0)]))
+    assert groups(verdict) == [[], [], [], [0, 1]]
+    results = [written(0), written(1), written(1, hubspot_id="7")]
+    verdict = classify(batch(3), reply(207, results=results, errors=[error_at(2), error()]))
+    assert groups(verdict) == [[0], [2], [], [1]]
+
+
 def test_a_record_alone_whose_contact_is_listed_twice_is_a_retry():
     verdict = classify(batch(1), reply(200, results=[written(0), written(0)]))
     assert (groups(verdict), verdict.action) == ([[], [], [], [0]], Action.RETRY)
