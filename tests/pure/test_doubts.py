@@ -114,6 +114,7 @@ AGAIN = Doubt(seen(100, "Ulm"), seen(9_000, "Trier"))
         (Doubt(seen(100, ""), seen(9_000, "")), [ours("Bonn", 9_001)], ""),
         # A default of HubSpot's own has no version.
         (Doubt(seen(100, "lead"), seen(9_000, "lead")), [ours("Bonn", 9_001)], "lead"),
+        (Doubt(seen(100, "Bonn"), seen(102, "Bonn")), [ours("Bonn", 101), ours("Bonn", 103)], "Bonn"),
         (Doubt(seen(100, "lead"), seen(9_000, "Bonn")), [ours("Bonn", 101), ours("Bonn", 9_001)], "lead"),
         # It was not read again: undone after the kill, or there was nothing to send any more.
         (Doubt(seen(100, "Ulm")), [version("Ulm", 0), ours("Bonn", 101)], "Ulm"),
@@ -152,6 +153,8 @@ def test_what_its_creator_wrote_is_not_the_jobs():
     doubt = Doubt(seen(100, ""), seen(9_000, "Bonn"))
     history = [ours("Bonn", 5_000), ours("Bonn", 9_001)]
     assert answer(doubt, *history, born_at=5_000) == Answer(is_known=True, text="Bonn")
+    # Without a version: a default of HubSpot's own, or what the job wrote at once.
+    assert answer(doubt, ours("Bonn", 9_001), born_at=5_000) == UNKNOWN
     unset = Doubt(seen(100, ""), seen(9_000, ""))
     assert answer(unset, ours("Bonn", 9_001), born_at=5_000) == Answer(is_known=True, text="")
 

@@ -136,7 +136,7 @@ def _places(versions: Sequence[Version], seen: Seen) -> list[int]:
             found.append(place)
     is_before_all = not versions or seen.at <= (versions[0].at or 0.0) + seen.slack
     # Where there are many, the earliest may not be told any more.
-    if is_before_all and len(versions) < _MOST_VERSIONS and not (found and seen.text):
+    if is_before_all and len(versions) < _MOST_VERSIONS:
         found.append(-1)
     return found
 
