@@ -115,7 +115,8 @@ def test_what_was_written_is_kept_whatever_ends_the_run(tmp_path, monkeypatch, e
     before = state(job)
     with monkeypatch.context() as patched:
         run_until(job, end, patched, in_threads=in_threads)
-    assert 0 < len(written(job)) < ROWS
+    assert written(job)
+    assert len(written(job)) < ROWS or end == "disk full at a commit"  # which comes when it comes
     assert written(job) <= kept(job)
     if end in {"drain", "too many failures"}:
         assert kept(job) == written(job)
