@@ -127,7 +127,7 @@ _ADVICE = {
     "a source that was mended is a new job: start it over with --restart",
     Cause.STORAGE: f"make room, or mend the file that is named, {_AGAIN}",
     Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
-    Cause.CUT_OFF: "the same command goes on before that row",
+    Cause.CUT_OFF: "the same command goes on with that row",
     Cause.SIGNAL: "the same command goes on from here",
     Cause.DURATION: "run the same command again for another while",
     Cause.CANARY: "look first at what became of its rows",
