@@ -56,6 +56,26 @@ def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_pat
     assert summary.exit_code == 0
 
 
+@pytest.mark.parametrize("options", [{}, {"snapshot": True}, {"only_records": Only.NEW}])
+@pytest.mark.parametrize("refused", [[], [0]], ids=["packs", "records"])
+def test_what_had_left_when_a_second_signal_came_may_have_arrived(tmp_path, options, refused):
+    """As packs, and as records of which one was refused: the next run knows what it finds for its own."""
+    rows = contacts(900)
+    for place in refused:
+        rows[place]["email"] = "c0@example.badtld"
+    # All but the first batch are answered late; where a record was refused, its batch is sent once more.
+    late = {"kind": "delay", "seconds": 60.0, "requests": [2, 1_000]}
+    run = job(tmp_path, rows, faults=[late], options=options)
+    summary = run.run_virtual(stop_after=20.0, again_after=20.1)
+    assert summary.exit_code == 130
+    arrived = len(run.held()) - summary.tallies.confirmed
+    assert arrived > 0
+    mend(run)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.tallies.replayed, summary.tallies.outcomes[Outcome.SKIPPED]) == (arrived, 0)
+
+
 def test_replies_on_the_wire_are_awaited_only_so_long(tmp_path):
     run = job(tmp_path, contacts(500), latency_seconds=60.0, options={"drain_timeout_seconds": 3.0})
     summary = run.run_virtual(stop_after=130.0)

@@ -244,3 +244,20 @@ def test_a_contact_of_many_addresses_costs_no_more_and_loses_no_order():
             batcher.settle(row)
     assert [position for position in left if position < 2_000] == list(range(2_000))
     assert left.index(2_000) > 15  # by then its address was given free
+
+
+def test_no_row_overtakes_one_that_waits_to_be_let_in():
+    """A contact's rows have more addresses than may be taken at once; the next row wants one of the last."""
+    batcher = Batcher()
+    rows = [record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(30)]
+    later = record(30, "2", id_property="external_id", unique={"email": "29@x.com"})
+    stranger = record(31, "3", id_property="external_id")
+    for row in [*rows, later, stranger]:
+        batcher.add(row)
+    left = []
+    while drawn := batcher.draw():
+        left += [row.position for row in drawn]
+        for row in drawn:
+            batcher.settle(row)
+    assert sorted(left) == list(range(32))
+    assert left.index(30) > left.index(29)
