@@ -16,6 +16,7 @@ from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
 from uploader.core import wire
+from uploader.core.outcome import Cause
 from uploader.run import feed as feed_module
 from uploader.run.pretending import PretendingSender
 from uploader.run.proving import Proof
@@ -200,6 +201,26 @@ def test_reads_that_pass_are_no_attempts_of_what_is_written(tmp_path):
     assert (summary.as_dict()["created"], summary.as_dict()["unchanged"]) == (1, 9_999)
 
 
+@pytest.mark.parametrize("count", [120, 600])
+def test_an_outage_of_writes_alone_stops_a_job_that_reads_first(tmp_path, count):
+    """What is read anew while nothing can be written does not keep it going for ever."""
+    run = job(tmp_path, contacts(count), {"kind": "status", "status": 500}, options={"skip_unchanged": True})
+    summary = run.run_virtual(stop_after=3_000.0)
+    assert (summary.cause, summary.tallies.settled) == (Cause.OUTAGE, 0)
+    assert run._clock < 700  # --outage is 600 s
+
+
+def test_rows_that_need_no_writing_are_no_outage_while_one_row_can_not_be_written(tmp_path):
+    rows = contacts(8_000)
+    hub = make_hub(quota="1/10", latency_seconds=0.2, faults=[breaks("c0@example.com")])
+    hub.reset(0.0, [{"properties": row} for row in rows[1:]])
+    run = Job(write_csv(tmp_path / "contacts.csv", rows), hub)
+    summary = run.run_virtual(skip_unchanged=True)
+    run.check(rows, summary)
+    assert run._clock > 800
+    assert (summary.state, summary.as_dict()["unchanged"], abandoned(run)) == ("complete", 7_999, [2])
+
+
 # --- what is asked by is there, and no row's ---
 
 
@@ -258,7 +279,7 @@ class _Asked:
     def succeeded(self, *, is_write=False):
         assert is_write
 
-    def failed(self, *_):
+    def failed(self, *_, is_write):
         assert not self._takes_writes
 
 

@@ -86,7 +86,7 @@ class Proof:
         verdict = classify_read(reply)
         if verdict.action in {Action.SETTLE, Action.SPLIT} or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}:
             return len(reply.results) == 1  # what may not be read can't be seen to be there
-        self._heed(verdict, left_at)
+        self._heed(verdict, left_at, is_write=False)
         return None
 
     async def _is_written(self, one: _Written, on_wire: Callable[[bool], None]) -> bool:
@@ -100,7 +100,7 @@ class Proof:
                 hubspot_id = verdict.confirmed[0].hubspot_id
                 _LOG.warning("record %s was deleted just now, and is there again without values", hubspot_id)
             return True
-        self._heed(verdict, left_at)
+        self._heed(verdict, left_at, is_write=True)
         return False
 
     async def _ask(self, call: Call, on_wire: Callable[[bool], None]) -> tuple[wire.Reply, float]:
@@ -115,11 +115,11 @@ class Proof:
 
         return await self._sender.send(call, on_wire=note), left_at
 
-    def _heed(self, verdict: Verdict, left_at: float) -> None:
+    def _heed(self, verdict: Verdict, left_at: float, *, is_write: bool) -> None:
         if verdict.action in {Action.STOP, Action.PAUSE}:
             self._sender.heed(verdict, self._patience, left_at)
         elif verdict.action is Action.RETRY:
-            self._sender.failed(verdict.reason, left_at)
+            self._sender.failed(verdict.reason, left_at, is_write=is_write)
 
 
 def _empty(one: _Written) -> Record:

@@ -86,6 +86,7 @@ class Sender:
         self.successes = 0  #: replies that settled something
         self.writes = 0  #: those of them that were about records to be written
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
+        self._writes_fail = False  # of those in a row, some were about records to be written
         self.ever_answered = False
         self.last_failure = ""
         self.tallies = tallies
@@ -225,13 +226,19 @@ class Sender:
         """A reply settled something: the server is there and works. Reads prove nothing about writes."""
         self.successes += 1
         self.writes += is_write
+        if is_write or not self._writes_fail:
+            self.progressed()
+
+    def progressed(self) -> None:
+        """Rows were settled: whatever fails is no outage of everything."""
         self.failing_since = None
 
-    def failed(self, reason: str, left_at: float) -> None:
+    def failed(self, reason: str, left_at: float, *, is_write: bool = False) -> None:
         """A request that left then brought nothing, through no fault of its records."""
         self.last_failure = without_addresses(reason)
         if self.failing_since is None:
-            self.failing_since = left_at
+            self.failing_since, self._writes_fail = left_at, False
+        self._writes_fail |= is_write
 
     def open(self) -> None:
         """A batch was answered well: the next need not go alone."""

@@ -168,7 +168,10 @@ class Worker:
             return
         for look in looks:
             looking.observe(look)
-        self._settle([settlement for look in looks if (settlement := look.settled()) is not None])
+        settled = [settlement for look in looks if (settlement := look.settled()) is not None]
+        self._settle(settled)
+        if settled:
+            self._sender.progressed()
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
         for look in rest:
             self._ask_for_less(look)
@@ -314,13 +317,13 @@ class Worker:
             extra={"correlation_id": reply.correlation_id},
         )
 
-    def _note(self, verdict: Verdict) -> None:
+    def _note(self, verdict: Verdict, *, is_write: bool = True) -> None:
         settled = len(verdict.confirmed) + len(verdict.refused) + len(verdict.pending)
         if settled or verdict.action is Action.SPLIT:
             # A refusal is a definite answer too: the server is there and works.
             self._note_success()
         elif verdict.cause not in LONG_PAUSES:
-            self._sender.failed(verdict.reason, self._left_at)
+            self._sender.failed(verdict.reason, self._left_at, is_write=is_write)
 
     def _note_success(self) -> None:
         self._sender.succeeded(is_write=True)
@@ -475,7 +478,7 @@ class Worker:
             history = history.after(verdict, self._sender.successes)
             if history.attempts >= BATCH_ATTEMPTS:
                 return wire.Reply(reply.status)
-            self._note(verdict)
+            self._note(verdict, is_write=False)
             await self._follow_read(verdict, history)
         return None
 
