@@ -12,9 +12,11 @@ from jobs import Job, contacts, write_csv
 from undoing import counts, id_of, state, undo
 
 from uploader.core.undoing import MAYBE_CREATED
+from uploader.core.wire import no_reply
 from uploader.edges import checkpoint as checkpoint_module
 from uploader.edges.snapshot import SnapshotFile
 from uploader.errors import StorageError
+from uploader.mockserver.answers import iso
 from uploader.run.pipeline import Run
 from uploader.run.reading import Looking
 from uploader.settings import FailureLimit
@@ -253,3 +255,78 @@ def test_a_row_that_is_refused_leaves_what_earlier_rows_of_its_contact_have_kept
     one = id_of(job, "a@x.com")
     assert state(job)[one] == {**before[one], "phone": "3"}
     assert (counts(report)["restored"], listed) == (1, [])
+
+
+PERSON = {"type": "CRM_UI", "id": "userId:7"}
+
+
+class Asleep(HubTransport):
+    """The machine sleeps for a night at the first upsert: before it leaves, or until its connection broke."""
+
+    job: Job
+    end = ""
+    meddle: Callable[[float], None] = staticmethod(lambda _: None)
+    has_slept = False
+
+    def _sleep(self) -> None:
+        self.has_slept = True
+        self.job.sleep_machine(8 * 3_600)
+        self.meddle(asyncio.get_running_loop().time())
+
+    async def send(self, call, on_sent=lambda: None):
+        if call.path.endswith("/batch/upsert") and not self.has_slept and self.end == "never left":
+            self._sleep()
+        return await super().send(call, on_sent)
+
+    async def _answer(self, call, loop):
+        if call.path.endswith("/batch/upsert") and not self.has_slept:
+            if self.end == "applied":
+                await super()._answer(call, loop)
+            self._sleep()
+            return no_reply("the connection broke: reset", maybe_applied=True)
+        return await super()._answer(call, loop)
+
+
+def after_a_night(tmp_path, monkeypatch, end: str, held: dict[str, str] | None, meddle) -> Job:
+    """A job of one row that is complete, and read its contact again after a night in its first request."""
+    job = make_job(tmp_path, rows=1, held=[held] if held else [], latency_seconds=0.2)
+    job.make_transport = Asleep
+    monkeypatch.setattr(Asleep, "job", job, raising=False)
+    monkeypatch.setattr(Asleep, "end", end)
+    monkeypatch.setattr(Asleep, "meddle", staticmethod(lambda now: meddle(job, now)))
+    assert job.run_virtual().state == "complete"
+    assert sum(path.endswith("/batch/read") for path in job.transport.paths) == 2
+    job._clock += 3_600
+    return job
+
+
+@pytest.mark.parametrize(
+    ("end", "city"), [("never left", "Trier"), ("not applied", "Trier"), ("applied", "Ulm")]
+)
+def test_what_a_person_wrote_before_a_row_was_read_again_was_there(tmp_path, monkeypatch, end, city):
+    """Unless the request before had been applied: then it is the value before that."""
+
+    def set_city(job: Job, now: float) -> None:
+        change = {"email": "c0@example.com", "properties": {"city": "Trier"}, "source": PERSON}
+        job.hub.meddle(now, [change], ())
+
+    held = {"email": "c0@example.com", "city": "Ulm"}
+    job = after_a_night(tmp_path, monkeypatch, end, held, set_city)
+    assert [one["city"] for one in state(job).values()] == ["Bonn"]
+    report, listed = undo(job)
+    assert [one["city"] for one in state(job).values()] == [city]
+    assert (report.exit_code, listed) == (0, [])
+
+
+@pytest.mark.parametrize("end", ["never left", "not applied"])
+def test_what_another_job_created_before_a_row_was_read_again_is_not_archived(tmp_path, monkeypatch, end):
+    ours = {"type": "INTEGRATION", "id": "1512050"}
+
+    def create(job: Job, now: float) -> None:
+        values = {"email": "c0@example.com", "phone": "123"}
+        job.hub.account.seed({"contacts": [{"properties": values, "source": ours}]}, iso(job.hub.wall(now)))
+
+    job = after_a_night(tmp_path, monkeypatch, end, None, create)
+    assert [one["city"] for one in state(job).values()] == ["Bonn"]
+    undo(job)
+    assert [one["phone"] for one in state(job).values()] == ["123"]

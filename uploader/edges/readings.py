@@ -113,13 +113,22 @@ def begin_anew(connection: sqlite3.Connection, contact: int, reading: int, seen_
 
 def note_settled(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
     """The first reading of rows that were written stands; where nobody knows, it is in doubt."""
+    states = [
+        (s.record, _STATES[s.outcome])
+        for s in settlements
+        if s.outcome in _STATES and isinstance(s.record, Record)
+    ]
+    note_states(connection, states)
+
+
+def note_states(connection: sqlite3.Connection, states: Iterable[tuple[Record, ReadingState]]) -> None:
+    """What is known of rows now, for their readings of which nothing was."""
     connection.executemany(
         "UPDATE readings SET state = ? WHERE position = ? AND state = ? "
         "AND contact = (SELECT number FROM contacts WHERE value = ?)",
         [
-            (_STATES[s.outcome].value, s.record.position, ReadingState.KEPT.value, s.record.values[0])
-            for s in settlements
-            if s.outcome in _STATES and isinstance(s.record, Record)
+            (state.value, record.position, ReadingState.KEPT.value, record.values[0])
+            for record, state in states
         ],
     )
 

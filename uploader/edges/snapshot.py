@@ -187,6 +187,11 @@ class SnapshotFile:
             for value in values:
                 readings.forget_last(connection, value)
 
+    def doubt(self, records: Sequence[Record]) -> None:
+        """Note that these rows were sent and may have been written. They are about to be read again."""
+        with _storing(self.path), self._connection as connection:
+            readings.note_states(connection, [(record, ReadingState.DOUBT) for record in records])
+
     def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
         """Keep which rows were written, and which contacts the answers named: a created one is ours, whatever
         its key leads to later.

@@ -225,7 +225,7 @@ class Looking:
             self.unwritten.pop(position, None)
 
     def note_unwritten(self, records: Iterable[Record]) -> None:
-        """They were sent, and the answer is definite: nothing of them was written, now or before."""
+        """They never left, or the answer is definite: nothing of them was written, now or before."""
         if self.snapshot is not None:
             self.unwritten.update({record.position: record.values[0] for record in records})
 
@@ -234,6 +234,11 @@ class Looking:
         positions = [record.position for record in records if record.position in self.unwritten]
         if positions:
             await self._store(self._forget(positions))
+
+    async def doubt(self, records: Sequence[Record]) -> None:
+        """Note that they may have been written: what is read of their contacts next is kept beside it."""
+        if self.snapshot is not None and records:
+            await self._store(self.writer.run(partial(self.snapshot.doubt, records)))
 
     async def close(self) -> None:
         """Take out what was kept of rows that never left. No batch is under way any more."""

@@ -104,6 +104,7 @@ class Worker:
                     for record in records:
                         self._feed.rewrite(record, asked[record.position])
                     await self._looking.forget(records)
+                    await self._looking.doubt([record for record in records if record.lost])
             elif isinstance(batch, Pack):
                 await self._deliver_pack(batch)
             else:
@@ -221,6 +222,8 @@ class Worker:
         except OutOfDateError:
             # Of records in doubt, too: what they ask for may be there by now, and changed by somebody since.
             self._out_of_date.append(piece)
+            if self._looking is not None:  # the age is checked once more after they were noted as sent
+                self._looking.note_unwritten(record for record in records if not record.lost)
             return []
         except asyncio.CancelledError:
             if self._left:
