@@ -156,6 +156,20 @@ def test_a_row_that_was_refused_before_a_kill_created_nobody(tmp_path):
     assert told(kept) == {"c1@example.com": (Fate.GONE, MAYBE_CREATED)}
 
 
+def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_at_a_kill(tmp_path):
+    refuse = {"kind": "reject", "keys": ["c1@example.com"], "category": "VALIDATION_ERROR", "message": "no"}
+    job = uploaded(tmp_path, contacts(3), faults=[refuse])
+    snapshot = SnapshotFile(Path(f"{job.source}.checkpoint"), UndoFile(snapshot_of(job)).about)
+    for position, city in ((1, "Bonn"), (3, "Kiel")):
+        sent = {"city": city}
+        former = ("email=c1@example.com", "email", "c1@example.com", "", position + 2, 0, {}, sent)
+        snapshot.keep([Former(*former, position=position)])
+    snapshot.close()
+    report, kept = undo(job)
+    assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
+    assert told(kept) == {"c1@example.com": (Fate.GONE, MAYBE_CREATED)}
+
+
 def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_leads_to_nobody(tmp_path):
     """The first answer is lost, and that to the second sending names nobody."""
     fault = {"kind": "reset", "applied": True, "first": 1, "endpoint": "upsert"}

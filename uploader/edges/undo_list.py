@@ -65,9 +65,11 @@ CREATE TEMP VIEW entries AS
     SELECT *, coalesce(seen_at - 60.0, kept_at - 86400.0) AS absent_at FROM snapshot.contacts;
 CREATE TEMP VIEW named AS SELECT contact, hubspot_id, how FROM snapshot.reached;
 """
-#: What the job's checkpoint says of rows that failed: the outcome of each, by its key.
-_LETTERS = "CREATE TEMP VIEW letters AS SELECT closed_value AS value, outcome FROM job.dead_letters;"
-_NO_LETTERS = "CREATE TEMP VIEW letters AS SELECT '' AS value, '' AS outcome WHERE 0;"
+#: What the job's checkpoint says of rows that failed: the outcome of each, by its key and its position.
+_LETTERS = """
+CREATE TEMP VIEW letters AS SELECT closed_value AS value, position, outcome FROM job.dead_letters;
+"""
+_NO_LETTERS = "CREATE TEMP VIEW letters AS SELECT '' AS value, 0 AS position, '' AS outcome WHERE 0;"
 #: Keys that led to nobody, and lead now to a contact that was there before the job.
 _TAKEN_OVER = """
 CREATE TEMP VIEW taken_over AS SELECT number FROM main.keys

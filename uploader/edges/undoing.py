@@ -158,9 +158,13 @@ class UndoFile:
 
     def _of_nobody(self, number: int) -> tuple[Fate, list[Finding]]:
         """What has become of a key that led to nobody, and does again."""
+        # A refused row says nothing of another row of its key that may have been written.
         ((how, is_archived, is_refused),) = self._all(
             "SELECT how, EXISTS (SELECT 1 FROM archived WHERE archived.value = keys.value), "
             "(SELECT min(outcome = 'rejected') FROM letters WHERE letters.value = keys.value) "
+            "AND NOT EXISTS (SELECT 1 FROM snapshot.readings WHERE readings.contact = keys.contact "
+            "AND position IS NOT NULL "
+            "AND position NOT IN (SELECT position FROM letters WHERE letters.value = keys.value)) "
             "FROM keys WHERE number = ?",
             (number,),
         )
