@@ -42,6 +42,15 @@ def as_of_0_6_2(job: Job) -> None:
         )
 
 
+def undo_of_0_6_2(job: Job, script: str = "") -> None:
+    """The undo file as that version left it."""
+    with closing(sqlite3.connect(f"{job.source}.checkpoint.undo")) as connection:
+        connection.executescript(
+            "DROP TABLE archived; ALTER TABLE keys DROP COLUMN contact; ALTER TABLE keys DROP COLUMN how;"
+            f"ALTER TABLE keys DROP COLUMN absent_at; {script}"
+        )
+
+
 def move_address(job: Job, address: str, owner: str) -> None:
     """Its contact is merged into another one that keeps its id, as HubSpot merged until 2025."""
     records = job.hub.account._shelf("contacts").records
@@ -325,14 +334,21 @@ def test_a_half_done_undo_of_0_6_2_goes_on(tmp_path, endpoint, first, done):
     assert undo(job, max_in_flight=1)[0].end is not None
     job.hub.change_scenario(make_hub().scenario)
     assert len(archived(job)) == done
-    with closing(sqlite3.connect(f"{job.source}.checkpoint.undo")) as connection:
-        connection.executescript(
-            "DROP TABLE archived; ALTER TABLE keys DROP COLUMN contact; ALTER TABLE keys DROP COLUMN how;"
-            "ALTER TABLE keys DROP COLUMN absent_at"
-        )
-    assert len(archived(job)) == done
+    undo_of_0_6_2(job)
     report, _ = undo(job)
     assert (counts(report), state(job)) == ({"archived": 200, "restored": 200}, job.before)
+
+
+def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(tmp_path):
+    job = uploaded(tmp_path, contacts(3))
+    as_of_0_6_2(job)
+    meddle(job, [corrected("c1@example.com")])
+    assert counts(undo(job)[0]) == {"archived": 2, "gone": 1}
+    undo_of_0_6_2(job, "UPDATE keys SET fate = 'as before' WHERE fate = 'gone'; DELETE FROM findings;")
+    for is_old in (False, True):
+        report, kept = undo(job)
+        assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
+        assert (told(kept), report.is_old) == ({"c1@example.com": (Fate.GONE, MAYBE_CREATED)}, is_old)
 
 
 def test_a_snapshot_of_0_6_2_is_undone(tmp_path):

@@ -48,8 +48,11 @@ _COLUMNS = (
     "how TEXT NOT NULL DEFAULT ''",
     "absent_at REAL NOT NULL DEFAULT 0",
 )
-#: Contacts that are not settled are gathered again, by today's rules.
+#: Contacts that are not settled are gathered again, by today's rules. 0.6.2 took every key that leads to
+#: nobody for one that created nobody.
 _FILL = """
+UPDATE keys SET fate = NULL WHERE fate = 'as before' AND was_absent AND hubspot_id = '';
+DELETE FROM about WHERE name = 'ended_at' AND EXISTS (SELECT 1 FROM keys WHERE fate IS NULL);
 UPDATE keys SET contact = number,
     absent_at = (SELECT entries.absent_at FROM entries WHERE entries.number = keys.number);
 UPDATE keys SET fate = NULL WHERE fate = 'counted already' AND EXISTS (
