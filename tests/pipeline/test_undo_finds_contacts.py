@@ -1,11 +1,12 @@
 """Undo knows created contacts by their id, archives none that was there before, and lists who is missing."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hub_transport import make_hub
+from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from test_undo import meddle, people, rows_for, uploaded
 from undoing import Fate, archived, counts, id_of, state, undo, writes
@@ -23,6 +24,7 @@ from uploader.core.undoing import (
 from uploader.core.wire import Result, Version
 from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.edges.undoing import UndoFile
+from uploader.mockserver.answers import iso
 
 DAY = 86_400.0
 OURS = {"type": "INTEGRATION", "id": "1512050"}
@@ -139,6 +141,33 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
     assert counts(report) == {"restored": 2, "gone": 1, "archived": 1}
     assert [(one.fate, one.hubspot_id) for one in kept] == [(Fate.GONE, first)]
     assert {one["email"] for one in state(job).values()} == {"c0@example.com", "c2@example.com"}
+
+
+@pytest.mark.parametrize("source", [PERSON, OURS])
+def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tmp_path, source):
+    """The answer to the write said that it was there, though the read had found nobody."""
+
+    class Overtaken(HubTransport):
+        async def send(self, call, on_sent=lambda: None):
+            if call.path.endswith("/batch/upsert"):
+                at = self.hub.wall(asyncio.get_running_loop().time())
+                values = {"email": "c1@example.com", "city": "Bonn"}
+                self.hub.account.seed({"contacts": [{"properties": values, "source": source}]}, iso(at))
+            return await super().send(call, on_sent)
+
+    path = write_csv(tmp_path / "c.csv", contacts(2, city="Bonn"))
+    job = Job(path, make_hub(quota="none"), {"snapshot": True}, make_transport=Overtaken)
+    job.hub.reset(0.0, [])
+    summary = job.run_virtual().as_dict()
+    assert (summary["created"], summary["updated"]) == (1, 1)
+    job._clock += DAY
+    report, kept = undo(job)
+    assert (counts(report), report.exit_code) == ({"archived": 1, "kept": 1}, 1)
+    assert {(one.key, one.finding.property) for one in kept} == {
+        ("c1@example.com", "city"),
+        ("c1@example.com", "firstname"),
+    }
+    assert [one["email"] for one in state(job).values()] == ["c1@example.com"]
 
 
 def test_a_key_that_nobody_confirmed_and_that_leads_to_nobody_is_listed(tmp_path):

@@ -77,30 +77,30 @@ _NO_LETTERS = "CREATE TEMP VIEW letters AS SELECT '' AS value, 0 AS position, ''
 _TAKEN_OVER = """
 CREATE TEMP VIEW taken_over AS SELECT number FROM main.keys
 WHERE fate IS NULL AND was_absent AND how NOT IN ('created', 'updated') AND hubspot_id IN (
-    SELECT hubspot_id FROM main.keys WHERE NOT was_absent
+    SELECT hubspot_id FROM main.keys WHERE NOT was_absent AND how != 'updated'
     EXCEPT SELECT hubspot_id FROM main.keys WHERE how = 'created'
 );
 """
-#: With the contact that the job left by a key that led to nobody, as far as anybody named it.
+#: With the contact that the job left by a key that led to nobody, as far as anybody named it. That the first
+#: answer said that it was there is surer than the reading: somebody else created it in between.
 _COPY = """
 INSERT INTO keys (
     number, contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how
 )
-SELECT number, number, value, id_property, key, row, source, absent_at, hubspot_id = '',
-    CASE WHEN hubspot_id != '' THEN hubspot_id ELSE coalesce((
-        SELECT named.hubspot_id FROM named WHERE contact = number AND how != 'other'
-        ORDER BY named.hubspot_id = '', how != 'created' LIMIT 1
-    ), '') END,
-    CASE WHEN hubspot_id != '' THEN '' ELSE coalesce((
-        SELECT how FROM named WHERE contact = number AND how != 'other'
-        ORDER BY named.hubspot_id = '', how != 'created' LIMIT 1
-    ), '') END
-FROM entries WHERE number > ? ORDER BY number LIMIT ?
+SELECT number, number, value, id_property, key, row, source, absent_at,
+    entries.hubspot_id = '' AND coalesce(best.how, '') != 'updated',
+    CASE WHEN entries.hubspot_id != '' THEN entries.hubspot_id ELSE coalesce(best.hubspot_id, '') END,
+    CASE WHEN entries.hubspot_id != '' THEN '' ELSE coalesce(best.how, '') END
+FROM entries LEFT JOIN named AS best ON best.contact = number AND best.hubspot_id = (
+    SELECT named.hubspot_id FROM named WHERE named.contact = number AND named.how != 'other'
+    ORDER BY named.hubspot_id = '', named.how != 'created' LIMIT 1
+)
+WHERE number > ? ORDER BY number LIMIT ?
 """
 _COPY_FURTHER = """
 INSERT INTO keys (contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how)
 SELECT entries.number, value, id_property, key, row, source, absent_at,
-    how = 'created' OR (entries.hubspot_id = '' AND how != 'other'), named.hubspot_id, how
+    how = 'created' OR (entries.hubspot_id = '' AND how NOT IN ('other', 'updated')), named.hubspot_id, how
 FROM named JOIN entries ON entries.number = named.contact
 WHERE named.hubspot_id != '' AND NOT EXISTS (
     SELECT 1 FROM keys WHERE keys.hubspot_id = named.hubspot_id AND keys.contact = named.contact
