@@ -1,10 +1,12 @@
 """Undo: the account is as it was before, but for what others have touched, and that is listed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
+from running import MortalTransport
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
 from uploader.core.outcome import Cause
@@ -509,3 +511,32 @@ def test_other_objects(tmp_path):
     assert job.run_virtual().exit_code == 0
     report, _ = undo(job)
     assert (counts(report), state(job, "companies")) == ({"archived": 3, "restored": 1}, before)
+
+
+@pytest.mark.parametrize("lacking", ["city", ""], ids=["of one property", "of all"])
+def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkeypatch, lacking):
+    """Nobody can tell then that a created contact is the job's, or a value of one that was there."""
+
+    class Forgetful(MortalTransport):
+        async def send(self, call, on_sent=lambda: None):
+            reply = await super().send(call, on_sent)
+            if b"propertiesWithHistory" not in (call.body or b""):
+                return reply
+            results = [
+                replace(
+                    one,
+                    history={name: told for name, told in one.history.items() if lacking and name != lacking},
+                )
+                for one in reply.results
+            ]
+            return replace(reply, results=tuple(results))
+
+    job = uploaded(tmp_path, rows_for(2), people(1))
+    held = state(job)
+    monkeypatch.setattr("undoing.MortalTransport", Forgetful)
+    report, kept = undo(job)
+    assert (counts(report), report.exit_code) == ({"kept": 2}, 1)
+    whys = {one.finding.why for one in kept if one.finding.property in {"city", ""}}
+    assert whys == {"HubSpot's answer lacks the history that tells who wrote it"}
+    assert {one["city"] for one in state(job).values()} == {"Bonn"}
+    assert state(job).keys() == held.keys()

@@ -8,8 +8,8 @@ Raise nothing.
 from collections.abc import Callable
 from dataclasses import replace
 
-from uploader.core.doubts import Creator, Doubt, find_creator, find_former
-from uploader.core.undoing import Portal, Trace, is_of_app, is_stored
+from uploader.core.doubts import UNKNOWN, Creator, Doubt, find_creator, find_former
+from uploader.core.undoing import Portal, Trace, is_of_app, is_stored, is_told
 from uploader.core.wire import Result, Version
 
 
@@ -27,9 +27,10 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
         born_at = held.created_at
     former, sent, undecided = dict(trace.former), dict(trace.sent), {}
     for name, doubt in trace.doubts.items():
-        answer = find_former(
-            doubt, held.history.get(name, ()), _is_ours(name, trace, portal), born_at=born_at
-        )
+        answer = UNKNOWN
+        if is_told(name, held, portal):
+            history = held.history.get(name, ())
+            answer = find_former(doubt, history, _is_ours(name, trace, portal), born_at=born_at)
         if not answer.is_known:
             undecided[name] = _texts(doubt)
         elif answer.text is None:  # the job never wrote it
@@ -41,11 +42,13 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
 
 
 def _creator(trace: Trace, held: Result, portal: Portal) -> Creator:
+    untold = {name for name in trace.sent if not is_told(name, held, portal)}
     found = {
         find_creator(
             absence,
             held.created_at,
             held.history,
+            untold=untold,
             is_ours=lambda version: is_of_app(version, portal),
             is_stored=lambda name, text, version: is_stored(name, text, version.value, portal),
             is_sent=lambda name, version: _is_ours(name, trace, portal)(version),

@@ -171,12 +171,14 @@ def find_creator(
     born_at: float | None,
     history: Mapping[str, Sequence[Version]],
     *,
+    untold: Collection[str] = (),
     is_ours: Callable[[Version], bool],
     is_stored: Callable[[str, str, Version], bool],
     is_sent: Callable[[str, Version], bool],
 ) -> Creator:
     """By what the contact held when it was created: all that the row asked for, and nothing else.
 
+    `untold`: properties whose history the answer lacks.
     `is_ours`: an app's version, and the app may be ours. `is_stored`: such a value led to that version;
     `is_sent`: one of those that the job ever sent did.
     """
@@ -189,7 +191,7 @@ def find_creator(
         for name, versions in history.items()
     }
     for name, text in absence.sent.items():
-        if text and len(history.get(name, ())) >= _MOST_VERSIONS:
+        if text and (name in untold or len(history.get(name, ())) >= _MOST_VERSIONS):
             return Creator.UNKNOWN
         if text and not any(is_ours(one) and is_stored(name, text, one) for one in at_birth.get(name, ())):
             return Creator.OTHERS

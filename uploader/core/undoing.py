@@ -164,6 +164,7 @@ CREATOR_UNKNOWN = "the job may have created it when it was killed, and its histo
 FORMER_UNKNOWN = (
     "it may have been written before the job was killed, and its history does not tell what was there"
 )
+_UNTOLD = "HubSpot's answer lacks the history that tells who wrote it"
 MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
 
 
@@ -240,8 +241,13 @@ def _is_before(at: float | None, trace: Trace) -> bool:
 
 def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
     """What others have written, one finding a property, although the job has written over it since."""
-    findings = []
-    for name in sorted(held.history):
+    if not held.history:
+        return [Finding("", "", "", "", _UNTOLD)]
+    untold = {name for name in trace.sent if not is_told(name, held, portal)}
+    findings = [
+        Finding(name, " | ".join(trace.sent[name]), _text(held, name), "", _UNTOLD) for name in sorted(untold)
+    ]
+    for name in sorted(held.history.keys() - untold):
         latest = held.latest(name)
         others = [one for one in held.history[name] if _is_foreign(one, portal)]
         version = max(others, key=lambda one: one.at or 0.0, default=latest)
@@ -250,6 +256,12 @@ def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
             ours = " | ".join(trace.sent.get(name, ()))
             findings.append(Finding(name, ours, latest.value, told_source(version), why))
     return findings
+
+
+def is_told(name: str, held: Result, portal: Portal) -> bool:
+    """Whether the history of a property goes as far as its value now; the answer has to have both."""
+    latest = held.latest(name)
+    return is_same(name, latest.value if latest else "", _text(held, name), portal.kinds)
 
 
 def is_of_app(version: Version, portal: Portal) -> bool:
@@ -333,10 +345,12 @@ def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]
     for name in sorted(trace.sent.keys() - trace.former.keys()):
         now, version = _text(held, name), held.latest(name)
         is_sent = any(is_same(name, text, now, portal.kinds) for text in trace.sent[name])
-        if is_sent and version and not _is_foreign(version, portal):
+        is_set = bool(version or now)  # else nobody has ever written it
+        if is_sent and is_set and not (version and _is_foreign(version, portal)):
             ours = " | ".join(trace.sent[name])
+            source = told_source(version) if version else ""
             why = "it is the job's value, and the snapshot does not know what was there before"
-            findings.append(Finding(name, ours, now, told_source(version), why))
+            findings.append(Finding(name, ours, now, source, why))
     return findings
 
 
@@ -350,6 +364,8 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
         why = "somebody else has written it since"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
         why = "it is not a value that the job sent"
+    elif not is_told(name, held, portal):
+        why = _UNTOLD
     elif name not in portal.writable:
         why = "the property can't be written any more"
     return Finding(name, " | ".join(sent), now, told_source(version), why) if why else None
