@@ -189,6 +189,41 @@ def test_a_killed_job_is_undone(tmp_path, monkeypatch, goes_on, is_power_cut, ap
     assert not goes_on or (report.exit_code, listed) == (0, [])
 
 
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "ends there"])
+def test_what_another_job_created_long_after_a_lost_request_is_not_archived(tmp_path, goes_on):
+    """Of the same app, and with the same values: but no request is on its way for an hour."""
+    job = make_job(tmp_path)
+    before = state(job)
+    lost = sorted(killed(job, applies=False) - {one["email"] for one in state(job).values()})
+    assert lost
+    create_by_another_job(job, lost)
+    others = {one: held for one, held in state(job).items() if held["email"] in lost}
+    assert not goes_on or job.run_virtual().state == "complete"
+    report, listed = undo(job)
+    assert state(job) == before | others
+    # Nobody knows what the other job found, if this one has not read it.
+    assert {one.hubspot_id for one in listed} == (set() if goes_on else set(others))
+    assert report.exit_code == (0 if goes_on else 1)
+
+
+def test_a_value_that_hubspot_stores_in_a_form_of_its_own_is_kept_and_listed_after_a_kill(tmp_path):
+    """It is not what was sent, and yet the job may have written it."""
+    job = make_job(tmp_path)
+    left = killed(job, applies=True)
+    records = job.hub.account._shelf("contacts").records
+    for email in left:
+        record = records.owner("email", email)
+        record.packed = record.packed.replace(b'"Bonn"', b'"Bonn (DE)"')
+        record.history = tuple(
+            (at, source, packed.replace(b'"Bonn"', b'"Bonn (DE)"')) for at, source, packed in record.history
+        )
+    job._clock += 3_600
+    report, listed = undo(job)
+    assert {one["email"] for one in state(job).values() if one["city"] == "Bonn (DE)"} == left
+    assert {one.key for one in listed} == left
+    assert report.exit_code == 1
+
+
 def test_rows_that_never_left_are_nothing_to_undo_after_a_kill(tmp_path):
     """Another job of the same app creates just what they would have."""
     job = make_job(tmp_path)

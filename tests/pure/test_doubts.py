@@ -36,8 +36,12 @@ def ours(value: str, at: float) -> Version:
     return version(value, at, APP)
 
 
+def is_of_app(one: Version) -> bool:
+    return one.source == "INTEGRATION"
+
+
 def is_ours(one: Version) -> bool:
-    return one.source == "INTEGRATION" and one.value in SENT
+    return is_of_app(one) and one.value in SENT
 
 
 def seen(at: float, text: str, slack: float = 5.0) -> Seen:
@@ -46,7 +50,7 @@ def seen(at: float, text: str, slack: float = 5.0) -> Seen:
 
 def answer(doubt: Doubt, *history: Version, born_at: float | None = None) -> Answer:
     born = None if born_at is None else DAY + born_at
-    return find_former(doubt, history, is_ours, born_at=born)
+    return find_former(doubt, history, is_ours, is_of_app=is_of_app, born_at=born)
 
 
 # --- what an earlier process left ---
@@ -116,6 +120,14 @@ AGAIN = Doubt(seen(100, "Ulm"), seen(9_000, "Trier"))
         (Doubt(seen(100, "lead"), seen(9_000, "lead")), [ours("Bonn", 9_001)], "lead"),
         (Doubt(seen(100, "Bonn"), seen(102, "Bonn")), [ours("Bonn", 101), ours("Bonn", 103)], "Bonn"),
         (Doubt(seen(100, "lead"), seen(9_000, "Bonn")), [ours("Bonn", 101), ours("Bonn", 9_001)], "lead"),
+        # It arrived twice: what was before the first one counts.
+        (AGAIN, [version("Ulm", 0), ours("Bonn", 101), ours("Bonn", 8_000), version("Trier", 8_500)], "Ulm"),
+        # It arrived when it was sent by a reading in between.
+        (
+            Doubt(AGAIN.first, AGAIN.later, [(DAY + 7_000, 5.0)]),
+            [version("Ulm", 0), ours("Bonn", 7_001), version("Trier", 8_500)],
+            "Ulm",
+        ),
         # It was not read again: undone after the kill, or there was nothing to send any more.
         (Doubt(seen(100, "Ulm")), [version("Ulm", 0), ours("Bonn", 101)], "Ulm"),
         (Doubt(seen(100, "Ulm")), [version("Ulm", 0), version("Trier", 5_000)], None),
@@ -137,6 +149,11 @@ def test_the_version_before_the_jobs_first_one_was_there_before(doubt, history, 
             Doubt(seen(100, "")),
             [ours("Bonn", 101 + n) for n in range(20)],  # the earliest may be cut off
         ),
+        # Perhaps what was sent, in a form of HubSpot's own.
+        (Doubt(seen(100, "Ulm")), [version("Ulm", 0), version("Bonn (DE)", 101, APP)]),
+        (AGAIN, [version("Ulm", 0), version("Bonn (DE)", 101, APP), version("Trier", 5_000)]),
+        # By another job of the same app, perhaps: long after it can have left.
+        (Doubt(seen(100, "Ulm")), [version("Ulm", 0), ours("Bonn", 4_000)]),
         # Both are possible, and say otherwise.
         (
             Doubt(seen(100, "Ulm"), seen(104, "Ulm")),
@@ -245,7 +262,7 @@ BORN = {"email": [ours("a@x.com", 101)], "firstname": [ours("Ann", 101)], "city"
         (101, {"firstname": [ours("Ann", 101), version("Eva", 500)]}, Creator.JOB),  # changed since
         (101, {"hs_x": [version("1", 101, ("CALCULATED", ""))]}, Creator.JOB),
         (101, {"phone": [version("1", 200)]}, Creator.JOB),
-        (101, {"city": [ours("Ulm", 101)]}, Creator.OTHERS),  # another job of the same app
+        (101, {"city": [ours("Bonn (DE)", 101)]}, Creator.UNKNOWN),  # perhaps in a form of HubSpot's own
         (101, {"city": []}, Creator.OTHERS),
         (101, {"city": [ours("Bonn", 500)]}, Creator.OTHERS),  # written by the job, when it was there
         (101, {"city": [version("Bonn", 101)]}, Creator.OTHERS),
@@ -257,3 +274,9 @@ BORN = {"email": [ours("a@x.com", 101)], "firstname": [ours("Ann", 101)], "city"
 )
 def test_who_created_a_contact_is_told_by_what_it_held_first(born_at, changes, found):
     assert creator(born_at, **{**BORN, **changes}) is found
+
+
+@pytest.mark.parametrize(("born_at", "found"), [(1_900, Creator.JOB), (2_000, Creator.OTHERS)])
+def test_what_was_created_long_after_the_row_can_have_left_is_another_jobs(born_at, found):
+    history = {name: [ours(one.value, born_at) for one in versions] for name, versions in BORN.items()}
+    assert creator(born_at, **history) is found

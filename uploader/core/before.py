@@ -29,8 +29,13 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
     for name, doubt in trace.doubts.items():
         answer = UNKNOWN
         if is_told(name, held, portal):
-            history = held.history.get(name, ())
-            answer = find_former(doubt, history, _is_ours(name, trace, portal), born_at=born_at)
+            answer = find_former(
+                doubt,
+                held.history.get(name, ()),
+                _is_ours(name, trace, portal),
+                is_of_app=lambda version: is_of_app(version, portal),
+                born_at=born_at,
+            )
         if not answer.is_known:
             undecided[name] = _texts(doubt)
         elif answer.text is None:  # the job never wrote it

@@ -9,7 +9,7 @@ Rules A reading stands if its row was confirmed by the process that read it. It 
       possible, none is given.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from uploader.core.wire import Version
 
 #: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
 CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0
+#: A row leaves so long after it was read at most, its attempts included. What is written later is not its.
+LEAVES_WITHIN_SECONDS = 1_800.0
 #: A contact's first values are as old as the contact, but for HubSpot's own rounding.
 AT_BIRTH_SECONDS = 2.0
 #: A history of so many versions may lack the earliest.
@@ -81,6 +83,12 @@ class Doubt:
 
     first: Seen
     later: Seen | None = None  #: None: it was not read again
+    between: Sequence[tuple[float, float]] = ()  #: further ones in doubt: when, and by how much it may be off
+
+    def can_have_written(self, at: float) -> bool:
+        """Whether a row that one of these readings was made for can have been sent then."""
+        readings = ((self.first.at, self.first.slack), *self.between)
+        return any(read - slack <= at <= read + slack + LEAVES_WITHIN_SECONDS for read, slack in readings)
 
 
 class Answer(NamedTuple):
@@ -98,9 +106,13 @@ def find_former(
     history: Sequence[Version],
     is_ours: Callable[[Version], bool],
     *,
+    is_of_app: Callable[[Version], bool],
     born_at: float | None = None,
 ) -> Answer:
-    """What a value was before the job. `born_at`: somebody else created the contact then."""
+    """What a value was before the job. `born_at`: somebody else created the contact then.
+
+    `is_ours`: our app wrote it, and the job sent it. `is_of_app`: our app wrote it.
+    """
     if any(version.at is None for version in history):
         return UNKNOWN
     versions = sorted(history, key=lambda version: version.at or 0.0)
@@ -113,17 +125,31 @@ def find_former(
     pairs = [(first, last) for first in firsts for last in lasts if first <= last]
     if born_at is None and doubt.later is not None and doubt.first.text != doubt.later.text:
         pairs = [(first, last) for first, last in pairs if first < last]
-    answers = {_between(doubt, versions, first, last, is_ours) for first, last in pairs}
-    return answers.pop() if len(answers) == 1 else UNKNOWN
+    texts = {
+        text
+        for first, last in pairs
+        for text in _between(doubt, versions[: last + 1], first, is_ours, is_of_app)
+    }
+    return Answer(is_known=True, text=texts.pop()) if len(texts) == 1 else UNKNOWN
 
 
 def _between(
-    doubt: Doubt, versions: Sequence[Version], first: int, last: int, is_ours: Callable[[Version], bool]
-) -> Answer:
-    for place in range(first + 1, last + 1):
-        if is_ours(versions[place]):
-            return Answer(is_known=True, text=versions[place - 1].value if place else doubt.first.text)
-    return Answer(is_known=True, text=doubt.later.text if doubt.later else None)
+    doubt: Doubt,
+    versions: Sequence[Version],
+    first: int,
+    is_ours: Callable[[Version], bool],
+    is_of_app: Callable[[Version], bool],
+) -> Iterator[str | None]:
+    """What it may have been."""
+    for place in range(first + 1, len(versions)):
+        version = versions[place]
+        can_be_ours = doubt.can_have_written(version.at or 0.0)
+        # HubSpot may store what was sent in a form of its own, and another job may send the same value.
+        if is_of_app(version) and (is_ours(version) or can_be_ours):
+            yield versions[place - 1].value if place else doubt.first.text
+            if is_ours(version) and can_be_ours:
+                return
+    yield doubt.later.text if doubt.later else None
 
 
 def _places(versions: Sequence[Version], seen: Seen) -> list[int]:
@@ -186,19 +212,27 @@ def find_creator(
         return Creator.UNKNOWN
     if born_at < absence.at - absence.slack:
         return Creator.OTHERS  # the key has come to it since
+    if born_at > absence.at + absence.slack + LEAVES_WITHIN_SECONDS:
+        return Creator.OTHERS  # another job of the same app may send the very same
     at_birth = {
         name: [one for one in versions if abs((one.at or 0.0) - born_at) <= AT_BIRTH_SECONDS]
         for name, versions in history.items()
     }
+    is_exact = True
     for name, text in absence.sent.items():
-        if text and (name in untold or len(history.get(name, ())) >= _MOST_VERSIONS):
+        if not text:
+            continue
+        if name in untold or len(history.get(name, ())) >= _MOST_VERSIONS:
             return Creator.UNKNOWN
-        if text and not any(is_ours(one) and is_stored(name, text, one) for one in at_birth.get(name, ())):
+        first = [one for one in at_birth.get(name, ()) if is_ours(one) and one.value]
+        if not first:
             return Creator.OTHERS
+        # Else HubSpot may have stored it in a form of its own.
+        is_exact = is_exact and any(is_stored(name, text, one) for one in first)
     others = [
         one
         for name, versions in at_birth.items()
         for one in versions
         if name != absence.id_property and one.value and is_ours(one) and not is_sent(name, one)
     ]
-    return Creator.UNKNOWN if others else Creator.JOB
+    return Creator.JOB if is_exact and not others else Creator.UNKNOWN

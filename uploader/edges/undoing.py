@@ -244,16 +244,26 @@ class UndoFile:
         """What a contact held before the job, and what of it is in doubt."""
         former: dict[str, str] = {}
         doubts: dict[str, Doubt] = {}
-        for name, text, state, at, slack, *later in self._all(
-            "SELECT property, text, first.state, first.at, first.slack, last.at, later_text, last.slack "
-            "FROM snapshot.former JOIN snapshot.readings AS first ON first.id = reading "
+        for name, text, reading, state, at, slack, *later, end in self._all(
+            "SELECT property, text, first.id, first.state, first.at, first.slack, last.at, later_text, "
+            "last.slack, last.id FROM snapshot.former JOIN snapshot.readings AS first ON first.id = reading "
             "LEFT JOIN snapshot.readings AS last ON last.id = later WHERE hubspot_id = ?",
             (hubspot_id,),
         ):
             former[name] = text
             if state != ReadingState.WRITTEN:
-                doubts[name] = Doubt(Seen(at, text, slack), Seen(*later) if later[0] is not None else None)
+                again = Seen(*later) if end is not None else None
+                between = self._in_doubt(hubspot_id, reading, end) if again else ()
+                doubts[name] = Doubt(Seen(at, text, slack), again, between)
         return former, doubts
+
+    def _in_doubt(self, hubspot_id: str, after: int, before: int) -> list[tuple[float, float]]:
+        """When a contact was read of which nobody knows whether its row was written."""
+        return self._all(
+            "SELECT at, slack FROM snapshot.readings WHERE id > ? AND id < ? AND state != ? "
+            "AND contact IN (SELECT contact FROM keys WHERE hubspot_id = ?)",
+            (after, before, ReadingState.WRITTEN.value, hubspot_id),
+        )
 
     def _absences(self, hubspot_id: str) -> list[Absence]:
         """Of keys that led to nobody, and may have been written since; none if one was, for certain."""
