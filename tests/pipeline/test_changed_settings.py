@@ -235,6 +235,19 @@ def test_what_left_after_the_last_commit_of_a_killed_run_is_in_doubt_too(tmp_pat
     assert still_written(job) <= left
 
 
+def test_status_counts_what_left_after_the_last_commit_as_undo_does(tmp_path, monkeypatch):
+    job = begun(tmp_path)
+    half(job, snapshot=True)
+    kill(job, monkeypatch, _others_have_just_left)
+    report, _ = undo(job)
+    assert report.unkept.unsure > 0
+    told = undone_dict(checkpoint_of(job))
+    assert (told["rows_without_snapshot"], told["rows_perhaps_without_snapshot"]) == (
+        report.unkept.written,
+        report.unkept.unsure,
+    )
+
+
 def test_killed_between_the_switch_and_the_first_commit_the_doubt_stays(tmp_path, monkeypatch):
     job = begun(tmp_path)
     kill(job, monkeypatch)

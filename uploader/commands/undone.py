@@ -5,6 +5,7 @@ from pathlib import Path
 from uploader.core.periods import Ranges, Unkept
 from uploader.core.undoing import UNDONE, Fate
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.files import Lock
 from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.undoing import Undone, place, read_undone
 from uploader.run.unkept import find_unkept
@@ -91,4 +92,6 @@ def _undone(checkpoint: Path) -> tuple[Undone, Unkept] | None:
     finally:
         opened.close()
     undone = read_undone(checkpoint, job) if job else None
-    return (undone, find_unkept(checkpoint, {"job": job})) if undone is not None else None
+    if undone is None:
+        return None
+    return undone, find_unkept(checkpoint, {"job": job}, Lock(checkpoint).read_note())

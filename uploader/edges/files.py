@@ -174,6 +174,19 @@ class Lock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def read_note(self) -> int:
+        """What was noted, without holding it; 0 where there is no such file."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | _CAREFULLY)
+        except OSError:
+            return 0
+        try:
+            return _number(os.pread(descriptor, _NOTE_BYTES, 0))
+        except OSError:
+            return 0
+        finally:
+            os.close(descriptor)
+
     def is_held(self) -> bool:
         """Whether some process holds it now; asking does not create it."""
         try:
