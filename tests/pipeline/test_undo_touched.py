@@ -1,6 +1,7 @@
 """Undo keeps a contact that the job created and people or other apps have worked with since."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -11,6 +12,8 @@ from undoing import archived, association_reads, counts, id_of, state, undo, wri
 
 from uploader.core.outcome import Cause
 from uploader.core.touched import TYPES
+from uploader.edges.undoing import UndoFile
+from uploader.errors import DeclinedError
 from uploader.mockserver.rules import Auth
 
 C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
@@ -124,6 +127,42 @@ def test_archive_touched_after_an_undo_archives_what_that_has_kept(tmp_path):
     assert counts(report) == {"archived": 4, "restored": 1, "kept": 1}
     assert [one.key for one in kept] == [C0]
     assert state(job).keys() == job.before.keys()
+
+
+def test_who_declines_to_archive_touched_loses_nothing_of_what_an_undo_has_kept(tmp_path):
+    job = uploaded(tmp_path, rows_for(6), people(2))
+    associate(job, (C2, "notes", 2))
+    meddle(job, [by(C3, phone="1"), by(C0, city="Trier")])
+    first, listed = undo(job)
+    asked = []
+
+    async def no(account, created, others) -> bool:
+        asked.append((created, others))
+        return False
+
+    with pytest.raises(DeclinedError):
+        undo(job, archive_touched=True, approve=no)
+    assert asked == [(2, 0)]
+    again, kept = undo(job)
+    assert (counts(again), kept, again.is_old) == (counts(first), listed, True)
+
+
+def test_archive_touched_is_offered_only_for_what_it_would_archive(tmp_path):
+    """A contact into which another one was merged stays, whatever is said."""
+    job = uploaded(tmp_path, rows_for(6))
+    associate(job, (C2, "notes", 2))
+    meddle(job, [by(C1, phone="1")])
+    job.hub.account._shelf("contacts").records.owner("email", C3).merged = (17,)
+    report, _ = undo(job)
+    assert counts(report) == {"archived": 3, "kept": 3}
+    file = UndoFile(Path(f"{job.source}.checkpoint.snapshot"))
+    try:
+        assert file.open()
+        assert file.kept_created() == 2
+    finally:
+        file.close()
+    again, _ = undo(job, archive_touched=True)
+    assert counts(again) == {"archived": 5, "kept": 1}
 
 
 # --- what the token can't see ---

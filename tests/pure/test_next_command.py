@@ -4,7 +4,7 @@ import shlex
 
 from hypothesis import given, strategies as st
 
-from uploader.commands.next_command import next_command, portal_words
+from uploader.commands.next_command import next_command, portal_words, undo_command
 
 _WORD = st.text("ab ='\"*", min_size=1).filter(lambda text: not text.startswith("-"))
 _KEPT = st.one_of(
@@ -35,3 +35,11 @@ def test_an_account_is_named_unless_that_is_done_or_it_is_unknown():
     assert portal_words(["check", "a.csv"], "7") == ["--portal", "7"]
     assert portal_words(["check", "a.csv", "--portal=8"], "7") == []
     assert portal_words(["check", "a.csv"], "") == []
+
+
+def test_an_undo_is_of_the_account_that_was_typed_for_another_command():
+    typed = ["upload", "a.csv", "--snapshot", "--base-url", "http://127.0.0.1:1", "--token-file=my token"]
+    assert undo_command("a b.checkpoint", typed, ["--restart"]) == (
+        "uploader undo 'a b.checkpoint' --base-url http://127.0.0.1:1 '--token-file=my token' --restart"
+    )
+    assert undo_command("a.checkpoint", (), ["--restart"]) == "uploader undo a.checkpoint --restart"

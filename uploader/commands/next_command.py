@@ -8,6 +8,8 @@ from uploader.settings import Settings
 
 #: What only `check` and `preview` are told, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
+#: Which account is meant, and by which token.
+_ACCOUNT = frozenset({"--base-url", "--api-version", "--token-file", "--oauth-file"})
 
 
 def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
@@ -25,6 +27,16 @@ def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> s
         elif _OWN[option] and not equals:
             next(rest, None)
     return shlex.join(["uploader", verb, *words, *more])
+
+
+def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> str:
+    """Undo of a job, where the command that was typed has the account and the token from."""
+    words: list[str] = []
+    for place, word in enumerate(typed):
+        option, equals, value = word.partition("=")
+        if option in _ACCOUNT:
+            words += [f"{option}={shown(value)}"] if equals else [option, *map(shown, typed[place + 1 :][:1])]
+    return shlex.join(["uploader", "undo", checkpoint, *words, *more])
 
 
 def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -> str:

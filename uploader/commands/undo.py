@@ -106,7 +106,7 @@ def command(
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_place(checkpoint) and checkpoint.exists():
-        for line in undone_text(checkpoint):
+        for line in undone_text(checkpoint, sys.argv[1:]):
             say(f"{line}; what is undone already counts here as: {_WORDS[Fate.AS_BEFORE]}")
     return report.exit_code
 
@@ -189,17 +189,16 @@ def _write(run: Undoing, output: Path, *, keeps_empty: bool) -> None:
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
         say(f"{count:>9,}  {printable(reason)}")
-    created = 0 if run.archive_touched else run.file.kept_created()
-    for line in _next_steps(created, run.settings.object_type, reasons):
+    for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
         say(line)
 
 
-def _next_steps(created: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
-    """What can be done about records that the job created and the undo has kept; `created`: how many."""
-    word = noun(object_type).one if created == 1 else noun(object_type).many
-    if created:
+def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
+    """What can be done about records that were kept; `touched`: how many --archive-touched archives."""
+    word = noun(object_type).one if touched == 1 else noun(object_type).many
+    if touched:
         yield (
-            f"{created:,} {word} that the job created {'is' if created == 1 else 'are'} kept; add "
+            f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept; add "
             "--archive-touched to this command to archive also what others have worked with since"
         )
     if any(UNSEEN in reason for reason in reasons):

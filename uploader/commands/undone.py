@@ -1,7 +1,9 @@
 """How it reads that a job was undone, for the commands that tell where it stands, and for scripts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from uploader.commands.next_command import undo_command
 from uploader.core.periods import Ranges, Unkept
 from uploader.core.undoing import UNDONE, Fate
 from uploader.edges.checkpoint import Checkpoint
@@ -14,8 +16,8 @@ from uploader.run.unkept import find_unkept
 _RANGES = 5
 
 
-def undone_text(checkpoint: Path) -> list[str]:
-    """A line of it; none where nobody has undone the job, or begun to."""
+def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
+    """A line of it; none where nobody has undone the job, or begun to. `typed`: this command's words."""
     found = _undone(checkpoint)
     if found is None:
         return []
@@ -30,8 +32,8 @@ def undone_text(checkpoint: Path) -> list[str]:
     ]
     lines = unkept_lines(unkept)
     if not undone.left:
-        again = f"uploader undo {checkpoint} --restart looks again"
-        return [f"it was undone{when}: {', '.join(parts)} ({again})", *lines]
+        again = undo_command(str(checkpoint), typed, ["--restart"])
+        return [f"it was undone{when}: {', '.join(parts)} ({again} looks again)", *lines]
     return [
         f"it is being undone, {undone.left:,} are left: {', '.join(parts)} (the same undo goes on)",
         *lines,

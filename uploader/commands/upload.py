@@ -314,7 +314,7 @@ def _finished_lines(run: Run) -> list[str]:
     from uploader.commands.undone import undone_text  # noqa: PLC0415  # few runs end so
 
     where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
-    undone = undone_text(run.settings.checkpoint_path)
+    undone = undone_text(run.settings.checkpoint_path, sys.argv[1:])
     if not run.finished_otherwise:
         return [f"nothing was sent: {where} (--restart does it again)", *undone]
     ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"

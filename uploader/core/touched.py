@@ -153,7 +153,8 @@ def keep_touched(plan: Plan, associations: Associations) -> Plan:
     why = associations.reason(plan.hubspot_id) if plan.archive else ""
     if not why:
         return plan
-    return replace(plan, archive=False, fate=Fate.KEPT, findings=[Finding("", "", "", "", why)])
+    finding = Finding("", "", "", "", why)
+    return replace(plan, archive=False, fate=Fate.KEPT, findings=[finding], is_touched=True)
 
 
 def _listed(names: Sequence[str], word: str = "and") -> str:

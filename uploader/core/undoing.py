@@ -14,7 +14,7 @@ From  The sources are those of `PropertyValue` in HubSpot's published client lib
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
@@ -125,6 +125,7 @@ class Plan:
     clear_first: bool = False  #: the lifecycle stage goes back by way of none
     findings: Sequence[Finding] = ()
     restored_before: int = 0  #: values that an earlier undo had written back
+    is_touched: bool = False  #: the job created it, and it is kept for what others have done with it alone
 
     @property
     def writes(self) -> bool:
@@ -219,10 +220,9 @@ def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: 
     findings = _merged_into(trace, held)
     if trace.is_creator_unknown:
         findings = findings or [Finding("", "", "", "", CREATOR_UNKNOWN)]
-    if not archive_touched:
-        findings += _touches(trace, held, portal)
-    if findings:
-        return _kept(trace, findings)
+    touches = [] if archive_touched else _touches(trace, held, portal)
+    if findings or touches:
+        return replace(_kept(trace, [*findings, *touches]), is_touched=not findings)
     return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED, archive=True)
 
 

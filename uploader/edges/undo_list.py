@@ -13,13 +13,15 @@ from uploader.edges.snapshot import columns
 
 #: `contact`: of the snapshot; it has several rows where its key led to several contacts while the job ran.
 #: `how`: as `Reached`; "" where nobody named the contact. `absent_at`: until then the key led to nobody.
+#: `is_touched`: as a `Plan` has it.
 _SCHEMA = """
 CREATE TABLE main.about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE main.keys (
     number INTEGER PRIMARY KEY, value TEXT NOT NULL, id_property TEXT NOT NULL, key TEXT NOT NULL,
     row INTEGER NOT NULL, source INTEGER NOT NULL, was_absent INTEGER NOT NULL, hubspot_id TEXT NOT NULL,
     is_created INTEGER NOT NULL DEFAULT 0, intent TEXT, fate TEXT, restored INTEGER NOT NULL DEFAULT 0,
-    contact INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '', absent_at REAL NOT NULL DEFAULT 0
+    contact INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '', absent_at REAL NOT NULL DEFAULT 0,
+    is_touched INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX main.keys_by_id ON keys (hubspot_id);
 CREATE TABLE main.findings (
@@ -47,11 +49,13 @@ _COLUMNS = (
     "contact INTEGER NOT NULL DEFAULT 0",
     "how TEXT NOT NULL DEFAULT ''",
     "absent_at REAL NOT NULL DEFAULT 0",
+    "is_touched INTEGER NOT NULL DEFAULT 0",
 )
 #: Contacts that are not settled are gathered again, by today's rules. 0.6.2 took every key that leads to
 #: nobody for one that created nobody.
 _FILL = """
 UPDATE keys SET fate = NULL WHERE fate = 'as before' AND was_absent AND hubspot_id = '';
+UPDATE keys SET is_touched = 1 WHERE fate = 'kept' AND is_created;
 DELETE FROM about WHERE name = 'ended_at' AND EXISTS (SELECT 1 FROM keys WHERE fate IS NULL);
 UPDATE keys SET contact = number,
     absent_at = (SELECT entries.absent_at FROM entries WHERE entries.number = keys.number);

@@ -181,19 +181,21 @@ class UndoFile:
             self._say("gathered", "yes")
 
     def reopen_kept(self) -> None:
-        """Contacts that the job created and an undo has kept are to be looked at again."""
+        """Contacts that the job created and an undo has kept for what others have done with them alone are to
+        be looked at again.
+        """
         kept = (Fate.KEPT.value,)
         with _storing(self.path), self._open as connection:
             connection.execute(
                 "DELETE FROM findings WHERE number IN "
-                "(SELECT number FROM keys WHERE fate = ? AND is_created)",
+                "(SELECT number FROM keys WHERE fate = ? AND is_touched)",
                 kept,
             )
-            connection.execute("UPDATE keys SET fate = NULL WHERE fate = ? AND is_created", kept)
+            connection.execute("UPDATE keys SET fate = NULL WHERE fate = ? AND is_touched", kept)
 
     def kept_created(self) -> int:
-        """How many contacts were kept that the job seems to have created."""
-        ((count,),) = self._all("SELECT count(*) FROM keys WHERE fate = ? AND is_created", (Fate.KEPT.value,))
+        """How many contacts `reopen_kept` opens."""
+        ((count,),) = self._all("SELECT count(*) FROM keys WHERE fate = ? AND is_touched", (Fate.KEPT.value,))
         return int(count)
 
     def traces(self, count: int, *, created: bool) -> Iterator[list[Trace]]:
@@ -326,6 +328,7 @@ class UndoFile:
             fate,
             findings,
             plan.restored_before + (len(plan.restore) if is_done else 0),
+            is_touched=plan.is_touched,
         )
 
     def _end(
@@ -335,9 +338,12 @@ class UndoFile:
         fate: Fate,
         findings: Sequence[Finding],
         restored: int,
+        *,
+        is_touched: bool = False,
     ) -> None:
         connection.execute(
-            "UPDATE keys SET fate = ?, restored = ? WHERE number = ?", (fate.value, restored, number)
+            "UPDATE keys SET fate = ?, restored = ?, is_touched = ? WHERE number = ?",
+            (fate.value, restored, is_touched, number),
         )
         connection.executemany(
             "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)",

@@ -191,9 +191,9 @@ class Undoing(Session):
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         await self._until_halted(self._guard(self._copy(writer)))
         self.report.keys = await writer.run(lambda: file.keys_count)
-        if self.archive_touched:
-            await writer.run(file.reopen_kept)
         self.report.counts = await writer.run(file.counts)
+        again = await writer.run(file.kept_created) if self.archive_touched else 0
+        self.report.counts[Fate.KEPT] -= again  # they are looked at again, once that is approved
         self.report.is_old = self.taken_up and not self.report.left
         self.started.set()
         if not self._halted.is_set():
@@ -201,7 +201,7 @@ class Undoing(Session):
             await self._share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer), writer)
             self.resolving = False
         if not self._halted.is_set():
-            await self._until_halted(self._guard(self._ask(account, writer)))
+            await self._until_halted(self._guard(self._ask(account, writer, again)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
         at_once = touched.records_at_once((await writer.run(file.open_counts))[0], self._hands)
         for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
@@ -223,12 +223,15 @@ class Undoing(Session):
         while await writer.run(self.file.copy):
             pass
 
-    async def _ask(self, account: Account, writer: Offload) -> None:
+    async def _ask(self, account: Account, writer: Offload, again: int) -> None:
+        """`again`: contacts that an undo has kept, and this one looks at anew."""
         await writer.run(self.file.gather)
         created, others = await writer.run(self.file.open_counts)
-        is_asked = self.approve is not None and created + others and not self.dry
-        if is_asked and self.approve and not await self.approve(account, created, others):
+        is_asked = self.approve is not None and created + again + others and not self.dry
+        if is_asked and self.approve and not await self.approve(account, created + again, others):
             raise DeclinedError("nothing was undone")
+        if again:
+            await writer.run(self.file.reopen_kept)
 
     async def _share_out(
         self,
