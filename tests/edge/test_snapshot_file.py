@@ -1,11 +1,14 @@
 """The snapshot's file: what is taken out of it, what is left, and at what cost."""
 
 import sqlite3
+import tracemalloc
 from contextlib import closing
 
 import pytest
 
+from uploader.core.ledger import Progress
 from uploader.edges.snapshot import Former, SnapshotFile, place
+from uploader.edges.standing import State
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}
 TABLES = ("contacts", "former", "sent", "reached", "readings")
@@ -77,3 +80,29 @@ def test_a_batch_costs_the_same_in_a_large_snapshot(tmp_path, work):
         snapshot._connection.set_progress_handler(None, 0)
         steps.append(count)
     assert 0 < steps[0] <= steps[1] < 2 * steps[0]
+
+
+def test_what_a_process_left_is_judged_in_bounded_memory(tmp_path):
+    """As of a job of 0.6.2, each of whose contacts has a reading that is to be judged."""
+    size = 40_000
+    snapshot = opened(tmp_path)
+    with snapshot._connection as connection:
+        connection.executemany(
+            "INSERT INTO contacts VALUES (?, 'email=' || ?1, 'email', ?1, ?1, ?1, 0, 0.0, NULL)",
+            ((number,) for number in range(1, size + 1)),
+        )
+        connection.execute(
+            "INSERT INTO readings (contact, position, at, slack, state) "
+            "SELECT number, number - 1, 0.0, 5.0, 'kept' FROM contacts"
+        )
+    unconfirmed = ((position, "rejected") for position in range(0, size, 1_000))
+    tracemalloc.start()
+    try:
+        snapshot.take_up(State(Progress(size, watermark=size // 2)), unconfirmed, size)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+    assert asked(tmp_path, "SELECT state, count(*), sum(position) FROM readings GROUP BY 1") == [
+        ("doubt", 20_020, sum(range(20_000, 40_000)) + sum(range(0, 20_000, 1_000))),
+        ("written", 19_980, sum(range(20_000)) - sum(range(0, 20_000, 1_000))),
+    ]

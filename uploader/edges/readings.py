@@ -47,6 +47,9 @@ WHERE (SELECT state FROM readings WHERE id = former.reading) = 'doubt'
 AND (later IS NULL OR (SELECT state FROM readings WHERE id = later) = 'doubt')
 """
 
+#: How many readings are in memory at once.
+_JUDGED_AT_ONCE = 5_000
+
 
 def upgrade(connection: sqlite3.Connection) -> None:
     """Add what a file of an earlier version lacks."""
@@ -194,26 +197,45 @@ def take_up(
     is_exact: bool,
 ) -> None:
     """Judge what an earlier invocation left. `is_exact`: no row at `lost_below` or above can have left."""
-    kept = [
-        Kept(*row)
-        for row in connection.execute(
-            "SELECT readings.id, contact, position, source, row FROM readings JOIN contacts "
-            "ON contact = number WHERE state = ?",
-            (ReadingState.KEPT.value,),
-        )
-    ]
-    positions = {one.position for one in kept}
-    unsure = {position for position, _ in unconfirmed if position in positions} if kept else set()
-    for one in kept:
-        state = judge(
-            one,
-            standing.progress,
-            unsure,
-            lost_below,
-            is_complete=standing.state == "complete",
-            is_exact=is_exact,
-        )
-        if state is None:
-            forget(connection, one.reading, one.contact)
-        else:
-            connection.execute("UPDATE readings SET state = ? WHERE id = ?", (state.value, one.reading))
+    some = _kept_after(connection, 0)
+    if not some:
+        return
+    connection.execute("CREATE TEMP TABLE unsure (position INTEGER PRIMARY KEY)")
+    positions = ((position,) for position, _ in unconfirmed)
+    connection.executemany("INSERT OR IGNORE INTO unsure VALUES (?)", positions)
+    while some:
+        unsure = _unsure(connection, some)
+        for one in some:
+            state = judge(
+                one,
+                standing.progress,
+                unsure,
+                lost_below,
+                is_complete=standing.state == "complete",
+                is_exact=is_exact,
+            )
+            if state is None:
+                forget(connection, one.reading, one.contact)
+            else:
+                connection.execute("UPDATE readings SET state = ? WHERE id = ?", (state.value, one.reading))
+        some = _kept_after(connection, some[-1].reading)
+    connection.execute("DROP TABLE unsure")
+
+
+def _kept_after(connection: sqlite3.Connection, reading: int) -> list[Kept]:
+    """Some of the next: a file of 0.6.2 has one for each of its contacts."""
+    rows = connection.execute(
+        "SELECT readings.id, contact, position, source, row FROM readings JOIN contacts ON contact = number "
+        "WHERE state = ? AND readings.id > ? ORDER BY readings.id LIMIT ?",
+        (ReadingState.KEPT.value, reading, _JUDGED_AT_ONCE),
+    )
+    return [Kept(*row) for row in rows]
+
+
+def _unsure(connection: sqlite3.Connection, some: Sequence[Kept]) -> set[int]:
+    """The positions of these that were settled without being confirmed."""
+    found = connection.execute(
+        "SELECT position FROM unsure JOIN readings USING (position) WHERE readings.id BETWEEN ? AND ?",
+        (some[0].reading, some[-1].reading),
+    )
+    return {position for (position,) in found}
