@@ -345,6 +345,23 @@ def test_what_an_earlier_undo_archived_is_as_before(tmp_path):
     assert state(job) == job.before
 
 
+def test_what_an_earlier_undo_was_about_to_archive_is_found_by_its_id(tmp_path):
+    """No answer named it, and its address was corrected before the undo was begun anew."""
+    job = uploaded(tmp_path, rows_for(3))
+    with closing(sqlite3.connect(snapshot_of(job))) as connection:
+        connection.execute("DELETE FROM reached")
+        connection.commit()
+    stop = {"kind": "status", "status": 401, "endpoint": "archive"}
+    job.hub.change_scenario(make_hub(faults=[stop]).scenario)
+    assert undo(job)[0].end is not None
+    job.hub.change_scenario(make_hub().scenario)
+    meddle(job, [corrected("c1@example.com")])
+    report, kept = undo(job, restart=True)
+    assert (counts(report), report.exit_code) == ({"archived": 2, "kept": 1}, 1)
+    assert {one.key for one in kept} == {"c1@example.com"}
+    assert [one["email"] for one in state(job).values()] == ["new@example.com"]
+
+
 def test_an_undo_file_that_can_not_be_read_is_begun_anew_where_that_is_asked(tmp_path):
     job = uploaded(tmp_path, rows_for(3))
     Path(f"{job.source}.checkpoint.undo").write_bytes(b"no database at all" * 100)

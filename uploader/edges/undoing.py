@@ -145,7 +145,9 @@ class UndoFile:
         """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
         counts: dict[Fate, int] = {}
         with _storing(self.path), self._open as connection:
-            for number, hubspot_id in found.items():
+            for number, leads_to in found.items():
+                # What an earlier undo was about to archive may be there, under another key.
+                hubspot_id = leads_to or self._archived_by(number)
                 if hubspot_id:
                     connection.execute(
                         "UPDATE keys SET hubspot_id = ? WHERE number = ?", (hubspot_id, number)
@@ -156,19 +158,27 @@ class UndoFile:
                 counts[fate] = counts.get(fate, 0) + 1
         return counts
 
+    def _archived_by(self, number: int) -> str:
+        """The contact of a key that an earlier undo has archived, or was about to; "" if there is none."""
+        rows = self._all(
+            "SELECT archived.hubspot_id FROM archived JOIN keys USING (value) WHERE number = ? "
+            "ORDER BY archived.hubspot_id DESC LIMIT 1",
+            (number,),
+        )
+        return str(rows[0][0]) if rows else ""
+
     def _of_nobody(self, number: int) -> tuple[Fate, list[Finding]]:
         """What has become of a key that led to nobody, and does again."""
         # A refused row says nothing of another row of its key that may have been written.
-        ((how, is_archived, is_refused),) = self._all(
-            "SELECT how, EXISTS (SELECT 1 FROM archived WHERE archived.value = keys.value), "
-            "(SELECT min(outcome = 'rejected') FROM letters WHERE letters.value = keys.value) "
+        ((how, is_refused),) = self._all(
+            "SELECT how, (SELECT min(outcome = 'rejected') FROM letters WHERE letters.value = keys.value) "
             "AND NOT EXISTS (SELECT 1 FROM snapshot.readings WHERE readings.contact = keys.contact "
             "AND position IS NOT NULL "
             "AND position NOT IN (SELECT position FROM letters WHERE letters.value = keys.value)) "
             "FROM keys WHERE number = ?",
             (number,),
         )
-        if is_archived or (is_refused and not how):
+        if is_refused and not how:
             return Fate.AS_BEFORE, []
         return Fate.GONE, [Finding("", "", "", "", CREATED_LOST if how else MAYBE_CREATED)]
 
