@@ -379,6 +379,21 @@ def test_what_hubspot_refuses_is_listed_with_its_reason_and_the_others_go_on(tmp
     assert report.exit_code == 1
 
 
+def test_a_stage_that_was_cleared_and_not_written_back_goes_back_when_the_undo_is_begun_anew(tmp_path):
+    """Clearing it succeeded, and writing the former one was refused."""
+    held = [{"email": "a@x.com", "city": "Ulm", "lifecyclestage": "lead"}]
+    job = uploaded(tmp_path, [{"email": "a@x.com", "city": "Bonn", "lifecyclestage": "customer"}], held)
+    refuse = {"kind": "reject", "endpoint": "update", "requests": [2, 2]}
+    job.hub.change_scenario(make_hub(faults=[refuse]).scenario)
+    report, _ = undo(job)
+    assert counts(report) == {"failed": 1}
+    assert "lifecyclestage" not in next(iter(state(job).values()))
+    job.hub.change_scenario(make_hub().scenario)
+    report, kept = undo(job, restart=True)
+    assert (counts(report), kept) == ({"restored": 1}, [])
+    assert state(job) == job.before
+
+
 def test_a_stage_that_a_workflow_sets_at_once_again_is_not_taken_for_restored(tmp_path):
     held = [{"email": "a@x.com", "city": "Ulm", "lifecyclestage": "lead"}]
     job = uploaded(tmp_path, [{"email": "a@x.com", "city": "Bonn", "lifecyclestage": "customer"}], held)

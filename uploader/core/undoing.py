@@ -92,6 +92,7 @@ class Trace:
     archiving: bool = False  #: it was about to be archived when an earlier undo ended
     restoring: Mapping[str, str] = field(default_factory=dict)  #: what was about to be written then
     was_archived: bool = False  #: an undo that was started anew since had archived it, or was about to
+    was_cleared: bool = False  #: such an undo may have cleared its lifecycle stage, and not written it back
     is_named: bool = False  #: answers to the job, or its reads, named the contact
     absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
     #: What a killed run leaves open, and `before.settle` answers: whether its keys led to it, and what of
@@ -359,7 +360,8 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     version = held.latest(name) or Version("", "", "")
     sent = trace.sent.get(name, ())
     why = ""
-    was_cleared = name == LIFECYCLE_STAGE and name in trace.restoring and not now  # by us, on its way back
+    is_on_its_way = name in trace.restoring or trace.was_cleared  # it goes back by way of none
+    was_cleared = name == LIFECYCLE_STAGE and is_on_its_way and not now
     if _is_foreign(version, portal):
         why = "somebody else has written it since"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):

@@ -32,18 +32,25 @@ CREATE TABLE main.findings (
 _DROP = """
 DROP TABLE IF EXISTS main.about; DROP TABLE IF EXISTS main.keys; DROP TABLE IF EXISTS main.findings;
 """
-#: Keys whose contact an earlier undo had archived, or had been about to: it is forgotten but for these.
-_ARCHIVED = """
+#: An earlier undo is forgotten but for these: keys whose contact it had archived, or had been about to, and
+#: contacts whose lifecycle stage it may have cleared on its way back.
+_BEGUN = """
 CREATE TABLE IF NOT EXISTS main.archived (
     hubspot_id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (hubspot_id, value)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main.archived_by_value ON archived (value);
+CREATE TABLE IF NOT EXISTS main.cleared (hubspot_id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_NOTE_ARCHIVED = """
+_NOTE_BEGUN = """
 INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM {}.keys WHERE hubspot_id IN
     (SELECT hubspot_id FROM {}.keys WHERE json_extract(intent, '$.archive'));
+INSERT OR IGNORE INTO main.cleared SELECT hubspot_id FROM {}.keys
+    WHERE (fate IS NULL OR fate = 'failed') AND json_extract(intent, '$.restore.lifecyclestage') != '';
 """
-_COPY_ARCHIVED = "INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM {}.archived;"
+_COPY_BEGUN = {
+    "archived": "INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM earlier.archived;",
+    "cleared": "INSERT OR IGNORE INTO main.cleared SELECT hubspot_id FROM earlier.cleared;",
+}
 #: What `keys` of 0.6.2 lacks.
 _COLUMNS = (
     "contact INTEGER NOT NULL DEFAULT 0",
@@ -145,16 +152,17 @@ def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str)
 
 
 def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
-    """An empty list. Of an earlier undo in this file, or in `earlier`, what it has archived stays known."""
+    """An empty list. What an earlier undo in this file, or in `earlier`, has begun to write stays known."""
     schema = "main"
     if earlier is not None:
         schema = "earlier"
         connection.execute("ATTACH ? AS earlier", (uri(earlier, "ro"),))
-    script = _ARCHIVED
+    script = _BEGUN
     if columns(connection, schema, "keys"):
-        script += _NOTE_ARCHIVED.replace("{}", schema)
-    if earlier is not None and columns(connection, schema, "archived"):
-        script += _COPY_ARCHIVED.replace("{}", schema)
+        script += _NOTE_BEGUN.replace("{}", schema)
+    for table, statement in _COPY_BEGUN.items():
+        if earlier is not None and columns(connection, schema, table):
+            script += statement
     connection.executescript("BEGIN;" + script + _DROP + _SCHEMA + "COMMIT;")
     if earlier is not None:
         connection.execute("DETACH earlier")
@@ -166,7 +174,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
     lacking = [one for one in _COLUMNS if one.split()[0] not in known]
     if lacking:
         alter = "".join(f"ALTER TABLE keys ADD COLUMN {column};" for column in lacking)
-        connection.executescript("BEGIN;" + _ARCHIVED + alter + _FILL + "COMMIT;")
+        connection.executescript("BEGIN;" + _BEGUN + alter + _FILL + "COMMIT;")
 
 
 def copy(connection: sqlite3.Connection) -> bool:

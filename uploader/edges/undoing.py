@@ -233,7 +233,11 @@ class UndoFile:
             "min(absent_at) FILTER (WHERE was_absent) FROM keys WHERE hubspot_id = ?",
             (hubspot_id,),
         )
-        was_archived = self._all("SELECT 1 FROM archived WHERE hubspot_id = ? LIMIT 1", (hubspot_id,))
+        ((was_archived, was_cleared),) = self._all(
+            "SELECT EXISTS (SELECT 1 FROM archived WHERE hubspot_id = ?1), "
+            "EXISTS (SELECT 1 FROM cleared WHERE hubspot_id = ?1)",
+            (hubspot_id,),
+        )
         was_there = was_there and not is_proven
         former, doubts = self._former(hubspot_id)
         return Trace(
@@ -246,6 +250,7 @@ class UndoFile:
             archiving=intent.get("archive", False),
             restoring=intent.get("restore", {}),
             was_archived=bool(was_archived),
+            was_cleared=bool(was_cleared),
             is_named=bool(is_named),
             absent_at=absent_at or 0.0,
             absences=[] if was_there else self._absences(hubspot_id),
