@@ -269,6 +269,15 @@ def test_what_somebody_wrote_in_between_keeps_a_created_contact(between, archive
     assert plan(CREATED, held, PORTAL, archive_touched=True).archive
 
 
+def test_a_lifecycle_stage_without_a_version_is_hubspots_own_default():
+    """The job sent a lower one, which HubSpot does not take."""
+    trace = replace(CREATED, sent={**CREATED.sent, "lifecyclestage": ["subscriber"]})
+    held = held_with("INTEGRATION", APP, LATER, name="firstname")
+    held = replace(held, properties={"firstname": "a", "lifecyclestage": "lead"})
+    assert plan(trace, held, PORTAL).archive
+    assert not plan(trace, replace(held, history={}), PORTAL).archive
+
+
 def test_what_others_have_touched_is_archived_only_if_the_job_created_it():
     theirs = held_with("CRM_UI", name="firstname")
     assert not plan(CREATED, theirs, PORTAL).archive

@@ -262,6 +262,8 @@ def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
 def is_told(name: str, held: Result, portal: Portal) -> bool:
     """Whether the history of a property goes as far as its value now; the answer has to have both."""
     latest = held.latest(name)
+    if name == LIFECYCLE_STAGE and latest is None and held.history:
+        return True  # HubSpot's own default has no version
     return is_same(name, latest.value if latest else "", _text(held, name), portal.kinds)
 
 
