@@ -340,3 +340,30 @@ def test_a_snapshot_of_0_6_2_is_undone_by_what_histories_tell(tmp_path):
     assert state(job) == before | others
     assert not archived(job) & others.keys()
     assert (counts(report)["restored"], report.exit_code) == (len(HELD) + len(others), 0)
+
+
+@pytest.mark.parametrize("applies", [True, False])
+def test_another_key_of_a_contact_created_in_flight_does_not_make_it_older(tmp_path, applies):
+    """What the job created is archived; what another job created instead keeps its values."""
+    rows = [
+        *({"email": f"a{n}@x.com", "customer_no": f"K{n}", "city": "Bonn", "phone": ""} for n in range(4)),
+        *({"email": "", "customer_no": f"K{n}", "city": "Kiel", "phone": "7"} for n in range(4)),
+    ]
+    hub = make_hub(quota="none", latency_seconds=0.2, properties=[{"name": "customer_no", "unique": True}])
+    hub.reset(0.0, [])
+    options = {"snapshot": True, "max_in_flight": 1, "match": ("email", "customer_no")}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, options)
+    assert len(killed(job, at_upsert=1, applies=applies)) == 4
+    job._clock += 3_600
+    if not applies:
+        mine = [{"email": f"a{n}@x.com", "customer_no": f"K{n}", "firstname": "Other"} for n in range(4)]
+        other = Job(write_csv(tmp_path / "other.csv", mine), hub, {})
+        other._clock = job._clock
+        assert other.run_virtual().as_dict()["created"] == 4
+        job._clock = other._clock + 3_600
+    before = {} if applies else state(job)
+    assert job.run_virtual().state == "complete"
+    assert {one["city"] for one in state(job).values()} == {"Kiel"}
+    job._clock += 3_600
+    report, listed = undo(job)
+    assert (state(job), report.exit_code, listed) == (before, 0, [])

@@ -4,11 +4,15 @@ the snapshot's transactions.
 A reading is what a row's contact held before that row was sent. What it added to the snapshot (the key's
 entry, former values, values sent) names it, so that it can be taken out again where the row was not written.
 Where nobody knows whether it was, a later reading is kept beside it: `core/doubts` tells what is true.
+`found` is the contact that was read, "" for none. `asked`: what the row asked for, where an earlier reading
+of the key names some of it in `sent` already.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
 
 from uploader.core.doubts import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
 from uploader.core.model import Outcome, Record, Settlement
@@ -17,7 +21,7 @@ from uploader.edges.standing import State
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (
     id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, position INTEGER, at REAL NOT NULL, slack REAL NOT NULL,
-    state TEXT NOT NULL
+    state TEXT NOT NULL, found TEXT NOT NULL DEFAULT '', asked TEXT
 );
 CREATE INDEX IF NOT EXISTS readings_by_contact ON readings (contact);
 CREATE INDEX IF NOT EXISTS contacts_by_id ON contacts (hubspot_id);
@@ -32,8 +36,8 @@ _COLUMNS = (
 )
 #: Each key's entry of 0.6.2 was one reading, of a row whose position nobody kept.
 _FILL = """
-INSERT INTO readings (contact, at, slack, state)
-    SELECT number, kept_at, ?, 'kept' FROM contacts ORDER BY number;
+INSERT INTO readings (contact, at, slack, state, found)
+    SELECT number, kept_at, ?, 'kept', hubspot_id FROM contacts ORDER BY number;
 UPDATE sent SET reading = (SELECT id FROM readings WHERE readings.contact = sent.contact);
 UPDATE former SET reading = (
     SELECT min(readings.id) FROM readings JOIN contacts ON contact = number
@@ -69,12 +73,14 @@ def upgrade(connection: sqlite3.Connection) -> None:
             connection.execute(statement, (CLOCKS_DIFFER_SECONDS,) * statement.count("?"))
 
 
-def begin(connection: sqlite3.Connection, contact: int, position: int | None, seen_at: float | None) -> int:
+def begin(
+    connection: sqlite3.Connection, contact: int, position: int | None, seen_at: float | None, found: str
+) -> int:
     """Keep that a row's contact was read; the number of the reading. `seen_at`: by HubSpot's clock."""
     at, slack = (time.time(), CLOCKS_DIFFER_SECONDS) if seen_at is None else (seen_at, EXACT_SECONDS)
     added = connection.execute(
-        "INSERT INTO readings (contact, position, at, slack, state) VALUES (?, ?, ?, ?, ?)",
-        (contact, position, at, slack, ReadingState.KEPT.value),
+        "INSERT INTO readings (contact, position, at, slack, state, found) VALUES (?, ?, ?, ?, ?, ?)",
+        (contact, position, at, slack, ReadingState.KEPT.value, found),
     )
     assert added.lastrowid is not None
     return added.lastrowid
@@ -90,25 +96,19 @@ def keep_former(
     )
 
 
-def keep_sent(
-    connection: sqlite3.Connection, reading: int, contact: int, sent: Iterable[tuple[str, str]]
-) -> None:
+def keep_sent(connection: sqlite3.Connection, reading: int, contact: int, sent: Mapping[str, str]) -> None:
     """What is about to be written."""
-    connection.executemany(
+    added = connection.executemany(
         "INSERT OR IGNORE INTO sent (contact, property, text, reading) VALUES (?, ?, ?, ?)",
-        [(contact, name, text, reading) for name, text in sent],
+        [(contact, name, text, reading) for name, text in sent.items()],
     )
+    if added.rowcount < len(sent):
+        asked = orjson.dumps(dict(sent)).decode()
+        connection.execute("UPDATE readings SET asked = ? WHERE id = ?", (asked, reading))
 
 
-def begin_anew(connection: sqlite3.Connection, contact: int, reading: int, seen_at: float | None) -> None:
-    """Let this reading take the place of all earlier ones of its key, which led to nobody."""
-    connection.execute("UPDATE sent SET reading = ? WHERE contact = ?", (reading, contact))
-    connection.execute(
-        "DELETE FROM former WHERE hubspot_id IN (SELECT hubspot_id FROM reached WHERE contact = ?) "
-        "AND reading IN (SELECT id FROM readings WHERE contact = ?)",
-        (contact, contact),
-    )
-    connection.execute("DELETE FROM readings WHERE contact = ? AND id != ?", (contact, reading))
+def note_absent(connection: sqlite3.Connection, contact: int, seen_at: float | None) -> None:
+    """A key still led to nobody, although a row of it may have been written."""
     connection.execute(
         "UPDATE contacts SET kept_at = ?, seen_at = ? WHERE number = ?", (time.time(), seen_at, contact)
     )

@@ -81,12 +81,21 @@ class Former:
 
 
 class _Entry(NamedTuple):
-    """What is kept of a key already."""
+    """What is kept of a key already. An absence is a reading that found nobody."""
 
     number: int
     hubspot_id: str
-    first: int  #: its first reading
-    is_in_doubt: bool  #: whether that one is
+    doubt: int | None  #: the last absence after which a row may have been written
+    is_in_doubt: bool  #: whether there was no absence since
+    reached: Mapping[str, str]  #: `Reached`, by id
+
+
+class _Origin(NamedTuple):
+    """How a contact came to be, as far as the snapshot tells."""
+
+    is_ours: bool  #: it was not there when a row of one of its keys came to it
+    doubt: int | None  #: the absence after which a row may have created it
+    numbers: Sequence[int]  #: the entries that say so
 
 
 class SnapshotFile:
@@ -138,25 +147,25 @@ class SnapshotFile:
                 self._keep(connection, former)
 
     def _keep(self, connection: sqlite3.Connection, former: Former) -> None:
-        is_ours = self._is_ours(former)
-        hubspot_id = "" if is_ours else former.hubspot_id
+        origin = self._origin(former)
+        hubspot_id = "" if origin.is_ours or origin.doubt is not None else former.hubspot_id
         entry = self._entry(former.value)
         number = entry.number if entry else self._begin(connection, former, hubspot_id)
-        reading = readings.begin(connection, number, former.position, former.seen_at)
-        readings.keep_sent(connection, reading, number, former.sent.items())
+        reading = readings.begin(connection, number, former.position, former.seen_at, former.hubspot_id)
+        readings.keep_sent(connection, reading, number, former.sent)
         known_id = entry.hubspot_id if entry else hubspot_id
-        may_be_ours = entry is not None and entry.is_in_doubt and not known_id
         if former.hubspot_id not in {"", known_id}:
-            how = Reached.SEEN if is_ours or may_be_ours else Reached.OTHER
-            self._note(connection, number, former.hubspot_id, how)
-        if entry is not None and may_be_ours and not hubspot_id:
-            # It was not there yet: as good as the first.
-            readings.begin_anew(connection, number, reading, former.seen_at)
-        elif hubspot_id:  # else it was not there, and what it holds now is ours
-            if entry is not None and may_be_ours:
+            how = Reached.OTHER if hubspot_id else Reached.SEEN
+            # The keys that tell of its origin may lead to another contact by the time of an undo.
+            for one in {number, *origin.numbers}:
+                self._note(connection, one, former.hubspot_id, how)
+        if not former.hubspot_id and entry is not None and entry.is_in_doubt:
+            readings.note_absent(connection, number, former.seen_at)
+        if former.hubspot_id and not origin.is_ours:  # else it was not there, and what it holds now is ours
+            if origin.doubt is not None:
                 nothing = [(name, "") for name in former.held]
-                readings.keep_former(connection, entry.first, hubspot_id, nothing)
-            readings.keep_former(connection, reading, hubspot_id, former.held.items())
+                readings.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
+            readings.keep_former(connection, reading, former.hubspot_id, former.held.items())
 
     def _begin(self, connection: sqlite3.Connection, former: Former, hubspot_id: str) -> int:
         added = connection.execute(
@@ -172,14 +181,20 @@ class SnapshotFile:
 
     def _entry(self, value: str) -> _Entry | None:
         row = self._connection.execute(
-            "SELECT number, hubspot_id, id, state FROM contacts JOIN readings ON contact = number "
-            "WHERE value = ? ORDER BY id LIMIT 1",
-            (value,),
+            "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
         ).fetchone()
         if row is None:
             return None
-        number, hubspot_id, first, state = row
-        return _Entry(number, hubspot_id, first, state == ReadingState.DOUBT)
+        absences = self._connection.execute(
+            "SELECT id, state FROM readings WHERE contact = ? AND found = '' ORDER BY id", (row[0],)
+        ).fetchall()
+        reached = self._connection.execute(
+            "SELECT hubspot_id, how FROM reached WHERE contact = ? AND hubspot_id != ''", (row[0],)
+        )
+        doubts = [number for number, state in absences if state == ReadingState.DOUBT]
+        is_in_doubt = bool(doubts) and doubts[-1] == absences[-1][0]
+        number, hubspot_id = row
+        return _Entry(number, hubspot_id, doubts[-1] if doubts else None, is_in_doubt, dict(reached))
 
     def forget(self, values: Sequence[str]) -> None:
         """What was kept of these keys last: their rows were not written after all."""
@@ -218,24 +233,20 @@ class SnapshotFile:
             (number, hubspot_id, how.value, Reached.CREATED.value),
         )
 
-    def _is_ours(self, former: Former) -> bool:
-        """Whether the contact was not there when a row of this key, or of another, came to it."""
-        return any(self._led_to_nobody(value, former.hubspot_id) for value in {former.value, *former.keys})
-
-    def _led_to_nobody(self, value: str, hubspot_id: str) -> bool:
-        """Whether a key led to nobody, and to this contact since, as far as its answers and reads tell.
-
-        Others may have moved the key to a contact that was there before: that one has another id.
-        """
-        entry = self._entry(value)
-        if entry is None or entry.hubspot_id or entry.is_in_doubt:
-            return False
-        known = dict(
-            self._connection.execute(
-                "SELECT hubspot_id, how FROM reached WHERE contact = ? AND hubspot_id != ''", (entry.number,)
-            )
+    def _origin(self, former: Former) -> _Origin:
+        """By the entries of all its keys: a row of another key may have created it."""
+        if not former.hubspot_id:
+            return _Origin(is_ours=False, doubt=None, numbers=())
+        entries = [one for value in {former.value, *former.keys} if (one := self._entry(value))]
+        ours = [one.number for one in entries if _led_to_nobody(one, former.hubspot_id)]
+        unsure = [one for one in entries if _may_have_created(one, former.hubspot_id)]
+        if not unsure:
+            return _Origin(bool(ours), None, ours)
+        return _Origin(
+            is_ours=False,
+            doubt=max(one.doubt for one in unsure if one.doubt is not None),
+            numbers=[one.number for one in unsure],
         )
-        return not known or known.get(hubspot_id, Reached.OTHER) != Reached.OTHER
 
     def close(self) -> None:
         self._connection.close()
@@ -325,6 +336,23 @@ def put_aside(path: Path) -> Path | None:
 def columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
     """Of a table; none where it is not there, as in a file of an earlier version."""
     return {name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})")}
+
+
+def _led_to_nobody(entry: _Entry, hubspot_id: str) -> bool:
+    """Whether a key led to nobody, and to this contact since, as far as its answers and reads tell.
+
+    Others may have moved the key to a contact that was there before: that one has another id.
+    """
+    if entry.hubspot_id or (entry.is_in_doubt and entry.reached.get(hubspot_id) != Reached.CREATED):
+        return False
+    return not entry.reached or entry.reached.get(hubspot_id, Reached.OTHER) != Reached.OTHER
+
+
+def _may_have_created(entry: _Entry, hubspot_id: str) -> bool:
+    """Whether a row of this key that nobody knows the end of may have created this contact."""
+    if entry.doubt is None or hubspot_id == entry.hubspot_id or _led_to_nobody(entry, hubspot_id):
+        return False
+    return entry.reached.get(hubspot_id, Reached.SEEN) == Reached.SEEN
 
 
 def _how(settlement: Settlement) -> Reached:

@@ -284,19 +284,37 @@ class UndoFile:
 
     def _absences(self, hubspot_id: str) -> list[Absence]:
         """Of keys that led to nobody, and may have been written since; none if one was, for certain."""
-        found = self._all(
-            "SELECT id, keys.contact, at, slack, id_property, state, how FROM keys JOIN snapshot.readings "
-            "ON id = (SELECT min(id) FROM snapshot.readings AS other WHERE other.contact = keys.contact) "
-            "WHERE hubspot_id = ? AND was_absent",
-            (hubspot_id,),
-        )
-        if any(state == ReadingState.WRITTEN or how == "created" for *_, state, how in found):
-            return []
+        absences: list[Absence] = []
+        firsts: list[Absence] = []
+        for contact, how, id_property in self._all(
+            "SELECT contact, how, id_property FROM keys WHERE hubspot_id = ? AND was_absent", (hubspot_id,)
+        ):
+            readings = self._all(
+                "SELECT found, state, id, at, slack, asked FROM snapshot.readings "
+                "WHERE contact = ? ORDER BY id",
+                (contact,),
+            )
+            # What found nobody after the contact had been found says nothing of it.
+            places = [place for place, (found, *_) in enumerate(readings) if found == hubspot_id]
+            absent = [one for one in readings[: places[0] if places else None] if not one[0]]
+            written = [state == ReadingState.WRITTEN for _, state, *_ in absent]
+            if how == "created" or written[-1:] == [True] or (how and not places and any(written)):
+                return []
+            absences += [
+                self._absence(contact, id_property, *one)
+                for _, state, *one in absent
+                if state != ReadingState.WRITTEN
+            ]
+            firsts += [self._absence(contact, id_property, *readings[0][2:])] if not absent else []
+        return absences or firsts  # found by a key of a created contact that the snapshot lacks by now
+
+    def _absence(
+        self, contact: int, id_property: str, reading: int, at: float, slack: float, asked: str | None
+    ) -> Absence:
+        if asked:
+            return Absence(at, orjson.loads(asked), id_property, slack)
         sent = "SELECT property, text FROM snapshot.sent WHERE reading = ? AND contact = ?"
-        return [
-            Absence(at, dict(self._all(sent, (reading, contact))), id_property, slack)
-            for reading, contact, at, slack, id_property, *_ in found
-        ]
+        return Absence(at, dict(self._all(sent, (reading, contact))), id_property, slack)
 
     # --- what is decided and done ---
 
