@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
+from test_killed_and_undone import killed
 from test_undo import meddle, people, rows_for, uploaded
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
@@ -426,3 +427,38 @@ def test_what_an_earlier_attempt_was_about_to_write_stays_known(tmp_path):
     held = Result(trace.hubspot_id, False, "", dict(trace.former), history=versions)
     made = plan(trace, held, Portal("1512050", frozenset(trace.former), {}))
     assert (made.fate, made.restored_before) == (Fate.RESTORED, 2)
+
+
+def rows_of_one_key() -> list[dict[str, str]]:
+    """Its second row comes once the first one's batch is long confirmed."""
+    first = {"email": "a@x.com", "city": "Bonn"}
+    return [first, *({"email": f"b{n}@x.com", "city": "Bonn"} for n in range(30)), first | {"city": "Kiel"}]
+
+
+@pytest.mark.parametrize("then", ["undone", "finished", "corrected"])
+def test_a_second_contact_of_a_key_created_in_flight_is_found(tmp_path, then):
+    """The first one, whose id is known, was archived by an undo in between."""
+    hub = make_hub(quota="none", latency_seconds=0.2)
+    hub.reset(0.0, [])
+    options = {"snapshot": True, "max_in_flight": 1}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows_of_one_key()), hub, options)
+    killed(job, at_upsert=3)
+    job._clock += 3_600
+    undo(job)
+    assert state(job) == {}
+    job._clock += 3_600
+    assert "a@x.com" in killed(job, at_upsert=2)
+    job._clock += 3_600
+    if then == "finished":
+        assert job.run_virtual().state == "complete"
+        job._clock += 3_600
+    if then == "corrected":
+        change = {"email": "a@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
+        hub.meddle(job._clock, [change], ())
+        job._clock += 3_600
+    report, listed = undo(job)
+    if then == "corrected":
+        assert [(one.key, one.finding.why) for one in listed] == [("a@x.com", MAYBE_CREATED)]
+        assert (len(state(job)), report.exit_code) == (1, 1)
+    else:
+        assert (state(job), listed, report.exit_code) == ({}, [], 0)

@@ -117,6 +117,17 @@ WHERE named.hubspot_id != '' AND NOT EXISTS (
     SELECT 1 FROM keys WHERE keys.hubspot_id = named.hubspot_id AND keys.contact = named.contact
 )
 """
+#: Keys that led to nobody when a row left of which nobody knows the end: they lead perhaps to a contact that
+#: nobody named, beside those that were named before.
+_COPY_IN_DOUBT = """
+INSERT INTO keys (contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how)
+SELECT number, value, id_property, key, row, source, absent_at, 1, '', ''
+FROM snapshot.readings AS last JOIN entries ON number = last.contact
+WHERE last.state != 'written' AND last.found = ''
+AND last.id = (SELECT max(id) FROM snapshot.readings WHERE contact = number)
+AND (hubspot_id != '' OR EXISTS (SELECT 1 FROM named WHERE contact = number AND named.hubspot_id != ''))
+AND number NOT IN (SELECT contact FROM keys WHERE was_absent AND how = '')
+"""
 _GATHER = """
 UPDATE keys SET fate = 'counted already' WHERE fate IS NULL AND hubspot_id != '' AND number > (
     SELECT min(number) FROM keys AS other WHERE other.hubspot_id = keys.hubspot_id AND other.fate IS NULL
@@ -181,7 +192,9 @@ def copy(connection: sqlite3.Connection) -> bool:
     """Some more of the snapshot's keys; False once there are all."""
     ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM keys")
     copied = connection.execute(_COPY, (last, _COPIED_AT_ONCE))
-    return copied.rowcount > 0 or connection.execute(_COPY_FURTHER).rowcount > 0
+    if copied.rowcount > 0 or connection.execute(_COPY_FURTHER).rowcount > 0:
+        return True
+    return connection.execute(_COPY_IN_DOUBT).rowcount > 0
 
 
 def gather(connection: sqlite3.Connection) -> None:

@@ -148,24 +148,38 @@ class UndoFile:
             for number, leads_to in found.items():
                 # What an earlier undo was about to archive may be there, under another key.
                 hubspot_id = leads_to or self._archived_by(number)
-                if hubspot_id:
+                fate, findings = Fate.ALIAS, list[Finding]()
+                if not hubspot_id:
+                    fate, findings = self._of_nobody(number)
+                elif not self._is_listed(number, hubspot_id):
                     connection.execute(
                         "UPDATE keys SET hubspot_id = ? WHERE number = ?", (hubspot_id, number)
                     )
                     continue
-                fate, findings = self._of_nobody(number)
                 self._end(connection, number, fate, findings, 0)
                 counts[fate] = counts.get(fate, 0) + 1
         return counts
 
     def _archived_by(self, number: int) -> str:
-        """The contact of a key that an earlier undo has archived, or was about to; "" if there is none."""
+        """The contact of a key that an earlier undo has archived, or was about to; "" if there is none.
+
+        One that was named while the job ran has an entry of its own.
+        """
         rows = self._all(
             "SELECT archived.hubspot_id FROM archived JOIN keys USING (value) WHERE number = ? "
-            "ORDER BY archived.hubspot_id DESC LIMIT 1",
+            "AND NOT EXISTS (SELECT 1 FROM keys AS other WHERE other.hubspot_id = archived.hubspot_id "
+            "AND other.contact = keys.contact) ORDER BY archived.hubspot_id DESC LIMIT 1",
             (number,),
         )
         return str(rows[0][0]) if rows else ""
+
+    def _is_listed(self, number: int, hubspot_id: str) -> bool:
+        """Whether a contact is listed for a key already: somebody named it while the job ran."""
+        query = (
+            "SELECT 1 FROM keys WHERE hubspot_id = ? AND number != ? "
+            "AND contact = (SELECT contact FROM keys WHERE number = ?)"
+        )
+        return bool(self._all(query, (hubspot_id, number, number)))
 
     def _of_nobody(self, number: int) -> tuple[Fate, list[Finding]]:
         """What has become of a key that led to nobody, and does again."""
@@ -301,16 +315,15 @@ class UndoFile:
             if how == "created" or written[-1:] == [True] or (how and not places and any(written)):
                 return []
             absences += [
-                self._absence(contact, id_property, *one)
+                self._absence(contact, id_property, one)
                 for _, state, *one in absent
                 if state != ReadingState.WRITTEN
             ]
-            firsts += [self._absence(contact, id_property, *readings[0][2:])] if not absent else []
+            firsts += [self._absence(contact, id_property, readings[0][2:])] if not absent else []
         return absences or firsts  # found by a key of a created contact that the snapshot lacks by now
 
-    def _absence(
-        self, contact: int, id_property: str, reading: int, at: float, slack: float, asked: str | None
-    ) -> Absence:
+    def _absence(self, contact: int, id_property: str, row: Sequence[Any]) -> Absence:
+        reading, at, slack, asked = row
         if asked:
             return Absence(at, orjson.loads(asked), id_property, slack)
         sent = "SELECT property, text FROM snapshot.sent WHERE reading = ? AND contact = ?"
