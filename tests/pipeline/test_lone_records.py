@@ -201,6 +201,29 @@ def test_reads_that_pass_are_no_attempts_of_what_is_written(tmp_path):
     assert (summary.as_dict()["created"], summary.as_dict()["unchanged"]) == (1, 9_999)
 
 
+def test_a_record_given_up_is_no_outage_while_nothing_is_sent(tmp_path):
+    """Its failures are the last that the run sees for long: a person takes a quarter of an hour to approve."""
+
+    async def approve(_):
+        await asyncio.sleep(900)
+        return True
+
+    rows = contacts(600)
+    run = job(tmp_path, rows, breaks("c4@example.com"))
+    summary = run.run_virtual(canary=10, judge=approve)
+    run.check(rows, summary)
+    assert (summary.state, abandoned(run)) == ("complete", [6])
+
+
+def test_rows_given_up_in_an_outage_of_writes_do_not_hide_it(tmp_path):
+    """Each waits for the one before it and is given up in its turn, though no write has passed."""
+    rows = [{"email": "c0@example.com", "firstname": f"F{n}"} for n in range(10)]
+    run = job(tmp_path, rows, {"kind": "status", "status": 500})
+    summary = run.run_virtual(stop_after=3_000.0)
+    assert summary.cause is Cause.OUTAGE
+    assert run._clock < 700  # --outage is 600 s
+
+
 @pytest.mark.parametrize("count", [120, 600])
 def test_an_outage_of_writes_alone_stops_a_job_that_reads_first(tmp_path, count):
     """What is read anew while nothing can be written does not keep it going for ever."""
@@ -309,6 +332,20 @@ def test_it_is_asked_by_the_last_record_that_is_there_and_no_open_rows(there, op
     sender = _Asked(*there)
     assert passes(proof(sender, open_values=open_values)) is (True if asked_by else None)
     assert sender.written == ([asked_by] if asked_by else [])
+
+
+def test_two_that_ask_at_once_by_a_deleted_record_both_get_an_answer():
+    class Waiting(_Asked):
+        async def send(self, call, *, on_wire):
+            await asyncio.sleep(1.0)
+            return await super().send(call, on_wire=on_wire)
+
+    made = proof(Waiting())
+
+    async def both():
+        return await asyncio.gather(*(made.writes_pass(lambda _: None) for _ in range(2)))
+
+    assert run_virtual(both()) == [None, None]
 
 
 def test_many_that_wait_for_the_end_of_an_outage_ask_for_it_together():

@@ -71,7 +71,8 @@ class Proof:
         for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
             is_there = await self._is_there(one, on_wire)
             if is_there is False:
-                self._written.remove(one)
+                if one in self._written:  # another worker may have asked about it, too
+                    self._written.remove(one)
                 continue
             if is_there and await self._is_written(one, on_wire):
                 return True

@@ -442,6 +442,8 @@ class Worker:
         found = await self._read_back([record])
         if found is None:
             return
+        if found or self._sender.writes > history.successes_before:
+            self._sender.progressed()  # its failures were its own: nothing else need be failing
         refusal = Refusal("NO_ANSWER", reason)
         self._settle(
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
