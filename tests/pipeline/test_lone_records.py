@@ -6,8 +6,10 @@ An outage is not its fault: then it is tried for longer, and reads that pass are
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import jobs
 import orjson
 import pytest
 from hub_transport import HubTransport, make_hub
@@ -17,6 +19,7 @@ from virtual_loop import run_virtual
 
 from uploader.core import wire
 from uploader.core.outcome import Cause
+from uploader.core.retry import RECORD_ATTEMPTS
 from uploader.run import feed as feed_module
 from uploader.run.pretending import PretendingSender
 from uploader.run.proving import Proof
@@ -222,6 +225,20 @@ def test_rows_given_up_in_an_outage_of_writes_do_not_hide_it(tmp_path):
     summary = run.run_virtual(stop_after=3_000.0)
     assert summary.cause is Cause.OUTAGE
     assert run._clock < 700  # --outage is 600 s
+
+
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}], ids=["", "read first"])
+def test_only_writes_count_as_others_that_passed(tmp_path, sent, monkeypatch, options):
+    """Reads pass as well: of contacts before they are written, and of what was only accepted."""
+    monkeypatch.setattr(jobs, "Seams", partial(jobs.Seams, batch_records=1))
+    accepted = [f"c{n}@example.com" for n in range(10)]
+    pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "keys": accepted}
+    hub = make_hub(latency_seconds=0.2, faults=[breaks("c300@example.com"), pending])
+    run = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), hub, options)
+    run.run_virtual()
+    assert abandoned(run) == [302]
+    upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
+    assert [one["id"] for inputs in upserts for one in inputs].count("c300@example.com") == RECORD_ATTEMPTS
 
 
 @pytest.mark.parametrize("count", [120, 600])

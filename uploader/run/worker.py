@@ -188,7 +188,7 @@ class Worker:
         for piece in pieces:
             records = [record for record in piece.records if record.position in positions]
             if records:
-                yield Piece(records, replace(piece.history, successes_seen=self._sender.successes))
+                yield Piece(records, replace(piece.history, successes_seen=self._sender.writes))
 
     def _ask_for_less(self, look: Look) -> None:
         record, decision = look.record, look.decision
