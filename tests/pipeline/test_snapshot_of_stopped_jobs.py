@@ -192,10 +192,10 @@ def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeyp
     entered, released = threading.Event(), threading.Event()
     forget = SnapshotFile.forget
 
-    def slow_forget(self, values):
+    def slow_forget(self, *what):
         entered.set()
         assert released.wait(30)
-        return forget(self, values)
+        return forget(self, *what)
 
     def started(run: Run) -> None:
         def stop() -> None:
@@ -330,3 +330,48 @@ def test_what_another_job_created_before_a_row_was_read_again_is_not_archived(tm
     assert [one["city"] for one in state(job).values()] == ["Bonn"]
     undo(job)
     assert [one["phone"] for one in state(job).values()] == ["123"]
+
+
+def test_a_row_given_up_takes_out_its_own_reading_and_not_that_of_a_later_row(tmp_path):
+    """It never arrived. The later row of its contact was written, long before the run ends."""
+
+    class Unreachable(HubTransport):
+        async def send(self, call, *others):
+            if call.path.endswith("/batch/upsert") and b'"First"' in call.body:
+                return no_reply("refused", maybe_applied=False)
+            return await super().send(call, *others)
+
+    rows = contacts(2_000, city="Bonn")
+    rows[50] = {"email": "x@x.com", "firstname": "First", "city": "Bonn"}
+    rows[1_950] = {"email": "x@x.com", "firstname": "Second", "city": "Mainz"}
+    job = Job(write_csv(tmp_path / "c.csv", rows), make_hub(latency_seconds=0.2), {"snapshot": True})
+    job.make_transport = Unreachable
+    job.hub.reset(0.0, [{"properties": {"email": "x@x.com", "firstname": "Old", "city": "Ulm"}}])
+    before = state(job)
+    summary = job.run_virtual()
+    assert (summary.state, summary.as_dict()["abandoned"], summary.as_dict()["updated"]) == ("complete", 1, 1)
+    undo(job)
+    assert state(job) == before
+
+
+def test_a_run_that_reads_and_sends_nothing_keeps_a_lost_write_in_doubt(tmp_path):
+    """It lands after that reading. The run that goes on finds our own values there."""
+    lost = {"kind": "reset", "applied": False, "late_seconds": 100, "first": 1}
+    job = make_job(tmp_path, rows=1, held=(), latency_seconds=1.0)
+    job.hub.change_scenario(make_hub(latency_seconds=1.0, faults=[lost]).scenario)
+
+    def stop_once_it_is_lost(run: Run) -> None:
+        if any("upsert" in path for path in job.transport.paths) and run.sender.on_wire == 0:
+            run.stop(2)
+
+    def stop_while_it_reads(run: Run) -> None:
+        asyncio.get_running_loop().call_later(0.5, run.stop, 2)
+
+    job.run_virtual(on_tick=stop_once_it_is_lost)
+    summary = job.run_virtual(on_start=stop_while_it_reads)
+    assert (summary.tallies.open, [path for path in job.transport.paths if "upsert" in path]) == (1, [])
+    job._clock += 300
+    assert job.run_virtual().state == "complete"
+    assert written(job) == {"c0@example.com"}
+    undo(job)
+    assert state(job) == {}

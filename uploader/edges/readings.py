@@ -144,12 +144,12 @@ _STATES = {
 }
 
 
-def forget_last(connection: sqlite3.Connection, value: str) -> None:
-    """Take out the last reading of a key: its row was not written."""
+def forget_last(connection: sqlite3.Connection, value: str, position: int | None = None) -> None:
+    """Take out the last reading of a key: its row was not written. `position`: the last one of that row."""
     found = connection.execute(
-        "SELECT readings.id, contact FROM readings JOIN contacts ON contact = number WHERE value = ? "
-        "ORDER BY readings.id DESC LIMIT 1",
-        (value,),
+        "SELECT readings.id, contact FROM readings JOIN contacts ON contact = number WHERE value = ?1 "
+        "AND (?2 IS NULL OR position = ?2) ORDER BY readings.id DESC LIMIT 1",
+        (value, position),
     ).fetchone()
     if found:
         forget(connection, *found)

@@ -196,11 +196,14 @@ class SnapshotFile:
         number, hubspot_id = row
         return _Entry(number, hubspot_id, doubts[-1] if doubts else None, is_in_doubt, dict(reached))
 
-    def forget(self, values: Sequence[str]) -> None:
-        """What was kept of these keys last: their rows were not written after all."""
+    def forget(self, values: Sequence[str], positions: Sequence[int] = ()) -> None:
+        """Take out what was kept of these keys last: their rows were not written after all. `positions`: of
+        which rows, value by value; without them, of whichever row was read last.
+        """
+        rows = zip(values, positions, strict=True) if positions else ((value, None) for value in values)
         with _storing(self.path), self._connection as connection:
-            for value in values:
-                readings.forget_last(connection, value)
+            for value, position in rows:
+                readings.forget_last(connection, value, position)
 
     def doubt(self, records: Sequence[Record]) -> None:
         """Note that these rows were sent and may have been written. They are about to be read again."""

@@ -265,12 +265,14 @@ class Looking:
         assert self.snapshot is not None
         formers = [self._former(look, look.decision) for look in looks if look.decision]
         await self.writer.run(partial(self.snapshot.keep, formers))
-        self.unwritten.update({look.record.position: look.record.values[0] for look in looks})
+        # The reading of a row that may have been written before may stand in for that of its first write.
+        sure = [look.record for look in looks if not look.record.lost]
+        self.unwritten.update({record.position: record.values[0] for record in sure})
 
     async def _forget(self, positions: Sequence[int]) -> None:
         assert self.snapshot is not None
         values = [self.unwritten[position] for position in positions]
-        await self.writer.run(partial(self.snapshot.forget, values))
+        await self.writer.run(partial(self.snapshot.forget, values, positions))
         for position in positions:
             self.unwritten.pop(position, None)
 

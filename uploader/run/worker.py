@@ -393,13 +393,13 @@ class Worker:
         await self._settle_all(confirmed + refused, verdict.nameless_ids)
 
     async def _settle_all(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
-        """What the snapshot has of refused rows is taken out first: a later row of the contact, or a run that
-        goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
+        """What the snapshot has of rows that were not written is taken out first: a later row of the contact,
+        or a run that goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
         """
         try:
             if self._looking is not None:
-                refused = [s.record for s in settlements if s.outcome is Outcome.REJECTED]
-                await self._looking.forget([record for record in refused if isinstance(record, Record)])
+                records = [s.record for s in settlements]
+                await self._looking.forget([record for record in records if isinstance(record, Record)])
         finally:
             self._settle(settlements, nameless_ids)
 
@@ -445,7 +445,7 @@ class Worker:
         if found or self._sender.writes > history.successes_before:
             self._sender.progressed()  # its failures were its own: nothing else need be failing
         refusal = Refusal("NO_ANSWER", reason)
-        self._settle(
+        await self._settle_all(
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
         )
 
