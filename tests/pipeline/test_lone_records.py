@@ -5,7 +5,7 @@ An outage is not its fault: then it is tried for longer, and reads that pass are
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -205,7 +205,7 @@ def test_reads_that_pass_are_no_attempts_of_what_is_written(tmp_path):
 
 
 def test_a_record_given_up_is_no_outage_while_nothing_is_sent(tmp_path):
-    """Its failures are the last that the run sees for long: a person takes a quarter of an hour to approve."""
+    """Its failures are the last that the run sees: a person takes a quarter of an hour to approve."""
 
     async def approve(_):
         await asyncio.sleep(900)
@@ -373,6 +373,35 @@ def test_many_that_wait_for_the_end_of_an_outage_ask_for_it_together():
     now[0] += 10.0
     assert passes(made) is False
     assert sender.written == ["b@x.com", "b@x.com"]
+
+
+def test_a_run_that_is_stopped_while_it_asks_writes_nothing_more():
+    """The first of the two requests is on its way when Ctrl-C comes."""
+    sender = _Asked("a@x.com", "b@x.com")
+    asked = proof(sender)
+    assert run_virtual(asked.writes_pass(lambda _: None, lambda: not sender.read)) is False
+    assert (sender.read, sender.written) == (["b@x.com"], [])
+
+
+def test_no_write_leaves_after_a_stop(tmp_path, sent):
+    """Not even one without properties: the stop comes while its contact is read."""
+    run = job(tmp_path, contacts(150), breaks("c60@example.com"))
+    run.hub.settings = replace(run.hub.settings, latency_seconds=1.0)
+    stopped = []
+
+    class Stopped(HubTransport):
+        async def send(self, call, *others):
+            now = asyncio.get_running_loop().time()
+            if now > 60 and call.path.endswith("/read") and b"c60@" not in call.body and not stopped:
+                stopped.append(now)
+                running[0].stop(2)
+            return await super().send(call, *others)
+
+    running = []
+    run.make_transport = Stopped
+    summary = run.run_virtual(on_start=running.append)
+    assert (summary.cause, len(stopped)) == (Cause.SIGNAL, 1)
+    assert not [path for at, path, _ in sent.seen if at > stopped[0] and path.endswith("/upsert")]
 
 
 def test_a_preview_asks_by_nothing():

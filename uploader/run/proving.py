@@ -61,8 +61,12 @@ class Proof:
         """The same of a pack."""
         self._written.append(_Written(pack.positions[-1], pack.id_property, pack.keys[-1], pack.values[-1]))
 
-    async def writes_pass(self, on_wire: Callable[[bool], None]) -> bool | None:
-        """None where there is nothing to ask by. `on_wire` as the sender's. StopRun as any request."""
+    async def writes_pass(
+        self, on_wire: Callable[[bool], None], is_wanted: Callable[[], bool] = lambda: True
+    ) -> bool | None:
+        """None where there is nothing to ask by. `on_wire` as the sender's. StopRun as any request.
+        `is_wanted`: whether to send more. Where not, the answer is False.
+        """
         now = self._clock()
         if self._refused_at is not None and now - self._refused_at < _REFUSED_SECONDS:
             return False
@@ -70,6 +74,8 @@ class Proof:
             return None
         for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
             is_there = await self._is_there(one, on_wire)
+            if not is_wanted():
+                return False  # it may have been stopped meanwhile
             if is_there is False:
                 if one in self._written:  # another worker may have asked about it, too
                     self._written.remove(one)

@@ -362,7 +362,7 @@ class Worker:
             return [(backoff_seconds(max(1, history.failures), self._roll()), rest)]
         following = judge_tail(history, self._clock())
         if following is Tail.ASK:
-            passes = await self._proof.writes_pass(self._note_wire)
+            passes = await self._proof.writes_pass(self._note_wire, lambda: not self.draining)
             if passes:
                 return [(0.0, rest)]
             # Where there is nothing to ask by, a write that passed before has to do.
