@@ -44,8 +44,19 @@ def test_what_is_held_afterwards_follows_from_the_rules_alone(wanted, held, rule
 
 
 @given(CELLS, CELLS, RULES)
-def test_what_was_written_before_is_never_told_to_be_unchanged(wanted, held, rules):
-    assert made(wanted, held, rules, lost=True).outcome is not Outcome.UNCHANGED
+def test_what_may_have_been_written_is_unchanged_only_where_all_values_are_anothers(wanted, held, rules):
+    decision = made(wanted, held, rules, lost=True)
+    if decision.outcome is Outcome.UNCHANGED:
+        assert wanted
+        assert all(held.get(name, "") != text for name, text in wanted.items())
+
+
+def test_a_lost_row_whose_only_value_a_person_has_filled_is_unchanged():
+    rules = Overwriting(policy=Policy.FILL)
+    theirs = made({"city": "Ours"}, {"city": "Theirs"}, rules, lost=True)
+    assert (theirs.outcome, dict(theirs.properties)) == (Outcome.UNCHANGED, {})
+    ours = made({"city": "Ours", "phone": "1"}, {"city": "Ours", "phone": "2"}, rules, lost=True)
+    assert ours.outcome is Outcome.UPDATED  # the telephone was there before the row was first sent
 
 
 @given(CELLS, CELLS)

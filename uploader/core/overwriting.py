@@ -4,7 +4,7 @@ In    what the record asks for, what is held (None: there is no such contact), t
 Out   a `Decision`: the values to send and what each does, or the outcome of a row that sends nothing.
 Raise nothing.
 Rules A value that is there already, in whatever spelling, is the same. A row with nothing to send is
-      `unchanged`, unless a predecessor may have sent it: then it was written, and is `updated`.
+      `unchanged`. Where it may have been sent before, it is `updated`, unless none of its values is there.
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,9 @@ def decide(
     sent = {name: text for name, text in wanted.items() if _is_sent(name, changes[name], rules)}
     if sent and rules.only is not Only.NEW:
         return Decision(sent, changes)
-    return Decision({}, changes, Outcome.UPDATED if lost else Outcome.UNCHANGED)
+    # Some values may have been left alone from the start. Where all are another's, none of ours is there.
+    may_be_ours = lost and set(changes.values()) != {Change.SPARED}
+    return Decision({}, changes, Outcome.UPDATED if may_be_ours else Outcome.UNCHANGED)
 
 
 _SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED})
