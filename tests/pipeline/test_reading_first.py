@@ -12,6 +12,7 @@ from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only, Policy
+from uploader.edges.background import Inline
 from uploader.errors import CheckpointError
 from uploader.settings import OnLongPause
 
@@ -277,6 +278,39 @@ def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
     assert len(theirs) > 200
     assert {held[name]["city"] for name in theirs} == {"Theirs"}
     assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, len(theirs))
+
+
+class _Slow(Inline):
+    """A disk that takes so many seconds for each batch of a snapshot, the last of them for all others."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.seconds = list(seconds)
+
+    async def run(self, call):
+        if getattr(getattr(call, "func", None), "__name__", "") == "keep":
+            await asyncio.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
+        return await super().run(call)
+
+
+@pytest.mark.parametrize("seconds", [(1_200.0, 0.0), (1_200.0,)], ids=["once", "always"])
+def test_what_somebody_writes_while_the_disk_stands_still_is_looked_at_again(tmp_path, seconds):
+    """And the job ends, however slow the disk is."""
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    job = job_of(tmp_path, rows, [{"email": row["email"]} for row in rows])
+    disk = _Slow(*seconds)
+    job.offload = lambda _: disk
+    meddled = []
+
+    def meddle(run):
+        now = asyncio.get_running_loop().time()
+        if now > 600 and not meddled:
+            change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
+            meddled.append(job.hub.meddle(now, [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, policy=Policy.FILL, snapshot=True, stop_after=10_000.0)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 1)
+    assert [held["city"] for _, held in sorted(job.held().items())] == ["Ours", "Theirs", "Ours"]
 
 
 def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):

@@ -60,7 +60,7 @@ class Reader:
         self._sleep = sleep
         self._on_wire = on_wire
         self._is_wanted = is_wanted
-        self._clock = asyncio.get_running_loop().time
+        self.clock = asyncio.get_running_loop().time
         #: The sender's stalled seconds when the first question left that was answered.
         self.known_at = math.inf
 
@@ -97,7 +97,7 @@ class Reader:
             nonlocal left_at, known_at
             self._on_wire(out)
             if out:
-                left_at = self._clock()  # waiting for a permit may take a day
+                left_at = self.clock()  # waiting for a permit may take a day
                 known_at = self._sender.stalled_seconds
 
         while True:
@@ -194,8 +194,12 @@ class Looking:
     unwritten: dict[int, str] = field(default_factory=dict, init=False)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
-    async def look(self, records: Sequence[Record], reader: Reader) -> list[Look]:
-        """In the order of the records. What is to be overwritten is on the disk when this returns."""
+    async def look(self, records: Sequence[Record], reader: Reader, *, is_again: bool = False) -> list[Look]:
+        """In the order of the records. What is to be overwritten is on the disk when this returns.
+
+        `is_again`: what was read of them before had grown old. Then the time that the disk takes is not
+        counted: with one that is always slow they would be read for ever.
+        """
         keys = self.keys if self.snapshot is not None else ()
         names = also_other_addresses({*wanted_properties(records), *keys})
         looks: dict[int, Look] = {}
@@ -216,7 +220,10 @@ class Looking:
         looks |= {r.position: Look(r, None, None, why=unknown[r.position]) for r in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
+            began = reader.clock()
             await self._store(self._keep([look for look in made if _writes(look)]))
+            if not is_again:
+                reader.known_at -= reader.clock() - began  # others write meanwhile
         return made
 
     def note_sent(self, positions: Iterable[int]) -> None:

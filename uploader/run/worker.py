@@ -96,10 +96,10 @@ class Worker:
             if self._looking is not None:
                 records = self._feed.unpack(batch) if isinstance(batch, Pack) else batch
                 asked = {record.position: record.body for record in records}
-                pieces = [Piece(records)]
+                pieces, is_again = [Piece(records)], False
                 while pieces and not self.draining:
-                    await self._deliver_looked_at(pieces, self._looking)
-                    pieces, self._out_of_date = self._out_of_date, []
+                    await self._deliver_looked_at(pieces, self._looking, is_again=is_again)
+                    pieces, self._out_of_date, is_again = self._out_of_date, [], True
                     records = [record for piece in pieces for record in piece.records]
                     for record in records:
                         self._feed.rewrite(record, asked[record.position])
@@ -151,7 +151,7 @@ class Worker:
         reply = wire.in_full(reply) if reply.short else reply
         await self._deliver(await self._take(piece, reply))
 
-    async def _deliver_looked_at(self, pieces: Sequence[Piece], looking: Looking) -> None:
+    async def _deliver_looked_at(self, pieces: Sequence[Piece], looking: Looking, *, is_again: bool) -> None:
         """Once it is known what HubSpot holds of them. Nobody else of us writes them from then on."""
         records = [record for piece in pieces for record in piece.records]
         reader = Reader(
@@ -163,7 +163,7 @@ class Worker:
             on_wire=self._note_wire,
             is_wanted=lambda: not self.draining,
         )
-        looks = await looking.look(records, reader)
+        looks = await looking.look(records, reader, is_again=is_again)
         self._looked_at = reader.known_at
         if self.draining:
             return
