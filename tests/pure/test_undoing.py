@@ -269,6 +269,16 @@ def test_what_somebody_wrote_in_between_keeps_a_created_contact(between, archive
     assert plan(CREATED, held, PORTAL, archive_touched=True).archive
 
 
+def test_a_value_of_a_contact_that_others_created_first_is_listed_in_whatever_form_it_is_stored():
+    """The job's write was confirmed, and nobody knows what was there before."""
+    held = held_with("INTEGRATION", APP, LATER, "A (stored)", "firstname")
+    overtaken = Trace(1, "7", False, True, {}, {"firstname": ["a"]}, was_overtaken=True)
+    made = plan(overtaken, held, PORTAL)
+    assert (made.fate, [one.now for one in made.findings]) == (Fate.KEPT, ["A (stored)"])
+    corrected = held_with("CRM_UI", "", LATER, "b", "firstname")
+    assert plan(overtaken, corrected, PORTAL).fate is Fate.AS_BEFORE
+
+
 def test_a_lifecycle_stage_without_a_version_is_hubspots_own_default():
     """The job sent a lower one, which HubSpot does not take."""
     trace = replace(CREATED, sent={**CREATED.sent, "lifecyclestage": ["subscriber"]})

@@ -94,6 +94,7 @@ class Trace:
     was_archived: bool = False  #: an undo that was started anew since had archived it, or was about to
     was_cleared: bool = False  #: such an undo may have cleared its lifecycle stage, and not written it back
     is_named: bool = False  #: answers to the job, or its reads, named the contact
+    was_overtaken: bool = False  #: it was created between a key's reading and its write, and not by the job
     absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
     #: What a killed run leaves open, and `before.settle` answers: whether its keys led to it, and what of
     #: `former` was read before the job's first write.
@@ -166,6 +167,8 @@ CREATOR_UNKNOWN = "the job may have created it when it was killed, and its histo
 FORMER_UNKNOWN = (
     "it may have been written before the job was killed, and its history does not tell what was there"
 )
+_NO_FORMER = "it is the job's value, and the snapshot does not know what was there before"
+_NOT_SENT = "it is not a value that the job sent"
 _UNTOLD = "HubSpot's answer lacks the history that tells who wrote it"
 MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
 
@@ -289,7 +292,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     if is_sent:
         return ""
     if name in trace.sent:
-        return "it is not a value that the job sent"
+        return _NOT_SENT
     born, at = held.created_at, version.at
     is_at_birth = born is not None and at is not None and abs(at - born) <= _AT_BIRTH_SECONDS
     return "" if is_at_birth else "an app has written it, and it was not the job"
@@ -349,11 +352,12 @@ def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]
         now, version = _text(held, name), held.latest(name)
         is_sent = any(is_same(name, text, now, portal.kinds) for text in trace.sent[name])
         is_set = bool(version or now)  # else nobody has ever written it
-        if is_sent and is_set and not (version and _is_foreign(version, portal)):
+        # HubSpot may have stored what was sent in a form of its own.
+        is_stored_so = trace.was_overtaken and version is not None and is_of_app(version, portal)
+        if (is_sent or is_stored_so) and is_set and not (version and _is_foreign(version, portal)):
             ours = " | ".join(trace.sent[name])
             source = told_source(version) if version else ""
-            why = "it is the job's value, and the snapshot does not know what was there before"
-            findings.append(Finding(name, ours, now, source, why))
+            findings.append(Finding(name, ours, now, source, _NO_FORMER if is_sent else _NOT_SENT))
     return findings
 
 
@@ -367,7 +371,7 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     if _is_foreign(version, portal):
         why = "somebody else has written it since"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
-        why = "it is not a value that the job sent"
+        why = _NOT_SENT
     elif not is_told(name, held, portal):
         why = _UNTOLD
     elif name not in portal.writable:

@@ -242,8 +242,9 @@ class UndoFile:
             (hubspot_id,),
         ):
             sent.setdefault(name, []).append(text)
-        ((was_absent, was_there, is_proven, is_named, absent_at),) = self._all(
+        ((was_absent, was_there, is_proven, is_named, was_overtaken, absent_at),) = self._all(
             "SELECT max(was_absent), max(NOT was_absent), max(how = 'created'), max(how != ''), "
+            "max(how = 'updated'), "
             "min(absent_at) FILTER (WHERE was_absent) FROM keys WHERE hubspot_id = ?",
             (hubspot_id,),
         )
@@ -266,6 +267,7 @@ class UndoFile:
             was_archived=bool(was_archived),
             was_cleared=bool(was_cleared),
             is_named=bool(is_named),
+            was_overtaken=bool(was_overtaken),
             absent_at=absent_at or 0.0,
             absences=[] if was_there else self._absences(hubspot_id),
             doubts=doubts,
