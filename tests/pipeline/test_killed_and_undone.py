@@ -367,3 +367,23 @@ def test_another_key_of_a_contact_created_in_flight_does_not_make_it_older(tmp_p
     job._clock += 3_600
     report, listed = undo(job)
     assert (state(job), report.exit_code, listed) == (before, 0, [])
+
+
+@pytest.mark.parametrize("applies", [True, False])
+def test_keys_that_a_lost_request_may_have_created_contacts_of_are_counted(tmp_path, applies):
+    """Where a person changed the key of such a contact, nobody can find it."""
+    rows = [{"email": f"b{n}@x.com", "city": "Bonn"} for n in range(3)]
+    hub = make_hub(quota="none", latency_seconds=0.2)
+    hub.reset(0.0, [])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, {"snapshot": True, "max_in_flight": 1})
+    killed(job, at_upsert=1, applies=applies)
+    job._clock += 3_600
+    if applies:
+        change = {"email": "b1@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
+        hub.meddle(job._clock, [change], ())
+        job._clock += 3_600
+    assert job.run_virtual().state == "complete"
+    job._clock += 3_600
+    report, _ = undo(job)
+    assert report.twice_absent == (1 if applies else 3)
+    assert [one["email"] for one in state(job).values()] == (["new@x.com"] if applies else [])

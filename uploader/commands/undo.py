@@ -258,6 +258,7 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
                 "left": report.left,
                 "values_restored": report.values_restored,
                 "values_kept": report.values_kept,
+                "keys_absent_twice": report.twice_absent,
                 **unkept_dict(report.unkept),
                 "dry_run": dry_run,
                 "requests": report.requests,
@@ -301,6 +302,12 @@ def _lines(report: Report, *, dry_run: bool) -> list[str]:
     lines.append(f"{report.keys:>12,}  in the snapshot")
     restored = "to be restored" if dry_run else "restored"
     lines.append(f"values {restored}: {report.values_restored:,}, kept: {report.values_kept:,}")
+    if count := report.twice_absent:
+        lines.append(
+            f"{count:,} {'key' if count == 1 else 'keys'} led to nobody before a request that no answer came "
+            "to, and again before the next: what the first one may have created, and somebody has given "
+            "another key since, is not undone"
+        )
     lines += unkept_lines(report.unkept)
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
     return lines

@@ -413,6 +413,19 @@ class UndoFile:
         )
         return int(count)
 
+    @property
+    def twice_absent(self) -> int:
+        """How many keys led to nobody before a row that may have been written, and again before the next one.
+        What the first may have created is under another key by then.
+        """
+        ((count,),) = self._all(
+            "SELECT count(DISTINCT first.contact) FROM snapshot.readings AS first "
+            "JOIN snapshot.readings AS next ON next.id = (SELECT min(id) FROM snapshot.readings AS later "
+            "WHERE later.contact = first.contact AND later.id > first.id) "
+            "WHERE first.found = '' AND first.state != 'written' AND next.found = ''"
+        )
+        return int(count)
+
     def counts(self) -> dict[Fate, int]:
         found = dict(self._all("SELECT fate, count(*) FROM keys WHERE fate IS NOT NULL GROUP BY fate"))
         return {fate: found.get(fate.value, 0) for fate in Fate}

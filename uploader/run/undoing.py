@@ -63,6 +63,7 @@ class Report:
     keys: int = 0
     values_restored: int = 0
     values_kept: int = 0
+    twice_absent: int = 0  #: keys of which an earlier row may have created a contact that nobody can find
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
@@ -217,6 +218,7 @@ class Undoing(Session):
     def _tell(self) -> None:
         self.report.counts = self.file.counts()
         self.report.values_restored, self.report.values_kept = self.file.values()
+        self.report.twice_absent = self.file.twice_absent
 
     async def _copy(self, writer: Offload) -> None:
         """In slices, so that a signal is heard in between."""
