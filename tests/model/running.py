@@ -3,8 +3,11 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from cases import Case, Stop
 from hub_transport import HubTransport, make_hub
@@ -13,7 +16,7 @@ from virtual_loop import run_virtual
 
 from uploader.core.overwriting import Only, Policy
 from uploader.core.summary import Summary
-from uploader.edges.background import Inline
+from uploader.edges.background import Background, Inline
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import StorageError
 from uploader.run.pipeline import Run, Seams
@@ -50,6 +53,22 @@ class Mortal(Inline):
         if not self._killed.in_commit:
             self._killed.check()
         return call()
+
+
+class MortalThread(Background):
+    """The same with a real thread, in which a call goes on although nobody waits for it any more."""
+
+    def __init__(self, killed: Killed, name: str) -> None:
+        super().__init__(name)
+        self._killed = killed
+
+    async def run(self, call):
+        def mortal():
+            if not self._killed.in_commit:
+                self._killed.check()
+            return call()
+
+        return await super().run(mortal)
 
 
 class MortalTransport(HubTransport):
@@ -123,27 +142,73 @@ def run_to_the_end(case: Case, job: Job) -> Summary:
     raise AssertionError(f"the job does not end: {summary}")
 
 
+def run_process(
+    job: Job, stop: Stop | None, *, batch_records: int, has_threads: bool = False, **options: Any
+) -> Summary | None:
+    """One process over a job; None where it was killed. `options` are settings of this invocation.
+
+    In virtual time, or with real threads on a real clock; the account's own clock goes on in both.
+    """
+    seams = {"batch_records": batch_records, "roll": random.Random(job.seed).random}
+    work = _process(job, stop, options, seams=seams, has_threads=has_threads)
+    return asyncio.run(work) if has_threads else run_virtual(work)
+
+
 async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
-    """One process; None where it was killed."""
+    seams = {"batch_records": case.batch_records, "roll": random.Random(case.seed).random}
+    return await _process(job, stop, {}, seams=seams)
+
+
+class _ShiftedTransport(MortalTransport):
+    """On a loop whose clock does not begin with the account's."""
+
+    def __init__(self, hub, killed: Killed, clock: Callable[[], float]) -> None:
+        super().__init__(hub, killed)
+        self._clock = clock
+
+    async def _answer(self, call, loop):
+        return await super()._answer(call, SimpleNamespace(time=self._clock))
+
+
+async def _process(
+    job: Job,
+    stop: Stop | None,
+    options: Mapping[str, Any],
+    *,
+    seams: Mapping[str, Any],
+    has_threads: bool = False,
+) -> Summary | None:
     loop = asyncio.get_running_loop()
-    loop._jumping.now = getattr(job, "_clock", 0.0)
+    began = getattr(job, "_clock", 0.0)
+    if has_threads:
+        shift = loop.time() - began
+    else:
+        loop._jumping.now, shift = began, 0.0
+
+    def clock() -> float:
+        return loop.time() - shift
+
     killed = MortalCheckpoint.killed = Killed()
-    transport = MortalTransport(job.hub, killed)
-    seams = Seams(
-        transport=lambda _: transport,
-        offload=lambda _: Mortal(killed),
-        roll=random.Random(case.seed).random,
-        wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
-        batch_records=case.batch_records,
+    transport = _ShiftedTransport(job.hub, killed, clock)
+    offload = (lambda name: MortalThread(killed, name)) if has_threads else (lambda _: Mortal(killed))
+    run = Run(
+        job.settings(**options),
+        Seams(
+            transport=lambda _: transport,
+            offload=offload,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(clock()), UTC),
+            **seams,
+        ),
     )
-    run = Run(job.settings(), seams)
 
     def strike() -> None:
-        if stop.kind != "signal":
+        if stop.kind.startswith("kill"):
             killed.in_commit = stop.kind == "kill in a commit"
             killed.is_dead = True
             run.stop(9)
         run.stop(2)
+        if stop.kind == "two signals":
+            run.stop(2)
 
     if stop is not None:
         loop.call_later(stop.after_seconds, strike)
@@ -153,4 +218,4 @@ async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
         assert killed.is_dead
         return None
     finally:
-        job._clock = loop.time()
+        job._clock = clock()
