@@ -5,10 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from uploader.core import doubts, error_objects
 from uploader.core.batching import Batcher
 from uploader.core.mapping import Mapper
 from uploader.core.mentions import Mentions
 from uploader.core.model import Record
+from uploader.edges import readings
 from uploader.run import reading
 from uploader.run.collector import Collector
 
@@ -112,4 +114,56 @@ BUGS = [
     close_the_key_alone,
     forget_what_left,
     fill_what_is_full,
+]
+
+
+# --- of snapshots and undo ---
+
+
+@contextmanager
+def forget_what_was_not_answered() -> Iterator[None]:
+    """A row counts as written by its answer, not when its request leaves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading.Looking, "note_sent", lambda *_: None)
+        yield
+
+
+@contextmanager
+def trust_every_reading() -> Iterator[None]:
+    """What a killed run read is what was there before the job, whether it had written then or not."""
+
+    def certain(*_, **__):
+        return doubts.ReadingState.WRITTEN
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readings, "judge", certain)
+        yield
+
+
+@contextmanager
+def take_errors_for_absence() -> Iterator[None]:
+    """Whatever HubSpot says against a key it was asked for, there is no such contact."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(error_objects.ErrorObject, "is_transient", False)
+        patch.setattr(error_objects.ErrorObject, "says_absent", True)
+        yield
+
+
+@contextmanager
+def leave_the_thread_alone() -> Iterator[None]:
+    """A cancelled worker does not wait for what its thread is still storing in the snapshot."""
+
+    async def store(_, work):
+        await work
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading.Looking, "_store", store)
+        yield
+
+
+UNDO_BUGS = [
+    forget_what_was_not_answered,
+    trust_every_reading,
+    take_errors_for_absence,
+    leave_the_thread_alone,
 ]

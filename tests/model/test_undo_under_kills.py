@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import planted
 import pytest
 from cases import COMMON, Stop
 from hub_transport import make_hub
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from jobs import Job, write_csv
 from running import MOST_RUNS, MortalCheckpoint, run_process
 from undo_cases import VALUES, Case, Others, cases
@@ -271,6 +272,19 @@ def test_the_account_is_as_before_but_for_what_others_have_touched(request):
     assert not enough or all(SEEN[fate.value] for fate in Fate if fate not in {Fate.FAILED, Fate.ALIAS}), SEEN
     assert not enough or (SEEN["undo killed"] and SEEN["kept for a note"])
     assert not enough or (SEEN["stopped by --max-failures"] and SEEN["created by others"])
+
+
+@pytest.mark.parametrize("bug", planted.UNDO_BUGS, ids=lambda bug: bug.__name__)
+def test_a_planted_bug_of_undo_is_found(bug):
+    """Without shrinking: it is enough that some case shows it."""
+
+    @settings(max_examples=1_500, phases=[Phase.generate], report_multiple_bugs=False, **COMMON)
+    @given(cases())
+    def model(case):
+        run_case(case)
+
+    with bug(), pytest.raises(AssertionError):
+        model()
 
 
 def run_case(case: Case) -> None:
