@@ -149,21 +149,8 @@ def take_errors_for_absence() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def leave_the_thread_alone() -> Iterator[None]:
-    """A cancelled worker does not wait for what its thread is still storing in the snapshot."""
-
-    async def store(_, work):
-        await work
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading.Looking, "_store", store)
-        yield
-
-
 UNDO_BUGS = [
     forget_what_was_not_answered,
     trust_every_reading,
     take_errors_for_absence,
-    leave_the_thread_alone,
 ]

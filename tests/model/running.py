@@ -147,10 +147,11 @@ def run_process(
 ) -> Summary | None:
     """One process over a job; None where it was killed. `options` are settings of this invocation.
 
-    In virtual time, or with real threads on a real clock; the account's own clock goes on in both.
+    In virtual time, or with real threads on a real clock; the account's own clock goes on in both. A stop
+    counts from when rows begin to move.
     """
     seams = {"batch_records": batch_records, "roll": random.Random(job.seed).random}
-    work = _process(job, stop, options, seams=seams, has_threads=has_threads)
+    work = _process(job, stop, options, seams=seams, has_threads=has_threads, since_rows=True)
     return asyncio.run(work) if has_threads else run_virtual(work)
 
 
@@ -177,6 +178,7 @@ async def _process(
     *,
     seams: Mapping[str, Any],
     has_threads: bool = False,
+    since_rows: bool = False,
 ) -> Summary | None:
     loop = asyncio.get_running_loop()
     began = getattr(job, "_clock", 0.0)
@@ -210,12 +212,19 @@ async def _process(
         if stop.kind == "two signals":
             run.stop(2)
 
-    if stop is not None:
-        loop.call_later(stop.after_seconds, strike)
+    async def wait_and_strike() -> None:
+        if since_rows:
+            await run.started.wait()
+        await asyncio.sleep(stop.after_seconds)
+        strike()
+
+    striker = None if stop is None else asyncio.ensure_future(wait_and_strike())
     try:
         return await run.run()
     except StorageError:
         assert killed.is_dead
         return None
     finally:
+        if striker is not None:
+            striker.cancel()
         job._clock = clock()

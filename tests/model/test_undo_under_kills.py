@@ -279,7 +279,7 @@ def test_a_planted_bug_of_undo_is_found(bug):
     """Without shrinking: it is enough that some case shows it."""
 
     @settings(max_examples=1_500, phases=[Phase.generate], report_multiple_bugs=False, **COMMON)
-    @given(cases())
+    @given(cases(has_threads=False))
     def model(case):
         run_case(case)
 

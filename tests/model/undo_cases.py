@@ -51,7 +51,7 @@ class Case:
     has_threads: bool  #: the runs write in real threads, on a real clock
     undo_kills: list[float]
     others: Others  #: after the last run
-    quota: str  #: where it is short, contacts are read long before they are written
+    quota: str  #: where it is short, contacts are read long before they are written; "none" costs a window
     batch_records: int
     latency_seconds: float
     seed: int
@@ -113,7 +113,7 @@ _CHANGED: list[dict[str, Any]] = [
 @st.composite
 def _pauses(draw: st.DrawFn, *, fewest: int, has_threads: bool, can_ignore: bool) -> list[Pause]:
     kinds = st.sampled_from(["kill", "kill", "kill in a commit", "signal", "two signals"])
-    after = st.floats(0.02, 0.3) if has_threads else st.one_of(st.floats(0.3, 2.0), st.floats(0.3, 6.0))
+    after = st.floats(0.0, 0.1) if has_threads else st.one_of(st.floats(0.0, 3.0), st.floats(0.0, 10.0))
     is_quiet = draw(st.integers(0, 2)) == 0
     others = _NOBODY if is_quiet else st.one_of(_NOBODY, _OTHERS)
     changed = st.just({}) if is_quiet else st.sampled_from(_CHANGED[: None if can_ignore else 4])
@@ -122,8 +122,10 @@ def _pauses(draw: st.DrawFn, *, fewest: int, has_threads: bool, can_ignore: bool
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    has_threads = draw(st.integers(0, 9)) == 9
+def cases(draw: st.DrawFn, *, has_threads: bool | None = None) -> Case:
+    """One in ten with real threads, if it is not said."""
+    if has_threads is None:
+        has_threads = draw(st.integers(0, 9)) == 9
     is_run_finished, cleared = draw(st.booleans()), draw(st.booleans())
     faults = [
         {**fault, "endpoint": endpoint}
@@ -151,7 +153,7 @@ def cases(draw: st.DrawFn) -> Case:
             deleted=draw(_SOME_KEYS),
             noted=draw(_SOME_KEYS),
         ),
-        quota="none" if has_threads else draw(st.sampled_from(["none", "4/2", "8/4"])),
+        quota="100000/10" if has_threads else draw(st.sampled_from(["none", "4/2", "8/4"])),
         batch_records=draw(st.integers(1, 5)),
         latency_seconds=0.004 if has_threads else draw(st.sampled_from([0.3, 1.0, 0.0])),
         seed=draw(st.integers(0, 2**16)),
