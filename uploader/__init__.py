@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from uploader.run.preflight import Account
     from uploader.settings import Settings
 
-__version__ = "0.6.2"
+__version__ = "0.7.0"
 __all__ = [
     "Account",
     "CheckpointError",
