@@ -28,7 +28,9 @@ def job(tmp_path, hubspot_mock):
         archive.extractall(tmp_path, filter="data")
     account = [json.loads(line) for line in (tmp_path / "account.ndjson").read_text("utf-8").splitlines()]
     mock = hubspot_mock()
-    mock.reset([{"properties": one["properties"], "source": APP} for one in account])
+    mock.reset(
+        [{"properties": one["properties"], "source": APP, "created_at": one["updated_at"]} for one in account]
+    )
     assert [one["id"] for one in mock.contacts()] == [one["id"] for one in account]
     _move_to_now(tmp_path / "contacts.csv.checkpoint.snapshot")
     return tmp_path, mock

@@ -139,7 +139,8 @@ class Account:
                 if shelf.kind.is_contacts and "email" in properties:
                     properties["email"] = properties["email"].strip().lower()
                 additional = tuple(str(a).strip().lower() for a in one.get("additional_emails", ()))
-                shelf.records.create(properties, at, _source(one, BEFORE), additional)
+                since = str(one.get("created_at", at))
+                shelf.records.create(properties, since, _source(one, BEFORE), additional)
 
     def meddle(
         self,

@@ -4,8 +4,8 @@ GET  /_mock/stats              counts, as JSON
 GET  /_mock/objects/TYPE       every record of a type (contacts, companies, 0-3, p_cars, ...) by id, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
 POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"properties": {},
-                               "additional_emails": []}], "objects": {"deals": [{"properties": {}}]}}
-                               to begin with
+                               "additional_emails": [], "created_at": "2026-01-31T09:00:00.000Z"}],
+                               "objects": {"deals": [{"properties": {}}]}} to begin with
 POST /_mock/objects/TYPE       behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
                                "archive": ["a@x.com"]}; values are taken as they come. Records are named by
                                `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who.
