@@ -406,9 +406,9 @@ class Collector:
         if self._results:
             extent = self._results.append(settled)
             standing.results_bytes, standing.results_digest = extent.size, extent.digest
-        self._sightings.append(seen)
         if self._snapshot:
             self._snapshot.note_confirmed([one for one in settled if isinstance(one, Settlement)])
+        self._sightings.append(seen)  # last: appended again after a failure, they would be there twice
 
     def _write(
         self,
