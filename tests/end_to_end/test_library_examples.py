@@ -30,7 +30,9 @@ def run(example: str, folder: Path, url: str) -> str:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # On a busy machine any step may take long, and asyncio's debug mode tells which.
+    told = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, told) == (0, [])
     return done.stdout
 
 
