@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from processes import end, environment, run, start, wait_until
+from processes import end, environment, run, start, start_python, wait_until
 
 PEOPLE = [
     {"properties": {"email": f"c{n}@example.com", "firstname": "Old", "lifecyclestage": "customer"}}
@@ -117,7 +117,7 @@ def test_what_upload_would_not_start_with_makes_it_2(place, more, problem):
 def test_interrupted_it_tells_what_it_has_found_and_leaves_nothing(place, number):
     place.write([f"c{n}@example.com,F{n},lead," for n in range(20_000)])
     place.mock.change_quota("40/10")
-    process = start(*place.words("--json"), cwd=place.folder, env=place.environment)
+    process = start_python(*place.words("--json"), cwd=place.folder, env=place.environment)
     seen = place.mock.stats()["requests"]
     wait_until(lambda: place.mock.stats()["requests"] > seen + 12, process)
     process.send_signal(number)

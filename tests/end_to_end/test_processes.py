@@ -9,7 +9,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from processes import TOKEN, end, environment, kill, run, start, wait_until
+from hub_transport import make_hub
+from jobs import Job
+from processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
 
 from uploader.commands.status import read_summary
 from uploader.errors import CheckpointError
@@ -80,7 +82,7 @@ def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspo
     mock = hubspot_mock(quota=quota, latency_seconds=0.1)
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--rate", "1000/1", "--json")
     for share in (0.1, 0.4, 0.6):
-        process = start(*command, cwd=tmp_path)
+        process = start_python(*command, cwd=tmp_path)
         target = int(share * len(rows))
         wait_until(lambda target=target: mock.stats()["records_received"] >= target, process)
         kill(process)
@@ -97,7 +99,7 @@ def test_a_signal_drains_and_the_same_command_finishes_sending_nothing_twice(tmp
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(latency_seconds=0.3)
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
-    process = start(*command, cwd=tmp_path)
+    process = start_python(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 500, process)
     ended = kill(process, number)
     assert ended.code == (130 if number is signal.SIGINT else 143)
@@ -114,7 +116,7 @@ def test_a_second_signal_stops_at_once(tmp_path, hubspot_mock):
     fault = {"kind": "delay", "seconds": 3_600, "requests": [2, 99]}
     mock = hubspot_mock(scenario={"faults": [fault]})
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
-    process = start(*command, cwd=tmp_path)
+    process = start_python(*command, cwd=tmp_path)
     wait_until(lambda: mock.stats()["upserts"] > 3, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -149,7 +151,7 @@ def test_a_dead_terminal_does_not_stop_the_run(tmp_path, hubspot_mock):
     rows = rows_of(300)
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(latency_seconds=0.2)
-    process = start("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    process = start_python("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -381,6 +383,26 @@ def test_a_name_that_is_no_checkpoint_is_told_from_a_damaged_one(tmp_path):
     assert (ended.code, "name the .checkpoint file" in ended.err) == (2, True)
 
 
+def test_each_command_starts_with_an_interpreter_of_its_own(tmp_path, hubspot_mock):
+    """As a user starts it, with all that it imports itself."""
+    write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])
+    way, job = ("--base-url", hubspot_mock().url), "contacts.csv.checkpoint"
+    for words in (
+        ("check", "contacts.csv", *way),
+        ("preview", "contacts.csv", *way),
+        ("upload", "contacts.csv", *way, "--snapshot"),
+        ("status", job),
+        ("failures", job),
+        ("verify", job, *way),
+        ("report", job),
+        ("undo", job, *way, "--yes"),
+        ("purge", job, "--yes"),
+    ):
+        ended = end(start_python(*words, cwd=tmp_path))
+        assert ended.code == 0, (words, ended)
+    assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
+
+
 def test_without_arguments_the_help_is_shown(tmp_path):
     ended = run(cwd=tmp_path)
     assert ended.code == 2
@@ -390,7 +412,7 @@ def test_without_arguments_the_help_is_shown(tmp_path):
 
 def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
     command = ("upload", "-", "--checkpoint", "job.checkpoint", "--base-url", "http://127.0.0.1:9", "--json")
-    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    process = start_python(*command, cwd=tmp_path, stdin=subprocess.PIPE)
     # Nothing comes; the handlers stand once the status file of the process shows them.
     wait_until(lambda: _catches(process.pid, signal.SIGINT), process)
     process.send_signal(signal.SIGINT)
@@ -407,7 +429,7 @@ def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
 def test_a_signal_ends_a_run_whose_pipe_stays_open(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="100000/10")
     command = ("upload", "-", "--checkpoint", "contacts.csv.checkpoint", "--base-url", mock.url, "--json")
-    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    process = start_python(*command, cwd=tmp_path, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write("email,firstname\n" + "".join(f"c{i}@example.com,F{i}\n" for i in range(5_000)))
     process.stdin.flush()
@@ -426,12 +448,14 @@ def _catches(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1) and bool(int(caught, 16) >> (number - 1) & 1)
 
 
-def test_pending_rows_are_named_by_status(tmp_path, hubspot_mock):
+def test_pending_rows_are_named_by_status(tmp_path, monkeypatch):
+    """They are waited for in virtual time: half a minute."""
+    monkeypatch.chdir(tmp_path)
     write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])
     fault = {"kind": "batch_status", "status": "PENDING", "results_share": 0.6, "times": 1}
-    mock = hubspot_mock(quota="100000/10", scenario={"rules": {"results_order": "input"}, "faults": [fault]})
-    ended = run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
-    assert (ended.code, ended.summary["pending"]) == (1, 2)
+    hub = make_hub(quota="none", rules={"results_order": "input"}, faults=[fault])
+    ended = Job(Path("contacts.csv"), hub).run_virtual()
+    assert (ended.exit_code, ended.as_dict()["pending"]) == (1, 2)
     listed = run("status", "contacts.csv.checkpoint", "--pending", cwd=tmp_path).out.splitlines()
     assert listed == [
         "row,key,source",

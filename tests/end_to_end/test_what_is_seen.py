@@ -14,7 +14,7 @@ import termios
 
 import pytest
 from jobs import contacts, write_csv
-from processes import TOKEN, end, environment, kill, run, start, wait_until
+from processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -168,7 +168,8 @@ def test_whoever_follows_can_leave_and_what_is_no_job_is_one_line(tmp_path, hubs
     assert (missing.code, missing.err) == (2, "uploader: there is no checkpoint nothing.checkpoint\n")
     source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
     checkpoint = tmp_path / "contacts.csv.checkpoint"
-    uploading = start("upload", source, "--base-url", hubspot_mock(quota="190/10").url, "--yes", cwd=tmp_path)
+    url = hubspot_mock(quota="190/10").url
+    uploading = start_python("upload", source, "--base-url", url, "--yes", cwd=tmp_path)
     wait_until(checkpoint.exists, uploading)
     terminal = Terminal("status", checkpoint, "--watch", cwd=tmp_path, columns=60)
     wait_until(lambda: terminal.has(r"rows/s"))

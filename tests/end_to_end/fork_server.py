@@ -1,0 +1,119 @@
+"""Processes of the command line that begin where an interpreter has been started and the package imported.
+
+Nearly all of a short command's time is its start. Run as a script, this starts once, and then forks a process
+for each order: with a number, signals, streams, an environment and a folder of its own it does what
+`python -m uploader` does, and ends as an interpreter ends. What Python reads when it starts (its variables,
+LD_PRELOAD), or inherits (ignored signals), needs an interpreter of its own.
+"""
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+from typing import Any
+
+import uploader
+
+#: How a number is sent: before each order, how many bytes it has. Four descriptors come along: the streams,
+#: and the one on which the process's own number and, in the end, its code are told.
+NUMBER = struct.Struct("!i")
+_STREAMS = 3
+#: Not imported beforehand: only few commands need the mock server, and one module is the command itself.
+_LATE = ("uploader.mockserver", "uploader.__main__")
+
+
+def _import_all() -> None:
+    for module in pkgutil.walk_packages(uploader.__path__, "uploader."):
+        if not module.name.startswith(_LATE):
+            importlib.import_module(module.name)
+    importlib.import_module("uvloop")
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page
+
+
+def _receive(orders: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    head, descriptors, _, _ = socket.recv_fds(orders, NUMBER.size, _STREAMS + 1)
+    if not head:
+        return None
+    (left,) = NUMBER.unpack(head)
+    parts = []
+    while left:
+        parts.append(orders.recv(left))
+        left -= len(parts[-1])
+    return json.loads(b"".join(parts)), descriptors
+
+
+def serve(orders: socket.socket) -> bool:
+    """Fork for each order until there are no more; True in a child, which has become what its order says."""
+    told: dict[int, int] = {}  # where each child's end is told
+    awake, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno())
+    for number in (signal.SIGINT, signal.SIGHUP):  # the end of the orders is what ends this
+        signal.signal(number, signal.SIG_IGN)
+    with orders, awake, wake, selectors.DefaultSelector() as waiting:
+        for each in (orders, awake):
+            waiting.register(each, selectors.EVENT_READ)
+        while True:
+            ready = [key.fileobj for key, _ in waiting.select()]
+            if awake in ready:
+                awake.recv(4_096)
+                _tell_ends(told)
+            if orders not in ready:
+                continue
+            received = _receive(orders)
+            if received is None:
+                return False
+            order, descriptors = received
+            pid = os.fork()
+            if not pid:
+                signal.set_wakeup_fd(-1)
+                break
+            told[pid] = descriptors.pop()
+            for stream in descriptors:
+                os.close(stream)
+    _become(order, descriptors)
+    return True
+
+
+def _tell_ends(told: dict[int, int]) -> None:
+    while told:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        end = told.pop(pid)
+        os.write(end, NUMBER.pack(os.waitstatus_to_exitcode(status)))
+        os.close(end)
+
+
+def _become(order: dict[str, Any], descriptors: list[int]) -> None:
+    """The process as a started interpreter is, whatever this one has inherited."""
+    for number in (signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.write(descriptors.pop(), NUMBER.pack(os.getpid()))
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    os.closerange(_STREAMS, os.sysconf("SC_OPEN_MAX"))
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    tempfile.tempdir = None
+    sys.argv[1:] = order["arguments"]
+
+
+if __name__ == "__main__":
+    _import_all()
+    if serve(socket.socket(fileno=int(sys.argv[1]))):
+        runpy.run_module("uploader", run_name="__main__", alter_sys=True)
