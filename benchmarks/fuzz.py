@@ -35,18 +35,8 @@ from openpyxl import Workbook
 from pyarrow import parquet as pq, table
 
 from uploader.core.model import Mark, Row, Unreadable
-from uploader.edges.sources import (
-    archive,
-    csv_rows,
-    json_rows,
-    lines,
-    open_source,
-    origin,
-    reread,
-    slices,
-    tables,
-    zipped,
-)
+from uploader.edges.sources import archive, csv_rows, json_rows, lines, origin, slices, tables, zipped
+from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 
 #: A case that takes longer hangs.

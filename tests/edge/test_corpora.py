@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from uploader.core.model import Unreadable
-from uploader.edges.sources import open_source
+from uploader.edges.sources.open import open_source
 from uploader.errors import SourceError
 
 FOLDER = Path(os.environ.get("UPLOADER_TEST_CORPORA", "/nowhere"))

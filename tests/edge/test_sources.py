@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from uploader.core.model import Mark
-from uploader.edges.sources import open_source
 from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
+from uploader.edges.sources.open import open_source
 from uploader.edges.sources.origin import EDGE_BYTES
 from uploader.errors import SourceError
 

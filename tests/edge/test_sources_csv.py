@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from uploader.core.model import Mark, Row, Unreadable
-from uploader.edges.sources import open_source, reread
 from uploader.edges.sources.csv_rows import CONTINUATION_LINES
 from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
+from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 
 HEADER = "email,first,last,note\n"

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from openpyxl.cell import WriteOnlyCell
 
 from uploader.core.model import Mark, Unreadable
-from uploader.edges.sources import open_source, reread
+from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 
 COLUMNS = ("email", "first", "note")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.core.model import Unreadable
-from uploader.edges.sources import open_source
 from uploader.edges.sources.lines import LINE_BYTES
+from uploader.edges.sources.open import open_source
 from uploader.errors import CutOffError, SourceError
 
 HEADER = "email,firstname,city\n"

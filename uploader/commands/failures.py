@@ -22,8 +22,8 @@ from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.files import create_private
-from uploader.edges.sources import reread
 from uploader.edges.sources.header import DELIMITERS
+from uploader.edges.sources.open import reread
 from uploader.edges.unconfirmed import DeadLetter
 from uploader.errors import SettingsError, StorageError
 

@@ -36,7 +36,7 @@ from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.course import Invocation
 from uploader.edges.files import create_private
 from uploader.edges.snapshot import place as snapshot_place
-from uploader.edges.sources import reread
+from uploader.edges.sources.open import reread
 from uploader.errors import SettingsError, StorageError
 
 #: Settings whose options have other names.

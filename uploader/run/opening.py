@@ -19,10 +19,10 @@ from uploader.edges.files import Lock, open_plain, remove_database
 from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
-from uploader.edges.sources import open_given, open_source
 from uploader.edges.sources.base import Source
 from uploader.edges.sources.given import Given
 from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
+from uploader.edges.sources.open import open_given, open_source
 from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError
 from uploader.run.identity import check_count, check_settings, check_sources, identity_of
