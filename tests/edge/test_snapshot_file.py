@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 
 from uploader.core.ledger import Progress
-from uploader.edges.snapshot import Former, SnapshotFile, place
+from uploader.edges.file_names import snapshot_path
+from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.edges.standing import State
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}
@@ -28,7 +29,7 @@ def opened(tmp_path) -> SnapshotFile:
 
 
 def asked(tmp_path, query: str) -> list[tuple]:
-    with closing(sqlite3.connect(place(tmp_path / "c.checkpoint"))) as connection:
+    with closing(sqlite3.connect(snapshot_path(tmp_path / "c.checkpoint"))) as connection:
         return connection.execute(query).fetchall()
 
 

@@ -18,7 +18,7 @@ from virtual_loop import run_virtual
 from uploader.commands.undone import undone_dict, undone_text
 from uploader.core.overwriting import Policy
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.snapshot import place
+from uploader.edges.file_names import snapshot_path
 from uploader.errors import CheckpointError, StorageError
 from uploader.run import opening
 from uploader.run.pipeline import Run
@@ -289,7 +289,7 @@ def test_a_contact_that_was_also_written_without_a_snapshot_keeps_that_value(tmp
 def test_a_snapshot_that_is_missing_on_the_way_leaves_its_rows_without_one(tmp_path):
     job = begun(tmp_path)
     lost = half(job, snapshot=True)
-    place(checkpoint_of(job)).unlink()
+    snapshot_path(checkpoint_of(job)).unlink()
     finish(job, snapshot=True)
     report, _ = undo(job)
     assert counts(report) == {"restored": ROWS - lost}
@@ -302,7 +302,7 @@ def test_the_snapshot_of_a_first_run_that_was_killed_before_any_row_is_not_misse
         context.setattr(opening, "Sightings", _die)
         with pytest.raises(StorageError):
             job.run_virtual(snapshot=True)
-    assert not place(checkpoint_of(job)).exists()
+    assert not snapshot_path(checkpoint_of(job)).exists()
     finish(job, snapshot=True)
     report, _ = undo(job)
     assert (counts(report), report.exit_code) == ({"restored": ROWS}, 0)

@@ -13,7 +13,7 @@ from test_verify import verify
 from uploader.core.model import Outcome
 from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.repeats import place
+from uploader.edges.file_names import duplicates_path
 from uploader.errors import CheckpointError
 
 FIRST, REJECT = OnDuplicate.FIRST, OnDuplicate.REJECT
@@ -59,14 +59,14 @@ def test_without_the_option_all_rows_are_written_in_order(job):
     summary = job.run_virtual()
     job.check(repeated(), summary)
     assert job.held()["c7@example.com"]["firstname"] == "again 390"
-    assert not place(job.settings().checkpoint_path).exists()
+    assert not duplicates_path(job.settings().checkpoint_path).exists()
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_a_resume_goes_by_the_same_repeats_also_where_their_file_is_gone(job, is_lost):
     first = job.run_virtual(on_duplicate=FIRST, stop_after=1.2)
     assert first.state == "stopped"
-    path = place(job.settings().checkpoint_path)
+    path = duplicates_path(job.settings().checkpoint_path)
     before = path.read_bytes()
     if is_lost:
         path.unlink()
@@ -134,7 +134,7 @@ def test_what_was_skipped_is_not_missed_by_verify(job):
     job.run_virtual(on_duplicate=FIRST)
     for is_lost in (False, True):
         if is_lost:
-            place(job.settings().checkpoint_path).unlink()
+            duplicates_path(job.settings().checkpoint_path).unlink()
         report, _ = verify(job, restart=True)
         assert report.exit_code == 0, report
         assert sum(report.counts.values()) == 398

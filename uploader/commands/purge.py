@@ -11,10 +11,9 @@ from uploader.commands.options import PATH
 from uploader.commands.output import tell
 from uploader.commands.terminal import answer
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.file_names import snapshot_path, undo_path
 from uploader.edges.files import Lock
 from uploader.edges.leavings import Leaving, find, remove
-from uploader.edges.snapshot import place as snapshot_place
-from uploader.edges.undoing import place as undo_place
 from uploader.errors import DeclinedError, SettingsError
 
 
@@ -61,8 +60,8 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
 
 def _listed(found: list[Leaving], checkpoint: Path) -> list[str]:
     lines = [f"{one.path}: {one.what}" for one in found]
-    snapshot = snapshot_place(checkpoint)
-    if snapshot.exists() and not undo_place(snapshot).exists():
+    snapshot = snapshot_path(checkpoint)
+    if snapshot.exists() and not undo_path(snapshot).exists():
         lines.append("nobody has undone this job, and without its snapshot nobody can")
     return lines
 

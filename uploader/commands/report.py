@@ -34,8 +34,8 @@ from uploader.core.reporting import (
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.course import Invocation
+from uploader.edges.file_names import snapshot_path
 from uploader.edges.files import create_private
-from uploader.edges.snapshot import place as snapshot_place
 from uploader.edges.sources.open import reread
 from uploader.errors import SettingsError, StorageError
 
@@ -322,7 +322,7 @@ def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
         found.append(("see which keys were one contact", f"uploader status --aliases {where}"))
     if summary.state != "running" and summary.tallies.confirmed:
         found.append(("compare the account with the rows", f"uploader verify {where}"))
-        if snapshot_place(path).exists() and not undone_text(path):
+        if snapshot_path(path).exists() and not undone_text(path):
             found.append(("see what taking it back would do", f"uploader undo {where} --dry-run"))
     return found
 

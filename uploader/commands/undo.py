@@ -24,7 +24,7 @@ from uploader.core.periods import Unkept
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
-from uploader.edges.snapshot import place as snapshot_place
+from uploader.edges.file_names import snapshot_path
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.preflight import PRODUCTION, Account
@@ -105,7 +105,7 @@ def command(
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
-    if dry_run and snapshot == snapshot_place(checkpoint) and checkpoint.exists():
+    if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
             say(f"{line}; what is undone already counts here as: {_WORDS[Fate.AS_BEFORE]}")
     return report.exit_code

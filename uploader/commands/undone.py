@@ -7,9 +7,9 @@ from uploader.commands.next_command import undo_command
 from uploader.core.periods import Ranges, Unkept
 from uploader.core.undoing import UNDONE, Fate
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.file_names import snapshot_path, undo_path
 from uploader.edges.files import Lock
-from uploader.edges.snapshot import place as snapshot_place
-from uploader.edges.undoing import Undone, place, read_undone
+from uploader.edges.undoing import Undone, read_undone
 from uploader.run.unkept import find_unkept
 
 #: Shown of ranges of rows.
@@ -86,7 +86,7 @@ def _where(ranges: Ranges) -> str:
 
 
 def _undone(checkpoint: Path) -> tuple[Undone, Unkept] | None:
-    if not place(snapshot_place(checkpoint)).exists():
+    if not undo_path(snapshot_path(checkpoint)).exists():
         return None
     opened = Checkpoint.open(checkpoint, read_only=True)
     try:

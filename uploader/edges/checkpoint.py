@@ -28,8 +28,9 @@ from uploader.core.model import (
     Settlement,
 )
 from uploader.core.periods import Period
-from uploader.edges import canaries, course, periods, repeats, sightings, standing, unconfirmed
+from uploader.edges import canaries, course, periods, repeats, standing, unconfirmed
 from uploader.edges.course import Invocation
+from uploader.edges.file_names import duplicates_path, sightings_path
 from uploader.edges.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.edges.places import LOCK_SECONDS, is_locked, own_copy, settle_in
 from uploader.edges.sources.base import Shape
@@ -181,8 +182,8 @@ class Checkpoint:
     @staticmethod
     def remove(path: Path) -> None:
         remove_database(path)
-        remove_database(sightings.place(path))
-        repeats.remove(repeats.place(path))
+        remove_database(sightings_path(path))
+        repeats.remove(duplicates_path(path))
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.

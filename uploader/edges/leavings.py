@@ -9,7 +9,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from uploader.edges import repeats, sightings, snapshot, undoing, verification
+from uploader.edges.file_names import (
+    duplicates_path,
+    sightings_path,
+    snapshot_path,
+    undo_path,
+    verification_path,
+)
 from uploader.edges.files import SQLITE_ENDINGS, open_plain
 from uploader.errors import StorageError
 
@@ -39,7 +45,7 @@ def find(checkpoint: Path) -> list[Leaving]:
     for path, what, head in _lists(checkpoint):
         if _begins_with(path, head):
             found.append(Leaving(path, what, is_result=head.startswith(b"row,key")))
-    if _begins_with(shared := repeats.place(checkpoint), b"{"):
+    if _begins_with(shared := duplicates_path(checkpoint), b"{"):
         found.append(Leaving(shared, "which rows share a key"))
     report = checkpoint.with_name(f"{checkpoint.name}.report.html")
     if _begins_with(report, _REPORT, anywhere=True):
@@ -48,11 +54,11 @@ def find(checkpoint: Path) -> list[Leaving]:
 
 
 def _databases(checkpoint: Path) -> Iterator[Leaving]:
-    yield Leaving(sightings.place(checkpoint), "which records the answers named")
-    yield Leaving(verification.place(checkpoint), "what verify has read")
-    former = snapshot.place(checkpoint)
+    yield Leaving(sightings_path(checkpoint), "which records the answers named")
+    yield Leaving(verification_path(checkpoint), "what verify has read")
+    former = snapshot_path(checkpoint)
     for kept in _numbered(former):
-        yield Leaving(undoing.place(kept), "what was undone")
+        yield Leaving(undo_path(kept), "what was undone")
         yield Leaving(kept, "what records held before")
 
 

@@ -156,10 +156,6 @@ def belongs(path: Path, job: str) -> bool:
         return False
 
 
-def place(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.repeats")
-
-
 def remove(path: Path) -> None:
     for name in (path.name, f"{path.name}.new"):
         path.with_name(name).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from uploader.core.aliases import Seen, Sighting
+from uploader.edges.file_names import sightings_path
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.errors import CheckpointError, StorageError
@@ -25,7 +26,7 @@ class Sightings:
     """Created with the first sighting. Used by one thread at a time."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self._path = place(checkpoint)
+        self._path = sightings_path(checkpoint)
         self._connection: sqlite3.Connection | None = None
         try:
             if self._path.exists():
@@ -100,10 +101,6 @@ class Sightings:
                 Seen(position, source, row, key, tuple(values)) for position, source, row, key, values in rows
             ),
         )
-
-
-def place(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.ids")
 
 
 def _packed(sighting: Sighting) -> bytes:

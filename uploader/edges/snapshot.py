@@ -23,6 +23,7 @@ from uploader.core.doubts import ReadingState
 from uploader.core.model import Outcome, Record, Settlement
 from uploader.edges import readings
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.file_names import snapshot_path
 from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.standing import State
@@ -103,7 +104,7 @@ class SnapshotFile:
 
     def __init__(self, checkpoint: Path, about: Mapping[str, str]) -> None:
         """Take up the job's file, or begin it. `about` tells one job's from another's, and its account."""
-        self.path = place(checkpoint)
+        self.path = snapshot_path(checkpoint)
         with _storing(self.path):
             os.close(create_private(self.path))
             self._connection = _open(self.path)
@@ -253,10 +254,6 @@ class SnapshotFile:
 
     def close(self) -> None:
         self._connection.close()
-
-
-def place(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.snapshot")
 
 
 def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:

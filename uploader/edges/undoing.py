@@ -18,12 +18,11 @@ from uploader.core.doubts import Absence, Doubt, ReadingState, Seen
 from uploader.core.model import EMAIL
 from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.edges import undo_list
+from uploader.edges.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.snapshot import columns
 from uploader.errors import CheckpointError, StorageError
-
-_SNAPSHOT = ".snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class UndoFile:
     def __init__(self, snapshot: Path) -> None:
         """CheckpointError where there is no snapshot."""
         self.snapshot = snapshot
-        self.path = place(snapshot)
+        self.path = undo_path(snapshot)
         self.about = _about(snapshot)
         self._connection: sqlite3.Connection | None = None
 
@@ -477,15 +476,9 @@ class UndoFile:
         return f"{self.about['job']} {self.about.get('runs', '')} {count}"
 
 
-def place(snapshot: Path) -> Path:
-    """Beside the snapshot, an aside one's number included."""
-    head, _, number = snapshot.name.rpartition(_SNAPSHOT)
-    return snapshot.with_name(f"{head}.undo{number}")
-
-
 def read_undone(checkpoint: Path, job: str) -> Undone | None:
     """None where nobody has undone this job, or nobody can tell."""
-    path = place(checkpoint.with_name(checkpoint.name + _SNAPSHOT))
+    path = undo_path(snapshot_path(checkpoint))
     if not path.is_file():
         return None
     try:
@@ -506,11 +499,11 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
 
 def find(named: Path) -> tuple[Path, Path]:
     """The snapshot and the checkpoint meant by the name of either. CheckpointError for no snapshot."""
-    head, dot, number = named.name.rpartition(_SNAPSHOT)
+    head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
     if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
         found = named, named.with_name(head)
     else:
-        found = named.with_name(named.name + _SNAPSHOT), named
+        found = snapshot_path(named), named
     if not found[0].is_file():
         raise CheckpointError(
             f"there is no snapshot {found[0]}: only a job that was run with --snapshot can be undone"

@@ -18,6 +18,7 @@ import orjson
 from uploader.core.model import EMAIL, told_key
 from uploader.core.readback import with_why
 from uploader.core.verifying import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
+from uploader.edges.file_names import verification_path
 from uploader.edges.files import create_private, refuse_traps, remove_database
 from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.errors import StorageError
@@ -41,7 +42,7 @@ class VerificationFile:
     """Used by one thread at a time, by one process at a time."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self.path = place(checkpoint)
+        self.path = verification_path(checkpoint)
         self._connection: sqlite3.Connection | None = None
 
     def open(self, about: Mapping[str, object], *, restart: bool) -> bool:
@@ -276,10 +277,6 @@ class VerificationFile:
             return None  # killed before there was anything in it
         rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
         return json.loads(rows[0][0]) if rows else None
-
-
-def place(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.verify")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

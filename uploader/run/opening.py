@@ -13,8 +13,9 @@ from uploader.core.mapping import Mapper
 from uploader.core.mounts import Place
 from uploader.core.overwriting import Overwriting
 from uploader.core.periods import may_have_kept
-from uploader.edges import places, repeats, sightings, snapshot
+from uploader.edges import places, repeats, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
+from uploader.edges.file_names import duplicates_path, sightings_path, snapshot_path
 from uploader.edges.files import Lock, open_plain, remove_database
 from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.edges.sightings import Sightings
@@ -189,8 +190,8 @@ def open_job(  # noqa: PLR0917
     if checkpoint is None:
         if settings.restart:
             _forget(settings, lost_below)
-        remove_database(sightings.place(settings.checkpoint_path))
-        repeats.remove(repeats.place(settings.checkpoint_path))
+        remove_database(sightings_path(settings.checkpoint_path))
+        repeats.remove(duplicates_path(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
         results = _open_results(settings, sources, checkpoint, stack)
@@ -198,7 +199,7 @@ def open_job(  # noqa: PLR0917
         results = _open_results(settings, sources, checkpoint, stack)
         was_kept = may_have_kept(checkpoint.periods(lost_below))
         check_settings(settings, checkpoint, identity, lost_below)
-        if was_kept and not snapshot.place(checkpoint.path).exists():
+        if was_kept and not snapshot_path(checkpoint.path).exists():
             checkpoint.lose_snapshot(lost_below)  # another one would be begun as if it were all
     checkpoint.note_files(settings.files)
     seen = Sightings(settings.checkpoint_path)
@@ -314,12 +315,12 @@ def _is_same(before: str, now: str) -> bool:
 
 def _forget(settings: Settings, lost_below: int) -> None:
     note_unkept(settings.checkpoint_path, lost_below)
-    kept = snapshot.place(settings.checkpoint_path)
+    kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
         snapshot.take_up_for_undo(kept, settings.checkpoint_path, lost_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
-        snapshot.put_aside(snapshot.place(settings.checkpoint_path))
+        snapshot.put_aside(snapshot_path(settings.checkpoint_path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
     except OSError as error:

@@ -18,6 +18,7 @@ from uploader.core.repeats import OnDuplicate, Repeat, judge
 from uploader.core.surveying import Findings, Surveyor
 from uploader.edges import repeats
 from uploader.edges.checkpoint import Identity
+from uploader.edges.file_names import duplicates_path
 from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
@@ -216,7 +217,7 @@ def find_duplicates(
     off.
     """
     survey = Survey(sources, mappers, checkpoint.absolute().parent)
-    path = repeats.place(checkpoint)
+    path = duplicates_path(checkpoint)
     with ExitStack() as stack:
         writer: RepeatsWriter | None = None
 
@@ -236,7 +237,7 @@ def find_duplicates(
 
 def open_duplicates(checkpoint: Path, identity: Identity, sources: Sequence[Source]) -> Duplicates | None:
     """As they were found before; None where they were not."""
-    path = repeats.place(checkpoint)
+    path = duplicates_path(checkpoint)
     if not repeats.belongs(path, _job_name(identity)):
         return None
     return Duplicates(Repeats(path, [source.name for source in sources]), rule_of(identity))

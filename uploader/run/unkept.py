@@ -11,6 +11,7 @@ import orjson
 from uploader.core.periods import MAYBE_WRITTEN, WRITTEN, Unkept, unkept_of
 from uploader.edges import snapshot
 from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.file_names import snapshot_path
 from uploader.edges.results import Extent, read_results
 from uploader.errors import CheckpointError
 
@@ -47,7 +48,7 @@ def find_unkept(checkpoint: Path, about: Mapping[str, str], sent_below: int = 0)
 
 def note_unkept(checkpoint: Path, sent_below: int) -> None:
     """Keep with a job's snapshot what its checkpoint alone knows, before that is removed."""
-    place = snapshot.place(checkpoint)
+    place = snapshot_path(checkpoint)
     if place.exists() and (about := snapshot.read_about(place)):
         found = find_unkept(checkpoint, about, sent_below)
         text = orjson.dumps([found.written, found.unsure, found.unknown]).decode()

@@ -15,9 +15,10 @@ from uploader.core.verifying import Verdict, Wanted, judge
 from uploader.core.wire import MAX_INPUTS, Reply, encode_read
 from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, Identity
+from uploader.edges.file_names import verification_path
 from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
-from uploader.edges.verification import VerificationFile, place
+from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
 from uploader.run.identity import account_doubt, check_portal, check_sources, recorded_settings
@@ -98,7 +99,7 @@ class Verification(Session):
             raise CheckpointError(
                 f"the job of {name} is running: verify it once it has ended (uploader status {name})"
             )
-        lock = Lock(place(self._checkpoint.path))
+        lock = Lock(verification_path(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)
         sources = await self._until_halted(reader.run(lambda: open_again(self.settings, identity)))
