@@ -34,10 +34,10 @@ from backports import zstd
 from openpyxl import Workbook
 from pyarrow import parquet as pq, table
 
-from uploader.core.model import Mark, Row, Unreadable
 from uploader.edges.sources import archive, csv_rows, json_rows, lines, origin, slices, tables, zipped
 from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
+from uploader.model.record import Mark, Row, Unreadable
 
 #: A case that takes longer hangs.
 CASE_SECONDS = 60

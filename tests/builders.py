@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import orjson
 from multidict import CIMultiDict
 
-from uploader.core.model import Mark, Record, Row, Slice, closed_value
 from uploader.core.wire import Reply, decode, encode_input
+from uploader.model.record import Mark, Record, Row, Slice, closed_value
 
 
 def key_of(position: int) -> str:

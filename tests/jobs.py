@@ -18,12 +18,12 @@ from virtual_loop import run_virtual
 
 from uploader.core.canary import Review
 from uploader.core.summary import Summary
-from uploader.edges.background import Background, Inline, Offload
 from uploader.edges.checkpoint import Checkpoint
 from uploader.mockserver.hub import Hub
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account
 from uploader.settings import Settings
+from uploader.system.worker_thread import Background, Inline, Offload
 
 Rows = Sequence[Mapping[str, str]]
 #: Outcomes of rows that must not show in the account, and of those that may.

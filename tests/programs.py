@@ -8,9 +8,9 @@ from typing import Any
 
 from hub_transport import HubTransport
 
-from uploader.edges.background import Background, Inline
 from uploader.mockserver.hub import Hub
 from uploader.run.pipeline import Seams
+from uploader.system.worker_thread import Background, Inline
 
 
 def seams_to(hub: Hub, *, threads: bool = False) -> Seams:

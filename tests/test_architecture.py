@@ -76,7 +76,7 @@ def _imported(modules, *forbidden):
 
 def test_the_modules_are_found():
     assert len(_modules("uploader.core")) > 8
-    assert "uploader.core.model" in _imports("uploader.core.wire")
+    assert "uploader.model.record" in _imports("uploader.core.wire")
     assert "uploader.core.wire" in _imports("uploader.run.worker")
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uploader.core.canary import Review
-    from uploader.core.model import Outcome
     from uploader.core.row_outcomes import RowOutcome
     from uploader.core.summary import Summary
     from uploader.errors import (
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     )
     from uploader.library.job import OutcomeStream, Rows, Source, Uploader, upload
     from uploader.library.options import Options
+    from uploader.model.record import Outcome
     from uploader.run.preflight import Account
     from uploader.settings import Settings
 

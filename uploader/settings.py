@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from uploader.core.canary import MOST_ROWS
 from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
-from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.network import Network
@@ -31,6 +30,7 @@ from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
 from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
+from uploader.model.record import EMAIL
 
 BASE_URL = "https://api.hubapi.com"
 

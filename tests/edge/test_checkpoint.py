@@ -14,7 +14,13 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import (
+from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.edges.results import ResultsFile
+from uploader.edges.sources.base import Shape
+from uploader.edges.standing import State
+from uploader.edges.unconfirmed import Superseding
+from uploader.errors import CheckpointError, StorageError
+from uploader.model.record import (
     Delivered,
     Fault,
     Mark,
@@ -26,13 +32,7 @@ from uploader.core.model import (
     Tallies,
     Unsent,
 )
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
-from uploader.edges.files import Lock
-from uploader.edges.results import ResultsFile
-from uploader.edges.sources.base import Shape
-from uploader.edges.standing import State
-from uploader.edges.unconfirmed import Superseding
-from uploader.errors import CheckpointError, StorageError
+from uploader.system.files import Lock
 
 IDENTITY = Identity(
     (SourceIdentity("a.csv", "f00d", Shape("csv", ",", ("email", "naïve"))),),

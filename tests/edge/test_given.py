@@ -16,13 +16,13 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.model import Unreadable
-from uploader.edges.background import Background, Inline
 from uploader.edges.sources.base import Shape
 from uploader.edges.sources.given import Given, GivenRows, encode_row
 from uploader.edges.sources.ndjson_rows import NdjsonRows
 from uploader.edges.sources.open import open_given, reread
 from uploader.errors import SourceError
+from uploader.model.record import Unreadable
+from uploader.system.worker_thread import Background, Inline
 
 
 def read(row):

@@ -14,11 +14,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from uploader.core.model import Mark
 from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
 from uploader.edges.sources.open import open_source
 from uploader.edges.sources.origin import EDGE_BYTES
 from uploader.errors import SourceError
+from uploader.model.record import Mark
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
-from uploader.core.model import Mark, Row, Unreadable
 from uploader.edges.sources.csv_rows import CONTINUATION_LINES
 from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
 from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
+from uploader.model.record import Mark, Row, Unreadable
 
 HEADER = "email,first,last,note\n"
 

@@ -23,9 +23,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from openpyxl.cell import WriteOnlyCell
 
-from uploader.core.model import Mark, Unreadable
 from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
+from uploader.model.record import Mark, Unreadable
 
 COLUMNS = ("email", "first", "note")
 

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from uploader.edges.files import Lock, create_private, open_plain, refuse_traps, warnings_of
 from uploader.errors import CheckpointError
+from uploader.system.files import Lock, create_private, open_plain, refuse_traps, warnings_of
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from uploader.edges import whole
-from uploader.edges.whole import WholeFile
 from uploader.errors import SettingsError, StorageError
+from uploader.system import whole_file
+from uploader.system.whole_file import WholeFile
 
 
 def ours(data: bytes) -> bool:
@@ -36,7 +36,7 @@ def test_a_refusing_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def refuse(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(whole.os, "fsync", refuse)
+    monkeypatch.setattr(whole_file.os, "fsync", refuse)
     with pytest.raises(StorageError, match=r"a\.json: No space left"):
         file.write(b"ours")
     assert names(tmp_path) == []

@@ -12,9 +12,9 @@ from jobs import contacts
 from programs import options
 
 from uploader import Rows, Uploader, upload
-from uploader.edges.files import Lock
 from uploader.run.pipeline import Run
 from uploader.settings import Settings
+from uploader.system.files import Lock
 
 LOOPS = {"plain": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

@@ -9,8 +9,8 @@ from uploader.core import doubts, error_objects
 from uploader.core.batching import Batcher
 from uploader.core.mapping import Mapper
 from uploader.core.mentions import Mentions
-from uploader.core.model import Record
 from uploader.edges import readings
+from uploader.model.record import Record
 from uploader.run import reading
 from uploader.run.collector import Collector
 

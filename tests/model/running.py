@@ -16,11 +16,11 @@ from virtual_loop import run_virtual
 
 from uploader.core.overwriting import Only, Policy
 from uploader.core.summary import Summary
-from uploader.edges.background import Background, Inline
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import StorageError
 from uploader.run.pipeline import Run, Seams
 from uploader.settings import FailureLimit
+from uploader.system.worker_thread import Background, Inline
 
 #: After so many ends without an end (outages) the server is mended: the job has to end then.
 MOST_RUNS = 12

@@ -7,10 +7,10 @@ from hub_transport import HubTransport, make_hub
 from virtual_loop import run_virtual
 
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Tallies
 from uploader.core.outcome import Action, classify_read
 from uploader.core.pacing import SendLog
 from uploader.edges.hubspot import Call
+from uploader.model.record import Tallies
 from uploader.run.sender import Sender
 
 ASK = Call("GET", "/account-info/v3/details")

@@ -10,11 +10,11 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.canary import Canary, Change, Review
-from uploader.core.model import Outcome
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
+from uploader.model.record import Outcome
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 PRODUCTION = {"account_type": "STANDARD"}

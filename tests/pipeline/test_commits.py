@@ -12,18 +12,18 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.aliases import Alias
-from uploader.core.course import Course
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Delivered, Outcome, Pack, Settlement, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import SendLog
-from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.hubspot import Call
 from uploader.edges.sightings import Sightings
+from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
+from uploader.model.timeline import Course
 from uploader.run.collector import COMMIT_SECONDS, Collector
 from uploader.run.sender import Sender
 from uploader.settings import FailureLimit, OnLongPause
+from uploader.system.worker_thread import Inline
 
 
 def job(tmp_path, rows, *, hub=None, **scenario) -> Job:

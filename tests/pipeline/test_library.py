@@ -34,9 +34,9 @@ from uploader import (
 )
 from uploader.core.outcome import Cause
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import Lock
 from uploader.library.options import make_settings
 from uploader.settings import FailureLimit
+from uploader.system.files import Lock
 
 PRODUCTION = {"account_type": "STANDARD"}
 

@@ -8,8 +8,8 @@ from pace import ASK, eager, steady, together, used
 from virtual_loop import run_virtual
 
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Tallies
 from uploader.core.pacing import SendLog
+from uploader.model.record import Tallies
 from uploader.run.sender import Sender
 
 # --- alone ---

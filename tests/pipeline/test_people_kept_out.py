@@ -13,10 +13,10 @@ from virtual_loop import run_virtual
 from uploader.core.overwriting import Policy
 from uploader.core.suppression import Suppression
 from uploader.edges import checkpoint as checkpoint_module
-from uploader.edges.background import Inline
 from uploader.errors import CheckpointError, SettingsError
 from uploader.run.checking import Check
 from uploader.run.session import Seams
+from uploader.system.worker_thread import Inline
 
 
 def job_of(tmp_path, rows, *, ndjson=False, held=(), options=None, quota="none", **scenario) -> Job:

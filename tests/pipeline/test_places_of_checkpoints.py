@@ -10,12 +10,13 @@ from jobs import Job, contacts, write_csv
 from uploader.commands.progress import Pace, lines
 from uploader.commands.status import read_summary
 from uploader.core.outcome import Cause
-from uploader.edges import checkpoint, places
+from uploader.edges import checkpoint
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
 from uploader.settings import FailureLimit, Settings
+from uploader.system import filesystem
 
 
 def job_of(folder, count=500, **options):
@@ -26,7 +27,7 @@ def job_of(folder, count=500, **options):
 def mounted(monkeypatch, tmp_path, kind):
     table = tmp_path / "mountinfo"
     table.write_text(f"1 0 8:1 / / rw - ext4 /dev/vda rw\n2 1 0:40 / {tmp_path} rw - {kind} host:/share rw\n")
-    monkeypatch.setattr(places, "MOUNTINFO", table)
+    monkeypatch.setattr(filesystem, "MOUNTINFO", table)
 
 
 def journal_of(path):

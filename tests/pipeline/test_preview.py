@@ -17,19 +17,19 @@ from running import start
 from virtual_loop import run_virtual
 
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Outcome, Tallies
 from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import SendLog
 from uploader.core.previewing import REFUSED
 from uploader.core.repeats import OnDuplicate
 from uploader.core.wire import paths
-from uploader.edges.background import Inline
 from uploader.edges.hubspot import Call
 from uploader.edges.read_only import ReadOnly
+from uploader.model.record import Outcome, Tallies
 from uploader.run.pipeline import Run, Seams
 from uploader.run.previewing import Preview
 from uploader.run.reading import Look
 from uploader.run.sender import Sender
+from uploader.system.worker_thread import Inline
 
 #: What a job that only reads may POST.
 QUESTIONS = ("/batch/read", "/access-token-info")

@@ -12,9 +12,9 @@ from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only, Policy
-from uploader.edges.background import Inline
 from uploader.errors import CheckpointError
 from uploader.settings import OnLongPause
+from uploader.system.worker_thread import Inline
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:

@@ -8,9 +8,9 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.progress import Pace, lines
-from uploader.edges.background import Inline
 from uploader.run import collector
 from uploader.run.pipeline import Run, Seams
+from uploader.system.worker_thread import Inline
 
 ROWS = 60_000
 BACKLOG_BYTES = 1_000_000

@@ -12,11 +12,11 @@ from jobs import Job, contacts, write_csv
 from undoing import state, undo
 from virtual_loop import run_virtual
 
-from uploader.core.model import Outcome, Slice
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only
 from uploader.edges import checkpoint as checkpoint_module
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
+from uploader.model.record import Outcome, Slice
 from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
 

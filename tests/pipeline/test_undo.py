@@ -11,8 +11,8 @@ from undoing import Fate, archived, counts, id_of, state, undo, writes
 
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Policy
-from uploader.edges.files import Lock
 from uploader.errors import CheckpointError, DeclinedError
+from uploader.system.files import Lock
 
 STAGES = ("lead", "subscriber", "customer")
 

@@ -16,12 +16,12 @@ from virtual_loop import run_virtual
 from uploader.core.outcome import Cause
 from uploader.core.overwriting import Only, Policy
 from uploader.core.verifying import Finding, Verdict
-from uploader.edges.background import Inline
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import Lock
 from uploader.errors import CheckpointError, StorageError
 from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings
+from uploader.system.files import Lock
+from uploader.system.worker_thread import Inline
 
 
 def uploaded(tmp_path, rows, *, quota="none", options=None, **scenario) -> Job:

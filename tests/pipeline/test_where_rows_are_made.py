@@ -11,14 +11,14 @@ from programs import options, seams_to
 from virtual_loop import run_virtual
 
 from uploader import Uploader
-from uploader.core.mounts import is_at_hand
 from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
-from uploader.edges import places
-from uploader.edges.background import Inline
-from uploader.edges.places import kind_of
 from uploader.edges.sources.origin import FileOrigin
 from uploader.run.pipeline import Run, Seams
+from uploader.system import filesystem
+from uploader.system.filesystem import kind_of
+from uploader.system.mounts import is_at_hand
+from uploader.system.worker_thread import Inline
 
 SLICES = 10
 
@@ -108,7 +108,7 @@ def test_a_link_is_as_near_as_what_it_leads_to(tmp_path, monkeypatch):
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {far} rw - nfs4 server:/share rw\n"
         f"3 1 0:51 / {near / 'bound.csv'} rw - cifs //server/share rw\n"
     )
-    monkeypatch.setattr(places, "MOUNTINFO", table)
+    monkeypatch.setattr(filesystem, "MOUNTINFO", table)
     for path in (far / "far.csv", near / "near.csv", near / "bound.csv"):
         write_csv(path, contacts(1))
     (near / "link.csv").symlink_to(far / "far.csv")

@@ -4,7 +4,7 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.core.aliases import Seen, Sighting, is_explained, met, sightings
-from uploader.core.model import Outcome, Settlement, Unsent, closed_value
+from uploader.model.record import Outcome, Settlement, Unsent, closed_value
 
 
 def seen(position: int, key: str, *more: str) -> Seen:

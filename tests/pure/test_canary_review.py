@@ -8,8 +8,8 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.core.canary import Change, Sent, review, with_link
-from uploader.core.model import Outcome
 from uploader.core.wire import Result, Version
+from uploader.model.record import Outcome
 
 BEGAN = 1_000_000.0
 APP, FLOW, PERSON = (

@@ -5,7 +5,7 @@ from collections import Counter
 
 from hypothesis import given, strategies as st
 
-from uploader.core.course import LATENCIES, MOST_STRETCHES, Course, Stretch, coarser, percentile
+from uploader.model.timeline import LATENCIES, MOST_STRETCHES, Course, Stretch, coarser, percentile
 
 EVENTS = st.lists(
     st.tuples(

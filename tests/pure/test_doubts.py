@@ -19,8 +19,8 @@ from uploader.core.doubts import (
     judge,
 )
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import Mark
 from uploader.core.wire import Version
+from uploader.model.record import Mark
 
 APP = ("INTEGRATION", "1")
 PERSON = ("CRM_UI", "7")

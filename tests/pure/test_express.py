@@ -22,11 +22,11 @@ from uploader.core.express import (
     result_lines,
 )
 from uploader.core.mapping import Mapper, plausible_email
-from uploader.core.model import Delivered, Pack, Record, closed_value
 from uploader.core.outcome import classify
 from uploader.core.schema import Option, Schema
 from uploader.core.wire import decode, decode_short, encode_batch
 from uploader.edges.sources.open import open_source
+from uploader.model.record import Delivered, Pack, Record, closed_value
 
 _MAX_BYTES = 2**21
 _KEYS = st.one_of(

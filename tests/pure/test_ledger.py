@@ -7,7 +7,7 @@ from builders import slice_of
 from hypothesis import given, strategies as st
 
 from uploader.core.ledger import Ledger, Progress, Resume
-from uploader.core.model import Mark
+from uploader.model.record import Mark
 
 
 def _prefix(settled):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.commands.progress import Pace, figures, fit, lines
-from uploader.core.model import Outcome, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.errors import SettingsError
+from uploader.model.record import Outcome, Tallies
 from uploader.run.pipeline import View
 from uploader.settings import parse_duration
 

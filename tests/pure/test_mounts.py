@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.mounts import Place, file_system, is_at_hand, place_of
+from uploader.system.mounts import Place, file_system, is_at_hand, place_of
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1

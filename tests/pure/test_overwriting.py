@@ -3,8 +3,8 @@
 from hypothesis import given, strategies as st
 
 from uploader.core.comparing import Kind
-from uploader.core.model import Outcome
 from uploader.core.overwriting import Change, Only, Overwriting, Policy, decide
+from uploader.model.record import Outcome
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])
 CELLS = st.dictionaries(NAMES, st.sampled_from(["", "A", "B"]))

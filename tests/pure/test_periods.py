@@ -3,8 +3,8 @@
 from hypothesis import given, strategies as st
 
 from uploader.core.ledger import Progress
-from uploader.core.model import Outcome
-from uploader.core.periods import (
+from uploader.model.record import Outcome
+from uploader.model.settings_periods import (
     Period,
     known_by_changes,
     may_have_kept,

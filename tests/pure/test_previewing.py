@@ -3,10 +3,10 @@
 from hypothesis import given, strategies as st
 
 from uploader.core.comparing import Kind
-from uploader.core.model import Fault
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.previewing import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.mockserver.store import merge
+from uploader.model.record import Fault
 
 NAMES = st.sampled_from(["firstname", "city", "phone", "lifecyclestage", "interests"])
 TEXTS = st.sampled_from(["", "A", "B", "a;b", ";b;c", ";c", "lead", "customer", "other"])

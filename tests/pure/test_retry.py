@@ -6,7 +6,6 @@ import pytest
 from builders import batch, error, error_at, record, reply, written
 from hypothesis import given, strategies as st
 
-from uploader.core.model import Refusal
 from uploader.core.outcome import Action, Cause, Refused, Verdict, classify
 from uploader.core.retry import (
     BATCH_ATTEMPTS,
@@ -21,6 +20,7 @@ from uploader.core.retry import (
     tail_wait_seconds,
 )
 from uploader.core.wire import no_reply
+from uploader.model.record import Refusal
 
 # --- the backoff ---
 

@@ -5,10 +5,10 @@ from hypothesis import given, settings, strategies as st
 from uploader.core.columns import Rules, resolve_columns
 from uploader.core.comparing import Kind
 from uploader.core.mapping import Mapper
-from uploader.core.model import Mark, Outcome, Plain, Record, Row, RowSlice
 from uploader.core.repeats import key_of
 from uploader.core.schema import Option, Schema
 from uploader.core.surveying import Findings, Surveyor
+from uploader.model.record import Mark, Outcome, Plain, Record, Row, RowSlice
 
 SCHEMA = Schema(
     labels={"email": "Email", "external_id": "External", "note": "Note", "tier": "Tier", "score": "Score"},

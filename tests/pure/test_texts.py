@@ -3,8 +3,8 @@
 from hypothesis import given, strategies as st
 
 from uploader.commands.texts import about, printable, summary_text
-from uploader.core.model import ONLY, Outcome, Tallies
 from uploader.core.summary import Summary
+from uploader.model.record import ONLY, Outcome, Tallies
 
 
 @given(st.text("ab "), st.integers(10, 200))

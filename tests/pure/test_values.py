@@ -13,7 +13,6 @@ from uploader.core.columns import MappingError, Rules, resolve_columns
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.dates import DateOrder, OrderFinder, decide
 from uploader.core.mapping import Mapper
-from uploader.core.model import Fault, Record, Unsent
 from uploader.core.moments import as_date, as_moment, lacks_zone, orders_of
 from uploader.core.numbers import as_number, as_own_number, marks_of
 from uploader.core.owners import Owner, Owners, decode_owners
@@ -22,6 +21,7 @@ from uploader.core.values import converter
 from uploader.core.wire import sent_properties
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS
+from uploader.model.record import Fault, Record, Unsent
 
 _FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
 BERLIN = ZoneInfo("Europe/Berlin")

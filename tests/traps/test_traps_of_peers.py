@@ -20,10 +20,10 @@ from wiretap import existing, job, listen, upserts
 
 from uploader.commands.status import read_summary
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota, SendLog
 from uploader.edges.hubspot import Call, HubSpot
+from uploader.model.record import Tallies
 from uploader.run.sender import Sender
 from uploader.settings import FailureLimit, OnLongPause
 

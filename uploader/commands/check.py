@@ -28,10 +28,10 @@ from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.commands.upload import command as upload
 from uploader.core.summary import advice
-from uploader.edges.files import PRIVATE
 from uploader.errors import SettingsError
 from uploader.run.checking import Check, Report
 from uploader.settings import Settings
+from uploader.system.files import PRIVATE
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 

@@ -21,8 +21,8 @@ from uploader.commands.environment import PREFIX
 from uploader.commands.logs import say
 from uploader.commands.output import tell
 from uploader.commands.status import read_summary
-from uploader.edges.files import create_private
 from uploader.errors import CheckpointError, UploaderError
+from uploader.system.files import create_private
 
 _ROWS = 20_000
 _SEED = 20

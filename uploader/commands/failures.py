@@ -17,15 +17,15 @@ import orjson
 from uploader.commands.logs import say
 from uploader.commands.output import rows_out
 from uploader.core.columns import OWN_PREFIX, TO_LOOK_AT
-from uploader.core.model import UNREADABLE, Unreadable
 from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
 from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.files import create_private
 from uploader.edges.sources.header import DELIMITERS
 from uploader.edges.sources.open import reread
 from uploader.edges.unconfirmed import DeadLetter
 from uploader.errors import SettingsError, StorageError
+from uploader.model.record import UNREADABLE, Unreadable
+from uploader.system.files import create_private
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
 _OWN = (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from uploader.commands.harmless import HarmlessStream, all_harmless, harmless_json
-from uploader.edges.files import create_private, open_plain
 from uploader.errors import SettingsError, StorageError
+from uploader.system.files import create_private, open_plain
 
 
 def tell(lines: Iterable[str]) -> None:

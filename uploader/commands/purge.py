@@ -12,9 +12,9 @@ from uploader.commands.output import tell
 from uploader.commands.terminal import answer
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.file_names import snapshot_path, undo_path
-from uploader.edges.files import Lock
 from uploader.edges.leavings import Leaving, find, remove
 from uploader.errors import DeclinedError, SettingsError
+from uploader.system.files import Lock
 
 
 @click.command(short_help="Delete what a job has left that holds personal data.")

@@ -18,8 +18,6 @@ from uploader.commands.status import read_summary
 from uploader.commands.texts import duration, ending_text
 from uploader.commands.undone import undone_text
 from uploader.core.charts import Chart, Series, axis_of
-from uploader.core.course import Stretch, percentile
-from uploader.core.model import Content
 from uploader.core.reporting import (
     PERCENTILES,
     DeadLetters,
@@ -35,9 +33,11 @@ from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.course import Invocation
 from uploader.edges.file_names import snapshot_path
-from uploader.edges.files import create_private
 from uploader.edges.sources.open import reread
 from uploader.errors import SettingsError, StorageError
+from uploader.model.record import Content
+from uploader.model.timeline import Stretch, percentile
+from uploader.system.files import create_private
 
 #: Settings whose options have other names.
 _OPTIONS = {

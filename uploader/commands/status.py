@@ -12,7 +12,7 @@ from uploader.commands.undone import undone_dict, undone_text
 from uploader.commands.watching import watch
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import Lock
+from uploader.system.files import Lock
 
 
 def read_summary(path: Path) -> Summary:

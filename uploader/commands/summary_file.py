@@ -16,9 +16,9 @@ from uploader.commands.harmless import harmless_json
 from uploader.commands.logs import say
 from uploader.core.outcome import without_addresses
 from uploader.core.summary import Summary
-from uploader.edges.whole import WholeFile
 from uploader.errors import SettingsError, UploaderError
 from uploader.settings import Settings
+from uploader.system.whole_file import WholeFile
 
 _BUG, _STORAGE = 70, 78
 _CANT_START = 2

@@ -7,11 +7,11 @@ from uploader.commands.harmless import harmless
 from uploader.core.day import Day
 from uploader.core.forecast import Forecast
 from uploader.core.mapping import SUPERSEDED_BY
-from uploader.core.model import ONLY, Outcome
 from uploader.core.people import SUPPRESSED
 from uploader.core.repeats import DUPLICATE
 from uploader.core.summary import Summary, advice
 from uploader.core.wire import MAX_INPUTS
+from uploader.model.record import ONLY, Outcome
 
 
 def duration(seconds: float) -> str:

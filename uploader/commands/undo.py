@@ -17,16 +17,16 @@ from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.commands.undone import undone_text, unkept_dict, unkept_lines
-from uploader.core.model import told_key
 from uploader.core.objects import noun
 from uploader.core.outcome import without_identifiers
-from uploader.core.periods import Unkept
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
 from uploader.edges.file_names import snapshot_path
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import CheckpointError, SettingsError
+from uploader.model.record import told_key
+from uploader.model.settings_periods import Unkept
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
 from uploader.run.unkept import list_unkept

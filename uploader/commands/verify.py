@@ -20,9 +20,9 @@ from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import remove_database
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
+from uploader.system.files import remove_database
 
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
 _PROGRESS_SECONDS = 5.0

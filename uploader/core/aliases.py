@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from uploader.core.model import EMAIL, Delivered, Outcome, Record, Settlement, told_key
+from uploader.model.record import EMAIL, Delivered, Outcome, Record, Settlement, told_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 
-from uploader.core.model import Pack, Record
 from uploader.core.wire import ENVELOPE_BYTES, MAX_INPUTS
+from uploader.model.record import Pack, Record
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from uploader.core.comparing import Kind, Match, compare
-from uploader.core.model import Outcome, Record, Tallies
 from uploader.core.outcome import without_addresses, without_identifiers
 from uploader.core.wire import Result, Version, sent_properties
+from uploader.model.record import Outcome, Record, Tallies
 
 Key = TypeVar("Key")
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.core.exports import ASK, COMMON, bare, carries_opt_out, holds_whatever
-from uploader.core.model import EMAIL
 from uploader.core.moments import DateOrder
 from uploader.core.objects import are_contacts
 from uploader.core.schema import Schema
 from uploader.core.suppression import Suppression
+from uploader.model.record import EMAIL
 
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"

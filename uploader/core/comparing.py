@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from uploader.core.model import EMAIL
+from uploader.model.record import EMAIL
 
 
 class Match(StrEnum):

@@ -8,9 +8,9 @@ Raise `MappingError` where a property can't be given one value for all, or does 
 from collections.abc import Collection
 
 from uploader.core.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
-from uploader.core.model import Fault
 from uploader.core.schema import Schema
 from uploader.core.values import converter, text_fault
+from uploader.model.record import Fault
 
 
 def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[str]) -> dict[str, str]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 
 from uploader.core.columns import MappingError, Rules
 from uploader.core.mapping import Mapper
-from uploader.core.model import Content
 from uploader.core.moments import DateOrder, lacks_zone, orders_of
 from uploader.core.numbers import marks_of
 from uploader.core.values import said_of
+from uploader.model.record import Content
 
 __all__ = ["DateOrder", "OrderFinder", "decide"]
 

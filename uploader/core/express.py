@@ -26,9 +26,9 @@ import msgspec
 import orjson
 
 from uploader.core.mapping import Mapper, plausible_email
-from uploader.core.model import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
 from uploader.core.values import MOST_CHARACTERS
 from uploader.core.wire import CLOSING, OPENING, Reply
+from uploader.model.record import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
 
 #: What msgspec takes in no name.
 _ODD = re.compile(r'["\\\x00-\x1f]')

@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from collections import deque
 from dataclasses import dataclass, field
 
-from uploader.core.model import Mark, Slice
+from uploader.model.record import Mark, Slice
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,17 @@ from uploader.core.columns import (
     undecided_text,
 )
 from uploader.core.constants import resolve_constants
-from uploader.core.model import (
+from uploader.core.people import SUPPRESSED, Watch
+from uploader.core.schema import Schema
+from uploader.core.values import (
+    MOST_CHARACTERS,
+    Converter,
+    converter,
+    said_of,
+    text_fault,
+)
+from uploader.core.wire import UnencodableError, encode_input
+from uploader.model.record import (
     EMAIL,
     NO_KEY,
     UNREADABLE,
@@ -38,16 +48,6 @@ from uploader.core.model import (
     Unsent,
     closed_value,
 )
-from uploader.core.people import SUPPRESSED, Watch
-from uploader.core.schema import Schema
-from uploader.core.values import (
-    MOST_CHARACTERS,
-    Converter,
-    converter,
-    said_of,
-    text_fault,
-)
-from uploader.core.wire import UnencodableError, encode_input
 
 
 class _Field(NamedTuple):

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.error_objects import ErrorObject
-from uploader.core.model import EMAIL, Record, closed_value
 from uploader.core.wire import OWN_ID, Reply, Result
+from uploader.model.record import EMAIL, Record, closed_value
 
 
 class Mentions:

@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from uploader.core.model import Fault
+from uploader.model.record import Fault
 
 
 class DateOrder(StrEnum):

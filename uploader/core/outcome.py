@@ -18,8 +18,8 @@ from enum import StrEnum
 
 from uploader.core.error_objects import ErrorObject
 from uploader.core.mentions import Mentions
-from uploader.core.model import Record, Refusal
 from uploader.core.wire import Reply, sent_properties, whole_error
+from uploader.model.record import Record, Refusal
 
 
 class Action(StrEnum):

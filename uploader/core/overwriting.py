@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
-from uploader.core.model import Outcome
+from uploader.model.record import Outcome
 
 
 class Policy(StrEnum):

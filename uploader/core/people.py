@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from uploader.core.columns import ADDRESSES, Columns, Rules
-from uploader.core.model import Content, Fault, Unreadable
 from uploader.core.suppression import Suppression
 from uploader.core.values import says_so
+from uploader.model.record import Content, Fault, Unreadable
 
 #: The category of a row that is skipped for its person's sake.
 SUPPRESSED = "SUPPRESSED"

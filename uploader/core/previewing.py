@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
-from uploader.core.model import Fault
 from uploader.core.overwriting import Change, Decision
+from uploader.model.record import Fault
 
 #: What is done to a value, beside the kinds of `Change`: HubSpot would not take it, so it is not sent.
 REFUSED = "refused"

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.error_objects import ErrorObject
-from uploader.core.model import EMAIL, Record, closed_value
 from uploader.core.wire import Result, sent_properties
+from uploader.model.record import EMAIL, Record, closed_value
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uploader.core.addresses import plausible_email
-from uploader.core.model import EMAIL, Outcome, Record, Unsent
+from uploader.model.record import EMAIL, Outcome, Record, Unsent
 
 _DIGEST_BYTES = 16
 #: A row as it is sorted out: the digest of its key, its position, its number. Big-endian: entries sort.

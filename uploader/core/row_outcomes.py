@@ -8,7 +8,7 @@ Raise nothing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uploader.core.model import Delivered, Outcome, Settlement, told_key
+from uploader.model.record import Delivered, Outcome, Settlement, told_key
 
 
 @dataclass(frozen=True, slots=True)

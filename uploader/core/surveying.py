@@ -20,7 +20,9 @@ from uploader.core.addresses import plausible_email
 from uploader.core.columns import SUPERSEDED
 from uploader.core.express import are_plausible_emails, closed_values
 from uploader.core.mapping import Mapper
-from uploader.core.model import (
+from uploader.core.people import SUPPRESSED
+from uploader.core.repeats import Keyed, Repeat, key_of
+from uploader.model.record import (
     EMAIL,
     UNREADABLE,
     Content,
@@ -33,8 +35,6 @@ from uploader.core.model import (
     Unreadable,
     Unsent,
 )
-from uploader.core.people import SUPPRESSED
-from uploader.core.repeats import Keyed, Repeat, key_of
 
 #: Rows longer than this are looked at one by one; no cell of a shorter one exceeds what HubSpot takes.
 _LONG_BYTES = 30_000

@@ -16,11 +16,11 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from uploader.core.columns import MappingError, Rules
-from uploader.core.model import Fault
 from uploader.core.moments import as_date, as_moment
 from uploader.core.numbers import as_number, as_own_number
 from uploader.core.owners import Owners
 from uploader.core.schema import Option, Schema
+from uploader.model.record import Fault
 
 #: What makes of a value's text the one to send.
 Converter = Callable[[str], str | Fault]

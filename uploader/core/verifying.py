@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.core.comparing import Kind, Match, compare
-from uploader.core.model import EMAIL, closed_value
 from uploader.core.readback import told
 from uploader.core.wire import Reply, Result
+from uploader.model.record import EMAIL, closed_value
 
 
 class Verdict(StrEnum):

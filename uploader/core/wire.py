@@ -26,7 +26,7 @@ from uploader.core.lenient import (
     as_seconds,
     as_text,
 )
-from uploader.core.model import Record
+from uploader.model.record import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100

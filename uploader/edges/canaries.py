@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from uploader.core.canary import Canary, Sent
-from uploader.core.model import Outcome, Record, closed_value
+from uploader.model.record import Outcome, Record, closed_value
 
 #: A job that was begun before there was such a table is taken up all the same.
 SCHEMA = """

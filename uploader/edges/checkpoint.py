@@ -22,21 +22,21 @@ from uuid import uuid4
 
 from uploader.core.aliases import Alias
 from uploader.core.canary import Canary, Sent
-from uploader.core.course import Changes, Stretch
-from uploader.core.model import (
-    EMAIL,
-    Settlement,
-)
-from uploader.core.periods import Period
 from uploader.edges import canaries, course, periods, repeats, standing, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.file_names import duplicates_path, sightings_path
-from uploader.edges.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
-from uploader.edges.places import LOCK_SECONDS, is_locked, own_copy, settle_in
 from uploader.edges.sources.base import Shape
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import BusyError, CheckpointError, StorageError
+from uploader.model.record import (
+    EMAIL,
+    Settlement,
+)
+from uploader.model.settings_periods import Period
+from uploader.model.timeline import Changes, Stretch
+from uploader.system.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
+from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3

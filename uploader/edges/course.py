@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import astuple, dataclass
 
-from uploader.core.course import Changes, Stretch
+from uploader.model.timeline import Changes, Stretch
 
 #: A job that was begun before there were such tables is taken up all the same.
 SCHEMA = """

@@ -16,8 +16,8 @@ from uploader.edges.file_names import (
     undo_path,
     verification_path,
 )
-from uploader.edges.files import SQLITE_ENDINGS, open_plain
 from uploader.errors import StorageError
+from uploader.system.files import SQLITE_ENDINGS, open_plain
 
 _CHECKPOINT = ".checkpoint"
 #: Lists beside the sources: ending, what it is, what its first bytes say.

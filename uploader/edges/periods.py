@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from uploader.core.ledger import Progress
-from uploader.core.model import Outcome
-from uploader.core.periods import Period, known_by_changes
 from uploader.edges import standing
+from uploader.model.record import Outcome
+from uploader.model.settings_periods import Period, known_by_changes
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS periods (

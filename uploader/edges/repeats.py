@@ -14,9 +14,9 @@ from struct import Struct
 import orjson
 
 from uploader.core.repeats import ENTRY, Keyed, Repeat, find_repeats
-from uploader.edges.buckets import Buckets, chosen
-from uploader.edges.files import create_private, open_plain
 from uploader.errors import StorageError
+from uploader.system.disk_buckets import Buckets, chosen
+from uploader.system.files import create_private, open_plain
 
 BUCKETS = 256
 #: Of a bucket, looked at at once; digests in memory weigh some five times as much.

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.core.express import result_lines
-from uploader.core.model import EMAIL, Delivered, Settlement, note, told_key
-from uploader.edges.files import create_private, is_at
 from uploader.errors import CheckpointError, StorageError
+from uploader.model.record import EMAIL, Delivered, Settlement, note, told_key
+from uploader.system.files import create_private, is_at
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -15,9 +15,9 @@ import orjson
 
 from uploader.core.aliases import Seen, Sighting
 from uploader.edges.file_names import sightings_path
-from uploader.edges.files import create_private, refuse_traps, remove_database
-from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.errors import CheckpointError, StorageError
+from uploader.system.files import create_private, refuse_traps, remove_database
+from uploader.system.filesystem import LOCK_SECONDS, settle_in
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from uploader.core.sign_in import OAuth
-from uploader.edges.whole import write_whole
 from uploader.errors import SettingsError
+from uploader.system.whole_file import write_whole
 
 _NAMES = ("client_id", "client_secret", "refresh_token")
 #: A file of secrets is a few lines.

@@ -20,14 +20,14 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from uploader.core.doubts import ReadingState
-from uploader.core.model import Outcome, Record, Settlement
 from uploader.edges import readings
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.file_names import snapshot_path
-from uploader.edges.files import SQLITE_ENDINGS, create_private, refuse_traps
-from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.standing import State
 from uploader.errors import CheckpointError, StorageError
+from uploader.model.record import Outcome, Record, Settlement
+from uploader.system.files import SQLITE_ENDINGS, create_private, refuse_traps
+from uploader.system.filesystem import LOCK_SECONDS, settle_in
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.core.ledger import Progress, Resume
-from uploader.core.model import Mark, Outcome, Tallies
+from uploader.model.record import Mark, Outcome, Tallies
 
 SCHEMA = """
 CREATE TABLE state (

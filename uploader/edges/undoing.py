@@ -15,14 +15,14 @@ from typing import Any
 import orjson
 
 from uploader.core.doubts import Absence, Doubt, ReadingState, Seen
-from uploader.core.model import EMAIL
 from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.edges import undo_list
 from uploader.edges.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
-from uploader.edges.files import create_private, refuse_traps, remove_database
-from uploader.edges.places import LOCK_SECONDS, settle_in
 from uploader.edges.snapshot import columns
 from uploader.errors import CheckpointError, StorageError
+from uploader.model.record import EMAIL
+from uploader.system.files import create_private, refuse_traps, remove_database
+from uploader.system.filesystem import LOCK_SECONDS, settle_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ from uploader.core.sign_in import (
     refresh_form,
 )
 from uploader.core.wire import Paths, Reply
-from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call, Transport
 from uploader.edges.sign_in import keep_refresh_token, read_token
 from uploader.errors import SettingsError, StorageError
-from uploader.run.stop import StopRun
+from uploader.model.stop import StopRun
+from uploader.system.worker_thread import Offload
 
 _LOG = logging.getLogger("uploader")
 #: How often the account of a token that took another's place is asked for.

@@ -16,11 +16,11 @@ from uploader.core.canary import (
     review,
     with_link,
 )
-from uploader.core.model import Record
 from uploader.core.objects import type_id
 from uploader.core.readback import match, wanted_properties
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
+from uploader.model.record import Record
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.settings import Settings

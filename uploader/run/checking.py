@@ -19,7 +19,6 @@ from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.core.draft import draft, remark_on
 from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
-from uploader.core.model import Fault, Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.core.schema import Schema
@@ -27,15 +26,16 @@ from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
 from uploader.core.values import converter
 from uploader.core.wire import MAX_INPUTS
-from uploader.edges.background import Offload
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
+from uploader.model.record import Fault, Tallies
 from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, first_rows, last
 from uploader.settings import Settings
+from uploader.system.worker_thread import Offload
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
 REFUSED_SHARES = (0.001, 0.01, 1.0)

@@ -10,10 +10,20 @@ from dataclasses import replace
 from uploader import __version__
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
-from uploader.core.course import Changes, Course
 from uploader.core.ledger import Ledger, Resume
 from uploader.core.mapping import common_fault
-from uploader.core.model import (
+from uploader.core.outcome import Cause
+from uploader.core.sieve import Sieve
+from uploader.core.wire import BATCH_STATUSES, Reply
+from uploader.edges.checkpoint import Checkpoint
+from uploader.edges.course import Invocation
+from uploader.edges.results import ResultsFile
+from uploader.edges.sightings import Sightings
+from uploader.edges.snapshot import SnapshotFile
+from uploader.edges.standing import State
+from uploader.edges.unconfirmed import Superseding, values_beside_key
+from uploader.errors import BooksError, BusyError
+from uploader.model.record import (
     DEAD_LETTERS,
     NO_KEY,
     Delivered,
@@ -27,20 +37,10 @@ from uploader.core.model import (
     Unsent,
     skip_rule,
 )
-from uploader.core.outcome import Cause
-from uploader.core.sieve import Sieve
-from uploader.core.wire import BATCH_STATUSES, Reply
-from uploader.edges.background import Offload
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.course import Invocation
-from uploader.edges.results import ResultsFile
-from uploader.edges.sightings import Sightings
-from uploader.edges.snapshot import SnapshotFile
-from uploader.edges.standing import State
-from uploader.edges.unconfirmed import Superseding, values_beside_key
-from uploader.errors import BooksError, BusyError
-from uploader.run.stop import StopRun
+from uploader.model.stop import StopRun
+from uploader.model.timeline import Changes, Course
 from uploader.settings import FailureLimit
+from uploader.system.worker_thread import Offload
 
 _LOG = logging.getLogger("uploader")
 

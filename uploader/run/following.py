@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from uploader.core.model import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
 from uploader.core.row_outcomes import RowOutcome, count_rows, outcomes_of
-from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.results import Extent, read_results
 from uploader.errors import CheckpointError, SettingsError
+from uploader.model.record import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
 from uploader.settings import Settings
+from uploader.system.worker_thread import Offload
 
 #: Outcomes that wait, from which on no more rows are read. Those that are read already still come to it.
 MOST_WAITING = 2_000

@@ -10,13 +10,10 @@ from pathlib import Path
 
 from uploader.core.canary import Canary
 from uploader.core.mapping import Mapper
-from uploader.core.mounts import Place
 from uploader.core.overwriting import Overwriting
-from uploader.core.periods import may_have_kept
-from uploader.edges import places, repeats, snapshot
+from uploader.edges import repeats, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.file_names import duplicates_path, sightings_path, snapshot_path
-from uploader.edges.files import Lock, open_plain, remove_database
 from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
@@ -26,11 +23,15 @@ from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
 from uploader.edges.sources.open import open_given, open_source
 from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError
+from uploader.model.settings_periods import may_have_kept
 from uploader.run.identity import check_count, check_settings, check_sources, identity_of
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, resolve_mappers
 from uploader.run.unkept import note_unkept
 from uploader.settings import Settings
+from uploader.system import filesystem
+from uploader.system.files import Lock, open_plain, remove_database
+from uploader.system.mounts import Place
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ def _written(settings: Settings) -> list[str]:
 def look_at_place(settings: Settings) -> str | None:
     """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
     path = settings.checkpoint_path
-    place, kind = places.look_at(path)
+    place, kind = filesystem.look_at(path)
     if place is Place.OBJECTS:
         raise CheckpointError(
             f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "

@@ -9,18 +9,16 @@ from typing import Any
 
 from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.course import Course
 from uploader.core.express import Packer
-from uploader.core.model import Slice
 from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
-from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.sources.given import Given
 from uploader.edges.standing import State
 from uploader.errors import CutOffError, DeclinedError, StorageError
+from uploader.model.record import Slice
+from uploader.model.timeline import Course
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
 from uploader.run.collector import Collector
@@ -47,6 +45,8 @@ from uploader.run.survey import Duplicates
 from uploader.run.view import View
 from uploader.run.worker import Worker
 from uploader.settings import Settings
+from uploader.system.files import Lock
+from uploader.system.worker_thread import Offload
 
 #: How often the course is told what time it is.
 _TICK_SECONDS = 0.5

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from uploader.core.assessing import Room, TokenInfo, decode_room
 from uploader.core.columns import Rules
 from uploader.core.day import Day
-from uploader.core.model import EMAIL
 from uploader.core.objects import noun
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
 from uploader.core.owners import Owner, Owners, decode_owners
@@ -19,8 +18,9 @@ from uploader.core.schema import Schema
 from uploader.core.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.edges.hubspot import Call
 from uploader.errors import SettingsError
+from uploader.model.record import EMAIL
+from uploader.model.stop import StopRun
 from uploader.run.sender import Sender
-from uploader.run.stop import StopRun
 
 #: The kind of an account that is no sandbox and no test.
 PRODUCTION = "STANDARD"

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 from uploader.core.columns import MappingError, together
 from uploader.core.repeats import OnDuplicate
-from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.files import warnings_of
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
 from uploader.run.opening import Job, find_new, look_at_place
@@ -17,6 +15,8 @@ from uploader.run.resolving import resolve_as_far
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.settings import Settings
+from uploader.system.files import warnings_of
+from uploader.system.worker_thread import Offload
 
 
 class Preparing(Session):

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from uploader.core.columns import MappingError, resolve_name
-from uploader.core.model import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.core.outcome import Cause
 from uploader.core.people import SUPPRESSED
 from uploader.core.previewing import MOST_NAMES, Tally
 from uploader.core.summary import EarlyEnd, Summary
-from uploader.edges.background import Offload
 from uploader.edges.hubspot import Transport
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
+from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.run.opening import Job, find_names
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account
@@ -32,6 +31,7 @@ from uploader.run.reading import Look, Reader
 from uploader.run.sender import Sender
 from uploader.run.survey import first_rows
 from uploader.settings import FailureLimit, Settings
+from uploader.system.worker_thread import Offload
 
 #: The run would stop; the preview goes on and says so.
 _NO_LIMIT = FailureLimit(count=10**12)

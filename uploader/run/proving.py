@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.core import wire
-from uploader.core.model import Pack, Record
 from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
 from uploader.edges.hubspot import Call
+from uploader.model.record import Pack, Record
 from uploader.run.sender import Sender
 
 _LOG = logging.getLogger("uploader")

@@ -14,7 +14,6 @@ from typing import Any
 from uploader.core import wire
 from uploader.core.comparing import Kind
 from uploader.core.error_objects import ErrorObject
-from uploader.core.model import ONLY, Outcome, Record, Refusal, Settlement
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import (
@@ -26,11 +25,12 @@ from uploader.core.readback import (
     with_why,
 )
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
-from uploader.edges.background import Offload
 from uploader.edges.hubspot import Call
 from uploader.edges.snapshot import Former, SnapshotFile
+from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
+from uploader.model.stop import StopRun
 from uploader.run.sender import Sender
-from uploader.run.stop import StopRun
+from uploader.system.worker_thread import Offload
 
 
 class Reader:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader.core import wire
-from uploader.core.model import Record, Refusal, closed_value
 from uploader.core.outcome import Action, Cause, Confirmed, Verdict, classify, classify_read
 from uploader.core.retry import (
     History,
@@ -23,8 +22,9 @@ from uploader.core.retry import (
     tail_wait_seconds,
 )
 from uploader.edges.hubspot import Call
+from uploader.model.record import Record, Refusal, closed_value
+from uploader.model.stop import StopRun
 from uploader.run.sender import Sender
-from uploader.run.stop import StopRun
 
 #: How an update's answer calls a record that is not there.
 NOT_FOUND = "OBJECT_NOT_FOUND"

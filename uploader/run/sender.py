@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from aiolimiter import AsyncLimiter
 
 from uploader.core.clocks import Elapsed, ServerTime, Standstill
-from uploader.core.course import Course
 from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
-from uploader.core.model import Tallies
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
 from uploader.core.wire import Reply
 from uploader.edges.hubspot import Call, Transport
+from uploader.model.record import Tallies
+from uploader.model.stop import StopRun
+from uploader.model.timeline import Course
 from uploader.run.access import Access
-from uploader.run.stop import StopRun
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much

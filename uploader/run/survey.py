@@ -13,7 +13,6 @@ import orjson
 from uploader.core.columns import Rules
 from uploader.core.dates import OrderFinder, decide, decide_leniently
 from uploader.core.mapping import Mapper
-from uploader.core.model import Record, RowSlice, Unsent
 from uploader.core.repeats import OnDuplicate, Repeat, judge
 from uploader.core.surveying import Findings, Surveyor
 from uploader.edges import repeats
@@ -22,6 +21,7 @@ from uploader.edges.file_names import duplicates_path
 from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.model.record import Record, RowSlice, Unsent
 from uploader.settings import FailureLimit
 
 

@@ -10,9 +10,7 @@ from typing import TypeVar
 
 from uploader.core import before, touched, wire
 from uploader.core.comparing import LIFECYCLE_STAGE
-from uploader.core.model import Tallies
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
-from uploader.core.periods import Unkept
 from uploader.core.readback import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
@@ -28,20 +26,22 @@ from uploader.core.undoing import (
     plan,
     wanted_history,
 )
-from uploader.edges.background import Offload
-from uploader.edges.files import Lock
 from uploader.edges.snapshot import take_up_for_undo
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
+from uploader.model.record import Tallies
+from uploader.model.settings_periods import Unkept
+from uploader.model.stop import StopRun
 from uploader.run.associations import AssociationReader
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
 from uploader.run.sender import OutOfDateError
 from uploader.run.session import Seams, Session
-from uploader.run.stop import StopRun
 from uploader.run.unkept import find_unkept
 from uploader.settings import Settings
+from uploader.system.files import Lock
+from uploader.system.worker_thread import Offload
 
 _HANDS = 32
 #: How often what may not show yet is read again, and the first wait, in seconds (it doubles).

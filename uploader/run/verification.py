@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.model import Outcome, Tallies
-from uploader.core.periods import Period
 from uploader.core.readback import also_other_addresses
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
 from uploader.core.wire import MAX_INPUTS, Reply, encode_read
-from uploader.edges.background import Offload
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.file_names import verification_path
-from uploader.edges.files import Lock
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
+from uploader.model.record import Outcome, Tallies
+from uploader.model.settings_periods import Period
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
 from uploader.run.identity import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.run.opening import open_again
@@ -27,6 +25,8 @@ from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
+from uploader.system.files import Lock
+from uploader.system.worker_thread import Offload
 
 _READERS = 32
 _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)

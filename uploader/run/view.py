@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.core.model import Tallies
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
+from uploader.model.record import Tallies
 
 
 @dataclass(slots=True)

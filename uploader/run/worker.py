@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from uploader.core import express, readback, wire
 from uploader.core.aliases import sightings
 from uploader.core.comparing import Kind
-from uploader.core.model import Outcome, Pack, Record, Refusal, Settlement
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
 from uploader.core.retry import (
     BATCH_ATTEMPTS,
@@ -25,6 +24,7 @@ from uploader.core.retry import (
     tail_wait_seconds,
 )
 from uploader.edges.hubspot import Call
+from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.proving import Proof

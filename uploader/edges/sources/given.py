@@ -27,13 +27,13 @@ from uuid import UUID
 
 import orjson
 
-from uploader.core.model import Content, Unreadable
-from uploader.edges.background import Offload
 from uploader.edges.sources.ndjson_rows import DEPTH, NdjsonRows
 from uploader.edges.sources.origin import BLOCK_BYTES
 from uploader.edges.sources.spelling import spell_float, spell_moment
 from uploader.edges.sources.tables import NoText
 from uploader.errors import SourceError
+from uploader.model.record import Content, Unreadable
+from uploader.system.worker_thread import Offload
 
 #: A chunk closes at whichever comes first; an iterable that takes its time is not waited for.
 CHUNK_BYTES, CHUNK_SECONDS = 64 * 1024, 0.25

@@ -10,7 +10,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from uploader.core.model import Content, Mark, Row, RowSlice, Unreadable
 from uploader.core.names import STDIN
 from uploader.edges.sources import zipped
 from uploader.edges.sources.archive import Archive, archive_of, contents
@@ -36,6 +35,7 @@ from uploader.edges.sources.recognise import (
 from uploader.edges.sources.slices import RowReader, cut_slices
 from uploader.edges.sources.tables import Table, TableRows, cut_rows
 from uploader.errors import CutOffError, SourceError
+from uploader.model.record import Content, Mark, Row, RowSlice, Unreadable
 
 #: Of formats that say themselves what they are.
 _TABLES = ("parquet", "xlsx")

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from uploader.core.mounts import is_at_hand
 from uploader.core.names import STDIN, is_url, matches_nothing_of_ours
-from uploader.edges.places import kind_of
 from uploader.errors import SourceError
+from uploader.system.filesystem import kind_of
+from uploader.system.mounts import is_at_hand
 
 BLOCK_BYTES = 256 * 1024
 

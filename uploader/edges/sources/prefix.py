@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from uploader.core.model import Mark, RowSlice
 from uploader.edges.sources import origin
 from uploader.errors import SourceError
+from uploader.model.record import Mark, RowSlice
 
 _AHEAD_BLOCKS = 16
 

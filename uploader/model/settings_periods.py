@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uploader.core.ledger import Progress
-from uploader.core.model import Outcome
+from uploader.model.record import Outcome
 
 #: Positions as [first, end) pairs, in order, without overlaps.
 Ranges = tuple[tuple[int, int], ...]

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from uploader.core.mounts import Place, file_system, place_of
+from uploader.system.mounts import Place, file_system, place_of
 
 #: Linux; elsewhere all places pass for disks.
 MOUNTINFO = Path("/proc/self/mountinfo")
