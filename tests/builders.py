@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 from multidict import CIMultiDict
 
-from uploader.core.wire import Reply, decode, encode_input
+from uploader.hubspot.wire import Reply, decode, encode_input
 from uploader.model.record import Mark, Record, Row, Slice, closed_value
 
 

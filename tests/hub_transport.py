@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
-from uploader.core.wire import Reply, decode, no_reply
-from uploader.edges.hubspot import Call
+from uploader.hubspot.client import Call
+from uploader.hubspot.wire import Reply, decode, no_reply
 from uploader.mockserver.exchange import Delivery, Request
 from uploader.mockserver.faults import Scenario
 from uploader.mockserver.hub import Hub

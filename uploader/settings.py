@@ -19,17 +19,17 @@ from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
 from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
-from uploader.core.network import Network
-from uploader.core.objects import are_contacts, noun
 from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.repeats import OnDuplicate
-from uploader.core.sign_in import OAuth, TokenFile
 from uploader.core.summary import Tolerance
 from uploader.core.suppression import Suppression
 from uploader.core.values import find_zone
-from uploader.core.wire import VERSIONS
 from uploader.errors import SettingsError
+from uploader.hubspot.auth import OAuth, TokenFile
+from uploader.hubspot.object_types import are_contacts, noun
+from uploader.hubspot.proxy import Network
+from uploader.hubspot.wire import VERSIONS
 from uploader.model.record import EMAIL
 
 BASE_URL = "https://api.hubapi.com"

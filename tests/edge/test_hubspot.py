@@ -11,8 +11,8 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from uploader.core.outcome import classify_read
-from uploader.edges import hubspot as hubspot_module
-from uploader.edges.hubspot import Call, HubSpot
+from uploader.hubspot import client as hubspot_module
+from uploader.hubspot.client import Call, HubSpot
 
 BASE = "https://api.example.com"
 CALL = Call("POST", "/crm/v3/objects/contacts/batch/upsert", b'{"inputs":[]}')

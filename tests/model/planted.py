@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from uploader.core import doubts, error_objects
+from uploader.core import doubts
 from uploader.core.batching import Batcher
 from uploader.core.mapping import Mapper
 from uploader.core.mentions import Mentions
 from uploader.edges import readings
+from uploader.hubspot import errors
 from uploader.model.record import Record
 from uploader.run import reading
 from uploader.run.collector import Collector
@@ -144,8 +145,8 @@ def trust_every_reading() -> Iterator[None]:
 def take_errors_for_absence() -> Iterator[None]:
     """Whatever HubSpot says against a key it was asked for, there is no such contact."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(error_objects.ErrorObject, "is_transient", False)
-        patch.setattr(error_objects.ErrorObject, "says_absent", True)
+        patch.setattr(errors.ErrorObject, "is_transient", False)
+        patch.setattr(errors.ErrorObject, "says_absent", True)
         yield
 
 

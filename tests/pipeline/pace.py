@@ -9,7 +9,7 @@ from virtual_loop import run_virtual
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import Action, classify_read
 from uploader.core.pacing import SendLog
-from uploader.edges.hubspot import Call
+from uploader.hubspot.client import Call
 from uploader.model.record import Tallies
 from uploader.run.sender import Sender
 

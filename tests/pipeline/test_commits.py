@@ -16,8 +16,8 @@ from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import Cause
 from uploader.core.pacing import SendLog
 from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.hubspot import Call
 from uploader.edges.sightings import Sightings
+from uploader.hubspot.client import Call
 from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
 from uploader.model.timeline import Course
 from uploader.run.collector import COMMIT_SECONDS, Collector

@@ -11,10 +11,10 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.upload import _forecast
-from uploader.core import wire
 from uploader.core.day import Reserve
 from uploader.core.outcome import Cause
 from uploader.errors import SettingsError
+from uploader.hubspot import wire
 from uploader.run.reading import Reader
 from uploader.settings import OnLongPause, parse_reserve
 

@@ -11,7 +11,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
-from uploader.core.wire import no_reply
+from uploader.hubspot.wire import no_reply
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:

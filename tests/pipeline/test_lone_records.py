@@ -17,9 +17,9 @@ from jobs import Job, contacts, write_csv
 from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
-from uploader.core import wire
 from uploader.core.outcome import Cause
 from uploader.core.retry import RECORD_ATTEMPTS
+from uploader.hubspot import wire
 from uploader.run import feed as feed_module
 from uploader.run.pretending import PretendingSender
 from uploader.run.proving import Proof

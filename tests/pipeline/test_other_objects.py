@@ -9,8 +9,8 @@ from jobs import Job, write_csv
 from test_verify import counts, verify
 
 from uploader.core.outcome import Cause
-from uploader.core.wire import paths
 from uploader.errors import SettingsError
+from uploader.hubspot.wire import paths
 from uploader.mockserver.routes import find_route
 
 TYPES = {

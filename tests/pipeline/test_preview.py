@@ -21,9 +21,9 @@ from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import SendLog
 from uploader.core.previewing import REFUSED
 from uploader.core.repeats import OnDuplicate
-from uploader.core.wire import paths
-from uploader.edges.hubspot import Call
 from uploader.edges.read_only import ReadOnly
+from uploader.hubspot.client import Call
+from uploader.hubspot.wire import paths
 from uploader.model.record import Outcome, Tallies
 from uploader.run.pipeline import Run, Seams
 from uploader.run.previewing import Preview

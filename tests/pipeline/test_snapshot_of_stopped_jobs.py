@@ -12,10 +12,10 @@ from jobs import Job, contacts, write_csv
 from undoing import counts, id_of, state, undo
 
 from uploader.core.undoing import MAYBE_CREATED
-from uploader.core.wire import no_reply
 from uploader.edges import checkpoint as checkpoint_module
 from uploader.edges.snapshot import SnapshotFile
 from uploader.errors import StorageError
+from uploader.hubspot.wire import no_reply
 from uploader.mockserver.answers import iso
 from uploader.run.pipeline import Run
 from uploader.run.reading import Looking

@@ -22,9 +22,9 @@ from uploader.core.undoing import (
     Portal,
     plan,
 )
-from uploader.core.wire import Result, Version
 from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.edges.undoing import UndoFile
+from uploader.hubspot.wire import Result, Version
 from uploader.mockserver.answers import iso
 
 DAY = 86_400.0

@@ -7,7 +7,7 @@ from builders import batch, record
 from hypothesis import given, strategies as st
 
 from uploader.core.batching import Batcher
-from uploader.core.wire import MAX_INPUTS, encode_batch
+from uploader.hubspot.wire import MAX_INPUTS, encode_batch
 from uploader.model.record import Record
 
 _VALUES = st.sampled_from("abcdef")

@@ -8,7 +8,7 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.core.canary import Change, Sent, review, with_link
-from uploader.core.wire import Result, Version
+from uploader.hubspot.wire import Result, Version
 from uploader.model.record import Outcome
 
 BEGAN = 1_000_000.0

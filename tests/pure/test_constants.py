@@ -7,7 +7,7 @@ from builders import row
 from uploader.core.columns import MappingError, Rules, resolve_columns
 from uploader.core.comparing import Kind
 from uploader.core.mapping import Mapper
-from uploader.core.schema import Option, Schema
+from uploader.hubspot.schema import Option, Schema
 from uploader.model.record import Outcome
 
 SCHEMA = Schema(

@@ -19,7 +19,7 @@ from uploader.core.doubts import (
     judge,
 )
 from uploader.core.ledger import Progress, Resume
-from uploader.core.wire import Version
+from uploader.hubspot.wire import Version
 from uploader.model.record import Mark
 
 APP = ("INTEGRATION", "1")

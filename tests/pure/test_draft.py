@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from uploader.core.draft import draft
 from uploader.core.mapping_file import parse_mapping
-from uploader.core.schema import Schema
+from uploader.hubspot.schema import Schema
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS
 from uploader.mockserver.properties import Catalogue

@@ -23,9 +23,9 @@ from uploader.core.express import (
 )
 from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.outcome import classify
-from uploader.core.schema import Option, Schema
-from uploader.core.wire import decode, decode_short, encode_batch
 from uploader.edges.sources.open import open_source
+from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.wire import decode, decode_short, encode_batch
 from uploader.model.record import Delivered, Pack, Record, closed_value
 
 _MAX_BYTES = 2**21

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
 from uploader.core.mapping import Mapper, plausible_email
-from uploader.core.schema import Schema
+from uploader.hubspot.schema import Schema
 from uploader.model.record import UNREADABLE, Outcome, Record, Unreadable, Unsent
 
 SCHEMA = Schema(

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.network import Network, find_network
+from uploader.hubspot.proxy import Network, find_network
 
 HUBSPOT = "https://api.hubapi.com"
 PROXY = "http://proxy.example:3128"

@@ -7,7 +7,7 @@ from builders import batch, error, error_at, headers, key_of, record, reply, wri
 from hypothesis import given, strategies as st
 
 from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
-from uploader.core.wire import no_reply
+from uploader.hubspot.wire import no_reply
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})

@@ -5,9 +5,9 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.core.comparing import Kind
-from uploader.core.error_objects import error_of
 from uploader.core.readback import Answer, confirmed_by, told, wanted_properties
-from uploader.core.wire import Result
+from uploader.hubspot.errors import error_of
+from uploader.hubspot.wire import Result
 
 
 def held(hubspot_id="7", **properties):

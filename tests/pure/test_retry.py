@@ -19,7 +19,7 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.core.wire import no_reply
+from uploader.hubspot.wire import no_reply
 from uploader.model.record import Refusal
 
 # --- the backoff ---

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from uploader.core.day import Day, Reserve
 from uploader.core.pacing import Margin, Quota, SendLog
 from uploader.core.sharing import Others
-from uploader.core.wire import QuotaHeaders, decode_usage
+from uploader.hubspot.wire import QuotaHeaders, decode_usage
 
 WINDOW = 10.0
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.sign_in import Life, OAuth, Renewal, TokenFile, is_sendable, judge, refresh_form
-from uploader.core.wire import Reply, no_reply
+from uploader.hubspot.auth import Life, OAuth, Renewal, TokenFile, is_sendable, judge, refresh_form
+from uploader.hubspot.wire import Reply, no_reply
 from uploader.settings import Settings
 
 GRANT = {

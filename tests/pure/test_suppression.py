@@ -10,9 +10,9 @@ from uploader.core.columns import MappingError, Rules, resolve_columns
 from uploader.core.exports import carries_opt_out
 from uploader.core.mapping import Mapper
 from uploader.core.people import SUPPRESSED
-from uploader.core.schema import Schema
 from uploader.core.suppression import Suppression, read_entries
 from uploader.core.values import says_so
+from uploader.hubspot.schema import Schema
 from uploader.model.record import Outcome, Record, Unsent
 
 SCHEMA = Schema(

@@ -6,8 +6,8 @@ from uploader.core.columns import Rules, resolve_columns
 from uploader.core.comparing import Kind
 from uploader.core.mapping import Mapper
 from uploader.core.repeats import key_of
-from uploader.core.schema import Option, Schema
 from uploader.core.surveying import Findings, Surveyor
+from uploader.hubspot.schema import Option, Schema
 from uploader.model.record import Mark, Outcome, Plain, Record, Row, RowSlice
 
 SCHEMA = Schema(

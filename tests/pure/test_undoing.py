@@ -19,7 +19,7 @@ from uploader.core.undoing import (
     plan,
     wanted_history,
 )
-from uploader.core.wire import Result, Version, decode, encode_read, encode_update
+from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
 
 APP = "1512050"
 NAMES = ("city", "firstname", "lifecyclestage", "size", "tags")

@@ -15,10 +15,10 @@ from uploader.core.dates import DateOrder, OrderFinder, decide
 from uploader.core.mapping import Mapper
 from uploader.core.moments import as_date, as_moment, lacks_zone, orders_of
 from uploader.core.numbers import as_number, as_own_number, marks_of
-from uploader.core.owners import Owner, Owners, decode_owners
-from uploader.core.schema import Option, Schema
 from uploader.core.values import converter
-from uploader.core.wire import sent_properties
+from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.wire import sent_properties
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS
 from uploader.model.record import Fault, Record, Unsent

@@ -6,7 +6,7 @@ from builders import batch, headers, record, reply
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from uploader.core.wire import (
+from uploader.hubspot.wire import (
     ENVELOPE_BYTES,
     VERSIONS,
     PropertyFault,

@@ -22,7 +22,7 @@ from uploader.commands.status import read_summary
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota, SendLog
-from uploader.edges.hubspot import Call, HubSpot
+from uploader.hubspot.client import Call, HubSpot
 from uploader.model.record import Tallies
 from uploader.run.sender import Sender
 from uploader.settings import FailureLimit, OnLongPause

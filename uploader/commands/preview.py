@@ -22,7 +22,7 @@ from uploader.commands.preview_texts import as_dict, ending, lines
 from uploader.commands.progress import show
 from uploader.commands.terminal import heed_signals
 from uploader.commands.upload import command as upload
-from uploader.core.objects import noun
+from uploader.hubspot.object_types import noun
 from uploader.run.previewing import Preview, Report
 from uploader.settings import Settings
 

@@ -10,7 +10,7 @@ from uploader.core.mapping import SUPERSEDED_BY
 from uploader.core.people import SUPPRESSED
 from uploader.core.repeats import DUPLICATE
 from uploader.core.summary import Summary, advice
-from uploader.core.wire import MAX_INPUTS
+from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import ONLY, Outcome
 
 

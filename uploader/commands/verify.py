@@ -16,10 +16,10 @@ from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.names import is_pattern
-from uploader.core.objects import noun
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
+from uploader.hubspot.object_types import noun
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 from uploader.system.files import remove_database

@@ -20,7 +20,7 @@ from uploader.core.columns import (
     unmapped_text,
 )
 from uploader.core.exports import bare
-from uploader.core.schema import Schema
+from uploader.hubspot.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

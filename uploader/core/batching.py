@@ -12,7 +12,7 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 
-from uploader.core.wire import ENVELOPE_BYTES, MAX_INPUTS
+from uploader.hubspot.wire import ENVELOPE_BYTES, MAX_INPUTS
 from uploader.model.record import Pack, Record
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from uploader.core.doubts import UNKNOWN, Creator, Doubt, find_creator, find_former
 from uploader.core.undoing import Portal, Trace, is_of_app, is_stored, is_told
-from uploader.core.wire import Result, Version
+from uploader.hubspot.wire import Result, Version
 
 
 def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:

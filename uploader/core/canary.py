@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.outcome import without_addresses, without_identifiers
-from uploader.core.wire import Result, Version, sent_properties
+from uploader.hubspot.wire import Result, Version, sent_properties
 from uploader.model.record import Outcome, Record, Tallies
 
 Key = TypeVar("Key")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from uploader.core.exports import ASK, COMMON, bare, carries_opt_out, holds_whatever
 from uploader.core.moments import DateOrder
-from uploader.core.objects import are_contacts
-from uploader.core.schema import Schema
 from uploader.core.suppression import Suppression
+from uploader.hubspot.object_types import are_contacts
+from uploader.hubspot.schema import Schema
 from uploader.model.record import EMAIL
 
 #: Columns that `failures` adds; never properties.

@@ -8,8 +8,8 @@ Raise `MappingError` where a property can't be given one value for all, or does 
 from collections.abc import Collection
 
 from uploader.core.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
-from uploader.core.schema import Schema
 from uploader.core.values import converter, text_fault
+from uploader.hubspot.schema import Schema
 from uploader.model.record import Fault
 
 

@@ -6,7 +6,7 @@ From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guide
 from dataclasses import dataclass
 from datetime import datetime
 
-from uploader.core.wire import QuotaHeaders, Usage
+from uploader.hubspot.wire import QuotaHeaders, Usage
 
 
 @dataclass(frozen=True, slots=True)

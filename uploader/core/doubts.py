@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from uploader.core.ledger import Progress
-from uploader.core.wire import Version
+from uploader.hubspot.wire import Version
 
 #: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
 CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0

@@ -28,8 +28,8 @@ from uploader.core.exports import (
     holds_whatever,
 )
 from uploader.core.moments import DateOrder, as_moment, lacks_zone, orders_of
-from uploader.core.schema import Schema
 from uploader.core.values import BOOLEANS
+from uploader.hubspot.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

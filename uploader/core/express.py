@@ -27,7 +27,7 @@ import orjson
 
 from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.values import MOST_CHARACTERS
-from uploader.core.wire import CLOSING, OPENING, Reply
+from uploader.hubspot.wire import CLOSING, OPENING, Reply
 from uploader.model.record import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
 
 #: What msgspec takes in no name.

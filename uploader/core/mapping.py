@@ -25,7 +25,6 @@ from uploader.core.columns import (
 )
 from uploader.core.constants import resolve_constants
 from uploader.core.people import SUPPRESSED, Watch
-from uploader.core.schema import Schema
 from uploader.core.values import (
     MOST_CHARACTERS,
     Converter,
@@ -33,7 +32,8 @@ from uploader.core.values import (
     said_of,
     text_fault,
 )
-from uploader.core.wire import UnencodableError, encode_input
+from uploader.hubspot.schema import Schema
+from uploader.hubspot.wire import UnencodableError, encode_input
 from uploader.model.record import (
     EMAIL,
     NO_KEY,

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from uploader.core.comparing import Kind, Match, compare
-from uploader.core.error_objects import ErrorObject
-from uploader.core.wire import OWN_ID, Reply, Result
+from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.wire import OWN_ID, Reply, Result
 from uploader.model.record import EMAIL, Record, closed_value
 
 

@@ -16,9 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uploader.core.error_objects import ErrorObject
 from uploader.core.mentions import Mentions
-from uploader.core.wire import Reply, sent_properties, whole_error
+from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.record import Record, Refusal
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 from uploader.core.sharing import Others
-from uploader.core.wire import QuotaHeaders
+from uploader.hubspot.wire import QuotaHeaders
 
 
 @dataclass(frozen=True, slots=True)

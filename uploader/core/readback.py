@@ -10,8 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from uploader.core.comparing import Kind, Match, compare
-from uploader.core.error_objects import ErrorObject
-from uploader.core.wire import Result, sent_properties
+from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.wire import Result, sent_properties
 from uploader.model.record import EMAIL, Record, closed_value
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.

@@ -20,7 +20,7 @@ from enum import StrEnum
 from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
 from uploader.core.doubts import Absence, Doubt
 from uploader.core.readback import merged_ids
-from uploader.core.wire import Result, Version
+from uploader.hubspot.wire import Result, Version
 
 
 class Fate(StrEnum):

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from uploader.core.columns import MappingError, Rules
 from uploader.core.moments import as_date, as_moment
 from uploader.core.numbers import as_number, as_own_number
-from uploader.core.owners import Owners
-from uploader.core.schema import Option, Schema
+from uploader.hubspot.owners import Owners
+from uploader.hubspot.schema import Option, Schema
 from uploader.model.record import Fault
 
 #: What makes of a value's text the one to send.

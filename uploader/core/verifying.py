@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from uploader.core.comparing import Kind, Match, compare
 from uploader.core.readback import told
-from uploader.core.wire import Reply, Result
+from uploader.hubspot.wire import Reply, Result
 from uploader.model.record import EMAIL, closed_value
 
 

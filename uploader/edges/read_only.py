@@ -5,8 +5,8 @@ Lives here: the one list of what may leave. RuntimeError for anything else: it i
 
 from collections.abc import Callable
 
-from uploader.core.wire import Paths, Reply
-from uploader.edges.hubspot import Call, Transport
+from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.wire import Paths, Reply
 
 
 def _nothing() -> None:

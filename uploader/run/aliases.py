@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 
-from uploader.core import wire
 from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
 from uploader.core.readback import also_other_addresses, told, unique_values
-from uploader.edges.hubspot import Call
 from uploader.edges.sightings import Sightings
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
 from uploader.system.worker_thread import Offload
 
 _Suspect = tuple[str, list[Sighting]]

@@ -2,8 +2,9 @@
 
 from collections.abc import MutableMapping, Sequence
 
-from uploader.core import touched, wire
+from uploader.core import touched
 from uploader.core.touched import Associations, Type
+from uploader.hubspot import wire
 from uploader.run.reading import Reader
 
 

@@ -5,7 +5,6 @@ What is sent, and when, is the pipeline's; what the answers tell is for `core/ca
 
 from collections.abc import Iterator, Sequence
 
-from uploader.core import wire
 from uploader.core.canary import (
     USUAL_ROWS,
     Canary,
@@ -16,10 +15,11 @@ from uploader.core.canary import (
     review,
     with_link,
 )
-from uploader.core.objects import type_id
 from uploader.core.readback import match, wanted_properties
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
+from uploader.hubspot import wire
+from uploader.hubspot.object_types import type_id
 from uploader.model.record import Record
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader

@@ -21,13 +21,13 @@ from uploader.core.forecast import Forecast, requests_by_halving
 from uploader.core.mapping import Mapper
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
-from uploader.core.schema import Schema
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
 from uploader.core.values import converter
-from uploader.core.wire import MAX_INPUTS
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
+from uploader.hubspot.schema import Schema
+from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import Fault, Tallies
 from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer, check_named_portal

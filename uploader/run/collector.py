@@ -14,7 +14,6 @@ from uploader.core.ledger import Ledger, Resume
 from uploader.core.mapping import common_fault
 from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
-from uploader.core.wire import BATCH_STATUSES, Reply
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.course import Invocation
 from uploader.edges.results import ResultsFile
@@ -23,6 +22,7 @@ from uploader.edges.snapshot import SnapshotFile
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding, values_beside_key
 from uploader.errors import BooksError, BusyError
+from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.record import (
     DEAD_LETTERS,
     NO_KEY,

@@ -13,11 +13,11 @@ from uploader.core.columns import MappingError, recorded_columns
 from uploader.core.mapping import Mapper
 from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.verifying import Cell, Doubt, Wanted
-from uploader.core.wire import sent_properties
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile
 from uploader.errors import SettingsError
+from uploader.hubspot.wire import sent_properties
 from uploader.model.record import Outcome, Record, Row, Unsent
 from uploader.model.settings_periods import Period, period_of, unsure_of
 from uploader.run.identity import recorded_settings

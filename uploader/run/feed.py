@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from uploader.core.batching import Batcher
-from uploader.core.wire import MAX_INPUTS
+from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import Pack, Record, Slice
 
 #: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.

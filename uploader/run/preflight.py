@@ -10,14 +10,14 @@ from urllib.parse import quote
 from uploader.core.assessing import Room, TokenInfo, decode_room
 from uploader.core.columns import Rules
 from uploader.core.day import Day
-from uploader.core.objects import noun
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
-from uploader.core.owners import Owner, Owners, decode_owners
 from uploader.core.retry import backoff_seconds
-from uploader.core.schema import Schema
-from uploader.core.wire import Paths, Reply, decode_usage, encode_token_info
-from uploader.edges.hubspot import Call
 from uploader.errors import SettingsError
+from uploader.hubspot.client import Call
+from uploader.hubspot.object_types import noun
+from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.schema import Schema
+from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.model.record import EMAIL
 from uploader.model.stop import StopRun
 from uploader.run.sender import Sender

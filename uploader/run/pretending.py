@@ -14,13 +14,13 @@ from typing import Any
 
 import orjson
 
-from uploader.core import wire
 from uploader.core.comparing import Kind
-from uploader.core.error_objects import ErrorObject
 from uploader.core.previewing import after_writing, text_of
 from uploader.core.readback import OTHER_ADDRESSES, also_other_addresses, told, with_why
-from uploader.edges.hubspot import Call
 from uploader.edges.overlay import Overlay, is_pretended, pretended_id
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
+from uploader.hubspot.errors import ErrorObject
 from uploader.model.record import EMAIL, closed_value
 from uploader.run.reading import Look, Reader
 from uploader.run.sender import Sender

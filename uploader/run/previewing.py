@@ -17,11 +17,11 @@ from uploader.core.outcome import Cause
 from uploader.core.people import SUPPRESSED
 from uploader.core.previewing import MOST_NAMES, Tally
 from uploader.core.summary import EarlyEnd, Summary
-from uploader.edges.hubspot import Transport
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
+from uploader.hubspot.client import Transport
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.run.opening import Job, find_names
 from uploader.run.pipeline import Run, Seams

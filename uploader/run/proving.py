@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.core import wire
 from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
-from uploader.edges.hubspot import Call
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
 from uploader.model.record import Pack, Record
 from uploader.run.sender import Sender
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from uploader.core import wire
 from uploader.core.comparing import Kind
-from uploader.core.error_objects import ErrorObject
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
 from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import (
@@ -25,8 +23,10 @@ from uploader.core.readback import (
     with_why,
 )
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
-from uploader.edges.hubspot import Call
 from uploader.edges.snapshot import Former, SnapshotFile
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
+from uploader.hubspot.errors import ErrorObject
 from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
 from uploader.model.stop import StopRun
 from uploader.run.sender import Sender

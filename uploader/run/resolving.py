@@ -19,9 +19,9 @@ from uploader.core.columns import (
 )
 from uploader.core.mapping import Mapper, fields_of
 from uploader.core.overwriting import Overwriting, Policy
-from uploader.core.schema import Schema
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
+from uploader.hubspot.schema import Schema
 from uploader.run.preflight import Account
 from uploader.settings import Settings
 

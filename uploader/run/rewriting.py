@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.core import wire
 from uploader.core.outcome import Action, Cause, Confirmed, Verdict, classify, classify_read
 from uploader.core.retry import (
     History,
@@ -21,7 +20,8 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.edges.hubspot import Call
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
 from uploader.model.record import Record, Refusal, closed_value
 from uploader.model.stop import StopRun
 from uploader.run.sender import Sender

@@ -18,12 +18,12 @@ from uploader.core.day import Day
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
-from uploader.core.wire import Reply
-from uploader.edges.hubspot import Call, Transport
+from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.token_provider import Access
+from uploader.hubspot.wire import Reply
 from uploader.model.record import Tallies
 from uploader.model.stop import StopRun
 from uploader.model.timeline import Course
-from uploader.run.access import Access
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much

@@ -20,13 +20,13 @@ from uploader.core.forecast import Forecast, Today, forecast
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
-from uploader.core.wire import MAX_INPUTS, Paths, paths
-from uploader.edges.hubspot import Call, HubSpot, Transport
 from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
+from uploader.hubspot.client import Call, HubSpot, Transport
+from uploader.hubspot.token_provider import Access
+from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.model.record import Tallies
 from uploader.model.stop import StopRun
-from uploader.run.access import Access
 from uploader.run.preflight import Account, Preflight
 from uploader.run.resolving import may_hold_owners
 from uploader.run.sender import Sender

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from uploader.core import before, touched, wire
+from uploader.core import before, touched
 from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
 from uploader.core.readback import MERGED_IDS, also_other_addresses, told, with_why
@@ -29,6 +29,7 @@ from uploader.core.undoing import (
 from uploader.edges.snapshot import take_up_for_undo
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
+from uploader.hubspot import wire
 from uploader.model.record import Tallies
 from uploader.model.settings_periods import Unkept
 from uploader.model.stop import StopRun

@@ -10,12 +10,12 @@ from pathlib import Path
 from uploader.core.readback import also_other_addresses
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
-from uploader.core.wire import MAX_INPUTS, Reply, encode_read
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.file_names import verification_path
 from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
+from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
 from uploader.model.record import Outcome, Tallies
 from uploader.model.settings_periods import Period
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.core import express, readback, wire
+from uploader.core import express, readback
 from uploader.core.aliases import sightings
 from uploader.core.comparing import Kind
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
@@ -23,7 +23,8 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.edges.hubspot import Call
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
 from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed

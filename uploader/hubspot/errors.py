@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uploader.core.lenient import as_text, as_texts
+from uploader.hubspot.json_values import as_text, as_texts
 
 #: Errors that ask for another try rather than for another row or question.
 _TRANSIENT = frozenset(

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from uploader.core.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
-from uploader.core.lenient import (
+from uploader.hubspot.errors import ErrorObject, PropertyFault, error_of, errors_of, faults_of
+from uploader.hubspot.json_values import (
     as_code,
     as_count,
     as_datetime,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uploader.core.sign_in import OAuth
 from uploader.errors import SettingsError
+from uploader.hubspot.auth import OAuth
 from uploader.system.whole_file import write_whole
 
 _NAMES = ("client_id", "client_secret", "refresh_token")

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from uploader.core.assessing import TokenInfo
-from uploader.core.wire import Reply
+from uploader.hubspot.wire import Reply
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
 #: Of a token's life: it is renewed when so much of it is over. HubSpot's own quick start does the same.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from uploader.core.network import Network
-from uploader.core.wire import Reply, no_reply
 from uploader.errors import SettingsError
+from uploader.hubspot.proxy import Network
+from uploader.hubspot.wire import Reply, no_reply
 
 #: What the proxy and the certificate are at fault for.
 Fault = (

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from uploader.core.assessing import TokenInfo
 from uploader.core.outcome import Cause
-from uploader.core.sign_in import (
+from uploader.errors import SettingsError, StorageError
+from uploader.hubspot.auth import (
     Life,
     OAuth,
     Renewal,
@@ -22,10 +23,9 @@ from uploader.core.sign_in import (
     judge,
     refresh_form,
 )
-from uploader.core.wire import Paths, Reply
-from uploader.edges.hubspot import Call, Transport
-from uploader.edges.sign_in import keep_refresh_token, read_token
-from uploader.errors import SettingsError, StorageError
+from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.credentials import keep_refresh_token, read_token
+from uploader.hubspot.wire import Paths, Reply
 from uploader.model.stop import StopRun
 from uploader.system.worker_thread import Offload
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.core.comparing import Kind
-from uploader.core.owners import Owners
+from uploader.hubspot.owners import Owners
 
 
 @dataclass(frozen=True, slots=True)
