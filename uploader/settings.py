@@ -15,22 +15,22 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from uploader.core.canary import MOST_ROWS
-from uploader.core.columns import COSTLY, MappingError, Rules
 from uploader.core.day import Reserve
-from uploader.core.moments import DateOrder
 from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
-from uploader.core.overwriting import Only, Overwriting, Policy
 from uploader.core.pacing import Quota, parse_quota
-from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Tolerance
-from uploader.core.suppression import Suppression
-from uploader.core.values import find_zone
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import VERSIONS
 from uploader.model.record import EMAIL
+from uploader.records.columns import COSTLY, MappingError, Rules
+from uploader.records.duplicates import OnDuplicate
+from uploader.records.suppression import Suppression
+from uploader.records.values.convert import find_zone
+from uploader.records.values.datetimes import DateOrder
+from uploader.records.write_policy import Only, Overwriting, Policy
 
 BASE_URL = "https://api.hubapi.com"
 

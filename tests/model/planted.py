@@ -7,11 +7,11 @@ import pytest
 
 from uploader.core import doubts
 from uploader.core.batching import Batcher
-from uploader.core.mapping import Mapper
 from uploader.core.mentions import Mentions
 from uploader.edges import readings
 from uploader.hubspot import errors
 from uploader.model.record import Record
+from uploader.records.mapper import Mapper
 from uploader.run import reading
 from uploader.run.collector import Collector
 

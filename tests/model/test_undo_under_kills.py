@@ -18,10 +18,10 @@ from undo_cases import VALUES, Case, Others, cases
 from undoing import State, state, undo
 
 from uploader.core.outcome import Cause
-from uploader.core.overwriting import Policy
 from uploader.core.undoing import Fate
 from uploader.edges.undoing import Kept
 from uploader.mockserver.exchange import Request
+from uploader.records.write_policy import Policy
 from uploader.run import opening
 from uploader.run.undoing import Report
 from uploader.run.unkept import list_unkept

@@ -6,7 +6,7 @@ from typing import Any
 from cases import Stop
 from hypothesis import strategies as st
 
-from uploader.core.overwriting import Policy
+from uploader.records.write_policy import Policy
 
 KEYS = tuple(f"c{n}@example.com" for n in range(6))
 VALUES = {

@@ -16,10 +16,10 @@ from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
 from uploader.commands.undone import undone_dict, undone_text
-from uploader.core.overwriting import Policy
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.file_names import snapshot_path
 from uploader.errors import CheckpointError, StorageError
+from uploader.records.write_policy import Policy
 from uploader.run import opening
 from uploader.run.pipeline import Run
 from uploader.run.session import Seams

@@ -17,14 +17,14 @@ from running import start
 from virtual_loop import run_virtual
 
 from uploader.core.inflight import InFlightCap
-from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import SendLog
 from uploader.core.previewing import REFUSED
-from uploader.core.repeats import OnDuplicate
 from uploader.edges.read_only import ReadOnly
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
 from uploader.model.record import Outcome, Tallies
+from uploader.records.duplicates import OnDuplicate
+from uploader.records.write_policy import Only, Policy
 from uploader.run.pipeline import Run, Seams
 from uploader.run.previewing import Preview
 from uploader.run.reading import Look

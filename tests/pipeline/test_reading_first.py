@@ -11,8 +11,8 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
-from uploader.core.overwriting import Only, Policy
 from uploader.errors import CheckpointError
+from uploader.records.write_policy import Only, Policy
 from uploader.settings import OnLongPause
 from uploader.system.worker_thread import Inline
 

@@ -13,10 +13,10 @@ from undoing import state, undo
 from virtual_loop import run_virtual
 
 from uploader.core.outcome import Cause
-from uploader.core.overwriting import Only
 from uploader.edges import checkpoint as checkpoint_module
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
 from uploader.model.record import Outcome, Slice
+from uploader.records.write_policy import Only
 from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
 

@@ -10,8 +10,8 @@ from running import MortalTransport
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
 from uploader.core.outcome import Cause
-from uploader.core.overwriting import Policy
 from uploader.errors import CheckpointError, DeclinedError
+from uploader.records.write_policy import Policy
 from uploader.system.files import Lock
 
 STAGES = ("lead", "subscriber", "customer")

@@ -14,10 +14,10 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.outcome import Cause
-from uploader.core.overwriting import Only, Policy
 from uploader.core.verifying import Finding, Verdict
 from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import CheckpointError, StorageError
+from uploader.records.write_policy import Only, Policy
 from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.system.files import Lock

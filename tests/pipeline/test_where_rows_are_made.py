@@ -11,9 +11,9 @@ from programs import options, seams_to
 from virtual_loop import run_virtual
 
 from uploader import Uploader
-from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Summary
 from uploader.edges.sources.origin import FileOrigin
+from uploader.records.duplicates import OnDuplicate
 from uploader.run.pipeline import Run, Seams
 from uploader.system import filesystem
 from uploader.system.filesystem import kind_of

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.comparing import Kind, Match, compare
 from uploader.mockserver.properties import Option, Property
+from uploader.records.values.compare import Kind, Match, compare
 
 TEXT, NUMBER, BOOL = Kind("string"), Kind("number"), Kind("bool")
 DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_multiple=True)

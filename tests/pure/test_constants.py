@@ -4,11 +4,11 @@ import orjson
 import pytest
 from builders import row
 
-from uploader.core.columns import MappingError, Rules, resolve_columns
-from uploader.core.comparing import Kind
-from uploader.core.mapping import Mapper
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.record import Outcome
+from uploader.records.columns import MappingError, Rules, resolve_columns
+from uploader.records.mapper import Mapper
+from uploader.records.values.compare import Kind
 
 SCHEMA = Schema(
     labels={

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.core.draft import draft
-from uploader.core.mapping_file import parse_mapping
 from uploader.hubspot.schema import Schema
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS
 from uploader.mockserver.properties import Catalogue
+from uploader.records.mapping_file import parse_mapping
 
 SCHEMA = Schema.decode({"results": Catalogue(properties_of(CONTACTS)).definitions("non_sensitive")})
 

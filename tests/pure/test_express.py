@@ -11,8 +11,6 @@ from hypothesis import assume, example, given, settings, strategies as st
 from multidict import CIMultiDict
 
 from uploader.core.batching import Batcher
-from uploader.core.columns import Rules, resolve_columns
-from uploader.core.comparing import Kind
 from uploader.core.express import (
     Packer,
     are_plausible_emails,
@@ -21,12 +19,14 @@ from uploader.core.express import (
     read_short,
     result_lines,
 )
-from uploader.core.mapping import Mapper, plausible_email
 from uploader.core.outcome import classify
 from uploader.edges.sources.open import open_source
 from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.wire import decode, decode_short, encode_batch
 from uploader.model.record import Delivered, Pack, Record, closed_value
+from uploader.records.columns import Rules, resolve_columns
+from uploader.records.mapper import Mapper, plausible_email
+from uploader.records.values.compare import Kind
 
 _MAX_BYTES = 2**21
 _KEYS = st.one_of(

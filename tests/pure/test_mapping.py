@@ -5,10 +5,10 @@ import pytest
 from builders import row
 from hypothesis import given, strategies as st
 
-from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
-from uploader.core.mapping import Mapper, plausible_email
 from uploader.hubspot.schema import Schema
 from uploader.model.record import UNREADABLE, Outcome, Record, Unreadable, Unsent
+from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
+from uploader.records.mapper import Mapper, plausible_email
 
 SCHEMA = Schema(
     labels={

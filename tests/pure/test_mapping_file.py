@@ -3,9 +3,9 @@
 import pytest
 
 from uploader.commands.column_options import column_settings, read_owner_map
-from uploader.core.columns import MappingError
-from uploader.core.mapping_file import parse_mapping
 from uploader.errors import SettingsError
+from uploader.records.columns import MappingError
+from uploader.records.mapping_file import parse_mapping
 
 TEXT = """timezone = "Europe/Berlin"
 on_bad_value = "drop"

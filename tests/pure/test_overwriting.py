@@ -2,9 +2,9 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.comparing import Kind
-from uploader.core.overwriting import Change, Only, Overwriting, Policy, decide
 from uploader.model.record import Outcome
+from uploader.records.values.compare import Kind
+from uploader.records.write_policy import Change, Only, Overwriting, Policy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])
 CELLS = st.dictionaries(NAMES, st.sampled_from(["", "A", "B"]))

@@ -2,11 +2,11 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.comparing import Kind
-from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.previewing import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.mockserver.store import merge
 from uploader.model.record import Fault
+from uploader.records.values.compare import Kind
+from uploader.records.write_policy import Change, Decision, Overwriting, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone", "lifecyclestage", "interests"])
 TEXTS = st.sampled_from(["", "A", "B", "a;b", ";b;c", ";c", "lead", "customer", "other"])

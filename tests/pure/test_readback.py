@@ -4,10 +4,10 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.core.comparing import Kind
 from uploader.core.readback import Answer, confirmed_by, told, wanted_properties
 from uploader.hubspot.errors import error_of
 from uploader.hubspot.wire import Result
+from uploader.records.values.compare import Kind
 
 
 def held(hubspot_id="7", **properties):

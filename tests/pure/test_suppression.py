@@ -6,14 +6,14 @@ import pytest
 from builders import row
 from hypothesis import given, strategies as st
 
-from uploader.core.columns import MappingError, Rules, resolve_columns
-from uploader.core.exports import carries_opt_out
-from uploader.core.mapping import Mapper
-from uploader.core.people import SUPPRESSED
-from uploader.core.suppression import Suppression, read_entries
-from uploader.core.values import says_so
 from uploader.hubspot.schema import Schema
 from uploader.model.record import Outcome, Record, Unsent
+from uploader.records.columns import MappingError, Rules, resolve_columns
+from uploader.records.known_headers import carries_opt_out
+from uploader.records.mapper import Mapper
+from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.records.suppression import Suppression, read_entries
+from uploader.records.values.convert import says_so
 
 SCHEMA = Schema(
     labels={

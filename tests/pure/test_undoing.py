@@ -7,7 +7,6 @@ import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.core.comparing import Kind
 from uploader.core.readback import merged_ids
 from uploader.core.undoing import (
     MERGED_SINCE,
@@ -20,6 +19,7 @@ from uploader.core.undoing import (
     wanted_history,
 )
 from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
+from uploader.records.values.compare import Kind
 
 APP = "1512050"
 NAMES = ("city", "firstname", "lifecyclestage", "size", "tags")

@@ -9,19 +9,19 @@ import pytest
 from builders import row
 from hypothesis import given, strategies as st
 
-from uploader.core.columns import MappingError, Rules, resolve_columns
-from uploader.core.comparing import Kind, Match, compare
-from uploader.core.dates import DateOrder, OrderFinder, decide
-from uploader.core.mapping import Mapper
-from uploader.core.moments import as_date, as_moment, lacks_zone, orders_of
-from uploader.core.numbers import as_number, as_own_number, marks_of
-from uploader.core.values import converter
 from uploader.hubspot.owners import Owner, Owners, decode_owners
 from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.wire import sent_properties
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS
 from uploader.model.record import Fault, Record, Unsent
+from uploader.records.columns import MappingError, Rules, resolve_columns
+from uploader.records.format_inference import DateOrder, OrderFinder, decide
+from uploader.records.mapper import Mapper
+from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.convert import converter
+from uploader.records.values.datetimes import as_date, as_moment, lacks_zone, orders_of
+from uploader.records.values.numbers import as_number, as_own_number, marks_of
 
 _FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from uploader.commands.options import PATH, parse_map
-from uploader.core.columns import MappingError
-from uploader.core.mapping_file import Said, parse_mapping
-from uploader.core.moments import DateOrder
 from uploader.errors import SettingsError
+from uploader.records.columns import MappingError
+from uploader.records.mapping_file import Said, parse_mapping
+from uploader.records.values.datetimes import DateOrder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

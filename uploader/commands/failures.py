@@ -16,8 +16,6 @@ import orjson
 
 from uploader.commands.logs import say
 from uploader.commands.output import rows_out
-from uploader.core.columns import OWN_PREFIX, TO_LOOK_AT
-from uploader.core.repeats import OnDuplicate
 from uploader.core.reporting import without_values
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.sources.header import DELIMITERS
@@ -25,6 +23,8 @@ from uploader.edges.sources.open import reread
 from uploader.edges.unconfirmed import DeadLetter
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import UNREADABLE, Unreadable
+from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
+from uploader.records.duplicates import OnDuplicate
 from uploader.system.files import create_private
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).

@@ -10,8 +10,8 @@ from uploader.commands.column_options import column_settings, columned
 from uploader.commands.marking_options import marking, marking_settings
 from uploader.commands.options import PATH, talking, talking_settings
 from uploader.commands.writing_options import writing, writing_settings
-from uploader.core.repeats import OnDuplicate
 from uploader.errors import SettingsError
+from uploader.records.duplicates import OnDuplicate
 from uploader.settings import parse_failure_limit, parse_match
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import click
 
 from uploader.commands.options import PATH
-from uploader.edges.suppression import read_suppression
 from uploader.errors import SettingsError
+from uploader.records.suppression_file import read_suppression
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

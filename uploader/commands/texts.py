@@ -6,12 +6,12 @@ from datetime import datetime
 from uploader.commands.harmless import harmless
 from uploader.core.day import Day
 from uploader.core.forecast import Forecast
-from uploader.core.mapping import SUPERSEDED_BY
-from uploader.core.people import SUPPRESSED
-from uploader.core.repeats import DUPLICATE
 from uploader.core.summary import Summary, advice
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import ONLY, Outcome
+from uploader.records.duplicates import DUPLICATE
+from uploader.records.mapper import SUPERSEDED_BY
+from uploader.records.suppressed_rows import SUPPRESSED
 
 
 def duration(seconds: float) -> str:

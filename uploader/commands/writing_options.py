@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from uploader.core.overwriting import Only, Policy
 from uploader.errors import SettingsError
+from uploader.records.write_policy import Only, Policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

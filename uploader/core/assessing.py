@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from uploader.core.columns import (
+from uploader.hubspot.schema import Schema
+from uploader.records.columns import (
     COSTLY,
     OWN_PREFIX,
     Columns,
@@ -19,8 +20,7 @@ from uploader.core.columns import (
     resolve_name,
     unmapped_text,
 )
-from uploader.core.exports import bare
-from uploader.hubspot.schema import Schema
+from uploader.records.known_headers import bare
 
 
 @dataclass(frozen=True, slots=True)

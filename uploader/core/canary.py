@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
-from uploader.core.comparing import Kind, Match, compare
 from uploader.core.outcome import without_addresses, without_identifiers
 from uploader.hubspot.wire import Result, Version, sent_properties
 from uploader.model.record import Outcome, Record, Tallies
+from uploader.records.values.compare import Kind, Match, compare
 
 Key = TypeVar("Key")
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import NamedTuple
 
-from uploader.core.columns import COSTLY, OWN_PREFIX
-from uploader.core.exports import (
+from uploader.hubspot.schema import Schema
+from uploader.records.columns import COSTLY, OWN_PREFIX
+from uploader.records.known_headers import (
     ASK,
     COMMON,
     IGNORE,
@@ -27,9 +28,8 @@ from uploader.core.exports import (
     carries_opt_out,
     holds_whatever,
 )
-from uploader.core.moments import DateOrder, as_moment, lacks_zone, orders_of
-from uploader.core.values import BOOLEANS
-from uploader.hubspot.schema import Schema
+from uploader.records.values.convert import BOOLEANS
+from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from uploader.core.mapping import Mapper, plausible_email
-from uploader.core.values import MOST_CHARACTERS
 from uploader.hubspot.wire import CLOSING, OPENING, Reply
 from uploader.model.record import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
+from uploader.records.mapper import Mapper, plausible_email
+from uploader.records.values.convert import MOST_CHARACTERS
 
 #: What msgspec takes in no name.
 _ODD = re.compile(r'["\\\x00-\x1f]')

@@ -11,10 +11,10 @@ Rules An answer that contradicts itself confirms nobody by it: a contact listed 
 from collections import Counter
 from collections.abc import Sequence
 
-from uploader.core.comparing import Kind, Match, compare
 from uploader.hubspot.errors import ErrorObject
 from uploader.hubspot.wire import OWN_ID, Reply, Result
 from uploader.model.record import EMAIL, Record, closed_value
+from uploader.records.values.compare import Kind, Match, compare
 
 
 class Mentions:

@@ -16,12 +16,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from uploader.core.addresses import plausible_email
-from uploader.core.columns import SUPERSEDED
 from uploader.core.express import are_plausible_emails, closed_values
-from uploader.core.mapping import Mapper
-from uploader.core.people import SUPPRESSED
-from uploader.core.repeats import Keyed, Repeat, key_of
 from uploader.model.record import (
     EMAIL,
     UNREADABLE,
@@ -35,6 +30,11 @@ from uploader.model.record import (
     Unreadable,
     Unsent,
 )
+from uploader.records.columns import SUPERSEDED
+from uploader.records.duplicates import Keyed, Repeat, key_of
+from uploader.records.mapper import Mapper
+from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.records.values.email import plausible_email
 
 #: Rows longer than this are looked at one by one; no cell of a shorter one exceeds what HubSpot takes.
 _LONG_BYTES = 30_000

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
 from uploader.core.doubts import Absence, Doubt
 from uploader.core.readback import merged_ids
 from uploader.hubspot.wire import Result, Version
+from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
 
 
 class Fate(StrEnum):

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from uploader.core.comparing import Kind, Match, compare
 from uploader.core.readback import told
 from uploader.hubspot.wire import Reply, Result
 from uploader.model.record import EMAIL, closed_value
+from uploader.records.values.compare import Kind, Match, compare
 
 
 class Verdict(StrEnum):

@@ -13,8 +13,8 @@ from struct import Struct
 
 import orjson
 
-from uploader.core.repeats import ENTRY, Keyed, Repeat, find_repeats
 from uploader.errors import StorageError
+from uploader.records.duplicates import ENTRY, Keyed, Repeat, find_repeats
 from uploader.system.disk_buckets import Buckets, chosen
 from uploader.system.files import create_private, open_plain
 

@@ -9,8 +9,8 @@ From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/gu
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uploader.core.comparing import Kind
 from uploader.hubspot.owners import Owners
+from uploader.records.values.compare import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from uploader.core.day import Reserve
-from uploader.core.overwriting import Only, Policy
 from uploader.core.pacing import Quota
-from uploader.core.repeats import OnDuplicate
 from uploader.core.summary import Tolerance
-from uploader.core.suppression import Suppression
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.proxy import Network
+from uploader.records.duplicates import OnDuplicate
+from uploader.records.suppression import Suppression
+from uploader.records.write_policy import Only, Policy
 from uploader.settings import (
     FailureLimit,
     OnLongPause,

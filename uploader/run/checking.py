@@ -15,20 +15,20 @@ from uploader.core.assessing import (
     token_kind,
 )
 from uploader.core.batching import MAX_BATCH_BYTES
-from uploader.core.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.core.draft import draft, remark_on
 from uploader.core.forecast import Forecast, requests_by_halving
-from uploader.core.mapping import Mapper
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
-from uploader.core.values import converter
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import Fault, Tallies
+from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.records.mapper import Mapper
+from uploader.records.values.convert import converter
 from uploader.run.opening import open_sources
 from uploader.run.preflight import Account, Closer, check_named_portal
 from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of

@@ -11,7 +11,6 @@ from uploader import __version__
 from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
 from uploader.core.ledger import Ledger, Resume
-from uploader.core.mapping import common_fault
 from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
 from uploader.edges.checkpoint import Checkpoint
@@ -39,6 +38,7 @@ from uploader.model.record import (
 )
 from uploader.model.stop import StopRun
 from uploader.model.timeline import Changes, Course
+from uploader.records.mapper import common_fault
 from uploader.settings import FailureLimit
 from uploader.system.worker_thread import Offload
 

@@ -9,9 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from uploader.core.columns import MappingError, recorded_columns
-from uploader.core.mapping import Mapper
-from uploader.core.overwriting import Overwriting, Policy
 from uploader.core.verifying import Cell, Doubt, Wanted
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.sources.base import Source
@@ -20,6 +17,9 @@ from uploader.errors import SettingsError
 from uploader.hubspot.wire import sent_properties
 from uploader.model.record import Outcome, Record, Row, Unsent
 from uploader.model.settings_periods import Period, period_of, unsure_of
+from uploader.records.columns import MappingError, recorded_columns
+from uploader.records.mapper import Mapper
+from uploader.records.write_policy import Overwriting, Policy
 from uploader.run.identity import recorded_settings
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, rules_of

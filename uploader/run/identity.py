@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uploader.core.columns import (
-    Columns,
-)
-from uploader.core.overwriting import Policy
-from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError
+from uploader.records.columns import (
+    Columns,
+)
+from uploader.records.duplicates import OnDuplicate
+from uploader.records.write_policy import Policy
 from uploader.run.preflight import Account
 from uploader.settings import Settings
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uploader.core.canary import Canary
-from uploader.core.mapping import Mapper
-from uploader.core.overwriting import Overwriting
 from uploader.edges import repeats, snapshot
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.file_names import duplicates_path, sightings_path, snapshot_path
@@ -24,6 +22,8 @@ from uploader.edges.sources.open import open_given, open_source
 from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError
 from uploader.model.settings_periods import may_have_kept
+from uploader.records.mapper import Mapper
+from uploader.records.write_policy import Overwriting
 from uploader.run.identity import check_count, check_settings, check_sources, identity_of
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, resolve_mappers

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
-from uploader.core.columns import MappingError, together
-from uploader.core.repeats import OnDuplicate
 from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
+from uploader.records.columns import MappingError, together
+from uploader.records.duplicates import OnDuplicate
 from uploader.run.opening import Job, find_new, look_at_place
 from uploader.run.preflight import Account
 from uploader.run.resolving import resolve_as_far

@@ -12,9 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uploader.core.columns import MappingError, resolve_name
 from uploader.core.outcome import Cause
-from uploader.core.people import SUPPRESSED
 from uploader.core.previewing import MOST_NAMES, Tally
 from uploader.core.summary import EarlyEnd, Summary
 from uploader.edges.overlay import Overlay
@@ -23,6 +21,8 @@ from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Transport
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
+from uploader.records.columns import MappingError, resolve_name
+from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.run.opening import Job, find_names
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.core.express import Packer
 from uploader.core.ledger import Progress
-from uploader.core.mapping import Mapper
 from uploader.edges.sources.base import PLAIN_ROWS, Source
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Record, RowSlice, Slice
+from uploader.records.mapper import Mapper
 from uploader.run.survey import Duplicates
 from uploader.system.worker_thread import Offload
 

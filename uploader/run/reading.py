@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from uploader.core.comparing import Kind
 from uploader.core.outcome import Action, Cause, Verdict, classify_read
-from uploader.core.overwriting import Change, Decision, Overwriting, decide
 from uploader.core.readback import (
     also_other_addresses,
     match,
@@ -29,6 +27,8 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.errors import ErrorObject
 from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
 from uploader.model.stop import StopRun
+from uploader.records.values.compare import Kind
+from uploader.records.write_policy import Change, Decision, Overwriting, decide
 from uploader.run.sender import Sender
 from uploader.system.worker_thread import Offload
 

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from uploader.core.assessing import resolve_leniently
-from uploader.core.columns import (
+from uploader.edges.sources.base import Source
+from uploader.errors import SettingsError
+from uploader.hubspot.schema import Schema
+from uploader.records.columns import (
     Columns,
     MappingError,
     Rules,
@@ -17,11 +20,8 @@ from uploader.core.columns import (
     resolve_columns,
     resolve_name,
 )
-from uploader.core.mapping import Mapper, fields_of
-from uploader.core.overwriting import Overwriting, Policy
-from uploader.edges.sources.base import Source
-from uploader.errors import SettingsError
-from uploader.hubspot.schema import Schema
+from uploader.records.mapper import Mapper, fields_of
+from uploader.records.write_policy import Overwriting, Policy
 from uploader.run.preflight import Account
 from uploader.settings import Settings
 

@@ -10,10 +10,6 @@ from pathlib import Path
 
 import orjson
 
-from uploader.core.columns import Rules
-from uploader.core.dates import OrderFinder, decide, decide_leniently
-from uploader.core.mapping import Mapper
-from uploader.core.repeats import OnDuplicate, Repeat, judge
 from uploader.core.surveying import Findings, Surveyor
 from uploader.edges import repeats
 from uploader.edges.checkpoint import Identity
@@ -22,6 +18,10 @@ from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
 from uploader.model.record import Record, RowSlice, Unsent
+from uploader.records.columns import Rules
+from uploader.records.duplicates import OnDuplicate, Repeat, judge
+from uploader.records.format_inference import OrderFinder, decide, decide_leniently
+from uploader.records.mapper import Mapper
 from uploader.settings import FailureLimit
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from uploader.core import before, touched
-from uploader.core.comparing import LIFECYCLE_STAGE
 from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
 from uploader.core.readback import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
@@ -33,6 +32,7 @@ from uploader.hubspot import wire
 from uploader.model.record import Tallies
 from uploader.model.settings_periods import Unkept
 from uploader.model.stop import StopRun
+from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.run.associations import AssociationReader
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from uploader.core import express, readback
 from uploader.core.aliases import sightings
-from uploader.core.comparing import Kind
 from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
 from uploader.core.retry import (
     BATCH_ATTEMPTS,
@@ -26,6 +25,7 @@ from uploader.core.retry import (
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
+from uploader.records.values.compare import Kind
 from uploader.run.collector import Collector
 from uploader.run.feed import Feed
 from uploader.run.proving import Proof

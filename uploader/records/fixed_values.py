@@ -7,10 +7,10 @@ Raise `MappingError` where a property can't be given one value for all, or does 
 
 from collections.abc import Collection
 
-from uploader.core.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
-from uploader.core.values import converter, text_fault
 from uploader.hubspot.schema import Schema
 from uploader.model.record import Fault
+from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
+from uploader.records.values.convert import converter, text_fault
 
 
 def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[str]) -> dict[str, str]:

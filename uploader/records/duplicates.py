@@ -13,8 +13,8 @@ from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
-from uploader.core.addresses import plausible_email
 from uploader.model.record import EMAIL, Outcome, Record, Unsent
+from uploader.records.values.email import plausible_email
 
 _DIGEST_BYTES = 16
 #: A row as it is sorted out: the digest of its key, its position, its number. Big-endian: entries sort.

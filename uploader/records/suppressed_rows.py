@@ -10,10 +10,10 @@ Rules Looked at is all that names the row's person: its key, its addresses, thos
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from uploader.core.columns import ADDRESSES, Columns, Rules
-from uploader.core.suppression import Suppression
-from uploader.core.values import says_so
 from uploader.model.record import Content, Fault, Unreadable
+from uploader.records.columns import ADDRESSES, Columns, Rules
+from uploader.records.suppression import Suppression
+from uploader.records.values.convert import says_so
 
 #: The category of a row that is skipped for its person's sake.
 SUPPRESSED = "SUPPRESSED"

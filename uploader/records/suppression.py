@@ -18,7 +18,7 @@ from hashlib import sha256
 from itertools import accumulate
 from struct import Struct
 
-from uploader.core.addresses import plausible_email
+from uploader.records.values.email import plausible_email
 
 _BYTES = 16
 _DIGEST = Struct(f"{_BYTES}s")

@@ -12,12 +12,12 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.core.exports import ASK, COMMON, bare, carries_opt_out, holds_whatever
-from uploader.core.moments import DateOrder
-from uploader.core.suppression import Suppression
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.record import EMAIL
+from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
+from uploader.records.suppression import Suppression
+from uploader.records.values.datetimes import DateOrder
 
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"

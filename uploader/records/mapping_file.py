@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from uploader.core.columns import MappingError
-from uploader.core.moments import DateOrder
-from uploader.core.overwriting import Policy
+from uploader.records.columns import MappingError
+from uploader.records.values.datetimes import DateOrder
+from uploader.records.write_policy import Policy
 
 
 @dataclass(slots=True)

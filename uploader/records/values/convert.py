@@ -15,12 +15,12 @@ from functools import lru_cache, partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from uploader.core.columns import MappingError, Rules
-from uploader.core.moments import as_date, as_moment
-from uploader.core.numbers import as_number, as_own_number
 from uploader.hubspot.owners import Owners
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.record import Fault
+from uploader.records.columns import MappingError, Rules
+from uploader.records.values.datetimes import as_date, as_moment
+from uploader.records.values.numbers import as_number, as_own_number
 
 #: What makes of a value's text the one to send.
 Converter = Callable[[str], str | Fault]

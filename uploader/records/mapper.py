@@ -11,27 +11,6 @@ Rules A blank is left out: an empty string would clear the property, and clearin
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from uploader.core.addresses import plausible_email as plausible_email  # noqa: PLC0414  # others have it from here
-from uploader.core.columns import (
-    COSTLY,
-    COSTLY_TEXT,
-    OWN_PREFIX,
-    SUPERSEDED,
-    Columns,
-    MappingError,
-    Rules,
-    resolve_name,
-    undecided_text,
-)
-from uploader.core.constants import resolve_constants
-from uploader.core.people import SUPPRESSED, Watch
-from uploader.core.values import (
-    MOST_CHARACTERS,
-    Converter,
-    converter,
-    said_of,
-    text_fault,
-)
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import UnencodableError, encode_input
 from uploader.model.record import (
@@ -48,6 +27,27 @@ from uploader.model.record import (
     Unsent,
     closed_value,
 )
+from uploader.records.columns import (
+    COSTLY,
+    COSTLY_TEXT,
+    OWN_PREFIX,
+    SUPERSEDED,
+    Columns,
+    MappingError,
+    Rules,
+    resolve_name,
+    undecided_text,
+)
+from uploader.records.fixed_values import resolve_constants
+from uploader.records.suppressed_rows import SUPPRESSED, Watch
+from uploader.records.values.convert import (
+    MOST_CHARACTERS,
+    Converter,
+    converter,
+    said_of,
+    text_fault,
+)
+from uploader.records.values.email import plausible_email as plausible_email  # noqa: PLC0414  # others have it from here
 
 
 class _Field(NamedTuple):

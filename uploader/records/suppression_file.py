@@ -6,8 +6,8 @@ Raise `SettingsError`, which names a line by its number and no address.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from uploader.core.suppression import Suppression, read_entries
 from uploader.errors import SettingsError
+from uploader.records.suppression import Suppression, read_entries
 
 #: No line of such a list is longer, with all the cells beside an address.
 _LONGEST = 100_000

@@ -13,12 +13,12 @@ Rules One row is evidence where only one reading makes it a value. A row that ha
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from uploader.core.columns import MappingError, Rules
-from uploader.core.mapping import Mapper
-from uploader.core.moments import DateOrder, lacks_zone, orders_of
-from uploader.core.numbers import marks_of
-from uploader.core.values import said_of
 from uploader.model.record import Content
+from uploader.records.columns import MappingError, Rules
+from uploader.records.mapper import Mapper
+from uploader.records.values.convert import said_of
+from uploader.records.values.datetimes import DateOrder, lacks_zone, orders_of
+from uploader.records.values.numbers import marks_of
 
 __all__ = ["DateOrder", "OrderFinder", "decide"]
 

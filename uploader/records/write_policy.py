@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from uploader.core.comparing import LIFECYCLE_STAGE, Kind, Match, compare
 from uploader.model.record import Outcome
+from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
 
 
 class Policy(StrEnum):
