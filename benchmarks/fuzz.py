@@ -34,10 +34,11 @@ from backports import zstd
 from openpyxl import Workbook
 from pyarrow import parquet as pq, table
 
-from uploader.edges.sources import archive, csv_rows, json_rows, lines, origin, slices, tables, zipped
-from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Row, Unreadable
+from uploader.sources.bytes import byte_source, compression, lines, zip_archive
+from uploader.sources.formats import csv_rows, json_rows, row_chunks, tables
+from uploader.sources.open import open_source, reread
 
 #: A case that takes longer hangs.
 CASE_SECONDS = 60
@@ -321,7 +322,7 @@ def run_case(path: Path, data: bytes, options: dict[str, Any], rng: random.Rando
     demand(numbers == sorted(set(numbers)), "numbers grow")
     for part in parts:
         demand(all(part.start.line <= r.number < part.end.line for r in part.rows), "rows lie in their slice")
-        demand(len(part.rows) <= max(slices.SLICE_ROWS, slices.PLAIN_ROWS), "a slice is bounded")
+        demand(len(part.rows) <= max(row_chunks.SLICE_ROWS, row_chunks.PLAIN_ROWS), "a slice is bounded")
         if part.plain is not None:
             demand(
                 [part.plain.row(i) for i in range(len(part.rows))] == list(part.rows), "plain rows are rows"
@@ -352,15 +353,15 @@ def _check_stream(data: bytes, options: dict[str, Any], source: Any, rows: list[
 def _limits(rng: random.Random) -> None:
     """Often so low that short files run into them."""
     block, rows, line = rng.choice(((262144, 500, 1048576), (50, 3, 1000), (7, 1, 400), (1000, 20, 5000)))
-    for module in (origin, archive, zipped):
+    for module in (byte_source, compression, zip_archive):
         module.BLOCK_BYTES = block
-    for module in (slices, json_rows, tables):
+    for module in (row_chunks, json_rows, tables):
         module.SLICE_ROWS = rows
     for module in (lines, csv_rows, json_rows, tables):
         module.LINE_BYTES = line
     for module in (lines, json_rows, tables):
         module.KEPT_BYTES = line + 1
-    from uploader.edges.sources import ndjson_rows  # noqa: PLC0415
+    from uploader.sources.formats import ndjson_rows  # noqa: PLC0415
 
     ndjson_rows.LINE_BYTES = line
 

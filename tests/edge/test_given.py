@@ -16,12 +16,12 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.edges.sources.base import Shape
-from uploader.edges.sources.given import Given, GivenRows, encode_row
-from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.open import open_given, reread
 from uploader.errors import SourceError
 from uploader.model.record import Unreadable
+from uploader.sources.formats.ndjson_rows import NdjsonRows
+from uploader.sources.open import open_given, reread
+from uploader.sources.python_rows import Given, GivenRows, encode_row
+from uploader.sources.source import Shape
 from uploader.system.worker_thread import Background, Inline
 
 

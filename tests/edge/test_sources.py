@@ -14,11 +14,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
-from uploader.edges.sources.open import open_source
-from uploader.edges.sources.origin import EDGE_BYTES
 from uploader.errors import SourceError
 from uploader.model.record import Mark
+from uploader.sources.bytes.byte_source import EDGE_BYTES
+from uploader.sources.open import open_source
+from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -291,11 +291,11 @@ def peak_bytes(body: bytes, size: int) -> int:
     ids=["stray quotes", "one line", "blank", "notes", "plain"],
 )
 def test_memory_does_not_grow_with_the_file(body, monkeypatch):
-    monkeypatch.setattr("uploader.edges.sources.slices.SLICE_ROWS", 50)
-    monkeypatch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", 4000)
-    monkeypatch.setattr("uploader.edges.sources.archive.BLOCK_BYTES", 4000)
-    monkeypatch.setattr("uploader.edges.sources.lines.LINE_BYTES", 16_000)
-    monkeypatch.setattr("uploader.edges.sources.csv_rows.LINE_BYTES", 16_000)
+    monkeypatch.setattr("uploader.sources.formats.row_chunks.SLICE_ROWS", 50)
+    monkeypatch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("uploader.sources.bytes.compression.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("uploader.sources.bytes.lines.LINE_BYTES", 16_000)
+    monkeypatch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", 16_000)
     assert peak_bytes(body, 400_000) < 1.15 * peak_bytes(body, 100_000)
 
 

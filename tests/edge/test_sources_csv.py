@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
-from uploader.edges.sources.csv_rows import CONTINUATION_LINES
-from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
-from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Row, Unreadable
+from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
+from uploader.sources.formats.csv_rows import CONTINUATION_LINES
+from uploader.sources.open import open_source, reread
 
 HEADER = "email,first,last,note\n"
 
@@ -74,7 +74,7 @@ def test_what_csv_writer_wrote_is_read_back(case, block_bytes):
     # A cell whose inner lines look like rows of this file is refused by design; see the module's limits.
     assume(not any(delimiter in line for row in rows for cell in row for line in cell.split("\n")[1:]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
+        patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", block_bytes)
         got = rows_of(data, delimiter=delimiter)
     assert [row.content for row in got] == rows
     assert [row.number for row in got] == numbers
@@ -116,12 +116,12 @@ PIECES = st.sampled_from(
 def small(slice_rows, block_bytes, line_bytes):
     """All limits so low that short files run into them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uploader.edges.sources.slices.SLICE_ROWS", slice_rows)
-        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
-        patch.setattr("uploader.edges.sources.lines.LINE_BYTES", line_bytes)
-        patch.setattr("uploader.edges.sources.lines.KEPT_BYTES", line_bytes + 1)
-        patch.setattr("uploader.edges.sources.csv_rows.LINE_BYTES", line_bytes)
-        patch.setattr("uploader.edges.sources.csv_rows.CONTINUATION_LINES", 4)
+        patch.setattr("uploader.sources.formats.row_chunks.SLICE_ROWS", slice_rows)
+        patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", block_bytes)
+        patch.setattr("uploader.sources.bytes.lines.LINE_BYTES", line_bytes)
+        patch.setattr("uploader.sources.bytes.lines.KEPT_BYTES", line_bytes + 1)
+        patch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", line_bytes)
+        patch.setattr("uploader.sources.formats.csv_rows.CONTINUATION_LINES", 4)
         yield
 
 

@@ -23,9 +23,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from openpyxl.cell import WriteOnlyCell
 
-from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Unreadable
+from uploader.sources.open import open_source, reread
 
 COLUMNS = ("email", "first", "note")
 
@@ -216,7 +216,7 @@ def test_an_array_that_only_opens_is_broken(opens):
 @pytest.mark.parametrize("block_bytes", range(1, 9))
 def test_a_second_array_is_seen_wherever_blocks_end(block_bytes):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", block_bytes)
+        patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", block_bytes)
         _, error = json_rows('{"results":[{"a":"1"}],"more":[  {"a":"2"}]}')
     assert "second array" in error
 
@@ -244,7 +244,7 @@ def test_a_second_array_is_seen_wherever_blocks_end(block_bytes):
 def test_a_bad_element_costs_its_row_only(element):
     element = element.encode() if isinstance(element, str) else element
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", 1000)
+        patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", 1000)
         rows, error = json_rows(b'[{"a":"1"},\n ' + element + b' ,{"a":"}]\\""}]')
     assert error == ""
     assert [row.number for row in rows] == [1, 2, 3]
@@ -284,7 +284,7 @@ def test_a_row_of_ndjson_may_have_an_array_of_objects():
 def test_any_bytes_are_rows_or_a_source_error(data, before):
     for kind in ("json", None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("uploader.edges.sources.origin.BLOCK_BYTES", 7)
+            patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", 7)
             with contextlib.suppress(SourceError):
                 json_rows(before + data, format=kind)
 

@@ -6,10 +6,10 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.edges.sources.lines import LINE_BYTES
-from uploader.edges.sources.open import open_source, reread
 from uploader.errors import SourceError
 from uploader.model.record import Unreadable
+from uploader.sources.bytes.lines import LINE_BYTES
+from uploader.sources.open import open_source, reread
 
 
 def source_of(data: bytes | str):

@@ -13,11 +13,11 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from uploader.edges.sources import given as given_module
-from uploader.edges.sources.given import Given
-from uploader.edges.sources.open import open_given, open_source
 from uploader.errors import SourceError
 from uploader.model.record import Mark
+from uploader.sources import python_rows as given_module
+from uploader.sources.open import open_given, open_source
+from uploader.sources.python_rows import Given
 
 ROWS = 1_230
 PATIENCE_SECONDS = 20.0

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.edges.sources.lines import LINE_BYTES
-from uploader.edges.sources.open import open_source
 from uploader.errors import CutOffError, SourceError
 from uploader.model.record import Unreadable
+from uploader.sources.bytes.lines import LINE_BYTES
+from uploader.sources.open import open_source
 
 HEADER = "email,firstname,city\n"
 GOOD = HEADER + "a@x.com,Ann,Bonn\n"

@@ -199,7 +199,7 @@ def test_a_url_is_read_and_its_secret_is_nowhere(tmp_path, hubspot_mock, files, 
 def test_nothing_is_imported_that_a_csv_upload_does_not_use(tmp_path):
     write_csv(tmp_path / "a.csv")
     code = (
-        "import sys; from uploader.edges.sources.open import open_source;"
+        "import sys; from uploader.sources.open import open_source;"
         "list(open_source('a.csv').slices());"
         "print([m for m in ('pyarrow', 'openpyxl', 'fsspec', 'lzma', 'bz2') if m in sys.modules])"
     )

@@ -12,9 +12,9 @@ from virtual_loop import run_virtual
 
 from uploader import Uploader
 from uploader.core.summary import Summary
-from uploader.edges.sources.origin import FileOrigin
 from uploader.records.duplicates import OnDuplicate
 from uploader.run.pipeline import Run, Seams
+from uploader.sources.bytes.byte_source import FileOrigin
 from uploader.system import filesystem
 from uploader.system.filesystem import kind_of
 from uploader.system.mounts import is_at_hand

@@ -20,13 +20,13 @@ from uploader.core.express import (
     result_lines,
 )
 from uploader.core.outcome import classify
-from uploader.edges.sources.open import open_source
 from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.wire import decode, decode_short, encode_batch
 from uploader.model.record import Delivered, Pack, Record, closed_value
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.mapper import Mapper, plausible_email
 from uploader.records.values.compare import Kind
+from uploader.sources.open import open_source
 
 _MAX_BYTES = 2**21
 _KEYS = st.one_of(

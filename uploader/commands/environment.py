@@ -17,9 +17,9 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from uploader.commands.texts import printable
-from uploader.core.names import is_url, shown
 from uploader.core.outcome import without_addresses
 from uploader.errors import SettingsError, UploaderError
+from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"
 #: What they say is meant of one run; a variable that stays set would say it of all that follow.

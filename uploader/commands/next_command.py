@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
-from uploader.core.names import is_url, shown
 from uploader.settings import Settings
+from uploader.sources.names import is_url, shown
 
 #: What only `check` and `preview` are told, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}

@@ -33,10 +33,10 @@ from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.course import Invocation
 from uploader.edges.file_names import snapshot_path
-from uploader.edges.sources.open import reread
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import Content
 from uploader.model.timeline import Stretch, percentile
+from uploader.sources.open import reread
 from uploader.system.files import create_private
 
 #: Settings whose options have other names.

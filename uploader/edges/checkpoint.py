@@ -25,7 +25,6 @@ from uploader.core.canary import Canary, Sent
 from uploader.edges import canaries, course, periods, repeats, standing, unconfirmed
 from uploader.edges.course import Invocation
 from uploader.edges.file_names import duplicates_path, sightings_path
-from uploader.edges.sources.base import Shape
 from uploader.edges.standing import State
 from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import BusyError, CheckpointError, StorageError
@@ -35,6 +34,7 @@ from uploader.model.record import (
 )
 from uploader.model.settings_periods import Period
 from uploader.model.timeline import Changes, Stretch
+from uploader.sources.source import Shape
 from uploader.system.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
 

@@ -17,14 +17,14 @@ from typing import Any, Self, Unpack
 from uploader.core.canary import Review
 from uploader.core.row_outcomes import RowOutcome
 from uploader.core.summary import Summary
-from uploader.edges.sources import given as rows_given
-from uploader.edges.sources.given import Given
 from uploader.errors import DeclinedError, SettingsError
 from uploader.library.options import Options, make_settings
 from uploader.run.following import Follower
 from uploader.run.pipeline import Run, Seams, View
 from uploader.run.preflight import Account
 from uploader.settings import Settings
+from uploader.sources import python_rows as rows_given
+from uploader.sources.python_rows import Given
 
 #: Shown the account, and how many rows there are, about; whether they are written into it.
 Approve = Callable[[Account, int | None], bool | Awaitable[bool]]

@@ -21,7 +21,6 @@ from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
-from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import MAX_INPUTS
@@ -35,6 +34,7 @@ from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse
 from uploader.run.session import Seams, Session
 from uploader.run.survey import Orders, Step, Survey, first_rows, last
 from uploader.settings import Settings
+from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.

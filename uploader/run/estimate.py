@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
+from uploader.sources.source import Source
 
 #: What is looked at of each source: so many rows, or so many bytes of the file if that takes more rows (of a
 #: compressed one, bytes are read in blocks, and a block is too coarse a measure).

@@ -11,7 +11,6 @@ from typing import Any
 
 from uploader.core.verifying import Cell, Doubt, Wanted
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import sent_properties
@@ -24,6 +23,7 @@ from uploader.run.identity import recorded_settings
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, rules_of
 from uploader.settings import Settings
+from uploader.sources.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
-from uploader.edges.sources.base import Shape, Source
 from uploader.errors import CheckpointError
 from uploader.records.columns import (
     Columns,
@@ -18,6 +17,7 @@ from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Policy
 from uploader.run.preflight import Account
 from uploader.settings import Settings
+from uploader.sources.source import Shape, Source
 
 
 def identity_of(

@@ -15,11 +15,6 @@ from uploader.edges.file_names import duplicates_path, sightings_path, snapshot_
 from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.edges.sightings import Sightings
 from uploader.edges.snapshot import SnapshotFile
-from uploader.edges.sources.base import Source
-from uploader.edges.sources.given import Given
-from uploader.edges.sources.globs import expand, is_open_pattern, keep_order
-from uploader.edges.sources.open import open_given, open_source
-from uploader.edges.sources.recognise import FORMATS
 from uploader.errors import CheckpointError
 from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
@@ -29,6 +24,11 @@ from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, resolve_mappers
 from uploader.run.unkept import note_unkept
 from uploader.settings import Settings
+from uploader.sources.detect import FORMATS
+from uploader.sources.open import open_given, open_source
+from uploader.sources.patterns import expand, is_open_pattern, keep_order
+from uploader.sources.python_rows import Given
+from uploader.sources.source import Source
 from uploader.system import filesystem
 from uploader.system.files import Lock, open_plain, remove_database
 from uploader.system.mounts import Place

@@ -13,8 +13,6 @@ from uploader.core.express import Packer
 from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
 from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.sources.base import Source
-from uploader.edges.sources.given import Given
 from uploader.edges.standing import State
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.model.record import Slice
@@ -45,6 +43,8 @@ from uploader.run.survey import Duplicates
 from uploader.run.view import View
 from uploader.run.worker import Worker
 from uploader.settings import Settings
+from uploader.sources.python_rows import Given
+from uploader.sources.source import Source
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
 

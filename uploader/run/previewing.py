@@ -17,7 +17,6 @@ from uploader.core.previewing import MOST_NAMES, Tally
 from uploader.core.summary import EarlyEnd, Summary
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
-from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Transport
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
@@ -31,6 +30,7 @@ from uploader.run.reading import Look, Reader
 from uploader.run.sender import Sender
 from uploader.run.survey import first_rows
 from uploader.settings import FailureLimit, Settings
+from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload
 
 #: The run would stop; the preview goes on and says so.

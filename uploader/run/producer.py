@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.core.express import Packer
 from uploader.core.ledger import Progress
-from uploader.edges.sources.base import PLAIN_ROWS, Source
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Record, RowSlice, Slice
 from uploader.records.mapper import Mapper
 from uploader.run.survey import Duplicates
+from uploader.sources.source import PLAIN_ROWS, Source
 from uploader.system.worker_thread import Offload
 
 #: Slices read ahead.

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from uploader.core.assessing import resolve_leniently
-from uploader.edges.sources.base import Source
 from uploader.errors import SettingsError
 from uploader.hubspot.schema import Schema
 from uploader.records.columns import (
@@ -24,6 +23,7 @@ from uploader.records.mapper import Mapper, fields_of
 from uploader.records.write_policy import Overwriting, Policy
 from uploader.run.preflight import Account
 from uploader.settings import Settings
+from uploader.sources.source import Source
 
 
 def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:

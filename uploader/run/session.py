@@ -20,7 +20,6 @@ from uploader.core.forecast import Forecast, Today, forecast
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
 from uploader.core.pacing import SendLog
-from uploader.edges.sources.base import Source
 from uploader.errors import StorageError
 from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.token_provider import Access
@@ -31,6 +30,7 @@ from uploader.run.preflight import Account, Preflight
 from uploader.run.resolving import may_hold_owners
 from uploader.run.sender import Sender
 from uploader.settings import OnLongPause, Settings
+from uploader.sources.source import Source
 from uploader.system.worker_thread import Background, Offload
 
 _LOG = logging.getLogger("uploader")

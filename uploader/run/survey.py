@@ -15,7 +15,6 @@ from uploader.edges import repeats
 from uploader.edges.checkpoint import Identity
 from uploader.edges.file_names import duplicates_path
 from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
-from uploader.edges.sources.base import Source
 from uploader.errors import SourceError
 from uploader.model.record import Record, RowSlice, Unsent
 from uploader.records.columns import Rules
@@ -23,6 +22,7 @@ from uploader.records.duplicates import OnDuplicate, Repeat, judge
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently
 from uploader.records.mapper import Mapper
 from uploader.settings import FailureLimit
+from uploader.sources.source import Source
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
 from uploader.edges.checkpoint import Checkpoint, Identity
 from uploader.edges.file_names import verification_path
-from uploader.edges.sources.base import Source
 from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
@@ -25,6 +24,7 @@ from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
+from uploader.sources.source import Source
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
 

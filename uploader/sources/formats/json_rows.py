@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
-from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
-from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.reasons import TOO_LONG_ROW
-from uploader.edges.sources.slices import LateRows
 from uploader.errors import SourceError
 from uploader.model.record import Content, Mark, Plain, RowSlice, Unreadable
+from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
+from uploader.sources.formats.ndjson_rows import NdjsonRows
+from uploader.sources.formats.row_chunks import LateRows
+from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
+from uploader.sources.unreadable import TOO_LONG_ROW
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)

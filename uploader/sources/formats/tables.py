@@ -10,12 +10,12 @@ from typing import BinaryIO, Protocol
 
 import orjson
 
-from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
-from uploader.edges.sources.lines import KEPT_BYTES, LINE_BYTES
-from uploader.edges.sources.reasons import TOO_LONG_ROW
-from uploader.edges.sources.slices import LateRows
 from uploader.errors import SourceError
 from uploader.model.record import Content, Mark, Plain, Row, RowSlice, Unreadable
+from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
+from uploader.sources.formats.row_chunks import LateRows
+from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
+from uploader.sources.unreadable import TOO_LONG_ROW
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from uploader.edges.sources.origin import BLOCK_BYTES, Raw
 from uploader.errors import SourceError
+from uploader.sources.bytes.byte_source import BLOCK_BYTES, Raw
 
 _GZIP = b"\x1f\x8b"
 _BZIP2 = b"BZh"

@@ -35,9 +35,9 @@ Limits  A stray quote can still take rows in if another quote closes it in the s
 import csv
 from dataclasses import dataclass
 
-from uploader.edges.sources.lines import LINE_BYTES, Block
-from uploader.edges.sources.reasons import TOO_LONG, not_text
 from uploader.model.record import Content, Plain, Row, Unreadable
+from uploader.sources.bytes.lines import LINE_BYTES, Block
+from uploader.sources.unreadable import TOO_LONG, not_text
 
 #: A note of more lines than this is rarer than a stray quote; each line costs a look per stray quote.
 CONTINUATION_LINES = 200

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from uploader.core.names import STDIN, is_url, matches_nothing_of_ours
 from uploader.errors import SourceError
+from uploader.sources.names import STDIN, is_url, matches_nothing_of_ours
 from uploader.system.filesystem import kind_of
 from uploader.system.mounts import is_at_hand
 
@@ -204,7 +204,7 @@ def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
     if path == STDIN:
         return StreamOrigin("standard input", stdin or _stdin(), owned=False)
     if is_url(path):
-        from uploader.edges.sources.remote import RemoteOrigin  # noqa: PLC0415  # few sources are
+        from uploader.sources.bytes.remote import RemoteOrigin  # noqa: PLC0415  # few sources are
 
         return RemoteOrigin(path)
     try:

@@ -12,12 +12,12 @@ Needs     The extra `parquet`, pyarrow.
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from uploader.edges.sources.base import SLICE_BYTES, SLICE_ROWS
-from uploader.edges.sources.header import name_columns
-from uploader.edges.sources.reasons import in_a_line
-from uploader.edges.sources.spelling import spell_float, spell_moment
-from uploader.edges.sources.tables import Cells, NoText
 from uploader.errors import SourceError
+from uploader.sources.formats.cell_text import spell_float, spell_moment
+from uploader.sources.formats.csv_header import name_columns
+from uploader.sources.formats.tables import Cells, NoText
+from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
+from uploader.sources.unreadable import in_a_line
 
 _PAGE_BYTES = 256 * 1024
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from uploader.edges.sources.csv_rows import CONTINUATION_LINES, Layout, holds
-from uploader.edges.sources.encodings import UTF8_BOM, not_utf8_text
 from uploader.errors import SourceError
 from uploader.model.record import Mark
+from uploader.sources.bytes.encodings import UTF8_BOM, not_utf8_text
+from uploader.sources.formats.csv_rows import CONTINUATION_LINES, Layout, holds
 
 DELIMITERS = (",", ";", "\t", "|")
 

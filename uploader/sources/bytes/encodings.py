@@ -11,8 +11,8 @@ import codecs
 from collections.abc import Iterator
 from contextlib import suppress
 
-from uploader.edges.sources.lines import find_line_end
 from uploader.errors import SourceError
+from uploader.sources.bytes.lines import find_line_end
 
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF8 = ""  #: the encoding that needs no decoding

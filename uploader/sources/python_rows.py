@@ -27,12 +27,12 @@ from uuid import UUID
 
 import orjson
 
-from uploader.edges.sources.ndjson_rows import DEPTH, NdjsonRows
-from uploader.edges.sources.origin import BLOCK_BYTES
-from uploader.edges.sources.spelling import spell_float, spell_moment
-from uploader.edges.sources.tables import NoText
 from uploader.errors import SourceError
 from uploader.model.record import Content, Unreadable
+from uploader.sources.bytes.byte_source import BLOCK_BYTES
+from uploader.sources.formats.cell_text import spell_float, spell_moment
+from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
+from uploader.sources.formats.tables import NoText
 from uploader.system.worker_thread import Offload
 
 #: A chunk closes at whichever comes first; an iterable that takes its time is not waited for.

@@ -2,7 +2,7 @@
 
 import math
 
-from uploader.edges.sources.tables import NoText
+from uploader.sources.formats.tables import NoText
 
 #: Whole numbers below it are spelled out; a float beyond has no more digits than its exponent form shows.
 _SPELLED_OUT = 1e21

@@ -10,20 +10,15 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from uploader.core.names import STDIN
-from uploader.edges.sources import zipped
-from uploader.edges.sources.archive import Archive, archive_of, contents
-from uploader.edges.sources.base import Shape, Source
-from uploader.edges.sources.csv_rows import CsvRows, Layout
-from uploader.edges.sources.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
-from uploader.edges.sources.given import Given, GivenRows
-from uploader.edges.sources.header import read_head
-from uploader.edges.sources.json_rows import Elements, JsonRows, cut_elements
-from uploader.edges.sources.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
-from uploader.edges.sources.ndjson_rows import NdjsonRows
-from uploader.edges.sources.origin import EDGE_BYTES, FileOrigin, Origin, StreamOrigin, find_origin
-from uploader.edges.sources.prefix import Prefix, skip_known
-from uploader.edges.sources.recognise import (
+from uploader.errors import CutOffError, SourceError
+from uploader.model.record import Content, Mark, Row, RowSlice, Unreadable
+from uploader.sources.bytes import zip_archive
+from uploader.sources.bytes.byte_source import EDGE_BYTES, FileOrigin, Origin, StreamOrigin, find_origin
+from uploader.sources.bytes.compression import Archive, archive_of, contents
+from uploader.sources.bytes.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
+from uploader.sources.bytes.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
+from uploader.sources.bytes.stream_replay import Prefix, skip_known
+from uploader.sources.detect import (
     PARQUET,
     ZIP,
     Format,
@@ -32,10 +27,15 @@ from uploader.edges.sources.recognise import (
     refuse_foreign,
     refuse_packed,
 )
-from uploader.edges.sources.slices import RowReader, cut_slices
-from uploader.edges.sources.tables import Table, TableRows, cut_rows
-from uploader.errors import CutOffError, SourceError
-from uploader.model.record import Content, Mark, Row, RowSlice, Unreadable
+from uploader.sources.formats.csv_header import read_head
+from uploader.sources.formats.csv_rows import CsvRows, Layout
+from uploader.sources.formats.json_rows import Elements, JsonRows, cut_elements
+from uploader.sources.formats.ndjson_rows import NdjsonRows
+from uploader.sources.formats.row_chunks import RowReader, cut_slices
+from uploader.sources.formats.tables import Table, TableRows, cut_rows
+from uploader.sources.names import STDIN
+from uploader.sources.python_rows import Given, GivenRows
+from uploader.sources.source import Shape, Source
 
 #: Of formats that say themselves what they are.
 _TABLES = ("parquet", "xlsx")
@@ -94,8 +94,8 @@ def _member(origin: Origin) -> str:
     if not origin.magic.startswith(ZIP):
         return ""
     with closing(origin.handle()) as handle:
-        names = zipped.members(origin.name, handle)
-    return "" if zipped.is_workbook(names) else zipped.only_member(origin.name, names)
+        names = zip_archive.members(origin.name, handle)
+    return "" if zip_archive.is_workbook(names) else zip_archive.only_member(origin.name, names)
 
 
 def _text(
@@ -211,7 +211,7 @@ class _Way:
         """From a mark on; closing the iterator closes the origin."""
         if self._member:
             handle = self.origin.handle()
-            member = zipped.Member(self.origin.name, handle, self._member)
+            member = zip_archive.Member(self.origin.name, handle, self._member)
             self._position = lambda: member.position
             with closing(handle):
                 yield from self._from(start, member.blocks(), prefix)
@@ -260,7 +260,7 @@ class _Way:
         """
         if self._member:
             with closing(self.origin.handle()) as handle:
-                blocks = zipped.Member(self.origin.name, handle, self._member).blocks()
+                blocks = zip_archive.Member(self.origin.name, handle, self._member).blocks()
                 return _sample(blocks, self.origin.sample_bytes)
         with closing(self.origin.peek()) as raw:
             return _sample(contents(raw, self._archive), self.origin.sample_bytes)
@@ -388,11 +388,11 @@ def _open_table(
         raise SourceError(f"{origin.name}: is {what} and has no sheets; leave --sheet out")
     with closing(origin.handle()) as handle:
         if kind == "parquet":
-            from uploader.edges.sources.parquet import ParquetTable  # noqa: PLC0415  # few sources are
+            from uploader.sources.formats.parquet import ParquetTable  # noqa: PLC0415  # few sources are
 
             table: Table = ParquetTable(origin.name, handle)
         else:
-            from uploader.edges.sources.xlsx import XlsxTable  # noqa: PLC0415
+            from uploader.sources.formats.xlsx import XlsxTable  # noqa: PLC0415
 
             table = XlsxTable(origin.name, handle, sheet)
     return _TableSource(name, origin, Shape(kind, columns=table.columns, sheet=table.sheet), table)

@@ -1,6 +1,6 @@
 """Why a row or file can't be read, where formats share the words. The text is for the user, who mends it."""
 
-from uploader.edges.sources.lines import LINE_BYTES
+from uploader.sources.bytes.lines import LINE_BYTES
 
 NOT_UTF8 = "this row is not valid UTF-8"
 TOO_LONG = f"this line is longer than {LINE_BYTES:,} bytes; only its beginning is kept"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, count
 
-from uploader.edges.sources.base import SLICE_BYTES
 from uploader.errors import SourceError
 from uploader.model.record import Mark
+from uploader.sources.source import SLICE_BYTES
 
 #: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;
 #: a longer line is a file of another kind. It must exceed `BLOCK_BYTES` (see `Lines.next`).

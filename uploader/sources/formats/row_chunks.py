@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, overload
 
-from uploader.edges.sources.base import PLAIN_ROWS, SLICE_BYTES, SLICE_ROWS
-from uploader.edges.sources.lines import Block, Lines
 from uploader.errors import SourceError
 from uploader.model.record import Content, Plain, Row, RowSlice
+from uploader.sources.bytes.lines import Block, Lines
+from uploader.sources.source import PLAIN_ROWS, SLICE_BYTES, SLICE_ROWS
 
 
 class RowReader(Protocol):

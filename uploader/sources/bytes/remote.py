@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Self, cast
 
-from uploader.core.names import shown
-from uploader.edges.sources.origin import EDGE_BYTES, Raw, fingerprint
 from uploader.errors import SourceError
+from uploader.sources.bytes.byte_source import EDGE_BYTES, Raw, fingerprint
+from uploader.sources.names import shown
 
 #: A request fetches so much; between requests of it, the network waits for nothing but us.
 _REQUEST_BYTES = 4 * 1024 * 1024

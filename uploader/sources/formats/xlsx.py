@@ -22,11 +22,11 @@ from itertools import islice
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError, iterparse
 
-from uploader.edges.sources.header import name_columns
-from uploader.edges.sources.reasons import in_a_line
-from uploader.edges.sources.spelling import spell_float
-from uploader.edges.sources.tables import Cells, NoText
 from uploader.errors import SourceError
+from uploader.sources.formats.cell_text import spell_float
+from uploader.sources.formats.csv_header import name_columns
+from uploader.sources.formats.tables import Cells, NoText
+from uploader.sources.unreadable import in_a_line
 
 #: So many of the rows behind a first one of a single cell are looked at.
 _LOOKED_AT = 20

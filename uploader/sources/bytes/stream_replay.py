@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from uploader.edges.sources import origin
 from uploader.errors import SourceError
 from uploader.model.record import Mark, RowSlice
+from uploader.sources.bytes import byte_source
 
 _AHEAD_BLOCKS = 16
 
@@ -31,7 +31,7 @@ class Prefix:
             self._waiting.append(block)
             self._waiting_bytes += len(block)
             # More than readers read ahead is one endless line: no mark is inside it.
-            while self._waiting_bytes > _AHEAD_BLOCKS * origin.BLOCK_BYTES:
+            while self._waiting_bytes > _AHEAD_BLOCKS * byte_source.BLOCK_BYTES:
                 self._take(self._waiting.popleft())
             yield block
 

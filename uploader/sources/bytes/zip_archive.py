@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from uploader.edges.sources.origin import BLOCK_BYTES
-from uploader.edges.sources.reasons import in_a_line, printable
 from uploader.errors import SourceError
+from uploader.sources.bytes.byte_source import BLOCK_BYTES
+from uploader.sources.unreadable import in_a_line, printable
 
 _WORKBOOK = "xl/workbook.xml"
 _LISTED = 5

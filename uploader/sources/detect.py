@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 import orjson
 
-from uploader.edges.sources.encodings import UTF8_BOM
 from uploader.errors import SourceError
+from uploader.sources.bytes.encodings import UTF8_BOM
 
 #: What the user may call a format. Parquet and Excel files say themselves what they are.
 Format = Literal["csv", "ndjson", "json"]

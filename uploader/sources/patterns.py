@@ -5,8 +5,8 @@ import glob
 import os
 from collections.abc import Collection, Sequence
 
-from uploader.core.names import is_pattern, matches_nothing_of_ours
 from uploader.errors import SourceError
+from uploader.sources.names import is_pattern, matches_nothing_of_ours
 
 
 def is_open_pattern(name: str) -> bool:

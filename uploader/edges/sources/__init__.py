@@ -1,1 +1,0 @@
-"""Where rows come from. `open` has the way in; `base` holds what all sources offer."""
