@@ -18,11 +18,11 @@ from virtual_loop import run_virtual
 
 from uploader.core.canary import Review
 from uploader.core.summary import Summary
-from uploader.edges.checkpoint import Checkpoint
 from uploader.mockserver.hub import Hub
 from uploader.run.pipeline import Run, Seams
 from uploader.run.preflight import Account
 from uploader.settings import Settings
+from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline, Offload
 
 Rows = Sequence[Mapping[str, str]]

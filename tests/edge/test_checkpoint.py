@@ -14,10 +14,6 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.commands.failures import KINDS
 from uploader.core.ledger import Progress, Resume
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
-from uploader.edges.results import ResultsFile
-from uploader.edges.standing import State
-from uploader.edges.unconfirmed import Superseding
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import (
     Delivered,
@@ -32,6 +28,10 @@ from uploader.model.record import (
     Unsent,
 )
 from uploader.sources.source import Shape
+from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.storage.failed_rows import Superseding
+from uploader.storage.results import ResultsFile
+from uploader.storage.run_state import State
 from uploader.system.files import Lock
 
 IDENTITY = Identity(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hypothesis import given, strategies as st
 
-from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter, belongs
 from uploader.records.duplicates import Keyed, Repeat
+from uploader.storage.duplicate_rows import KeySorter, Repeats, RepeatsWriter, belongs
 from uploader.system.disk_buckets import Buckets
 
 KEYS = st.lists(st.sampled_from([f"email=k{n}@x.com" for n in range(12)]), max_size=60)

@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from uploader.core.ledger import Progress
-from uploader.edges.file_names import snapshot_path
-from uploader.edges.snapshot import Former, SnapshotFile
-from uploader.edges.standing import State
+from uploader.storage.file_names import snapshot_path
+from uploader.storage.run_state import State
+from uploader.storage.snapshot import Former, SnapshotFile
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}
 TABLES = ("contacts", "former", "sent", "reached", "readings")

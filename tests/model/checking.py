@@ -12,8 +12,8 @@ from typing import Any
 import account
 from cases import Case
 
-from uploader.edges.checkpoint import Checkpoint
 from uploader.model.record import Outcome
+from uploader.storage.checkpoint import Checkpoint
 
 #: What was tried, for the summary of the test run.
 SEEN: Counter[str] = Counter()

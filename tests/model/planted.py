@@ -8,12 +8,12 @@ import pytest
 from uploader.core import doubts
 from uploader.core.batching import Batcher
 from uploader.core.mentions import Mentions
-from uploader.edges import readings
 from uploader.hubspot import errors
 from uploader.model.record import Record
 from uploader.records.mapper import Mapper
 from uploader.run import reading
 from uploader.run.collector import Collector
+from uploader.storage import snapshot_readings
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def trust_every_reading() -> Iterator[None]:
         return doubts.ReadingState.WRITTEN
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readings, "judge", certain)
+        patch.setattr(snapshot_readings, "judge", certain)
         yield
 
 

@@ -15,11 +15,11 @@ from jobs import Job, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.summary import Summary
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import StorageError
 from uploader.records.write_policy import Only, Policy
 from uploader.run.pipeline import Run, Seams
 from uploader.settings import FailureLimit
+from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline
 
 #: After so many ends without an end (outages) the server is mended: the job has to end then.

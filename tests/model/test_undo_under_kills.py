@@ -24,8 +24,8 @@ from uploader.mockserver.exchange import Request
 from uploader.records.write_policy import Policy
 from uploader.run import opening
 from uploader.run.undoing import Report
-from uploader.run.unkept import list_unkept
 from uploader.settings import FailureLimit
+from uploader.storage.rows_without_snapshot import list_unkept
 
 SEEN: Counter[str] = Counter()
 _NEVER = 10**6

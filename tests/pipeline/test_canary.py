@@ -11,10 +11,10 @@ from virtual_loop import run_virtual
 
 from uploader.core.canary import Canary, Change, Review
 from uploader.core.outcome import Cause
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
 from uploader.model.record import Outcome
 from uploader.records.write_policy import Only
+from uploader.storage.checkpoint import Checkpoint
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 PRODUCTION = {"account_type": "STANDARD"}

@@ -16,15 +16,15 @@ from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
 from uploader.commands.undone import undone_dict, undone_text
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.file_names import snapshot_path
 from uploader.errors import CheckpointError, StorageError
 from uploader.records.write_policy import Policy
 from uploader.run import opening
 from uploader.run.pipeline import Run
 from uploader.run.session import Seams
-from uploader.run.unkept import list_unkept
 from uploader.run.verification import fingerprint
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import snapshot_path
+from uploader.storage.rows_without_snapshot import list_unkept
 
 ROWS = 900
 

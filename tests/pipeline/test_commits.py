@@ -15,14 +15,14 @@ from uploader.core.aliases import Alias
 from uploader.core.inflight import InFlightCap
 from uploader.core.outcome import Cause
 from uploader.core.pacing import SendLog
-from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.sightings import Sightings
 from uploader.hubspot.client import Call
 from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
 from uploader.model.timeline import Course
 from uploader.run.collector import COMMIT_SECONDS, Collector
 from uploader.run.sender import Sender
 from uploader.settings import FailureLimit, OnLongPause
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Inline
 
 

@@ -8,8 +8,8 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
-from uploader.edges.checkpoint import Checkpoint
 from uploader.settings import OnLongPause
+from uploader.storage.checkpoint import Checkpoint
 
 
 def kept(job: Job):

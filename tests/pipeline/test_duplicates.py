@@ -10,11 +10,11 @@ from jobs import Job, contacts, write_csv
 from running import run_to_the_end, start
 from test_verify import verify
 
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.file_names import duplicates_path
 from uploader.errors import CheckpointError
 from uploader.model.record import Outcome
 from uploader.records.duplicates import OnDuplicate
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import duplicates_path
 
 FIRST, REJECT = OnDuplicate.FIRST, OnDuplicate.REJECT
 

@@ -9,9 +9,9 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.core.outcome import Cause
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.leavings import find
 from uploader.errors import CheckpointError
+from uploader.storage.artifacts import find
+from uploader.storage.checkpoint import Checkpoint
 
 ROWS = contacts(3_000)
 

@@ -16,9 +16,9 @@ from running import Killed, Mortal, MortalTransport
 from undoing import archived, counts, id_of, state, undo
 from virtual_loop import run_virtual
 
-from uploader.edges import snapshot as snapshot_module
 from uploader.errors import StorageError
 from uploader.run.pipeline import Run, Seams
+from uploader.storage import snapshot as snapshot_module
 
 ROWS = 120
 #: Every other row's contact is there.

@@ -33,9 +33,9 @@ from uploader import (
     upload,
 )
 from uploader.core.outcome import Cause
-from uploader.edges.checkpoint import Checkpoint
 from uploader.library.options import make_settings
 from uploader.settings import FailureLimit
+from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock
 
 PRODUCTION = {"account_type": "STANDARD"}

@@ -8,8 +8,8 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from undoing import id_of
 
-from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.model.record import Outcome, Record, Settlement
+from uploader.storage.snapshot import Former, SnapshotFile
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}
 

@@ -12,14 +12,14 @@ from jobs import Job, contacts, write_csv
 from undoing import counts, id_of, state, undo
 
 from uploader.core.undoing import MAYBE_CREATED
-from uploader.edges import checkpoint as checkpoint_module
-from uploader.edges.snapshot import SnapshotFile
 from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
 from uploader.mockserver.answers import iso
 from uploader.run.pipeline import Run
 from uploader.run.reading import Looking
 from uploader.settings import FailureLimit
+from uploader.storage import checkpoint as checkpoint_module
+from uploader.storage.snapshot import SnapshotFile
 
 ROWS = 1_200
 HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)]

@@ -13,10 +13,10 @@ from hub_transport import make_hub
 from jobs import Job, write_csv
 from test_verify import counts, verify
 
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SourceError
 from uploader.mockserver.hub import Hub
 from uploader.settings import FailureLimit
+from uploader.storage.checkpoint import Checkpoint
 
 COLUMNS = [
     "email",

@@ -13,12 +13,12 @@ from undoing import state, undo
 from virtual_loop import run_virtual
 
 from uploader.core.outcome import Cause
-from uploader.edges import checkpoint as checkpoint_module
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
 from uploader.model.record import Outcome, Slice
 from uploader.records.write_policy import Only
 from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
+from uploader.storage import checkpoint as checkpoint_module
 
 
 def job(tmp_path: Path, rows, *, quota="190/10", options=None, latency_seconds=0.1, **scenario) -> Job:

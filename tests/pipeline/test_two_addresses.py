@@ -6,7 +6,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.edges.checkpoint import Checkpoint
+from uploader.storage.checkpoint import Checkpoint
 
 
 def seeded(tmp_path, rows, *, people, **scenario) -> Job:

@@ -22,10 +22,10 @@ from uploader.core.undoing import (
     Portal,
     plan,
 )
-from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.edges.undoing import UndoFile
 from uploader.hubspot.wire import Result, Version
 from uploader.mockserver.answers import iso
+from uploader.storage.snapshot import Former, SnapshotFile
 
 DAY = 86_400.0
 OURS = {"type": "INTEGRATION", "id": "1512050"}

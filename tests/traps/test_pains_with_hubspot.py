@@ -21,8 +21,8 @@ from wiretap import existing, job, listen, mend, retouch, upserts
 
 from uploader.core.outcome import Cause
 from uploader.core.pacing import Quota
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
+from uploader.storage.checkpoint import Checkpoint
 
 
 def keyed(count):

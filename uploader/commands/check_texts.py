@@ -26,11 +26,11 @@ from pathlib import Path
 from uploader.commands.next_command import is_said, next_command, portal_words, upload_line
 from uploader.commands.texts import duration, printable
 from uploader.core.surveying import Example, Group
-from uploader.edges.repeats import source_of
 from uploader.run.checking import Report
 from uploader.run.preflight import PRODUCTION
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
+from uploader.storage.duplicate_rows import source_of
 
 _SHOWN_OWNERS = 20
 #: Columns that nobody has said a word of; more of them are drafted rather than typed.

@@ -17,14 +17,14 @@ import orjson
 from uploader.commands.logs import say
 from uploader.commands.output import rows_out
 from uploader.core.reporting import without_values
-from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.unconfirmed import DeadLetter
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import reread
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.failed_rows import DeadLetter
 from uploader.system.files import create_private
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).

@@ -10,10 +10,10 @@ from uploader.commands.logs import say
 from uploader.commands.options import PATH
 from uploader.commands.output import tell
 from uploader.commands.terminal import answer
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.file_names import snapshot_path, undo_path
-from uploader.edges.leavings import Leaving, find, remove
 from uploader.errors import DeclinedError, SettingsError
+from uploader.storage.artifacts import Leaving, find, remove
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.system.files import Lock
 
 

@@ -30,13 +30,13 @@ from uploader.core.reporting import (
     whole_of,
 )
 from uploader.core.summary import Summary
-from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.course import Invocation
-from uploader.edges.file_names import snapshot_path
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import Content
 from uploader.model.timeline import Stretch, percentile
 from uploader.sources.open import reread
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.file_names import snapshot_path
+from uploader.storage.timeline import Invocation
 from uploader.system.files import create_private
 
 #: Settings whose options have other names.

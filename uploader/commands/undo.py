@@ -21,7 +21,6 @@ from uploader.core.outcome import without_identifiers
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
-from uploader.edges.file_names import snapshot_path
 from uploader.edges.undoing import UndoFile, find
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.object_types import noun
@@ -29,7 +28,8 @@ from uploader.model.record import told_key
 from uploader.model.settings_periods import Unkept
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
-from uploader.run.unkept import list_unkept
+from uploader.storage.file_names import snapshot_path
+from uploader.storage.rows_without_snapshot import list_unkept
 
 _HEADER = (
     "outcome",

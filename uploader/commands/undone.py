@@ -5,11 +5,11 @@ from pathlib import Path
 
 from uploader.commands.next_command import undo_command
 from uploader.core.undoing import UNDONE, Fate
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.file_names import snapshot_path, undo_path
 from uploader.edges.undoing import Undone, read_undone
 from uploader.model.settings_periods import Ranges, Unkept
-from uploader.run.unkept import find_unkept
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import snapshot_path, undo_path
+from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.system.files import Lock
 
 #: Shown of ranges of rows.

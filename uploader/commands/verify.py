@@ -17,11 +17,11 @@ from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
-from uploader.edges.checkpoint import Checkpoint
 from uploader.hubspot.object_types import noun
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 from uploader.sources.names import is_pattern
+from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import remove_database
 
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")

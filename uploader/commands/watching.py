@@ -10,9 +10,9 @@ from uploader.commands.harmless import json_line
 from uploader.commands.progress import bar, fit, live_display
 from uploader.commands.texts import duration
 from uploader.core.summary import Summary
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import CheckpointError
 from uploader.model.record import Outcome
+from uploader.storage.checkpoint import Checkpoint
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
 #: Rates are of the last half minute, as those of the run itself.

@@ -17,10 +17,10 @@ import orjson
 from uploader.core.doubts import Absence, Doubt, ReadingState, Seen
 from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.edges import undo_list
-from uploader.edges.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
-from uploader.edges.snapshot import columns
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import EMAIL
+from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
+from uploader.storage.snapshot import columns
 from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
 

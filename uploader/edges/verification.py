@@ -17,9 +17,9 @@ import orjson
 
 from uploader.core.readback import with_why
 from uploader.core.verifying import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
-from uploader.edges.file_names import verification_path
 from uploader.errors import StorageError
 from uploader.model.record import EMAIL, told_key
+from uploader.storage.file_names import verification_path
 from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
 

@@ -5,9 +5,9 @@ from itertools import islice
 
 from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
 from uploader.core.readback import also_other_addresses, told, unique_values
-from uploader.edges.sightings import Sightings
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Offload
 
 _Suspect = tuple[str, list[Sighting]]

@@ -16,7 +16,6 @@ from uploader.core.canary import (
     with_link,
 )
 from uploader.core.readback import match, wanted_properties
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.hubspot.object_types import type_id
@@ -24,6 +23,7 @@ from uploader.model.record import Record
 from uploader.run.preflight import Account
 from uploader.run.reading import Reader
 from uploader.settings import Settings
+from uploader.storage.checkpoint import Checkpoint
 
 
 def planned(settings: Settings, account: Account, now: float, *, is_watched: bool) -> Canary | None:

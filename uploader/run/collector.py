@@ -13,13 +13,6 @@ from uploader.core.canary import LEFT, Sent
 from uploader.core.ledger import Ledger, Resume
 from uploader.core.outcome import Cause
 from uploader.core.sieve import Sieve
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.course import Invocation
-from uploader.edges.results import ResultsFile
-from uploader.edges.sightings import Sightings
-from uploader.edges.snapshot import SnapshotFile
-from uploader.edges.standing import State
-from uploader.edges.unconfirmed import Superseding, values_beside_key
 from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.record import (
@@ -40,6 +33,13 @@ from uploader.model.stop import StopRun
 from uploader.model.timeline import Changes, Course
 from uploader.records.mapper import common_fault
 from uploader.settings import FailureLimit
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.failed_rows import Superseding, values_beside_key
+from uploader.storage.results import ResultsFile
+from uploader.storage.run_state import State
+from uploader.storage.sightings import Sightings
+from uploader.storage.snapshot import SnapshotFile
+from uploader.storage.timeline import Invocation
 from uploader.system.worker_thread import Offload
 
 _LOG = logging.getLogger("uploader")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uploader.core.verifying import Cell, Doubt, Wanted
-from uploader.edges.checkpoint import Checkpoint
 from uploader.edges.verification import VerificationFile
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import sent_properties
@@ -24,6 +23,7 @@ from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, rules_of
 from uploader.settings import Settings
 from uploader.sources.source import Source
+from uploader.storage.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

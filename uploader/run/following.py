@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from uploader.core.row_outcomes import RowOutcome, count_rows, outcomes_of
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.results import Extent, read_results
 from uploader.errors import CheckpointError, SettingsError
 from uploader.model.record import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
 from uploader.settings import Settings
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.results import Extent, read_results
 from uploader.system.worker_thread import Offload
 
 #: Outcomes that wait, from which on no more rows are read. Those that are read already still come to it.

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uploader.edges.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.errors import CheckpointError
 from uploader.records.columns import (
     Columns,
@@ -18,6 +17,7 @@ from uploader.records.write_policy import Policy
 from uploader.run.preflight import Account
 from uploader.settings import Settings
 from uploader.sources.source import Shape, Source
+from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 
 
 def identity_of(

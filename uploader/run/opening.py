@@ -9,12 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uploader.core.canary import Canary
-from uploader.edges import repeats, snapshot
-from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.file_names import duplicates_path, sightings_path, snapshot_path
-from uploader.edges.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
-from uploader.edges.sightings import Sightings
-from uploader.edges.snapshot import SnapshotFile
 from uploader.errors import CheckpointError
 from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
@@ -22,13 +16,19 @@ from uploader.records.write_policy import Overwriting
 from uploader.run.identity import check_count, check_settings, check_sources, identity_of
 from uploader.run.preflight import Account
 from uploader.run.resolving import overwriting_rules, resolve_mappers
-from uploader.run.unkept import note_unkept
 from uploader.settings import Settings
 from uploader.sources.detect import FORMATS
 from uploader.sources.open import open_given, open_source
 from uploader.sources.patterns import expand, is_open_pattern, keep_order
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
+from uploader.storage import duplicate_rows, snapshot
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
+from uploader.storage.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
+from uploader.storage.rows_without_snapshot import note_unkept
+from uploader.storage.sightings import Sightings
+from uploader.storage.snapshot import SnapshotFile
 from uploader.system import filesystem
 from uploader.system.files import Lock, open_plain, remove_database
 from uploader.system.mounts import Place
@@ -192,7 +192,7 @@ def open_job(  # noqa: PLR0917
         if settings.restart:
             _forget(settings, lost_below)
         remove_database(sightings_path(settings.checkpoint_path))
-        repeats.remove(duplicates_path(settings.checkpoint_path))
+        duplicate_rows.remove(duplicates_path(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
         results = _open_results(settings, sources, checkpoint, stack)

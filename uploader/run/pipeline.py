@@ -12,8 +12,6 @@ from uploader.core.canary import Canary, Review, count_left
 from uploader.core.express import Packer
 from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.standing import State
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.model.record import Slice
 from uploader.model.timeline import Course
@@ -45,6 +43,8 @@ from uploader.run.worker import Worker
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.run_state import State
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
 

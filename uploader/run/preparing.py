@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
-from uploader.edges.checkpoint import Checkpoint
 from uploader.errors import SettingsError, SourceError
 from uploader.records.columns import MappingError, together
 from uploader.records.duplicates import OnDuplicate
@@ -15,6 +14,7 @@ from uploader.run.session import Seams, Session
 from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.settings import Settings
 from uploader.sources.source import Source
+from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import warnings_of
 from uploader.system.worker_thread import Offload
 

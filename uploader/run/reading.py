@@ -21,7 +21,6 @@ from uploader.core.readback import (
     with_why,
 )
 from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
-from uploader.edges.snapshot import Former, SnapshotFile
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.errors import ErrorObject
@@ -30,6 +29,7 @@ from uploader.model.stop import StopRun
 from uploader.records.values.compare import Kind
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 from uploader.run.sender import Sender
+from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.worker_thread import Offload
 
 

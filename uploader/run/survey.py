@@ -11,10 +11,6 @@ from pathlib import Path
 import orjson
 
 from uploader.core.surveying import Findings, Surveyor
-from uploader.edges import repeats
-from uploader.edges.checkpoint import Identity
-from uploader.edges.file_names import duplicates_path
-from uploader.edges.repeats import KeySorter, Repeats, RepeatsWriter
 from uploader.errors import SourceError
 from uploader.model.record import Record, RowSlice, Unsent
 from uploader.records.columns import Rules
@@ -23,6 +19,10 @@ from uploader.records.format_inference import OrderFinder, decide, decide_lenien
 from uploader.records.mapper import Mapper
 from uploader.settings import FailureLimit
 from uploader.sources.source import Source
+from uploader.storage import duplicate_rows as repeats
+from uploader.storage.checkpoint import Identity
+from uploader.storage.duplicate_rows import KeySorter, Repeats, RepeatsWriter
+from uploader.storage.file_names import duplicates_path
 
 
 @dataclass(slots=True)

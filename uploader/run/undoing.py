@@ -25,7 +25,6 @@ from uploader.core.undoing import (
     plan,
     wanted_history,
 )
-from uploader.edges.snapshot import take_up_for_undo
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
@@ -39,8 +38,9 @@ from uploader.run.reading import Reader
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
 from uploader.run.sender import OutOfDateError
 from uploader.run.session import Seams, Session
-from uploader.run.unkept import find_unkept
 from uploader.settings import Settings
+from uploader.storage.rows_without_snapshot import find_unkept
+from uploader.storage.snapshot import take_up_for_undo
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
 

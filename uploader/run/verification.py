@@ -10,8 +10,6 @@ from pathlib import Path
 from uploader.core.readback import also_other_addresses
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
-from uploader.edges.checkpoint import Checkpoint, Identity
-from uploader.edges.file_names import verification_path
 from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
@@ -25,6 +23,8 @@ from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 from uploader.sources.source import Source
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.file_names import verification_path
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
 

@@ -9,14 +9,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from uploader.edges.file_names import (
+from uploader.errors import StorageError
+from uploader.storage.file_names import (
     duplicates_path,
     sightings_path,
     snapshot_path,
     undo_path,
     verification_path,
 )
-from uploader.errors import StorageError
 from uploader.system.files import SQLITE_ENDINGS, open_plain
 
 _CHECKPOINT = ".checkpoint"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from uploader.core.ledger import Progress
-from uploader.edges import standing
 from uploader.model.record import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
+from uploader.storage import run_state
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS periods (
@@ -54,7 +54,7 @@ def present(
     connection: sqlite3.Connection, settings: Mapping[str, Any] | None, lost_below: int = 0
 ) -> Period:
     """The one that has not ended. `lost_below`: what is known of it beside the file."""
-    state = standing.read(connection)
+    state = run_state.read(connection)
     return Period(
         settings,
         bool((settings or {}).get("snapshot")),

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from uploader.core.doubts import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
-from uploader.edges.standing import State
 from uploader.model.record import Outcome, Record, Settlement
+from uploader.storage.run_state import State
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (

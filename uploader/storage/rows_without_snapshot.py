@@ -8,12 +8,12 @@ from pathlib import Path
 
 import orjson
 
-from uploader.edges import snapshot
-from uploader.edges.checkpoint import Checkpoint
-from uploader.edges.file_names import snapshot_path
-from uploader.edges.results import Extent, read_results
 from uploader.errors import CheckpointError
 from uploader.model.settings_periods import MAYBE_WRITTEN, WRITTEN, Unkept, unkept_of
+from uploader.storage import snapshot
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import snapshot_path
+from uploader.storage.results import Extent, read_results
 
 _OUTCOMES = frozenset(outcome.value for outcome in WRITTEN | MAYBE_WRITTEN)
 

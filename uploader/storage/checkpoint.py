@@ -22,11 +22,6 @@ from uuid import uuid4
 
 from uploader.core.aliases import Alias
 from uploader.core.canary import Canary, Sent
-from uploader.edges import canaries, course, periods, repeats, standing, unconfirmed
-from uploader.edges.course import Invocation
-from uploader.edges.file_names import duplicates_path, sightings_path
-from uploader.edges.standing import State
-from uploader.edges.unconfirmed import DeadLetter, Superseding
 from uploader.errors import BusyError, CheckpointError, StorageError
 from uploader.model.record import (
     EMAIL,
@@ -35,6 +30,11 @@ from uploader.model.record import (
 from uploader.model.settings_periods import Period
 from uploader.model.timeline import Changes, Stretch
 from uploader.sources.source import Shape
+from uploader.storage import canary_rows, duplicate_rows, failed_rows, period_rows, run_state, timeline
+from uploader.storage.failed_rows import DeadLetter, Superseding
+from uploader.storage.file_names import duplicates_path, sightings_path
+from uploader.storage.run_state import State
+from uploader.storage.timeline import Invocation
 from uploader.system.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
 
@@ -49,8 +49,8 @@ COMMIT_LOCK_SECONDS = 1.0
 _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
-{standing.SCHEMA}
-{unconfirmed.SCHEMA}
+{run_state.SCHEMA}
+{failed_rows.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
     key TEXT NOT NULL, PRIMARY KEY (hubspot_id, position)
@@ -60,9 +60,9 @@ CREATE TABLE aliases (
 
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
-{course.SCHEMA}
-{unconfirmed.LATER_SCHEMA}
-{canaries.SCHEMA}
+{timeline.SCHEMA}
+{failed_rows.LATER_SCHEMA}
+{canary_rows.SCHEMA}
 """
 
 
@@ -103,7 +103,7 @@ class Checkpoint:
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} {_LATER} {periods.SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_LATER} {period_rows.SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
             checkpoint._put_job(identity)
@@ -156,10 +156,10 @@ class Checkpoint:
                 settle_in(connection, path, "FULL")
                 if version == _FORMER:
                     connection.executescript(
-                        f"BEGIN IMMEDIATE; {standing.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
+                        f"BEGIN IMMEDIATE; {run_state.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
                     )
                 connection.executescript(_LATER)
-                periods.take_up(connection)
+                period_rows.take_up(connection)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -183,7 +183,7 @@ class Checkpoint:
     def remove(path: Path) -> None:
         remove_database(path)
         remove_database(sightings_path(path))
-        repeats.remove(duplicates_path(path))
+        duplicate_rows.remove(duplicates_path(path))
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.
@@ -248,7 +248,7 @@ class Checkpoint:
             if changes:
                 connection.execute("INSERT INTO changes (what) VALUES (?)", (changes,))
             if changes and (former := self.identity().settings) != identity.settings:
-                periods.end(connection, former, lost_below)
+                period_rows.end(connection, former, lost_below)
             self._put_job(identity)
 
     def lose_snapshot(self, lost_below: int) -> None:
@@ -256,14 +256,14 @@ class Checkpoint:
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
-            periods.lose_snapshot(connection, self.identity().settings, lost_below)
+            period_rows.lose_snapshot(connection, self.identity().settings, lost_below)
 
     def periods(self, lost_below: int = 0) -> list[Period]:
         """Which settings applied to which rows; the last one is the present, and goes on."""
         with self.as_of_now():
             settings = self.identity().settings
-            now = periods.present(self._connection, settings, lost_below)
-            return [*periods.read(self._connection), now]
+            now = period_rows.present(self._connection, settings, lost_below)
+            return [*period_rows.read(self._connection), now]
 
     def _put_job(self, identity: Identity) -> None:
         self._connection.executemany(
@@ -275,17 +275,17 @@ class Checkpoint:
 
     def canary(self) -> Canary | None:
         """None where the job has none."""
-        return canaries.read(self._connection)
+        return canary_rows.read(self._connection)
 
     def note_canary(self, canary: Canary) -> None:
         """An approved one is recorded as such, and what it sent is forgotten."""
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            canaries.note(connection, canary)
+            canary_rows.note(connection, canary)
 
     def canary_rows(self) -> list[Sent]:
         """What it has sent, in file order; without the rows as they stand in the source."""
-        return canaries.read_rows(self._connection)
+        return canary_rows.read_rows(self._connection)
 
     # --- state ---
 
@@ -301,7 +301,7 @@ class Checkpoint:
     def state(self) -> State:
         """As of one commit."""
         with self.as_of_now():
-            return standing.read(self._connection)
+            return run_state.read(self._connection)
 
     def commit(
         self,
@@ -322,21 +322,21 @@ class Checkpoint:
             connection.execute("BEGIN IMMEDIATE")
             if settlements and not self._main_key:
                 self._main_key = str(self.identity().settings.get("id_property", EMAIL))
-            unconfirmed.write(connection, settlements, self._main_key)
-            unconfirmed.supersede(connection, superseding)
+            failed_rows.write(connection, settlements, self._main_key)
+            failed_rows.supersede(connection, superseding)
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
             )
-            canaries.write_rows(connection, canary)
-            standing.write(connection, state)
+            canary_rows.write_rows(connection, canary)
+            run_state.write(connection, state)
             if state.known or self._has_known:
-                standing.write_known(connection, state.known)
+                run_state.write_known(connection, state.known)
                 self._has_known = bool(state.known)
             if changes is not None:
-                course.write(connection, changes)
+                timeline.write(connection, changes)
             if invocation is not None:
-                course.note(connection, invocation)
+                timeline.note(connection, invocation)
 
     @contextmanager
     def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:
@@ -352,11 +352,11 @@ class Checkpoint:
 
     def course(self) -> list[Stretch]:
         """What happened when."""
-        return course.read(self._connection)
+        return timeline.read(self._connection)
 
     def invocations(self) -> list[Invocation]:
         """Who worked on the job, in order."""
-        return course.read_invocations(self._connection)
+        return timeline.read_invocations(self._connection)
 
     def changes(self) -> list[tuple[str, str]]:
         """When (UTC) the user took over other settings, or approved the canary; and what it was."""
@@ -366,7 +366,7 @@ class Checkpoint:
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
-        return unconfirmed.dead_letters(self._connection)
+        return failed_rows.dead_letters(self._connection)
 
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
@@ -388,7 +388,7 @@ class Checkpoint:
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
-        return unconfirmed.outcomes(self._connection)
+        return failed_rows.outcomes(self._connection)
 
     def aliases(self) -> Iterator[Alias]:
         """Contacts that several keys led to, each with its rows in file order."""
