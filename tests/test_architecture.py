@@ -77,7 +77,7 @@ def _imported(modules, *forbidden):
 def test_the_modules_are_found():
     assert len(_modules("uploader.core")) > 8
     assert "uploader.model.record" in _imports("uploader.hubspot.wire")
-    assert "uploader.hubspot.wire" in _imports("uploader.run.worker")
+    assert "uploader.hubspot.wire" in _imports("uploader.pipeline.worker")
 
 
 def test_core_imports_nothing_that_does_io():

@@ -15,8 +15,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from uploader.core.canary import MOST_ROWS
-from uploader.core.day import Reserve
-from uploader.core.pacing import Quota, parse_quota
 from uploader.core.summary import Tolerance
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
@@ -24,6 +22,8 @@ from uploader.hubspot.object_types import are_contacts, noun
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import VERSIONS
 from uploader.model.record import EMAIL
+from uploader.pipeline.rate.daily_quota import Reserve
+from uploader.pipeline.rate.limiter import Quota, parse_quota
 from uploader.records.columns import COSTLY, MappingError, Rules
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.suppression import Suppression

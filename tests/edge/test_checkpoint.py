@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from uploader.commands.failures import KINDS
-from uploader.core.ledger import Progress, Resume
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import (
     Delivered,
@@ -27,6 +26,7 @@ from uploader.model.record import (
     Tallies,
     Unsent,
 )
+from uploader.pipeline.ledger import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.storage.failed_rows import Superseding

@@ -10,9 +10,9 @@ from aiohttp import test_utils, web
 from aioresponses import aioresponses
 from yarl import URL
 
-from uploader.core.outcome import classify_read
 from uploader.hubspot import client as hubspot_module
 from uploader.hubspot.client import Call, HubSpot
+from uploader.pipeline.outcome import classify_read
 
 BASE = "https://api.example.com"
 CALL = Call("POST", "/crm/v3/objects/contacts/batch/upsert", b'{"inputs":[]}')

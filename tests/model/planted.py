@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import pytest
 
 from uploader.core import doubts
-from uploader.core.batching import Batcher
-from uploader.core.mentions import Mentions
 from uploader.hubspot import errors
 from uploader.model.record import Record
+from uploader.pipeline import contact_reader
+from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.collector import Collector
+from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
-from uploader.run import reading
-from uploader.run.collector import Collector
 from uploader.storage import snapshot_readings
 
 
@@ -85,26 +85,26 @@ def close_the_key_alone() -> Iterator[None]:
 @contextmanager
 def forget_what_left() -> Iterator[None]:
     """What a row had written before its answer was lost is taken for what was there."""
-    decide = reading.decide
+    decide = contact_reader.decide
 
     def forgetful(*arguments, lost):
         return decide(*arguments, lost=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "decide", forgetful)
+        patch.setattr(contact_reader, "decide", forgetful)
         yield
 
 
 @contextmanager
 def fill_what_is_full() -> Iterator[None]:
     """What HubSpot holds of a contact is taken for blank."""
-    decide = reading.decide
+    decide = contact_reader.decide
 
     def blind(wanted, held, *arguments, lost):
         return decide(wanted, {} if held else held, *arguments, lost=lost)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "decide", blind)
+        patch.setattr(contact_reader, "decide", blind)
         yield
 
 
@@ -125,7 +125,7 @@ BUGS = [
 def forget_what_was_not_answered() -> Iterator[None]:
     """A row counts as written by its answer, not when its request leaves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading.Looking, "note_sent", lambda *_: None)
+        patch.setattr(contact_reader.Looking, "note_sent", lambda *_: None)
         yield
 
 

@@ -17,10 +17,10 @@ from running import MOST_RUNS, MortalCheckpoint, run_process
 from undo_cases import VALUES, Case, Others, cases
 from undoing import State, state, undo
 
-from uploader.core.outcome import Cause
 from uploader.core.undoing import Fate
 from uploader.edges.undoing import Kept
 from uploader.mockserver.exchange import Request
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Policy
 from uploader.run import opening
 from uploader.run.undoing import Report

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from hub_transport import HubTransport, make_hub
 from virtual_loop import run_virtual
 
-from uploader.core.inflight import InFlightCap
-from uploader.core.outcome import Action, classify_read
-from uploader.core.pacing import SendLog
 from uploader.hubspot.client import Call
 from uploader.model.record import Tallies
-from uploader.run.sender import Sender
+from uploader.pipeline.outcome import Action, classify_read
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
 
 ASK = Call("GET", "/account-info/v3/details")
 

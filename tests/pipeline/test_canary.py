@@ -10,9 +10,9 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.core.canary import Canary, Change, Review
-from uploader.core.outcome import Cause
 from uploader.errors import SettingsError
 from uploader.model.record import Outcome
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Only
 from uploader.storage.checkpoint import Checkpoint
 

@@ -11,15 +11,15 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.core.aliases import Alias
-from uploader.core.inflight import InFlightCap
-from uploader.core.outcome import Cause
-from uploader.core.pacing import SendLog
 from uploader.hubspot.client import Call
 from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
 from uploader.model.timeline import Course
-from uploader.run.collector import COMMIT_SECONDS, Collector
-from uploader.run.sender import Sender
+from uploader.pipeline.collector import COMMIT_SECONDS, Collector
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
+from uploader.pipeline.sightings import Alias
 from uploader.settings import FailureLimit, OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.sightings import Sightings

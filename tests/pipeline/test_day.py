@@ -11,11 +11,11 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.upload import _forecast
-from uploader.core.day import Reserve
-from uploader.core.outcome import Cause
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
-from uploader.run.reading import Reader
+from uploader.pipeline.contact_reader import Reader
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings import OnLongPause, parse_reserve
 
 WAIT = {"on_long_pause": OnLongPause.WAIT}

@@ -8,8 +8,8 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.core.outcome import Cause
 from uploader.errors import CheckpointError
+from uploader.pipeline.outcome import Cause
 from uploader.storage.artifacts import find
 from uploader.storage.checkpoint import Checkpoint
 

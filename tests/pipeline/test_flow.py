@@ -10,8 +10,8 @@ import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.core.outcome import Cause
 from uploader.hubspot.wire import no_reply
+from uploader.pipeline.outcome import Cause
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:

@@ -32,8 +32,8 @@ from uploader import (
     Uploader,
     upload,
 )
-from uploader.core.outcome import Cause
 from uploader.library.options import make_settings
+from uploader.pipeline.outcome import Cause
 from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock

@@ -17,12 +17,12 @@ from jobs import Job, contacts, write_csv
 from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
-from uploader.core.outcome import Cause
-from uploader.core.retry import RECORD_ATTEMPTS
 from uploader.hubspot import wire
-from uploader.run import feed as feed_module
+from uploader.pipeline import feed as feed_module
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.retry import RECORD_ATTEMPTS
+from uploader.pipeline.write_probe import Proof
 from uploader.run.pretending import PretendingSender
-from uploader.run.proving import Proof
 
 from builders import record  # isort: skip
 

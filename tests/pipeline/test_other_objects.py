@@ -8,10 +8,10 @@ from hub_transport import make_hub
 from jobs import Job, write_csv
 from test_verify import counts, verify
 
-from uploader.core.outcome import Cause
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import paths
 from uploader.mockserver.routes import find_route
+from uploader.pipeline.outcome import Cause
 
 TYPES = {
     "contacts": "city",

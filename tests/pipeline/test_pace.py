@@ -7,10 +7,10 @@ from hub_transport import HubTransport, make_hub
 from pace import ASK, eager, steady, together, used
 from virtual_loop import run_virtual
 
-from uploader.core.inflight import InFlightCap
-from uploader.core.pacing import SendLog
 from uploader.model.record import Tallies
-from uploader.run.sender import Sender
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
 
 # --- alone ---
 

@@ -9,10 +9,10 @@ from jobs import Job, contacts, write_csv
 
 from uploader.commands.progress import Pace, lines
 from uploader.commands.status import read_summary
-from uploader.core.outcome import Cause
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
+from uploader.pipeline.outcome import Cause
 from uploader.settings import FailureLimit, Settings
 from uploader.storage import checkpoint
 from uploader.storage.checkpoint import Checkpoint

@@ -16,19 +16,19 @@ from jobs import Job, contacts, write_csv
 from running import start
 from virtual_loop import run_virtual
 
-from uploader.core.inflight import InFlightCap
-from uploader.core.pacing import SendLog
 from uploader.core.previewing import REFUSED
 from uploader.edges.read_only import ReadOnly
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.contact_reader import Look
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
 from uploader.run.pipeline import Run, Seams
 from uploader.run.previewing import Preview
-from uploader.run.reading import Look
-from uploader.run.sender import Sender
 from uploader.system.worker_thread import Inline
 
 #: What a job that only reads may POST.

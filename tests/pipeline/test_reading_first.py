@@ -10,8 +10,8 @@ import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.core.outcome import Cause
 from uploader.errors import CheckpointError
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import OnLongPause
 from uploader.system.worker_thread import Inline

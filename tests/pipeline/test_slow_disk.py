@@ -8,7 +8,7 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.progress import Pace, lines
-from uploader.run import collector
+from uploader.pipeline import collector
 from uploader.run.pipeline import Run, Seams
 from uploader.system.worker_thread import Inline
 

@@ -12,11 +12,11 @@ from jobs import Job, contacts, write_csv
 from undoing import state, undo
 from virtual_loop import run_virtual
 
-from uploader.core.outcome import Cause
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
 from uploader.model.record import Outcome, Slice
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
-from uploader.run.producer import Producer
 from uploader.settings import FailureLimit, OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
 

@@ -9,8 +9,8 @@ from jobs import Job, contacts, write_csv
 from running import MortalTransport
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
-from uploader.core.outcome import Cause
 from uploader.errors import CheckpointError, DeclinedError
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Policy
 from uploader.system.files import Lock
 

@@ -13,9 +13,9 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.core.outcome import Cause
 from uploader.core.verifying import Finding, Verdict
 from uploader.errors import CheckpointError, StorageError
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings

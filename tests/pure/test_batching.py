@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from builders import batch, record
 from hypothesis import given, strategies as st
 
-from uploader.core.batching import Batcher
 from uploader.hubspot.wire import MAX_INPUTS, encode_batch
 from uploader.model.record import Record
+from uploader.pipeline.batcher import Batcher
 
 _VALUES = st.sampled_from("abcdef")
 

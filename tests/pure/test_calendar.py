@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.calendar import clock_text, next_midnight
+from uploader.pipeline.rate.calendar import clock_text, next_midnight
 
 
 def seconds_to_midnight(now, zone, offset):

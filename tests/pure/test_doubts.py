@@ -18,9 +18,9 @@ from uploader.core.doubts import (
     find_former,
     judge,
 )
-from uploader.core.ledger import Progress, Resume
 from uploader.hubspot.wire import Version
 from uploader.model.record import Mark
+from uploader.pipeline.ledger import Progress, Resume
 
 APP = ("INTEGRATION", "1")
 PERSON = ("CRM_UI", "7")

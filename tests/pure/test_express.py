@@ -10,8 +10,12 @@ import pytest
 from hypothesis import assume, example, given, settings, strategies as st
 from multidict import CIMultiDict
 
-from uploader.core.batching import Batcher
-from uploader.core.express import (
+from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.wire import decode, decode_short, encode_batch
+from uploader.model.record import Delivered, Pack, Record, closed_value
+from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.outcome import classify
+from uploader.pipeline.packer import (
     Packer,
     are_plausible_emails,
     closed_values,
@@ -19,10 +23,6 @@ from uploader.core.express import (
     read_short,
     result_lines,
 )
-from uploader.core.outcome import classify
-from uploader.hubspot.schema import Option, Schema
-from uploader.hubspot.wire import decode, decode_short, encode_batch
-from uploader.model.record import Delivered, Pack, Record, closed_value
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.mapper import Mapper, plausible_email
 from uploader.records.values.compare import Kind

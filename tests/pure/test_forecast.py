@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.core.calendar import next_midnight
-from uploader.core.forecast import Today, forecast, requests_by_halving
+from uploader.pipeline.rate.calendar import next_midnight
+from uploader.pipeline.rate.forecast import Today, forecast, requests_by_halving
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 

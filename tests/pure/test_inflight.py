@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.inflight import InFlightCap
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
 
 _EVENTS = st.lists(
     st.tuples(st.sampled_from(["reply", "overload", "stale", "open"]), st.floats(0, 5), st.integers(0, 300)),

@@ -6,8 +6,8 @@ import pytest
 from builders import slice_of
 from hypothesis import given, strategies as st
 
-from uploader.core.ledger import Ledger, Progress, Resume
 from uploader.model.record import Mark
+from uploader.pipeline.ledger import Ledger, Progress, Resume
 
 
 def _prefix(settled):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.commands.progress import Pace, figures, fit, lines
-from uploader.core.outcome import Cause
-from uploader.core.pacing import Quota
 from uploader.errors import SettingsError
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.limiter import Quota
 from uploader.run.pipeline import View
 from uploader.settings import parse_duration
 

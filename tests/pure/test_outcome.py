@@ -6,8 +6,8 @@ import pytest
 from builders import batch, error, error_at, headers, key_of, record, reply, written
 from hypothesis import given, strategies as st
 
-from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
 from uploader.hubspot.wire import no_reply
+from uploader.pipeline.outcome import Action, Cause, Verdict, classify, classify_read
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.pacing import CAREFUL_QUOTA, Quota, SendLog, parse_quota
 from uploader.hubspot.wire import QuotaHeaders
+from uploader.pipeline.rate.limiter import CAREFUL_QUOTA, Quota, SendLog, parse_quota
 
 _QUOTAS = st.builds(Quota, st.integers(1, 12), st.sampled_from([1.0, 10.0]))
 _GAPS = st.floats(0, 15) | st.just(0.0)

@@ -4,9 +4,9 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.core.readback import Answer, confirmed_by, told, wanted_properties
 from uploader.hubspot.errors import error_of
 from uploader.hubspot.wire import Result
+from uploader.pipeline.read_matching import Answer, confirmed_by, told, wanted_properties
 from uploader.records.values.compare import Kind
 
 

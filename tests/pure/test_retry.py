@@ -6,8 +6,10 @@ import pytest
 from builders import batch, error, error_at, record, reply, written
 from hypothesis import given, strategies as st
 
-from uploader.core.outcome import Action, Cause, Refused, Verdict, classify
-from uploader.core.retry import (
+from uploader.hubspot.wire import no_reply
+from uploader.model.record import Refusal
+from uploader.pipeline.outcome import Action, Cause, Refused, Verdict, classify
+from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
     RECORD_ATTEMPTS,
     History,
@@ -19,8 +21,6 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.hubspot.wire import no_reply
-from uploader.model.record import Refusal
 
 # --- the backoff ---
 

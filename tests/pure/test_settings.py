@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.pacing import Quota
 from uploader.errors import SettingsError
+from uploader.pipeline.rate.limiter import Quota
 from uploader.settings import (
     BASE_URL,
     FailureLimit,

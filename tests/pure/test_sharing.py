@@ -2,10 +2,10 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.day import Day, Reserve
-from uploader.core.pacing import Margin, Quota, SendLog
-from uploader.core.sharing import Others
 from uploader.hubspot.wire import QuotaHeaders, decode_usage
+from uploader.pipeline.rate.daily_quota import Day, Reserve
+from uploader.pipeline.rate.limiter import Margin, Quota, SendLog
+from uploader.pipeline.rate.shared_quota import Others
 
 WINDOW = 10.0
 

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.sieve import Sieve
+from uploader.pipeline.seen_filter import Sieve
 
 
 @given(st.lists(st.text()))

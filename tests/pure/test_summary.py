@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.outcome import Cause
 from uploader.core.summary import Summary, advice
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.outcome import Cause
 
 
 def tallies(rows=None, **counts):

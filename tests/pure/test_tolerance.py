@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.commands.texts import ending_text
-from uploader.core.outcome import Cause
 from uploader.core.summary import Summary, Tolerance
 from uploader.errors import SettingsError
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.outcome import Cause
 from uploader.settings import parse_tolerance
 
 FAILED = (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED, Outcome.PENDING)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.core import touched
-from uploader.core.outcome import Action, Cause
 from uploader.core.touched import TYPES, Associations, Type, counts, keep_touched, refusal, types_for
 from uploader.core.undoing import Fate, Plan
 from uploader.hubspot.wire import Reply, decode, no_reply
+from uploader.pipeline.outcome import Action, Cause
 
 NOTES, DEALS, TICKETS = (one for one in TYPES if one.name in {"notes", "deals", "tickets"})
 SOME = (NOTES, DEALS, TICKETS)

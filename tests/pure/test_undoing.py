@@ -7,7 +7,6 @@ import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.core.readback import merged_ids
 from uploader.core.undoing import (
     MERGED_SINCE,
     OWN_SOURCES,
@@ -19,6 +18,7 @@ from uploader.core.undoing import (
     wanted_history,
 )
 from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
+from uploader.pipeline.read_matching import merged_ids
 from uploader.records.values.compare import Kind
 
 APP = "1512050"

@@ -19,9 +19,9 @@ import pytest
 from jobs import contacts
 from wiretap import existing, job, listen, mend, retouch, upserts
 
-from uploader.core.outcome import Cause
-from uploader.core.pacing import Quota
 from uploader.errors import SettingsError
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.limiter import Quota
 from uploader.storage.checkpoint import Checkpoint
 
 

@@ -19,12 +19,12 @@ from processes import TOKEN, kill, run as run_command, start, wait_until
 from wiretap import existing, job, listen, upserts
 
 from uploader.commands.status import read_summary
-from uploader.core.inflight import InFlightCap
-from uploader.core.outcome import Cause
-from uploader.core.pacing import Quota, SendLog
 from uploader.hubspot.client import Call, HubSpot
 from uploader.model.record import Tallies
-from uploader.run.sender import Sender
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import Quota, SendLog
+from uploader.pipeline.sender import Sender
 from uploader.settings import FailureLimit, OnLongPause
 
 # --- 1 and 2: pacing ---

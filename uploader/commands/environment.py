@@ -17,8 +17,8 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from uploader.commands.texts import printable
-from uploader.core.outcome import without_addresses
 from uploader.errors import SettingsError, UploaderError
+from uploader.pipeline.outcome import without_addresses
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"

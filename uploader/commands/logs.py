@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from uploader.commands.harmless import harmless, json_line
-from uploader.core.outcome import without_addresses
+from uploader.pipeline.outcome import without_addresses
 
 
 class _Speaker:

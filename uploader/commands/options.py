@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from uploader.commands.logs import say
-from uploader.core.day import Reserve
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.credentials import read_oauth, read_token
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.wire import VERSIONS
+from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings import BASE_URL, OnLongPause, check_base_url, parse_rate, parse_reserve, parse_share
 
 #: How what is said on stderr looks.

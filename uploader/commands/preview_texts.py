@@ -25,11 +25,11 @@ from collections.abc import Iterator, Sequence
 
 from uploader.commands.next_command import portal_words, upload_line
 from uploader.commands.texts import duration, printable
-from uploader.core.outcome import Cause
 from uploader.core.previewing import EXEMPLARY, KINDS, REFUSED, Example
 from uploader.core.summary import advice
 from uploader.hubspot.object_types import noun
 from uploader.model.record import Outcome
+from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Change
 from uploader.run.previewing import Report
 from uploader.settings import Settings

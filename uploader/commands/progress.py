@@ -16,9 +16,9 @@ from typing import TextIO
 from uploader.commands.harmless import harmless
 from uploader.commands.logs import is_json, note_event, say
 from uploader.commands.texts import about, duration, printable
-from uploader.core.outcome import Cause
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.outcome import Cause
 from uploader.run.pipeline import Run, View
 from uploader.run.survey import Step
 

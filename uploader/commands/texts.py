@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from uploader.commands.harmless import harmless
-from uploader.core.day import Day
-from uploader.core.forecast import Forecast
 from uploader.core.summary import Summary, advice
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import ONLY, Outcome
+from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.forecast import Forecast
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
 from uploader.records.suppressed_rows import SUPPRESSED

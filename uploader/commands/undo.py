@@ -17,7 +17,6 @@ from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.commands.undone import undone_text, unkept_dict, unkept_lines
-from uploader.core.outcome import without_identifiers
 from uploader.core.summary import advice
 from uploader.core.touched import UNSEEN
 from uploader.core.undoing import Fate
@@ -26,6 +25,7 @@ from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.model.record import told_key
 from uploader.model.settings_periods import Unkept
+from uploader.pipeline.outcome import without_identifiers
 from uploader.run.preflight import PRODUCTION, Account
 from uploader.run.undoing import Approve, Report, Undoing, undo_settings
 from uploader.storage.file_names import snapshot_path

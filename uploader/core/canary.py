@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
-from uploader.core.outcome import without_addresses, without_identifiers
 from uploader.hubspot.wire import Result, Version, sent_properties
 from uploader.model.record import Outcome, Record, Tallies
+from uploader.pipeline.outcome import without_addresses, without_identifiers
 from uploader.records.values.compare import Kind, Match, compare
 
 Key = TypeVar("Key")

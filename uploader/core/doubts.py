@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from uploader.core.ledger import Progress
 from uploader.hubspot.wire import Version
+from uploader.pipeline.ledger import Progress
 
 #: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
 CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0

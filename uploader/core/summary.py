@@ -5,8 +5,8 @@ The keys of `as_dict` and the exit codes are the outside face: others script aga
 
 from dataclasses import dataclass
 
-from uploader.core.outcome import Cause
 from uploader.model.record import Outcome, Tallies
+from uploader.pipeline.outcome import Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from uploader.core.express import are_plausible_emails, closed_values
 from uploader.model.record import (
     EMAIL,
     UNREADABLE,
@@ -30,6 +29,7 @@ from uploader.model.record import (
     Unreadable,
     Unsent,
 )
+from uploader.pipeline.packer import are_plausible_emails, closed_values
 from uploader.records.columns import SUPERSEDED
 from uploader.records.duplicates import Keyed, Repeat, key_of
 from uploader.records.mapper import Mapper

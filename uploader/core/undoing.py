@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from uploader.core.doubts import Absence, Doubt
-from uploader.core.readback import merged_ids
 from uploader.hubspot.wire import Result, Version
+from uploader.pipeline.read_matching import merged_ids
 from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
 
 

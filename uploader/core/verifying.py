@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from uploader.core.readback import told
 from uploader.hubspot.wire import Reply, Result
 from uploader.model.record import EMAIL, closed_value
+from uploader.pipeline.read_matching import told
 from uploader.records.values.compare import Kind, Match, compare
 
 

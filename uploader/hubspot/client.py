@@ -19,10 +19,10 @@ from aiohttp import http_exceptions
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from uploader.core.express import read_short
 from uploader.hubspot import tls
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import Reply, decode, decode_short, holds_too_much, no_reply
+from uploader.pipeline.packer import read_short
 
 #: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
 #: request is still being worked on when its records are sent again.

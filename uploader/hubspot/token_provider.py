@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from uploader.core.assessing import TokenInfo
-from uploader.core.outcome import Cause
 from uploader.errors import SettingsError, StorageError
 from uploader.hubspot.auth import (
     Life,
@@ -27,6 +26,7 @@ from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.credentials import keep_refresh_token, read_token
 from uploader.hubspot.wire import Paths, Reply
 from uploader.model.stop import StopRun
+from uploader.pipeline.outcome import Cause
 from uploader.system.worker_thread import Offload
 
 _LOG = logging.getLogger("uploader")

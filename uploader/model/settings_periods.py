@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uploader.core.ledger import Progress
 from uploader.model.record import Outcome
+from uploader.pipeline.ledger import Progress
 
 #: Positions as [first, end) pairs, in order, without overlaps.
 Ranges = tuple[tuple[int, int], ...]

@@ -1,6 +1,6 @@
 """The decision to end a run before its end. What to tell the user about it is `summary`'s."""
 
-from uploader.core.outcome import Cause
+from uploader.pipeline.outcome import Cause
 
 
 class StopRun(Exception):  # noqa: N818  # a decision on its way up, not an error

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 
-from uploader.core.aliases import Alias, Sighting, is_explained, met, untold
-from uploader.core.readback import also_other_addresses, told, unique_values
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
+from uploader.pipeline.sightings import Alias, Sighting, is_explained, met, untold
 from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Offload
 

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping, Sequence
 from uploader.core import touched
 from uploader.core.touched import Associations, Type
 from uploader.hubspot import wire
-from uploader.run.reading import Reader
+from uploader.pipeline.contact_reader import Reader
 
 
 class AssociationReader:

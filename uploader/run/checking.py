@@ -14,17 +14,17 @@ from uploader.core.assessing import (
     scope_texts,
     token_kind,
 )
-from uploader.core.batching import MAX_BATCH_BYTES
 from uploader.core.draft import draft, remark_on
-from uploader.core.forecast import Forecast, requests_by_halving
-from uploader.core.outcome import Cause
-from uploader.core.pacing import Quota
 from uploader.core.summary import EarlyEnd, advice
 from uploader.core.surveying import Findings
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.record import Fault, Tallies
+from uploader.pipeline.batcher import MAX_BATCH_BYTES
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.forecast import Forecast, requests_by_halving
+from uploader.pipeline.rate.limiter import Quota
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import converter

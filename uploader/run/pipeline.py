@@ -7,20 +7,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from uploader.core.batching import MAX_BATCH_BYTES, Batcher
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.express import Packer
-from uploader.core.outcome import Cause
 from uploader.core.summary import Summary
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.model.record import Slice
 from uploader.model.timeline import Course
+from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher
+from uploader.pipeline.collector import Collector
+from uploader.pipeline.contact_reader import Look, Looking, Reader
+from uploader.pipeline.feed import Feed
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.packer import Packer
+from uploader.pipeline.producer import QUEUE_SLICES, Producer
+from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.worker import Worker
+from uploader.pipeline.worker_pool import Crew
+from uploader.pipeline.write_probe import Proof
 from uploader.run import canary as canaries
 from uploader.run.aliases import find_aliases
-from uploader.run.collector import Collector
-from uploader.run.crew import Crew
 from uploader.run.estimate import estimate_rows
-from uploader.run.feed import Feed
 from uploader.run.following import Follower
 from uploader.run.identity import check_account, said_otherwise
 from uploader.run.opening import (
@@ -32,14 +37,9 @@ from uploader.run.opening import (
 )
 from uploader.run.preflight import Account, check_named_portal
 from uploader.run.preparing import Preparing
-from uploader.run.producer import QUEUE_SLICES, Producer
-from uploader.run.proving import Proof
-from uploader.run.reading import Look, Looking, Reader
 from uploader.run.session import Seams
-from uploader.run.slots import Slots
 from uploader.run.survey import Duplicates
 from uploader.run.view import View
-from uploader.run.worker import Worker
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from uploader.core.assessing import Room, TokenInfo, decode_room
-from uploader.core.day import Day
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
-from uploader.core.retry import backoff_seconds
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
@@ -19,8 +16,11 @@ from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.model.record import EMAIL
 from uploader.model.stop import StopRun
+from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
+from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.retry import backoff_seconds
+from uploader.pipeline.sender import Sender
 from uploader.records.columns import Rules
-from uploader.run.sender import Sender
 
 #: The kind of an account that is no sandbox and no test.
 PRODUCTION = "STANDARD"

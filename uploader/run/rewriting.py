@@ -9,8 +9,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.core.outcome import Action, Cause, Confirmed, Verdict, classify, classify_read
-from uploader.core.retry import (
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
+from uploader.model.record import Record, Refusal, closed_value
+from uploader.model.stop import StopRun
+from uploader.pipeline.outcome import Action, Cause, Confirmed, Verdict, classify, classify_read
+from uploader.pipeline.retry import (
     History,
     Next,
     Tail,
@@ -20,11 +24,7 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.hubspot import wire
-from uploader.hubspot.client import Call
-from uploader.model.record import Record, Refusal, closed_value
-from uploader.model.stop import StopRun
-from uploader.run.sender import Sender
+from uploader.pipeline.sender import Sender
 
 #: How an update's answer calls a record that is not there.
 NOT_FOUND = "OBJECT_NOT_FOUND"

@@ -13,22 +13,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from uploader.core.calendar import clock_text, next_midnight
-from uploader.core.clocks import Elapsed
-from uploader.core.day import Day
-from uploader.core.forecast import Forecast, Today, forecast
-from uploader.core.inflight import InFlightCap
-from uploader.core.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
-from uploader.core.pacing import SendLog
 from uploader.errors import StorageError
 from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.model.record import Tallies
 from uploader.model.stop import StopRun
+from uploader.pipeline.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
+from uploader.pipeline.rate.calendar import clock_text, next_midnight
+from uploader.pipeline.rate.clocks import Elapsed
+from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.forecast import Forecast, Today, forecast
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
 from uploader.run.preflight import Account, Preflight
 from uploader.run.resolving import may_hold_owners
-from uploader.run.sender import Sender
 from uploader.settings import OnLongPause, Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Background, Offload

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from uploader.core import before, touched
-from uploader.core.outcome import Cause, Verdict, classify_read, without_addresses
-from uploader.core.readback import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
     DELETED_SINCE,
@@ -31,12 +29,14 @@ from uploader.hubspot import wire
 from uploader.model.record import Tallies
 from uploader.model.settings_periods import Unkept
 from uploader.model.stop import StopRun
+from uploader.pipeline.contact_reader import Reader
+from uploader.pipeline.outcome import Cause, Verdict, classify_read, without_addresses
+from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
+from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.run.associations import AssociationReader
 from uploader.run.preflight import Account
-from uploader.run.reading import Reader
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
-from uploader.run.sender import OutOfDateError
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 from uploader.storage.rows_without_snapshot import find_unkept

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.readback import also_other_addresses
 from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
 from uploader.edges.verification import VerificationFile
@@ -15,11 +14,12 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
 from uploader.model.record import Outcome, Tallies
 from uploader.model.settings_periods import Period
+from uploader.pipeline.contact_reader import Reader
+from uploader.pipeline.read_matching import also_other_addresses
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
 from uploader.run.identity import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.run.opening import open_again
 from uploader.run.preflight import Account
-from uploader.run.reading import Reader
 from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 from uploader.sources.source import Source

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.core.outcome import Cause
-from uploader.core.pacing import Quota
 from uploader.model.record import Tallies
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.rate.limiter import Quota
 
 
 @dataclass(slots=True)

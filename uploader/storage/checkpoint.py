@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from uploader.core.aliases import Alias
 from uploader.core.canary import Canary, Sent
 from uploader.errors import BusyError, CheckpointError, StorageError
 from uploader.model.record import (
@@ -29,6 +28,7 @@ from uploader.model.record import (
 )
 from uploader.model.settings_periods import Period
 from uploader.model.timeline import Changes, Stretch
+from uploader.pipeline.sightings import Alias
 from uploader.sources.source import Shape
 from uploader.storage import canary_rows, duplicate_rows, failed_rows, period_rows, run_state, timeline
 from uploader.storage.failed_rows import DeadLetter, Superseding

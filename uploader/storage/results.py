@@ -20,9 +20,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from uploader.core.express import result_lines
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import EMAIL, Delivered, Settlement, note, told_key
+from uploader.pipeline.packer import result_lines
 from uploader.system.files import create_private, is_at
 
 if TYPE_CHECKING:

@@ -8,11 +8,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from uploader import __version__
-from uploader.core.aliases import Alias, Sighting, delivered_sightings
 from uploader.core.canary import LEFT, Sent
-from uploader.core.ledger import Ledger, Resume
-from uploader.core.outcome import Cause
-from uploader.core.sieve import Sieve
 from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.record import (
@@ -31,6 +27,10 @@ from uploader.model.record import (
 )
 from uploader.model.stop import StopRun
 from uploader.model.timeline import Changes, Course
+from uploader.pipeline.ledger import Ledger, Resume
+from uploader.pipeline.outcome import Cause
+from uploader.pipeline.seen_filter import Sieve
+from uploader.pipeline.sightings import Alias, Sighting, delivered_sightings
 from uploader.records.mapper import common_fault
 from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint

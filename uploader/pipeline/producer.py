@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-from uploader.core.express import Packer
-from uploader.core.ledger import Progress
 from uploader.errors import SourceError
 from uploader.model.record import Mark, Record, RowSlice, Slice
+from uploader.pipeline.ledger import Progress
+from uploader.pipeline.packer import Packer
 from uploader.records.mapper import Mapper
 from uploader.run.survey import Duplicates
 from uploader.sources.source import PLAIN_ROWS, Source

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from uploader.run.feed import Feed
-from uploader.run.worker import Worker
+from uploader.pipeline.feed import Feed
+from uploader.pipeline.worker import Worker
 
 
 class Crew:

@@ -13,17 +13,17 @@ from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
 
-from uploader.core.clocks import Elapsed, ServerTime, Standstill
-from uploader.core.day import Day
-from uploader.core.inflight import InFlightCap
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
-from uploader.core.pacing import SendLog
 from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.token_provider import Access
 from uploader.hubspot.wire import Reply
 from uploader.model.record import Tallies
 from uploader.model.stop import StopRun
 from uploader.model.timeline import Course
+from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
+from uploader.pipeline.rate.clocks import Elapsed, ServerTime, Standstill
+from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much

@@ -16,10 +16,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uploader.core.mentions import Mentions
 from uploader.hubspot.errors import ErrorObject
 from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.record import Record, Refusal
+from uploader.pipeline.response_matching import Mentions
 
 
 class Action(StrEnum):

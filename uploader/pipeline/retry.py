@@ -8,7 +8,7 @@ Units seconds.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from uploader.core.outcome import CONFLICTS, Action, Verdict
+from uploader.pipeline.outcome import CONFLICTS, Action, Verdict
 
 #: Counted attempts of a batch of several before it is halved, and of a record alone before it is abandoned.
 BATCH_ATTEMPTS = 3

@@ -11,8 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from uploader.core.outcome import Action, Cause, Verdict, classify_read
-from uploader.core.readback import (
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
+from uploader.hubspot.errors import ErrorObject
+from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
+from uploader.model.stop import StopRun
+from uploader.pipeline.outcome import Action, Cause, Verdict, classify_read
+from uploader.pipeline.read_matching import (
     also_other_addresses,
     match,
     put_off,
@@ -20,15 +25,10 @@ from uploader.core.readback import (
     wanted_properties,
     with_why,
 )
-from uploader.core.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
-from uploader.hubspot import wire
-from uploader.hubspot.client import Call
-from uploader.hubspot.errors import ErrorObject
-from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
-from uploader.model.stop import StopRun
+from uploader.pipeline.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
+from uploader.pipeline.sender import Sender
 from uploader.records.values.compare import Kind
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
-from uploader.run.sender import Sender
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.worker_thread import Offload
 

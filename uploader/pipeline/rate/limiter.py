@@ -10,8 +10,8 @@ import re
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-from uploader.core.sharing import Others
 from uploader.hubspot.wire import QuotaHeaders
+from uploader.pipeline.rate.shared_quota import Others
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,16 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.core import express, readback
-from uploader.core.aliases import sightings
-from uploader.core.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
-from uploader.core.retry import (
+from uploader.hubspot import wire
+from uploader.hubspot.client import Call
+from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
+from uploader.pipeline import packer, read_matching
+from uploader.pipeline.collector import Collector
+from uploader.pipeline.contact_reader import Look, Looking, Reader
+from uploader.pipeline.feed import Feed
+from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
+from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
     History,
     Next,
@@ -22,16 +28,10 @@ from uploader.core.retry import (
     spare_races,
     tail_wait_seconds,
 )
-from uploader.hubspot import wire
-from uploader.hubspot.client import Call
-from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
+from uploader.pipeline.sender import OutOfDateError, Sender
+from uploader.pipeline.sightings import sightings
+from uploader.pipeline.write_probe import Proof
 from uploader.records.values.compare import Kind
-from uploader.run.collector import Collector
-from uploader.run.feed import Feed
-from uploader.run.proving import Proof
-from uploader.run.reading import Look, Looking, Reader
-from uploader.run.sender import OutOfDateError, Sender
-from uploader.run.slots import Slots
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
@@ -140,7 +140,7 @@ class Worker:
         except asyncio.CancelledError:
             pack.lost = pack.lost or self._left
             raise
-        delivered = express.confirm(pack, reply)
+        delivered = packer.confirm(pack, reply)
         if delivered is not None:
             self._note_success()
             self._collector.count_reply(reply, retried=False)
@@ -458,15 +458,17 @@ class Worker:
         Whether they were new can't be told any more.
         """
         body = wire.encode_read(
-            records[0].id_property, [record.key for record in records], readback.wanted_properties(records)
+            records[0].id_property,
+            [record.key for record in records],
+            read_matching.wanted_properties(records),
         )
         reply = await self.ask(Call("POST", self._paths.read, body))
         if reply is None:
             return None
         settlements = []
-        found, _ = readback.match(records, reply.results, reply.errors)
+        found, _ = read_matching.match(records, reply.results, reply.errors)
         for record, held in found:
-            if held and readback.confirmed_by(record, [held], accepted_at, self._kinds):
+            if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
 

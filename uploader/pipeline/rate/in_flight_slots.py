@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from uploader.core.inflight import InFlightCap
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
 
 #: A first batch that is out for so long need not be waited for: a slow line would stand idle.
 _UNANSWERED_SECONDS = 1.0

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.core.outcome import Action, Cause, Verdict, classify, classify_read
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.record import Pack, Record
-from uploader.run.sender import Sender
+from uploader.pipeline.outcome import Action, Cause, Verdict, classify, classify_read
+from uploader.pipeline.sender import Sender
 
 _LOG = logging.getLogger("uploader")
 #: Records to choose from: the last may be open again, by a later row.
