@@ -17,10 +17,10 @@ from hub_transport import HubTransport
 from virtual_loop import run_virtual
 
 from uploader.core.canary import Review
-from uploader.core.summary import Summary
+from uploader.jobs.preflight import Account
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run, Seams
 from uploader.mockserver.hub import Hub
-from uploader.run.pipeline import Run, Seams
-from uploader.run.preflight import Account
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline, Offload

@@ -8,8 +8,8 @@ from typing import Any
 
 from hub_transport import HubTransport
 
+from uploader.jobs.upload import Seams
 from uploader.mockserver.hub import Hub
-from uploader.run.pipeline import Seams
 from uploader.system.worker_thread import Background, Inline
 
 

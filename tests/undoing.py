@@ -13,7 +13,7 @@ from virtual_loop import run_virtual
 from uploader.core.undoing import Fate
 from uploader.edges.undoing import Kept, UndoFile, find
 from uploader.errors import StorageError
-from uploader.run.session import Seams
+from uploader.jobs.session import Seams
 from uploader.run.undoing import Report, Undoing, undo_settings
 
 State = dict[str, dict[str, str]]

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uploader.core.canary import Review
-    from uploader.core.row_outcomes import RowOutcome
-    from uploader.core.summary import Summary
     from uploader.errors import (
         CheckpointError,
         DeclinedError,
@@ -24,10 +22,12 @@ if TYPE_CHECKING:
         StorageError,
         UploaderError,
     )
+    from uploader.jobs.preflight import Account
+    from uploader.jobs.row_outcome import RowOutcome
+    from uploader.jobs.summary import Summary
     from uploader.library.job import OutcomeStream, Rows, Source, Uploader, upload
     from uploader.library.options import Options
     from uploader.model.record import Outcome
-    from uploader.run.preflight import Account
     from uploader.settings import Settings
 
 __version__ = "0.7.0"

@@ -15,12 +15,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from uploader.core.canary import MOST_ROWS
-from uploader.core.summary import Tolerance
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import VERSIONS
+from uploader.jobs.summary import Tolerance
 from uploader.model.record import EMAIL
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota, parse_quota

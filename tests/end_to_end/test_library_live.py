@@ -12,7 +12,7 @@ from jobs import contacts
 from programs import options
 
 from uploader import Rows, Uploader, upload
-from uploader.run.pipeline import Run
+from uploader.jobs.upload import Run
 from uploader.settings import Settings
 from uploader.system.files import Lock
 

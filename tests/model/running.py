@@ -14,10 +14,10 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, write_csv
 from virtual_loop import run_virtual
 
-from uploader.core.summary import Summary
 from uploader.errors import StorageError
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run, Seams
 from uploader.records.write_policy import Only, Policy
-from uploader.run.pipeline import Run, Seams
 from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline

@@ -10,7 +10,7 @@ from checking import check, check_snapshot, ending
 from hypothesis import Phase, given, settings
 from running import MortalCheckpoint, run_to_the_end, start
 
-from uploader.run import opening
+from uploader.jobs import opening
 
 
 @pytest.fixture(autouse=True)

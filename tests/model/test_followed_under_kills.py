@@ -21,15 +21,15 @@ from running import MOST_RUNS, Killed, Mortal, MortalCheckpoint, MortalTransport
 from virtual_loop import run_virtual
 
 from uploader import Outcome, Rows, StorageError, Uploader
+from uploader.jobs import opening, outcome_stream
+from uploader.jobs.upload import Seams
 from uploader.mockserver.hub import Hub
-from uploader.run import following, opening
-from uploader.run.pipeline import Seams
 
 
 @pytest.fixture(autouse=True)
 def _mortal(monkeypatch):
     monkeypatch.setattr(opening, "Checkpoint", MortalCheckpoint)
-    monkeypatch.setattr(following, "MOST_WAITING", 7)
+    monkeypatch.setattr(outcome_stream, "MOST_WAITING", 7)
 
 
 @dataclass(frozen=True)

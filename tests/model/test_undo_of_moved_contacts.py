@@ -18,8 +18,8 @@ from undoing import Fate, State, state, undo
 from virtual_loop import run_virtual
 
 from uploader.edges.undoing import Kept
+from uploader.jobs import opening
 from uploader.mockserver.answers import iso
-from uploader.run import opening
 from uploader.run.undoing import Report
 
 SEEN: Counter[str] = Counter()

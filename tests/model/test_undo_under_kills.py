@@ -19,10 +19,10 @@ from undoing import State, state, undo
 
 from uploader.core.undoing import Fate
 from uploader.edges.undoing import Kept
+from uploader.jobs import opening
 from uploader.mockserver.exchange import Request
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Policy
-from uploader.run import opening
 from uploader.run.undoing import Report
 from uploader.settings import FailureLimit
 from uploader.storage.rows_without_snapshot import list_unkept

@@ -17,10 +17,10 @@ from virtual_loop import run_virtual
 
 from uploader.commands.undone import undone_dict, undone_text
 from uploader.errors import CheckpointError, StorageError
+from uploader.jobs import opening
+from uploader.jobs.session import Seams
+from uploader.jobs.upload import Run
 from uploader.records.write_policy import Policy
-from uploader.run import opening
-from uploader.run.pipeline import Run
-from uploader.run.session import Seams
 from uploader.run.verification import fingerprint
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path

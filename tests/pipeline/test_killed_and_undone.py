@@ -17,7 +17,7 @@ from undoing import archived, counts, id_of, state, undo
 from virtual_loop import run_virtual
 
 from uploader.errors import StorageError
-from uploader.run.pipeline import Run, Seams
+from uploader.jobs.upload import Run, Seams
 from uploader.storage import snapshot as snapshot_module
 
 ROWS = 120

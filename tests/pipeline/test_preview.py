@@ -20,6 +20,7 @@ from uploader.core.previewing import REFUSED
 from uploader.edges.read_only import ReadOnly
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
+from uploader.jobs.upload import Run, Seams
 from uploader.model.record import Outcome, Tallies
 from uploader.pipeline.contact_reader import Look
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
@@ -27,7 +28,6 @@ from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
-from uploader.run.pipeline import Run, Seams
 from uploader.run.previewing import Preview
 from uploader.system.worker_thread import Inline
 

@@ -8,8 +8,8 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.commands.progress import Pace, lines
+from uploader.jobs.upload import Run, Seams
 from uploader.pipeline import collector
-from uploader.run.pipeline import Run, Seams
 from uploader.system.worker_thread import Inline
 
 ROWS = 60_000

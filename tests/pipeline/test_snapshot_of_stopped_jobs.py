@@ -14,9 +14,9 @@ from undoing import counts, id_of, state, undo
 from uploader.core.undoing import MAYBE_CREATED
 from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
+from uploader.jobs.upload import Run
 from uploader.mockserver.answers import iso
 from uploader.pipeline.contact_reader import Looking
-from uploader.run.pipeline import Run
 from uploader.settings import FailureLimit
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile

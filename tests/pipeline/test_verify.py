@@ -15,9 +15,9 @@ from virtual_loop import run_virtual
 
 from uploader.core.verifying import Finding, Verdict
 from uploader.errors import CheckpointError, StorageError
+from uploader.jobs.session import Seams
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Only, Policy
-from uploader.run.session import Seams
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock

@@ -11,9 +11,9 @@ from programs import options, seams_to
 from virtual_loop import run_virtual
 
 from uploader import Uploader
-from uploader.core.summary import Summary
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run, Seams
 from uploader.records.duplicates import OnDuplicate
-from uploader.run.pipeline import Run, Seams
 from uploader.sources.bytes.byte_source import FileOrigin
 from uploader.system import filesystem
 from uploader.system.filesystem import kind_of

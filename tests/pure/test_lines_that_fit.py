@@ -7,10 +7,10 @@ from hypothesis import given, strategies as st
 
 from uploader.commands.progress import Pace, figures, fit, lines
 from uploader.errors import SettingsError
+from uploader.jobs.upload import View
 from uploader.model.record import Outcome, Tallies
 from uploader.pipeline.outcome import Cause
 from uploader.pipeline.rate.limiter import Quota
-from uploader.run.pipeline import View
 from uploader.settings import parse_duration
 
 COUNTS = st.integers(0, 10**9)

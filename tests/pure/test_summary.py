@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.summary import Summary, advice
+from uploader.jobs.summary import Summary, advice
 from uploader.model.record import Outcome, Tallies
 from uploader.pipeline.outcome import Cause
 

@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings, strategies as st
 
-from uploader.core.surveying import Findings, Surveyor
 from uploader.hubspot.schema import Option, Schema
+from uploader.jobs.findings import Findings, Surveyor
 from uploader.model.record import Mark, Outcome, Plain, Record, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.duplicates import key_of

@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 
 from uploader.commands.texts import about, printable, summary_text
-from uploader.core.summary import Summary
+from uploader.jobs.summary import Summary
 from uploader.model.record import ONLY, Outcome, Tallies
 
 

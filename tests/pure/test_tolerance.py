@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.commands.texts import ending_text
-from uploader.core.summary import Summary, Tolerance
 from uploader.errors import SettingsError
+from uploader.jobs.summary import Summary, Tolerance
 from uploader.model.record import Outcome, Tallies
 from uploader.pipeline.outcome import Cause
 from uploader.settings import parse_tolerance

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from uploader.commands.texts import printable
 from uploader.core.canary import Canary, Place, Review
 from uploader.hubspot.object_types import Noun
-from uploader.run.preflight import Account
+from uploader.jobs.preflight import Account
 from uploader.sources.names import is_url, shown
 
 _MOST_LINES = 20

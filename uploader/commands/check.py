@@ -27,8 +27,8 @@ from uploader.commands.progress import survey_line
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.commands.upload import command as upload
-from uploader.core.summary import advice
 from uploader.errors import SettingsError
+from uploader.jobs.summary import advice
 from uploader.run.checking import Check, Report
 from uploader.settings import Settings
 from uploader.system.files import PRIVATE

@@ -26,8 +26,8 @@ from collections.abc import Iterator, Sequence
 from uploader.commands.next_command import portal_words, upload_line
 from uploader.commands.texts import duration, printable
 from uploader.core.previewing import EXEMPLARY, KINDS, REFUSED, Example
-from uploader.core.summary import advice
 from uploader.hubspot.object_types import noun
+from uploader.jobs.summary import advice
 from uploader.model.record import Outcome
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Change

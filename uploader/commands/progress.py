@@ -17,10 +17,10 @@ from uploader.commands.harmless import harmless
 from uploader.commands.logs import is_json, note_event, say
 from uploader.commands.texts import about, duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
+from uploader.jobs.survey import Step
+from uploader.jobs.upload import Run, View
 from uploader.model.record import Outcome, Tallies
 from uploader.pipeline.outcome import Cause
-from uploader.run.pipeline import Run, View
-from uploader.run.survey import Step
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are of the last half minute: long enough to be steady, short enough to follow a change.

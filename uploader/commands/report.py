@@ -29,8 +29,8 @@ from uploader.core.reporting import (
     told_settings,
     whole_of,
 )
-from uploader.core.summary import Summary
 from uploader.errors import SettingsError, StorageError
+from uploader.jobs.summary import Summary
 from uploader.model.record import Content
 from uploader.model.timeline import Stretch, percentile
 from uploader.sources.open import reread

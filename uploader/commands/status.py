@@ -10,7 +10,7 @@ from uploader.commands.output import rows_out, tell, tell_json
 from uploader.commands.texts import ending_text, summary_text
 from uploader.commands.undone import undone_dict, undone_text
 from uploader.commands.watching import watch
-from uploader.core.summary import Summary
+from uploader.jobs.summary import Summary
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock
 

@@ -14,8 +14,8 @@ import orjson
 
 from uploader.commands.harmless import harmless_json
 from uploader.commands.logs import say
-from uploader.core.summary import Summary
 from uploader.errors import SettingsError, UploaderError
+from uploader.jobs.summary import Summary
 from uploader.pipeline.outcome import without_addresses
 from uploader.settings import Settings
 from uploader.system.whole_file import WholeFile

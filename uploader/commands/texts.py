@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from uploader.commands.harmless import harmless
-from uploader.core.summary import Summary, advice
 from uploader.hubspot.wire import MAX_INPUTS
+from uploader.jobs.summary import Summary, advice
 from uploader.model.record import ONLY, Outcome
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast

@@ -30,14 +30,14 @@ from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import about, ending_text, forecast_lines, printable, summary_text
 from uploader.core.canary import Review
-from uploader.core.summary import Summary
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import noun
+from uploader.jobs.preflight import Account
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run
 from uploader.model.record import Tallies
 from uploader.pipeline.outcome import Cause
 from uploader.records.duplicates import OnDuplicate
-from uploader.run.pipeline import Run
-from uploader.run.preflight import Account
 from uploader.settings import (
     OnLongPause,
     Settings,

@@ -15,9 +15,9 @@ from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_setting
 from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
-from uploader.core.summary import advice
 from uploader.core.verifying import Finding, Verdict
 from uploader.hubspot.object_types import noun
+from uploader.jobs.summary import advice
 from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 from uploader.sources.names import is_pattern

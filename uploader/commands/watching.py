@@ -9,8 +9,8 @@ from pathlib import Path
 from uploader.commands.harmless import json_line
 from uploader.commands.progress import bar, fit, live_display
 from uploader.commands.texts import duration
-from uploader.core.summary import Summary
 from uploader.errors import CheckpointError
+from uploader.jobs.summary import Summary
 from uploader.model.record import Outcome
 from uploader.storage.checkpoint import Checkpoint
 

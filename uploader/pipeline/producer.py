@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import SourceError
+from uploader.jobs.survey import Duplicates
 from uploader.model.record import Mark, Record, RowSlice, Slice
 from uploader.pipeline.ledger import Progress
 from uploader.pipeline.packer import Packer
 from uploader.records.mapper import Mapper
-from uploader.run.survey import Duplicates
 from uploader.sources.source import PLAIN_ROWS, Source
 from uploader.system.worker_thread import Offload
 

@@ -18,10 +18,10 @@ from uploader.core.canary import (
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.hubspot.object_types import type_id
+from uploader.jobs.preflight import Account
 from uploader.model.record import Record
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import match, wanted_properties
-from uploader.run.preflight import Account
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 

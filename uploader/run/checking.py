@@ -15,11 +15,21 @@ from uploader.core.assessing import (
     token_kind,
 )
 from uploader.core.draft import draft, remark_on
-from uploader.core.summary import EarlyEnd, advice
-from uploader.core.surveying import Findings
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import MAX_INPUTS
+from uploader.jobs.column_rules import (
+    overwriting_rules,
+    refuse_absent_keys,
+    refuse_undecided_fields,
+    rules_of,
+)
+from uploader.jobs.findings import Findings
+from uploader.jobs.opening import open_sources
+from uploader.jobs.preflight import Account, Closer, check_named_portal
+from uploader.jobs.session import Seams, Session
+from uploader.jobs.summary import EarlyEnd, advice
+from uploader.jobs.survey import Orders, Step, Survey, first_rows, last
 from uploader.model.record import Fault, Tallies
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.outcome import Cause
@@ -28,11 +38,6 @@ from uploader.pipeline.rate.limiter import Quota
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import converter
-from uploader.run.opening import open_sources
-from uploader.run.preflight import Account, Closer, check_named_portal
-from uploader.run.resolving import overwriting_rules, refuse_absent_keys, refuse_undecided_fields, rules_of
-from uploader.run.session import Seams, Session
-from uploader.run.survey import Orders, Step, Survey, first_rows, last
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload

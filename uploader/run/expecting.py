@@ -13,14 +13,14 @@ from uploader.core.verifying import Cell, Doubt, Wanted
 from uploader.edges.verification import VerificationFile
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import sent_properties
+from uploader.jobs.column_rules import overwriting_rules, rules_of
+from uploader.jobs.identity import recorded_settings
+from uploader.jobs.preflight import Account
 from uploader.model.record import Outcome, Record, Row, Unsent
 from uploader.model.settings_periods import Period, period_of, unsure_of
 from uploader.records.columns import MappingError, recorded_columns
 from uploader.records.mapper import Mapper
 from uploader.records.write_policy import Overwriting, Policy
-from uploader.run.identity import recorded_settings
-from uploader.run.preflight import Account
-from uploader.run.resolving import overwriting_rules, rules_of
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint

@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from uploader.core.previewing import MOST_NAMES, Tally
-from uploader.core.summary import EarlyEnd, Summary
 from uploader.edges.overlay import Overlay
 from uploader.edges.read_only import ReadOnly
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Transport
+from uploader.jobs.opening import Job, find_names
+from uploader.jobs.preflight import Account
+from uploader.jobs.summary import EarlyEnd, Summary
+from uploader.jobs.survey import first_rows
+from uploader.jobs.upload import Run, Seams
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.outcome import Cause
 from uploader.pipeline.sender import Sender
 from uploader.records.columns import MappingError, resolve_name
 from uploader.records.suppressed_rows import SUPPRESSED
-from uploader.run.opening import Job, find_names
-from uploader.run.pipeline import Run, Seams
-from uploader.run.preflight import Account
 from uploader.run.pretending import Pretence, PretendingSender
-from uploader.run.survey import first_rows
 from uploader.settings import FailureLimit, Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload

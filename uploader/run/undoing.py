@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from uploader.core import before, touched
-from uploader.core.summary import EarlyEnd
 from uploader.core.undoing import (
     DELETED_SINCE,
     RECORD_SOURCE,
@@ -26,6 +25,9 @@ from uploader.core.undoing import (
 from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
+from uploader.jobs.preflight import Account
+from uploader.jobs.session import Seams, Session
+from uploader.jobs.summary import EarlyEnd
 from uploader.model.record import Tallies
 from uploader.model.settings_periods import Unkept
 from uploader.model.stop import StopRun
@@ -35,9 +37,7 @@ from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, to
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.run.associations import AssociationReader
-from uploader.run.preflight import Account
 from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
-from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.storage.snapshot import take_up_for_undo

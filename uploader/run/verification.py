@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.summary import EarlyEnd
 from uploader.core.verifying import Verdict, Wanted, judge
 from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
+from uploader.jobs.identity import account_doubt, check_portal, check_sources, recorded_settings
+from uploader.jobs.opening import open_again
+from uploader.jobs.preflight import Account
+from uploader.jobs.session import Seams, Session
+from uploader.jobs.summary import EarlyEnd
 from uploader.model.record import Outcome, Tallies
 from uploader.model.settings_periods import Period
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import also_other_addresses
 from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
-from uploader.run.identity import account_doubt, check_portal, check_sources, recorded_settings
-from uploader.run.opening import open_again
-from uploader.run.preflight import Account
-from uploader.run.session import Seams, Session
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint, Identity

@@ -5,13 +5,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from uploader.errors import SettingsError, SourceError
+from uploader.jobs.column_rules import resolve_as_far
+from uploader.jobs.opening import Job, find_new, look_at_place
+from uploader.jobs.preflight import Account
+from uploader.jobs.session import Seams, Session
+from uploader.jobs.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.records.columns import MappingError, together
 from uploader.records.duplicates import OnDuplicate
-from uploader.run.opening import Job, find_new, look_at_place
-from uploader.run.preflight import Account
-from uploader.run.resolving import resolve_as_far
-from uploader.run.session import Seams, Session
-from uploader.run.survey import Duplicates, Orders, Step, find_duplicates, last, open_duplicates, rule_of
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint

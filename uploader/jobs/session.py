@@ -17,6 +17,8 @@ from uploader.errors import StorageError
 from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
+from uploader.jobs.column_rules import may_hold_owners
+from uploader.jobs.preflight import Account, Preflight
 from uploader.model.record import Tallies
 from uploader.model.stop import StopRun
 from uploader.pipeline.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
@@ -27,8 +29,6 @@ from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
-from uploader.run.preflight import Account, Preflight
-from uploader.run.resolving import may_hold_owners
 from uploader.settings import OnLongPause, Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Background, Offload

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from uploader.core.row_outcomes import RowOutcome, count_rows, outcomes_of
 from uploader.errors import CheckpointError, SettingsError
+from uploader.jobs.row_outcome import RowOutcome, count_rows, outcomes_of
 from uploader.model.record import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from uploader.core.canary import Canary
 from uploader.errors import CheckpointError
+from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
+from uploader.jobs.identity import check_count, check_settings, check_sources, identity_of
+from uploader.jobs.preflight import Account
 from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
 from uploader.records.write_policy import Overwriting
-from uploader.run.identity import check_count, check_settings, check_sources, identity_of
-from uploader.run.preflight import Account
-from uploader.run.resolving import overwriting_rules, resolve_mappers
 from uploader.settings import Settings
 from uploader.sources.detect import FORMATS
 from uploader.sources.open import open_given, open_source

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import orjson
 
-from uploader.core.surveying import Findings, Surveyor
 from uploader.errors import SourceError
+from uploader.jobs.findings import Findings, Surveyor
 from uploader.model.record import Record, RowSlice, Unsent
 from uploader.records.columns import Rules
 from uploader.records.duplicates import OnDuplicate, Repeat, judge

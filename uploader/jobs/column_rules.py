@@ -10,6 +10,7 @@ from dataclasses import replace
 from uploader.core.assessing import resolve_leniently
 from uploader.errors import SettingsError
 from uploader.hubspot.schema import Schema
+from uploader.jobs.preflight import Account
 from uploader.records.columns import (
     Columns,
     MappingError,
@@ -21,7 +22,6 @@ from uploader.records.columns import (
 )
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.write_policy import Overwriting, Policy
-from uploader.run.preflight import Account
 from uploader.settings import Settings
 from uploader.sources.source import Source
 

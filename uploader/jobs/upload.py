@@ -8,8 +8,24 @@ from functools import partial
 from typing import Any
 
 from uploader.core.canary import Canary, Review, count_left
-from uploader.core.summary import Summary
 from uploader.errors import CutOffError, DeclinedError, StorageError
+from uploader.jobs.identity import check_account, said_otherwise
+from uploader.jobs.identity_conflicts import find_aliases
+from uploader.jobs.opening import (
+    Job,
+    find_checkpoint,
+    lock_job,
+    open_job,
+    open_sources,
+)
+from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.preflight import Account, check_named_portal
+from uploader.jobs.prepare import Preparing
+from uploader.jobs.progress_view import View
+from uploader.jobs.row_estimate import estimate_rows
+from uploader.jobs.session import Seams
+from uploader.jobs.summary import Summary
+from uploader.jobs.survey import Duplicates
 from uploader.model.record import Slice
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher
@@ -24,22 +40,6 @@ from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
 from uploader.pipeline.write_probe import Proof
 from uploader.run import canary as canaries
-from uploader.run.aliases import find_aliases
-from uploader.run.estimate import estimate_rows
-from uploader.run.following import Follower
-from uploader.run.identity import check_account, said_otherwise
-from uploader.run.opening import (
-    Job,
-    find_checkpoint,
-    lock_job,
-    open_job,
-    open_sources,
-)
-from uploader.run.preflight import Account, check_named_portal
-from uploader.run.preparing import Preparing
-from uploader.run.session import Seams
-from uploader.run.survey import Duplicates
-from uploader.run.view import View
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source

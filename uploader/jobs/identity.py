@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import CheckpointError
+from uploader.jobs.preflight import Account
 from uploader.records.columns import (
     Columns,
 )
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Policy
-from uploader.run.preflight import Account
 from uploader.settings import Settings
 from uploader.sources.source import Shape, Source
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
