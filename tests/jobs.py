@@ -16,7 +16,7 @@ from typing import Any
 from hub_transport import HubTransport
 from virtual_loop import run_virtual
 
-from uploader.core.canary import Review
+from uploader.canary.review import Review
 from uploader.jobs.preflight import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams

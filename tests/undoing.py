@@ -10,11 +10,11 @@ from jobs import Job
 from running import Killed, Mortal, MortalTransport
 from virtual_loop import run_virtual
 
-from uploader.core.undoing import Fate
-from uploader.edges.undoing import Kept, UndoFile, find
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
-from uploader.run.undoing import Report, Undoing, undo_settings
+from uploader.undo.plan import Fate
+from uploader.undo.run import Report, Undoing, undo_settings
+from uploader.undo.store import Kept, UndoFile, find
 
 State = dict[str, dict[str, str]]
 

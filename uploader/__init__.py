@@ -13,7 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uploader.core.canary import Review
+    from uploader.api.job import OutcomeStream, Rows, Source, Uploader, upload
+    from uploader.api.options import Options
+    from uploader.canary.review import Review
     from uploader.errors import (
         CheckpointError,
         DeclinedError,
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from uploader.jobs.preflight import Account
     from uploader.jobs.row_outcome import RowOutcome
     from uploader.jobs.summary import Summary
-    from uploader.library.job import OutcomeStream, Rows, Source, Uploader, upload
-    from uploader.library.options import Options
     from uploader.model.record import Outcome
     from uploader.settings import Settings
 

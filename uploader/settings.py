@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.core.canary import MOST_ROWS
+from uploader.canary.review import MOST_ROWS
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.object_types import are_contacts, noun

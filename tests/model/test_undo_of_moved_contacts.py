@@ -17,10 +17,10 @@ from running import MOST_RUNS, MortalCheckpoint, _run
 from undoing import Fate, State, state, undo
 from virtual_loop import run_virtual
 
-from uploader.edges.undoing import Kept
 from uploader.jobs import opening
 from uploader.mockserver.answers import iso
-from uploader.run.undoing import Report
+from uploader.undo.run import Report
+from uploader.undo.store import Kept
 
 SEEN: Counter[str] = Counter()
 KEYS = tuple(f"c{n}@example.com" for n in range(8))

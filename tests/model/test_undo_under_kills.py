@@ -17,15 +17,15 @@ from running import MOST_RUNS, MortalCheckpoint, run_process
 from undo_cases import VALUES, Case, Others, cases
 from undoing import State, state, undo
 
-from uploader.core.undoing import Fate
-from uploader.edges.undoing import Kept
 from uploader.jobs import opening
 from uploader.mockserver.exchange import Request
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Policy
-from uploader.run.undoing import Report
 from uploader.settings import FailureLimit
 from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.undo.plan import Fate
+from uploader.undo.run import Report
+from uploader.undo.store import Kept
 
 SEEN: Counter[str] = Counter()
 _NEVER = 10**6

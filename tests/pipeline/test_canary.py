@@ -9,7 +9,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.core.canary import Canary, Change, Review
+from uploader.canary.review import Canary, Change, Review
 from uploader.errors import SettingsError
 from uploader.model.record import Outcome
 from uploader.pipeline.outcome import Cause

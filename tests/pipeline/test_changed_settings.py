@@ -21,10 +21,10 @@ from uploader.jobs import opening
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.records.write_policy import Policy
-from uploader.run.verification import fingerprint
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.verify.run import fingerprint
 
 ROWS = 900
 

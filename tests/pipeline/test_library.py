@@ -32,7 +32,7 @@ from uploader import (
     Uploader,
     upload,
 )
-from uploader.library.options import make_settings
+from uploader.api.options import make_settings
 from uploader.pipeline.outcome import Cause
 from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint

@@ -22,7 +22,7 @@ from uploader.pipeline import feed as feed_module
 from uploader.pipeline.outcome import Cause
 from uploader.pipeline.retry import RECORD_ATTEMPTS
 from uploader.pipeline.write_probe import Proof
-from uploader.run.pretending import PretendingSender
+from uploader.preview.simulated_sender import PretendingSender
 
 from builders import record  # isort: skip
 

@@ -10,11 +10,11 @@ from jobs import Job, contacts, write_csv
 from test_verify import counts, meddle, verify
 from virtual_loop import run_virtual
 
+from uploader.check.run import Check
 from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.session import Seams
 from uploader.records.suppression import Suppression
 from uploader.records.write_policy import Policy
-from uploader.run.checking import Check
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.system.worker_thread import Inline
 

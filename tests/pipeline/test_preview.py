@@ -16,8 +16,6 @@ from jobs import Job, contacts, write_csv
 from running import start
 from virtual_loop import run_virtual
 
-from uploader.core.previewing import REFUSED
-from uploader.edges.read_only import ReadOnly
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
 from uploader.jobs.upload import Run, Seams
@@ -26,9 +24,11 @@ from uploader.pipeline.contact_reader import Look
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
+from uploader.preview.read_only_client import ReadOnly
+from uploader.preview.run import Preview
+from uploader.preview.value_changes import REFUSED
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
-from uploader.run.previewing import Preview
 from uploader.system.worker_thread import Inline
 
 #: What a job that only reads may POST.

@@ -11,7 +11,6 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from undoing import counts, id_of, state, undo
 
-from uploader.core.undoing import MAYBE_CREATED
 from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
 from uploader.jobs.upload import Run
@@ -20,6 +19,7 @@ from uploader.pipeline.contact_reader import Looking
 from uploader.settings import FailureLimit
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
+from uploader.undo.plan import MAYBE_CREATED
 
 ROWS = 1_200
 HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)]

@@ -12,7 +12,10 @@ from test_killed_and_undone import killed
 from test_undo import meddle, people, rows_for, uploaded
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
-from uploader.core.undoing import (
+from uploader.hubspot.wire import Result, Version
+from uploader.mockserver.answers import iso
+from uploader.storage.snapshot import Former, SnapshotFile
+from uploader.undo.plan import (
     CREATED_LOST,
     DELETED_SINCE,
     MAYBE_CREATED,
@@ -22,10 +25,7 @@ from uploader.core.undoing import (
     Portal,
     plan,
 )
-from uploader.edges.undoing import UndoFile
-from uploader.hubspot.wire import Result, Version
-from uploader.mockserver.answers import iso
-from uploader.storage.snapshot import Former, SnapshotFile
+from uploader.undo.store import UndoFile
 
 DAY = 86_400.0
 OURS = {"type": "INTEGRATION", "id": "1512050"}

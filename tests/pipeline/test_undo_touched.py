@@ -10,11 +10,11 @@ from jobs import Job, contacts, write_csv
 from test_undo import by, meddle, people, rows_for, under, uploaded
 from undoing import archived, association_reads, counts, id_of, state, undo, writes
 
-from uploader.core.touched import TYPES
-from uploader.edges.undoing import UndoFile
 from uploader.errors import DeclinedError
 from uploader.mockserver.rules import Auth
 from uploader.pipeline.outcome import Cause
+from uploader.undo.associated_records import TYPES
+from uploader.undo.store import UndoFile
 
 C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
 

@@ -13,15 +13,15 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.core.verifying import Finding, Verdict
 from uploader.errors import CheckpointError, StorageError
 from uploader.jobs.session import Seams
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Only, Policy
-from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Inline
+from uploader.verify.judge import Finding, Verdict
+from uploader.verify.run import Report, Verification, find_sources, job_settings
 
 
 def uploaded(tmp_path, rows, *, quota="none", options=None, **scenario) -> Job:

@@ -7,7 +7,7 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.core.canary import Change, Sent, review, with_link
+from uploader.canary.review import Change, Sent, review, with_link
 from uploader.hubspot.wire import Result, Version
 from uploader.model.record import Outcome
 

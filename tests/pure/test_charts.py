@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from hypothesis import given, strategies as st
 
-from uploader.core.charts import HEIGHT, WIDTH, Chart, Series, axis_of, round_up, steps_of
+from uploader.report.charts import HEIGHT, WIDTH, Chart, Series, axis_of, round_up, steps_of
 
 NUMBERS = st.one_of(st.none(), st.floats(0, 1e9))
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.core.doubts import (
+from uploader.hubspot.wire import Version
+from uploader.model.record import Mark
+from uploader.pipeline.ledger import Progress, Resume
+from uploader.undo.former_values import (
     UNKNOWN,
     Absence,
     Answer,
@@ -18,9 +21,6 @@ from uploader.core.doubts import (
     find_former,
     judge,
 )
-from uploader.hubspot.wire import Version
-from uploader.model.record import Mark
-from uploader.pipeline.ledger import Progress, Resume
 
 APP = ("INTEGRATION", "1")
 PERSON = ("CRM_UI", "7")

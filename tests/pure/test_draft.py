@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core.draft import draft
+from uploader.check.draft import draft
 from uploader.hubspot.schema import Schema
 from uploader.mockserver.defaults import properties_of
 from uploader.mockserver.kinds import CONTACTS

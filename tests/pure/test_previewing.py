@@ -2,9 +2,9 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.core.previewing import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.mockserver.store import merge
 from uploader.model.record import Fault
+from uploader.preview.value_changes import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.records.values.compare import Kind
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 

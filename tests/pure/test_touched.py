@@ -4,11 +4,19 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.core import touched
-from uploader.core.touched import TYPES, Associations, Type, counts, keep_touched, refusal, types_for
-from uploader.core.undoing import Fate, Plan
 from uploader.hubspot.wire import Reply, decode, no_reply
 from uploader.pipeline.outcome import Action, Cause
+from uploader.undo import associated_records
+from uploader.undo.associated_records import (
+    TYPES,
+    Associations,
+    Type,
+    counts,
+    keep_touched,
+    refusal,
+    types_for,
+)
+from uploader.undo.plan import Fate, Plan
 
 NOTES, DEALS, TICKETS = (one for one in TYPES if one.name in {"notes", "deals", "tickets"})
 SOME = (NOTES, DEALS, TICKETS)
@@ -114,7 +122,7 @@ def test_a_refusal_names_the_scope_that_is_missing(wanted, reply, why):
     ],
 )
 def test_only_a_refusal_of_the_type_ends_no_run(status, action, cause):
-    verdict = touched.classify(answer(status, message="x"))
+    verdict = associated_records.classify(answer(status, message="x"))
     assert (verdict.action, verdict.cause) == (action, cause)
 
 
@@ -214,4 +222,4 @@ def test_all_types_but_the_record_s_own_are_looked_for(object_type, left_out):
     [(0, 32, 100), (3_000, 32, 100), (6_400, 32, 200), (10**6, 32, 500), (300, 1, 300), (10**6, 1, 500)],
 )
 def test_large_jobs_ask_about_many_records_at_once(count, workers, at_once):
-    assert touched.records_at_once(count, workers) == at_once
+    assert associated_records.records_at_once(count, workers) == at_once

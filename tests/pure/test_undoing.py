@@ -7,7 +7,10 @@ import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.core.undoing import (
+from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
+from uploader.pipeline.read_matching import merged_ids
+from uploader.records.values.compare import Kind
+from uploader.undo.plan import (
     MERGED_SINCE,
     OWN_SOURCES,
     TAKEN_OVER,
@@ -17,9 +20,6 @@ from uploader.core.undoing import (
     plan,
     wanted_history,
 )
-from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
-from uploader.pipeline.read_matching import merged_ids
-from uploader.records.values.compare import Kind
 
 APP = "1512050"
 NAMES = ("city", "firstname", "lifecyclestage", "size", "tags")

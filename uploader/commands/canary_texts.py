@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
+from uploader.canary.review import Canary, Place, Review
 from uploader.commands.texts import printable
-from uploader.core.canary import Canary, Place, Review
 from uploader.hubspot.object_types import Noun
 from uploader.jobs.preflight import Account
 from uploader.sources.names import is_url, shown

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from uploader.check.run import Check, Report
 from uploader.commands.check_texts import as_dict, lines
 from uploader.commands.environment import say_settings
 from uploader.commands.harmless import harmless
@@ -29,7 +30,6 @@ from uploader.commands.texts import duration, printable
 from uploader.commands.upload import command as upload
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
-from uploader.run.checking import Check, Report
 from uploader.settings import Settings
 from uploader.system.files import PRIVATE
 

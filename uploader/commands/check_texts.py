@@ -23,11 +23,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from uploader.check.run import Report
 from uploader.commands.next_command import is_said, next_command, portal_words, upload_line
 from uploader.commands.texts import duration, printable
 from uploader.jobs.findings import Example, Group
 from uploader.jobs.preflight import PRODUCTION
-from uploader.run.checking import Report
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicate_rows import source_of

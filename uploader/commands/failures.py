@@ -16,11 +16,11 @@ import orjson
 
 from uploader.commands.logs import say
 from uploader.commands.output import rows_out
-from uploader.core.reporting import without_values
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.duplicates import OnDuplicate
+from uploader.report.content import without_values
 from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity

@@ -23,7 +23,7 @@ from uploader.commands.progress import show
 from uploader.commands.terminal import heed_signals
 from uploader.commands.upload import command as upload
 from uploader.hubspot.object_types import noun
-from uploader.run.previewing import Preview, Report
+from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
 
 

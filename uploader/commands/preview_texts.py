@@ -25,13 +25,13 @@ from collections.abc import Iterator, Sequence
 
 from uploader.commands.next_command import portal_words, upload_line
 from uploader.commands.texts import duration, printable
-from uploader.core.previewing import EXEMPLARY, KINDS, REFUSED, Example
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.record import Outcome
 from uploader.pipeline.outcome import Cause
+from uploader.preview.run import Report
+from uploader.preview.value_changes import EXEMPLARY, KINDS, REFUSED, Example
 from uploader.records.write_policy import Change
-from uploader.run.previewing import Report
 from uploader.settings import Settings
 
 _OUTCOMES = (

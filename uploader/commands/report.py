@@ -17,8 +17,12 @@ from uploader.commands.logs import say
 from uploader.commands.status import read_summary
 from uploader.commands.texts import duration, ending_text
 from uploader.commands.undone import undone_text
-from uploader.core.charts import Chart, Series, axis_of
-from uploader.core.reporting import (
+from uploader.errors import SettingsError, StorageError
+from uploader.jobs.summary import Summary
+from uploader.model.record import Content
+from uploader.model.timeline import Stretch, percentile
+from uploader.report.charts import Chart, Series, axis_of
+from uploader.report.content import (
     PERCENTILES,
     DeadLetters,
     Grouping,
@@ -29,10 +33,6 @@ from uploader.core.reporting import (
     told_settings,
     whole_of,
 )
-from uploader.errors import SettingsError, StorageError
-from uploader.jobs.summary import Summary
-from uploader.model.record import Content
-from uploader.model.timeline import Stretch, percentile
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import snapshot_path

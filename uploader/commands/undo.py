@@ -17,9 +17,6 @@ from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import duration, printable
 from uploader.commands.undone import undone_text, unkept_dict, unkept_lines
-from uploader.core.touched import UNSEEN
-from uploader.core.undoing import Fate
-from uploader.edges.undoing import UndoFile, find
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.preflight import PRODUCTION, Account
@@ -27,9 +24,12 @@ from uploader.jobs.summary import advice
 from uploader.model.record import told_key
 from uploader.model.settings_periods import Unkept
 from uploader.pipeline.outcome import without_identifiers
-from uploader.run.undoing import Approve, Report, Undoing, undo_settings
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.undo.associated_records import UNSEEN
+from uploader.undo.plan import Fate
+from uploader.undo.run import Approve, Report, Undoing, undo_settings
+from uploader.undo.store import UndoFile, find
 
 _HEADER = (
     "outcome",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from uploader.canary.review import Review
 from uploader.commands.canary_texts import (
     approving_command,
     canary_text,
@@ -29,7 +30,6 @@ from uploader.commands.progress import show
 from uploader.commands.summary_file import SummaryFile
 from uploader.commands.terminal import answer, heed_signals
 from uploader.commands.texts import about, ending_text, forecast_lines, printable, summary_text
-from uploader.core.canary import Review
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.preflight import Account

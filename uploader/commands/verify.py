@@ -15,14 +15,14 @@ from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_setting
 from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
 from uploader.commands.terminal import heed_signals
 from uploader.commands.texts import duration, printable
-from uploader.core.verifying import Finding, Verdict
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.run.verification import Report, Verification, find_sources, job_settings
 from uploader.settings import Settings
 from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import remove_database
+from uploader.verify.judge import Finding, Verdict
+from uploader.verify.run import Report, Verification, find_sources, job_settings
 
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
 _PROGRESS_SECONDS = 5.0

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from uploader.core.assessing import TokenInfo
+from uploader.check.assess import TokenInfo
 from uploader.errors import SettingsError, StorageError
 from uploader.hubspot.auth import (
     Life,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from uploader.core.assessing import resolve_leniently
+from uploader.check.assess import resolve_leniently
 from uploader.errors import SettingsError
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import Account

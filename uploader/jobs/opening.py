@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from uploader.core.canary import Canary
+from uploader.canary.review import Canary
 from uploader.errors import CheckpointError
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
 from uploader.jobs.identity import check_count, check_settings, check_sources, identity_of

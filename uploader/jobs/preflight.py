@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from uploader.core.assessing import Room, TokenInfo, decode_room
+from uploader.check.assess import Room, TokenInfo, decode_room
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun

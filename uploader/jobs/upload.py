@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from uploader.core.canary import Canary, Review, count_left
+from uploader.canary import run as canaries
+from uploader.canary.review import Canary, Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.jobs.identity import check_account, said_otherwise
 from uploader.jobs.identity_conflicts import find_aliases
@@ -39,7 +40,6 @@ from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
 from uploader.pipeline.write_probe import Proof
-from uploader.run import canary as canaries
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from uploader import __version__
-from uploader.core.canary import LEFT, Sent
+from uploader.canary.review import LEFT, Sent
 from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.record import (

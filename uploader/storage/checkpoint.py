@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from uploader.core.canary import Canary, Sent
+from uploader.canary.review import Canary, Sent
 from uploader.errors import BusyError, CheckpointError, StorageError
 from uploader.model.record import (
     EMAIL,

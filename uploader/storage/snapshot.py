@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from uploader.core.doubts import ReadingState
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import Outcome, Record, Settlement
 from uploader.storage import snapshot_readings
@@ -28,6 +27,7 @@ from uploader.storage.file_names import snapshot_path
 from uploader.storage.run_state import State
 from uploader.system.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.undo.former_values import ReadingState
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -12,9 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uploader.core.previewing import MOST_NAMES, Tally
-from uploader.edges.overlay import Overlay
-from uploader.edges.read_only import ReadOnly
 from uploader.errors import SettingsError
 from uploader.hubspot.client import Transport
 from uploader.jobs.opening import Job, find_names
@@ -26,9 +23,12 @@ from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowS
 from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.outcome import Cause
 from uploader.pipeline.sender import Sender
+from uploader.preview.overlay import Overlay
+from uploader.preview.read_only_client import ReadOnly
+from uploader.preview.simulated_sender import Pretence, PretendingSender
+from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name
 from uploader.records.suppressed_rows import SUPPRESSED
-from uploader.run.pretending import Pretence, PretendingSender
 from uploader.settings import FailureLimit, Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload

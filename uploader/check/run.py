@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from uploader.core.assessing import (
+from uploader.check.assess import (
     UNSEEN,
     TokenInfo,
     likely_key,
@@ -14,7 +14,7 @@ from uploader.core.assessing import (
     scope_texts,
     token_kind,
 )
-from uploader.core.draft import draft, remark_on
+from uploader.check.draft import draft, remark_on
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import MAX_INPUTS

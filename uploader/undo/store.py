@@ -14,15 +14,15 @@ from typing import Any
 
 import orjson
 
-from uploader.core.doubts import Absence, Doubt, ReadingState, Seen
-from uploader.core.undoing import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
-from uploader.edges import undo_list
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
 from uploader.storage.snapshot import columns
 from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.undo import work_list
+from uploader.undo.former_values import Absence, Doubt, ReadingState, Seen
+from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class UndoFile:
         return False
 
     def _take_up_or_begin(self, *, restart: bool) -> bool:
-        self._connect(undo_list.uri(self.path, "rw"))
+        self._connect(work_list.uri(self.path, "rw"))
         if not restart and self._is_begun():
-            undo_list.upgrade(self._open)
+            work_list.upgrade(self._open)
             return True
         self._begin()
         return False
@@ -106,7 +106,7 @@ class UndoFile:
         return rows == [(self._state_of_snapshot(),)]
 
     def _begin(self, earlier: Path | None = None) -> None:
-        undo_list.begin(self._open, earlier)
+        work_list.begin(self._open, earlier)
         self._say("snapshot", self._state_of_snapshot())
         self._open.commit()
 
@@ -114,7 +114,7 @@ class UndoFile:
         """`uri` "": a file without a name, gone when it is closed."""
         self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False, timeout=LOCK_SECONDS)
         settle_in(self._connection, self.snapshot, "FULL")
-        undo_list.attach(self._connection, self.snapshot, self.about["job"])
+        work_list.attach(self._connection, self.snapshot, self.about["job"])
 
     def close(self) -> None:
         if self._connection is not None:
@@ -126,7 +126,7 @@ class UndoFile:
     def copy(self) -> bool:
         """Some more of the snapshot's keys; False once there are all."""
         with _storing(self.path), self._open as connection:
-            return undo_list.copy(connection)
+            return work_list.copy(connection)
 
     def absent(self, count: int) -> Iterator[list[Key]]:
         """The keys that led to nobody, and of which it isn't known yet whom they lead to now."""
@@ -200,7 +200,7 @@ class UndoFile:
         if self._said("gathered"):
             return
         with _storing(self.path), self._open as connection:
-            undo_list.gather(connection)
+            work_list.gather(connection)
             self._say("gathered", "yes")
 
     def reopen_kept(self) -> None:
@@ -482,7 +482,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(undo_list.uri(path, "ro"), uri=True)) as connection:
+        with closing(sqlite3.connect(work_list.uri(path, "ro"), uri=True)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
     except sqlite3.Error:
@@ -514,7 +514,7 @@ def find(named: Path) -> tuple[Path, Path]:
 def _about(snapshot: Path) -> dict[str, str]:
     """Whose it is, and by what its first contact was matched."""
     try:
-        connection = sqlite3.connect(undo_list.uri(snapshot, "ro"), uri=True)
+        connection = sqlite3.connect(work_list.uri(snapshot, "ro"), uri=True)
         try:
             about = dict(connection.execute("SELECT name, value FROM about"))
             keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()

@@ -8,8 +8,8 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from uploader.core.undoing import TAKEN_OVER
 from uploader.storage.snapshot import columns
+from uploader.undo.plan import TAKEN_OVER
 
 #: `contact`: of the snapshot; it has several rows where its key led to several contacts while the job ran.
 #: `how`: as `Reached`; "" where nobody named the contact. `absent_at`: until then the key led to nobody.

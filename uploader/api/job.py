@@ -14,14 +14,14 @@ from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from uploader.core.canary import Review
+from uploader.api.options import Options, make_settings
+from uploader.canary.review import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.jobs.outcome_stream import Follower
 from uploader.jobs.preflight import Account
 from uploader.jobs.row_outcome import RowOutcome
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams, View
-from uploader.library.options import Options, make_settings
 from uploader.settings import Settings
 from uploader.sources import python_rows as rows_given
 from uploader.sources.python_rows import Given

@@ -2,10 +2,10 @@
 
 from collections.abc import MutableMapping, Sequence
 
-from uploader.core import touched
-from uploader.core.touched import Associations, Type
 from uploader.hubspot import wire
 from uploader.pipeline.contact_reader import Reader
+from uploader.undo import associated_records
+from uploader.undo.associated_records import Associations, Type
 
 
 class AssociationReader:
@@ -32,10 +32,10 @@ class AssociationReader:
         unknown = dict.fromkeys(ids, "")
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(list(unknown), wire.encode_ids)
-            if why := touched.refusal(wanted, reply):
+            if why := associated_records.refusal(wanted, reply):
                 self._refused[wanted.name] = why
                 break
-            more, unknown = touched.counts(unknown.keys(), reply)
+            more, unknown = associated_records.counts(unknown.keys(), reply)
             found |= more
             if not unknown:
                 break

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from uploader.core.undoing import Fate, Finding, Plan
 from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
 from uploader.pipeline.outcome import Action, Cause, Verdict, classify_read
 from uploader.pipeline.read_matching import with_why
+from uploader.undo.plan import Fate, Finding, Plan
 
 #: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.
 _MOST_AT_ONCE = 500

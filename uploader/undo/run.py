@@ -8,21 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from uploader.core import before, touched
-from uploader.core.undoing import (
-    DELETED_SINCE,
-    RECORD_SOURCE,
-    UNDONE,
-    Fate,
-    Finding,
-    Plan,
-    Portal,
-    Trace,
-    is_same,
-    plan,
-    wanted_history,
-)
-from uploader.edges.undoing import Key, UndoFile
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
 from uploader.jobs.preflight import Account
@@ -36,13 +21,28 @@ from uploader.pipeline.outcome import Cause, Verdict, classify_read, without_add
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
-from uploader.run.associations import AssociationReader
-from uploader.run.rewriting import NOT_FOUND, Luck, Rewriter, Written
 from uploader.settings import Settings
 from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.storage.snapshot import take_up_for_undo
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
+from uploader.undo import associated_records, history as before
+from uploader.undo.association_reader import AssociationReader
+from uploader.undo.plan import (
+    DELETED_SINCE,
+    RECORD_SOURCE,
+    UNDONE,
+    Fate,
+    Finding,
+    Plan,
+    Portal,
+    Trace,
+    is_same,
+    plan,
+    wanted_history,
+)
+from uploader.undo.record_writer import NOT_FOUND, Luck, Rewriter, Written
+from uploader.undo.store import Key, UndoFile
 
 _HANDS = 32
 #: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
@@ -205,7 +205,7 @@ class Undoing(Session):
         if not self._halted.is_set():
             await self._until_halted(self._guard(self._ask(account, writer, again)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
-        at_once = touched.records_at_once((await writer.run(file.open_counts))[0], self._hands)
+        at_once = associated_records.records_at_once((await writer.run(file.open_counts))[0], self._hands)
         for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
             self._is_outdated = True
             while self._is_outdated and not self._halted.is_set():
@@ -291,7 +291,7 @@ class Undoing(Session):
         def reader(path: str, judge: Callable[[wire.Reply], Verdict]) -> Reader:
             return Reader(*same, path=path, judge=judge, roll=roll, on_wire=note, is_wanted=is_wanted)
 
-        types = touched.types_for(self.settings.object_type)
+        types = associated_records.types_for(self.settings.object_type)
         paths = [self.paths.associations.replace("{to}", one.name) for one in types]
         hand = Hand(
             reader(self.paths.read, classify_read),
@@ -305,7 +305,10 @@ class Undoing(Session):
                 is_wanted=is_wanted,
             ),
             AssociationReader(
-                [(one, reader(path, touched.classify)) for one, path in zip(types, paths, strict=True)],
+                [
+                    (one, reader(path, associated_records.classify))
+                    for one, path in zip(types, paths, strict=True)
+                ],
                 self._refused,
             ),
         )
@@ -419,7 +422,7 @@ class Undoing(Session):
         if self._halted.is_set():
             raise StopRun(Cause.SIGNAL, "")
         associations = await hand.associations.look(ids)
-        return [touched.keep_touched(one, associations) for one in plans]
+        return [associated_records.keep_touched(one, associations) for one in plans]
 
     async def _archive(self, hand: Hand, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
         """The answer says nothing of the single contact, so they are read back."""

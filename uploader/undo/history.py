@@ -8,9 +8,9 @@ Raise nothing.
 from collections.abc import Callable
 from dataclasses import replace
 
-from uploader.core.doubts import UNKNOWN, Creator, Doubt, find_creator, find_former
-from uploader.core.undoing import Portal, Trace, is_of_app, is_stored, is_told
 from uploader.hubspot.wire import Result, Version
+from uploader.undo.former_values import UNKNOWN, Creator, Doubt, find_creator, find_former
+from uploader.undo.plan import Portal, Trace, is_of_app, is_stored, is_told
 
 
 def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:

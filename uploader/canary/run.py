@@ -5,7 +5,7 @@ What is sent, and when, is the pipeline's; what the answers tell is for `core/ca
 
 from collections.abc import Iterator, Sequence
 
-from uploader.core.canary import (
+from uploader.canary.review import (
     USUAL_ROWS,
     Canary,
     Review,

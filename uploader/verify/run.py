@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from uploader.core.verifying import Verdict, Wanted, judge
-from uploader.edges.verification import VerificationFile
 from uploader.errors import CheckpointError
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
 from uploader.jobs.identity import account_doubt, check_portal, check_sources, recorded_settings
@@ -20,13 +18,15 @@ from uploader.model.record import Outcome, Tallies
 from uploader.model.settings_periods import Period
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import also_other_addresses
-from uploader.run.expecting import Builder, doubts_of, find_ways, former_settings
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import verification_path
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload
+from uploader.verify.expected_values import Builder, doubts_of, find_ways, former_settings
+from uploader.verify.judge import Verdict, Wanted, judge
+from uploader.verify.store import VerificationFile
 
 _READERS = 32
 _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from uploader.core.doubts import Absence, Doubt
 from uploader.hubspot.wire import Result, Version
 from uploader.pipeline.read_matching import merged_ids
 from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.undo.former_values import Absence, Doubt
 
 
 class Fate(StrEnum):

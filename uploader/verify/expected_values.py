@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from uploader.core.verifying import Cell, Doubt, Wanted
-from uploader.edges.verification import VerificationFile
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
@@ -24,6 +22,8 @@ from uploader.records.write_policy import Overwriting, Policy
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
+from uploader.verify.judge import Cell, Doubt, Wanted
+from uploader.verify.store import VerificationFile
 
 
 @dataclass(frozen=True, slots=True)

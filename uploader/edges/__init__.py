@@ -1,1 +1,0 @@
-"""Where values meet the world: files, HubSpot, the checkpoint. Thin, and free of decisions."""

@@ -1,1 +1,0 @@
-"""What a Python program uses: `job` runs jobs, `options` are their settings. `uploader` names it all."""
