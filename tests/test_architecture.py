@@ -91,12 +91,12 @@ def test_core_imports_nothing_of_the_package_but_core():
 
 def test_edges_and_run_do_not_import_commands():
     below = _modules("uploader.edges", "uploader.run", "uploader.settings", "uploader.errors")
-    assert _imported(below, "uploader.commands", "uploader.cli", "uploader.library") == []
+    assert _imported(below, "uploader.commands", "uploader.cli.main", "uploader.library") == []
 
 
 def test_commands_and_the_library_do_not_need_each_other():
-    assert _imported(_modules("uploader.library"), "uploader.commands", "uploader.cli") == []
-    assert _imported(_modules("uploader.commands", "uploader.cli"), "uploader.library") == []
+    assert _imported(_modules("uploader.library"), "uploader.commands", "uploader.cli.main") == []
+    assert _imported(_modules("uploader.commands", "uploader.cli.main"), "uploader.library") == []
 
 
 def test_edges_do_not_import_run():
@@ -151,7 +151,7 @@ _WORLD = frozenset(
         module
         for module in MODULES
         if not _inside(
-            module, "uploader.cli", "uploader.__main__", "uploader.commands", "uploader.mockserver"
+            module, "uploader.cli.main", "uploader.__main__", "uploader.commands", "uploader.mockserver"
         )
     ],
 )

@@ -5,8 +5,8 @@ import os
 import click
 import pytest
 
-from uploader.cli import COMMANDS, group, run
-from uploader.commands.environment import variable, words_by_variables
+from uploader.cli.environment import variable, words_by_variables
+from uploader.cli.main import COMMANDS, group, run
 
 #: What others script against; a name that goes away breaks their jobs without a word.
 SOME = {"UPLOADER_SOURCE", "UPLOADER_RATE", "UPLOADER_CHECKPOINT_DIR", "UPLOADER_MAP", "UPLOADER_PORTAL"}

@@ -1,6 +1,6 @@
 """`python -m uploader`."""
 
-from uploader.cli import main
+from uploader.cli.main import main
 
 if __name__ == "__main__":
     main()

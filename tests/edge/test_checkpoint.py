@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from uploader.commands.failures import KINDS
+from uploader.cli.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import (
     Delivered,

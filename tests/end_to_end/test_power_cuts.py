@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from processes import end, environment, run, start_python, wait_until
 
-from uploader.commands.status import read_summary
+from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")

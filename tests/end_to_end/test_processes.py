@@ -13,7 +13,7 @@ from hub_transport import make_hub
 from jobs import Job
 from processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
 
-from uploader.commands.status import read_summary
+from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError
 
 FAST = ("--rate", "100000/10", "--json")

@@ -12,7 +12,7 @@ import pytest
 from jobs import contacts, write_csv
 from processes import run
 
-from uploader.commands.report import render
+from uploader.cli.report import render
 
 HOSTILE = '"><script>alert(1)</script>'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -15,7 +15,7 @@ from test_verify import counts as verdicts, meddle, verify
 from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
-from uploader.commands.undone import undone_dict, undone_text
+from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.errors import CheckpointError, StorageError
 from uploader.jobs import opening
 from uploader.jobs.session import Seams

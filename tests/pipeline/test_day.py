@@ -10,7 +10,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.commands.upload import _forecast
+from uploader.cli.upload import _forecast
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.pipeline.contact_reader import Reader

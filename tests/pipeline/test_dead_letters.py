@@ -7,14 +7,14 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader import cli
-from uploader.commands.failures import top_reasons, unused
-from uploader.commands.upload import _report
+from uploader.cli import main
+from uploader.cli.failures import top_reasons, unused
+from uploader.cli.upload import _report
 from uploader.settings import FailureLimit
 
 
 def listed(capsys, source, *options: str) -> list[dict[str, str]]:
-    assert cli.run(["failures", f"{source}.checkpoint", *options]) == 0
+    assert main.run(["failures", f"{source}.checkpoint", *options]) == 0
     return list(csv.DictReader(capsys.readouterr().out.splitlines()))
 
 
@@ -84,7 +84,7 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
     odd = {"delimiter": delimiter} if delimiter == "^" else {}
     Job(source, make_hub(quota="none"), {**said, **odd}).run_virtual()
     output = tmp_path / "failed.csv"
-    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
     assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
     assert output.read_bytes().startswith(b"\xef\xbb\xbf") == mark
     text = output.read_text(encoding="utf-8-sig")
@@ -154,11 +154,11 @@ def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(t
     hub.change_scenario(hub.scenario)
     Job(source, hub, {"max_failures": FailureLimit(count=9)}).run_virtual()
     checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
-    assert cli.run(["failures", checkpoint, "-o", str(output)]) == 2
+    assert main.run(["failures", checkpoint, "-o", str(output)]) == 2
     assert told in capsys.readouterr().err
     assert not output.exists()
-    assert cli.run(["failures", checkpoint, "-o", str(output), "--spreadsheet-safe"]) == 0
-    assert cli.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
+    assert main.run(["failures", checkpoint, "-o", str(output), "--spreadsheet-safe"]) == 0
+    assert main.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
     (line,) = (tmp_path / "mend.ndjson").read_text(encoding="utf-8").splitlines()
     assert row.items() <= json.loads(line).items()
 
@@ -172,12 +172,12 @@ def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(t
     assert stopped.state == "stopped"
     _report(stopped, job.settings(), [], as_json=False)
     assert "to look at the 1 that failed: uploader failures" in capsys.readouterr().err
-    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
     told = capsys.readouterr().err
     assert "the job has not ended" in told
     assert "uploader upload" not in told
     ended = job.run_virtual()
     _report(ended, job.settings(), [], as_json=False)
     assert "to mend the 1 that failed: uploader failures" in capsys.readouterr().err
-    assert cli.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
     assert "uploader upload" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from undoing import undo
 
-from uploader import cli
+from uploader.cli import main
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def said(capsys, monkeypatch):
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "test-token")
 
     def run(*arguments: str) -> str:
-        assert cli.run([*arguments]) == 0
+        assert main.run([*arguments]) == 0
         captured = capsys.readouterr()
         return captured.out + captured.err
 

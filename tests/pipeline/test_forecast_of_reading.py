@@ -6,8 +6,8 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.commands.progress import Pace
-from uploader.commands.upload import introduction
+from uploader.cli.progress import Pace
+from uploader.cli.upload import introduction
 
 
 @pytest.mark.parametrize("reads", [False, True])

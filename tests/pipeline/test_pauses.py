@@ -7,7 +7,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.commands.progress import Pace, line
+from uploader.cli.progress import Pace, line
 from uploader.pipeline.outcome import Cause
 from uploader.settings import OnLongPause
 

@@ -7,8 +7,8 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.commands.progress import Pace, lines
-from uploader.commands.status import read_summary
+from uploader.cli.progress import Pace, lines
+from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings

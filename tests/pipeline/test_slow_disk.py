@@ -7,7 +7,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.commands.progress import Pace, lines
+from uploader.cli.progress import Pace, lines
 from uploader.jobs.upload import Run, Seams
 from uploader.pipeline import collector
 from uploader.system.worker_thread import Inline

@@ -10,7 +10,7 @@ from hub_transport import make_hub
 from jobs import Job, write_csv
 from test_verify import counts, verify
 
-from uploader.commands.failures import command as failures
+from uploader.cli.failures import command as failures
 from uploader.errors import CheckpointError, SettingsError
 
 BOTH = {"match": ("external_id", "email")}

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.commands.progress import Pace, figures, fit, lines
+from uploader.cli.progress import Pace, figures, fit, lines
 from uploader.errors import SettingsError
 from uploader.jobs.upload import View
 from uploader.model.record import Outcome, Tallies

@@ -2,7 +2,7 @@
 
 import pytest
 
-from uploader.commands.column_options import column_settings, read_owner_map
+from uploader.cli.options.columns import column_settings, read_owner_map
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping

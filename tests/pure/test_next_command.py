@@ -4,7 +4,7 @@ import shlex
 
 from hypothesis import given, strategies as st
 
-from uploader.commands.next_command import next_command, portal_words, undo_command
+from uploader.cli.text.next_command import next_command, portal_words, undo_command
 
 _WORD = st.text("ab ='\"*", min_size=1).filter(lambda text: not text.startswith("-"))
 _KEPT = st.one_of(

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.commands.texts import about, printable, summary_text
+from uploader.cli.text.summary import about, printable, summary_text
 from uploader.jobs.summary import Summary
 from uploader.model.record import ONLY, Outcome, Tallies
 

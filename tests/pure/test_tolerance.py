@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.commands.texts import ending_text
+from uploader.cli.text.summary import ending_text
 from uploader.errors import SettingsError
 from uploader.jobs.summary import Summary, Tolerance
 from uploader.model.record import Outcome, Tallies

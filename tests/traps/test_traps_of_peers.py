@@ -18,7 +18,7 @@ from jobs import contacts, write_csv
 from processes import TOKEN, kill, run as run_command, start, wait_until
 from wiretap import existing, job, listen, upserts
 
-from uploader.commands.status import read_summary
+from uploader.cli.status import read_summary
 from uploader.hubspot.client import Call, HubSpot
 from uploader.model.record import Tallies
 from uploader.pipeline.outcome import Cause

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.environment import PREFIX
-from uploader.commands.logs import say
-from uploader.commands.output import tell
-from uploader.commands.status import read_summary
+from uploader.cli.environment import PREFIX
+from uploader.cli.logs import say
+from uploader.cli.output import tell
+from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, UploaderError
 from uploader.system.files import create_private
 

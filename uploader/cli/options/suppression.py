@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from uploader.commands.options import PATH
+from uploader.cli.options.connection import PATH
 from uploader.errors import SettingsError
 from uploader.records.suppression_file import read_suppression
 

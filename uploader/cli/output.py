@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
-from uploader.commands.harmless import HarmlessStream, all_harmless, harmless_json
+from uploader.cli.text.control_characters import HarmlessStream, all_harmless, harmless_json
 from uploader.errors import SettingsError, StorageError
 from uploader.system.files import create_private, open_plain
 

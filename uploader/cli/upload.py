@@ -14,22 +14,22 @@ from pathlib import Path
 import click
 
 from uploader.canary.review import Review
-from uploader.commands.canary_texts import (
+from uploader.cli.environment import say_settings, words_by_variables
+from uploader.cli.logs import is_json, note_event, note_job, say, speak
+from uploader.cli.options.connection import LOG_FORMAT, PATH
+from uploader.cli.options.job import job_settings, shaping
+from uploader.cli.output import tell, tell_json
+from uploader.cli.progress import show
+from uploader.cli.summary_file import SummaryFile
+from uploader.cli.terminal import answer, heed_signals
+from uploader.cli.text.canary import (
     approving_command,
     canary_text,
     kind_text,
     refusal_text,
     review_lines,
 )
-from uploader.commands.environment import say_settings, words_by_variables
-from uploader.commands.job_options import job_settings, shaping
-from uploader.commands.logs import is_json, note_event, note_job, say, speak
-from uploader.commands.options import LOG_FORMAT, PATH
-from uploader.commands.output import tell, tell_json
-from uploader.commands.progress import show
-from uploader.commands.summary_file import SummaryFile
-from uploader.commands.terminal import answer, heed_signals
-from uploader.commands.texts import about, ending_text, forecast_lines, printable, summary_text
+from uploader.cli.text.summary import about, ending_text, forecast_lines, printable, summary_text
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.preflight import Account
@@ -311,7 +311,7 @@ def _finished_lines(run: Run) -> list[str]:
     """Of a job that was finished before: what there is to know, and how it is done again."""
     if run.finished_before is None:
         return []
-    from uploader.commands.undone import undone_text  # noqa: PLC0415  # few runs end so
+    from uploader.cli.text.undo_state import undone_text  # noqa: PLC0415  # few runs end so
 
     where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
     undone = undone_text(run.settings.checkpoint_path, sys.argv[1:])
@@ -362,7 +362,7 @@ def _report(
 
 def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
     if tallies.failed and checkpoint.exists():
-        from uploader.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
+        from uploader.cli.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
 
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from uploader import __version__
-from uploader.commands.logs import say
-from uploader.commands.status import read_summary
-from uploader.commands.texts import duration, ending_text
-from uploader.commands.undone import undone_text
+from uploader.cli.logs import say
+from uploader.cli.status import read_summary
+from uploader.cli.text.summary import duration, ending_text
+from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
 from uploader.model.record import Content

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import click
 import orjson
 
-from uploader.commands.logs import say
-from uploader.commands.output import rows_out
+from uploader.cli.logs import say
+from uploader.cli.output import rows_out
 from uploader.errors import SettingsError, StorageError
 from uploader.model.record import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT

@@ -24,8 +24,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uploader.check.run import Report
-from uploader.commands.next_command import is_said, next_command, portal_words, upload_line
-from uploader.commands.texts import duration, printable
+from uploader.cli.text.next_command import is_said, next_command, portal_words, upload_line
+from uploader.cli.text.summary import duration, printable
 from uploader.jobs.findings import Example, Group
 from uploader.jobs.preflight import PRODUCTION
 from uploader.settings import Settings

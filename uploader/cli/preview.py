@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from uploader.commands.environment import say_settings
-from uploader.commands.job_options import (
+from uploader.cli.environment import say_settings
+from uploader.cli.logs import say
+from uploader.cli.options.connection import PATH
+from uploader.cli.options.job import (
     ahead_settings,
     job_settings,
     looking_ahead,
     shaping,
     taking_those_of,
 )
-from uploader.commands.logs import say
-from uploader.commands.options import PATH
-from uploader.commands.output import tell, tell_json
-from uploader.commands.preview_texts import as_dict, ending, lines
-from uploader.commands.progress import show
-from uploader.commands.terminal import heed_signals
-from uploader.commands.upload import command as upload
+from uploader.cli.output import tell, tell_json
+from uploader.cli.progress import show
+from uploader.cli.terminal import heed_signals
+from uploader.cli.text.preview import as_dict, ending, lines
+from uploader.cli.upload import command as upload
 from uploader.hubspot.object_types import noun
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from uploader.commands.texts import printable
+from uploader.cli.text.summary import printable
 from uploader.errors import SettingsError, UploaderError
 from uploader.pipeline.outcome import without_addresses
 from uploader.sources.names import is_url, shown
@@ -112,7 +112,7 @@ def say_settings(context: click.Context) -> None:
         elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
             said = _shown(value)
             options.append(_option(parameter) + (f" {said}" if value is not True else ""))
-    from uploader.commands.logs import say  # noqa: PLC0415  # only where there is something to say
+    from uploader.cli.logs import say  # noqa: PLC0415  # only where there is something to say
 
     if options:
         say(f"settings by options: {', '.join(options)}")
@@ -184,7 +184,7 @@ def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[cl
     known = {variable(parameter) for command in all_commands() for parameter in command.params}
     unknown = sorted(given - known)
     if unknown:
-        from uploader.commands.logs import say  # noqa: PLC0415  # only where there is something to say
+        from uploader.cli.logs import say  # noqa: PLC0415  # only where there is something to say
 
         alike = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.8)
         meant = f" (is {alike[0]} meant?)" if alike else ""

@@ -54,7 +54,7 @@ class Commands(click.Group):
 
 def _environment() -> ModuleType:
     """Imported with the first command: a list of commands needs none of it."""
-    return importlib.import_module("uploader.commands.environment")
+    return importlib.import_module("uploader.cli.environment")
 
 
 @functools.cache
@@ -114,7 +114,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
 
 def _fail(text: str, code: int) -> int:
     # Imported here: `uploader --help` has nothing to say on stderr.
-    from uploader.commands.logs import is_json, note_event  # noqa: PLC0415
+    from uploader.cli.logs import is_json, note_event  # noqa: PLC0415
 
     line = " ".join(_printable(text).split())
     if is_json():
@@ -126,6 +126,6 @@ def _fail(text: str, code: int) -> int:
 
 def _printable(text: str) -> str:
     """What an error names may be anybody's."""
-    from uploader.commands.harmless import harmless  # noqa: PLC0415  # only where something went wrong
+    from uploader.cli.text.control_characters import harmless  # noqa: PLC0415  # only where something went wrong
 
     return harmless(text)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.environment import is_by_variable, say_settings
-from uploader.commands.logs import is_json, say, speak
-from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
-from uploader.commands.terminal import heed_signals
-from uploader.commands.texts import duration, printable
+from uploader.cli.environment import is_by_variable, say_settings
+from uploader.cli.logs import is_json, say, speak
+from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
+from uploader.cli.terminal import heed_signals
+from uploader.cli.text.summary import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.settings import Settings

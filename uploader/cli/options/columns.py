@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from uploader.commands.options import PATH, parse_map
+from uploader.cli.options.connection import PATH, parse_map
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import Said, parse_mapping

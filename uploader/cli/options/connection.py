@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from uploader.commands.logs import say
+from uploader.cli.logs import say
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.credentials import read_oauth, read_token

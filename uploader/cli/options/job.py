@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from uploader.commands.column_options import column_settings, columned
-from uploader.commands.marking_options import marking, marking_settings
-from uploader.commands.options import PATH, talking, talking_settings
-from uploader.commands.writing_options import writing, writing_settings
+from uploader.cli.options.columns import column_settings, columned
+from uploader.cli.options.connection import PATH, talking, talking_settings
+from uploader.cli.options.suppression import marking, marking_settings
+from uploader.cli.options.write_policy import writing, writing_settings
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import parse_failure_limit, parse_match

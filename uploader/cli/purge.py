@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.logs import say
-from uploader.commands.options import PATH
-from uploader.commands.output import tell
-from uploader.commands.terminal import answer
+from uploader.cli.logs import say
+from uploader.cli.options.connection import PATH
+from uploader.cli.output import tell
+from uploader.cli.terminal import answer
 from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.artifacts import Leaving, find, remove
 from uploader.storage.checkpoint import Checkpoint

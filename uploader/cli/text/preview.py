@@ -23,8 +23,8 @@ The keys of `--json`, which others script against:
 
 from collections.abc import Iterator, Sequence
 
-from uploader.commands.next_command import portal_words, upload_line
-from uploader.commands.texts import duration, printable
+from uploader.cli.text.next_command import portal_words, upload_line
+from uploader.cli.text.summary import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.record import Outcome

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from uploader.commands.harmless import harmless
+from uploader.cli.text.control_characters import harmless
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.summary import Summary, advice
 from uploader.model.record import ONLY, Outcome

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from uploader.commands.next_command import undo_command
+from uploader.cli.text.next_command import undo_command
 from uploader.model.settings_periods import Ranges, Unkept
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path

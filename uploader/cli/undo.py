@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.environment import say_settings
-from uploader.commands.logs import say, speak
-from uploader.commands.options import LOG_FORMAT, PATH, talking, talking_settings
-from uploader.commands.output import refuse_foreign, tell, tell_json, write_list
-from uploader.commands.terminal import answer, heed_signals
-from uploader.commands.texts import duration, printable
-from uploader.commands.undone import undone_text, unkept_dict, unkept_lines
+from uploader.cli.environment import say_settings
+from uploader.cli.logs import say, speak
+from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
+from uploader.cli.terminal import answer, heed_signals
+from uploader.cli.text.summary import duration, printable
+from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.preflight import PRODUCTION, Account

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from uploader.commands.harmless import harmless_json
-from uploader.commands.logs import say
+from uploader.cli.logs import say
+from uploader.cli.text.control_characters import harmless_json
 from uploader.errors import SettingsError, UploaderError
 from uploader.jobs.summary import Summary
 from uploader.pipeline.outcome import without_addresses

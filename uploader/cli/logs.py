@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
 
-from uploader.commands.harmless import harmless, json_line
+from uploader.cli.text.control_characters import harmless, json_line
 from uploader.pipeline.outcome import without_addresses
 
 

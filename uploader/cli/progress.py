@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TextIO
 
-from uploader.commands.harmless import harmless
-from uploader.commands.logs import is_json, note_event, say
-from uploader.commands.texts import about, duration, printable
+from uploader.cli.logs import is_json, note_event, say
+from uploader.cli.text.control_characters import harmless
+from uploader.cli.text.summary import about, duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.survey import Step
 from uploader.jobs.upload import Run, View

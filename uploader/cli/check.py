@@ -11,23 +11,23 @@ from typing import Any
 import click
 
 from uploader.check.run import Check, Report
-from uploader.commands.check_texts import as_dict, lines
-from uploader.commands.environment import say_settings
-from uploader.commands.harmless import harmless
-from uploader.commands.job_options import (
+from uploader.cli.environment import say_settings
+from uploader.cli.logs import say
+from uploader.cli.options.connection import PATH
+from uploader.cli.options.job import (
     ahead_settings,
     job_settings,
     looking_ahead,
     shaping,
     taking_those_of,
 )
-from uploader.commands.logs import say
-from uploader.commands.options import PATH
-from uploader.commands.output import tell, tell_json
-from uploader.commands.progress import survey_line
-from uploader.commands.terminal import heed_signals
-from uploader.commands.texts import duration, printable
-from uploader.commands.upload import command as upload
+from uploader.cli.output import tell, tell_json
+from uploader.cli.progress import survey_line
+from uploader.cli.terminal import heed_signals
+from uploader.cli.text.check import as_dict, lines
+from uploader.cli.text.control_characters import harmless
+from uploader.cli.text.summary import duration, printable
+from uploader.cli.upload import command as upload
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
 from uploader.settings import Settings

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from uploader.canary.review import Canary, Place, Review
-from uploader.commands.texts import printable
+from uploader.cli.text.summary import printable
 from uploader.hubspot.object_types import Noun
 from uploader.jobs.preflight import Account
 from uploader.sources.names import is_url, shown

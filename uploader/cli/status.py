@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from uploader.commands.output import rows_out, tell, tell_json
-from uploader.commands.texts import ending_text, summary_text
-from uploader.commands.undone import undone_dict, undone_text
-from uploader.commands.watching import watch
+from uploader.cli.output import rows_out, tell, tell_json
+from uploader.cli.status_watch import watch
+from uploader.cli.text.summary import ending_text, summary_text
+from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.jobs.summary import Summary
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock

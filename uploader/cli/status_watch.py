@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from uploader.commands.harmless import json_line
-from uploader.commands.progress import bar, fit, live_display
-from uploader.commands.texts import duration
+from uploader.cli.progress import bar, fit, live_display
+from uploader.cli.text.control_characters import json_line
+from uploader.cli.text.summary import duration
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
 from uploader.model.record import Outcome
