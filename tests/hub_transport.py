@@ -11,10 +11,10 @@ from multidict import CIMultiDict
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import Reply, decode, no_reply
-from uploader.mockserver.exchange import Delivery, Request
-from uploader.mockserver.faults import Scenario
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.messages import Delivery, Request
 from uploader.mockserver.settings import MockSettings
+from uploader.mockserver.simulator import Hub
 
 
 class HubTransport:

@@ -20,7 +20,7 @@ from uploader.canary.review import Review
 from uploader.jobs.preflight import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.simulator import Hub
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline, Offload

@@ -9,7 +9,7 @@ from typing import Any
 from hub_transport import HubTransport
 
 from uploader.jobs.upload import Seams
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.simulator import Hub
 from uploader.system.worker_thread import Background, Inline
 
 

@@ -2,11 +2,11 @@
 
 import orjson
 
-from uploader.mockserver.exchange import Request
-from uploader.mockserver.faults import Scenario
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.messages import Request
+from uploader.mockserver.quota import Quota
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.window import Quota
+from uploader.mockserver.simulator import Hub
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 READ = "/crm/v3/objects/contacts/batch/read"

@@ -4,7 +4,7 @@ import pytest
 from hubspot.crm.associations import v4
 from talk import ARCHIVE, Talk
 
-from uploader.mockserver.faults import Scenario
+from uploader.mockserver.faults.scenario import Scenario
 
 PATHS = {
     "v4": "/crm/v4/associations/{}/{}/batch/read",

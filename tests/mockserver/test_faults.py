@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 from talk import Talk, fault, many, one, traced
 
-from uploader.mockserver.exchange import Delivery
-from uploader.mockserver.latency import latency_seconds
+from uploader.mockserver.faults.latency import latency_seconds
+from uploader.mockserver.messages import Delivery
 
 ALL_OK = ["a@x.com", "b@x.com", "c@x.com", "d@x.com"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 from talk import Talk, fault, one, quota
 
+from uploader.mockserver.quota import Day, Quota, RollingWindow
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.window import Day, Quota, RollingWindow
 
 PROPERTIES = "/crm/v3/properties/contacts"
 USAGE = "/account-info/v3/api-usage/daily/private-apps"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from uploader.mockserver.faults import Scenario, Status
+from uploader.mockserver.faults.scenario import Scenario, Status
+from uploader.mockserver.faults.toml_tables import ScenarioError
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.tables import ScenarioError
 
 WHOLE = """
 [rules]

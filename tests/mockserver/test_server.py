@@ -12,7 +12,7 @@ import pytest
 from hubspot.crm import companies, contacts, deals, objects, owners, properties, tickets
 from talk import UPSERT, fault, many, one, traced
 
-from uploader.mockserver.faults import Scenario
+from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.server import MockServer
 from uploader.mockserver.settings import MockSettings
 

@@ -23,7 +23,7 @@ from virtual_loop import run_virtual
 from uploader import Outcome, Rows, StorageError, Uploader
 from uploader.jobs import opening, outcome_stream
 from uploader.jobs.upload import Seams
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.simulator import Hub
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from processes import Ended, end, kill, run, start
 from running import write_source
 
-from uploader.mockserver.faults import Scenario
+from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.pytest_plugin import RunningMock
 from uploader.mockserver.settings import MockSettings
 

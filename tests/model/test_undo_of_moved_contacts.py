@@ -18,7 +18,7 @@ from undoing import Fate, State, state, undo
 from virtual_loop import run_virtual
 
 from uploader.jobs import opening
-from uploader.mockserver.answers import iso
+from uploader.mockserver.bodies.error_bodies import iso
 from uploader.undo.run import Report
 from uploader.undo.store import Kept
 

@@ -18,7 +18,7 @@ from undo_cases import VALUES, Case, Others, cases
 from undoing import State, state, undo
 
 from uploader.jobs import opening
-from uploader.mockserver.exchange import Request
+from uploader.mockserver.messages import Request
 from uploader.pipeline.outcome import Cause
 from uploader.records.write_policy import Policy
 from uploader.settings import FailureLimit

@@ -10,8 +10,8 @@ from jobs import Job, contacts, write_csv
 from uploader.cli.progress import Pace, lines
 from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, SettingsError
-from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
+from uploader.mockserver.simulator import Hub
 from uploader.pipeline.outcome import Cause
 from uploader.settings import FailureLimit, Settings
 from uploader.storage import checkpoint

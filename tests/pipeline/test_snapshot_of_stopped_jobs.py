@@ -14,7 +14,7 @@ from undoing import counts, id_of, state, undo
 from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
 from uploader.jobs.upload import Run
-from uploader.mockserver.answers import iso
+from uploader.mockserver.bodies.error_bodies import iso
 from uploader.pipeline.contact_reader import Looking
 from uploader.settings import FailureLimit
 from uploader.storage import checkpoint as checkpoint_module

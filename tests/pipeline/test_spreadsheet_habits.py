@@ -14,7 +14,7 @@ from jobs import Job, write_csv
 from test_verify import counts, verify
 
 from uploader.errors import SourceError
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.simulator import Hub
 from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 

@@ -13,7 +13,7 @@ from test_undo import meddle, people, rows_for, uploaded
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
 from uploader.hubspot.wire import Result, Version
-from uploader.mockserver.answers import iso
+from uploader.mockserver.bodies.error_bodies import iso
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.undo.plan import (
     CREATED_LOST,

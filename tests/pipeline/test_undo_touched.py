@@ -11,7 +11,7 @@ from test_undo import by, meddle, people, rows_for, under, uploaded
 from undoing import archived, association_reads, counts, id_of, state, undo, writes
 
 from uploader.errors import DeclinedError
-from uploader.mockserver.rules import Auth
+from uploader.mockserver.account.rules import Auth
 from uploader.pipeline.outcome import Cause
 from uploader.undo.associated_records import TYPES
 from uploader.undo.store import UndoFile

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.mockserver.properties import Option, Property
+from uploader.mockserver.account.properties import Option, Property
 from uploader.records.values.compare import Kind, Match, compare
 
 TEXT, NUMBER, BOOL = Kind("string"), Kind("number"), Kind("bool")

@@ -7,9 +7,9 @@ from hypothesis import given, strategies as st
 
 from uploader.check.draft import draft
 from uploader.hubspot.schema import Schema
-from uploader.mockserver.defaults import properties_of
-from uploader.mockserver.kinds import CONTACTS
-from uploader.mockserver.properties import Catalogue
+from uploader.mockserver.account.default_properties import properties_of
+from uploader.mockserver.account.object_types import CONTACTS
+from uploader.mockserver.account.properties import Catalogue
 from uploader.records.mapping_file import parse_mapping
 
 SCHEMA = Schema.decode({"results": Catalogue(properties_of(CONTACTS)).definitions("non_sensitive")})

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.mockserver.store import merge
+from uploader.mockserver.account.store import merge
 from uploader.model.record import Fault
 from uploader.preview.value_changes import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.records.values.compare import Kind

@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 from uploader.hubspot.owners import Owner, Owners, decode_owners
 from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.wire import sent_properties
-from uploader.mockserver.defaults import properties_of
-from uploader.mockserver.kinds import CONTACTS
+from uploader.mockserver.account.default_properties import properties_of
+from uploader.mockserver.account.object_types import CONTACTS
 from uploader.model.record import Fault, Record, Unsent
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.format_inference import DateOrder, OrderFinder, decide

@@ -9,7 +9,7 @@ import orjson
 from hub_transport import make_hub
 from jobs import Job, write_csv
 
-from uploader.mockserver.exchange import Reply, Request
+from uploader.mockserver.messages import Reply, Request
 from uploader.mockserver.statistics import Seen
 
 

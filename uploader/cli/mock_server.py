@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from uploader.errors import SettingsError
-from uploader.mockserver.faults import Scenario
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.faults.toml_tables import ScenarioError
 from uploader.mockserver.server import serve
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.tables import ScenarioError
 
 
 @click.command(short_help="Run the HubSpot double as a server of its own.")

@@ -9,8 +9,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from uploader.mockserver.control import NDJSON_TYPE, PREFIX, control
-from uploader.mockserver.exchange import Delivery, Reply, Request
-from uploader.mockserver.hub import Hub
+from uploader.mockserver.messages import Delivery, Reply, Request
+from uploader.mockserver.simulator import Hub
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # HubSpot's own limit is unknown
 LINES_PER_CHUNK = 1000

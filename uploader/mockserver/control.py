@@ -20,12 +20,12 @@ from typing import Any
 
 import orjson
 
-from uploader.mockserver.answers import JSON_TYPE
-from uploader.mockserver.exchange import Reply, Request
-from uploader.mockserver.faults import Scenario
-from uploader.mockserver.hub import Hub
-from uploader.mockserver.kinds import find_kind
-from uploader.mockserver.window import parse_quota
+from uploader.mockserver.account.object_types import find_kind
+from uploader.mockserver.bodies.error_bodies import JSON_TYPE
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.messages import Reply, Request
+from uploader.mockserver.quota import parse_quota
+from uploader.mockserver.simulator import Hub
 
 PREFIX = "/_mock/"
 OBJECTS = "objects/"

@@ -10,7 +10,7 @@
 
 `hubspot_mock(*, quota="190/10", daily_quota=..., latency_seconds=0, scenario={}, seed=0)` starts a server in
 a thread of its own, so clients may be synchronous; all of them stop when the test ends. A scenario is what a
-scenario file holds (see `uploader.mockserver.faults`). pytest loads this module in every session: it imports
+scenario file holds (see `uploader.mockserver.faults.scenario`). pytest loads this module in every session: it imports
 nothing of weight.
 """
 
@@ -107,7 +107,7 @@ def hubspot_mock() -> Iterator[Callable[..., RunningMock]]:
         scenario: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> RunningMock:
-        from uploader.mockserver.faults import Scenario  # noqa: PLC0415
+        from uploader.mockserver.faults.scenario import Scenario  # noqa: PLC0415
         from uploader.mockserver.settings import DEFAULT_DAILY_QUOTA, MockSettings  # noqa: PLC0415
 
         settings = MockSettings(

@@ -3,8 +3,8 @@
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
-from uploader.mockserver.associations import find_target
-from uploader.mockserver.kinds import CONTACTS, find_kind
+from uploader.mockserver.account.associations import find_target
+from uploader.mockserver.account.object_types import CONTACTS, find_kind
 
 EndpointName: TypeAlias = Literal[
     "upsert",

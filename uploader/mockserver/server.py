@@ -13,8 +13,8 @@ from typing import Self
 from aiohttp import web
 
 from uploader.mockserver.app import build_app
-from uploader.mockserver.hub import Hub
 from uploader.mockserver.settings import MockSettings
+from uploader.mockserver.simulator import Hub
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = (

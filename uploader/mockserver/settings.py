@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from uploader.mockserver import window
-from uploader.mockserver.faults import Scenario
-from uploader.mockserver.window import Quota
+from uploader.mockserver import quota as window
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.quota import Quota
 
 #: A Professional account: 190 requests in any 10 seconds.
 DEFAULT_QUOTA = Quota(190, 10.0)

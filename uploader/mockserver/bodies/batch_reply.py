@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uploader.mockserver.answers import iso
-from uploader.mockserver.faults import Reject
-from uploader.mockserver.kinds import Kind
-from uploader.mockserver.rules import AccountInfo, Rules
-from uploader.mockserver.store import Record
-from uploader.mockserver.upsert import Refusal
+from uploader.mockserver.account.object_types import Kind
+from uploader.mockserver.account.rules import AccountInfo, Rules
+from uploader.mockserver.account.store import Record
+from uploader.mockserver.account.upsert import Refusal
+from uploader.mockserver.bodies.error_bodies import iso
+from uploader.mockserver.faults.scenario import Reject
 
 
 def created(

@@ -16,19 +16,20 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from uploader.mockserver import answers, mishaps
-from uploader.mockserver.account import Account, Visit
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.exchange import Delivery, Reply, Request
-from uploader.mockserver.faults import Scenario, Status, Strikes, Struck
-from uploader.mockserver.latency import latency_seconds
-from uploader.mockserver.mishaps import Occasion
+from uploader.mockserver.account.account import Account, Visit
+from uploader.mockserver.account.store import Record
+from uploader.mockserver.account.tokens import Tokens
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.error_bodies import Answer
+from uploader.mockserver.faults import broken_replies
+from uploader.mockserver.faults.broken_replies import Occasion
+from uploader.mockserver.faults.latency import latency_seconds
+from uploader.mockserver.faults.scenario import Scenario, Status, Strikes, Struck
+from uploader.mockserver.messages import Delivery, Reply, Request
+from uploader.mockserver.quota import DailyCount, Day, Quota, RollingWindow
 from uploader.mockserver.routes import Route, find_route
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.statistics import Seen, Statistics
-from uploader.mockserver.store import Record
-from uploader.mockserver.tokens import Tokens
-from uploader.mockserver.window import DailyCount, Day, Quota, RollingWindow
 
 #: Where no other is given, time 0 of the clock is the first second of 2026: runs repeat to the byte.
 DEFAULT_EPOCH_SECONDS = 1_767_225_600.0
@@ -70,7 +71,7 @@ class Hub:
         # Replies still on their way when an account is reset will end under the new one.
         self.statistics = Statistics(in_flight)
         self.account = Account(self.scenario, self.statistics, order)
-        self.account.seed({"contacts": contacts, **(objects or {})}, answers.iso(self.wall(now)))
+        self.account.seed({"contacts": contacts, **(objects or {})}, error_bodies.iso(self.wall(now)))
         self._tokens = Tokens()
         self._windows: dict[str, RollingWindow] = {}
         self._day = DailyCount(self.scenario.account.daily_used)
@@ -85,13 +86,13 @@ class Hub:
         associate: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Somebody else changes, deletes and associates records, named by an id or a unique value."""
-        self.account.meddle(object_type, update, archive, answers.iso(self.wall(now)), associate)
+        self.account.meddle(object_type, update, archive, error_bodies.iso(self.wall(now)), associate)
 
     def merge(
         self, now: float, primary: Mapping[str, Any], other: Mapping[str, Any], object_type: str = "contacts"
     ) -> str:
         """Somebody merges two records, each named by an id or a unique value; the id of the result."""
-        return str(self.account.merge(object_type, primary, other, answers.iso(self.wall(now))).id)
+        return str(self.account.merge(object_type, primary, other, error_bodies.iso(self.wall(now))).id)
 
     def change_scenario(self, scenario: Scenario) -> None:
         """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
@@ -120,7 +121,7 @@ class Hub:
             route=route or NOWHERE,
             struck=Struck(self.scenario.rules),
         )
-        reply = self._reply(visit, self._answer(visit) if route else answers.not_found())
+        reply = self._reply(visit, self._answer(visit) if route else error_bodies.not_found())
         self._count(visit, reply)
         return reply
 
@@ -137,8 +138,8 @@ class Hub:
             visit.inputs = self.account.read_inputs(visit.request)
         self._strike(visit)
         mishap = visit.struck.mishap
-        answer = mishaps.reshaped(mishap, self._serve(visit))
-        return mishaps.replaced(mishap, answer, self._occasion(visit))
+        answer = broken_replies.reshaped(mishap, self._serve(visit))
+        return broken_replies.replaced(mishap, answer, self._occasion(visit))
 
     def _admit(self, visit: Visit) -> Answer | None:
         rules, auth = self.scenario.rules, self.scenario.auth
@@ -146,14 +147,14 @@ class Hub:
             return refused
         self._day.ends_at(visit.wall, self._day_of_account())
         if self._day.used >= self.settings.daily_quota:
-            return self._throttled(answers.day_exceeded(visit.correlation_id))
+            return self._throttled(error_bodies.day_exceeded(visit.correlation_id))
         window = self._windows.setdefault(self._tokens.app_of(visit.request), RollingWindow())
         if self.quota is None:
             window.used(visit.now, UNLIMITED_WINDOW_SECONDS)
             window.add(visit.now)
         elif not window.admit(visit.now, self.quota, count_refused=rules.refused_calls_count):
             info = self.account.info
-            return self._throttled(answers.burst_exceeded(info.app_id, info.portal_id))
+            return self._throttled(error_bodies.burst_exceeded(info.app_id, info.portal_id))
         self._day.used += 1
         return None
 
@@ -222,9 +223,9 @@ class Hub:
             "name": "private-apps-api-calls-daily",
             "usageLimit": self.settings.daily_quota,
             "currentUsage": self._day.used,
-            "collectedAt": answers.iso(wall),
+            "collectedAt": error_bodies.iso(wall),
             "fetchStatus": "SUCCESS",
-            "resetsAt": answers.iso(self._day.ends_at(wall, self._day_of_account())),
+            "resetsAt": error_bodies.iso(self._day.ends_at(wall, self._day_of_account())),
         }
         return Answer(200, {"results": [usage]})
 
@@ -236,8 +237,8 @@ class Hub:
     def _reply(self, visit: Visit, answer: Answer) -> Reply:
         mishap = visit.struck.mishap
         body, usual_type = _encode(answer, visit.correlation_id)
-        body = mishaps.garbled(mishap, body)
-        headers = {"Content-Type": mishaps.content_type(mishap, usual_type), **answer.headers}
+        body = broken_replies.garbled(mishap, body)
+        headers = {"Content-Type": broken_replies.content_type(mishap, usual_type), **answer.headers}
         headers["Date"] = formatdate(visit.wall + visit.latency_seconds, usegmt=True)
         if not answer.headers.get("Content-Type"):  # the edge's own pages know nothing of HubSpot's headers
             headers["x-hubspot-correlation-id"] = visit.correlation_id
@@ -245,7 +246,7 @@ class Hub:
         if visit.struck.rules.gzip and body and "gzip" in visit.request.headers.get("accept-encoding", ""):
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        delivery, sent_bytes, drip_seconds = mishaps.delivery(mishap, body)
+        delivery, sent_bytes, drip_seconds = broken_replies.delivery(mishap, body)
         return Reply(
             status=answer.status,
             headers=headers,
@@ -325,9 +326,9 @@ def _size(visit: Visit) -> int:
 def _encode(answer: Answer, correlation_id: str) -> tuple[bytes, str]:
     body = answer.body
     if isinstance(body, bytes):
-        return body, answers.JSON_TYPE
+        return body, error_bodies.JSON_TYPE
     if body is None:
-        return b"", answers.JSON_TYPE
+        return b"", error_bodies.JSON_TYPE
     if body.get("status") == "error":
         body = {**body, "correlationId": correlation_id}
-    return orjson.dumps(body), answers.JSON_TYPE
+    return orjson.dumps(body), error_bodies.JSON_TYPE

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from uploader.mockserver.kinds import find_kind
-from uploader.mockserver.properties import Problem
-from uploader.mockserver.tables import ScenarioError
+from uploader.mockserver.account.object_types import find_kind
+from uploader.mockserver.account.properties import Problem
+from uploader.mockserver.faults.toml_tables import ScenarioError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ owner keeps `userIdIncludingInactive` and loses `userId` follows from the names 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uploader.mockserver import answers
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.rules import Owner
+from uploader.mockserver.account.rules import Owner
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.error_bodies import Answer
 
 PAGE, MOST_ON_A_PAGE = 100, 500
 
@@ -37,11 +37,11 @@ class Owners:
     def page(self, query: Mapping[str, str]) -> Answer:
         limit, after = query.get("limit", str(PAGE)), query.get("after", "0")
         if not limit.isdecimal() or not 1 <= int(limit) <= MOST_ON_A_PAGE:
-            return answers.error(
+            return error_bodies.error(
                 400, f"limit must lie between 1 and {MOST_ON_A_PAGE}, got {limit}", "VALIDATION_ERROR"
             )
         if not after.isdecimal():
-            return answers.error(400, f"after is no cursor: {after}", "VALIDATION_ERROR")
+            return error_bodies.error(400, f"after is no cursor: {after}", "VALIDATION_ERROR")
         asked = [owner for owner in self._owners if _is_asked_for(owner, query)]
         wanted = [owner for owner in asked if int(owner.id) > int(after)]
         shown = wanted[: int(limit)]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uploader.mockserver import answers
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.exchange import Delivery
-from uploader.mockserver.faults import (
+from uploader.mockserver.account.rules import AccountInfo
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.error_bodies import Answer
+from uploader.mockserver.faults.scenario import (
     BatchStatus,
     Drip,
     DropResults,
@@ -22,7 +22,7 @@ from uploader.mockserver.faults import (
     Status,
     Truncate,
 )
-from uploader.mockserver.rules import AccountInfo
+from uploader.mockserver.messages import Delivery
 
 EDGE_STATUSES = frozenset({502, 503, 504, *range(520, 528)})
 MIGRATION_RETRY_AFTER_SECONDS = 3600  # 477 always says when, "typically up to 24 h"
@@ -88,37 +88,37 @@ def _shaped(mishap: Status, occasion: Occasion) -> Answer:
     status = mishap.status
     shape = mishap.shape or ("html" if status in EDGE_STATUSES else "")
     if shape == "html":
-        return answers.html_page(status)
+        return error_bodies.html_page(status)
     if shape == "empty":
         return Answer(status, b"")
     if status in SHAPES:
         return SHAPES[status](shape, occasion)
     message, category = MESSAGES.get(status, (f"status {status} by order of the scenario", None))
-    return answers.error(status, message, category)
+    return error_bodies.error(status, message, category)
 
 
 def _unauthorised(shape: str, occasion: Occasion) -> Answer:
     if shape == "garbage":
-        return answers.garbage_token()
+        return error_bodies.garbage_token()
     if shape == "missing":
-        return answers.no_credentials()
-    return answers.expired_token(75, occasion.wall_seconds)
+        return error_bodies.no_credentials()
+    return error_bodies.expired_token(75, occasion.wall_seconds)
 
 
 def _conflict(shape: str, occasion: Occasion) -> Answer:
     # The contact in the way is nobody in particular.
-    return answers.conflict("171591000198", occasion.key, shape or "with_id")
+    return error_bodies.conflict("171591000198", occasion.key, shape or "with_id")
 
 
 def _throttled(shape: str, occasion: Occasion) -> Answer:
     if shape == "daily":
-        return answers.day_exceeded(occasion.request_id)
-    return answers.burst_exceeded(occasion.account.app_id, occasion.account.portal_id)
+        return error_bodies.day_exceeded(occasion.request_id)
+    return error_bodies.burst_exceeded(occasion.account.app_id, occasion.account.portal_id)
 
 
 SHAPES: Mapping[int, Callable[[str, Occasion], Answer]] = {
     401: _unauthorised,
-    403: lambda shape, occasion: answers.missing_scopes([occasion.scope], shape),
+    403: lambda shape, occasion: error_bodies.missing_scopes([occasion.scope], shape),
     409: _conflict,
     429: _throttled,
 }
@@ -148,7 +148,7 @@ GARBLES: Mapping[str, Callable[[Garble, bytes], bytes]] = {
     "array": lambda _, body: b"[" + body + b"]",
     "null": lambda _, __: b"null",
     "wrong_types": lambda _, __: WRONG_TYPES,
-    "html": lambda _, __: answers.html_text(200),
+    "html": lambda _, __: error_bodies.html_text(200),
     "empty": lambda _, __: b"",
     "huge": _huge,
 }

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from uploader.mockserver.kinds import Kind
-from uploader.mockserver.properties import LIFECYCLE_STAGES, Option, Property
-from uploader.mockserver.rules import ExtraProperty
+from uploader.mockserver.account.object_types import Kind
+from uploader.mockserver.account.properties import LIFECYCLE_STAGES, Option, Property
+from uploader.mockserver.account.rules import ExtraProperty
 
 TEXTS = """
 email=Email|firstname=First Name|lastname=Last Name|phone=Phone Number|mobilephone=Mobile Phone Number

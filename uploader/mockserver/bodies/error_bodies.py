@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from uploader.mockserver.kinds import CONTACTS, Kind
-from uploader.mockserver.properties import Problem
+from uploader.mockserver.account.object_types import CONTACTS, Kind
+from uploader.mockserver.account.properties import Problem
 
 JSON_TYPE = "application/json;charset=utf-8"
 

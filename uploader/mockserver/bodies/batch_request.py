@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from uploader.mockserver import answers
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.properties import normalise
+from uploader.mockserver.account.properties import normalise
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.error_bodies import Answer
 
 MAX_INPUTS = 100
 MAX_INPUTS_WITH_HISTORY = 50
@@ -26,7 +26,7 @@ def read_object(body: bytes) -> dict[str, Any] | Answer:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        return answers.invalid_json(error.msg, error.lineno, error.colno)
+        return error_bodies.invalid_json(error.msg, error.lineno, error.colno)
     return document if isinstance(document, dict) else _wrong_type("BatchInput", document)
 
 
@@ -45,7 +45,7 @@ def read_upsert(body: bytes) -> list[Input] | Answer:
             return one
         read.append(one)
     # Counted last: a body that cannot be read is never counted.
-    return answers.too_many_inputs(MAX_INPUTS) if len(read) > MAX_INPUTS else read
+    return error_bodies.too_many_inputs(MAX_INPUTS) if len(read) > MAX_INPUTS else read
 
 
 def read_list(document: dict[str, Any], name: str) -> list[Any] | Answer:
@@ -62,12 +62,12 @@ def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
         if not isinstance(item, dict):
             return _wrong_type("BatchInput", item)
         if item.get("id") is None:
-            return answers.missing_fields(["id"])
+            return error_bodies.missing_fields(["id"])
         if not isinstance(item["id"], str):
             return _wrong_type("java.lang.String", item["id"])
         ids.append(item["id"])
     if len(ids) > limit:
-        return answers.too_many_inputs(limit, with_history=limit == MAX_INPUTS_WITH_HISTORY)
+        return error_bodies.too_many_inputs(limit, with_history=limit == MAX_INPUTS_WITH_HISTORY)
     return ids
 
 
@@ -92,7 +92,7 @@ def _read_input(item: object) -> Input | Answer:
     key, properties, trace_id = item.get("id"), item.get("properties"), item.get("objectWriteTraceId")
     id_property = item.get("idProperty")
     if key is None or properties is None:
-        return answers.missing_fields([name for name in ("id", "properties") if item.get(name) is None])
+        return error_bodies.missing_fields([name for name in ("id", "properties") if item.get(name) is None])
     for text in (key, id_property, trace_id):
         if text is not None and type(text) is not str:
             return _wrong_type("java.lang.String", text)
@@ -109,4 +109,4 @@ def _read_input(item: object) -> Input | Answer:
 
 def _wrong_type(wanted: str, value: object) -> Answer:
     found = TYPE_NAMES.get(type(value), "null")
-    return answers.invalid_json(f"Cannot deserialize value of type `{wanted}` from {found} value")
+    return error_bodies.invalid_json(f"Cannot deserialize value of type `{wanted}` from {found} value")

@@ -80,10 +80,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 from zlib import crc32
 
-from uploader.mockserver.others import Other
-from uploader.mockserver.rules import AccountInfo, Auth, ExtraProperty, Owner, Rules
-from uploader.mockserver.tables import ScenarioError, read_table
-from uploader.mockserver.validations import Validation
+from uploader.mockserver.account.rules import AccountInfo, Auth, ExtraProperty, Owner, Rules
+from uploader.mockserver.account.validation_rules import Validation
+from uploader.mockserver.faults.other_writers import Other
+from uploader.mockserver.faults.toml_tables import ScenarioError, read_table
 
 T = TypeVar("T")
 

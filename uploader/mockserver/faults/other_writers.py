@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
 
-from uploader.mockserver.kinds import find_kind
-from uploader.mockserver.store import Source
-from uploader.mockserver.tables import ScenarioError
+from uploader.mockserver.account.object_types import find_kind
+from uploader.mockserver.account.store import Source
+from uploader.mockserver.faults.toml_tables import ScenarioError
 
 USER_ID = 9586504
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from uploader.mockserver.tables import ScenarioError
+from uploader.mockserver.faults.toml_tables import ScenarioError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,17 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver import answers, associations, envelope, validations
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.associations import Associations, find_target
-from uploader.mockserver.defaults import properties_of
-from uploader.mockserver.exchange import Request
-from uploader.mockserver.faults import BatchStatus, Candidate, Reject, Scenario, Struck
-from uploader.mockserver.inputs import (
+from uploader.mockserver.account import associations, validation_rules
+from uploader.mockserver.account.associations import Associations, find_target
+from uploader.mockserver.account.default_properties import properties_of
+from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
+from uploader.mockserver.account.owners import Owners
+from uploader.mockserver.account.properties import Catalogue, normalise
+from uploader.mockserver.account.rules import AccountInfo, Rules
+from uploader.mockserver.account.store import Record, Records, Source
+from uploader.mockserver.account.upsert import Upserter, Write
+from uploader.mockserver.bodies import batch_reply, error_bodies
+from uploader.mockserver.bodies.batch_request import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
     Input,
@@ -26,14 +30,11 @@ from uploader.mockserver.inputs import (
     read_object,
     read_upsert,
 )
-from uploader.mockserver.kinds import KINDS, Kind, find_kind
-from uploader.mockserver.owners import Owners
-from uploader.mockserver.properties import Catalogue, normalise
+from uploader.mockserver.bodies.error_bodies import Answer
+from uploader.mockserver.faults.scenario import BatchStatus, Candidate, Reject, Scenario, Struck
+from uploader.mockserver.messages import Request
 from uploader.mockserver.routes import Route
-from uploader.mockserver.rules import AccountInfo, Rules
 from uploader.mockserver.statistics import Statistics
-from uploader.mockserver.store import Record, Records, Source
-from uploader.mockserver.upsert import Upserter, Write
 
 STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced
 DEFAULT_READ = ("email", "firstname", "lastname")
@@ -177,7 +178,7 @@ class Account:
                 return self._limits()
         kind = find_kind(visit.route.argument)
         if kind is None:
-            return answers.unknown_object_type(visit.route.argument)
+            return error_bodies.unknown_object_type(visit.route.argument)
         shelf = self._shelves[kind.name]
         match visit.route.endpoint:
             case "upsert":
@@ -191,7 +192,7 @@ class Account:
             case "associations":
                 return self._associated(shelf, visit)
             case "validations":
-                return Answer(200, validations.listed(self._scenario.validations, kind.name))
+                return Answer(200, validation_rules.listed(self._scenario.validations, kind.name))
         return self._properties(shelf, visit)
 
     # upsert, batch/update
@@ -226,7 +227,10 @@ class Account:
         body = answer.body
         body["results"] = [{k: v for k, v in one.items() if k != "new"} for one in body["results"]]
         if missing:
-            errors = [*body.get("errors", ()), envelope.not_found([one.key for one in missing], shelf.kind)]
+            errors = [
+                *body.get("errors", ()),
+                batch_reply.not_found([one.key for one in missing], shelf.kind),
+            ]
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if "errors" in body and not visit.is_strict else answer.status, body)
 
@@ -249,7 +253,7 @@ class Account:
     def _add_errors(self, body: dict[str, Any], refusals: Sequence[Any], visit: Visit, rules: Rules) -> int:
         if not refusals:
             return 200
-        envelope.add_errors(body, refusals, rules)
+        batch_reply.add_errors(body, refusals, rules)
         return 200 if rules.errors_in_200 or visit.is_strict else 207
 
     def _upserter(self, shelf: Shelf, visit: Visit) -> Upserter:
@@ -266,16 +270,16 @@ class Account:
         )
 
     def _write(self, shelf: Shelf, writes: Sequence[Write], visit: Visit) -> list[dict[str, Any]]:
-        at, ours = answers.iso(visit.wall), Source("INTEGRATION", str(self.info.app_id))
+        at, ours = error_bodies.iso(visit.wall), Source("INTEGRATION", str(self.info.app_id))
         rules = visit.struck.rules
         results = []
         for write in writes:
             if write.record is None:
                 record, stored = shelf.records.create(write.values, at, ours)
-                result = envelope.created(record, stored, at, shelf.kind, self.info)
+                result = batch_reply.created(record, stored, at, shelf.kind, self.info)
             else:
                 record, stored = write.record, shelf.records.update(write.record, write.values, at, ours)
-                result = envelope.updated(record, stored, at, shelf.kind, self.info)
+                result = batch_reply.updated(record, stored, at, shelf.kind, self.info)
             if rules.echo_trace_ids and write.input.trace_id:
                 result["objectWriteTraceId"] = write.input.trace_id
             results.append(result)
@@ -286,7 +290,7 @@ class Account:
         return results
 
     def _batch(self, results: list[dict[str, Any]], visit: Visit) -> dict[str, Any]:
-        return envelope.batch(results, visit.wall, visit.wall + visit.latency_seconds)
+        return batch_reply.batch(results, visit.wall, visit.wall + visit.latency_seconds)
 
     # writes that come late
 
@@ -334,7 +338,7 @@ class Account:
         """Whatever has come due since."""
         while self._late and self._late[0][0] <= now:
             due, _, happen = heapq.heappop(self._late)
-            happen(answers.iso(wall - (now - due)))
+            happen(error_bodies.iso(wall - (now - due)))
 
     # batch/read, associations, batch/archive, properties, limits
 
@@ -351,18 +355,18 @@ class Account:
             return ids
         id_property = document.get("idProperty") or ""
         if id_property and (not isinstance(id_property, str) or id_property not in shelf.catalogue.unique):
-            return answers.non_unique_property(str(id_property), shelf.kind)
+            return error_bodies.non_unique_property(str(id_property), shelf.kind)
         archived = visit.request.asks("archived")
         rejected = _rejected(visit, ids)
         asked = [key for key in ids if key not in rejected]
         found = {key: _find(shelf, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
         wanted = names or (DEFAULT_READ if shelf.kind.is_contacts else ())
-        results = [envelope.read(one, wanted, history, shelf.kind, self.info) for one in records]
+        results = [batch_reply.read(one, wanted, history, shelf.kind, self.info) for one in records]
         body = self._batch(results, visit)
         missing = [key for key, record in found.items() if record is None]
-        errors = [envelope.not_found(missing, shelf.kind)] if missing else []
-        errors += envelope.unread(rejected)
+        errors = [batch_reply.not_found(missing, shelf.kind)] if missing else []
+        errors += batch_reply.unread(rejected)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if errors and not visit.is_strict else 200, body)
@@ -370,7 +374,7 @@ class Account:
     def _associated(self, shelf: Shelf, visit: Visit) -> Answer:
         target = find_target(visit.route.target)
         if target is None:
-            return answers.unknown_object_type(visit.route.target)
+            return error_bodies.unknown_object_type(visit.route.target)
         document = read_object(visit.request.body)
         inputs = document if isinstance(document, Answer) else associations.read_inputs(document)
         if isinstance(inputs, Answer):
@@ -379,7 +383,7 @@ class Account:
         asked = [(one, after) for one, after in inputs if one not in rejected]
         live = {one for one, _ in asked if _find(shelf, "", one, archived=False) is not None}
         results, errors = self._associations.read(shelf.kind, target, asked, live)
-        errors += envelope.unread(rejected, "fromObjectId")
+        errors += batch_reply.unread(rejected, "fromObjectId")
         body = self._batch(results, visit)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
@@ -395,7 +399,7 @@ class Account:
         if mishap is None or mishap.applied:
             for key in ids:
                 if (record := shelf.records.by_id(key)) is not None:
-                    shelf.records.archive(record, answers.iso(visit.wall))
+                    shelf.records.archive(record, error_bodies.iso(visit.wall))
         return Answer(204, b"")  # unknown ids are no error
 
     def _properties(self, shelf: Shelf, visit: Visit) -> Answer:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from uploader.mockserver.properties import LIFECYCLE_STAGES, normalise
+from uploader.mockserver.account.properties import LIFECYCLE_STAGES, normalise
 
 FIRST_ID = 171_596_044_870  # as long as real ids are today
 MAX_VERSIONS = 20  # of a property's history; the real cap is another

@@ -8,9 +8,9 @@ that clients have recorded: a record without any association of the asked type i
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.inputs import read_ids, read_list
-from uploader.mockserver.kinds import CONTACTS, KINDS, Kind
+from uploader.mockserver.account.object_types import CONTACTS, KINDS, Kind
+from uploader.mockserver.bodies.batch_request import read_ids, read_list
+from uploader.mockserver.bodies.error_bodies import Answer
 
 MAX_INPUTS = 1_000
 PAGE_RECORDS = 500

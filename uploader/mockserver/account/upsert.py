@@ -8,12 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from uploader.mockserver import answers
-from uploader.mockserver.answers import Answer, RecordError
-from uploader.mockserver.faults import Reject
-from uploader.mockserver.inputs import Input, find_duplicates
-from uploader.mockserver.kinds import Kind
-from uploader.mockserver.properties import (
+from uploader.mockserver.account.object_types import Kind
+from uploader.mockserver.account.properties import (
     MAX_VALUE_CHARACTERS,
     Catalogue,
     Problem,
@@ -21,9 +17,13 @@ from uploader.mockserver.properties import (
     invalid_option,
     normalise,
 )
-from uploader.mockserver.rules import Rules
-from uploader.mockserver.store import Record, Records
-from uploader.mockserver.validations import Validation
+from uploader.mockserver.account.rules import Rules
+from uploader.mockserver.account.store import Record, Records
+from uploader.mockserver.account.validation_rules import Validation
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.batch_request import Input, find_duplicates
+from uploader.mockserver.bodies.error_bodies import Answer, RecordError
+from uploader.mockserver.faults.scenario import Reject
 
 
 class Write(NamedTuple):
@@ -80,9 +80,9 @@ class Upserter:
         """What trace ids do not help against."""
         for name in dict.fromkeys(one.id_property for one in inputs):
             if name and name not in self.catalogue.unique:
-                return answers.non_unique_property(name, self.kind)
+                return error_bodies.non_unique_property(name, self.kind)
         repeated = find_duplicates(inputs, normalised=self.rules.duplicate_ids == "normalised")
-        return answers.duplicate_ids(repeated) if repeated else None
+        return error_bodies.duplicate_ids(repeated) if repeated else None
 
     def _refuse_all(self, inputs: Sequence[Input], refusals: Sequence[Refusal]) -> Answer | None:
         if self._are_traced(inputs):
@@ -92,12 +92,12 @@ class Upserter:
             return self._answer(clash)
         problems = [problem for refusal in refusals for problem in refusal.error.problems]
         if problems:
-            return answers.invalid_values(problems, self.portal_id)
+            return error_bodies.invalid_values(problems, self.portal_id)
         return self._answer(next((r for r in refusals if not r.error.is_conflict), refusals[0]))
 
     def _answer(self, refusal: Refusal) -> Answer:
         shape = self.rules.conflict_body
-        return answers.refusal(refusal.error, refusal.input.key, self.portal_id, shape, self.kind)
+        return error_bodies.refusal(refusal.error, refusal.input.key, self.portal_id, shape, self.kind)
 
     def _are_traced(self, inputs: Sequence[Input]) -> bool:
         """Whether errors are granted per record. Trace ids must be unique (3); repeated ones grant none."""
@@ -152,7 +152,7 @@ class Upserter:
             return Write(one, record, values)
         known = in_the_way or record
         existing_id = str(known.id) if known is not None else None
-        message = answers.conflict_message(existing_id, self.kind)
+        message = error_bodies.conflict_message(existing_id, self.kind)
         return Refusal(one, RecordError("CONFLICT", message, existing_id=existing_id))
 
     def _find(self, id_property: str, key: str) -> Record | None:
@@ -198,5 +198,5 @@ class Upserter:
         return []
 
     def _invalid(self, one: Input, problems: Sequence[Problem]) -> Refusal:
-        message = answers.problems_message(problems, self.portal_id)
+        message = error_bodies.problems_message(problems, self.portal_id)
         return Refusal(one, RecordError("VALIDATION_ERROR", message, problems))

@@ -3,12 +3,12 @@
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from uploader.mockserver import answers
-from uploader.mockserver.answers import Answer
-from uploader.mockserver.exchange import Request
-from uploader.mockserver.inputs import read_object
+from uploader.mockserver.account.rules import AccountInfo, Auth, Rules
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.batch_request import read_object
+from uploader.mockserver.bodies.error_bodies import Answer
+from uploader.mockserver.messages import Request
 from uploader.mockserver.routes import Route
-from uploader.mockserver.rules import AccountInfo, Auth, Rules
 
 EXPIRED_SECONDS_AGO = 75  # of the tokens a scenario calls expired: the recorded figure
 USER_ID = 26892217
@@ -36,20 +36,20 @@ class Tokens:
     def check(self, request: Request, route: Route, auth: Auth, rules: Rules, wall: float) -> Answer | None:
         token = bearer(request)
         if not token:
-            return answers.no_credentials()
+            return error_bodies.no_credentials()
         if refused := self._check_token(token, auth, wall):
             return refused
         if missing := [scope for scope in route.scopes if scope not in auth.scopes]:
-            return answers.missing_scopes(missing, rules.scope_error_shape)
+            return error_bodies.missing_scopes(missing, rules.scope_error_shape)
         return None
 
     def _check_token(self, token: str, auth: Auth, wall: float) -> Answer | None:
         if token in auth.expired:
-            return answers.expired_token(EXPIRED_SECONDS_AGO, wall)
+            return error_bodies.expired_token(EXPIRED_SECONDS_AGO, wall)
         if token in self._expires_at:
             overdue = wall - self._expires_at[token]
-            return answers.expired_token(int(overdue), wall) if overdue >= 0 else None
-        return answers.garbage_token() if auth.tokens is not None and token not in auth.tokens else None
+            return error_bodies.expired_token(int(overdue), wall) if overdue >= 0 else None
+        return error_bodies.garbage_token() if auth.tokens is not None and token not in auth.tokens else None
 
     def answer(self, request: Request, route: Route, auth: Auth, account: AccountInfo, wall: float) -> Answer:
         match route.endpoint:
@@ -68,10 +68,10 @@ class Tokens:
             return document
         token = document.get("tokenKey")
         if not isinstance(token, str):
-            return answers.missing_fields(["tokenKey"])
+            return error_bodies.missing_fields(["tokenKey"])
         # Tokens of the European data centre are explained only to those who show a bearer token.
         if token.startswith("pat-eu1") and not bearer(request):
-            return answers.no_credentials()
+            return error_bodies.no_credentials()
         if refused := self._check_token(token, auth, wall):
             return refused
         body = {
@@ -89,13 +89,13 @@ class Tokens:
         if refused := _check_client(form, auth):
             return refused
         if form.get("grant_type") != "refresh_token":
-            return answers.oauth_error(
+            return error_bodies.oauth_error(
                 "unsupported_grant_type", "BAD_GRANT_TYPE", "grant_type must be refresh_token"
             )
         refresh_token = form.get("refresh_token", "")
         if not self._knows(refresh_token, auth):
             message = "refresh token is invalid, expired or revoked"
-            return answers.oauth_error("invalid_grant", "BAD_REFRESH_TOKEN", message)
+            return error_bodies.oauth_error("invalid_grant", "BAD_REFRESH_TOKEN", message)
         access_token = f"mock-access-{len(self._expires_at) + 1}"
         self._expires_at[access_token] = wall + auth.token_lifetime_seconds
         self.refreshes.append(wall)
@@ -146,7 +146,7 @@ class Tokens:
 
     def _legacy(self, token: str, auth: Auth, account: AccountInfo, wall: float) -> Answer:
         if self._check_token(token, auth, wall):
-            return answers.error(404, "access token is invalid or expired", "OBJECT_NOT_FOUND")
+            return error_bodies.error(404, "access token is invalid or expired", "OBJECT_NOT_FOUND")
         return Answer(200, self._explain(token, auth, account, wall) | {"token_type": "access"})
 
     def _explain(self, token: str, auth: Auth, account: AccountInfo, wall: float) -> dict[str, Any]:
@@ -172,5 +172,7 @@ def _check_client(form: dict[str, str], auth: Auth) -> Answer | None:
     for name, wanted in (("client_id", auth.client_id), ("client_secret", auth.client_secret)):
         given = form.get(name, "")
         if not given or (wanted is not None and given != wanted):
-            return answers.oauth_error("invalid_client", f"BAD_{name.upper()}", f"{name} is missing or wrong")
+            return error_bodies.oauth_error(
+                "invalid_client", f"BAD_{name.upper()}", f"{name} is missing or wrong"
+            )
     return None
