@@ -54,27 +54,27 @@ __all__ = [
 ]
 
 #: Imported when somebody names them: `uploader --help` does not load what it does not use.
-_ROOMS = {
-    "Account": "run.preflight",
-    "Options": "library.options",
-    "Outcome": "core.model",
-    "OutcomeStream": "library.job",
-    "Review": "core.canary",
-    "RowOutcome": "core.row_outcomes",
-    "Rows": "library.job",
+_MODULES = {
+    "Account": "jobs.preflight",
+    "Options": "api.options",
+    "Outcome": "model.record",
+    "OutcomeStream": "api.job",
+    "Review": "canary.review",
+    "RowOutcome": "jobs.row_outcome",
+    "Rows": "api.job",
     "Settings": "settings",
-    "Source": "library.job",
-    "Summary": "core.summary",
-    "Uploader": "library.job",
-    "upload": "library.job",
+    "Source": "api.job",
+    "Summary": "jobs.summary",
+    "Uploader": "api.job",
+    "upload": "api.job",
 }
 
 
 def __getattr__(name: str) -> object:
-    room = "errors" if name.endswith("Error") and name in __all__ else _ROOMS.get(name)
-    if room is None:
+    module = "errors" if name.endswith("Error") and name in __all__ else _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module 'uploader' has no attribute {name!r}")
-    value: object = getattr(import_module(f"uploader.{room}"), name)
+    value: object = getattr(import_module(f"uploader.{module}"), name)
     globals()[name] = value
     return value
 

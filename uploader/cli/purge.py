@@ -1,4 +1,4 @@
-"""`uploader purge`: what a job has left on the disk, deleted; `edges/leavings` knows which files it is."""
+"""`uploader purge`: what a job has left on the disk, deleted; `storage/artifacts` knows which files it is."""
 
 import asyncio
 import sys

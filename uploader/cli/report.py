@@ -1,4 +1,4 @@
-"""`uploader report`: a job as one HTML page that needs nothing else. What it says is `core/reporting`'s."""
+"""`uploader report`: a job as one HTML page that needs nothing else. What it says is `report/content`'s."""
 
 import os
 import shlex
@@ -134,7 +134,7 @@ def render(path: Path, *, with_values: bool = False) -> bytes:
         told = _told(path, checkpoint, with_values=with_values)
     finally:
         checkpoint.close()
-    template = files("uploader.commands").joinpath("report.html").read_text(encoding="utf-8")
+    template = files("uploader.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}
     return environment.from_string(template).render(told).encode("utf-8", "replace")

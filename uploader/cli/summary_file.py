@@ -1,4 +1,4 @@
-"""`--summary-file`: what it holds, and when. How it is written whole or not at all is `edges/whole`'s.
+"""`--summary-file`: what it holds, and when. How it is written whole or not at all is `system/whole_file`'s.
 
 It says how the last invocation ended: what --json says, and the exit code. Where the run could not start
 (`not started`) or broke off with an error (`failed`), there are no counts, only the state, the reason and the

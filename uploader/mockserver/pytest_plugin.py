@@ -10,8 +10,8 @@
 
 `hubspot_mock(*, quota="190/10", daily_quota=..., latency_seconds=0, scenario={}, seed=0)` starts a server in
 a thread of its own, so clients may be synchronous; all of them stop when the test ends. A scenario is what a
-scenario file holds (see `uploader.mockserver.faults.scenario`). pytest loads this module in every session: it imports
-nothing of weight.
+scenario file holds (see `uploader.mockserver.faults.scenario`). pytest loads this module in every session: it
+imports nothing of weight.
 """
 
 from __future__ import annotations

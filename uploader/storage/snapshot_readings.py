@@ -3,7 +3,7 @@ the snapshot's transactions.
 
 A reading is what a row's contact held before that row was sent. What it added to the snapshot (the key's
 entry, former values, values sent) names it, so that it can be taken out again where the row was not written.
-Where nobody knows whether it was, a later reading is kept beside it: `core/doubts` tells what is true.
+Where nobody knows whether it was, a later reading is kept beside it: `undo/former_values` tells what is true.
 `found` is the contact that was read, "" for none. `asked`: what the row asked for, where an earlier reading
 of the key names some of it in `sent` already.
 """

@@ -1,4 +1,4 @@
-"""What is associated with records, read type by type until there is an answer. `core/touched` decides."""
+"""What is associated with records, read type by type. `undo/associated_records` decides."""
 
 from collections.abc import MutableMapping, Sequence
 

@@ -1,1 +1,0 @@
-"""One module a command. Only these and `cli` print, read the environment or exit."""
