@@ -17,7 +17,7 @@ from hub_transport import HubTransport
 from virtual_loop import run_virtual
 
 from uploader.canary.review import Review
-from uploader.jobs.preflight import Account
+from uploader.hubspot.account import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams
 from uploader.mockserver.simulator import Hub

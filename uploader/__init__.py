@@ -24,13 +24,14 @@ if TYPE_CHECKING:
         StorageError,
         UploaderError,
     )
-    from uploader.jobs.preflight import Account
+    from uploader.hubspot.account import Account
     from uploader.jobs.row_outcome import RowOutcome
     from uploader.jobs.summary import Summary
     from uploader.model.record import Outcome
     from uploader.settings import Settings
 
-__version__ = "0.7.0"
+from uploader.version import __version__
+
 __all__ = [
     "Account",
     "CheckpointError",
@@ -55,7 +56,7 @@ __all__ = [
 
 #: Imported when somebody names them: `uploader --help` does not load what it does not use.
 _MODULES = {
-    "Account": "jobs.preflight",
+    "Account": "hubspot.account",
     "Options": "api.options",
     "Outcome": "model.record",
     "OutcomeStream": "api.job",

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from uploader.canary.review import MOST_ROWS
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import VERSIONS
-from uploader.jobs.summary import Tolerance
+from uploader.model.canary import MOST_ROWS
 from uploader.model.record import EMAIL
+from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota, parse_quota
 from uploader.records.columns import COSTLY, MappingError, Rules
@@ -38,25 +38,6 @@ BASE_URL = "https://api.hubapi.com"
 class OnLongPause(StrEnum):
     WAIT = "wait"
     STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class FailureLimit:
-    """How many rows may fail in one invocation. A share counts once enough rows are settled."""
-
-    count: int | None = None
-    share: float | None = None
-
-    ENOUGH_ROWS = 1_000
-
-    def exceeded(self, failed: int, rows: int) -> bool:
-        """`rows`: all that were read, since invalid ones are settled long before their neighbours."""
-        if self.count is not None:
-            return failed > self.count
-        return self.share is not None and rows >= self.ENOUGH_ROWS and failed > self.share * rows
-
-    def __str__(self) -> str:
-        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +93,7 @@ class Settings:
     canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
     canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
     approve_canary: bool = False
-    max_failures: FailureLimit = FailureLimit(share=0.2)
+    max_failures: FailureLimit = FailureLimit(share=0.2)  # noqa: RUF009  # it is frozen
     tolerate: Tolerance | None = None  #: how many failed rows a finished job may have and be a success
     restart: bool = False
     accept_changed_settings: bool = False

@@ -14,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.cli.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
+from uploader.model.progress import Progress, Resume
 from uploader.model.record import (
     Delivered,
     Fault,
@@ -26,7 +27,6 @@ from uploader.model.record import (
     Tallies,
     Unsent,
 )
-from uploader.pipeline.ledger import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.storage.failed_rows import Superseding

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from uploader.pipeline.ledger import Progress
+from uploader.model.progress import Progress
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.run_state import State
 from uploader.storage.snapshot import Former, SnapshotFile

@@ -13,7 +13,7 @@ from uploader.pipeline.collector import Collector
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_readings
-from uploader.undo import former_values
+from uploader.storage.reading_state import ReadingState
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def trust_every_reading() -> Iterator[None]:
     """What a killed run read is what was there before the job, whether it had written then or not."""
 
     def certain(*_, **__):
-        return former_values.ReadingState.WRITTEN
+        return ReadingState.WRITTEN
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(snapshot_readings, "judge", certain)

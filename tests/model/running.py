@@ -17,8 +17,8 @@ from virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
-from uploader.settings import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.worker_thread import Background, Inline
 

@@ -19,9 +19,9 @@ from undoing import State, state, undo
 
 from uploader.jobs import opening
 from uploader.mockserver.messages import Request
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Policy
-from uploader.settings import FailureLimit
 from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.plan import Fate
 from uploader.undo.run import Report

@@ -9,10 +9,11 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
-from uploader.canary.review import Canary, Change, Review
+from uploader.canary.review import Change, Review
 from uploader.errors import SettingsError
+from uploader.model.canary import Canary
 from uploader.model.record import Outcome
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.records.write_policy import Only
 from uploader.storage.checkpoint import Checkpoint
 

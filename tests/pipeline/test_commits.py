@@ -13,14 +13,15 @@ from virtual_loop import run_virtual
 
 from uploader.hubspot.client import Call
 from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
+from uploader.model.sightings import Alias
+from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector
-from uploader.pipeline.outcome import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
-from uploader.pipeline.sightings import Alias
-from uploader.settings import FailureLimit, OnLongPause
+from uploader.settings import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Inline

@@ -7,7 +7,7 @@ from pathlib import Path
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.settings import OnLongPause
 from uploader.storage.checkpoint import Checkpoint
 

@@ -9,7 +9,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts
 
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.settings import OnLongPause
 
 ROWS = contacts(6_000, city="London")

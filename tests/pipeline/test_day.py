@@ -13,8 +13,8 @@ from virtual_loop import run_virtual
 from uploader.cli.upload import _forecast
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
+from uploader.model.stop import Cause
 from uploader.pipeline.contact_reader import Reader
-from uploader.pipeline.outcome import Cause
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings import OnLongPause, parse_reserve
 

@@ -10,7 +10,7 @@ from jobs import Job, contacts, write_csv
 from uploader.cli import main
 from uploader.cli.failures import top_reasons, unused
 from uploader.cli.upload import _report
-from uploader.settings import FailureLimit
+from uploader.pipeline.failure_limits import FailureLimit
 
 
 def listed(capsys, source, *options: str) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.errors import CheckpointError
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.storage.artifacts import find
 from uploader.storage.checkpoint import Checkpoint
 

@@ -11,7 +11,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.hubspot.wire import no_reply
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:

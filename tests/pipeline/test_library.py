@@ -33,8 +33,8 @@ from uploader import (
     upload,
 )
 from uploader.api.options import make_settings
-from uploader.pipeline.outcome import Cause
-from uploader.settings import FailureLimit
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock
 

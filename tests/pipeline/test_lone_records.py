@@ -18,8 +18,8 @@ from undoing import counts, state, undo
 from virtual_loop import run_virtual
 
 from uploader.hubspot import wire
+from uploader.model.stop import Cause
 from uploader.pipeline import feed as feed_module
-from uploader.pipeline.outcome import Cause
 from uploader.pipeline.retry import RECORD_ATTEMPTS
 from uploader.pipeline.write_probe import Proof
 from uploader.preview.simulated_sender import PretendingSender

@@ -11,7 +11,7 @@ from test_verify import counts, verify
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import paths
 from uploader.mockserver.routes import find_route
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 TYPES = {
     "contacts": "city",

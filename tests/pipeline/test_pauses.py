@@ -8,7 +8,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.cli.progress import Pace, line
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.settings import OnLongPause
 
 

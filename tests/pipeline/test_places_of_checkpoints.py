@@ -12,8 +12,9 @@ from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Hub
-from uploader.pipeline.outcome import Cause
-from uploader.settings import FailureLimit, Settings
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
+from uploader.settings import Settings
 from uploader.storage import checkpoint
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system import filesystem

@@ -11,7 +11,7 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.errors import CheckpointError
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import OnLongPause
 from uploader.system.worker_thread import Inline

@@ -13,7 +13,7 @@ from jobs import Job, contacts, write_csv
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.credentials import keep_refresh_token, read_oauth
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 ROWS = contacts(9_000)
 CLIENT = {"client_id": "the-app", "client_secret": "its-secret", "refresh_tokens": ["r0"]}

@@ -16,7 +16,7 @@ from uploader.hubspot.wire import no_reply
 from uploader.jobs.upload import Run
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.pipeline.contact_reader import Looking
-from uploader.settings import FailureLimit
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
 from uploader.undo.plan import MAYBE_CREATED

@@ -15,7 +15,7 @@ from test_verify import counts, verify
 
 from uploader.errors import SourceError
 from uploader.mockserver.simulator import Hub
-from uploader.settings import FailureLimit
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 
 COLUMNS = [

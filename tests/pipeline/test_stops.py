@@ -14,10 +14,11 @@ from virtual_loop import run_virtual
 
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
 from uploader.model.record import Outcome, Slice
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
-from uploader.settings import FailureLimit, OnLongPause
+from uploader.settings import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
 
 

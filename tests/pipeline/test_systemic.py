@@ -7,7 +7,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts
 
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 #: A token that may write contacts, and not look at their properties.
 WRITING_ONLY = {"auth": {"scopes": ["oauth", "crm.objects.contacts.write"]}}

@@ -10,7 +10,7 @@ from running import MortalTransport
 from undoing import Fate, archived, counts, id_of, state, undo, writes
 
 from uploader.errors import CheckpointError, DeclinedError
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.records.write_policy import Policy
 from uploader.system.files import Lock
 

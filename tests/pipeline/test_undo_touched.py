@@ -12,7 +12,7 @@ from undoing import archived, association_reads, counts, id_of, state, undo, wri
 
 from uploader.errors import DeclinedError
 from uploader.mockserver.account.rules import Auth
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.undo.associated_records import TYPES
 from uploader.undo.store import UndoFile
 

@@ -15,7 +15,7 @@ from virtual_loop import run_virtual
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.jobs.session import Seams
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock

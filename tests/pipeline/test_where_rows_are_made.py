@@ -14,7 +14,7 @@ from uploader import Uploader
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams
 from uploader.records.duplicates import OnDuplicate
-from uploader.sources.bytes.byte_source import FileOrigin
+from uploader.sources.bytes.local import FileOrigin
 from uploader.system import filesystem
 from uploader.system.filesystem import kind_of
 from uploader.system.mounts import is_at_hand

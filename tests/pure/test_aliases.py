@@ -4,7 +4,8 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.model.record import Outcome, Settlement, Unsent, closed_value
-from uploader.pipeline.sightings import Seen, Sighting, is_explained, met, sightings
+from uploader.model.sightings import Seen, Sighting
+from uploader.pipeline.sightings import is_explained, met, sightings
 
 
 def seen(position: int, key: str, *more: str) -> Seen:

@@ -7,8 +7,9 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.canary.review import Change, Sent, review, with_link
+from uploader.canary.review import Change, review, with_link
 from uploader.hubspot.wire import Result, Version
+from uploader.model.canary import Sent
 from uploader.model.record import Outcome
 
 BEGAN = 1_000_000.0

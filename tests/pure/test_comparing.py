@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.properties import Option, Property
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.compare import Match, compare
 
 TEXT, NUMBER, BOOL = Kind("string"), Kind("number"), Kind("bool")
 DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_multiple=True)

@@ -4,11 +4,10 @@ import orjson
 import pytest
 from builders import row
 
-from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.model.record import Outcome
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper
-from uploader.records.values.compare import Kind
 
 SCHEMA = Schema(
     labels={

@@ -6,20 +6,18 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.hubspot.wire import Version
+from uploader.model.progress import Progress, Resume
 from uploader.model.record import Mark
-from uploader.pipeline.ledger import Progress, Resume
+from uploader.storage.reading_state import Kept, ReadingState, judge
 from uploader.undo.former_values import (
     UNKNOWN,
     Absence,
     Answer,
     Creator,
     Doubt,
-    Kept,
-    ReadingState,
     Seen,
     find_creator,
     find_former,
-    judge,
 )
 
 APP = ("INTEGRATION", "1")

@@ -9,7 +9,7 @@ from uploader.cli.progress import Pace, figures, fit, lines
 from uploader.errors import SettingsError
 from uploader.jobs.upload import View
 from uploader.model.record import Outcome, Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 from uploader.settings import parse_duration
 

@@ -7,7 +7,8 @@ from builders import batch, error, error_at, headers, key_of, record, reply, wri
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import no_reply
-from uploader.pipeline.outcome import Action, Cause, Verdict, classify, classify_read
+from uploader.model.stop import Cause
+from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})

@@ -2,8 +2,8 @@
 
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.schema import Kind
 from uploader.model.record import Outcome
-from uploader.records.values.compare import Kind
 from uploader.records.write_policy import Change, Only, Overwriting, Policy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])

@@ -2,6 +2,7 @@
 
 from hypothesis import given, strategies as st
 
+from uploader.model.progress import Progress
 from uploader.model.record import Outcome
 from uploader.model.settings_periods import (
     Period,
@@ -14,7 +15,6 @@ from uploader.model.settings_periods import (
     unkept_of,
     unsure_of,
 )
-from uploader.pipeline.ledger import Progress
 
 ROWS = 14
 positions = st.sets(st.integers(0, ROWS - 1))

@@ -5,9 +5,9 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.errors import error_of
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result
 from uploader.pipeline.read_matching import Answer, confirmed_by, told, wanted_properties
-from uploader.records.values.compare import Kind
 
 
 def held(hubspot_id="7", **properties):

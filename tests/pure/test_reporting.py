@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.pipeline.outcome import without_identifiers
+from uploader.model.redaction import without_identifiers
 from uploader.report.content import without_values
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"

@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import no_reply
 from uploader.model.record import Refusal
-from uploader.pipeline.outcome import Action, Cause, Refused, Verdict, classify
+from uploader.model.stop import Cause
+from uploader.pipeline.outcome import Action, Refused, Verdict, classify
 from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
     RECORD_ATTEMPTS,

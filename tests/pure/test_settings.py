@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.errors import SettingsError
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.limiter import Quota
-from uploader.settings import (
-    BASE_URL,
-    FailureLimit,
-    Settings,
-    check_base_url,
-    check_token,
-    parse_failure_limit,
-    parse_rate,
-)
+from uploader.settings import BASE_URL, Settings, check_base_url, check_token, parse_failure_limit, parse_rate
 
 TOKEN = "pat-eu1-0123"
 

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from uploader.jobs.summary import Summary, advice
 from uploader.model.record import Outcome, Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 
 def tallies(rows=None, **counts):

@@ -2,13 +2,12 @@
 
 from hypothesis import given, settings, strategies as st
 
-from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.jobs.findings import Findings, Surveyor
 from uploader.model.record import Mark, Outcome, Plain, Record, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.duplicates import key_of
 from uploader.records.mapper import Mapper
-from uploader.records.values.compare import Kind
 
 SCHEMA = Schema(
     labels={"email": "Email", "external_id": "External", "note": "Note", "tier": "Tier", "score": "Score"},

@@ -5,9 +5,10 @@ from hypothesis import given, strategies as st
 
 from uploader.cli.text.summary import ending_text
 from uploader.errors import SettingsError
-from uploader.jobs.summary import Summary, Tolerance
+from uploader.jobs.summary import Summary
 from uploader.model.record import Outcome, Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import Tolerance
 from uploader.settings import parse_tolerance
 
 FAILED = (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED, Outcome.PENDING)

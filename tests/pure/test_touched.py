@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import Reply, decode, no_reply
-from uploader.pipeline.outcome import Action, Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.outcome import Action
 from uploader.undo import associated_records
 from uploader.undo.associated_records import (
     TYPES,

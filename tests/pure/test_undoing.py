@@ -7,9 +7,9 @@ import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
 from uploader.pipeline.read_matching import merged_ids
-from uploader.records.values.compare import Kind
 from uploader.undo.plan import (
     MERGED_SINCE,
     OWN_SOURCES,

@@ -10,7 +10,7 @@ from builders import row
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.owners import Owner, Owners, decode_owners
-from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.hubspot.wire import sent_properties
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import CONTACTS
@@ -18,7 +18,7 @@ from uploader.model.record import Fault, Record, Unsent
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.format_inference import DateOrder, OrderFinder, decide
 from uploader.records.mapper import Mapper
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.compare import Match, compare
 from uploader.records.values.convert import converter
 from uploader.records.values.datetimes import as_date, as_moment, lacks_zone, orders_of
 from uploader.records.values.numbers import as_number, as_own_number, marks_of

@@ -20,7 +20,7 @@ from jobs import contacts
 from wiretap import existing, job, listen, mend, retouch, upserts
 
 from uploader.errors import SettingsError
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 from uploader.storage.checkpoint import Checkpoint
 

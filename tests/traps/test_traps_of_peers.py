@@ -21,11 +21,12 @@ from wiretap import existing, job, listen, upserts
 from uploader.cli.status import read_summary
 from uploader.hubspot.client import Call, HubSpot
 from uploader.model.record import Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import Quota, SendLog
 from uploader.pipeline.sender import Sender
-from uploader.settings import FailureLimit, OnLongPause
+from uploader.settings import OnLongPause
 
 # --- 1 and 2: pacing ---
 

@@ -17,8 +17,8 @@ from typing import Any, Self, Unpack
 from uploader.api.options import Options, make_settings
 from uploader.canary.review import Review
 from uploader.errors import DeclinedError, SettingsError
+from uploader.hubspot.account import Account
 from uploader.jobs.outcome_stream import Follower
-from uploader.jobs.preflight import Account
 from uploader.jobs.row_outcome import RowOutcome
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams, View

@@ -13,14 +13,13 @@ from typing import Any, Literal, TypedDict
 from uploader.errors import SettingsError
 from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.proxy import Network
-from uploader.jobs.summary import Tolerance
+from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.suppression import Suppression
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import (
-    FailureLimit,
     OnLongPause,
     Settings,
     parse_duration,

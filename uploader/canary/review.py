@@ -13,51 +13,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, sent_properties
-from uploader.model.record import Outcome, Record, Tallies
-from uploader.pipeline.outcome import without_addresses, without_identifiers
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.model.canary import LEFT, Sent
+from uploader.model.record import WRITTEN, Outcome, Record, Tallies
+from uploader.model.redaction import without_addresses, without_identifiers
+from uploader.records.values.compare import Match, compare
 
 Key = TypeVar("Key")
 
-#: On a production account, unless the user says another number.
-USUAL_ROWS = 100
-MOST_ROWS = 10_000
 #: What may be set by workflows where the account's properties may not be asked for.
 _LIKELY = ("hs_lead_status", "hubspot_owner_id", "lifecyclestage")
 _LINKS = 5
 #: A machine's clock may be behind HubSpot's, or ahead of it, by so much.
 _CLOCKS_DIFFER_SECONDS = 300.0
-_CONFIRMED = frozenset({Outcome.CREATED, Outcome.UPDATED})
-#: Of rows that have left.
-LEFT = _CONFIRMED | {Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING}
-
-
-@dataclass(frozen=True, slots=True)
-class Canary:
-    """What the checkpoint knows of it. Times are of the machine's clock, in seconds since 1970."""
-
-    rows: int  #: that are to leave
-    begun_at: float
-    sent_at: float | None = None  #: all of them are settled since
-    approved: bool = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is the user's turn."""
-        return self.sent_at is not None and not self.approved
-
-    def approve(self) -> "Canary":
-        return replace(self, approved=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One of its rows, settled."""
-
-    record: Record
-    outcome: Outcome
-    reason: str = ""  #: where it is not confirmed
 
 
 def count_left(tallies: Tallies) -> int:
@@ -111,7 +80,7 @@ class Review:
 
 
 def confirmed(sent: Iterable[Sent]) -> list[Record]:
-    return [one.record for one in sent if one.outcome in _CONFIRMED]
+    return [one.record for one in sent if one.outcome in WRITTEN]
 
 
 def history_names(records: Sequence[Record], writable: Iterable[str]) -> list[str]:
@@ -129,7 +98,7 @@ def review(
     """`found`: by position, what HubSpot holds of it; None where there is nothing."""
     told = Review(rows=len(sent))
     for one in sent:
-        if one.outcome not in _CONFIRMED:
+        if one.outcome not in WRITTEN:
             reason = without_identifiers(without_addresses(one.reason))
             _count(told.failed, (one.outcome, reason), one.record.row)
     contacts = list(_contacts(confirmed(sent), found))

@@ -5,20 +5,12 @@ What is sent, and when, is the pipeline's; what the answers tell is for `canary/
 
 from collections.abc import Iterator, Sequence
 
-from uploader.canary.review import (
-    USUAL_ROWS,
-    Canary,
-    Review,
-    Sent,
-    confirmed,
-    history_names,
-    review,
-    with_link,
-)
+from uploader.canary.review import Review, confirmed, history_names, review, with_link
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
+from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
-from uploader.jobs.preflight import Account
+from uploader.model.canary import USUAL_ROWS, Canary, Sent
 from uploader.model.record import Record
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import match, wanted_properties

@@ -5,18 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from uploader.check.assess import (
-    UNSEEN,
-    TokenInfo,
-    likely_key,
-    needed_scopes,
-    resolve_leniently,
-    scope_texts,
-    token_kind,
-)
 from uploader.check.draft import draft, remark_on
 from uploader.errors import SettingsError, SourceError
+from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.token_info import TokenInfo, needed_scopes, scope_texts, token_kind
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.column_rules import (
     overwriting_rules,
@@ -25,18 +18,20 @@ from uploader.jobs.column_rules import (
     rules_of,
 )
 from uploader.jobs.findings import Findings
+from uploader.jobs.format_scan import Orders
 from uploader.jobs.opening import open_sources
-from uploader.jobs.preflight import Account, Closer, check_named_portal
+from uploader.jobs.preflight import Closer, check_named_portal
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd, advice
-from uploader.jobs.survey import Orders, Step, Survey, first_rows, last
+from uploader.jobs.survey import Step, Survey, first_rows, last
 from uploader.model.record import Fault, Tallies
+from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
-from uploader.pipeline.outcome import Cause
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving
 from uploader.pipeline.rate.limiter import Quota
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.records.mapper import Mapper
+from uploader.records.partial_columns import likely_key, resolve_leniently
 from uploader.records.values.convert import converter
 from uploader.settings import Settings
 from uploader.sources.source import Source
@@ -475,3 +470,11 @@ _TELLING_ROWS = 1_000
 def _schema_scope(object_type: str) -> str:
     _, others = needed_scopes(object_type)
     return next(name for name in others if "schemas" in name)
+
+
+#: What no request shows, and happens all the same once contacts are written; the README says what to do.
+UNSEEN = (
+    "workflows that contacts enter as they are created or changed, and what they send",
+    "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",
+    "notices to the owners that records are given to",
+)

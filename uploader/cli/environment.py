@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from uploader.cli.text.summary import printable
 from uploader.errors import SettingsError, UploaderError
-from uploader.pipeline.outcome import without_addresses
+from uploader.model.redaction import without_addresses
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"

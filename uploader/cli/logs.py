@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from uploader.cli.text.control_characters import harmless, json_line
-from uploader.pipeline.outcome import without_addresses
+from uploader.model.redaction import without_addresses
 
 
 class _Speaker:

@@ -13,8 +13,8 @@ from types import ModuleType
 
 import click
 
-from uploader import __version__
 from uploader.errors import UploaderError
+from uploader.version import __version__
 
 #: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
 COMMANDS = {

@@ -20,7 +20,7 @@ from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.survey import Step
 from uploader.jobs.upload import Run, View
 from uploader.model.record import Outcome, Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are of the last half minute: long enough to be steady, short enough to follow a change.

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from uploader import __version__
 from uploader.cli.logs import say
 from uploader.cli.status import read_summary
 from uploader.cli.text.summary import duration, ending_text
@@ -36,8 +35,9 @@ from uploader.report.content import (
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.timeline import Invocation
+from uploader.storage.timeline_rows import Invocation
 from uploader.system.files import create_private
+from uploader.version import __version__
 
 #: Settings whose options have other names.
 _OPTIONS = {

@@ -16,7 +16,7 @@ from uploader.cli.logs import say
 from uploader.cli.text.control_characters import harmless_json
 from uploader.errors import SettingsError, UploaderError
 from uploader.jobs.summary import Summary
-from uploader.pipeline.outcome import without_addresses
+from uploader.model.redaction import without_addresses
 from uploader.settings import Settings
 from uploader.system.whole_file import WholeFile
 

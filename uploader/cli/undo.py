@@ -18,12 +18,12 @@ from uploader.cli.terminal import answer, heed_signals
 from uploader.cli.text.summary import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.errors import CheckpointError, SettingsError
+from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.object_types import noun
-from uploader.jobs.preflight import PRODUCTION, Account
 from uploader.jobs.summary import advice
 from uploader.model.record import told_key
+from uploader.model.redaction import without_identifiers
 from uploader.model.settings_periods import Unkept
-from uploader.pipeline.outcome import without_identifiers
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.associated_records import UNSEEN

@@ -31,12 +31,12 @@ from uploader.cli.text.canary import (
 )
 from uploader.cli.text.summary import about, ending_text, forecast_lines, printable, summary_text
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
-from uploader.jobs.preflight import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.model.record import Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import (
     OnLongPause,

@@ -148,3 +148,7 @@ def _nested_faults(errors: object) -> list[PropertyFault]:
             code = as_text(entry.get("code")) or as_text(entry.get("error"))
             faults += [PropertyFault(code, name) for name in as_texts(entry["context"].get("propertyName"))]
     return faults
+
+
+#: What a 409 calls itself, of a batch or of a record.
+CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})

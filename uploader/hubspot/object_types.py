@@ -29,10 +29,11 @@ def are_contacts(object_type: str) -> bool:
 
 def type_id(object_type: str) -> str:
     """Its id, as in paths and links; "" of a custom object that is called by its name."""
-    return _IDS.get(object_type, object_type if object_type[:1].isdigit() else "")
+    return TYPE_IDS.get(object_type, object_type if object_type[:1].isdigit() else "")
 
 
-_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
+#: https://developers.hubspot.com/docs/guides/api/crm/understanding-the-crm
+TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
 
 
 def noun(object_type: str) -> Noun:

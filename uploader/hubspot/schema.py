@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.hubspot.owners import Owners
-from uploader.records.values.compare import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What HubSpot says of a property's values; "" where nobody says."""
+
+    type: str = ""
+    is_multiple: bool = False
+    may_be_address: bool = True  #: where it is called `email`; only contacts' is one
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from uploader.check.assess import TokenInfo
 from uploader.errors import SettingsError, StorageError
 from uploader.hubspot.auth import (
     Life,
@@ -24,9 +23,9 @@ from uploader.hubspot.auth import (
 )
 from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.credentials import keep_refresh_token, read_token
+from uploader.hubspot.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply
-from uploader.model.stop import StopRun
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.system.worker_thread import Offload
 
 _LOG = logging.getLogger("uploader")

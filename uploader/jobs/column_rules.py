@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from uploader.check.assess import resolve_leniently
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
-from uploader.jobs.preflight import Account
 from uploader.records.columns import (
     Columns,
     MappingError,
@@ -21,6 +20,7 @@ from uploader.records.columns import (
     resolve_name,
 )
 from uploader.records.mapper import Mapper, fields_of
+from uploader.records.partial_columns import resolve_leniently
 from uploader.records.write_policy import Overwriting, Policy
 from uploader.settings import Settings
 from uploader.sources.source import Source

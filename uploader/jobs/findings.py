@@ -28,13 +28,13 @@ from uploader.model.record import (
     RowSlice,
     Unreadable,
     Unsent,
+    closed_values,
 )
-from uploader.pipeline.packer import are_plausible_emails, closed_values
 from uploader.records.columns import SUPERSEDED
 from uploader.records.duplicates import Keyed, Repeat, key_of
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
-from uploader.records.values.email import plausible_email
+from uploader.records.values.email import are_plausible_emails, plausible_email
 
 #: Rows longer than this are looked at one by one; no cell of a shorter one exceeds what HubSpot takes.
 _LONG_BYTES = 30_000

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import CheckpointError
-from uploader.jobs.preflight import Account
+from uploader.hubspot.account import Account
 from uploader.records.columns import (
     Columns,
 )

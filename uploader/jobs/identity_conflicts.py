@@ -5,8 +5,9 @@ from itertools import islice
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.model.sightings import Alias, Sighting
 from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
-from uploader.pipeline.sightings import Alias, Sighting, is_explained, met, untold
+from uploader.pipeline.sightings import is_explained, met, untold
 from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Offload
 

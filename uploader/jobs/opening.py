@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from uploader.canary.review import Canary
 from uploader.errors import CheckpointError
+from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
 from uploader.jobs.identity import check_count, check_settings, check_sources, identity_of
-from uploader.jobs.preflight import Account
+from uploader.model.canary import Canary
 from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
 from uploader.records.write_policy import Overwriting

@@ -7,42 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from uploader.check.assess import Room, TokenInfo, decode_room
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.record_limits import Room, decode_room
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.model.record import EMAIL
-from uploader.model.stop import StopRun
-from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, classify_read
+from uploader.model.stop import LONG_PAUSES, Cause, StopRun
+from uploader.pipeline.outcome import Action, Verdict, classify_read
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.retry import backoff_seconds
 from uploader.pipeline.sender import Sender
 from uploader.records.columns import Rules
 
-#: The kind of an account that is no sandbox and no test.
-PRODUCTION = "STANDARD"
 #: No account has more owners than these pages hold; an answer that goes round in circles ends here.
 _OWNER_PAGES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account a token belongs to; fields are empty where the token may not ask."""
-
-    portal: str = ""
-    kind: str = ""
-    time_zone: str = ""
-    utc_offset_seconds: float = 0.0
-    schema: Schema | None = None
-    ui_domain: str = ""
-
-    @property
-    def may_be_production(self) -> bool:
-        """It is one, or nobody may say what it is."""
-        return self.kind in {"", PRODUCTION}
 
 
 @dataclass(frozen=True, slots=True)

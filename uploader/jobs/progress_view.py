@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.model.record import Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 
 

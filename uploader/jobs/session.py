@@ -14,14 +14,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from uploader.errors import StorageError
+from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.jobs.column_rules import may_hold_owners
-from uploader.jobs.preflight import Account, Preflight
+from uploader.jobs.preflight import Preflight
 from uploader.model.record import Tallies
-from uploader.model.stop import StopRun
-from uploader.pipeline.outcome import LONG_PAUSES, Cause, Verdict, without_addresses
+from uploader.model.redaction import without_addresses
+from uploader.model.stop import LONG_PAUSES, Cause, StopRun
+from uploader.pipeline.outcome import Verdict
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
 from uploader.pipeline.rate.clocks import Elapsed
 from uploader.pipeline.rate.daily_quota import Day

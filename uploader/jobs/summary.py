@@ -6,7 +6,8 @@ The keys of `as_dict` and the exit codes are the outside face: others script aga
 from dataclasses import dataclass
 
 from uploader.model.record import Outcome, Tallies
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import Tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +30,6 @@ def _early_exit_code(cause: Cause | None, signal: int, *, has_begun: bool) -> in
     if cause in _COME_BACK:
         return 75
     return 78 if cause in _MEND or has_begun else 2
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How many rows of a finished job may have failed without its being a failure."""
-
-    count: int | None = None
-    share: float | None = None
-
-    def covers(self, failed: int, rows: int) -> bool:
-        return failed <= (self.count if self.count is not None else (self.share or 0.0) * rows)
-
-    def __str__(self) -> str:
-        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from uploader.canary import run as canaries
-from uploader.canary.review import Canary, Review, count_left
+from uploader.canary.review import Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
+from uploader.hubspot.account import Account
 from uploader.jobs.identity import check_account, said_otherwise
 from uploader.jobs.identity_conflicts import find_aliases
 from uploader.jobs.opening import (
@@ -20,20 +21,20 @@ from uploader.jobs.opening import (
     open_sources,
 )
 from uploader.jobs.outcome_stream import Follower
-from uploader.jobs.preflight import Account, check_named_portal
+from uploader.jobs.preflight import check_named_portal
 from uploader.jobs.prepare import Preparing
 from uploader.jobs.progress_view import View
 from uploader.jobs.row_estimate import estimate_rows
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.survey import Duplicates
+from uploader.model.canary import Canary
 from uploader.model.record import Slice
+from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
-from uploader.pipeline.outcome import Cause
 from uploader.pipeline.packer import Packer
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
@@ -44,6 +45,7 @@ from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.duplicate_rows import Duplicates
 from uploader.storage.run_state import State
 from uploader.system.files import Lock
 from uploader.system.worker_thread import Offload

@@ -299,3 +299,21 @@ class Tallies:
     @property
     def records_per_upsert(self) -> float:
         return self.sent / self.upserts if self.upserts else 0.0
+
+
+WRITTEN = frozenset({Outcome.CREATED, Outcome.UPDATED})
+
+
+#: Sent, and never answered for certain.
+MAYBE_WRITTEN = frozenset({Outcome.ABANDONED, Outcome.PENDING})
+
+
+def closed_values(name: str, keys: Sequence[str]) -> list[str]:
+    """`closed_value` of each; the keys are trimmed."""
+    prefix = f"{name}="
+    joined = prefix + f"\n{prefix}".join(keys)
+    if joined.isascii() and prefix == prefix.lower():
+        values = joined.lower().split("\n")
+        if len(values) == len(keys):
+            return values
+    return [closed_value(name, key) for key in keys]

@@ -11,15 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uploader.model.record import Outcome
-from uploader.pipeline.ledger import Progress
+from uploader.model.progress import Progress
+from uploader.model.record import MAYBE_WRITTEN, WRITTEN, Outcome
 
 #: Positions as [first, end) pairs, in order, without overlaps.
 Ranges = tuple[tuple[int, int], ...]
-
-WRITTEN = frozenset({Outcome.CREATED, Outcome.UPDATED})
-#: Sent, and never answered for certain.
-MAYBE_WRITTEN = frozenset({Outcome.ABANDONED, Outcome.PENDING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,33 @@
 """The decision to end a run before its end. What to tell the user about it is `summary`'s."""
 
-from uploader.pipeline.outcome import Cause
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a run pauses or stops; each has its own way out, which `advice` spells."""
+
+    BURST = "burst quota used up"  #: 429 of the window
+    LOCKED = "locked by HubSpot"  #: 423, two seconds at a time
+    DAILY = "daily quota used up"  #: 429 DAILY
+    MIGRATION = "account is being migrated"  #: 477, up to a day
+    TOKEN = "token refused"  # noqa: S105
+    SCOPE = "scope missing"
+    ADDRESS = "wrong address"
+    NETWORK = "the way to the server is barred"  #: a certificate, a proxy
+    ID_PROPERTY = "id property not unique"
+    PROPERTY = "property can't be written"
+    OUTAGE = "no request succeeds"
+    FAILURES = "too many rows fail"
+    STORAGE = "the disk refuses writes"
+    SOURCE = "the source can't be read on"
+    CUT_OFF = "the source may be cut off"
+    SIGNAL = "interrupted"
+    CANARY = "the canary waits for your word"
+    DURATION = "--max-duration is over"
+
+
+#: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.
+LONG_PAUSES = frozenset({Cause.DAILY, Cause.MIGRATION})
 
 
 class StopRun(Exception):  # noqa: N818  # a decision on its way up, not an error

@@ -8,38 +8,9 @@ Rule  The watermark never passes an open row, and no row is settled twice.
 
 from bisect import bisect_right, insort
 from collections import deque
-from dataclasses import dataclass, field
 
-from uploader.model.record import Mark, Slice
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where reading goes on: the row at `mark` of source number `source` has position `position`."""
-
-    position: int = 0
-    source: int = 0
-    mark: Mark | None = None  #: None: at that source's first row
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is settled, in a form whose size follows what is in flight."""
-
-    rows: int = 0  #: rows read; positions run from 0 to rows - 1
-    watermark: int = 0  #: every position below it is settled
-    ranges: tuple[tuple[int, int], ...] = ()  #: settled positions above it, as [first, end) pairs in order
-    resume: Resume = field(default_factory=Resume)
-
-    @property
-    def settled(self) -> int:
-        return self.watermark + sum(end - first for first, end in self.ranges)
-
-    def is_settled(self, position: int) -> bool:
-        if position < self.watermark:
-            return True
-        index = bisect_right(self.ranges, position, key=lambda pair: pair[0]) - 1
-        return index >= 0 and position < self.ranges[index][1]
+from uploader.model.progress import Progress, Resume
+from uploader.model.record import Slice
 
 
 class Ledger:

@@ -11,7 +11,6 @@ Rules Confirmed by trace id, else by key, else by elimination when the counts vo
 From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +18,7 @@ from enum import StrEnum
 from uploader.hubspot.errors import ErrorObject
 from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.record import Record, Refusal
+from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import Mentions
 
 
@@ -30,33 +30,6 @@ class Action(StrEnum):
     SPLIT = "split"  #: one of them is at fault: halve until it is alone
     PAUSE = "pause"  #: nobody may send for a while; never counts as an attempt
     STOP = "stop"  #: no batch can pass until somebody mends something, or for very long
-
-
-class Cause(StrEnum):
-    """Why a run pauses or stops; each has its own way out, which `advice` spells."""
-
-    BURST = "burst quota used up"  #: 429 of the window
-    LOCKED = "locked by HubSpot"  #: 423, two seconds at a time
-    DAILY = "daily quota used up"  #: 429 DAILY
-    MIGRATION = "account is being migrated"  #: 477, up to a day
-    TOKEN = "token refused"  # noqa: S105
-    SCOPE = "scope missing"
-    ADDRESS = "wrong address"
-    NETWORK = "the way to the server is barred"  #: a certificate, a proxy
-    ID_PROPERTY = "id property not unique"
-    PROPERTY = "property can't be written"
-    OUTAGE = "no request succeeds"
-    FAILURES = "too many rows fail"
-    STORAGE = "the disk refuses writes"
-    SOURCE = "the source can't be read on"
-    CUT_OFF = "the source may be cut off"
-    SIGNAL = "interrupted"
-    CANARY = "the canary waits for your word"
-    DURATION = "--max-duration is over"
-
-
-#: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.
-LONG_PAUSES = frozenset({Cause.DAILY, Cause.MIGRATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +61,6 @@ class Verdict:
     silent: bool = False  #: a sound answer that says nothing of those it leaves open
 
 
-#: What a 409 calls itself, of a batch or of a record.
-CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})
 #: The content is at fault, so a smaller batch may pass.
 _REFUSED = frozenset({400, 409, 413, 422})
 #: No answer, or none that says anything of the rows. 501 and 505 are the address's fault.
@@ -307,27 +278,6 @@ def _judge(
         else:
             refused.append(Refused(record, _refusal(error, reply)))
     return refused, again, complaint
-
-
-def without_addresses(text: str) -> str:
-    """A reason as it may be shown and logged; dead letters keep it whole."""
-    return _ADDRESS.sub("(an address)", text)
-
-
-_ADDRESS = re.compile(r"[^\s\"'<>\[\]]+@[^\s\"'<>\[\]]+")
-
-
-def without_identifiers(text: str) -> str:
-    """A reason as it is the same for all that have it: what names one request or one record is left out."""
-    return _LAST_IDENTIFIER.sub("", _IDENTIFIER.sub("(id)", text))
-
-
-#: A UUID, another long hexadecimal number, an object's id. Whole words only: a half would look like text.
-_IDENTIFIER = re.compile(
-    r"(?<![\w-])(?=[\w-]*\d)(?:[0-9a-f]{8,}(?:-\w+)*|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})(?![\w-])",
-    re.IGNORECASE,
-)
-_LAST_IDENTIFIER = re.compile(r"(?<![:=#]) \(id\)$")
 
 
 def _left_open(unresolved: Sequence[Record], mentions: Mentions) -> str:

@@ -13,25 +13,22 @@ Out   packs, and which of the rows are not in any; whether all of a pack was con
 Raise nothing: None where the longer way has to be taken.
 """
 
-import csv
 import operator
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import chain, repeat, starmap
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import orjson
 
+from uploader.hubspot.short_reply import NOT_IN_NAMES, read_short
 from uploader.hubspot.wire import CLOSING, OPENING, Reply
-from uploader.model.record import EMAIL, Delivered, Outcome, Pack, Plain, Record, Row, closed_value
+from uploader.model.record import EMAIL, Delivered, Pack, Plain, Record, Row, closed_value, closed_values
 from uploader.records.mapper import Mapper, plausible_email
 from uploader.records.values.convert import MOST_CHARACTERS
+from uploader.records.values.email import are_plausible_emails
 
-#: What msgspec takes in no name.
-_ODD = re.compile(r'["\\\x00-\x1f]')
 #: More fields, in rows that name their own, are no columns.
 _MOST_NAMES = 1_000
 #: Slices that are looked at again for the fields they hold. Where rows differ that much, it does not pay.
@@ -73,7 +70,7 @@ class Packer:
 
     def _begin(self) -> None:
         names = self._names
-        fits = len(names) > 1 and self._mapper.is_lone_key(names) and not _ODD.search("".join(names))
+        fits = len(names) > 1 and self._mapper.is_lone_key(names) and not NOT_IN_NAMES.search("".join(names))
         fits = fits and not self._mapper.sends_blanks
         converters = [(place, self._mapper.convert_of(name)) for place, name in enumerate(names)]
         self._converters = [(place, convert) for place, convert in converters if convert is not None]
@@ -277,37 +274,6 @@ def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
     )
 
 
-def closed_values(name: str, keys: Sequence[str]) -> list[str]:
-    """`closed_value` of each; the keys are trimmed."""
-    prefix = f"{name}="
-    joined = prefix + f"\n{prefix}".join(keys)
-    if joined.isascii() and prefix == prefix.lower():
-        values = joined.lower().split("\n")
-        if len(values) == len(keys):
-            return values
-    return [closed_value(name, key) for key in keys]
-
-
-#: All that no address may hold (white space is ASCII's here), all but what its parts are told by, and a table
-#: in which these are one.
-_FORBIDDEN = bytes(byte for byte in range(128) if chr(byte).isspace() and byte != 0x0A) + b',;<>"()'
-_ALL_BUT_MARKS = bytes(byte for byte in range(256) if byte not in b"@.\n")
-_ONE_MARK = bytes.maketrans(b"@.\n", b"@@@")
-_LONGEST = 254
-
-
-def are_plausible_emails(keys: Sequence[str]) -> bool:
-    """True only where `plausible_email` is of each; it is stricter with dots at a mailbox's ends."""
-    joined = "\n".join(keys)
-    if not joined.isascii() or max(map(len, keys), default=0) > _LONGEST:
-        return False
-    text = b"\n%b\n" % joined.encode()
-    if len(text.translate(None, _FORBIDDEN)) < len(text) or b"@@" in text.translate(_ONE_MARK):
-        return False
-    marks = text.translate(None, _ALL_BUT_MARKS)
-    return marks.translate(None, b".") == b"\n" + b"@\n" * len(keys) and b"@\n" not in marks
-
-
 # --- an answer to a pack, and what is written of it ---
 
 
@@ -343,66 +309,3 @@ def confirm(pack: Pack, reply: Reply) -> Delivered | None:
 def _shown(pack: Pack, results: Sequence[Any]) -> list[str]:
     """The keys that results show, as `closed_value` spells them."""
     return closed_values(pack.id_property, [result.properties.key.strip() for result in results])
-
-
-def read_short(body: bytes, id_property: str) -> Any:  # noqa: ANN401  # its type is made for the property
-    """What matters of a batch's answer, where nothing in it asks for more; None elsewhere.
-
-    Out   an object with `results`, each with `id`, `new`, `trace` and `properties.key`.
-    """
-    if _ODD.search(id_property):
-        return None
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec passes over what it does not look at
-        short = _short_decoder(id_property).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    is_clean = short.status in {"COMPLETE", ""} and not short.errors and not short.error_count
-    return short if is_clean else None
-
-
-@lru_cache(16)
-def _short_decoder(id_property: str) -> msgspec.json.Decoder[Any]:
-    key = msgspec.defstruct("Key", [("key", str, "")], rename={"key": id_property}, gc=False)
-    result = msgspec.defstruct(
-        "Result",
-        [("id", str), ("properties", key), ("new", bool, False), ("trace", str, "")],
-        rename={"trace": "objectWriteTraceId"},
-        gc=False,
-    )
-    parts: list[Any] = [
-        ("results", list[result]),  # type: ignore[valid-type]
-        ("status", str, ""),
-        ("errors", list[msgspec.Raw], []),
-        ("error_count", int, 0),
-    ]
-    short = msgspec.defstruct("Short", parts, rename={"error_count": "numErrors"})
-    return msgspec.json.Decoder(short)
-
-
-def result_lines(delivered: Delivered, source: str, *, notes: bool = True) -> str:
-    """The lines of the results file: row, key, id, outcome, source, and a note, of which there is none here
-    (`notes`: whether the file has that column).
-    """
-    pack, ids, news = delivered.pack, delivered.hubspot_ids, delivered.news
-    outcomes = (Outcome.CREATED.value if new else Outcome.UPDATED.value for new in news)
-    if _needs_quotes("".join(pack.keys)) or _needs_quotes("".join(ids)) or _needs_quotes(source):
-        lines: list[str] = []
-        columns = zip(
-            pack.numbers, pack.keys, ids, outcomes, repeat(source), *[repeat("")] * notes, strict=False
-        )
-        csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(columns)
-        return "".join(lines)
-    end = ",\n" if notes else "\n"
-    if all(news):
-        ending = f",{Outcome.CREATED.value},{source}{end}"
-        parts = zip(pack.numbers, pack.keys, ids, strict=True)
-        return "".join([f"{number},{key},{one}{ending}" for number, key, one in parts])
-    cells = zip(pack.numbers, pack.keys, ids, outcomes, strict=True)
-    return "".join([f"{number},{key},{one},{outcome},{source}{end}" for number, key, one, outcome in cells])
-
-
-def _needs_quotes(text: str) -> bool:
-    """As `csv.writer` has it, and a little more."""
-    return any(character in text for character in ',"\r\n ')

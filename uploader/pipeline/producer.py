@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import SourceError
-from uploader.jobs.survey import Duplicates
+from uploader.model.progress import Progress
 from uploader.model.record import Mark, Record, RowSlice, Slice
-from uploader.pipeline.ledger import Progress
 from uploader.pipeline.packer import Packer
 from uploader.records.mapper import Mapper
 from uploader.sources.source import PLAIN_ROWS, Source
+from uploader.storage.duplicate_rows import Duplicates
 from uploader.system.worker_thread import Offload
 
 #: Slices read ahead.

@@ -10,9 +10,10 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, sent_properties
 from uploader.model.record import EMAIL, Record, closed_value
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.compare import Match, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import OWN_ID, Reply, Result
 from uploader.model.record import EMAIL, Record, closed_value
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.compare import Match, compare
 
 
 class Mentions:

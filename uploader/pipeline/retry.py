@@ -8,7 +8,8 @@ Units seconds.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from uploader.pipeline.outcome import CONFLICTS, Action, Verdict
+from uploader.hubspot.errors import CONFLICTS
+from uploader.pipeline.outcome import Action, Verdict
 
 #: Counted attempts of a batch of several before it is halved, and of a record alone before it is abandoned.
 BATCH_ATTEMPTS = 3

@@ -17,9 +17,10 @@ from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.token_provider import Access
 from uploader.hubspot.wire import Reply
 from uploader.model.record import Tallies
-from uploader.model.stop import StopRun
+from uploader.model.redaction import without_addresses
+from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.model.timeline import Course
-from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, without_addresses
+from uploader.pipeline.outcome import Action, Verdict
 from uploader.pipeline.rate.clocks import Elapsed, ServerTime, Standstill
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.in_flight_cap import InFlightCap

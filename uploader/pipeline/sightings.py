@@ -12,40 +12,10 @@ Rule  A key always leads to the same contact. So of two answers that share conta
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from uploader.model.record import EMAIL, Delivered, Outcome, Record, Settlement, told_key
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A confirmed row."""
-
-    position: int
-    source: int
-    row: int
-    key: str
-    values: tuple[str, ...]  #: what it closed, its key's value first
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """These contacts were updated by these rows, in no order."""
-
-    ids: tuple[str, ...]
-    rows: tuple[Seen, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A row of a contact that several keys led to. `row` 0: which rows they were could not be told."""
-
-    hubspot_id: str
-    position: int
-    source: int
-    row: int
-    key: str
+from uploader.model.sightings import Alias, Seen, Sighting
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.hubspot.schema import Kind
 from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
+from uploader.model.stop import LONG_PAUSES, Cause
 from uploader.pipeline import packer, read_matching
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
-from uploader.pipeline.outcome import LONG_PAUSES, Action, Cause, Verdict, classify, classify_read
+from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
@@ -31,7 +33,6 @@ from uploader.pipeline.retry import (
 from uploader.pipeline.sender import OutOfDateError, Sender
 from uploader.pipeline.sightings import sightings
 from uploader.pipeline.write_probe import Proof
-from uploader.records.values.compare import Kind
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.record import Pack, Record
-from uploader.pipeline.outcome import Action, Cause, Verdict, classify, classify_read
+from uploader.model.stop import Cause
+from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
 from uploader.pipeline.sender import Sender
 
 _LOG = logging.getLogger("uploader")

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.client import Transport
 from uploader.jobs.opening import Job, find_names
-from uploader.jobs.preflight import Account
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.survey import first_rows
 from uploader.jobs.upload import Run, Seams
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
+from uploader.model.stop import Cause
 from uploader.pipeline.contact_reader import Look, Reader
-from uploader.pipeline.outcome import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly
@@ -29,7 +30,7 @@ from uploader.preview.simulated_sender import Pretence, PretendingSender
 from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name
 from uploader.records.suppressed_rows import SUPPRESSED
-from uploader.settings import FailureLimit, Settings
+from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload
 

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from uploader.hubspot.schema import Kind
 from uploader.model.record import Fault
-from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 from uploader.records.write_policy import Change, Decision
 
 #: What is done to a value, beside the kinds of `Change`: HubSpot would not take it, so it is not sent.

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from uploader.hubspot.schema import Kind
 from uploader.model.record import Outcome
-from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 
 
 class Policy(StrEnum):

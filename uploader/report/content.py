@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.model.record import Outcome, Tallies
+from uploader.model.redaction import without_identifiers
 from uploader.model.timeline import Stretch, percentile, together
-from uploader.pipeline.outcome import without_identifiers
 
 #: Groups of dead letters that are told apart, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12

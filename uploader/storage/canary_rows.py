@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from uploader.canary.review import Canary, Sent
+from uploader.model.canary import Canary, Sent
 from uploader.model.record import Outcome, Record, closed_value
 
 #: A job that was begun before there was such a table is taken up all the same.

@@ -20,21 +20,21 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from uploader.canary.review import Canary, Sent
 from uploader.errors import BusyError, CheckpointError, StorageError
+from uploader.model.canary import Canary, Sent
 from uploader.model.record import (
     EMAIL,
     Settlement,
 )
 from uploader.model.settings_periods import Period
+from uploader.model.sightings import Alias
 from uploader.model.timeline import Changes, Stretch
-from uploader.pipeline.sightings import Alias
 from uploader.sources.source import Shape
-from uploader.storage import canary_rows, duplicate_rows, failed_rows, period_rows, run_state, timeline
+from uploader.storage import canary_rows, duplicate_rows, failed_rows, period_rows, run_state, timeline_rows
 from uploader.storage.failed_rows import DeadLetter, Superseding
 from uploader.storage.file_names import duplicates_path, sightings_path
 from uploader.storage.run_state import State
-from uploader.storage.timeline import Invocation
+from uploader.storage.timeline_rows import Invocation
 from uploader.system.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
 
@@ -60,7 +60,7 @@ CREATE TABLE aliases (
 
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
-{timeline.SCHEMA}
+{timeline_rows.SCHEMA}
 {failed_rows.LATER_SCHEMA}
 {canary_rows.SCHEMA}
 """
@@ -334,9 +334,9 @@ class Checkpoint:
                 run_state.write_known(connection, state.known)
                 self._has_known = bool(state.known)
             if changes is not None:
-                timeline.write(connection, changes)
+                timeline_rows.write(connection, changes)
             if invocation is not None:
-                timeline.note(connection, invocation)
+                timeline_rows.note(connection, invocation)
 
     @contextmanager
     def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:
@@ -352,11 +352,11 @@ class Checkpoint:
 
     def course(self) -> list[Stretch]:
         """What happened when."""
-        return timeline.read(self._connection)
+        return timeline_rows.read(self._connection)
 
     def invocations(self) -> list[Invocation]:
         """Who worked on the job, in order."""
-        return timeline.read_invocations(self._connection)
+        return timeline_rows.read_invocations(self._connection)
 
     def changes(self) -> list[tuple[str, str]]:
         """When (UTC) the user took over other settings, or approved the canary; and what it was."""

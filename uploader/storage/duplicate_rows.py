@@ -8,13 +8,15 @@ import mmap
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
 import orjson
 
 from uploader.errors import StorageError
-from uploader.records.duplicates import ENTRY, Keyed, Repeat, find_repeats
+from uploader.model.record import Record, Unsent
+from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, find_repeats, judge
 from uploader.system.disk_buckets import Buckets, chosen
 from uploader.system.files import create_private, open_plain
 
@@ -159,3 +161,21 @@ def belongs(path: Path, job: str) -> bool:
 def remove(path: Path) -> None:
     for name in (path.name, f"{path.name}.new"):
         path.with_name(name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The rows that share a key, and what is done with them."""
+
+    repeats: Repeats
+    rule: OnDuplicate
+
+    def among(self, first: int, stop: int) -> dict[int, Repeat]:
+        """Of the positions from `first` up to `stop`, those of rows that are not written."""
+        found = self.repeats.among(first, stop)
+        if self.rule is OnDuplicate.REJECT:
+            return found
+        return {position: repeat for position, repeat in found.items() if not repeat.is_first}
+
+    def judge(self, mapped: Record | Unsent, repeat: Repeat) -> Record | Unsent:
+        return judge(mapped, repeat, self.rule, self.repeats.other(repeat, mapped.source))

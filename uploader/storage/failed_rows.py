@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from uploader.hubspot.errors import CONFLICTS
 from uploader.model.record import DEAD_LETTERS, TRANSIENT, Outcome, Settlement, told_key
-from uploader.pipeline.outcome import CONFLICTS
 
 SCHEMA = """
 CREATE TABLE dead_letters (

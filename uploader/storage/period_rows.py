@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from uploader.model.progress import Progress
 from uploader.model.record import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
-from uploader.pipeline.ledger import Progress
 from uploader.storage import run_state
 
 SCHEMA = """

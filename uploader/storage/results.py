@@ -16,13 +16,13 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.record import EMAIL, Delivered, Settlement, note, told_key
-from uploader.pipeline.packer import result_lines
+from uploader.model.record import EMAIL, Delivered, Outcome, Settlement, note, told_key
 from uploader.system.files import create_private, is_at
 
 if TYPE_CHECKING:
@@ -270,3 +270,30 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) or 0 :]
+
+
+def result_lines(delivered: Delivered, source: str, *, notes: bool = True) -> str:
+    """The lines of the results file: row, key, id, outcome, source, and a note, of which there is none here
+    (`notes`: whether the file has that column).
+    """
+    pack, ids, news = delivered.pack, delivered.hubspot_ids, delivered.news
+    outcomes = (Outcome.CREATED.value if new else Outcome.UPDATED.value for new in news)
+    if _needs_quotes("".join(pack.keys)) or _needs_quotes("".join(ids)) or _needs_quotes(source):
+        lines: list[str] = []
+        columns = zip(
+            pack.numbers, pack.keys, ids, outcomes, repeat(source), *[repeat("")] * notes, strict=False
+        )
+        csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(columns)
+        return "".join(lines)
+    end = ",\n" if notes else "\n"
+    if all(news):
+        ending = f",{Outcome.CREATED.value},{source}{end}"
+        parts = zip(pack.numbers, pack.keys, ids, strict=True)
+        return "".join([f"{number},{key},{one}{ending}" for number, key, one in parts])
+    cells = zip(pack.numbers, pack.keys, ids, outcomes, strict=True)
+    return "".join([f"{number},{key},{one},{outcome},{source}{end}" for number, key, one, outcome in cells])
+
+
+def _needs_quotes(text: str) -> bool:
+    """As `csv.writer` has it, and a little more."""
+    return any(character in text for character in ',"\r\n ')

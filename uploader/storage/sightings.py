@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.pipeline.sightings import Seen, Sighting
+from uploader.model.sightings import Seen, Sighting
 from uploader.storage.file_names import sightings_path
 from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in

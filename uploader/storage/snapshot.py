@@ -24,10 +24,10 @@ from uploader.model.record import Outcome, Record, Settlement
 from uploader.storage import snapshot_readings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
+from uploader.storage.reading_state import ReadingState
 from uploader.storage.run_state import State
 from uploader.system.files import SQLITE_ENDINGS, create_private, refuse_traps
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
-from uploader.undo.former_values import ReadingState
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

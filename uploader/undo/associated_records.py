@@ -16,7 +16,8 @@ from typing import NamedTuple
 from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
-from uploader.pipeline.outcome import Action, Cause, Verdict, classify_read
+from uploader.model.stop import Cause
+from uploader.pipeline.outcome import Action, Verdict, classify_read
 from uploader.pipeline.read_matching import with_why
 from uploader.undo.plan import Fate, Finding, Plan
 

@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version
 from uploader.pipeline.read_matching import merged_ids
-from uploader.records.values.compare import LIFECYCLE_STAGE, Kind, Match, compare
+from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 from uploader.undo.former_values import Absence, Doubt
 
 

@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
-from uploader.jobs.preflight import Account
+from uploader.hubspot.account import Account
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.record import Tallies
+from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
-from uploader.model.stop import StopRun
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.contact_reader import Reader
-from uploader.pipeline.outcome import Cause, Verdict, classify_read, without_addresses
+from uploader.pipeline.outcome import Verdict, classify_read
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.wire import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
 from uploader.jobs.identity import recorded_settings
-from uploader.jobs.preflight import Account
 from uploader.model.record import Outcome, Record, Row, Unsent
 from uploader.model.settings_periods import Period, period_of, unsure_of
 from uploader.records.columns import MappingError, recorded_columns

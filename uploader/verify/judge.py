@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Reply, Result
 from uploader.model.record import EMAIL, closed_value
 from uploader.pipeline.read_matching import told
-from uploader.records.values.compare import Kind, Match, compare
+from uploader.records.values.compare import Match, compare
 
 
 class Verdict(StrEnum):

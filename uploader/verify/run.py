@@ -8,10 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from uploader.errors import CheckpointError
+from uploader.hubspot.account import Account
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
 from uploader.jobs.identity import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.opening import open_again
-from uploader.jobs.preflight import Account
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.record import Outcome, Tallies

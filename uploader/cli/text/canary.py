@@ -3,10 +3,11 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from uploader.canary.review import Canary, Place, Review
+from uploader.canary.review import Place, Review
 from uploader.cli.text.summary import printable
+from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import Noun
-from uploader.jobs.preflight import Account
+from uploader.model.canary import Canary
 from uploader.sources.names import is_url, shown
 
 _MOST_LINES = 20

@@ -26,8 +26,8 @@ from pathlib import Path
 from uploader.check.run import Report
 from uploader.cli.text.next_command import is_said, next_command, portal_words, upload_line
 from uploader.cli.text.summary import duration, printable
+from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.findings import Example, Group
-from uploader.jobs.preflight import PRODUCTION
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicate_rows import source_of

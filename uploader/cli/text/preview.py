@@ -28,7 +28,7 @@ from uploader.cli.text.summary import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.record import Outcome
-from uploader.pipeline.outcome import Cause
+from uploader.model.stop import Cause
 from uploader.preview.run import Report
 from uploader.preview.value_changes import EXEMPLARY, KINDS, REFUSED, Example
 from uploader.records.write_policy import Change

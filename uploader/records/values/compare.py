@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from uploader.hubspot.schema import Kind
 from uploader.model.record import EMAIL
 
 
@@ -26,15 +27,6 @@ class Match(StrEnum):
 class Comparison:
     match: Match
     rule: str = ""  #: of an ADJUSTED one, in words
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What HubSpot says of a property's values; "" where nobody says."""
-
-    type: str = ""
-    is_multiple: bool = False
-    may_be_address: bool = True  #: where it is called `email`; only contacts' is one
 
 
 LIFECYCLE_STAGE = "lifecyclestage"

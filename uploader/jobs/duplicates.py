@@ -1,0 +1,63 @@
+"""Finding the rows that share a key, before the first one is sent."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from uploader.errors import SourceError
+from uploader.jobs.survey import Step, Survey
+from uploader.records.duplicates import OnDuplicate, Repeat
+from uploader.records.mapper import Mapper
+from uploader.sources.source import Source
+from uploader.storage import duplicate_rows as repeats
+from uploader.storage.checkpoint import Identity
+from uploader.storage.duplicate_rows import Duplicates, Repeats, RepeatsWriter
+from uploader.storage.file_names import duplicates_path
+
+
+def rule_of(identity: Identity) -> OnDuplicate:
+    """Jobs that were begun before the setting was there wrote all rows in order."""
+    return OnDuplicate(identity.settings.get("on_duplicate", OnDuplicate.IN_ORDER))
+
+
+def _job_name(identity: Identity) -> str:
+    """Tells the sources, and the settings by which their rows are compared, from others."""
+    sources = [(source.fingerprint, source.shape.format) for source in identity.sources]
+    said = orjson.dumps([sources, dict(identity.settings)], option=orjson.OPT_SORT_KEYS)
+    return sha256(said).hexdigest()
+
+
+def find_duplicates(
+    checkpoint: Path, identity: Identity, sources: Sequence[Source], mappers: Sequence[Mapper]
+) -> Iterator[Step]:
+    """Look for repeats, and leave the file of them beside the checkpoint. SourceError if a source breaks
+    off.
+    """
+    survey = Survey(sources, mappers, checkpoint.absolute().parent)
+    path = duplicates_path(checkpoint)
+    with ExitStack() as stack:
+        writer: RepeatsWriter | None = None
+
+        def keep(found: list[Repeat]) -> None:
+            nonlocal writer
+            if writer is None:  # all rows are read by now
+                writer = RepeatsWriter(path, survey.findings.rows)
+                stack.callback(writer.close)
+            writer.add(found)
+
+        yield from survey.steps(keep=keep)
+        if survey.broken:
+            raise SourceError(survey.broken)
+        assert writer is not None
+        writer.finish(_job_name(identity), survey.starts)
+
+
+def open_duplicates(checkpoint: Path, identity: Identity, sources: Sequence[Source]) -> Duplicates | None:
+    """As they were found before; None where they were not."""
+    path = duplicates_path(checkpoint)
+    if not repeats.belongs(path, _job_name(identity)):
+        return None
+    return Duplicates(Repeats(path, [source.name for source in sources]), rule_of(identity))

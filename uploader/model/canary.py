@@ -1,0 +1,42 @@
+"""A job's canary, its first rows sent alone, and what became of each of them."""
+
+from dataclasses import dataclass, replace
+
+from uploader.model.record import WRITTEN, Outcome, Record
+
+#: On a production account, unless the user says another number.
+USUAL_ROWS = 100
+
+
+MOST_ROWS = 10_000
+
+
+#: Of rows that have left.
+LEFT = WRITTEN | {Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """What the checkpoint knows of it. Times are of the machine's clock, in seconds since 1970."""
+
+    rows: int  #: that are to leave
+    begun_at: float
+    sent_at: float | None = None  #: all of them are settled since
+    approved: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the user's turn."""
+        return self.sent_at is not None and not self.approved
+
+    def approve(self) -> "Canary":
+        return replace(self, approved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One of its rows, settled."""
+
+    record: Record
+    outcome: Outcome
+    reason: str = ""  #: where it is not confirmed

@@ -1,0 +1,36 @@
+"""How many rows may fail: in a run before it stops, and in a finished job before that is a failure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """How many rows may fail in one invocation. A share counts once enough rows are settled."""
+
+    count: int | None = None
+    share: float | None = None
+
+    ENOUGH_ROWS = 1_000
+
+    def exceeded(self, failed: int, rows: int) -> bool:
+        """`rows`: all that were read, since invalid ones are settled long before their neighbours."""
+        if self.count is not None:
+            return failed > self.count
+        return self.share is not None and rows >= self.ENOUGH_ROWS and failed > self.share * rows
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many rows of a finished job may have failed without its being a failure."""
+
+    count: int | None = None
+    share: float | None = None
+
+    def covers(self, failed: int, rows: int) -> bool:
+        return failed <= (self.count if self.count is not None else (self.share or 0.0) * rows)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{(self.share or 0) * 100:g}%"
