@@ -1,6 +1,8 @@
-"""The laws of the layout (uploader/README.md): who may import whom, and who may touch the world."""
+"""The layout that uploader/README.md draws: who may import whom, and which modules may do I/O."""
 
 import ast
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,40 +10,69 @@ import pytest
 import uploader
 
 PACKAGE = Path(uploader.__file__).parent
+REPOSITORY = PACKAGE.parent
 MODULES = {
     ".".join(("uploader", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-_IO = frozenset(
-    [
-        "aiohttp",
-        "aiolimiter",
-        "asyncio",
-        "io",
-        "logging",
-        "multiprocessing",
-        "os",
-        "pathlib",
-        "random",
-        "selectors",
-        "shutil",
-        "signal",
-        "socket",
-        "sqlite3",
-        "subprocess",
-        "sys",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-    ]
+
+#: Each layer imports only layers above it in this list, and itself.
+LAYERS = (
+    ("errors", "version"),
+    ("model",),
+    ("system",),
+    ("hubspot",),
+    ("records",),
+    ("sources",),
+    ("storage",),
+    ("pipeline",),
+    ("settings",),
+    ("canary",),
+    ("jobs",),
+    ("check", "report", "undo", "verify"),
+    ("preview",),
+    ("api",),
+    ("cli",),
+    ("__main__",),
 )
 
+#: All other modules are pure: they import nothing of `_IO_MODULES`.
+DO_IO = """
+    system.disk_buckets system.files system.filesystem system.whole_file system.worker_thread
+    hubspot.client hubspot.credentials hubspot.tls hubspot.token_provider
+    records.suppression_file
+    sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns sources.python_rows
+    storage.artifacts storage.canary_rows storage.checkpoint storage.duplicate_rows storage.failed_rows
+    storage.file_names storage.period_rows storage.results storage.rows_without_snapshot storage.run_state
+    storage.sightings storage.snapshot storage.snapshot_readings storage.timeline_rows
+    pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer pipeline.sender
+    pipeline.worker pipeline.worker_pool pipeline.write_probe pipeline.rate.in_flight_slots
+    settings
+    jobs.duplicates jobs.identity jobs.opening jobs.outcome_stream jobs.preflight jobs.session jobs.survey
+    jobs.upload
+    preview.overlay preview.run
+    undo.record_writer undo.run undo.store undo.work_list
+    verify.run verify.store
+    api.job api.options
+    cli.check cli.demo cli.environment cli.failures cli.logs cli.main cli.mock_server cli.options.columns
+    cli.options.connection cli.output cli.preview cli.progress cli.purge cli.report cli.status
+    cli.status_watch cli.summary_file cli.terminal cli.text.check cli.text.undo_state cli.undo cli.upload
+    cli.verify
+"""
+_IO_MODULES = """
+    aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket
+    sqlite3 subprocess sys tempfile threading time urllib
+"""
+#: More modules in one folder are not seen at a glance.
+_MOST_MODULES = 20
 
+
+@cache
 def _tree(module):
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
+@cache
 def _imports(module):
     """Every module that is imported anywhere in it, also inside functions."""
     found = set()
@@ -52,66 +83,79 @@ def _imports(module):
         elif isinstance(node, ast.ImportFrom):
             above = package.rsplit(".", node.level - 1)[0] if node.level else ""
             base = ".".join(part for part in (above, node.module) if part)
-            # `from uploader.core import wire` imports the module, `from ... import Record` a name in one.
+            # `from uploader.hubspot import wire` imports the module, `from ... import Record` a name in one.
             found |= {name if (name := f"{base}.{alias.name}") in MODULES else base for alias in node.names}
     return found
+
+
+def _layer(module):
+    """The index of a module's layer; None for the public names and for the mock server."""
+    _, _, inside = module.partition(".")
+    head = inside.partition(".")[0]
+    return next((index for index, names in enumerate(LAYERS) if head in names), None)
 
 
 def _inside(module, *packages):
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-def _modules(*packages):
-    return [module for module in MODULES if _inside(module, *packages)]
+def _is_mock_server(module):
+    return _inside(module, "uploader.mockserver")
 
 
-def _imported(modules, *forbidden):
-    return [
-        f"{module} imports {name}"
-        for module in modules
-        for name in sorted(_imports(module))
-        if _inside(name, *forbidden)
-    ]
+_LAYERED = [module for module in MODULES if module != "uploader" and not _is_mock_server(module)]
 
 
 def test_the_modules_are_found():
-    assert len(_modules("uploader.core")) > 8
     assert "uploader.model.record" in _imports("uploader.hubspot.wire")
     assert "uploader.hubspot.wire" in _imports("uploader.pipeline.worker")
+    assert {module for module in _LAYERED if _layer(module) is None} == set()
 
 
-def test_core_imports_nothing_that_does_io():
-    assert _imported(_modules("uploader.core"), *_IO) == []
+def test_no_module_imports_a_higher_layer():
+    upward = [
+        f"{module} imports {name}"
+        for module in _LAYERED
+        for name in sorted(_imports(module))
+        if (_layer(name) or 0) > _layer(module)
+    ]
+    assert upward == []
 
 
-def test_core_imports_nothing_of_the_package_but_core():
-    others = [module for module in MODULES if not _inside(module, "uploader.core") and module != "uploader"]
-    assert _imported(_modules("uploader.core"), *others) == []
+def test_no_modules_import_each_other_in_a_circle():
+    left = {module: {name for name in _imports(module) if name in MODULES} for module in _LAYERED}
+    while leaves := [module for module, imported in left.items() if not imported & left.keys()]:
+        for module in leaves:
+            del left[module]
+    assert left == {}
 
 
-def test_edges_and_run_do_not_import_commands():
-    below = _modules("uploader.edges", "uploader.run", "uploader.settings", "uploader.errors")
-    assert _imported(below, "uploader.commands", "uploader.cli.main", "uploader.library") == []
+def test_only_the_modules_listed_do_io():
+    io = set(_IO_MODULES.split())
+    found = {module for module in _LAYERED if {name.split(".")[0] for name in _imports(module)} & io}
+    listed = {f"uploader.{name}" for name in DO_IO.split()}
+    assert found - listed == set(), "they do I/O and are not listed"
+    assert listed - found == set(), "they are listed and do no I/O"
 
 
-def test_commands_and_the_library_do_not_need_each_other():
-    assert _imported(_modules("uploader.library"), "uploader.commands", "uploader.cli.main") == []
-    assert _imported(_modules("uploader.commands", "uploader.cli.main"), "uploader.library") == []
+def test_commands_and_the_python_api_do_not_need_each_other():
+    assert [m for m in _LAYERED if _inside(m, "uploader.cli") and "uploader.api" in _packages(m)] == []
+    assert [m for m in _LAYERED if _inside(m, "uploader.api") and "uploader.cli" in _packages(m)] == []
 
 
-def test_edges_do_not_import_run():
-    assert _imported(_modules("uploader.edges"), "uploader.run") == []
+def _packages(module):
+    return {".".join(name.split(".")[:2]) for name in _imports(module)}
 
 
 def test_the_mock_server_shares_nothing_with_what_it_tests():
-    for module in _modules("uploader.mockserver"):
+    for module in filter(_is_mock_server, MODULES):
         own = [name for name in _imports(module) if _inside(name, "uploader")]
-        assert [name for name in own if not _inside(name, "uploader.mockserver")] == [], module
+        assert [name for name in own if not _is_mock_server(name)] == [], module
 
 
-def test_nobody_but_commands_imports_the_mock_server():
-    others = [module for module in MODULES if not _inside(module, "uploader.mockserver", "uploader.commands")]
-    assert _imported(others, "uploader.mockserver") == []
+def test_only_commands_import_the_mock_server():
+    others = [m for m in MODULES if not _is_mock_server(m) and not _inside(m, "uploader.cli")]
+    assert [module for module in others if any(map(_is_mock_server, _imports(module)))] == []
 
 
 def _names(node):
@@ -123,7 +167,7 @@ def _names(node):
     return ""
 
 
-_WORLD = frozenset(
+_FOR_COMMANDS_ONLY = frozenset(
     [
         "print",
         "input",
@@ -145,17 +189,14 @@ _WORLD = frozenset(
 )
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        module
-        for module in MODULES
-        if not _inside(
-            module, "uploader.cli.main", "uploader.__main__", "uploader.commands", "uploader.mockserver"
-        )
-    ],
-)
-def test_only_cli_and_commands_print_exit_or_read_the_environment(module):
+def test_only_commands_print_exit_or_read_the_environment():
+    others = [
+        m for m in MODULES if not _inside(m, "uploader.cli", "uploader.__main__", "uploader.mockserver")
+    ]
+    assert {m: used for m in others if (used := _used_names(m) & _FOR_COMMANDS_ONLY)} == {}
+
+
+def _used_names(module):
     used = {_names(node) for node in ast.walk(_tree(module)) if isinstance(node, ast.Name | ast.Attribute)}
     aliases = {
         f"{node.module}.{alias.name}"
@@ -163,17 +204,39 @@ def test_only_cli_and_commands_print_exit_or_read_the_environment(module):
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert (used | aliases) & _WORLD == set()
+    return used | aliases
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_says_what_it_is_for(module):
-    tree = _tree(module)
+def test_every_module_says_what_it_is_for():
     # `__main__` is one line that calls the command line.
-    assert ast.get_docstring(tree) or module == "uploader.__main__", f"{module} has no docstring"
+    silent = [m for m in MODULES if m != "uploader.__main__" and not ast.get_docstring(_tree(m))]
+    assert silent == []
 
 
-def test_imports_never_run_in_a_circle_between_the_rooms():
-    rooms = ("uploader.core", "uploader.edges", "uploader.run", "uploader.commands")
-    for rank, room in enumerate(rooms):
-        assert _imported(_modules(room), *rooms[rank + 1 :]) == []
+_PACKAGES = [
+    module for module, path in MODULES.items() if path.name == "__init__.py" and module != "uploader"
+]
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_every_package_lists_its_modules(package):
+    inside = [name for name in MODULES if name.rpartition(".")[0] == package]
+    listed = re.findall(r"^ *(\w+)  +\S", ast.get_docstring(_tree(package)), re.MULTILINE)
+    assert listed == sorted(name.rpartition(".")[2] for name in inside)
+
+
+def test_the_map_names_every_package():
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    paths = [name.removeprefix("uploader.").replace(".", "/") for name in _PACKAGES]
+    assert [path for path in paths if f"`{path}/`" not in text] == []
+
+
+def test_no_folder_holds_too_many_modules():
+    tops = [REPOSITORY / top for top in ("uploader",)]
+    folders = {path.parent for top in tops for path in top.rglob("*.py")}
+    crowded = {
+        str(folder.relative_to(REPOSITORY)): count
+        for folder in folders
+        if (count := len([p for p in folder.glob("*.py") if p.name != "__init__.py"])) > _MOST_MODULES
+    }
+    assert crowded == {}

@@ -1,1 +1,5 @@
-"""TODO."""
+"""`check`: everything that can be known before the first write.
+
+draft  a proposed mapping file
+run    one check, from the token to the last row
+"""

@@ -1,11 +1,20 @@
-"""A HubSpot double for contacts and other objects: what `uploader mock-server` runs and what tests talk to.
+"""A HubSpot mock server: what `uploader mock-server` runs, and what tests talk to.
 
-Lives here: an account simulated from what is known of the API (schemas, recorded bodies, third-party
-reports), the faults a scenario can order, and a thin aiohttp server around both.
-Does not live here: anything of the client. This package imports nothing else of `uploader`, so that a
-misreading of the API on one side cannot be confirmed by the other.
+It simulates an account from what is known of the API (schemas, recorded bodies, reports of others), with the
+faults that a scenario orders. It shares no code with the rest of `uploader`, so that a misreading of the API
+on one side cannot be confirmed by the other.
 
-`hub.Hub` is the whole double without sockets and without a clock; `server.MockServer` puts it on 127.0.0.1;
-`pytest_plugin` offers it as a fixture. Scenario files are described in `faults`, standing rules in `rules`,
-what admins demand in `validations`, who else changes records in `others`; the types of objects are `kinds`.
+    account        the simulated account: records, properties, owners, rules
+    app            the aiohttp handlers
+    bodies         request bodies read, reply bodies made
+    control        the `/_mock/` endpoints for tests
+    faults         what a scenario makes go wrong
+    messages       requests and replies as values
+    pytest_plugin  the `hubspot_mock` fixture
+    quota          the burst window and the day
+    routes         which endpoint a method and path mean
+    server         the mock server on a loopback address
+    settings       the settings of one mock server
+    simulator      the whole mock server without sockets: a request in, a reply out
+    statistics     counts and the log of the last requests
 """

@@ -1,1 +1,8 @@
-"""TODO."""
+"""Options that commands share, and how their texts become settings.
+
+columns       what columns mean, and how values are spelled
+connection    how to talk to HubSpot: token, URL, rate, proxy
+job           what is read, and what rows are matched by
+suppression   who must not be written to, and values for every record
+write_policy  what of HubSpot's values may be overwritten
+"""

@@ -1,1 +1,8 @@
-"""TODO."""
+"""Values as files spell them, made into values as HubSpot takes them, and compared.
+
+compare    whether a value that HubSpot holds is the one that was sent
+convert    the converter of a property, by its type: options, booleans, lists, limits
+datetimes  dates and times
+email      what an e-mail address looks like
+numbers    numbers, with any decimal mark
+"""
