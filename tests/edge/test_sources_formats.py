@@ -126,10 +126,10 @@ def test_the_same_rows_from_every_format_and_every_mark(tmp_path_factory, kind, 
     path = tmp_path_factory.mktemp("f") / "no name tells it"
     FORMATS[kind](path, rows)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("slices", "json_rows", "tables"):
-            patch.setattr(f"uploader.edges.sources.{module}.SLICE_ROWS", slice_rows)
-        for module in ("origin", "archive", "zipped"):
-            patch.setattr(f"uploader.edges.sources.{module}.BLOCK_BYTES", 50)
+        for module in ("row_chunks", "json_rows", "tables"):
+            patch.setattr(f"uploader.sources.formats.{module}.SLICE_ROWS", slice_rows)
+        for module in ("byte_source", "compression", "zip_archive"):
+            patch.setattr(f"uploader.sources.bytes.{module}.BLOCK_BYTES", 50)
         source = open_source(str(path))
         wanted = [{name: value for name, value in row.items() if value} for row in objects(rows)]
         assert cells_of(source) == wanted
