@@ -264,7 +264,7 @@ class Reply:
     faults: tuple[PropertyFault, ...] = ()
     body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
     raw: bytes = field(default=b"", repr=False, compare=False)  #: the body as it came
-    short: Any = field(default=None, repr=False, compare=False)  #: `express`'s; what else it says is not read
+    short: Any = field(default=None, repr=False, compare=False)  #: as `short_reply` reads it
 
     @property
     def ok(self) -> bool:
@@ -309,7 +309,7 @@ def _origin(location: str) -> str:
 
 
 def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
-    """A 200 of which all that matters was read already, by `express`."""
+    """A 200 of which all that matters was read already, by `short_reply`."""
     return Reply(
         200,
         readable=True,

@@ -1,4 +1,4 @@
-"""The double over HTTP: aiohttp handlers, thin over `hub` and `control`. No decision is made here."""
+"""The double over HTTP: aiohttp handlers, thin over `simulator` and `control`. No decision is made here."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Reading contacts until there is an answer, and what a worker reads of a batch before it writes it.
 
-No decision of its own: `overwriting` says what is written, `readback` whose contact an answer speaks of.
+It decides nothing: `write_policy` says what is written, `read_matching` which contact a reply names.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ class Reader:
     async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
         """What is held of these keys, at most one request's worth; `encode` spells the question.
 
-        What is put off (`readback.put_off`) is asked for again, until no more attempts are left. A key that
-        breaks the question when it is alone in it has an error that says so. StopRun where no question can
-        be answered.
+        What is put off (`read_matching.put_off`) is asked for again, until no more attempts are left. A key
+        that breaks the question when it is alone in it has an error that says so. StopRun where no question
+        can be answered.
         """
         reply = await self._ask(keys, encode)
         again = put_off(keys, reply.errors)

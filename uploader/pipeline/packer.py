@@ -1,6 +1,6 @@
 """The short way of plain rows: what is the same for each of them is done to all of them at once.
 
-Everything here has a longer way elsewhere that says what is right: `mapping` and `wire.encode_input` for
+Everything here has a longer way elsewhere that says what is right: `mapper` and `wire.encode_input` for
 rows, `wire.decode` and `outcome.classify` for answers. What does not fit the short way in every respect goes
 the longer one, so nothing is decided here. Microseconds a record of ten properties, on 2 cores:
 

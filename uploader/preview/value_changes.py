@@ -1,6 +1,6 @@
 """What a run would do to values: counted by property, with a few examples of each kind.
 
-In    what each row would do (`overwriting.Decision`), what HubSpot holds, what is wrong with a row.
+In    what each row would do (`write_policy.Decision`), what HubSpot holds, what is wrong with a row.
 Out   a `Tally`; what HubSpot would hold after a write.
 Raise nothing.
 Rules Memory is bounded: so many properties and examples, each text cut to so many characters.

@@ -67,7 +67,7 @@ class Rules:
     include_superseded: bool = False
     has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
     suppression: Suppression | None = None  #: whom nothing is written to
-    #: Column -> the values by which a row says the same; none: a usual yes. See `values.says_so`.
+    #: Column -> the values by which a row says the same; none: a usual yes. See `convert.says_so`.
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
     allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word

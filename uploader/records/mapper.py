@@ -133,7 +133,7 @@ class Mapper:
 
     @property
     def needs_orders(self) -> bool:
-        """Whether the whole source has to be looked through (`dates.OrderFinder`) before rows are mapped."""
+        """Whether `format_inference` has to read the whole source before rows are mapped."""
         return bool(self.open_columns)
 
     def open_kind(self, column: str) -> str:

@@ -1,8 +1,6 @@
 """Opening a source: what it is, whether it can be read, and its rows from any mark on.
 
-The parts: `origin` and `remote` (bytes as they are stored), `archive` and `zipped` (compression), `recognise`
-(format), `encodings`, `prefix` (what was read of a stream), `header` (CSV's head), `lines` (physical lines),
-`csv_rows`, `ndjson_rows` and `json_rows` (what text holds), `slices`; `tables`, `parquet` and `xlsx`.
+`detect` says which format it is. `bytes` reads, unpacks and decodes what is stored; `formats` makes rows of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

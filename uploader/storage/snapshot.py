@@ -1,8 +1,8 @@
 """What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
 
 The first snapshot of a contact wins: what is read later, for a later row, may be our own value. After a kill
-that nobody knows the end of, the first and the last one are kept (`readings`). It is on the disk before the
-write leaves. Its size follows what is written.
+that nobody knows the end of, the first and the last one are kept (`snapshot_readings`). It is on the disk
+before the write leaves. Its size follows what is written.
 A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
 those of a key that led to nobody, and those it led to later.
 """

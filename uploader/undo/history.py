@@ -1,4 +1,4 @@
-"""What was there before a job, where the snapshot alone does not tell (`doubts`), from a contact's history.
+"""What was there before a job where the snapshot does not tell: `former_values` of a contact's history.
 
 In    a `Trace` with its doubts, the contact with its history, the `Portal`.
 Out   the same trace without doubts: former values as they were, or what can't be known, so that it is kept.
@@ -14,7 +14,7 @@ from uploader.undo.plan import Portal, Trace, is_of_app, is_stored, is_told
 
 
 def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
-    """`held` as for `undoing.plan`."""
+    """`held` as for `plan.plan`."""
     if held is None or not (trace.doubts or trace.absences):
         return trace
     born_at = None

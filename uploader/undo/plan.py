@@ -5,8 +5,8 @@ In    what the job left (`Trace`: former values, the values it sent), what is he
 Out   a `Plan`: archive it, write former values back, or nothing, with a finding for all that is kept.
 Raise nothing.
 Rules A contact that the job created is archived only if nobody else has written any property of it since,
-      nobody has worked with it otherwise (`touched`), and nothing of it is older than the job: one that was
-      there before is never archived, whoever's key leads to it now. What nobody finds is told.
+      nobody has worked with it otherwise (`associated_records`), and nothing of it is older than the job: one
+      that was there before is never archived, whoever's key leads to it now. What nobody finds is told.
       Of one that was there before, each property is looked at by itself: it goes back only if it holds a
       value we sent, and nobody else wrote it. In doubt it stays, and is told.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
@@ -97,7 +97,7 @@ class Trace:
     is_named: bool = False  #: answers to the job, or its reads, named the contact
     was_overtaken: bool = False  #: it was created between a key's reading and its write, and not by the job
     absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
-    #: What a killed run leaves open, and `before.settle` answers: whether its keys led to it, and what of
+    #: What a killed run leaves open, and `history.settle` answers: whether its keys led to it, and what of
     #: `former` was read before the job's first write.
     absences: Sequence[Absence] = ()
     doubts: Mapping[str, Doubt] = field(default_factory=dict)

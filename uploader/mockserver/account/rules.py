@@ -3,7 +3,7 @@
 Where HubSpot's behaviour is documented or was recorded, the default follows it; where nobody knows
 (the code says so), the default is the likelier reading and a rule here switches to the other.
 Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`, `[[owners]]`.
-A rule can also be bent for some requests only, by a fault of kind "rules" (see `faults`).
+A rule can also be bent for some requests only, by a fault of kind "rules" (see `scenario`).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What a fault makes of an answer: another status, another body, another end of the connection. Pure.
 
-Which request a fault strikes is decided in `faults`; whether its write happens, in `hub`.
+Which request a fault strikes is decided in `scenario`; whether its write happens, in `simulator`.
 """
 
 from collections.abc import Callable, Mapping

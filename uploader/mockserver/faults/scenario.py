@@ -20,12 +20,12 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     id = "7"
     email = "ann@x.com"
 
-    [[validations]]               # what 2026-09 enforces, see `validations`
+    [[validations]]               # what 2026-09 enforces, see `validation_rules`
     property = "score"
     rule = "MAX_NUMBER"
     arguments = ["100"]
 
-    [[others]]                    # who changes records after we wrote them, see `others`
+    [[others]]                    # who changes records after we wrote them, see `other_writers`
     who = "workflow"
     property = "hs_lead_status"
     value = "OPEN"

@@ -5,8 +5,8 @@ Out   the text to send; what HubSpot takes as it is stays as it is. Else a `Faul
       the value was named.
 Raise nothing for the sake of a value.
 Rules Without a schema nothing is converted. Text and phone numbers stay as they are. What has one meaning is
-      converted, what has two is refused with what to say; see `moments`, `numbers` and `owners`. An option is
-      known by its value, else its label, else by either in another case, where that names one option only.
+      converted, what has two is refused with what to say; see `datetimes`, `numbers` and `owners`. An option
+      is known by its value, else its label, else by either in another case, where that names one option only.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Excel's .xlsx: one sheet's cells as it was saved with them. What columns mean is not known here.
 
-Spelling  As `spelling`; whole numbers without `.0`, `true` and `false`, dates as ISO 8601 has them
+Spelling  As `cell_text`; whole numbers without `.0`, `true` and `false`, dates as ISO 8601 has them
           and without a time where that is midnight. Of a formula, the value it was saved with.
           Unreadable: an error (#N/A), a formula without a value, a cell to the right of the header.
 Header    The first row that holds anything. One cell alone above wider rows is a title, which is refused:
