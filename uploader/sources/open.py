@@ -1,6 +1,7 @@
 """Opening a source: what it is, whether it can be read, and its rows from any mark on.
 
-`detect` says which format it is. `bytes` reads, unpacks and decodes what is stored; `formats` makes rows of it.
+`detect` says which format it is. `bytes` reads, unpacks and decodes what is stored; `formats` makes rows
+of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
