@@ -5,8 +5,8 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub_transport import HubTransport
-from jobs import Job
+from hub_transport import HubTransport, make_hub
+from jobs import Job, contacts, write_csv
 from running import Killed, Mortal, MortalTransport
 from virtual_loop import run_virtual
 
@@ -16,6 +16,7 @@ from uploader.undo.plan import Fate
 from uploader.undo.run import Report, Undoing, undo_settings
 from uploader.undo.store import Kept, UndoFile, find
 
+STAGES = ("lead", "subscriber", "customer")
 State = dict[str, dict[str, str]]
 
 
@@ -110,4 +111,61 @@ def association_reads(job: Job) -> list[str]:
     return [path.split("/")[-3] for path in transport.paths if "/associations/" in path]
 
 
-__all__ = ["Fate", "archived", "association_reads", "counts", "id_of", "state", "undo", "writes"]
+def people(count: int, **same: str) -> list[dict[str, str]]:
+    """Contacts c0 to c<count>."""
+    return [
+        {
+            "email": f"c{n}@example.com",
+            "firstname": f"Old {n}",
+            "city": "Ulm" if n % 3 else "",
+            "lifecyclestage": STAGES[n % 3],
+            **same,
+        }
+        for n in range(count)
+    ]
+
+
+def rows_for(count: int, **same: str) -> list[dict[str, str]]:
+    return contacts(count, city="Bonn", lifecyclestage="opportunity", **same)
+
+
+def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=(), **scenario) -> Job:
+    """A job that has run with a snapshot; `job.before` is what the account held."""
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
+    job.options.setdefault("snapshot", True)
+    job.hub.reset(0.0, [{"properties": dict(one)} for one in held] + list(additional))
+    job.before = state(job)
+    job.run_virtual()
+    return job
+
+
+def meddle(job: Job, update=(), archive=()) -> None:
+    job._clock += 120.0
+    job.hub.meddle(job._clock, update, archive)
+
+
+def by(email: str, source: str = "CRM_UI", source_id: str = "userId:7", **properties: str) -> dict:
+    return {"email": email, "properties": properties, "source": {"type": source, "id": source_id}}
+
+
+def under(job: Job, *faults, **options):
+    job.hub.change_scenario(make_hub(faults=list(faults)).scenario)
+    return undo(job, **options)
+
+
+__all__ = [
+    "Fate",
+    "archived",
+    "association_reads",
+    "by",
+    "counts",
+    "id_of",
+    "meddle",
+    "people",
+    "rows_for",
+    "state",
+    "under",
+    "undo",
+    "uploaded",
+    "writes",
+]

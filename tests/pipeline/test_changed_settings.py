@@ -11,7 +11,7 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from running import Killed, Mortal, MortalCheckpoint, MortalTransport
-from test_verify import counts as verdicts, meddle, verify
+from support.verify_runs import counts as verdicts, meddle, verify
 from undoing import counts, state, undo
 from virtual_loop import run_virtual
 

@@ -8,7 +8,7 @@ from hub_transport import make_hub
 from hypothesis import given, settings, strategies as st
 from jobs import Job, contacts, write_csv
 from running import run_to_the_end, start
-from test_verify import verify
+from support.verify_runs import verify
 
 from uploader.errors import CheckpointError
 from uploader.model.record import Outcome

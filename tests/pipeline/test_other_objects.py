@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 from hub_transport import make_hub
 from jobs import Job, write_csv
-from test_verify import counts, verify
+from support.verify_runs import counts, verify
 
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import paths

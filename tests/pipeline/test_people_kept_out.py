@@ -7,7 +7,7 @@ import random
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
-from test_verify import counts, meddle, verify
+from support.verify_runs import counts, meddle, verify
 from virtual_loop import run_virtual
 
 from uploader.check.run import Check

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub_transport import make_hub
 from jobs import Job, write_csv
-from test_verify import counts, verify
+from support.verify_runs import counts, verify
 
 from uploader.errors import SourceError
 from uploader.mockserver.simulator import Hub

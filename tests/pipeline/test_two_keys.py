@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hub_transport import make_hub
 from jobs import Job, write_csv
-from test_verify import counts, verify
+from support.verify_runs import counts, verify
 
 from uploader.cli.failures import command as failures
 from uploader.errors import CheckpointError, SettingsError

@@ -7,51 +7,26 @@ import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from running import MortalTransport
-from undoing import Fate, archived, counts, id_of, state, undo, writes
+from undoing import (
+    Fate,
+    archived,
+    by,
+    counts,
+    id_of,
+    meddle,
+    people,
+    rows_for,
+    state,
+    under,
+    undo,
+    uploaded,
+    writes,
+)
 
 from uploader.errors import CheckpointError, DeclinedError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Policy
 from uploader.system.files import Lock
-
-STAGES = ("lead", "subscriber", "customer")
-
-
-def people(count: int, **same: str) -> list[dict[str, str]]:
-    """Contacts c0 to c<count>."""
-    return [
-        {
-            "email": f"c{n}@example.com",
-            "firstname": f"Old {n}",
-            "city": "Ulm" if n % 3 else "",
-            "lifecyclestage": STAGES[n % 3],
-            **same,
-        }
-        for n in range(count)
-    ]
-
-
-def rows_for(count: int, **same: str) -> list[dict[str, str]]:
-    return contacts(count, city="Bonn", lifecyclestage="opportunity", **same)
-
-
-def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=(), **scenario) -> Job:
-    """A job that has run with a snapshot; `job.before` is what the account held."""
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
-    job.options.setdefault("snapshot", True)
-    job.hub.reset(0.0, [{"properties": dict(one)} for one in held] + list(additional))
-    job.before = state(job)
-    job.run_virtual()
-    return job
-
-
-def meddle(job: Job, update=(), archive=()) -> None:
-    job._clock += 120.0
-    job.hub.meddle(job._clock, update, archive)
-
-
-def by(email: str, source: str = "CRM_UI", source_id: str = "userId:7", **properties: str) -> dict:
-    return {"email": email, "properties": properties, "source": {"type": source, "id": source_id}}
 
 
 def test_the_account_is_as_before(tmp_path):
@@ -316,11 +291,6 @@ def test_properties_that_may_not_be_read_stop_it(tmp_path):
 
 
 # --- a server that misbehaves ---
-
-
-def under(job: Job, *faults, **options):
-    job.hub.change_scenario(make_hub(faults=list(faults)).scenario)
-    return undo(job, **options)
 
 
 @pytest.mark.parametrize("endpoint", ["archive", "update", "read"])

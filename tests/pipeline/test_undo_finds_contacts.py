@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
-from test_killed_and_undone import killed
-from test_undo import meddle, people, rows_for, uploaded
-from undoing import Fate, archived, counts, id_of, state, undo, writes
+from support.killed_runs import killed
+from undoing import Fate, archived, counts, id_of, meddle, people, rows_for, state, undo, uploaded, writes
 
 from uploader.hubspot.wire import Result, Version
 from uploader.mockserver.bodies.error_bodies import iso

@@ -7,8 +7,21 @@ import orjson
 import pytest
 from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
-from test_undo import by, meddle, people, rows_for, under, uploaded
-from undoing import archived, association_reads, counts, id_of, state, undo, writes
+from undoing import (
+    archived,
+    association_reads,
+    by,
+    counts,
+    id_of,
+    meddle,
+    people,
+    rows_for,
+    state,
+    under,
+    undo,
+    uploaded,
+    writes,
+)
 
 from uploader.errors import DeclinedError
 from uploader.mockserver.account.rules import Auth

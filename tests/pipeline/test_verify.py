@@ -1,75 +1,26 @@
 """Reading a job back: exactly what was changed is found, and HubSpot's own doing is told apart."""
 
-import asyncio
-import random
 import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hub_transport import HubTransport, make_hub
+from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
-from virtual_loop import run_virtual
+from support.verify_runs import counts, meddle, verify
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.jobs.session import Seams
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
-from uploader.storage.checkpoint import Checkpoint
 from uploader.system.files import Lock
-from uploader.system.worker_thread import Inline
-from uploader.verify.judge import Finding, Verdict
-from uploader.verify.run import Report, Verification, find_sources, job_settings
+from uploader.verify.judge import Verdict
 
 
 def uploaded(tmp_path, rows, *, quota="none", options=None, **scenario) -> Job:
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
     job.run_virtual()
     return job
-
-
-def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> tuple[Report, list[Finding]]:
-    async def run() -> tuple[Report, list[Finding]]:
-        loop = asyncio.get_running_loop()
-        loop._jumping.now = job._clock
-        checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
-        identity = checkpoint.identity()
-        transport = job.transport = HubTransport(job.hub)
-        seams = Seams(
-            transport=lambda _: transport,
-            offload=lambda _: Inline(),
-            roll=random.Random(1).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
-        )
-        settings = job_settings(
-            identity,
-            checkpoint,
-            sources=find_sources(identity, checkpoint, source),
-            token="test-token",
-            **options,
-        )
-        verification = Verification(settings, checkpoint, seams, sample=sample)
-        if stop_after is not None:
-            loop.call_later(stop_after, verification.stop, 2)
-        try:
-            report = await verification.run()
-            return report, [finding for _, _, finding in verification.file.findings()]
-        finally:
-            verification.file.close()
-            checkpoint.close()
-            job._clock = loop.time()
-
-    return run_virtual(run())
-
-
-def counts(report: Report) -> dict[str, int]:
-    return {verdict.value: count for verdict, count in report.counts.items() if count}
-
-
-def meddle(job: Job, update=(), archive=()) -> None:
-    job.hub.meddle(job._clock, update, archive)
 
 
 def test_what_was_changed_deleted_and_recased_behind_its_back_is_found_and_nothing_else(tmp_path):

@@ -1,0 +1,72 @@
+"""A job whose process is killed while an upsert is under way."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import orjson
+from jobs import Job
+from running import Killed, Mortal, MortalTransport
+from virtual_loop import run_virtual
+
+from uploader.errors import StorageError
+from uploader.jobs.upload import Run, Seams
+
+
+class Doomed(MortalTransport):
+    """Its process is killed while the server works on an upsert, which it `applies` or not."""
+
+    def __init__(self, hub, killed: Killed, *, at_upsert: int, applies: bool) -> None:
+        super().__init__(hub, killed)
+        self.at_upsert = at_upsert
+        self.applies = applies
+        self.strike = lambda: None
+        self.left: set[str] = set()  #: keys of the requests that were not answered
+
+    async def _answer(self, call, loop):
+        if not call.path.endswith("/batch/upsert"):
+            return await super()._answer(call, loop)
+        self.at_upsert -= 1
+        if self.at_upsert > 0:
+            return await super()._answer(call, loop)
+        self.left |= {one["id"] for one in orjson.loads(call.body)["inputs"]}
+        if self.applies:
+            await super()._answer(call, loop)
+        self.strike()
+        return await loop.create_future()
+
+
+def killed(job: Job, *, at_upsert: int = 4, applies: bool = True) -> set[str]:
+    """The keys of the rows that had left, and no answer came."""
+    doomed = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = getattr(job, "_clock", 0.0)
+        killed = Killed()
+        transport = Doomed(job.hub, killed, at_upsert=at_upsert, applies=applies)
+        doomed.append(transport)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=lambda _: Mortal(killed),
+            roll=random.Random(1).random,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+            batch_records=10,
+        )
+        run = Run(job.settings(), seams)
+
+        def strike() -> None:
+            killed.is_dead = True
+            run.stop(9)
+            run.stop(9)
+
+        transport.strike = strike
+        try:
+            await run.run()
+        except StorageError:
+            assert killed.is_dead
+        finally:
+            job._clock = loop.time()
+
+    run_virtual(run())
+    return doomed[0].left

@@ -1,0 +1,58 @@
+"""Verifying jobs in tests, in virtual time; and what somebody changes behind their back."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_transport import HubTransport
+from jobs import Job
+from virtual_loop import run_virtual
+
+from uploader.jobs.session import Seams
+from uploader.storage.checkpoint import Checkpoint
+from uploader.system.worker_thread import Inline
+from uploader.verify.judge import Finding
+from uploader.verify.run import Report, Verification, find_sources, job_settings
+
+
+def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> tuple[Report, list[Finding]]:
+    async def run() -> tuple[Report, list[Finding]]:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = job._clock
+        checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
+        identity = checkpoint.identity()
+        transport = job.transport = HubTransport(job.hub)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=lambda _: Inline(),
+            roll=random.Random(1).random,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        )
+        settings = job_settings(
+            identity,
+            checkpoint,
+            sources=find_sources(identity, checkpoint, source),
+            token="test-token",
+            **options,
+        )
+        verification = Verification(settings, checkpoint, seams, sample=sample)
+        if stop_after is not None:
+            loop.call_later(stop_after, verification.stop, 2)
+        try:
+            report = await verification.run()
+            return report, [finding for _, _, finding in verification.file.findings()]
+        finally:
+            verification.file.close()
+            checkpoint.close()
+            job._clock = loop.time()
+
+    return run_virtual(run())
+
+
+def counts(report: Report) -> dict[str, int]:
+    return {verdict.value: count for verdict, count in report.counts.items() if count}
+
+
+def meddle(job: Job, update=(), archive=()) -> None:
+    job.hub.meddle(job._clock, update, archive)
