@@ -1,7 +1,7 @@
 """`python -m benchmarks`: what the uploader costs the machine it runs on, beside what else one could run.
 
 Lives here: which measurements there are, how much of each, and what is printed and drawn of them. How they
-are taken stands in `cost`, `sizes` and `starts`, with the demands.
+are taken stands in `cost_per_record`, `memory_by_file_size` and `start_time`, with the demands.
 
     python -m benchmarks
     python -m benchmarks --quick
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import cost, sizes, starts
-from benchmarks.bars import Bar, draw_costs, draw_memory
-from benchmarks.processes import Failed, Table, workplace
-from benchmarks.sizes import Size
-from benchmarks.starts import Starts
+from benchmarks import cost_per_record, memory_by_file_size, start_time
+from benchmarks.memory_by_file_size import Size
+from benchmarks.start_time import Starts
+from benchmarks.support.cost_charts import Bar, draw_costs, draw_memory
+from benchmarks.support.processes import Failed, Table, workplace
 
 PAIRS, QUICK_PAIRS = 7, 3
 QUICK_ROWS = 50_000
@@ -34,7 +34,7 @@ CHARTS = Path(__file__).parent / "charts"
 class Figures:
     """What was measured; parts that were not asked for are empty."""
 
-    costs: cost.Measured = field(default_factory=dict)
+    costs: cost_per_record.Measured = field(default_factory=dict)
     sizes: Sequence[Size] = ()
     starts: Starts | None = None
 
@@ -59,19 +59,23 @@ def measure(options: argparse.Namespace) -> Figures:
     figures, is_quick = Figures(), options.quick
     with workplace(options.keep) as folder:
         if "cost" in options.only:
-            figures.costs = cost.measure(folder, options.rows, options.pairs, is_quick=is_quick)
+            figures.costs = cost_per_record.measure(folder, options.rows, options.pairs, is_quick=is_quick)
         if "sizes" in options.only:
-            figures.sizes = sizes.measure(folder, _sizes(options))
+            figures.sizes = memory_by_file_size.measure(folder, _sizes(options))
         if "starts" in options.only:
             rows = _sizes(options)[-1]
-            figures.starts = starts.measure(folder, rows, QUICK_STARTS if is_quick else STARTS)
+            figures.starts = start_time.measure(folder, rows, QUICK_STARTS if is_quick else STARTS)
     return figures
 
 
 def _sizes(options: argparse.Namespace) -> list[int]:
     if options.quick:
-        return [sizes.SMALL]
-    return [sizes.SMALL, sizes.MEDIUM, *([sizes.LARGE] if options.large else [])]
+        return [memory_by_file_size.SMALL]
+    return [
+        memory_by_file_size.SMALL,
+        memory_by_file_size.MEDIUM,
+        *([memory_by_file_size.LARGE] if options.large else []),
+    ]
 
 
 # --- what is printed and drawn ---
@@ -79,21 +83,21 @@ def _sizes(options: argparse.Namespace) -> list[int]:
 
 def report(figures: Figures, table: Table) -> None:
     if figures.costs:
-        print(cost.as_text(figures.costs))
-        cost.judge(figures.costs, table)
+        print(cost_per_record.as_text(figures.costs))
+        cost_per_record.judge(figures.costs, table)
     if figures.sizes:
-        print(f"\n{sizes.as_text(figures.sizes)}")
-        sizes.judge(figures.sizes, table)
+        print(f"\n{memory_by_file_size.as_text(figures.sizes)}")
+        memory_by_file_size.judge(figures.sizes, table)
     if figures.starts:
-        starts.judge(figures.starts, table)
+        start_time.judge(figures.starts, table)
 
 
 def _title(options: argparse.Namespace) -> str:
     if "cost" not in options.only:
         return "sizes and starts"
     reckoned = ""
-    if options.rows < cost.NOMINAL_ROWS:
-        reckoned = f", a start's CPU counted as in {cost.NOMINAL_ROWS:,}"
+    if options.rows < cost_per_record.NOMINAL_ROWS:
+        reckoned = f", a start's CPU counted as in {cost_per_record.NOMINAL_ROWS:,}"
     return f"{options.pairs} pairs of {options.rows:,} records{reckoned}"
 
 
@@ -104,10 +108,10 @@ def draw(figures: Figures, folder: Path) -> None:
         peaks: dict[str, dict[int, float]] = {}
         for size in figures.sizes:
             peaks.setdefault(size.form.title, {})[size.rows] = size.peak_megabytes
-        draw_memory(folder / "memory.svg", peaks, sizes.MOST_MEGABYTES)
+        draw_memory(folder / "memory.svg", peaks, memory_by_file_size.MOST_MEGABYTES)
 
 
-def _bar(costs: cost.Costs) -> Bar:
+def _bar(costs: cost_per_record.Costs) -> Bar:
     return Bar(
         costs.contender.title,
         costs.contender.is_ours,
@@ -121,7 +125,7 @@ def parse() -> argparse.Namespace:
         prog="python -m benchmarks",
         description="Measure what the uploader costs, beside what else one could run.",
     )
-    parser.add_argument("--rows", type=int, help=f"of a turn; default {cost.NOMINAL_ROWS:,}")
+    parser.add_argument("--rows", type=int, help=f"of a turn; default {cost_per_record.NOMINAL_ROWS:,}")
     parser.add_argument("--pairs", type=int, help=f"turns of the uploader and of each loop; default {PAIRS}")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files there")
@@ -129,14 +133,16 @@ def parse() -> argparse.Namespace:
     much.add_argument(
         "--quick", action="store_true", help="two minutes: few records, no large file, no chart"
     )
-    much.add_argument("--large", action="store_true", help=f"also {sizes.LARGE:,} records, some 4 GB of disk")
+    much.add_argument(
+        "--large", action="store_true", help=f"also {memory_by_file_size.LARGE:,} records, some 4 GB of disk"
+    )
     charts = parser.add_mutually_exclusive_group()
     charts.add_argument(
         "--chart", type=Path, nargs="?", const=CHARTS, metavar="DIR", help="there; --quick, too"
     )
     charts.add_argument("--no-chart", action="store_true")
     options = parser.parse_args()
-    options.rows = options.rows or (QUICK_ROWS if options.quick else cost.NOMINAL_ROWS)
+    options.rows = options.rows or (QUICK_ROWS if options.quick else cost_per_record.NOMINAL_ROWS)
     options.pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
     if options.chart is None and not options.quick and not options.no_chart:
         options.chart = CHARTS

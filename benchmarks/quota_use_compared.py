@@ -1,10 +1,10 @@
 """What people's usual ways of pacing make of the quota, beside ours: how much they use, what is refused.
 
-Lives here: the uploader and the three of `contenders`, one after the other over the same file, each on a mock
-server of its own with a rolling window; the table, and what goes into the chart.
+Lives here: the uploader and the three of `pacing_contenders`, one after the other over the same file, each on
+a mock server of its own with a rolling window; the table, and what goes into the chart.
 
-    python -m benchmarks.comparison
-    python -m benchmarks.comparison --quick --markdown
+    python -m benchmarks.quota_use_compared
+    python -m benchmarks.quota_use_compared --quick --markdown
 
 Demands, of ours alone: at least 98 % of the quota used, at most 1 request in 1,000 refused. Every figure is
 read off the server's log. Rates count from the end of the first window to the end of the time.
@@ -23,10 +23,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drawing import Panel, draw
-from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Seen, Server, Table, aligned, forget, wait_for, workplace
-from benchmarks.quota import Quota, each_second, most_sent, parse_quota, share_used
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import (
+    Client,
+    Failed,
+    Seen,
+    Server,
+    Table,
+    aligned,
+    forget,
+    wait_for,
+    workplace,
+)
+from benchmarks.support.quota_figures import Quota, each_second, most_sent, parse_quota, share_used
+from benchmarks.support.requests_chart import Panel, draw
 
 QUOTA = "190/10"  # what the contenders are made for
 LEAST_SHARE = 0.98
@@ -47,7 +57,7 @@ HEADINGS = (
 )
 
 OURS = "uploader"
-#: Name in `contenders` -> what people call it.
+#: Name in `pacing_contenders` -> what people call it.
 TITLES = {
     "asynclimiter": "AsyncLimiter(190, 10)",
     "official": "hubspot-api-client with Retry",
@@ -181,7 +191,15 @@ def _contender(name: str) -> Callable[[Path, Server, float], int]:
 
 
 def _books(name: str, source: Path, url: str, seconds: float) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.contenders", name, url, str(source), "--seconds"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.support.pacing_contenders",
+        name,
+        url,
+        str(source),
+        "--seconds",
+    ]
     try:
         done = subprocess.run(
             [*command, str(seconds)], capture_output=True, text=True, timeout=seconds + 60, check=False

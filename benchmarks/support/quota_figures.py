@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.processes import Failed, Seen
+from benchmarks.support.processes import Failed, Seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Lives here: the servers (raw sockets on the loopback address), and what has to be seen: a clear line, the
 exit code, bounded memory, and nothing sent to anybody else.
 
-    python -m benchmarks.hostile
-    python -m benchmarks.hostile --only "10 GB"
+    python -m benchmarks.hostile_server
+    python -m benchmarks.hostile_server --only "10 GB"
 """
 
 import argparse
@@ -17,8 +17,8 @@ import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Table, last_words, workplace
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import Client, Failed, Table, last_words, workplace
 
 MOST_MB = 200
 HUGE_BYTES = 10 * 1024**3

@@ -1,6 +1,6 @@
 """The whole way on a live portal: look, try a hundred, run, verify, take it back; killed on the way.
 
-    python -m benchmarks.whole_way --rows 100000 --kills 10
+    python -m benchmarks.check_to_undo --rows 100000 --kills 10
 
 Makes a file and an account that holds six contacts of ten in it, on the mock server as a production account,
 in which a workflow sets one value of every fiftieth contact that is upserted. Demands: `preview` says what
@@ -21,7 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import Failed, Server, Table, environment, workplace
+from benchmarks.support.processes import Failed, Server, Table, environment, workplace
 
 WORKFLOW, PROPERTY, ROUTED = "Lead routing", "city", "Routed"
 SCENARIO = f"""

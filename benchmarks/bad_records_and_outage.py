@@ -3,8 +3,8 @@
 Lives here: files with poisoned rows in known places, sent with and without trace-id support on the server,
 and an outage in the middle of a run. The expected prices are what halving predicts.
 
-    python -m benchmarks.poison
-    python -m benchmarks.poison --outage-seconds 180 --only outage
+    python -m benchmarks.bad_records_and_outage
+    python -m benchmarks.bad_records_and_outage --outage-seconds 180 --only outage
 
 Demands: the rejected rows are the poisoned ones and no others; a batch never costs more than the halving of
 one with so many bad records can; after an outage no row is abandoned and the books are right.
@@ -17,9 +17,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks import oracle
-from benchmarks.make_contacts import HEADER, POISON, make
-from benchmarks.processes import Client, Failed, Server, Table, forget, workplace
+from benchmarks.support import oracle
+from benchmarks.support.make_contacts import HEADER, POISON, make
+from benchmarks.support.processes import Client, Failed, Server, Table, forget, workplace
 
 BATCH = 100
 LATENCY_SECONDS = 0.02

@@ -3,8 +3,8 @@
 The same file goes into the same account: half of the contacts are there, and a third of those hold already
 what the file says. Each way starts from a fresh account; a preview, which writes nothing, is one of them.
 
-    python -m benchmarks.reading --rows 20000                    # at 190 requests in 10 s
-    python -m benchmarks.reading --rows 100000 --quota none      # as fast as both processes go
+    python -m benchmarks.reads_before_writes --rows 20000                    # at 190 requests in 10 s
+    python -m benchmarks.reads_before_writes --rows 100000 --quota none      # as fast as both processes go
 """
 
 import argparse
@@ -19,8 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.make_records import COLUMNS, make, record
-from benchmarks.processes import Failed, Server, Table, aligned, environment, forget, last_words, workplace
+from benchmarks.support.make_records import COLUMNS, make, record
+from benchmarks.support.processes import (
+    Failed,
+    Server,
+    Table,
+    aligned,
+    environment,
+    forget,
+    last_words,
+    workplace,
+)
 
 #: Name -> command and options.
 WAYS: dict[str, tuple[str, ...]] = {

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.make_records import make
-from benchmarks.processes import Client, EchoServer, Failed, Table, environment, forget, wait_for
+from benchmarks.support.make_records import make
+from benchmarks.support.processes import Client, EchoServer, Failed, Table, environment, forget, wait_for
 
 MOST_FRESH_SECONDS, MOST_RESUMED_SECONDS, MOST_HELP_SECONDS = 0.4, 0.6, 0.25
 LARGE = 10_000_000

@@ -2,8 +2,8 @@
 
 Lives here: one long run whose refresh token is replaced by each refresh, and what server and files must show.
 
-    python -m benchmarks.sign_in
-    python -m benchmarks.sign_in --seconds 60 --kills 2
+    python -m benchmarks.oauth_sign_in
+    python -m benchmarks.oauth_sign_in --seconds 60 --kills 2
 """
 
 import argparse
@@ -15,9 +15,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import oracle
-from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Server, Table, wait_for, workplace
+from benchmarks.support import oracle
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import Client, Failed, Server, Table, wait_for, workplace
 
 LIFE_SECONDS, RENEWED_AFTER = 20, 0.75
 SECRETS = {

@@ -3,7 +3,7 @@
 Lives here: HTTP/1.1 on a bare `asyncio.Protocol`, answers filled into ready-made pieces, and what was seen of
 the load. It checks nothing, keeps no contact and has no quota: all that is the mock server's business.
 
-    python -m benchmarks.echo_server --port 8080
+    python -m benchmarks.support.echo_server --port 8080
 
 `batch/upsert` answers 200 COMPLETE with one result an input, about 35 KB for a hundred; the keys are found by
 a pattern, not by reading the JSON. Inputs whose key begins with `bad` are refused in a 207, by trace id.
@@ -26,7 +26,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.make_records import BAD, COLUMNS
+from benchmarks.support.make_records import BAD, COLUMNS
 
 LIMIT = 100  #: inputs in a batch
 LONGEST_SECONDS = 14_400.0

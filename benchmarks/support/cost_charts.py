@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drawing import ACCEPTED, LINE, REFUSED, STYLE, WIDTH_INCHES
+from benchmarks.support.requests_chart import ACCEPTED, LINE, REFUSED, STYLE, WIDTH_INCHES
 
 OURS, OTHERS = ACCEPTED, "#b8c4d0"
 BAR_INCHES, MARGIN_INCHES, LINES_INCHES = 0.36, 1.1, 3.6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quota import Quota
+from benchmarks.support.quota_figures import Quota
 
 #: 800 pixels at the 72 points an inch that SVG counts in.
 WIDTH_INCHES, PANEL_INCHES, MARGIN_INCHES = 800 / 72, 1.65, 0.9

@@ -3,8 +3,8 @@
 Lives here: when the uploader is struck, what a strike may cost (law 4), and that the end is right all the
 same. What "right" is stands in `oracle`.
 
-    python -m benchmarks.migration --rows 1000000 --kills 30 --seed 1 --compare
-    python -m benchmarks.migration --rows 1000000 --sigint
+    python -m benchmarks.kill_and_resume --rows 1000000 --kills 30 --seed 1 --compare
+    python -m benchmarks.kill_and_resume --rows 1000000 --sigint
 
 Kills are spread over the run by the number of records that have reached the server, at random moments within
 each part; one in ten comes while the uploader is still starting. `--compare` also runs the file undisturbed.
@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks import oracle
-from benchmarks.make_contacts import make
-from benchmarks.processes import (
+from benchmarks.support import oracle
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import (
     Client,
     Failed,
     Seen,

@@ -3,8 +3,8 @@
 Lives here: the formats, how each is made from `make_records`, and one table. The account's hash is over all
 contacts by address, so it is the same only if every cell is.
 
-    python -m benchmarks.formats --rows 100000
-    python -m benchmarks.formats --check       # look through each with `uploader check`, and send nothing
+    python -m benchmarks.file_formats --rows 100000
+    python -m benchmarks.file_formats --check    # look through each with `uploader check`, and send nothing
 """
 
 import argparse
@@ -30,8 +30,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.make_records import COLUMNS, make, record
-from benchmarks.processes import Client, Failed, Server, aligned, forget, wait_for, workplace
+from benchmarks.support.make_records import COLUMNS, make, record
+from benchmarks.support.processes import Client, Failed, Server, aligned, forget, wait_for, workplace
 
 GROUP_ROWS = 100_000
 

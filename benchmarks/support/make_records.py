@@ -3,8 +3,8 @@
 Lives here: what is measured with, where the cost of a record is the question. No dirt, no blanks, no key
 twice; real files are `make_contacts`' business. The columns are HubSpot's own names for contacts.
 
-    python -m benchmarks.make_records records.ndjson --rows 400000
-    python -m benchmarks.make_records records.csv.gz --rows 1000000 --bad-every 100
+    python -m benchmarks.support.make_records records.ndjson --rows 400000
+    python -m benchmarks.support.make_records records.csv.gz --rows 1000000 --bad-every 100
 
 The form is that of the name's ending. One record in `--bad-every` has a key that begins with `bad`, which
 `echo_server` refuses. About 240 bytes a record in NDJSON; a million takes some four seconds.

@@ -1,9 +1,9 @@
 """Three usual ways of pacing, each a loader of contacts as short as people write them.
 
-Lives here: what competes with the uploader in `comparison`, one contender a process. Each sends the file in
-batches of 100 until its time is over, awaits what is on the wire, and prints one line of JSON.
+Lives here: what competes with the uploader in `quota_use_compared`, one contender a process. Each sends the
+file in batches of 100 until its time is over, awaits what is on the wire, and prints one line of JSON.
 
-    python -m benchmarks.contenders asynclimiter http://127.0.0.1:8080 contacts.csv --seconds 60
+    python -m benchmarks.support.pacing_contenders asynclimiter http://127.0.0.1:8080 file.csv --seconds 60
 
 `asynclimiter`  60 coroutines behind `AsyncLimiter(190, 10)`; a refused batch sleeps 10 seconds and goes again
 `official`      hubspot-api-client in 12 threads, with the `Retry` of its README; what it raises is given up
@@ -36,8 +36,8 @@ from hubspot.crm.contacts import (
 )
 from urllib3.util.retry import Retry
 
-from benchmarks.official import as_inputs
-from benchmarks.processes import TOKEN
+from benchmarks.support.official_client import as_inputs
+from benchmarks.support.processes import TOKEN
 
 BATCH = 100
 PATH = "/crm/v3/objects/contacts/batch/upsert"
@@ -65,7 +65,7 @@ Contact = dict[str, Any]
 
 @dataclass(slots=True)
 class Books:
-    """What a contender knows of its own fate; `comparison` holds it against the server's log."""
+    """What a contender knows of its own fate; `quota_use_compared` holds it against the server's log."""
 
     sent: int = 0  #: requests
     written: int = 0  #: batches

@@ -2,8 +2,8 @@
 
 Lives here: two runs of a minute, one of them killed and resumed half-way, and what the server's log says.
 
-    python -m benchmarks.pacing
-    python -m benchmarks.pacing --quota 100/10 --latency 1 --seconds 60
+    python -m benchmarks.quota_use
+    python -m benchmarks.quota_use --quota 100/10 --latency 1 --seconds 60
 
 Demands: no 429 in either run; of the first, at least 98 % of the quota used, measured as requests accepted
 after the first window / (quota x time). What a kill costs is printed, not judged.
@@ -15,9 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.make_contacts import make
-from benchmarks.processes import Client, Failed, Server, Table, forget, wait_for, workplace
-from benchmarks.quota import Quota, longest_pause, parse_quota, share_used
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import Client, Failed, Server, Table, forget, wait_for, workplace
+from benchmarks.support.quota_figures import Quota, longest_pause, parse_quota, share_used
 
 LEAST_SHARE = 0.98
 BATCH = 100

@@ -1,4 +1,5 @@
-"""What `uploader check` costs, and that it finds exactly what was planted: `python -m benchmarks.checking`.
+"""What `uploader check` costs, and that it finds exactly what was planted:
+`python -m benchmarks.check_command`.
 
 The file has eleven columns a row, among them dates, options, numbers and owners as other systems spell them.
 Planted, far apart: 3 repeated keys, 12 addresses that are none, 5 rows without a key, 12 bad dates, 7 unknown
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import environment
+from benchmarks.support.processes import environment
 
 _COLUMNS = (
     "email,firstname,lastname,company,city,phone,tier,renewal_date,numemployees,hubspot_owner_id,num_notes"

@@ -3,7 +3,8 @@
 Lives here: the rules of the README as one plain reading of them, with Python's own CSV reader. It shares no
 code with `uploader`, so that both can't be wrong in the same way; it knows the columns of `make_contacts`.
 
-    python -m benchmarks.oracle FILE.csv --contacts URL-or-FILE --summary SUMMARY.json --results RESULTS.csv
+    python -m benchmarks.support.oracle FILE.csv --contacts URL-or-FILE \\
+        --summary SUMMARY.json --results RESULTS.csv
 
 `--contacts` is the mock server's `/_mock/objects/contacts` or a copy of it. With `--killed`, rows whose first
 answer was lost may be counted as updated where they were created, if the summary calls them replayed.

@@ -3,8 +3,8 @@
 Lives here: what disturbs the pace (latency, jitter, a quota that changes, others on the token, a day that
 ends, pauses), and what the server's log must show then.
 
-    python -m benchmarks.window
-    python -m benchmarks.window --only latency --seconds 60 --at-once 2
+    python -m benchmarks.quota_use_disturbed
+    python -m benchmarks.quota_use_disturbed --only latency --seconds 60 --at-once 2
 
 Trials that only wait run side by side, each with a server of its own. "Used" is accepted requests after the
 first window / (quota x time).
@@ -22,10 +22,20 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 
-from benchmarks import oracle
-from benchmarks.make_contacts import make
-from benchmarks.processes import TOKEN, Client, Failed, Seen, Server, Table, status, wait_for, workplace
-from benchmarks.quota import Quota, share_used
+from benchmarks.support import oracle
+from benchmarks.support.make_contacts import make
+from benchmarks.support.processes import (
+    TOKEN,
+    Client,
+    Failed,
+    Seen,
+    Server,
+    Table,
+    status,
+    wait_for,
+    workplace,
+)
+from benchmarks.support.quota_figures import Quota, share_used
 
 PRO = Quota(190, 10.0)
 BATCH = 100

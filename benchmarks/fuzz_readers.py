@@ -1,4 +1,4 @@
-"""What the readers make of anything: `python -m benchmarks.fuzz --minutes 10`.
+"""What the readers make of anything: `python -m benchmarks.fuzz_readers --minutes 10`.
 
 Valid files of every format are written at random, mutated, and packed (or packed, and mutated). A reading
 may give rows or end in a `SourceError` of one line, and nothing else; its slices abut, and from any of their
@@ -416,7 +416,15 @@ def turns(folder: Path, seed: int, until: float) -> Iterator[dict[str, Any]]:
     """Workers one after the other; one that dies is a failure as well."""
     while time.time() < until:
         stop = min(until, time.time() + 60)
-        command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", str(folder), str(seed), str(stop)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.fuzz_readers",
+            "--worker",
+            str(folder),
+            str(seed),
+            str(stop),
+        ]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         if done.returncode == 0:
             told = json.loads(done.stdout)

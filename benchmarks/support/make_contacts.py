@@ -2,7 +2,7 @@
 
 Lives here: the dirt real files have, and nothing of what ought to become of it (that is `oracle`).
 
-    python -m benchmarks.make_contacts OUT.csv --rows 1000000 --seed 7
+    python -m benchmarks.support.make_contacts OUT.csv --rows 1000000 --seed 7
 
 Quoted cells with commas and doubled quotes, line breaks inside cells (2 % of the rows), names in several
 scripts, padded and blank cells, keys that come again in another case (1 %, half of them close by), addresses

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cost import RATE
-from benchmarks.make_records import make
-from benchmarks.processes import Client, EchoServer, Failed, Table, aligned, forget
+from benchmarks.cost_per_record import RATE
+from benchmarks.support.make_records import make
+from benchmarks.support.processes import Client, EchoServer, Failed, Table, aligned, forget
 
 SMALL, MEDIUM, LARGE = 100_000, 1_000_000, 10_000_000
 MOST_MEGABYTES, MOST_GROWTH_MEGABYTES = 100.0, 10.0

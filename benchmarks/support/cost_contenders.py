@@ -1,9 +1,9 @@
 """What people would run in the uploader's place, and the ceiling: each sends the same records, one a process.
 
-Lives here: the contenders of `cost`, as short as people write them. None keeps books, waits for a quota or
-can go on after a kill; none writes anything but what its library does by itself.
+Lives here: the contenders of `cost_per_record`, as short as people write them. None keeps books, waits for a
+quota or can go on after a kill; none writes anything but what its library does by itself.
 
-    python -m benchmarks.loops plain http://127.0.0.1:8080 records.ndjson --rows 400000
+    python -m benchmarks.support.cost_contenders plain http://127.0.0.1:8080 records.ndjson --rows 400000
 
 `plain`     aiohttp and orjson: a queue and 16 workers; `csv.DictReader` where the file is a CSV
 `httpx`     the same loop on httpx
@@ -157,7 +157,7 @@ def official(url: str, source: Path, rows: int) -> int:
 
     from hubspot import HubSpot  # noqa: PLC0415
 
-    from benchmarks.official import as_inputs  # noqa: PLC0415
+    from benchmarks.support.official_client import as_inputs  # noqa: PLC0415
 
     api = HubSpot(access_token=TOKEN, host=url).crm.contacts.batch_api
     work, lock = batches(source, rows), threading.Lock()

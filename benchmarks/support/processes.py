@@ -165,10 +165,10 @@ class Load:
 
 
 class EchoServer(Listener):
-    """`benchmarks.echo_server`."""
+    """`benchmarks.support.echo_server`."""
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
-        super().__init__(["benchmarks.echo_server", *arguments], log)
+        super().__init__(["benchmarks.support.echo_server", *arguments], log)
 
     def forget(self) -> None:
         self._ask("_echo/reset", b"")

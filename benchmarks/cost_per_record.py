@@ -1,7 +1,7 @@
 """What a record costs, in CPU and in time: the uploader beside what would be run in its place.
 
 Lives here: who takes part, one turn of each after the other on one echoing server, and the demands on the
-ratios. How each sends stands in `loops`; what a size or a start costs is asked elsewhere.
+ratios. How each sends stands in `cost_contenders`; what a size or a start costs is asked elsewhere.
 
 CPU is that of the whole process, user and system, as the kernel counts it: that is what a user pays. Where
 fewer records were sent than `NOMINAL_ROWS`, the start, measured with a hundred records, is counted as if it
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.make_records import make
-from benchmarks.processes import EchoServer, Failed, Load, Spent, Table, aligned, forget, spend
+from benchmarks.support.make_records import make
+from benchmarks.support.processes import EchoServer, Failed, Load, Spent, Table, aligned, forget, spend
 
 NOMINAL_ROWS = 400_000
 START_ROWS, STARTS = 100, 3
@@ -48,7 +48,7 @@ HEADINGS = (
 class Contender:
     title: str
     form: str = "ndjson"  #: of its source
-    loop: str = ""  #: in `loops`; the uploader has none
+    loop: str = ""  #: in `cost_contenders`; the uploader has none
     has_books: bool = True  #: of the uploader: checkpoint on the disk, results file
     scale: float = 1.0  #: sends so much of the records: the slow ones' cost shows in fewer, too
     every_round: bool = True  #: also where time is short
@@ -132,7 +132,14 @@ class Field:
         source = self.folder / f"{stem}.{contender.form}"
         forget(source)
         command = self._our_command(contender, source) if contender.is_ours else []
-        command = command or ["benchmarks.loops", contender.loop, self.server.url, source, "--rows", rows]
+        command = command or [
+            "benchmarks.support.cost_contenders",
+            contender.loop,
+            self.server.url,
+            source,
+            "--rows",
+            rows,
+        ]
         self.server.forget()
         spent = spend([sys.executable, "-m", *map(str, command)], self.folder / "contenders.log")
         load = self.server.load()
