@@ -92,6 +92,12 @@ def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:
     return end(process)
 
 
+def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:
+    """A scenario: after so many requests no answer comes, so that no process ends before it is killed."""
+    fault = {"kind": "delay", "seconds": 3_600, "endpoint": endpoint, "requests": [requests + 1, 1_000_000]}
+    return {**scenario, "faults": [fault]}
+
+
 class Forked:
     """A process that the fork server has forked, to be used as a Popen of text."""
 

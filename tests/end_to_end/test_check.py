@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import environment, run, start, start_python, wait_until
+from processes import environment, holding, run, start, start_python, wait_until
 
 BAD_KEYS = 12
 #: Owners of the mock account.
@@ -238,14 +238,15 @@ def test_yes_or_no_terminal_means_no_question(tmp_path, mock_url):
 
 
 def test_a_job_that_goes_on_into_its_account_is_not_asked_about_again(tmp_path, hubspot_mock):
-    mock = hubspot_mock(quota="20/10", scenario={"account": {"account_type": "STANDARD"}})
+    production = {"account": {"account_type": "STANDARD"}}
+    mock = hubspot_mock(scenario=holding(9, **production))
     (tmp_path / "a.csv").write_text("email,firstname\n" + "".join(f"c{n}@x.com,A\n" for n in range(3_000)))
     process = start("upload", "a.csv", "--yes", "--base-url", mock.url, cwd=tmp_path)
     results = tmp_path / "a.csv.results.csv"
     wait_until(lambda: results.exists() and results.stat().st_size > 0, process)
     process.kill()
     process.communicate()
-    mock.change_quota("none")
+    mock.change_scenario(production)
     code, seen = at_a_terminal(tmp_path, "n\n", "upload", "a.csv", "--base-url", mock.url)
     assert (code, "[y/N]" in seen) == (0, False), seen
 

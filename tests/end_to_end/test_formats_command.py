@@ -7,7 +7,7 @@ import threading
 from functools import partial
 
 import pytest
-from processes import kill, run, start, wait_until
+from processes import holding, kill, run, start, wait_until
 
 from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError
@@ -66,7 +66,7 @@ def held(mock):
 @pytest.mark.parametrize("kind", FORMATS)
 def test_killed_and_resumed_every_format_ends_the_same(tmp_path, hubspot_mock, kind):
     FORMATS[kind](tmp_path / "contacts")
-    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1, scenario=holding(15))
     command = (
         "upload",
         "contacts",
@@ -81,6 +81,7 @@ def test_killed_and_resumed_every_format_ends_the_same(tmp_path, hubspot_mock, k
     process = start(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path / "contacts.checkpoint") > 700, process)
     kill(process)
+    mock.change_scenario({})
     ended = run(*command, cwd=tmp_path)
     assert ended.code == 0, ended
     assert (ended.summary["rows"], ended.summary["created"] + ended.summary["updated"]) == (3_000, 3_000)
@@ -90,13 +91,14 @@ def test_killed_and_resumed_every_format_ends_the_same(tmp_path, hubspot_mock, k
 
 def test_a_pipe_is_given_again_and_another_one_is_refused(tmp_path, hubspot_mock):
     write_csv(tmp_path / "a.csv", [(address, name * 20) for address, name in ROWS])
-    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1, scenario=holding(22))
     command = ("upload", "-", "--checkpoint", "job.checkpoint", "--base-url", mock.url, "--json")
     slow = (*command, "--max-in-flight", "2")
     with (tmp_path / "a.csv").open("rb") as stdin:
         process = start(*slow, cwd=tmp_path, stdin=stdin)
         wait_until(lambda: settled(tmp_path / "job.checkpoint") > 1_500, process)
         kill(process)
+    mock.change_scenario({})
     data = (tmp_path / "a.csv").read_bytes()
     (tmp_path / "b.csv").write_bytes(data[:70_000] + b"X" + data[70_001:])
     with (tmp_path / "b.csv").open("rb") as stdin:
@@ -119,11 +121,12 @@ def test_a_pattern_keeps_to_the_files_it_began_with(tmp_path, hubspot_mock):
     (tmp_path / "in").mkdir()
     for name, some in (("b", ROWS[:1000]), ("a", ROWS[1000:2000])):
         write_csv(tmp_path / "in" / f"{name}.csv", some)
-    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1, scenario=holding(12))
     command = ("upload", "in/*.csv", "--base-url", mock.url, "--json", "--max-in-flight", "1")
     process = start(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path / "in/_.csv.checkpoint") > 300, process)
     kill(process)
+    mock.change_scenario({})
     write_csv(tmp_path / "in" / "0.csv", ROWS[2000:])
     ended = run(*command, cwd=tmp_path)
     assert ended.code == 0, ended

@@ -24,7 +24,7 @@ def job(tmp_path, hubspot_mock):
     with tarfile.open(FIXTURE) as archive:
         archive.extractall(tmp_path, filter="data")
     account = [json.loads(line) for line in (tmp_path / "account.ndjson").read_text("utf-8").splitlines()]
-    mock = hubspot_mock()
+    mock = hubspot_mock(quota="100000/10")
     mock.reset(
         [{"properties": one["properties"], "source": APP, "created_at": one["updated_at"]} for one in account]
     )

@@ -6,7 +6,7 @@ import json
 import shlex
 
 import pytest
-from processes import environment, kill, run, start, wait_until
+from processes import environment, holding, kill, run, start, wait_until
 
 LISTED = 40  # every so many rows somebody is on the list
 
@@ -39,12 +39,14 @@ def fates(folder):
 def test_whoever_is_on_a_list_is_skipped_also_when_the_run_is_killed(tmp_path, hubspot_mock):
     numbers = make(tmp_path / "contacts.csv", 4_000)
     lists = make_lists(tmp_path, numbers)
-    mock = hubspot_mock(latency_seconds=0.05)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.05)
     command = ("upload", "contacts.csv", *lists, "--base-url", mock.url, "--json")
     for share in (0.2, 0.6):
+        mock.change_scenario(holding(int(share * 40) + 5 - mock.stats()["records_received"] // 100))
         process = start(*command, cwd=tmp_path)
         wait_until(lambda share=share: mock.stats()["records_received"] >= share * 4_000, process)
         kill(process)
+    mock.change_scenario({})
     ended = run(*command, cwd=tmp_path)
     assert (ended.code, ended.summary["skipped"], ended.summary["state"]) == (0, len(numbers), "complete")
     held = {contact["properties"]["email"] for contact in mock.contacts()}

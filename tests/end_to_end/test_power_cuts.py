@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from processes import end, environment, run, start_python, wait_until
+from processes import end, environment, holding, run, start_python, wait_until
 
 from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError
@@ -77,6 +77,8 @@ def test_what_was_committed_survives_a_power_cut(tmp_path, hubspot_mock, lossy_d
         "LOSSY_BOOT_ID": tmp_path / "boot_id",
         "LOSSY_MOUNTINFO": tmp_path / "mountinfo",
     }
+    if least < len(ROWS):
+        mock.change_scenario(holding(least // 100 + 8))
     process = start_python(
         *command, cwd=before, env=environment(**{name: str(path) for name, path in lossy.items()})
     )
@@ -89,6 +91,7 @@ def test_what_was_committed_survives_a_power_cut(tmp_path, hubspot_mock, lossy_d
     assert not list(before.glob("*-wal")) or file_system == "ext4"
     process.kill()
     end(process)
+    mock.change_scenario({})
     assert least <= told
     assert settled(after) >= told, "what others were told as committed is lost"
     ended = run(*command, cwd=after)

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from hub_transport import make_hub
 from jobs import Job
-from processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
+from processes import TOKEN, end, environment, holding, kill, run, start, start_python, wait_until
 
 from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError
@@ -82,11 +82,13 @@ def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspo
     mock = hubspot_mock(quota=quota, latency_seconds=0.1)
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--rate", "1000/1", "--json")
     for share in (0.1, 0.4, 0.6):
-        process = start_python(*command, cwd=tmp_path)
         target = int(share * len(rows))
+        mock.change_scenario(holding((target - mock.stats()["records_received"]) // 100 + 10))
+        process = start_python(*command, cwd=tmp_path)
         wait_until(lambda target=target: mock.stats()["records_received"] >= target, process)
         kill(process)
         assert read_summary(tmp_path / "contacts.csv.checkpoint").state == "stopped"
+    mock.change_scenario({})
     ended = run(*command, cwd=tmp_path)
     assert ended.code == 1, ended
     check(mock, tmp_path, rows, ended.summary)
@@ -98,7 +100,7 @@ def test_a_signal_drains_and_the_same_command_finishes_sending_nothing_twice(tmp
     rows = rows_of(5_000)
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(latency_seconds=0.3)
-    command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
+    command = ("upload", "contacts.csv", "--base-url", mock.url, "--max-in-flight", "4", "--json")
     process = start_python(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 500, process)
     ended = kill(process, number)
@@ -162,7 +164,7 @@ def test_a_dead_terminal_does_not_stop_the_run(tmp_path, hubspot_mock):
 
 def test_a_checkpoint_in_use_is_refused_and_status_says_running(tmp_path, hubspot_mock):
     write(tmp_path / "contacts.csv", rows_of(5_000))
-    mock = hubspot_mock(latency_seconds=0.3)
+    mock = hubspot_mock(scenario=holding(9))
     command = ("upload", "contacts.csv", "--base-url", mock.url)
     process = start(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 100, process)
@@ -177,7 +179,7 @@ def test_a_checkpoint_in_use_is_refused_and_status_says_running(tmp_path, hubspo
 def test_stdin_is_a_source_and_is_piped_again_to_resume(tmp_path, hubspot_mock):
     rows = rows_of(4_000)
     write(tmp_path / "contacts.csv", rows)
-    mock = hubspot_mock(latency_seconds=0.2)
+    mock = hubspot_mock(latency_seconds=0.2, scenario=holding(15))
     command = (
         "upload",
         "-",
@@ -191,6 +193,7 @@ def test_stdin_is_a_source_and_is_piped_again_to_resume(tmp_path, hubspot_mock):
         process = start(*command, cwd=tmp_path, stdin=piped)
         wait_until(lambda: settled(tmp_path) > 500, process)
         kill(process)
+    mock.change_scenario({})
     with (tmp_path / "contacts.csv").open("rb") as piped:
         ended = end(start(*command, cwd=tmp_path, stdin=piped))
     check(mock, tmp_path, rows, ended.summary)
@@ -228,7 +231,8 @@ def test_the_token_is_found_nowhere_and_files_are_for_their_owner(tmp_path, hubs
     write(tmp_path / "contacts.csv", rows)
     faults = [{"kind": "status", "status": 503, "rate": 0.3}, {"kind": "reset", "rate": 0.1}]
     mock = hubspot_mock(latency_seconds=0.1, scenario={"faults": faults})
-    process = start("upload", "contacts.csv", "--base-url", mock.url, "--verbose", cwd=tmp_path)
+    few = ("--max-in-flight", "4")  # of the file much is left when it is looked at
+    process = start_python("upload", "contacts.csv", "--base-url", mock.url, *few, "--verbose", cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 100, process)
     assert TOKEN not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
     for file in tmp_path.glob("contacts.csv.*"):
@@ -302,12 +306,13 @@ def test_what_a_killed_run_had_sent_is_known_exactly(tmp_path, hubspot_mock):
     """Every contact is there before: each second sending is answered `new: false`, and is called replayed."""
     rows = [(f"c{number}@example.com", "x") for number in range(4_000)]
     write(tmp_path / "contacts.csv", rows)
-    mock = hubspot_mock(quota="100000/10", latency_seconds=0.2)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.2, scenario=holding(25))
     mock.reset([{"properties": {"email": address}} for address, _ in rows])
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--rate", "20/1", "--json")
     process = start(*command, cwd=tmp_path)
     wait_until(lambda: mock.stats()["records_received"] >= 1_500, process)
     kill(process)
+    mock.change_scenario({})
     ended = run(*command, cwd=tmp_path)
     sent_twice = mock.stats()["records_received"] - len(rows)
     assert sent_twice > 0
@@ -387,19 +392,16 @@ def test_each_command_starts_with_an_interpreter_of_its_own(tmp_path, hubspot_mo
     """As a user starts it, with all that it imports itself."""
     write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])
     way, job = ("--base-url", hubspot_mock().url), "contacts.csv.checkpoint"
-    for words in (
-        ("check", "contacts.csv", *way),
-        ("preview", "contacts.csv", *way),
-        ("upload", "contacts.csv", *way, "--snapshot"),
-        ("status", job),
-        ("failures", job),
-        ("verify", job, *way),
-        ("report", job),
-        ("undo", job, *way, "--yes"),
-        ("purge", job, "--yes"),
+    for at_once in (
+        [("check", "contacts.csv", *way), ("preview", "contacts.csv", *way)],
+        [("upload", "contacts.csv", *way, "--snapshot")],
+        [("status", job), ("failures", job), ("verify", job, *way), ("report", job)],
+        [("undo", job, *way, "--yes")],
+        [("purge", job, "--yes")],
     ):
-        ended = end(start_python(*words, cwd=tmp_path))
-        assert ended.code == 0, (words, ended)
+        started = [start_python(*words, cwd=tmp_path) for words in at_once]
+        ended = [end(process) for process in started]
+        assert {one.code for one in ended} == {0}, ended
     assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
 
 

@@ -65,7 +65,8 @@ def test_a_job_that_runs_or_has_open_rows_is_left_alone(tmp_path, hubspot_mock):
     source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
     checkpoint = tmp_path / "contacts.csv.checkpoint"
     uploading = start("upload", source, "--base-url", hubspot_mock(quota="190/10").url, "--yes", cwd=tmp_path)
-    wait_until(checkpoint.exists, uploading)
+    results = tmp_path / "contacts.csv.results.csv"  # begun with its header, else it is nobody's
+    wait_until(lambda: results.exists() and results.stat().st_size > 0, uploading)
     running = run("purge", checkpoint, "--yes", "--unfinished", cwd=tmp_path)
     assert (running.code, "is working on" in running.err) == (2, True)
     kill(uploading)

@@ -268,10 +268,11 @@ def told(path: Path) -> dict[str, object]:
 
 
 def test_the_summary_file_says_what_json_says_and_is_gone_while_a_run_is_under_way(tmp_path, hubspot_mock):
-    write_contacts(tmp_path / "contacts.csv", 2_500)
+    write_contacts(tmp_path / "contacts.csv", 5_000)
     mock = hubspot_mock(latency_seconds=0.1)
     summary = tmp_path / "summary.json"
-    command = ("upload", "contacts.csv", "--base-url", mock.url, "--json", "--summary-file", "summary.json")
+    command = ("upload", "contacts.csv", "--base-url", mock.url, "--max-in-flight", "2", "--json")
+    command += ("--summary-file", "summary.json")
     process = start_python(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path / "contacts.csv.checkpoint") > 200, process)
     stopped = kill(process, signal.SIGINT)

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 
-from processes import environment, kill, run, start, wait_until
+from processes import environment, holding, kill, run, start, wait_until
 
 CHECKPOINT = "contacts.csv.checkpoint"
 
@@ -60,9 +60,11 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     assert (told.code, state(mock)) == (1, held), told
     for more in (12, 30):
         before_it = mock.stats()["requests"]
+        mock.change_scenario(holding(more + 8, endpoint="any"))
         process = start(*undo, cwd=tmp_path)
         wait_until(lambda least=before_it + more: mock.stats()["requests"] > least, process)
         kill(process)
+    mock.change_scenario({})
     ended = run(*undo, cwd=tmp_path)
     assert ended.code == 1, ended
     names = ("contacts", "archived", "restored", "as_before", "kept", "gone", "failed", "alias", "left")
