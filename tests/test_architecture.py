@@ -47,7 +47,7 @@ DO_IO = """
     storage.sightings storage.snapshot storage.snapshot_readings storage.timeline_rows
     pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer pipeline.sender
     pipeline.worker pipeline.worker_pool pipeline.write_probe pipeline.rate.in_flight_slots
-    settings
+    settings.output settings.sign_in
     jobs.duplicates jobs.identity jobs.opening jobs.outcome_stream jobs.preflight jobs.session jobs.survey
     jobs.upload
     preview.overlay preview.run

@@ -21,7 +21,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.sightings import Sightings
 from uploader.system.worker_thread import Inline

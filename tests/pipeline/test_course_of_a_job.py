@@ -8,7 +8,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.model.stop import Cause
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint
 
 

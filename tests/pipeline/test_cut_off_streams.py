@@ -10,7 +10,7 @@ from hub_transport import make_hub
 from jobs import Job, contacts
 
 from uploader.model.stop import Cause
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 
 ROWS = contacts(6_000, city="London")
 TEXT = "email,firstname,city\n" + "".join(f"{r['email']},{r['firstname']},{r['city']}\n" for r in ROWS)

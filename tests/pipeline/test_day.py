@@ -16,7 +16,7 @@ from uploader.hubspot import wire
 from uploader.model.stop import Cause
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.rate.daily_quota import Reserve
-from uploader.settings import OnLongPause, parse_reserve
+from uploader.settings.speed import OnLongPause, parse_reserve
 
 WAIT = {"on_long_pause": OnLongPause.WAIT}
 SHORT_DAY = {"account": {"day_seconds": 60}}

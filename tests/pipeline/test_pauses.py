@@ -9,7 +9,7 @@ from jobs import Job, contacts, write_csv
 
 from uploader.cli.progress import Pace, line
 from uploader.model.stop import Cause
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 
 
 def job(tmp_path, rows, **scenario) -> Job:

@@ -13,7 +13,7 @@ from jobs import Job, contacts, write_csv
 from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 from uploader.system.worker_thread import Inline
 
 

@@ -18,7 +18,7 @@ from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
 
 

@@ -11,7 +11,7 @@ from uploader.jobs.upload import View
 from uploader.model.record import Outcome, Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
-from uploader.settings import parse_duration
+from uploader.settings.speed import parse_duration
 
 COUNTS = st.integers(0, 10**9)
 

@@ -9,7 +9,10 @@ from hypothesis import given, strategies as st
 from uploader.errors import SettingsError
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.limiter import Quota
-from uploader.settings import BASE_URL, Settings, check_base_url, check_token, parse_failure_limit, parse_rate
+from uploader.settings import Settings
+from uploader.settings.safety import parse_failure_limit
+from uploader.settings.sign_in import BASE_URL, check_base_url, check_token
+from uploader.settings.speed import parse_rate
 
 TOKEN = "pat-eu1-0123"
 

@@ -9,7 +9,7 @@ from uploader.jobs.summary import Summary
 from uploader.model.record import Outcome, Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import Tolerance
-from uploader.settings import parse_tolerance
+from uploader.settings.safety import parse_tolerance
 
 FAILED = (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED, Outcome.PENDING)
 

@@ -26,7 +26,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import Quota, SendLog
 from uploader.pipeline.sender import Sender
-from uploader.settings import OnLongPause
+from uploader.settings.speed import OnLongPause
 
 # --- 1 and 2: pacing ---
 

@@ -19,16 +19,9 @@ from uploader.pipeline.rate.limiter import Quota
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.suppression import Suppression
 from uploader.records.write_policy import Only, Policy
-from uploader.settings import (
-    OnLongPause,
-    Settings,
-    parse_duration,
-    parse_failure_limit,
-    parse_rate,
-    parse_reserve,
-    parse_share,
-    parse_tolerance,
-)
+from uploader.settings import Settings
+from uploader.settings.safety import parse_failure_limit, parse_tolerance
+from uploader.settings.speed import OnLongPause, parse_duration, parse_rate, parse_reserve, parse_share
 
 AnyPath = str | os.PathLike[str]
 #: By column, or one text for all of them.

@@ -38,13 +38,9 @@ from uploader.jobs.upload import Run
 from uploader.model.record import Tallies
 from uploader.model.stop import Cause
 from uploader.records.duplicates import OnDuplicate
-from uploader.settings import (
-    OnLongPause,
-    Settings,
-    parse_duration,
-    parse_failure_limit,
-    parse_tolerance,
-)
+from uploader.settings import Settings
+from uploader.settings.safety import parse_failure_limit, parse_tolerance
+from uploader.settings.speed import OnLongPause, parse_duration
 
 
 @click.command(short_help="Run the job, or resume it.")

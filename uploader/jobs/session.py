@@ -31,7 +31,8 @@ from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
-from uploader.settings import OnLongPause, Settings
+from uploader.settings import Settings
+from uploader.settings.speed import OnLongPause
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Background, Offload
 

@@ -16,7 +16,8 @@ from uploader.hubspot.credentials import read_oauth, read_token
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.wire import VERSIONS
 from uploader.pipeline.rate.daily_quota import Reserve
-from uploader.settings import BASE_URL, OnLongPause, check_base_url, parse_rate, parse_reserve, parse_share
+from uploader.settings.sign_in import BASE_URL, check_base_url
+from uploader.settings.speed import OnLongPause, parse_rate, parse_reserve, parse_share
 
 #: How what is said on stderr looks.
 LOG_FORMAT = click.option(

@@ -12,7 +12,8 @@ from uploader.cli.options.suppression import marking, marking_settings
 from uploader.cli.options.write_policy import writing, writing_settings
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
-from uploader.settings import parse_failure_limit, parse_match
+from uploader.settings.columns import parse_match
+from uploader.settings.safety import parse_failure_limit
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

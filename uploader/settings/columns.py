@@ -1,0 +1,123 @@
+"""Column settings: what columns mean, how values are spelled, and which rows are suppressed.
+
+Raise `SettingsError`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from uploader.errors import SettingsError
+from uploader.hubspot.object_types import are_contacts, noun
+from uploader.model.record import EMAIL
+from uploader.records.columns import COSTLY, MappingError, Rules
+from uploader.records.suppression import Suppression
+from uploader.records.values.convert import find_zone
+from uploader.records.values.datetimes import DateOrder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSettings:
+    """All that makes a row a record; `rules` is the same for the mapper."""
+
+    __slots__ = ()  # `Settings` has them
+
+    id_property: str = EMAIL  #: the first of `match`; given alone, the only one
+    match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
+    object_type: str = "contacts"
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()  #: where there are any, all other columns are left out
+    cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
+    date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all that are not named
+    decimals: Mapping[str, str] = field(default_factory=dict)  #: in the same way: "." or ","
+    timezones: Mapping[str, str] = field(default_factory=dict)  #: in the same way: of times without a zone
+    owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    on_bad_value: Literal["reject", "drop"] = "reject"
+    include_superseded: bool = False
+    suppression: Suppression | None = None  #: whom nothing is written to
+    #: Column -> values by which a row says the same; none: a usual yes; "*": any
+    suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
+    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
+
+    def _settle_keys(self) -> None:
+        if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
+            raise SettingsError(
+                f"--object-type {self.object_type}: say with --id-property by which of their properties "
+                f"{noun(self.object_type).many} are matched; its values have to be unique (only contacts "
+                "have an address)"
+            )
+        match = self.match or (self.id_property,)
+        if self.id_property not in {EMAIL, match[0]}:
+            raise SettingsError("say either --match or --id-property, not both")
+        object.__setattr__(self, "match", match)
+        object.__setattr__(self, "id_property", match[0])
+
+    def _check_names(self) -> None:
+        if "hs_object_id" in self.match:
+            raise SettingsError("HubSpot upserts by email or a unique property, not by hs_object_id")
+        if len(set(self.match)) < len(self.match):
+            raise SettingsError(f"--match {','.join(self.match)} names a property twice")
+        keys = [("--id-property" if len(self.match) == 1 else "--match", name) for name in self.match]
+        for option, name in (*keys, ("--object-type", self.object_type)):
+            if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
+                raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
+
+    def _check_values(self) -> None:
+        for order in self.date_orders.values():
+            if order not in set(DateOrder):
+                raise SettingsError(f"--date-order {order!r} is none of {', '.join(DateOrder)}")
+        for mark in self.decimals.values():
+            if mark not in {".", ","}:
+                raise SettingsError(f"--decimal {mark!r} is neither . nor ,")
+        if self.on_bad_value not in {"reject", "drop"}:
+            raise SettingsError(f"--on-bad-value {self.on_bad_value!r} is neither reject nor drop")
+        for zone in self.timezones.values():
+            try:
+                find_zone(zone)
+            except MappingError as error:
+                raise SettingsError(str(error)) from error
+        for said, option in ((self.cleared, "--clear"), (self.only, "--only"), (self.mapped.keys(), "--map")):
+            if both := sorted(set(said) & self.ignored):
+                raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
+
+    def _check_people(self) -> None:
+        if self.suppression is not None and not are_contacts(self.object_type):
+            raise SettingsError("--suppress is for contacts: only they have an address")
+        for name in self.constants:
+            if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
+                raise SettingsError(f"--set {name!r} is no name HubSpot gives")
+        for name in sorted(self.allowed):
+            if not name.startswith(COSTLY):
+                raise SettingsError(f"--allow {name}: only {COSTLY}... has to be allowed")
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(
+            match=self.match,
+            object_type=self.object_type,
+            mapped=self.mapped,
+            ignored=self.ignored,
+            only=self.only,
+            cleared=self.cleared,
+            date_orders={column: DateOrder(order) for column, order in self.date_orders.items()},
+            decimals=self.decimals,
+            timezones=self.timezones,
+            owner_map=self.owner_map,
+            drop_bad_values=self.on_bad_value == "drop",
+            include_superseded=self.include_superseded,
+            suppression=self.suppression,
+            suppress_where=self.suppress_where,
+            constants=self.constants,
+            allowed=self.allowed,
+        )
+
+
+def parse_match(text: str) -> tuple[str, ...]:
+    """Read `NAME,NAME`: properties in the order in which a row is looked at for its key."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise SettingsError(f"--match {text!r} is no list of properties such as external_id,email")
+    return names

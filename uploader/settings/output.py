@@ -1,0 +1,97 @@
+"""Output settings: which files a job writes, and where. Raise `SettingsError`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uploader.errors import SettingsError
+from uploader.records.duplicates import OnDuplicate
+from uploader.settings.source import SourceSettings
+from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSettings(SourceSettings):
+    """With the source settings: the files are named after the first source, and none may be a source."""
+
+    __slots__ = ()  # `Settings` has them
+
+    checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
+    checkpoint_dir: Path | None = None  #: where such files are, if not beside the first source
+    results: Path | None = None  #: default: the first source's path + ".results.csv"
+    write_results: bool = True
+    #: Option -> the files whose content it is, by name, for a command that is to be typed next
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    restart: bool = False
+    accept_changed_results: bool = False  #: begin a new results file where the job's own was changed
+
+    def _check_sources(self) -> None:
+        if self.checkpoint is not None and self.checkpoint_dir is not None:
+            raise SettingsError("say either --checkpoint or --checkpoint-dir, not both")
+        if not self.sources:
+            raise SettingsError("name at least one source file (or - for stdin)")
+        if self.sources.count("-") > 1:
+            raise SettingsError("stdin (-) can be a source only once")
+        if STDIN in self.sources and self.checkpoint is None:
+            raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+        if STDIN in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
+            raise SettingsError(
+                f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
+                "stdin (-) can be read only once; give a file"
+            )
+        self._check_given()
+        if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:
+            raise SettingsError(
+                f"{shown(self.sources[0])} needs --checkpoint PATH: it has no file name to derive one from"
+            )
+
+    def _check_given(self) -> None:
+        for name in self.given:
+            if not name or not name.isprintable() or name == STDIN or is_pattern(name) or is_url(name):
+                raise SettingsError(f"rows need a name of their own, such as crm-export; {name!r} is none")
+            if self.sources.count(name) > 1:
+                raise SettingsError(f"two sources are named {name!r}; give each a name of its own")
+            if self.checkpoint is None:
+                raise SettingsError(
+                    f"the rows {name!r} need a checkpoint: they have no path to derive one from"
+                )
+            if self.on_duplicate is not OnDuplicate.IN_ORDER:
+                raise SettingsError(
+                    f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
+                    f"the rows {name!r} can be read only once; give a file"
+                )
+
+    def _check_files(self) -> None:
+        """No file may be read and written: --restart would remove a source."""
+        named = [("the source", source) for source in self.sources if self.is_file(source)]
+        named.append(("the checkpoint", str(self.checkpoint_path)))
+        named += [("the results file", str(self.results_path))] if self.results_path else []
+        seen: dict[str, str] = {}
+        for what, path in named:
+            place = os.path.abspath(path)  # noqa: PTH100  # without following links, as the job will open it
+            if seen.setdefault(place, what) != what:
+                raise SettingsError(f"{path} can't be both {seen[place]} and {what}")
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.checkpoint or self._named(".checkpoint")
+
+    @property
+    def results_path(self) -> Path | None:
+        if not self.write_results:
+            return None
+        if self.results is None and (self.sources[0] == STDIN or self.sources[0] in self.given):
+            return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
+        return self.results or self._named(".results.csv")
+
+    def _named(self, ending: str) -> Path:
+        """A file of the job's own, named after its first source."""
+        path = Path(f"{self._stem}{ending}")
+        return self.checkpoint_dir / path.name if self.checkpoint_dir else path
+
+    @property
+    def _stem(self) -> str:
+        """What the job's own files are named after."""
+        first = self.sources[0]
+        return first if is_pattern(first) and os.path.lexists(first) else stem(first)

@@ -1,0 +1,45 @@
+"""Safety settings: the account, the canary, how many rows may fail. Raise `SettingsError`."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from uploader.errors import SettingsError
+from uploader.model.canary import MOST_ROWS
+from uploader.pipeline.failure_limits import FailureLimit, Tolerance
+from uploader.settings.amounts import parse_amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafetySettings:
+    __slots__ = ()  # `Settings` has them
+
+    portal: str = ""  #: the account it has to be; "": whichever the token is of
+    canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
+    canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
+    approve_canary: bool = False
+    max_failures: FailureLimit = FailureLimit(share=0.2)  # noqa: RUF009  # it is frozen
+    tolerate: Tolerance | None = None  #: how many failed rows a finished job may have and be a success
+    accept_changed_settings: bool = False
+
+    def _check_account_and_canary(self) -> None:
+        if self.portal and not re.fullmatch(r"[0-9]{1,20}", self.portal):
+            raise SettingsError(f"--portal {self.portal!r} is no account's id, such as 44237313")
+        if self.canary is not None and not 0 <= self.canary <= MOST_ROWS:
+            raise SettingsError(f"--canary takes a number of rows from 1 to {MOST_ROWS:,}")
+
+    def _check_canary_wait(self) -> None:
+        if not 0 <= self.canary_wait_seconds < math.inf:
+            raise SettingsError("--canary-wait takes a number of seconds, 0 or more")
+
+
+def parse_failure_limit(text: str) -> FailureLimit:
+    """Read `N` or `P%`."""
+    count, share = parse_amount("--max-failures", text)
+    return FailureLimit(count=count, share=share)
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """Read `N` or `P%`."""
+    count, share = parse_amount("--tolerate", text)
+    return Tolerance(count=count, share=share)

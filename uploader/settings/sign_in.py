@@ -1,0 +1,71 @@
+"""Sign-in settings: the token, and where requests go. Raise `SettingsError`; no text holds the token."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from uploader.errors import SettingsError
+from uploader.hubspot.auth import OAuth, TokenFile
+from uploader.hubspot.proxy import Network
+from uploader.hubspot.wire import VERSIONS
+
+BASE_URL = "https://api.hubapi.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInSettings:
+    """`token` never shows in a repr, a log or an error."""
+
+    __slots__ = ()  # `Settings` has them
+
+    token: str = field(repr=False)
+    #: Where the next token comes from; None: `token` is all there is
+    sign_in: OAuth | TokenFile | None = field(default=None, repr=False)
+    offline: bool = False  #: nobody is asked anything, so no token is needed
+    base_url: str = BASE_URL
+    network: Network = field(default=Network())  #: the way there
+    api_version: str = "v3"
+
+    def _check_sign_in(self) -> None:
+        if not self.offline and not isinstance(self.sign_in, OAuth):
+            check_token(self.token)
+        check_base_url(self.base_url)
+
+    def _check_version(self) -> None:
+        if self.api_version not in VERSIONS:
+            raise SettingsError(f"--api-version {self.api_version} is none of {', '.join(VERSIONS)}")
+
+
+def check_token(token: str) -> None:
+    """A token travels in a header: visible ASCII only. The text never repeats it."""
+    if not token:
+        raise SettingsError("no token: set HUBSPOT_ACCESS_TOKEN, or name a file with --token-file")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError("the token holds characters that no HubSpot token has (a line break, a blank?)")
+
+
+def check_base_url(url: str) -> None:
+    """The token goes over TLS only; plain http is for this machine itself."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsError(f"--base-url {url!r} is no URL: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+        raise SettingsError(f"--base-url {url!r} is no URL such as {BASE_URL}")
+    if parts.username or parts.password:
+        raise SettingsError("--base-url must not carry a user name or password")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise SettingsError(
+            f"--base-url {url!r} would send the token unencrypted; use https (http is for localhost only)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,23 @@
+"""Write policy settings: what may happen to records that HubSpot holds already."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uploader.records.write_policy import Only, Overwriting, Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class WritePolicySettings:
+    __slots__ = ()  # `Settings` has them
+
+    policy: Policy = Policy.OVERWRITE  #: what may happen to values that HubSpot holds
+    policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
+    only_records: Only = Only.ALL  #: which of them are written
+    skip_unchanged: bool = False
+    snapshot: bool = False  #: keep what the contacts held before
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether contacts are read before they are written."""
+        rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
+        return rules.needs_reading or self.snapshot
