@@ -14,18 +14,19 @@ from uploader.model.canary import USUAL_ROWS, Canary, Sent
 from uploader.model.record import Record
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import match, wanted_properties
-from uploader.settings import Settings
+from uploader.settings.columns import ColumnSettings
+from uploader.settings.safety import SafetySettings
 from uploader.storage.checkpoint import Checkpoint
 
 
-def planned(settings: Settings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
+def planned(settings: SafetySettings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
     """A new job's canary: as the settings say, else on a production account where somebody watches."""
     usual = USUAL_ROWS if account.may_be_production and is_watched else 0
     rows = usual if settings.canary is None else settings.canary
     return Canary(rows, now) if rows else None
 
 
-def check(settings: Settings, canary: Canary | None, *, is_new: bool) -> None:
+def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> None:
     """SettingsError where what is said of a canary doesn't fit the job's. Before anything is written."""
     if is_new and canary is not None and settings.approve_canary:
         raise SettingsError(
@@ -39,7 +40,7 @@ def check(settings: Settings, canary: Canary | None, *, is_new: bool) -> None:
         )
 
 
-def unapproved(settings: Settings, checkpoint: Checkpoint) -> Canary | None:
+def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | None:
     """The canary that keeps the other rows from leaving, if there is one. The user's word is recorded."""
     canary = checkpoint.canary()
     if canary is None or canary.approved:
@@ -51,7 +52,7 @@ def unapproved(settings: Settings, checkpoint: Checkpoint) -> Canary | None:
 
 
 async def read_back(
-    sent: Sequence[Sent], canary: Canary, account: Account, settings: Settings, reader: Reader
+    sent: Sequence[Sent], canary: Canary, account: Account, settings: ColumnSettings, reader: Reader
 ) -> Review:
     """What became of the rows. StopRun where no question is answered."""
     records = confirmed(sent)
@@ -84,7 +85,7 @@ def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
             yield same[start : start + wire.MAX_INPUTS_WITH_HISTORY]
 
 
-def _linked(held: wire.Result | None, account: Account, settings: Settings) -> wire.Result | None:
+def _linked(held: wire.Result | None, account: Account, settings: ColumnSettings) -> wire.Result | None:
     if held is None:
         return None
     return with_link(held, account.ui_domain, account.portal, type_id(settings.object_type))

@@ -17,7 +17,7 @@ from uploader.cli.text.control_characters import harmless_json
 from uploader.errors import SettingsError, UploaderError
 from uploader.jobs.summary import Summary
 from uploader.model.redaction import without_addresses
-from uploader.settings import Settings
+from uploader.settings.output import OutputSettings
 from uploader.system.whole_file import WholeFile
 
 _BUG, _STORAGE = 70, 78
@@ -30,7 +30,7 @@ class SummaryFile:
     def __init__(self, path: Path) -> None:
         self._file = WholeFile("--summary-file", path, _is_ours)
 
-    def check(self, settings: Settings) -> None:
+    def check(self, settings: OutputSettings) -> None:
         """Another file of the job would be overwritten, though neither may be there yet."""
         place = self._file.path.absolute()
         if place in {path.absolute() for path in (settings.checkpoint_path, settings.results_path) if path}:

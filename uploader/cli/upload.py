@@ -40,6 +40,7 @@ from uploader.model.stop import Cause
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
 from uploader.settings.safety import parse_failure_limit, parse_tolerance
+from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
 
 
@@ -254,7 +255,7 @@ class _Display:
             say_settings(click.get_current_context())
 
 
-def _can_ask(settings: Settings) -> bool:
+def _can_ask(settings: SourceSettings) -> bool:
     """Somebody is there to answer, and the answer is not taken for a row."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not is_json() and "-" not in settings.sources
 

@@ -23,10 +23,11 @@ from uploader.records.mapper import Mapper, fields_of
 from uploader.records.partial_columns import resolve_leniently
 from uploader.records.write_policy import Overwriting, Policy
 from uploader.settings import Settings
+from uploader.settings.columns import ColumnSettings
 from uploader.sources.source import Source
 
 
-def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Account) -> list[Mapper]:
+def resolve_mappers(settings: ColumnSettings, sources: Sequence[Source], account: Account) -> list[Mapper]:
     """SettingsError where a column can't be mapped."""
     rules = settings.rules
     try:
@@ -44,7 +45,7 @@ def resolve_mappers(settings: Settings, sources: Sequence[Source], account: Acco
 
 
 def resolve_as_far(
-    settings: Settings, sources: Sequence[Source], account: Account
+    settings: ColumnSettings, sources: Sequence[Source], account: Account
 ) -> tuple[list[Mapper | None], list[str]]:
     """What can be mapped of each source, and all that keeps the rest from it: nobody likes to be told of one
     obstacle at a time.
@@ -109,7 +110,7 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
 
-def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) -> None:
+def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | None]) -> None:
     """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
@@ -119,7 +120,7 @@ def refuse_absent_keys(settings: Settings, columns: Sequence[Columns | None]) ->
             )
 
 
-def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schema | None) -> bool:
+def may_hold_owners(settings: ColumnSettings, sources: Sequence[Source], schema: Schema | None) -> bool:
     """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
     can't be looked at twice.
     """
@@ -137,7 +138,7 @@ def may_hold_owners(settings: Settings, sources: Sequence[Source], schema: Schem
     return False
 
 
-def _columns(source: Source, settings: Settings, account: Account) -> Columns | None:
+def _columns(source: Source, settings: ColumnSettings, account: Account) -> Columns | None:
     if not source.shape.columns:
         return None
     return resolve_columns(source.shape.columns, settings.rules, account.schema)

@@ -16,6 +16,7 @@ from uploader.records.columns import (
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Policy
 from uploader.settings import Settings
+from uploader.settings.safety import SafetySettings
 from uploader.sources.source import Shape, Source
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 
@@ -155,7 +156,9 @@ def account_doubt(known: Identity, portal: str) -> str:
     return ""
 
 
-def check_account(settings: Settings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool) -> None:
+def check_account(
+    settings: SafetySettings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool
+) -> None:
     """Whether the account of this token is the job's. `may_be_sent`: rows of it may be in an account."""
     known = checkpoint.identity()
     check_portal(checkpoint.path, known, portal)
@@ -176,7 +179,7 @@ def check_account(settings: Settings, checkpoint: Checkpoint, portal: str, *, ma
 
 
 def check_settings(
-    settings: Settings, checkpoint: Checkpoint, identity: Identity, lost_below: int = 0
+    settings: SafetySettings, checkpoint: Checkpoint, identity: Identity, lost_below: int = 0
 ) -> None:
     """Once `check_account` has found nothing amiss. `lost_below`: open rows before it may have been sent."""
     known = checkpoint.identity()

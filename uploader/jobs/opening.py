@@ -17,6 +17,7 @@ from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
 from uploader.records.write_policy import Overwriting
 from uploader.settings import Settings
+from uploader.settings.output import OutputSettings
 from uploader.sources.detect import FORMATS
 from uploader.sources.open import open_given, open_source
 from uploader.sources.patterns import expand, is_open_pattern, keep_order
@@ -56,7 +57,7 @@ class Job:
         return self.settings.looks_first
 
 
-def open_sources(settings: Settings, given: Sequence[Given] = ()) -> list[Source]:
+def open_sources(settings: OutputSettings, given: Sequence[Given] = ()) -> list[Source]:
     """In the order in which they are read; of a pattern's files, those that the job was begun with."""
     rows = {one.name: one for one in given}
     return [
@@ -74,7 +75,7 @@ def open_sources(settings: Settings, given: Sequence[Given] = ()) -> list[Source
     ]
 
 
-def open_again(settings: Settings, known: Identity) -> list[Source]:
+def open_again(settings: OutputSettings, known: Identity) -> list[Source]:
     """A job's own sources, wherever they are now, each read as it was when the job began."""
     names = find_names(settings)
     check_count(settings.checkpoint_path.name, known, len(names))
@@ -90,7 +91,7 @@ def open_again(settings: Settings, known: Identity) -> list[Source]:
     ]
 
 
-def find_names(settings: Settings) -> Sequence[str]:
+def find_names(settings: OutputSettings) -> Sequence[str]:
     """The sources' own names: patterns are files now, as the checkpoint lists them if there is one."""
     if not any(map(is_open_pattern, settings.sources)):
         return settings.sources
@@ -105,7 +106,7 @@ def find_names(settings: Settings) -> Sequence[str]:
     return keep_order(settings.sources, found, before) or found
 
 
-def find_new(settings: Settings, sources: Sequence[Source]) -> list[str]:
+def find_new(settings: OutputSettings, sources: Sequence[Source]) -> list[str]:
     """Files that match a pattern now and belong to no source of the job."""
     if not any(map(is_open_pattern, settings.sources)):
         return []
@@ -115,11 +116,11 @@ def find_new(settings: Settings, sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _written(settings: Settings) -> list[str]:
+def _written(settings: OutputSettings) -> list[str]:
     return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
 
 
-def look_at_place(settings: Settings) -> str | None:
+def look_at_place(settings: OutputSettings) -> str | None:
     """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
     path = settings.checkpoint_path
     place, kind = filesystem.look_at(path)
@@ -136,7 +137,7 @@ def look_at_place(settings: Settings) -> str | None:
     return None
 
 
-def lock_job(settings: Settings, stack: ExitStack) -> Lock:
+def lock_job(settings: OutputSettings, stack: ExitStack) -> Lock:
     """From here on this process alone works on the checkpoint."""
     lock = Lock(settings.checkpoint_path)
     lock.acquire()
@@ -144,7 +145,9 @@ def lock_job(settings: Settings, stack: ExitStack) -> Lock:
     return lock
 
 
-def find_checkpoint(settings: Settings, sources: Sequence[Source], stack: ExitStack) -> Checkpoint | None:
+def find_checkpoint(
+    settings: OutputSettings, sources: Sequence[Source], stack: ExitStack
+) -> Checkpoint | None:
     """The job's checkpoint, if it was begun before; checked against the sources, not yet the settings."""
     path, results = settings.checkpoint_path, settings.results_path
     _refuse_sources(settings)
@@ -257,7 +260,7 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
     return file
 
 
-def _refuse_sources(settings: Settings) -> None:
+def _refuse_sources(settings: OutputSettings) -> None:
     """A source reached by another name, such as a link, is a source all the same."""
     written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
     for source in settings.sources:
@@ -288,7 +291,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} can't be used: {error.strerror}") from error
 
 
-def _refuse_namesake(settings: Settings, sources: Sequence[Source]) -> None:
+def _refuse_namesake(settings: OutputSettings, sources: Sequence[Source]) -> None:
     """In a folder of many jobs, files of one name from elsewhere have one checkpoint: --restart of the one
     would forget the other.
     """
@@ -314,7 +317,7 @@ def _is_same(before: str, now: str) -> bool:
     return before == now or Path(before).absolute() == Path(now).absolute()
 
 
-def _forget(settings: Settings, lost_below: int) -> None:
+def _forget(settings: OutputSettings, lost_below: int) -> None:
     note_unkept(settings.checkpoint_path, lost_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):

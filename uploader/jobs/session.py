@@ -32,6 +32,7 @@ from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
 from uploader.settings import Settings
+from uploader.settings.sign_in import SignInSettings
 from uploader.settings.speed import OnLongPause
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Background, Offload
@@ -54,7 +55,7 @@ T = TypeVar("T")
 class Seams:
     """Where tests put other things than the world: each default is the real one."""
 
-    transport: Callable[[Settings], Transport] = lambda settings: HubSpot(
+    transport: Callable[[SignInSettings], Transport] = lambda settings: HubSpot(
         settings.base_url, settings.token, settings.network
     )
     offload: Callable[[str], Offload] = Background

@@ -31,6 +31,7 @@ from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name
 from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.settings import Settings
+from uploader.settings.output import OutputSettings
 from uploader.sources.source import Source
 from uploader.system.worker_thread import Offload
 
@@ -227,7 +228,7 @@ _SKIPPED = {
 }
 
 
-def _told_of_job(settings: Settings) -> list[str]:
+def _told_of_job(settings: OutputSettings) -> list[str]:
     """All rows are looked at, also of a job that has begun: what became of them is not taken off."""
     place = settings.checkpoint_path
     if not place.exists():

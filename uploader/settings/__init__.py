@@ -34,7 +34,7 @@ class Settings(
     OutputSettings,
     SourceSettings,
 ):
-    """All sections in one value. A function that needs a single section says so: `speed: SpeedSettings`.
+    """All sections in one value. A function that needs one section alone says so in its signature.
 
     Sections are never made alone: only `Settings` has slots to hold the values (a class can't inherit from
     two that have slots of their own), and only `Settings` checks them.

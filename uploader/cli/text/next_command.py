@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from uploader.settings import Settings
+from uploader.settings.write_policy import WritePolicySettings
 from uploader.sources.names import is_url, shown
 
 #: What only `check` and `preview` are told, and whether a value follows.
@@ -39,7 +39,7 @@ def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> 
     return shlex.join(["uploader", "undo", checkpoint, *words, *more])
 
 
-def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -> str:
+def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Sequence[str]) -> str:
     """The upload that was looked ahead at, with a way back."""
     if settings.snapshot:
         return f"upload: {next_command(typed, 'upload', more)}"
