@@ -4,6 +4,7 @@ import os
 
 import click
 import pytest
+from processes import Ended, environment, run as run_forked
 
 from uploader.cli.environment import variable, words_by_variables
 from uploader.cli.main import COMMANDS, group, run
@@ -23,6 +24,12 @@ def parsed(monkeypatch, arguments, **variables) -> click.Context:
     for name, value in variables.items():
         monkeypatch.setenv(f"UPLOADER_{name}", value)
     return command_of("upload").make_context("upload", arguments)
+
+
+def ran(folder, *words: str, **variables: str) -> Ended:
+    """In a process of its own: a run leaves handlers of signals behind, and settings of the collector."""
+    bare = {name: text for name, text in environment().items() if name != "HUBSPOT_ACCESS_TOKEN"}
+    return run_forked(*words, cwd=folder, env={**bare, **variables})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -102,32 +109,35 @@ def test_the_url_has_its_former_variable_and_the_new_one_goes_first(monkeypatch)
         ("HUBSPOT_BASE_URL", "http://example.com"),
     ],
 )
-def test_a_bad_value_is_told_by_the_variable_it_came_from(name, value, monkeypatch, capsys):
-    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "secret-token")
-    monkeypatch.setenv(name, value)
-    assert run(["upload", "a.csv"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+def test_a_bad_value_is_told_by_the_variable_it_came_from(tmp_path, name, value):
+    ended = ran(tmp_path, "upload", "a.csv", **{"HUBSPOT_ACCESS_TOKEN": "secret-token", name: value})
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
     assert name in line
     assert "secret-token" not in line
 
 
-def test_a_source_that_is_not_there_is_told_by_its_variable(monkeypatch, capsys):
-    monkeypatch.setenv("UPLOADER_SOURCE", "missing.csv")
-    assert run(["check"]) == 2
-    settings, told = capsys.readouterr().err.splitlines()
+def test_a_source_that_is_not_there_is_told_by_its_variable(tmp_path):
+    ended = ran(tmp_path, "check", UPLOADER_SOURCE="missing.csv")
+    assert ended.code == 2
+    settings, told = ended.err.splitlines()
     assert settings == "settings by variables: UPLOADER_SOURCE=missing.csv"
     assert told == "uploader: missing.csv: no such file; check the path (SOURCE is set by UPLOADER_SOURCE)"
 
 
-def test_settings_are_shown_without_what_is_nobodys_business(monkeypatch, capsys):
-    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "secret-token")
-    monkeypatch.setenv("UPLOADER_SOURCE", "https://me:pw@host.example/c.csv?sig=sesame")
-    monkeypatch.setenv("UPLOADER_SUPPRESS_WHERE", "Email=ann@example.com\nA=b\nC=d\nE=f")
-    monkeypatch.setenv("UPLOADER_JSON", "1")
-    monkeypatch.setenv("UPLOADER_RATE", "50/10")
-    arguments = ["check", "--rate", "60/10", "--max-in-flight", "256", "--set", "x=bob@example.com"]
-    assert run([*arguments, "--base-url", "http://127.0.0.1:9", "--encoding", "no such"]) != 0
-    told = capsys.readouterr().err
+def test_settings_are_shown_without_what_is_nobodys_business(tmp_path):
+    variables = {
+        "HUBSPOT_ACCESS_TOKEN": "secret-token",
+        "UPLOADER_SOURCE": "https://me:pw@host.example/c.csv?sig=sesame",
+        "UPLOADER_SUPPRESS_WHERE": "Email=ann@example.com\nA=b\nC=d\nE=f",
+        "UPLOADER_JSON": "1",
+        "UPLOADER_RATE": "50/10",
+    }
+    arguments = ("check", "--rate", "60/10", "--max-in-flight", "256", "--set", "x=bob@example.com")
+    more = ("--base-url", "http://127.0.0.1:9", "--encoding", "no such")
+    ended = ran(tmp_path, *arguments, *more, **variables)
+    assert ended.code != 0
+    told = ended.err
     options, variables, *_ = told.splitlines()
     # The rate was said twice, and the cap is the default.
     assert sorted(options.removeprefix("settings by options: ").split(", ")) == [
@@ -143,50 +153,46 @@ def test_settings_are_shown_without_what_is_nobodys_business(monkeypatch, capsys
         assert secret not in told
 
 
-def test_a_bad_option_is_not_blamed_on_a_variable(monkeypatch, capsys):
-    monkeypatch.setenv("UPLOADER_RATE", "fast")
-    assert run(["upload", "a.csv", "--rate", "slow"]) == 2
-    assert "UPLOADER_RATE" not in capsys.readouterr().err
+def test_a_bad_option_is_not_blamed_on_a_variable(tmp_path):
+    ended = ran(tmp_path, "upload", "a.csv", "--rate", "slow", UPLOADER_RATE="fast")
+    assert (ended.code, "UPLOADER_RATE" in ended.err) == (2, False)
 
 
 @pytest.mark.parametrize("option", ONE_RUN)
-def test_what_is_meant_of_one_run_is_not_taken_from_a_variable(option, monkeypatch, capsys):
+def test_what_is_meant_of_one_run_is_not_taken_from_a_variable(tmp_path, option):
     name = f"UPLOADER_{option.removeprefix('--').replace('-', '_').upper()}"
-    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "t")
-    monkeypatch.setenv(name, "1")
-    assert run(["upload", "missing.csv"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    ended = ran(tmp_path, "upload", "missing.csv", HUBSPOT_ACCESS_TOKEN="t", **{name: "1"})
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
     assert line.startswith(f"uploader: {name}: {option} is taken from the command line only")
-    monkeypatch.setenv(name, "0")  # this says nothing dangerous
-    assert run(["upload", "missing.csv"]) == 2
-    assert "no such file" in capsys.readouterr().err
+    # This says nothing dangerous.
+    ended = ran(tmp_path, "upload", "missing.csv", HUBSPOT_ACCESS_TOKEN="t", **{name: "0"})
+    assert (ended.code, "no such file" in ended.err) == (2, True)
 
 
-def test_a_variable_that_no_command_knows_is_told_in_one_line(monkeypatch, capsys):
-    for name in ("RAET", "PORT_80_TCP", "SERVICE_HOST", "SERVICE_PORT"):
-        monkeypatch.setenv(f"UPLOADER_{name}", "secret-value")
-    assert run(["status", "missing"]) == 2
-    told, _ = capsys.readouterr().err.splitlines()
+def test_a_variable_that_no_command_knows_is_told_in_one_line(tmp_path):
+    names = ("RAET", "PORT_80_TCP", "SERVICE_HOST", "SERVICE_PORT")
+    ended = ran(tmp_path, "status", "missing", **{f"UPLOADER_{name}": "secret-value" for name in names})
+    assert ended.code == 2
+    told, _ = ended.err.splitlines()
     assert told.startswith("no option, so ignored: UPLOADER_PORT_80_TCP, UPLOADER_RAET, ")
     assert "secret-value" not in told
 
 
-def test_a_slip_of_the_pen_is_named(monkeypatch, capsys):
-    monkeypatch.setenv("UPLOADER_CHEKPOINT_DIR", "/state")
-    assert run(["status", "missing"]) == 2
-    assert "UPLOADER_CHEKPOINT_DIR (is UPLOADER_CHECKPOINT_DIR meant?)" in capsys.readouterr().err
+def test_a_slip_of_the_pen_is_named(tmp_path):
+    ended = ran(tmp_path, "status", "missing", UPLOADER_CHEKPOINT_DIR="/state")
+    assert ended.code == 2
+    assert "UPLOADER_CHEKPOINT_DIR (is UPLOADER_CHECKPOINT_DIR meant?)" in ended.err
 
 
-def test_variables_of_other_commands_are_none_of_this_one_and_no_surprise(monkeypatch, capsys):
-    monkeypatch.setenv("UPLOADER_RATE", "50/10")
-    assert run(["status", "missing"]) == 2
-    assert capsys.readouterr().err == "uploader: there is no checkpoint missing\n"
+def test_variables_of_other_commands_are_none_of_this_one_and_no_surprise(tmp_path):
+    ended = ran(tmp_path, "status", "missing", UPLOADER_RATE="50/10")
+    assert (ended.code, ended.err) == (2, "uploader: there is no checkpoint missing\n")
 
 
-def test_a_checkpoint_comes_from_its_variable_where_it_is_an_argument(monkeypatch, capsys):
-    monkeypatch.setenv("UPLOADER_CHECKPOINT", "missing")
-    assert run(["status"]) == 2
-    assert "there is no checkpoint missing" in capsys.readouterr().err
+def test_a_checkpoint_comes_from_its_variable_where_it_is_an_argument(tmp_path):
+    ended = ran(tmp_path, "status", UPLOADER_CHECKPOINT="missing")
+    assert (ended.code, "there is no checkpoint missing" in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
