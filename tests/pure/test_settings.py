@@ -67,6 +67,29 @@ def test_a_bad_setting_has_a_message_of_its_own(changes, text):
     assert "\n" not in str(caught.value)
 
 
+_WRONG = [
+    ("base_url", "http://api.hubapi.com", "unencrypted"),
+    ("match", ("external_id",), "either --match or --id-property"),
+    ("api_version", "v4", "--api-version"),
+    ("id_property", "a/b", "--id-property"),
+    ("delimiter", ";;", "--delimiter"),
+    ("on_bad_value", "keep", "--on-bad-value"),
+    ("constants", {"a/b": "c"}, "--set"),
+    ("portal", "x", "--portal"),
+    ("share", 0.0, "share"),
+    ("outage_seconds", -1.0, "--outage-timeout"),
+    ("canary_wait_seconds", -1.0, "--canary-wait"),
+    ("sources", (), "at least one source"),
+]
+
+
+@pytest.mark.parametrize("first", range(len(_WRONG)))
+def test_of_several_bad_settings_the_first_in_order_is_reported(first):
+    changes = {name: value for name, value, _ in _WRONG[first:]}
+    with pytest.raises(SettingsError, match=re.escape(_WRONG[first][2])):
+        settings(**changes)
+
+
 @pytest.mark.parametrize("name", ["drain_timeout_seconds", "outage_seconds", "first_contact_seconds"])
 @pytest.mark.parametrize("seconds", [float("nan"), -1.0])
 def test_a_time_that_never_comes_or_is_over_before_it_began_is_refused(name, seconds):
