@@ -23,7 +23,7 @@ from uploader.jobs.upload import Run, Seams
 from uploader.mockserver.simulator import Hub
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.worker_thread import Background, Inline, Offload
+from uploader.system.blocking_calls import Background, Inline, Offload
 
 Rows = Sequence[Mapping[str, str]]
 #: Outcomes of rows that must not show in the account, and of those that may.

@@ -10,7 +10,7 @@ from hub_transport import HubTransport
 
 from uploader.jobs.upload import Seams
 from uploader.mockserver.simulator import Hub
-from uploader.system.worker_thread import Background, Inline
+from uploader.system.blocking_calls import Background, Inline
 
 
 def seams_to(hub: Hub, *, threads: bool = False) -> Seams:

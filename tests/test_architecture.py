@@ -38,26 +38,30 @@ LAYERS = (
 
 #: All other modules are pure: they import nothing of `_IO_MODULES`.
 DO_IO = """
-    system.disk_buckets system.files system.filesystem system.whole_file system.worker_thread
-    hubspot.client hubspot.credentials hubspot.tls hubspot.token_provider
+    system.blocking_calls system.disk_buckets system.filesystem system.private_files system.whole_file
+    hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
     records.suppression_file
-    sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns sources.python_rows
-    storage.artifacts storage.canary_rows storage.checkpoint storage.duplicate_rows storage.failed_rows
-    storage.file_names storage.period_rows storage.results storage.rows_without_snapshot storage.run_state
-    storage.sightings storage.snapshot storage.snapshot_readings storage.timeline_rows
-    pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer pipeline.sender
-    pipeline.worker pipeline.worker_pool pipeline.write_probe pipeline.rate.in_flight_slots
+    sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
+    sources.python_rows
+    storage.artifacts storage.checkpoint storage.checkpoint_tables.canary
+    storage.checkpoint_tables.run_state storage.checkpoint_tables.settings_periods
+    storage.checkpoint_tables.timeline storage.checkpoint_tables.unconfirmed_rows storage.duplicates_file
+    storage.file_names storage.identity_conflicts_file storage.results_file storage.rows_without_snapshot
+    storage.snapshot storage.snapshot_entry_rows
+    pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
+    pipeline.rate.in_flight_slots pipeline.sender pipeline.worker pipeline.worker_pool
+    pipeline.write_probe
     settings.output settings.sign_in
-    jobs.duplicates jobs.identity jobs.opening jobs.outcome_stream jobs.preflight jobs.session jobs.survey
-    jobs.upload
+    jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
+    jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
-    undo.record_writer undo.run undo.store undo.work_list
-    verify.run verify.store
-    api.job api.options
-    cli.check cli.demo cli.environment cli.failures cli.logs cli.main cli.mock_server cli.options.columns
-    cli.options.connection cli.output cli.preview cli.progress cli.purge cli.report cli.status
-    cli.status_watch cli.summary_file cli.terminal cli.text.check cli.text.undo_state cli.undo cli.upload
-    cli.verify
+    undo.record_writer undo.run undo.undo_file undo.work_list
+    verify.run verify.verify_file
+    api.options api.uploader
+    cli.check cli.demo cli.failures cli.logs cli.main cli.mock_server cli.option_variables
+    cli.options.columns cli.options.connection cli.output cli.preview cli.progress cli.purge cli.report
+    cli.status cli.status_watch cli.summary_file cli.terminal cli.text.check cli.text.undo_state cli.undo
+    cli.upload cli.verify
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

@@ -6,8 +6,8 @@ import click
 import pytest
 from processes import Ended, environment, run as run_forked
 
-from uploader.cli.environment import variable, words_by_variables
 from uploader.cli.main import COMMANDS, group, run
+from uploader.cli.option_variables import variable, words_by_variables
 
 #: What others script against; a name that goes away breaks their jobs without a word.
 SOME = {"UPLOADER_SOURCE", "UPLOADER_RATE", "UPLOADER_CHECKPOINT_DIR", "UPLOADER_MAP", "UPLOADER_PORTAL"}

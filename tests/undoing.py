@@ -14,7 +14,7 @@ from uploader.errors import StorageError
 from uploader.jobs.session import Seams
 from uploader.undo.plan import Fate
 from uploader.undo.run import Report, Undoing, undo_settings
-from uploader.undo.store import Kept, UndoFile, find
+from uploader.undo.undo_file import Kept, UndoFile, find
 
 STAGES = ("lead", "subscriber", "customer")
 State = dict[str, dict[str, str]]

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uploader.api.job import OutcomeStream, Rows, Source, Uploader, upload
     from uploader.api.options import Options
+    from uploader.api.uploader import OutcomeStream, Rows, Source, Uploader, upload
     from uploader.canary.review import Review
     from uploader.errors import (
         CheckpointError,
@@ -59,15 +59,15 @@ _MODULES = {
     "Account": "hubspot.account",
     "Options": "api.options",
     "Outcome": "model.record",
-    "OutcomeStream": "api.job",
+    "OutcomeStream": "api.uploader",
     "Review": "canary.review",
     "RowOutcome": "jobs.row_outcome",
-    "Rows": "api.job",
+    "Rows": "api.uploader",
     "Settings": "settings",
-    "Source": "api.job",
+    "Source": "api.uploader",
     "Summary": "jobs.summary",
-    "Uploader": "api.job",
-    "upload": "api.job",
+    "Uploader": "api.uploader",
+    "upload": "api.uploader",
 }
 
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.cli.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.progress import Progress, Resume
 from uploader.model.record import (
     Delivered,
     Fault,
@@ -27,12 +26,13 @@ from uploader.model.record import (
     Tallies,
     Unsent,
 )
+from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
-from uploader.storage.failed_rows import Superseding
-from uploader.storage.results import ResultsFile
-from uploader.storage.run_state import State
-from uploader.system.files import Lock
+from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding
+from uploader.storage.results_file import ResultsFile
+from uploader.system.private_files import Lock
 
 IDENTITY = Identity(
     (SourceIdentity("a.csv", "f00d", Shape("csv", ",", ("email", "naïve"))),),

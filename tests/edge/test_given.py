@@ -22,7 +22,7 @@ from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.open import open_given, reread
 from uploader.sources.python_rows import Given, GivenRows, encode_row
 from uploader.sources.source import Shape
-from uploader.system.worker_thread import Background, Inline
+from uploader.system.blocking_calls import Background, Inline
 
 
 def read(row):

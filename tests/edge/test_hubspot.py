@@ -12,7 +12,7 @@ from yarl import URL
 
 from uploader.hubspot import client as hubspot_module
 from uploader.hubspot.client import Call, HubSpot
-from uploader.pipeline.outcome import classify_read
+from uploader.pipeline.reply_verdict import classify_read
 
 BASE = "https://api.example.com"
 CALL = Call("POST", "/crm/v3/objects/contacts/batch/upsert", b'{"inputs":[]}')

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, strategies as st
 
 from uploader.records.duplicates import Keyed, Repeat
-from uploader.storage.duplicate_rows import KeySorter, Repeats, RepeatsWriter, belongs
+from uploader.storage.duplicates_file import KeySorter, Repeats, RepeatsWriter, belongs
 from uploader.system.disk_buckets import Buckets
 
 KEYS = st.lists(st.sampled_from([f"email=k{n}@x.com" for n in range(12)]), max_size=60)

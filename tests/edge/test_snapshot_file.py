@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from uploader.model.progress import Progress
+from uploader.model.watermark import Progress
+from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.run_state import State
 from uploader.storage.snapshot import Former, SnapshotFile
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}

@@ -14,7 +14,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.client import Call, HubSpot
 from uploader.hubspot.proxy import Network
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action, classify_read
+from uploader.pipeline.reply_verdict import Action, classify_read
 
 CALL = Call("POST", "/crm/v3/objects/contacts/batch/upsert", b"{}")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"

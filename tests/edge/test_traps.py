@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from uploader.errors import CheckpointError
-from uploader.system.files import Lock, create_private, open_plain, refuse_traps, warnings_of
+from uploader.system.private_files import Lock, create_private, open_plain, refuse_traps, warnings_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from programs import options
 from uploader import Rows, Uploader, upload
 from uploader.jobs.upload import Run
 from uploader.settings import Settings
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 
 LOOPS = {"plain": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

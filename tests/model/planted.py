@@ -5,15 +5,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from uploader.hubspot import errors
+from uploader.hubspot import error_objects
 from uploader.model.record import Record
 from uploader.pipeline import contact_reader
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
-from uploader.storage import snapshot_readings
-from uploader.storage.reading_state import ReadingState
+from uploader.storage import snapshot_entry_rows
+from uploader.storage.read_before_write import ReadingState
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def trust_every_reading() -> Iterator[None]:
         return ReadingState.WRITTEN
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_readings, "judge", certain)
+        patch.setattr(snapshot_entry_rows, "judge", certain)
         yield
 
 
@@ -145,8 +145,8 @@ def trust_every_reading() -> Iterator[None]:
 def take_errors_for_absence() -> Iterator[None]:
     """Whatever HubSpot says against a key it was asked for, there is no such contact."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(errors.ErrorObject, "is_transient", False)
-        patch.setattr(errors.ErrorObject, "says_absent", True)
+        patch.setattr(error_objects.ErrorObject, "is_transient", False)
+        patch.setattr(error_objects.ErrorObject, "says_absent", True)
         yield
 
 

@@ -20,7 +20,7 @@ from uploader.jobs.upload import Run, Seams
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.worker_thread import Background, Inline
+from uploader.system.blocking_calls import Background, Inline
 
 #: After so many ends without an end (outages) the server is mended: the job has to end then.
 MOST_RUNS = 12

@@ -20,7 +20,7 @@ from virtual_loop import run_virtual
 from uploader.jobs import opening
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.undo.run import Report
-from uploader.undo.store import Kept
+from uploader.undo.undo_file import Kept
 
 SEEN: Counter[str] = Counter()
 KEYS = tuple(f"c{n}@example.com" for n in range(8))

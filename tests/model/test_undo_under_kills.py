@@ -25,7 +25,7 @@ from uploader.records.write_policy import Policy
 from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.plan import Fate
 from uploader.undo.run import Report
-from uploader.undo.store import Kept
+from uploader.undo.undo_file import Kept
 
 SEEN: Counter[str] = Counter()
 _NEVER = 10**6

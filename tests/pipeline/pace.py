@@ -8,9 +8,9 @@ from virtual_loop import run_virtual
 
 from uploader.hubspot.client import Call
 from uploader.model.record import Tallies
-from uploader.pipeline.outcome import Action, classify_read
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.reply_verdict import Action, classify_read
 from uploader.pipeline.sender import Sender
 
 ASK = Call("GET", "/account-info/v3/details")

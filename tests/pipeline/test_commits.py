@@ -12,8 +12,8 @@ from jobs import Job, contacts, write_csv
 from virtual_loop import run_virtual
 
 from uploader.hubspot.client import Call
+from uploader.model.identity_conflicts import Alias
 from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
-from uploader.model.sightings import Alias
 from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector
@@ -23,8 +23,8 @@ from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
-from uploader.storage.sightings import Sightings
-from uploader.system.worker_thread import Inline
+from uploader.storage.identity_conflicts_file import Sightings
+from uploader.system.blocking_calls import Inline
 
 
 def job(tmp_path, rows, *, hub=None, **scenario) -> Job:

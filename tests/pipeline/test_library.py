@@ -36,7 +36,7 @@ from uploader.api.options import make_settings
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 
 PRODUCTION = {"account_type": "STANDARD"}
 

@@ -16,7 +16,7 @@ from uploader.jobs.session import Seams
 from uploader.records.suppression import Suppression
 from uploader.records.write_policy import Policy
 from uploader.storage import checkpoint as checkpoint_module
-from uploader.system.worker_thread import Inline
+from uploader.system.blocking_calls import Inline
 
 
 def job_of(tmp_path, rows, *, ndjson=False, held=(), options=None, quota="none", **scenario) -> Job:

@@ -29,7 +29,7 @@ from uploader.preview.run import Preview
 from uploader.preview.value_changes import REFUSED
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
-from uploader.system.worker_thread import Inline
+from uploader.system.blocking_calls import Inline
 
 #: What a job that only reads may POST.
 QUESTIONS = ("/batch/read", "/access-token-info")

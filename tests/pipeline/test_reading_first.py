@@ -14,7 +14,7 @@ from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.settings.speed import OnLongPause
-from uploader.system.worker_thread import Inline
+from uploader.system.blocking_calls import Inline
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:

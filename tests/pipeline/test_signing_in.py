@@ -11,8 +11,8 @@ from hub_transport import HubTransport, make_hub
 from jobs import Job, contacts, write_csv
 
 from uploader.errors import SettingsError
-from uploader.hubspot.auth import OAuth, TokenFile
-from uploader.hubspot.credentials import keep_refresh_token, read_oauth
+from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_oauth
+from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
 from uploader.model.stop import Cause
 
 ROWS = contacts(9_000)

@@ -10,7 +10,7 @@ from virtual_loop import run_virtual
 from uploader.cli.progress import Pace, lines
 from uploader.jobs.upload import Run, Seams
 from uploader.pipeline import collector
-from uploader.system.worker_thread import Inline
+from uploader.system.blocking_calls import Inline
 
 ROWS = 60_000
 BACKLOG_BYTES = 1_000_000

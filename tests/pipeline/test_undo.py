@@ -26,7 +26,7 @@ from undoing import (
 from uploader.errors import CheckpointError, DeclinedError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Policy
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 
 
 def test_the_account_is_as_before(tmp_path):

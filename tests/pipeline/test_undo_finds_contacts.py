@@ -24,7 +24,7 @@ from uploader.undo.plan import (
     Portal,
     plan,
 )
-from uploader.undo.store import UndoFile
+from uploader.undo.undo_file import UndoFile
 
 DAY = 86_400.0
 OURS = {"type": "INTEGRATION", "id": "1512050"}

@@ -24,10 +24,10 @@ from undoing import (
 )
 
 from uploader.errors import DeclinedError
-from uploader.mockserver.account.rules import Auth
+from uploader.mockserver.account.behaviour_switches import Auth
 from uploader.model.stop import Cause
 from uploader.undo.associated_records import TYPES
-from uploader.undo.store import UndoFile
+from uploader.undo.undo_file import UndoFile
 
 C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
 

@@ -13,7 +13,7 @@ from support.verify_runs import counts, meddle, verify
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 from uploader.verify.judge import Verdict
 
 

@@ -16,9 +16,9 @@ from uploader.jobs.upload import Run, Seams
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.bytes.local import FileOrigin
 from uploader.system import filesystem
+from uploader.system.blocking_calls import Inline
 from uploader.system.filesystem import kind_of
 from uploader.system.mounts import is_at_hand
-from uploader.system.worker_thread import Inline
 
 SLICES = 10
 

@@ -3,9 +3,9 @@
 from builders import record
 from hypothesis import given, strategies as st
 
+from uploader.model.identity_conflicts import Seen, Sighting
 from uploader.model.record import Outcome, Settlement, Unsent, closed_value
-from uploader.model.sightings import Seen, Sighting
-from uploader.pipeline.sightings import is_explained, met, sightings
+from uploader.pipeline.identity_conflicts import is_explained, met, sightings
 
 
 def seen(position: int, key: str, *more: str) -> Seen:

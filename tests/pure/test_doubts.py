@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.hubspot.wire import Version
-from uploader.model.progress import Progress, Resume
 from uploader.model.record import Mark
-from uploader.storage.reading_state import Kept, ReadingState, judge
-from uploader.undo.former_values import (
+from uploader.model.watermark import Progress, Resume
+from uploader.storage.read_before_write import Kept, ReadingState, judge
+from uploader.undo.value_before_job import (
     UNKNOWN,
     Absence,
     Answer,

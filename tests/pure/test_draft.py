@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.check.draft import draft
+from uploader.check.mapping_draft import draft
 from uploader.hubspot.schema import Schema
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import CONTACTS

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import assume, example, given, settings, strategies as st
 from multidict import CIMultiDict
 
+from uploader.hubspot.fast_decoder import read_short
 from uploader.hubspot.schema import Kind, Option, Schema
-from uploader.hubspot.short_reply import read_short
 from uploader.hubspot.wire import decode, decode_short, encode_batch
 from uploader.model.record import Delivered, Pack, Record, closed_value, closed_values
 from uploader.pipeline.batcher import Batcher
-from uploader.pipeline.outcome import classify
-from uploader.pipeline.packer import Packer, confirm
+from uploader.pipeline.fast_path import Packer, confirm
+from uploader.pipeline.reply_verdict import classify
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.mapper import Mapper, plausible_email
 from uploader.records.values.email import are_plausible_emails
 from uploader.sources.open import open_source
-from uploader.storage.results import result_lines
+from uploader.storage.results_file import result_lines
 
 _MAX_BYTES = 2**21
 _KEYS = st.one_of(

@@ -6,8 +6,8 @@ import pytest
 from builders import slice_of
 from hypothesis import given, strategies as st
 
-from uploader.model.progress import Progress, Resume
 from uploader.model.record import Mark
+from uploader.model.watermark import Progress, Resume
 from uploader.pipeline.ledger import Ledger
 
 

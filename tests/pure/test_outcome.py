@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import no_reply
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
+from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})

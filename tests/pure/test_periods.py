@@ -2,7 +2,6 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.model.progress import Progress
 from uploader.model.record import Outcome
 from uploader.model.settings_periods import (
     Period,
@@ -15,6 +14,7 @@ from uploader.model.settings_periods import (
     unkept_of,
     unsure_of,
 )
+from uploader.model.watermark import Progress
 
 ROWS = 14
 positions = st.sets(st.integers(0, ROWS - 1))

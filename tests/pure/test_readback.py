@@ -4,7 +4,7 @@ import pytest
 from builders import record
 from hypothesis import given, strategies as st
 
-from uploader.hubspot.errors import error_of
+from uploader.hubspot.error_objects import error_of
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result
 from uploader.pipeline.read_matching import Answer, confirmed_by, told, wanted_properties

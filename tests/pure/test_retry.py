@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from uploader.hubspot.wire import no_reply
 from uploader.model.record import Refusal
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action, Refused, Verdict, classify
+from uploader.pipeline.reply_verdict import Action, Refused, Verdict, classify
 from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
     RECORD_ATTEMPTS,

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from uploader.hubspot.wire import QuotaHeaders, decode_usage
 from uploader.pipeline.rate.daily_quota import Day, Reserve
 from uploader.pipeline.rate.limiter import Margin, Quota, SendLog
-from uploader.pipeline.rate.shared_quota import Others
+from uploader.pipeline.rate.use_by_others import Others
 
 WINDOW = 10.0
 

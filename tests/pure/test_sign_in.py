@@ -3,7 +3,15 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.hubspot.auth import Life, OAuth, Renewal, TokenFile, is_sendable, judge, refresh_form
+from uploader.hubspot.sign_in.token_renewal import (
+    Life,
+    OAuth,
+    Renewal,
+    TokenFile,
+    is_sendable,
+    judge,
+    refresh_form,
+)
 from uploader.hubspot.wire import Reply, no_reply
 from uploader.settings import Settings
 

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import Reply, decode, no_reply
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action
+from uploader.pipeline.reply_verdict import Action
 from uploader.undo import associated_records
 from uploader.undo.associated_records import (
     TYPES,

@@ -11,7 +11,7 @@ from virtual_loop import run_virtual
 
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.worker_thread import Inline
+from uploader.system.blocking_calls import Inline
 from uploader.verify.judge import Finding
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from uploader.errors import SettingsError
-from uploader.hubspot.auth import OAuth, TokenFile
 from uploader.hubspot.proxy import Network
+from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
 from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from uploader.check.draft import draft, remark_on
+from uploader.check.mapping_draft import draft, remark_on
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.token_info import TokenInfo, needed_scopes, scope_texts, token_kind
+from uploader.hubspot.sign_in.token_info import TokenInfo, needed_scopes, scope_texts, token_kind
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.column_rules import (
     overwriting_rules,
@@ -17,25 +17,25 @@ from uploader.jobs.column_rules import (
     refuse_undecided_fields,
     rules_of,
 )
-from uploader.jobs.findings import Findings
-from uploader.jobs.format_scan import Orders
 from uploader.jobs.opening import open_sources
 from uploader.jobs.preflight import Closer, check_named_portal
+from uploader.jobs.scans.formats import Orders
+from uploader.jobs.scans.row_findings import Findings
+from uploader.jobs.scans.survey import Step, Survey, first_rows, last
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd, advice
-from uploader.jobs.survey import Step, Survey, first_rows, last
 from uploader.model.record import Fault, Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving
 from uploader.pipeline.rate.limiter import Quota
+from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.records.mapper import Mapper
-from uploader.records.partial_columns import likely_key, resolve_leniently
 from uploader.records.values.convert import converter
 from uploader.settings import Settings
 from uploader.sources.source import Source
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
 REFUSED_SHARES = (0.001, 0.01, 1.0)

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from uploader.check.run import Check, Report
-from uploader.cli.environment import say_settings
 from uploader.cli.logs import say
+from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.job import (
     ahead_settings,
@@ -31,7 +31,7 @@ from uploader.cli.upload import command as upload
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
-from uploader.system.files import PRIVATE
+from uploader.system.private_files import PRIVATE
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 

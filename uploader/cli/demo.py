@@ -17,12 +17,12 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.environment import PREFIX
 from uploader.cli.logs import say
+from uploader.cli.option_variables import PREFIX
 from uploader.cli.output import tell
 from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, UploaderError
-from uploader.system.files import create_private
+from uploader.system.private_files import create_private
 
 _ROWS = 20_000
 _SEED = 20

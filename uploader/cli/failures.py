@@ -24,8 +24,8 @@ from uploader.report.content import without_values
 from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity
-from uploader.storage.failed_rows import DeadLetter
-from uploader.system.files import create_private
+from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter
+from uploader.system.private_files import create_private
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
 _OWN = (

@@ -54,7 +54,7 @@ class Commands(click.Group):
 
 def _environment() -> ModuleType:
     """Imported with the first command: a list of commands needs none of it."""
-    return importlib.import_module("uploader.cli.environment")
+    return importlib.import_module("uploader.cli.option_variables")
 
 
 @functools.cache

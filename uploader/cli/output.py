@@ -9,7 +9,7 @@ from typing import TextIO, cast
 
 from uploader.cli.text.control_characters import HarmlessStream, all_harmless, harmless_json
 from uploader.errors import SettingsError, StorageError
-from uploader.system.files import create_private, open_plain
+from uploader.system.private_files import create_private, open_plain
 
 
 def tell(lines: Iterable[str]) -> None:

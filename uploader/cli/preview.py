@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from uploader.cli.environment import say_settings
 from uploader.cli.logs import say
+from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.job import (
     ahead_settings,

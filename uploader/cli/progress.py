@@ -17,7 +17,7 @@ from uploader.cli.logs import is_json, note_event, say
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.summary import about, duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
-from uploader.jobs.survey import Step
+from uploader.jobs.scans.survey import Step
 from uploader.jobs.upload import Run, View
 from uploader.model.record import Outcome, Tallies
 from uploader.model.stop import Cause

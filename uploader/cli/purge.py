@@ -14,7 +14,7 @@ from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.artifacts import Leaving, find, remove
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 
 
 @click.command(short_help="Delete what a job has left that holds personal data.")

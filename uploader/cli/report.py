@@ -34,9 +34,9 @@ from uploader.report.content import (
 )
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.timeline_rows import Invocation
-from uploader.system.files import create_private
+from uploader.system.private_files import create_private
 from uploader.version import __version__
 
 #: Settings whose options have other names.

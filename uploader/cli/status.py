@@ -12,7 +12,7 @@ from uploader.cli.text.summary import ending_text, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.jobs.summary import Summary
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 
 
 def read_summary(path: Path) -> Summary:

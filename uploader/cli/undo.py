@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.environment import say_settings
 from uploader.cli.logs import say, speak
+from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.terminal import answer, heed_signals
@@ -29,7 +29,7 @@ from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.associated_records import UNSEEN
 from uploader.undo.plan import Fate
 from uploader.undo.run import Approve, Report, Undoing, undo_settings
-from uploader.undo.store import UndoFile, find
+from uploader.undo.undo_file import UndoFile, find
 
 _HEADER = (
     "outcome",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.environment import is_by_variable, say_settings
 from uploader.cli.logs import is_json, say, speak
+from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.terminal import heed_signals
@@ -20,7 +20,7 @@ from uploader.jobs.summary import advice
 from uploader.settings import Settings
 from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.files import remove_database
+from uploader.system.private_files import remove_database
 from uploader.verify.judge import Finding, Verdict
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 

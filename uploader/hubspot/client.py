@@ -20,8 +20,8 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from uploader.hubspot import tls
+from uploader.hubspot.fast_decoder import read_short
 from uploader.hubspot.proxy import Network
-from uploader.hubspot.short_reply import read_short
 from uploader.hubspot.wire import Reply, decode, decode_short, holds_too_much, no_reply
 
 #: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from uploader.hubspot.errors import ErrorObject, PropertyFault, error_of, errors_of, faults_of
+from uploader.hubspot.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
 from uploader.hubspot.json_values import (
     as_code,
     as_count,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
+from uploader.records.column_problems import resolve_leniently
 from uploader.records.columns import (
     Columns,
     MappingError,
@@ -20,7 +21,6 @@ from uploader.records.columns import (
     resolve_name,
 )
 from uploader.records.mapper import Mapper, fields_of
-from uploader.records.partial_columns import resolve_leniently
 from uploader.records.write_policy import Overwriting, Policy
 from uploader.settings import Settings
 from uploader.settings.columns import ColumnSettings

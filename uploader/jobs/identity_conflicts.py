@@ -5,11 +5,11 @@ from itertools import islice
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.sightings import Alias, Sighting
+from uploader.model.identity_conflicts import Alias, Sighting
+from uploader.pipeline.identity_conflicts import is_explained, met, untold
 from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
-from uploader.pipeline.sightings import is_explained, met, untold
-from uploader.storage.sightings import Sightings
-from uploader.system.worker_thread import Offload
+from uploader.storage.identity_conflicts_file import Sightings
+from uploader.system.blocking_calls import Offload
 
 _Suspect = tuple[str, list[Sighting]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
-from uploader.jobs.identity import check_count, check_settings, check_sources, identity_of
+from uploader.jobs.resume_checks import check_count, check_settings, check_sources, identity_of
 from uploader.model.canary import Canary
 from uploader.model.settings_periods import may_have_kept
 from uploader.records.mapper import Mapper
@@ -23,16 +23,16 @@ from uploader.sources.open import open_given, open_source
 from uploader.sources.patterns import expand, is_open_pattern, keep_order
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
-from uploader.storage import duplicate_rows, snapshot
+from uploader.storage import duplicates_file, snapshot
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
-from uploader.storage.results import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
+from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.storage.rows_without_snapshot import note_unkept
-from uploader.storage.sightings import Sightings
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system import filesystem
-from uploader.system.files import Lock, open_plain, remove_database
 from uploader.system.mounts import Place
+from uploader.system.private_files import Lock, open_plain, remove_database
 
 
 @dataclass(slots=True)
@@ -195,7 +195,7 @@ def open_job(  # noqa: PLR0917
         if settings.restart:
             _forget(settings, lost_below)
         remove_database(sightings_path(settings.checkpoint_path))
-        duplicate_rows.remove(duplicates_path(settings.checkpoint_path))
+        duplicates_file.remove(duplicates_path(settings.checkpoint_path))
         checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
         stack.callback(checkpoint.close)
         results = _open_results(settings, sources, checkpoint, stack)

@@ -14,8 +14,8 @@ from uploader.jobs.row_outcome import RowOutcome, count_rows, outcomes_of
 from uploader.model.record import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.results import Extent, read_results
-from uploader.system.worker_thread import Offload
+from uploader.storage.results_file import Extent, read_results
+from uploader.system.blocking_calls import Offload
 
 #: Outcomes that wait, from which on no more rows are read. Those that are read already still come to it.
 MOST_WAITING = 2_000

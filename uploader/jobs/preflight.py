@@ -14,12 +14,12 @@ from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
 from uploader.hubspot.record_limits import Room, decode_room
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.token_info import TokenInfo
+from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
 from uploader.model.record import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.pipeline.outcome import Action, Verdict, classify_read
 from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.retry import backoff_seconds
 from uploader.pipeline.sender import Sender
 from uploader.records.columns import Rules

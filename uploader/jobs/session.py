@@ -16,26 +16,26 @@ from typing import Any, TypeVar
 from uploader.errors import StorageError
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call, HubSpot, Transport
-from uploader.hubspot.token_provider import Access
+from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.jobs.column_rules import may_hold_owners
 from uploader.jobs.preflight import Preflight
 from uploader.model.record import Tallies
 from uploader.model.redaction import without_addresses
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.pipeline.outcome import Verdict
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
-from uploader.pipeline.rate.clocks import Elapsed
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.server_time import Elapsed
+from uploader.pipeline.reply_verdict import Verdict
 from uploader.pipeline.sender import Sender
 from uploader.settings import Settings
 from uploader.settings.sign_in import SignInSettings
 from uploader.settings.speed import OnLongPause
 from uploader.sources.source import Source
-from uploader.system.worker_thread import Background, Offload
+from uploader.system.blocking_calls import Background, Offload
 
 _LOG = logging.getLogger("uploader")
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from uploader.canary import run as canaries
+from uploader.canary import read_back as canaries
 from uploader.canary.review import Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.hubspot.account import Account
-from uploader.jobs.identity import check_account, said_otherwise
 from uploader.jobs.identity_conflicts import find_aliases
 from uploader.jobs.opening import (
     Job,
@@ -22,9 +21,10 @@ from uploader.jobs.opening import (
 )
 from uploader.jobs.outcome_stream import Follower
 from uploader.jobs.preflight import check_named_portal
-from uploader.jobs.prepare import Preparing
 from uploader.jobs.progress_view import View
+from uploader.jobs.resume_checks import check_account, said_otherwise
 from uploader.jobs.row_estimate import estimate_rows
+from uploader.jobs.scans.before_sending import Preparing
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
@@ -34,8 +34,8 @@ from uploader.model.timeline import Course
 from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
+from uploader.pipeline.fast_path import Packer
 from uploader.pipeline.feed import Feed
-from uploader.pipeline.packer import Packer
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.worker import Worker
@@ -45,10 +45,10 @@ from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.duplicate_rows import Duplicates
-from uploader.storage.run_state import State
-from uploader.system.files import Lock
-from uploader.system.worker_thread import Offload
+from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.duplicates_file import Duplicates
+from uploader.system.blocking_calls import Offload
+from uploader.system.private_files import Lock
 
 #: How often the course is told what time it is.
 _TICK_SECONDS = 0.5

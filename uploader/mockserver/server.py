@@ -12,7 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
-from uploader.mockserver.app import build_app
+from uploader.mockserver.http_handlers import build_app
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Hub
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from uploader.mockserver.account.account import Account, Visit
+from uploader.mockserver.account.endpoints import Account, Visit
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.account.tokens import Tokens
 from uploader.mockserver.bodies import error_bodies

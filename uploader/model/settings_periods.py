@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uploader.model.progress import Progress
 from uploader.model.record import MAYBE_WRITTEN, WRITTEN, Outcome
+from uploader.model.watermark import Progress
 
 #: Positions as [first, end) pairs, in order, without overlaps.
 Ranges = tuple[tuple[int, int], ...]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.canary import LEFT, Sent
-from uploader.model.progress import Resume
+from uploader.model.identity_conflicts import Alias, Sighting
 from uploader.model.record import (
     DEAD_LETTERS,
     NO_KEY,
@@ -25,22 +25,22 @@ from uploader.model.record import (
     Unsent,
     skip_rule,
 )
-from uploader.model.sightings import Alias, Sighting
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Changes, Course
+from uploader.model.watermark import Resume
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.pipeline.identity_conflicts import delivered_sightings
 from uploader.pipeline.ledger import Ledger
 from uploader.pipeline.seen_filter import Sieve
-from uploader.pipeline.sightings import delivered_sightings
 from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.failed_rows import Superseding, values_beside_key
-from uploader.storage.results import ResultsFile
-from uploader.storage.run_state import State
-from uploader.storage.sightings import Sightings
+from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.timeline import Invocation
+from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding, values_beside_key
+from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
-from uploader.storage.timeline_rows import Invocation
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 from uploader.version import __version__
 
 _LOG = logging.getLogger("uploader")

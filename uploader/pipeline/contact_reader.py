@@ -13,11 +13,10 @@ from typing import Any
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
 from uploader.model.stop import Cause, StopRun
-from uploader.pipeline.outcome import Action, Verdict, classify_read
 from uploader.pipeline.read_matching import (
     also_other_addresses,
     match,
@@ -26,11 +25,12 @@ from uploader.pipeline.read_matching import (
     wanted_properties,
     with_why,
 )
+from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
 from uploader.pipeline.sender import Sender
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 from uploader.storage.snapshot import Former, SnapshotFile
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 
 class Reader:

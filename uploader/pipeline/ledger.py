@@ -9,8 +9,8 @@ Rule  The watermark never passes an open row, and no row is settled twice.
 from bisect import bisect_right, insort
 from collections import deque
 
-from uploader.model.progress import Progress, Resume
 from uploader.model.record import Slice
+from uploader.model.watermark import Progress, Resume
 
 
 class Ledger:

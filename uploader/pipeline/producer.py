@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import SourceError
-from uploader.model.progress import Progress
 from uploader.model.record import Mark, Record, RowSlice, Slice
-from uploader.pipeline.packer import Packer
+from uploader.model.watermark import Progress
+from uploader.pipeline.fast_path import Packer
 from uploader.records.mapper import Mapper
 from uploader.sources.source import PLAIN_ROWS, Source
-from uploader.storage.duplicate_rows import Duplicates
-from uploader.system.worker_thread import Offload
+from uploader.storage.duplicates_file import Duplicates
+from uploader.system.blocking_calls import Offload
 
 #: Slices read ahead.
 QUEUE_SLICES = 4

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, sent_properties
 from uploader.model.record import EMAIL, Record, closed_value

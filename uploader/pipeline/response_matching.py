@@ -11,7 +11,7 @@ Rules An answer that contradicts itself confirms nobody by it: a contact listed 
 from collections import Counter
 from collections.abc import Sequence
 
-from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import OWN_ID, Reply, Result
 from uploader.model.record import EMAIL, Record, closed_value

@@ -8,8 +8,8 @@ Units seconds.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from uploader.hubspot.errors import CONFLICTS
-from uploader.pipeline.outcome import Action, Verdict
+from uploader.hubspot.error_objects import CONFLICTS
+from uploader.pipeline.reply_verdict import Action, Verdict
 
 #: Counted attempts of a batch of several before it is halved, and of a record alone before it is abandoned.
 BATCH_ATTEMPTS = 3

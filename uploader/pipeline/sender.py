@@ -14,17 +14,17 @@ from datetime import UTC, datetime
 from aiolimiter import AsyncLimiter
 
 from uploader.hubspot.client import Call, Transport
-from uploader.hubspot.token_provider import Access
+from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import Reply
 from uploader.model.record import Tallies
 from uploader.model.redaction import without_addresses
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.model.timeline import Course
-from uploader.pipeline.outcome import Action, Verdict
-from uploader.pipeline.rate.clocks import Elapsed, ServerTime, Standstill
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.server_time import Elapsed, ServerTime, Standstill
+from uploader.pipeline.reply_verdict import Action, Verdict
 
 _LOG = logging.getLogger("uploader")
 #: How many may leave back to back where the log allows it: enough to make up for late timers. And how much

@@ -13,12 +13,13 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.schema import Kind
 from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
 from uploader.model.stop import LONG_PAUSES, Cause
-from uploader.pipeline import packer, read_matching
+from uploader.pipeline import fast_path, read_matching
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
-from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
+from uploader.pipeline.identity_conflicts import sightings
 from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.retry import (
     BATCH_ATTEMPTS,
     History,
@@ -31,7 +32,6 @@ from uploader.pipeline.retry import (
     tail_wait_seconds,
 )
 from uploader.pipeline.sender import OutOfDateError, Sender
-from uploader.pipeline.sightings import sightings
 from uploader.pipeline.write_probe import Proof
 
 _LOG = logging.getLogger("uploader")
@@ -141,7 +141,7 @@ class Worker:
         except asyncio.CancelledError:
             pack.lost = pack.lost or self._left
             raise
-        delivered = packer.confirm(pack, reply)
+        delivered = fast_path.confirm(pack, reply)
         if delivered is not None:
             self._note_success()
             self._collector.count_reply(reply, retried=False)

@@ -14,7 +14,7 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.record import Pack, Record
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action, Verdict, classify, classify_read
+from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.sender import Sender
 
 _LOG = logging.getLogger("uploader")

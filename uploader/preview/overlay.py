@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import StorageError
-from uploader.system.files import create_private
+from uploader.system.private_files import create_private
 
 _SCHEMA = """
 CREATE TABLE contacts (id TEXT PRIMARY KEY, properties BLOB NOT NULL) WITHOUT ROWID;

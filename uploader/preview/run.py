@@ -16,8 +16,8 @@ from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import Transport
 from uploader.jobs.opening import Job, find_names
+from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.summary import EarlyEnd, Summary
-from uploader.jobs.survey import first_rows
 from uploader.jobs.upload import Run, Seams
 from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
 from uploader.model.stop import Cause
@@ -33,7 +33,7 @@ from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.settings import Settings
 from uploader.settings.output import OutputSettings
 from uploader.sources.source import Source
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 #: The run would stop; the preview goes on and says so.
 _NO_LIMIT = FailureLimit(count=10**12)

@@ -16,7 +16,7 @@ import orjson
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.model.record import EMAIL, closed_value
 from uploader.pipeline.contact_reader import Look, Reader
@@ -24,7 +24,7 @@ from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresse
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay, is_pretended, pretended_id
 from uploader.preview.value_changes import after_writing, text_of
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 _OnWire = Callable[[bool], None]
 _CONFLICT = "CONFLICT"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from uploader.errors import SettingsError
-from uploader.hubspot.auth import OAuth, TokenFile
+from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import VERSIONS
 

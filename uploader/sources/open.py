@@ -17,7 +17,7 @@ from uploader.sources.bytes.compression import Archive, archive_of, contents
 from uploader.sources.bytes.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
 from uploader.sources.bytes.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
 from uploader.sources.bytes.local import FileOrigin, StreamOrigin, find_origin
-from uploader.sources.bytes.stream_replay import Prefix, skip_known
+from uploader.sources.bytes.stream_resume import Prefix, skip_known
 from uploader.sources.detect import (
     PARQUET,
     ZIP,

@@ -33,7 +33,7 @@ from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
 from uploader.sources.formats.tables import NoText
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 #: A chunk closes at whichever comes first; an iterable that takes its time is not waited for.
 CHUNK_BYTES, CHUNK_SECONDS = 64 * 1024, 0.25

@@ -17,7 +17,7 @@ from uploader.storage.file_names import (
     undo_path,
     verification_path,
 )
-from uploader.system.files import SQLITE_ENDINGS, open_plain
+from uploader.system.private_files import SQLITE_ENDINGS, open_plain
 
 _CHECKPOINT = ".checkpoint"
 #: Lists beside the sources: ending, what it is, what its first bytes say.

@@ -22,21 +22,34 @@ from uuid import uuid4
 
 from uploader.errors import BusyError, CheckpointError, StorageError
 from uploader.model.canary import Canary, Sent
+from uploader.model.identity_conflicts import Alias
 from uploader.model.record import (
     EMAIL,
     Settlement,
 )
 from uploader.model.settings_periods import Period
-from uploader.model.sightings import Alias
 from uploader.model.timeline import Changes, Stretch
 from uploader.sources.source import Shape
-from uploader.storage import canary_rows, duplicate_rows, failed_rows, period_rows, run_state, timeline_rows
-from uploader.storage.failed_rows import DeadLetter, Superseding
+from uploader.storage import duplicates_file
+from uploader.storage.checkpoint_tables import (
+    canary as canary_rows,
+    run_state,
+    settings_periods,
+    timeline,
+    unconfirmed_rows,
+)
+from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.timeline import Invocation
+from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter, Superseding
 from uploader.storage.file_names import duplicates_path, sightings_path
-from uploader.storage.run_state import State
-from uploader.storage.timeline_rows import Invocation
-from uploader.system.files import SQLITE_ENDINGS, create_private, open_plain, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
+from uploader.system.private_files import (
+    SQLITE_ENDINGS,
+    create_private,
+    open_plain,
+    refuse_traps,
+    remove_database,
+)
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
@@ -50,7 +63,7 @@ _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
 {run_state.SCHEMA}
-{failed_rows.SCHEMA}
+{unconfirmed_rows.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
     key TEXT NOT NULL, PRIMARY KEY (hubspot_id, position)
@@ -60,8 +73,8 @@ CREATE TABLE aliases (
 
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
-{timeline_rows.SCHEMA}
-{failed_rows.LATER_SCHEMA}
+{timeline.SCHEMA}
+{unconfirmed_rows.LATER_SCHEMA}
 {canary_rows.SCHEMA}
 """
 
@@ -103,7 +116,8 @@ class Checkpoint:
             os.close(create_private(draft, truncate=True))
             checkpoint = cls(_connect(draft, "rw"), draft)
             checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} {_LATER} {period_rows.SCHEMA} PRAGMA application_id={_APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_LATER} {settings_periods.SCHEMA} "
+                f"PRAGMA application_id={_APPLICATION_ID};"
                 f"PRAGMA user_version={_FORMAT}; COMMIT;"
             )
             checkpoint._put_job(identity)
@@ -159,7 +173,7 @@ class Checkpoint:
                         f"BEGIN IMMEDIATE; {run_state.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
                     )
                 connection.executescript(_LATER)
-                period_rows.take_up(connection)
+                settings_periods.take_up(connection)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -183,7 +197,7 @@ class Checkpoint:
     def remove(path: Path) -> None:
         remove_database(path)
         remove_database(sightings_path(path))
-        duplicate_rows.remove(duplicates_path(path))
+        duplicates_file.remove(duplicates_path(path))
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.
@@ -248,7 +262,7 @@ class Checkpoint:
             if changes:
                 connection.execute("INSERT INTO changes (what) VALUES (?)", (changes,))
             if changes and (former := self.identity().settings) != identity.settings:
-                period_rows.end(connection, former, lost_below)
+                settings_periods.end(connection, former, lost_below)
             self._put_job(identity)
 
     def lose_snapshot(self, lost_below: int) -> None:
@@ -256,14 +270,14 @@ class Checkpoint:
         with _storing(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
-            period_rows.lose_snapshot(connection, self.identity().settings, lost_below)
+            settings_periods.lose_snapshot(connection, self.identity().settings, lost_below)
 
     def periods(self, lost_below: int = 0) -> list[Period]:
         """Which settings applied to which rows; the last one is the present, and goes on."""
         with self.as_of_now():
             settings = self.identity().settings
-            now = period_rows.present(self._connection, settings, lost_below)
-            return [*period_rows.read(self._connection), now]
+            now = settings_periods.present(self._connection, settings, lost_below)
+            return [*settings_periods.read(self._connection), now]
 
     def _put_job(self, identity: Identity) -> None:
         self._connection.executemany(
@@ -322,8 +336,8 @@ class Checkpoint:
             connection.execute("BEGIN IMMEDIATE")
             if settlements and not self._main_key:
                 self._main_key = str(self.identity().settings.get("id_property", EMAIL))
-            failed_rows.write(connection, settlements, self._main_key)
-            failed_rows.supersede(connection, superseding)
+            unconfirmed_rows.write(connection, settlements, self._main_key)
+            unconfirmed_rows.supersede(connection, superseding)
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
@@ -334,9 +348,9 @@ class Checkpoint:
                 run_state.write_known(connection, state.known)
                 self._has_known = bool(state.known)
             if changes is not None:
-                timeline_rows.write(connection, changes)
+                timeline.write(connection, changes)
             if invocation is not None:
-                timeline_rows.note(connection, invocation)
+                timeline.note(connection, invocation)
 
     @contextmanager
     def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:
@@ -352,11 +366,11 @@ class Checkpoint:
 
     def course(self) -> list[Stretch]:
         """What happened when."""
-        return timeline_rows.read(self._connection)
+        return timeline.read(self._connection)
 
     def invocations(self) -> list[Invocation]:
         """Who worked on the job, in order."""
-        return timeline_rows.read_invocations(self._connection)
+        return timeline.read_invocations(self._connection)
 
     def changes(self) -> list[tuple[str, str]]:
         """When (UTC) the user took over other settings, or approved the canary; and what it was."""
@@ -366,7 +380,7 @@ class Checkpoint:
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
-        return failed_rows.dead_letters(self._connection)
+        return unconfirmed_rows.dead_letters(self._connection)
 
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
@@ -388,7 +402,7 @@ class Checkpoint:
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
-        return failed_rows.outcomes(self._connection)
+        return unconfirmed_rows.outcomes(self._connection)
 
     def aliases(self) -> Iterator[Alias]:
         """Contacts that several keys led to, each with its rows in file order."""

@@ -14,7 +14,7 @@ from uploader.model.settings_periods import Unkept, unkept_of
 from uploader.storage import snapshot
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.results import Extent, read_results
+from uploader.storage.results_file import Extent, read_results
 
 _OUTCOMES = frozenset(outcome.value for outcome in WRITTEN | MAYBE_WRITTEN)
 

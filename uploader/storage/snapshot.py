@@ -21,13 +21,13 @@ from urllib.parse import quote
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import Outcome, Record, Settlement
-from uploader.storage import snapshot_readings
+from uploader.storage import snapshot_entry_rows
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.reading_state import ReadingState
-from uploader.storage.run_state import State
-from uploader.system.files import SQLITE_ENDINGS, create_private, refuse_traps
+from uploader.storage.read_before_write import ReadingState
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.system.private_files import SQLITE_ENDINGS, create_private, refuse_traps
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -152,10 +152,10 @@ class SnapshotFile:
         hubspot_id = "" if origin.is_ours or origin.doubt is not None else former.hubspot_id
         entry = self._entry(former.value)
         number = entry.number if entry else self._begin(connection, former, hubspot_id)
-        reading = snapshot_readings.begin(
+        reading = snapshot_entry_rows.begin(
             connection, number, former.position, former.seen_at, former.hubspot_id
         )
-        snapshot_readings.keep_sent(connection, reading, number, former.sent)
+        snapshot_entry_rows.keep_sent(connection, reading, number, former.sent)
         known_id = entry.hubspot_id if entry else hubspot_id
         if former.hubspot_id not in {"", known_id}:
             how = Reached.OTHER if hubspot_id else Reached.SEEN
@@ -163,12 +163,12 @@ class SnapshotFile:
             for one in {number, *origin.numbers}:
                 self._note(connection, one, former.hubspot_id, how)
         if not former.hubspot_id and entry is not None and entry.is_in_doubt:
-            snapshot_readings.note_absent(connection, number, former.seen_at)
+            snapshot_entry_rows.note_absent(connection, number, former.seen_at)
         if former.hubspot_id and not origin.is_ours:  # else it was not there, and what it holds now is ours
             if origin.doubt is not None:
                 nothing = [(name, "") for name in former.held]
-                snapshot_readings.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
-            snapshot_readings.keep_former(connection, reading, former.hubspot_id, former.held.items())
+                snapshot_entry_rows.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
+            snapshot_entry_rows.keep_former(connection, reading, former.hubspot_id, former.held.items())
 
     def _begin(self, connection: sqlite3.Connection, former: Former, hubspot_id: str) -> int:
         added = connection.execute(
@@ -206,12 +206,12 @@ class SnapshotFile:
         rows = zip(values, positions, strict=True) if positions else ((value, None) for value in values)
         with _storing(self.path), self._connection as connection:
             for value, position in rows:
-                snapshot_readings.forget_last(connection, value, position)
+                snapshot_entry_rows.forget_last(connection, value, position)
 
     def doubt(self, records: Sequence[Record]) -> None:
         """Note that these rows were sent and may have been written. They are about to be read again."""
         with _storing(self.path), self._connection as connection:
-            snapshot_readings.note_states(connection, [(record, ReadingState.DOUBT) for record in records])
+            snapshot_entry_rows.note_states(connection, [(record, ReadingState.DOUBT) for record in records])
 
     def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
         """Keep which rows were written, and which contacts the answers named: a created one is ours, whatever
@@ -223,7 +223,7 @@ class SnapshotFile:
             if isinstance(s.record, Record) and s.outcome in {Outcome.CREATED, Outcome.UPDATED}
         ]
         with _storing(self.path), self._connection as connection:
-            snapshot_readings.note_settled(connection, settlements)
+            snapshot_entry_rows.note_settled(connection, settlements)
             for value, hubspot_id, how in found:
                 row = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
@@ -283,7 +283,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
     if "seen_at" not in columns(connection, "main", "contacts"):  # begun by 0.6.2
         connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
-    snapshot_readings.upgrade(connection)
+    snapshot_entry_rows.upgrade(connection)
     return connection
 
 
@@ -295,7 +295,7 @@ def _take_up(
     # How far was sent is noted where a kill doesn't reach it, but a power cut does.
     is_exact = bool(here) and rows == [(here,)]
     with connection:
-        snapshot_readings.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
+        snapshot_entry_rows.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
         connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
 
 

@@ -17,8 +17,8 @@ from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
 from uploader.model.stop import Cause
-from uploader.pipeline.outcome import Action, Verdict, classify_read
 from uploader.pipeline.read_matching import with_why
+from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.undo.plan import Fate, Finding, Plan
 
 #: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.

@@ -21,7 +21,7 @@ from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version
 from uploader.pipeline.read_matching import merged_ids
 from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
-from uploader.undo.former_values import Absence, Doubt
+from uploader.undo.value_before_job import Absence, Doubt
 
 
 class Fate(StrEnum):

@@ -13,7 +13,7 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.record import Record, Refusal, closed_value
 from uploader.model.stop import Cause, StopRun
-from uploader.pipeline.outcome import Action, Confirmed, Verdict, classify, classify_read
+from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
 from uploader.pipeline.retry import (
     History,
     Next,

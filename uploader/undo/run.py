@@ -18,16 +18,16 @@ from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.contact_reader import Reader
-from uploader.pipeline.outcome import Verdict, classify_read
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
+from uploader.pipeline.reply_verdict import Verdict, classify_read
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.settings import Settings
 from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.storage.snapshot import take_up_for_undo
-from uploader.system.files import Lock
-from uploader.system.worker_thread import Offload
-from uploader.undo import associated_records, history as before
+from uploader.system.blocking_calls import Offload
+from uploader.system.private_files import Lock
+from uploader.undo import associated_records, doubtful_entries as before
 from uploader.undo.association_reader import AssociationReader
 from uploader.undo.plan import (
     DELETED_SINCE,
@@ -43,7 +43,7 @@ from uploader.undo.plan import (
     wanted_history,
 )
 from uploader.undo.record_writer import NOT_FOUND, Luck, Rewriter, Written
-from uploader.undo.store import Key, UndoFile
+from uploader.undo.undo_file import Key, UndoFile
 
 _HANDS = 32
 #: How often what may not show yet is read again, and the first wait, in seconds (it doubles).

@@ -13,7 +13,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.wire import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
-from uploader.jobs.identity import recorded_settings
+from uploader.jobs.resume_checks import recorded_settings
 from uploader.model.record import Outcome, Record, Row, Unsent
 from uploader.model.settings_periods import Period, period_of, unsure_of
 from uploader.records.columns import MappingError, recorded_columns
@@ -23,7 +23,7 @@ from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
 from uploader.verify.judge import Cell, Doubt, Wanted
-from uploader.verify.store import VerificationFile
+from uploader.verify.verify_file import VerificationFile
 
 
 @dataclass(frozen=True, slots=True)

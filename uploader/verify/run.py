@@ -10,8 +10,8 @@ from pathlib import Path
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
-from uploader.jobs.identity import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.opening import open_again
+from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.record import Outcome, Tallies
@@ -22,11 +22,11 @@ from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import verification_path
-from uploader.system.files import Lock
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
+from uploader.system.private_files import Lock
 from uploader.verify.expected_values import Builder, doubts_of, find_ways, former_settings
 from uploader.verify.judge import Verdict, Wanted, judge
-from uploader.verify.store import VerificationFile
+from uploader.verify.verify_file import VerificationFile
 
 _READERS = 32
 _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)

@@ -11,9 +11,9 @@ import click
 
 from uploader.cli.logs import say
 from uploader.errors import SettingsError
-from uploader.hubspot.auth import OAuth, TokenFile
-from uploader.hubspot.credentials import read_oauth, read_token
 from uploader.hubspot.proxy import Network, find_network
+from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
+from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
 from uploader.hubspot.wire import VERSIONS
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings.sign_in import BASE_URL, check_base_url

@@ -27,10 +27,10 @@ from uploader.check.run import Report
 from uploader.cli.text.next_command import is_said, next_command, portal_words, upload_line
 from uploader.cli.text.summary import duration, printable
 from uploader.hubspot.account import PRODUCTION
-from uploader.jobs.findings import Example, Group
+from uploader.jobs.scans.row_findings import Example, Group
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
-from uploader.storage.duplicate_rows import source_of
+from uploader.storage.duplicates_file import source_of
 
 _SHOWN_OWNERS = 20
 #: Columns that nobody has said a word of; more of them are drafted rather than typed.

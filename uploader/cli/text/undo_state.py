@@ -8,9 +8,9 @@ from uploader.model.settings_periods import Ranges, Unkept
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.storage.rows_without_snapshot import find_unkept
-from uploader.system.files import Lock
+from uploader.system.private_files import Lock
 from uploader.undo.plan import UNDONE, Fate
-from uploader.undo.store import Undone, read_undone
+from uploader.undo.undo_file import Undone, read_undone
 
 #: Shown of ranges of rows.
 _RANGES = 5

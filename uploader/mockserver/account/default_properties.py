@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from uploader.mockserver.account.behaviour_switches import ExtraProperty
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.properties import LIFECYCLE_STAGES, Option, Property
-from uploader.mockserver.account.rules import ExtraProperty
 
 TEXTS = """
 email=Email|firstname=First Name|lastname=Last Name|phone=Phone Number|mobilephone=Mobile Phone Number

@@ -7,7 +7,7 @@ owner keeps `userIdIncludingInactive` and loses `userId` follows from the names 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uploader.mockserver.account.rules import Owner
+from uploader.mockserver.account.behaviour_switches import Owner
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.error_bodies import Answer
 

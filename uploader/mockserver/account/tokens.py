@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from uploader.mockserver.account.rules import AccountInfo, Auth, Rules
+from uploader.mockserver.account.behaviour_switches import AccountInfo, Auth, Rules
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.batch_request import read_object
 from uploader.mockserver.bodies.error_bodies import Answer

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from uploader.mockserver.account.behaviour_switches import Rules
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.properties import (
     MAX_VALUE_CHARACTERS,
@@ -17,7 +18,6 @@ from uploader.mockserver.account.properties import (
     invalid_option,
     normalise,
 )
-from uploader.mockserver.account.rules import Rules
 from uploader.mockserver.account.store import Record, Records
 from uploader.mockserver.account.validation_rules import Validation
 from uploader.mockserver.bodies import error_bodies

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.object_types import Kind
-from uploader.mockserver.account.rules import AccountInfo, Rules
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.account.upsert import Refusal
 from uploader.mockserver.bodies.error_bodies import iso

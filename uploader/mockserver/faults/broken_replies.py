@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uploader.mockserver.account.rules import AccountInfo
+from uploader.mockserver.account.behaviour_switches import AccountInfo
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults.scenario import (

@@ -80,7 +80,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 from zlib import crc32
 
-from uploader.mockserver.account.rules import AccountInfo, Auth, ExtraProperty, Owner, Rules
+from uploader.mockserver.account.behaviour_switches import AccountInfo, Auth, ExtraProperty, Owner, Rules
 from uploader.mockserver.account.validation_rules import Validation
 from uploader.mockserver.faults.other_writers import Other
 from uploader.mockserver.faults.toml_tables import ScenarioError, read_table

@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 from uploader.hubspot.wire import QuotaHeaders
-from uploader.pipeline.rate.shared_quota import Others
+from uploader.pipeline.rate.use_by_others import Others
 
 
 @dataclass(frozen=True, slots=True)

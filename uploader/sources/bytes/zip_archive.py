@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
-from uploader.sources.unreadable import in_a_line, printable
+from uploader.sources.unreadable_reasons import in_a_line, printable
 
 _WORKBOOK = "xl/workbook.xml"
 _LISTED = 5

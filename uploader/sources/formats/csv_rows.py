@@ -37,7 +37,7 @@ from dataclasses import dataclass
 
 from uploader.model.record import Content, Plain, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
-from uploader.sources.unreadable import TOO_LONG, not_text
+from uploader.sources.unreadable_reasons import TOO_LONG, not_text
 
 #: A note of more lines than this is rarer than a stray quote; each line costs a look per stray quote.
 CONTINUATION_LINES = 200

@@ -20,7 +20,7 @@ from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.formats.row_chunks import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
-from uploader.sources.unreadable import TOO_LONG_ROW
+from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)

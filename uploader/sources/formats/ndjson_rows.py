@@ -15,7 +15,7 @@ import orjson
 
 from uploader.model.record import Content, Plain, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
-from uploader.sources.unreadable import NOT_UTF8, TOO_LONG, not_text
+from uploader.sources.unreadable_reasons import NOT_UTF8, TOO_LONG, not_text
 
 #: Deeper than any contact; it also keeps the walk below clear of Python's own limit.
 DEPTH = 32

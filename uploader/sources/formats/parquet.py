@@ -17,7 +17,7 @@ from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, NoText
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
-from uploader.sources.unreadable import in_a_line
+from uploader.sources.unreadable_reasons import in_a_line
 
 _PAGE_BYTES = 256 * 1024
 

@@ -15,7 +15,7 @@ from uploader.model.record import Content, Mark, Plain, Row, RowSlice, Unreadabl
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.row_chunks import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
-from uploader.sources.unreadable import TOO_LONG_ROW
+from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
 
 @dataclass(frozen=True, slots=True)

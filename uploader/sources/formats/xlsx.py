@@ -26,7 +26,7 @@ from uploader.errors import SourceError
 from uploader.sources.formats.cell_text import spell_float
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, NoText
-from uploader.sources.unreadable import in_a_line
+from uploader.sources.unreadable_reasons import in_a_line
 
 #: So many of the rows behind a first one of a single cell are looked at.
 _LOOKED_AT = 20

@@ -19,8 +19,8 @@ from uploader.errors import StorageError
 from uploader.model.record import EMAIL, told_key
 from uploader.pipeline.read_matching import with_why
 from uploader.storage.file_names import verification_path
-from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.system.private_files import create_private, refuse_traps, remove_database
 from uploader.verify.judge import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
 
 _SCHEMA = """

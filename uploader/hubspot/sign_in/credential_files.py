@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import SettingsError
-from uploader.hubspot.auth import OAuth
+from uploader.hubspot.sign_in.token_renewal import OAuth
 from uploader.system.whole_file import write_whole
 
 _NAMES = ("client_id", "client_secret", "refresh_token")

@@ -8,13 +8,13 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import SourceError
-from uploader.jobs.survey import Step, Survey
+from uploader.jobs.scans.survey import Step, Survey
 from uploader.records.duplicates import OnDuplicate, Repeat
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
-from uploader.storage import duplicate_rows as repeats
+from uploader.storage import duplicates_file as repeats
 from uploader.storage.checkpoint import Identity
-from uploader.storage.duplicate_rows import Duplicates, Repeats, RepeatsWriter
+from uploader.storage.duplicates_file import Duplicates, Repeats, RepeatsWriter
 from uploader.storage.file_names import duplicates_path
 
 

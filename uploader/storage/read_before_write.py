@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
-from uploader.model.progress import Progress
+from uploader.model.watermark import Progress
 
 #: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
 CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0

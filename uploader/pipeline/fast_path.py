@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from uploader.hubspot.short_reply import NOT_IN_NAMES, read_short
+from uploader.hubspot.fast_decoder import NOT_IN_NAMES, read_short
 from uploader.hubspot.wire import CLOSING, OPENING, Reply
 from uploader.model.record import EMAIL, Delivered, Pack, Plain, Record, Row, closed_value, closed_values
 from uploader.records.mapper import Mapper, plausible_email

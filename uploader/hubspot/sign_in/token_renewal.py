@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from uploader.hubspot.token_info import TokenInfo
+from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.wire import Reply
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")

@@ -14,10 +14,10 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.sightings import Seen, Sighting
+from uploader.model.identity_conflicts import Seen, Sighting
 from uploader.storage.file_names import sightings_path
-from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.system.private_files import create_private, refuse_traps, remove_database
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from uploader.errors import SettingsError, StorageError
-from uploader.hubspot.auth import (
+from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_token
+from uploader.hubspot.sign_in.token_info import TokenInfo
+from uploader.hubspot.sign_in.token_renewal import (
     Life,
     OAuth,
     Renewal,
@@ -21,12 +24,9 @@ from uploader.hubspot.auth import (
     judge,
     refresh_form,
 )
-from uploader.hubspot.client import Call, Transport
-from uploader.hubspot.credentials import keep_refresh_token, read_token
-from uploader.hubspot.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply
 from uploader.model.stop import Cause, StopRun
-from uploader.system.worker_thread import Offload
+from uploader.system.blocking_calls import Offload
 
 _LOG = logging.getLogger("uploader")
 #: How often the account of a token that took another's place is asked for.

@@ -8,14 +8,14 @@ from itertools import islice
 from pathlib import Path
 
 from uploader.errors import SourceError
-from uploader.jobs.findings import Findings, Surveyor
+from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.record import RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.duplicates import Repeat
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
-from uploader.storage import duplicate_rows as repeats
-from uploader.storage.duplicate_rows import KeySorter
+from uploader.storage import duplicates_file as repeats
+from uploader.storage.duplicates_file import KeySorter
 
 
 @dataclass(slots=True)

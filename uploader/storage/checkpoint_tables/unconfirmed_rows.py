@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from uploader.hubspot.errors import CONFLICTS
+from uploader.hubspot.error_objects import CONFLICTS
 from uploader.model.record import DEAD_LETTERS, TRANSIENT, Outcome, Settlement, told_key
 
 SCHEMA = """

@@ -14,8 +14,8 @@ Rule  A key always leads to the same contact. So of two answers that share conta
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
+from uploader.model.identity_conflicts import Alias, Seen, Sighting
 from uploader.model.record import EMAIL, Delivered, Outcome, Record, Settlement, told_key
-from uploader.model.sightings import Alias, Seen, Sighting
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:

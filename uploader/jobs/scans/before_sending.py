@@ -7,19 +7,19 @@ from dataclasses import replace
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far
-from uploader.jobs.duplicates import find_duplicates, open_duplicates, rule_of
-from uploader.jobs.format_scan import Orders
 from uploader.jobs.opening import Job, find_new, look_at_place
+from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
+from uploader.jobs.scans.formats import Orders
+from uploader.jobs.scans.survey import Step, last
 from uploader.jobs.session import Seams, Session
-from uploader.jobs.survey import Step, last
 from uploader.records.columns import MappingError, together
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.duplicate_rows import Duplicates
-from uploader.system.files import warnings_of
-from uploader.system.worker_thread import Offload
+from uploader.storage.duplicates_file import Duplicates
+from uploader.system.blocking_calls import Offload
+from uploader.system.private_files import warnings_of
 
 
 class Preparing(Session):

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from uploader.model.record import Outcome, Record, Settlement
-from uploader.storage.reading_state import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
-from uploader.storage.run_state import State
+from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.read_before_write import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (

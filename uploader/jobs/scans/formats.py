@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.errors import SourceError
-from uploader.jobs.survey import Step, first_rows
+from uploader.jobs.scans.survey import Step, first_rows
 from uploader.model.record import RowSlice
 from uploader.records.columns import Rules
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from uploader.hubspot.wire import Result, Version
-from uploader.undo.former_values import UNKNOWN, Creator, Doubt, find_creator, find_former
 from uploader.undo.plan import Portal, Trace, is_of_app, is_stored, is_told
+from uploader.undo.value_before_job import UNKNOWN, Creator, Doubt, find_creator, find_former
 
 
 def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:

@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.model.progress import Progress, Resume
 from uploader.model.record import Mark, Outcome, Tallies
+from uploader.model.watermark import Progress, Resume
 
 SCHEMA = """
 CREATE TABLE state (

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uploader.hubspot.errors import ErrorObject
+from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.record import Record, Refusal
 from uploader.model.stop import Cause

@@ -12,11 +12,11 @@ from typing import Any
 
 from uploader.mockserver.account import associations, validation_rules
 from uploader.mockserver.account.associations import Associations, find_target
+from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
 from uploader.mockserver.account.properties import Catalogue, normalise
-from uploader.mockserver.account.rules import AccountInfo, Rules
 from uploader.mockserver.account.store import Record, Records, Source
 from uploader.mockserver.account.upsert import Upserter, Write
 from uploader.mockserver.bodies import batch_reply, error_bodies

@@ -17,13 +17,13 @@ import orjson
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
-from uploader.storage.reading_state import ReadingState
+from uploader.storage.read_before_write import ReadingState
 from uploader.storage.snapshot import columns
-from uploader.system.files import create_private, refuse_traps, remove_database
 from uploader.system.filesystem import LOCK_SECONDS, settle_in
+from uploader.system.private_files import create_private, refuse_traps, remove_database
 from uploader.undo import work_list
-from uploader.undo.former_values import Absence, Doubt, Seen
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
+from uploader.undo.value_before_job import Absence, Doubt, Seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from uploader.errors import StorageError
 from uploader.model.record import Record, Unsent
 from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, find_repeats, judge
 from uploader.system.disk_buckets import Buckets, chosen
-from uploader.system.files import create_private, open_plain
+from uploader.system.private_files import create_private, open_plain
 
 BUCKETS = 256
 #: Of a bucket, looked at at once; digests in memory weigh some five times as much.

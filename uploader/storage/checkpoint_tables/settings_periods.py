@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from uploader.model.progress import Progress
 from uploader.model.record import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
-from uploader.storage import run_state
+from uploader.model.watermark import Progress
+from uploader.storage.checkpoint_tables import run_state
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS periods (

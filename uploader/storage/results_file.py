@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.record import EMAIL, Delivered, Outcome, Settlement, note, told_key
-from uploader.system.files import create_private, is_at
+from uploader.system.private_files import create_private, is_at
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
