@@ -35,7 +35,7 @@ from openpyxl import Workbook
 from pyarrow import parquet as pq, table
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark, Row, Unreadable
+from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes import byte_source, compression, lines, zip_archive
 from uploader.sources.formats import csv_rows, json_rows, row_chunks, tables
 from uploader.sources.open import open_source, reread

@@ -6,7 +6,8 @@ import orjson
 from multidict import CIMultiDict
 
 from uploader.hubspot.wire import Reply, decode, encode_input
-from uploader.model.record import Mark, Record, Row, Slice, closed_value
+from uploader.model.records import Record, Slice, closed_value
+from uploader.model.rows import Mark, Row
 
 
 def key_of(position: int) -> str:

@@ -60,8 +60,8 @@ DO_IO = """
     api.options api.uploader
     cli.check cli.demo cli.failures cli.logs cli.main cli.mock_server cli.option_variables
     cli.options.columns cli.options.connection cli.output cli.preview cli.progress cli.purge cli.report
-    cli.status cli.status_watch cli.summary_file cli.terminal cli.text.check cli.text.undo_state cli.undo
-    cli.upload cli.verify
+    cli.signals cli.status cli.status_watch cli.summary_file cli.text.check cli.text.undo_state
+    cli.typed_answer cli.undo cli.upload cli.verify
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket
@@ -111,7 +111,7 @@ _LAYERED = [module for module in MODULES if module != "uploader" and not _is_moc
 
 
 def test_the_modules_are_found():
-    assert "uploader.model.record" in _imports("uploader.hubspot.wire")
+    assert "uploader.model.records" in _imports("uploader.hubspot.wire")
     assert "uploader.hubspot.wire" in _imports("uploader.pipeline.worker")
     assert {module for module in _LAYERED if _layer(module) is None} == set()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uploader.hubspot.account import Account
     from uploader.jobs.row_outcome import RowOutcome
     from uploader.jobs.summary import Summary
-    from uploader.model.record import Outcome
+    from uploader.model.outcomes import Outcome
     from uploader.settings import Settings
 
 from uploader.version import __version__
@@ -58,7 +58,7 @@ __all__ = [
 _MODULES = {
     "Account": "hubspot.account",
     "Options": "api.options",
-    "Outcome": "model.record",
+    "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",
     "Review": "canary.review",
     "RowOutcome": "jobs.row_outcome",

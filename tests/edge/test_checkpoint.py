@@ -14,18 +14,10 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.cli.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.record import (
-    Delivered,
-    Fault,
-    Mark,
-    Outcome,
-    Pack,
-    Record,
-    Refusal,
-    Settlement,
-    Tallies,
-    Unsent,
-)
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Pack, Record, Unsent
+from uploader.model.rows import Fault, Mark
+from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity

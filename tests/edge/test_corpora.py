@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from uploader.errors import SourceError
-from uploader.model.record import Unreadable
+from uploader.model.rows import Unreadable
 from uploader.sources.open import open_source
 
 FOLDER = Path(os.environ.get("UPLOADER_TEST_CORPORA", "/nowhere"))

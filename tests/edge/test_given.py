@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.errors import SourceError
-from uploader.model.record import Unreadable
+from uploader.model.rows import Unreadable
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.open import open_given, reread
 from uploader.sources.python_rows import Given, GivenRows, encode_row

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 from uploader.sources.bytes.byte_source import EDGE_BYTES
 from uploader.sources.open import open_source
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS

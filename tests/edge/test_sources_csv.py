@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark, Row, Unreadable
+from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.csv_rows import CONTINUATION_LINES
 from uploader.sources.open import open_source, reread

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from openpyxl.cell import WriteOnlyCell
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark, Unreadable
+from uploader.model.rows import Mark, Unreadable
 from uploader.sources.open import open_source, reread
 
 COLUMNS = ("email", "first", "note")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.errors import SourceError
-from uploader.model.record import Unreadable
+from uploader.model.rows import Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES
 from uploader.sources.open import open_source, reread
 

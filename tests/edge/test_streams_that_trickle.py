@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 from uploader.sources import python_rows as given_module
 from uploader.sources.open import open_given, open_source
 from uploader.sources.python_rows import Given

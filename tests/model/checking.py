@@ -12,7 +12,7 @@ from typing import Any
 import account
 from cases import Case
 
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.storage.checkpoint import Checkpoint
 
 #: What was tried, for the summary of the test run.

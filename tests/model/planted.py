@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from uploader.hubspot import error_objects
-from uploader.model.record import Record
+from uploader.model.records import Record
 from uploader.pipeline import contact_reader
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector

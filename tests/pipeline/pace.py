@@ -7,7 +7,7 @@ from hub_transport import HubTransport, make_hub
 from virtual_loop import run_virtual
 
 from uploader.hubspot.client import Call
-from uploader.model.record import Tallies
+from uploader.model.settlements import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.reply_verdict import Action, classify_read

@@ -12,7 +12,7 @@ from virtual_loop import run_virtual
 from uploader.canary.review import Change, Review
 from uploader.errors import SettingsError
 from uploader.model.canary import Canary
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only
 from uploader.storage.checkpoint import Checkpoint

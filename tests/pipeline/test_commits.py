@@ -13,7 +13,9 @@ from virtual_loop import run_virtual
 
 from uploader.hubspot.client import Call
 from uploader.model.identity_conflicts import Alias
-from uploader.model.record import Delivered, Outcome, Pack, Settlement, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Pack
+from uploader.model.settlements import Delivered, Settlement, Tallies
 from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector

@@ -11,7 +11,7 @@ from running import run_to_the_end, start
 from support.verify_runs import verify
 
 from uploader.errors import CheckpointError
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.records.duplicates import OnDuplicate
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import duplicates_path

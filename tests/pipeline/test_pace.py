@@ -7,7 +7,7 @@ from hub_transport import HubTransport, make_hub
 from pace import ASK, eager, steady, together, used
 from virtual_loop import run_virtual
 
-from uploader.model.record import Tallies
+from uploader.model.settlements import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender

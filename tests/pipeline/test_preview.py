@@ -19,7 +19,8 @@ from virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
 from uploader.jobs.upload import Run, Seams
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import Tallies
 from uploader.pipeline.contact_reader import Look
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog

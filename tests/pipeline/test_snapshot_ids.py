@@ -8,7 +8,9 @@ from hub_transport import make_hub
 from jobs import Job, contacts, write_csv
 from undoing import id_of
 
-from uploader.model.record import Outcome, Record, Settlement
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import Settlement
 from uploader.storage.snapshot import Former, SnapshotFile
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}

@@ -13,7 +13,8 @@ from undoing import state, undo
 from virtual_loop import run_virtual
 
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
-from uploader.model.record import Outcome, Slice
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Slice
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.producer import Producer

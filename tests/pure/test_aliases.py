@@ -4,7 +4,9 @@ from builders import record
 from hypothesis import given, strategies as st
 
 from uploader.model.identity_conflicts import Seen, Sighting
-from uploader.model.record import Outcome, Settlement, Unsent, closed_value
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Unsent, closed_value
+from uploader.model.settlements import Settlement
 from uploader.pipeline.identity_conflicts import is_explained, met, sightings
 
 

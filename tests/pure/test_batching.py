@@ -7,7 +7,7 @@ from builders import batch, record
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import MAX_INPUTS, encode_batch
-from uploader.model.record import Record
+from uploader.model.records import Record
 from uploader.pipeline.batcher import Batcher
 
 _VALUES = st.sampled_from("abcdef")

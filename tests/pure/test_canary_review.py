@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from uploader.canary.review import Change, review, with_link
 from uploader.hubspot.wire import Result, Version
 from uploader.model.canary import Sent
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 
 BEGAN = 1_000_000.0
 APP, FLOW, PERSON = (

@@ -5,7 +5,7 @@ import pytest
 from builders import row
 
 from uploader.hubspot.schema import Kind, Option, Schema
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper
 

@@ -13,7 +13,8 @@ from multidict import CIMultiDict
 from uploader.hubspot.fast_decoder import read_short
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.hubspot.wire import decode, decode_short, encode_batch
-from uploader.model.record import Delivered, Pack, Record, closed_value, closed_values
+from uploader.model.records import Pack, Record, closed_value, closed_values
+from uploader.model.settlements import Delivered
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.fast_path import Packer, confirm
 from uploader.pipeline.reply_verdict import classify

@@ -6,7 +6,7 @@ import pytest
 from builders import slice_of
 from hypothesis import given, strategies as st
 
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 from uploader.model.watermark import Progress, Resume
 from uploader.pipeline.ledger import Ledger
 

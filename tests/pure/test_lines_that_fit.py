@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 from uploader.cli.progress import Pace, figures, fit, lines
 from uploader.errors import SettingsError
 from uploader.jobs.upload import View
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 from uploader.settings.speed import parse_duration

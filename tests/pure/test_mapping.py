@@ -6,7 +6,9 @@ from builders import row
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Schema
-from uploader.model.record import UNREADABLE, Outcome, Record, Unreadable, Unsent
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record, Unsent
+from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
 from uploader.records.mapper import Mapper, plausible_email
 

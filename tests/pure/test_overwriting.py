@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.records.write_policy import Change, Only, Overwriting, Policy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])

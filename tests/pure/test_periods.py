@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import (
     Period,
     known_by_changes,

@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.store import merge
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 from uploader.preview.value_changes import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 

@@ -7,7 +7,7 @@ from builders import batch, error, error_at, record, reply, written
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import no_reply
-from uploader.model.record import Refusal
+from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Refused, Verdict, classify
 from uploader.pipeline.retry import (

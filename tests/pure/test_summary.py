@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.jobs.summary import Summary, advice
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 
 

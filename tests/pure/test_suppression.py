@@ -7,7 +7,8 @@ from builders import row
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Schema
-from uploader.model.record import Outcome, Record, Unsent
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record, Unsent
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.known_headers import carries_opt_out
 from uploader.records.mapper import Mapper

@@ -4,7 +4,9 @@ from hypothesis import given, settings, strategies as st
 
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.jobs.scans.row_findings import Findings, Surveyor
-from uploader.model.record import Mark, Outcome, Plain, Record, Row, RowSlice
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.rows import Mark, Plain, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.duplicates import key_of
 from uploader.records.mapper import Mapper

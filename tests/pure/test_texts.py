@@ -2,9 +2,11 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.summary import about, printable, summary_text
+from uploader.cli.text.numbers import about, printable
+from uploader.cli.text.summary import summary_text
 from uploader.jobs.summary import Summary
-from uploader.model.record import ONLY, Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import ONLY, Tallies
 
 
 @given(st.text("ab "), st.integers(10, 200))

@@ -14,7 +14,8 @@ from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.hubspot.wire import sent_properties
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import CONTACTS
-from uploader.model.record import Fault, Record, Unsent
+from uploader.model.records import Record, Unsent
+from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.format_inference import DateOrder, OrderFinder, decide
 from uploader.records.mapper import Mapper

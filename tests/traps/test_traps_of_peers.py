@@ -20,7 +20,7 @@ from wiretap import existing, job, listen, upserts
 
 from uploader.cli.status import read_summary
 from uploader.hubspot.client import Call, HubSpot
-from uploader.model.record import Tallies
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap

@@ -11,7 +11,7 @@ from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
 from uploader.model.canary import USUAL_ROWS, Canary, Sent
-from uploader.model.record import Record
+from uploader.model.records import Record
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import match, wanted_properties
 from uploader.settings.columns import ColumnSettings

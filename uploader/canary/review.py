@@ -16,8 +16,10 @@ from typing import NamedTuple, TypeVar
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, sent_properties
 from uploader.model.canary import LEFT, Sent
-from uploader.model.record import WRITTEN, Outcome, Record, Tallies
+from uploader.model.outcomes import WRITTEN, Outcome
+from uploader.model.records import Record
 from uploader.model.redaction import without_addresses, without_identifiers
+from uploader.model.settlements import Tallies
 from uploader.records.values.compare import Match, compare
 
 Key = TypeVar("Key")

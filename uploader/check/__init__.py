@@ -1,5 +1,5 @@
 """`check`: everything that can be known before the first write.
 
-draft  a proposed mapping file
-run    one check, from the token to the last row
+mapping_draft  a proposed mapping file
+run            one check, from the token to the last row
 """

@@ -24,7 +24,8 @@ from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, Survey, first_rows, last
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd, advice
-from uploader.model.record import Fault, Tallies
+from uploader.model.rows import Fault
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving

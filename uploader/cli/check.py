@@ -23,10 +23,10 @@ from uploader.cli.options.job import (
 )
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import survey_line
-from uploader.cli.terminal import heed_signals
+from uploader.cli.signals import heed_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
-from uploader.cli.text.summary import duration, printable
+from uploader.cli.text.numbers import duration, printable
 from uploader.cli.upload import command as upload
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice

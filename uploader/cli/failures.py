@@ -17,7 +17,7 @@ import orjson
 from uploader.cli.logs import say
 from uploader.cli.output import rows_out
 from uploader.errors import SettingsError, StorageError
-from uploader.model.record import UNREADABLE, Unreadable
+from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.duplicates import OnDuplicate
 from uploader.report.content import without_values

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from uploader.cli.text.summary import printable
+from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
 from uploader.model.redaction import without_addresses
 from uploader.sources.names import is_url, shown

@@ -19,7 +19,7 @@ from uploader.cli.options.job import (
 )
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show
-from uploader.cli.terminal import heed_signals
+from uploader.cli.signals import heed_signals
 from uploader.cli.text.preview import as_dict, ending, lines
 from uploader.cli.upload import command as upload
 from uploader.hubspot.object_types import noun

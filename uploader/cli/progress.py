@@ -15,11 +15,12 @@ from typing import TextIO
 
 from uploader.cli.logs import is_json, note_event, say
 from uploader.cli.text.control_characters import harmless
-from uploader.cli.text.summary import about, duration, printable
+from uploader.cli.text.numbers import about, duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.scans.survey import Step
 from uploader.jobs.upload import Run, View
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0

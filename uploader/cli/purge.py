@@ -9,7 +9,7 @@ import click
 from uploader.cli.logs import say
 from uploader.cli.options.connection import PATH
 from uploader.cli.output import tell
-from uploader.cli.terminal import answer
+from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.artifacts import Leaving, find, remove
 from uploader.storage.checkpoint import Checkpoint

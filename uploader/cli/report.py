@@ -14,11 +14,12 @@ import click
 
 from uploader.cli.logs import say
 from uploader.cli.status import read_summary
-from uploader.cli.text.summary import duration, ending_text
+from uploader.cli.text.numbers import duration
+from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
-from uploader.model.record import Content
+from uploader.model.rows import Content
 from uploader.model.timeline import Stretch, percentile
 from uploader.report.charts import Chart, Series, axis_of
 from uploader.report.content import (

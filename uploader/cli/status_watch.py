@@ -8,10 +8,10 @@ from pathlib import Path
 
 from uploader.cli.progress import bar, fit, live_display
 from uploader.cli.text.control_characters import json_line
-from uploader.cli.text.summary import duration
+from uploader.cli.text.numbers import duration
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.storage.checkpoint import Checkpoint
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0

@@ -14,14 +14,15 @@ from uploader.cli.logs import say, speak
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
-from uploader.cli.terminal import answer, heed_signals
-from uploader.cli.text.summary import duration, printable
+from uploader.cli.signals import heed_signals
+from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
+from uploader.cli.typed_answer import answer
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.model.record import told_key
+from uploader.model.records import told_key
 from uploader.model.redaction import without_identifiers
 from uploader.model.settings_periods import Unkept
 from uploader.storage.file_names import snapshot_path

@@ -20,8 +20,8 @@ from uploader.cli.options.connection import LOG_FORMAT, PATH
 from uploader.cli.options.job import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show
+from uploader.cli.signals import heed_signals
 from uploader.cli.summary_file import SummaryFile
-from uploader.cli.terminal import answer, heed_signals
 from uploader.cli.text.canary import (
     approving_command,
     canary_text,
@@ -29,13 +29,16 @@ from uploader.cli.text.canary import (
     refusal_text,
     review_lines,
 )
-from uploader.cli.text.summary import about, ending_text, forecast_lines, printable, summary_text
+from uploader.cli.text.forecast import forecast_lines
+from uploader.cli.text.numbers import about, printable
+from uploader.cli.text.summary import ending_text, summary_text
+from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
-from uploader.model.record import Tallies
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings

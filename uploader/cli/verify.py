@@ -13,8 +13,8 @@ from uploader.cli.logs import is_json, say, speak
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
-from uploader.cli.terminal import heed_signals
-from uploader.cli.text.summary import duration, printable
+from uploader.cli.signals import heed_signals
+from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.settings import Settings

@@ -12,7 +12,7 @@ From  https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from uploader.hubspot.json_values import (
     as_seconds,
     as_text,
 )
-from uploader.model.record import Record
+from uploader.model.records import Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
@@ -264,7 +264,7 @@ class Reply:
     faults: tuple[PropertyFault, ...] = ()
     body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
     raw: bytes = field(default=b"", repr=False, compare=False)  #: the body as it came
-    short: Any = field(default=None, repr=False, compare=False)  #: as `short_reply` reads it
+    short: Any = field(default=None, repr=False, compare=False)  #: as `fast_decoder` reads it
 
     @property
     def ok(self) -> bool:
@@ -309,7 +309,7 @@ def _origin(location: str) -> str:
 
 
 def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
-    """A 200 of which all that matters was read already, by `short_reply`."""
+    """A 200 of which all that matters was read already, by `fast_decoder`."""
     return Reply(
         200,
         readable=True,

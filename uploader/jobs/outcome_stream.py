@@ -11,7 +11,9 @@ from itertools import islice
 
 from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.row_outcome import RowOutcome, count_rows, outcomes_of
-from uploader.model.record import DEAD_LETTERS, Delivered, Outcome, Settlement, told_key
+from uploader.model.outcomes import DEAD_LETTERS, Outcome
+from uploader.model.records import told_key
+from uploader.model.settlements import Delivered, Settlement
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.results_file import Extent, read_results

@@ -16,7 +16,7 @@ from uploader.hubspot.record_limits import Room, decode_room
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
-from uploader.model.record import EMAIL
+from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read

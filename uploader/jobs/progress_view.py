@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.model.record import Tallies
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 

@@ -8,7 +8,9 @@ Raise nothing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uploader.model.record import Delivered, Outcome, Settlement, told_key
+from uploader.model.outcomes import Outcome
+from uploader.model.records import told_key
+from uploader.model.settlements import Delivered, Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.jobs.column_rules import may_hold_owners
 from uploader.jobs.preflight import Preflight
-from uploader.model.record import Tallies
 from uploader.model.redaction import without_addresses
+from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
 from uploader.pipeline.rate.daily_quota import Day

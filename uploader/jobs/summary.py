@@ -5,7 +5,8 @@ The keys of `as_dict` and the exit codes are the outside face: others script aga
 
 from dataclasses import dataclass
 
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import Tolerance
 

@@ -28,7 +28,7 @@ from uploader.jobs.scans.before_sending import Preparing
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
-from uploader.model.record import Slice
+from uploader.model.records import Slice
 from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher

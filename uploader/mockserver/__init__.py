@@ -5,10 +5,10 @@ faults that a scenario orders. It shares no code with the rest of `uploader`, so
 on one side cannot be confirmed by the other.
 
     account        the simulated account: records, properties, owners, rules
-    app            the aiohttp handlers
     bodies         request bodies read, reply bodies made
     control        the `/_mock/` endpoints for tests
     faults         what a scenario makes go wrong
+    http_handlers  the aiohttp handlers
     messages       requests and replies as values
     pytest_plugin  the `hubspot_mock` fixture
     quota          the burst window and the day

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from uploader.model.record import WRITTEN, Outcome, Record
+from uploader.model.outcomes import WRITTEN, Outcome
+from uploader.model.records import Record
 
 #: On a production account, unless the user says another number.
 USUAL_ROWS = 100

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uploader.model.record import MAYBE_WRITTEN, WRITTEN, Outcome
+from uploader.model.outcomes import MAYBE_WRITTEN, WRITTEN, Outcome
 from uploader.model.watermark import Progress
 
 #: Positions as [first, end) pairs, in order, without overlaps.

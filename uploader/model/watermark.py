@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 
 
 @dataclass(frozen=True, slots=True)

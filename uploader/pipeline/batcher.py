@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from uploader.hubspot.wire import ENVELOPE_BYTES, MAX_INPUTS
-from uploader.model.record import Pack, Record
+from uploader.model.records import Pack, Record
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024

@@ -11,20 +11,10 @@ from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.canary import LEFT, Sent
 from uploader.model.identity_conflicts import Alias, Sighting
-from uploader.model.record import (
-    DEAD_LETTERS,
-    NO_KEY,
-    Delivered,
-    Mark,
-    Outcome,
-    Record,
-    Refusal,
-    Settlement,
-    Slice,
-    Tallies,
-    Unsent,
-    skip_rule,
-)
+from uploader.model.outcomes import DEAD_LETTERS, Outcome
+from uploader.model.records import Record, Slice, Unsent
+from uploader.model.rows import NO_KEY, Mark
+from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies, skip_rule
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Changes, Course
 from uploader.model.watermark import Resume

@@ -15,7 +15,9 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
-from uploader.model.record import ONLY, Outcome, Record, Refusal, Settlement
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import ONLY, Refusal, Settlement
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.read_matching import (
     also_other_addresses,

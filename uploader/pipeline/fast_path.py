@@ -1,8 +1,9 @@
 """The short way of plain rows: what is the same for each of them is done to all of them at once.
 
 Everything here has a longer way elsewhere that says what is right: `mapper` and `wire.encode_input` for
-rows, `wire.decode` and `outcome.classify` for answers. What does not fit the short way in every respect goes
-the longer one, so nothing is decided here. Microseconds a record of ten properties, on 2 cores:
+rows, `wire.decode` and `reply_verdict.classify` for answers. What does not fit the short way in every
+respect goes the longer one, so nothing is decided here. Microseconds a record of ten properties, on 2
+cores:
 
     rows to a batch's body     2.2 (NDJSON), 1.6 (CSV, its cells read already)    18
     answer to confirmations    0.6                                                 9
@@ -24,7 +25,9 @@ import orjson
 
 from uploader.hubspot.fast_decoder import NOT_IN_NAMES, read_short
 from uploader.hubspot.wire import CLOSING, OPENING, Reply
-from uploader.model.record import EMAIL, Delivered, Pack, Plain, Record, Row, closed_value, closed_values
+from uploader.model.records import EMAIL, Pack, Record, closed_value, closed_values
+from uploader.model.rows import Plain, Row
+from uploader.model.settlements import Delivered
 from uploader.records.mapper import Mapper, plausible_email
 from uploader.records.values.convert import MOST_CHARACTERS
 from uploader.records.values.email import are_plausible_emails
@@ -280,8 +283,8 @@ def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
 def confirm(pack: Pack, reply: Reply) -> Delivered | None:
     """Whether an answer names every record of the pack, each once, and nothing is wrong with any.
 
-    By trace id, else by key, as `outcome.classify` does. An answer that contradicts itself goes the longer
-    way.
+    By trace id, else by key, as `reply_verdict.classify` does. An answer that contradicts itself goes the
+    longer way.
     """
     short = reply.short or (read_short(reply.raw, pack.id_property) if reply.ok else None)
     if short is None or len(short.results) != len(pack.keys):

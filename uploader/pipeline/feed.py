@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from uploader.hubspot.wire import MAX_INPUTS
-from uploader.model.record import Pack, Record, Slice
+from uploader.model.records import Pack, Record, Slice
 from uploader.pipeline.batcher import Batcher
 
 #: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.

@@ -15,7 +15,9 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from uploader.model.identity_conflicts import Alias, Seen, Sighting
-from uploader.model.record import EMAIL, Delivered, Outcome, Record, Settlement, told_key
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, told_key
+from uploader.model.settlements import Delivered, Settlement
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:

@@ -9,7 +9,7 @@ Rule  The watermark never passes an open row, and no row is settled twice.
 from bisect import bisect_right, insort
 from collections import deque
 
-from uploader.model.record import Slice
+from uploader.model.records import Slice
 from uploader.model.watermark import Progress, Resume
 
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark, Record, RowSlice, Slice
+from uploader.model.records import Record, Slice
+from uploader.model.rows import Mark, RowSlice
 from uploader.model.watermark import Progress
 from uploader.pipeline.fast_path import Packer
 from uploader.records.mapper import Mapper

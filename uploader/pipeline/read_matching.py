@@ -12,7 +12,7 @@ from types import MappingProxyType
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, sent_properties
-from uploader.model.record import EMAIL, Record, closed_value
+from uploader.model.records import EMAIL, Record, closed_value
 from uploader.records.values.compare import Match, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.

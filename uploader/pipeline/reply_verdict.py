@@ -17,7 +17,8 @@ from enum import StrEnum
 
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.wire import Reply, sent_properties, whole_error
-from uploader.model.record import Record, Refusal
+from uploader.model.records import Record
+from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import Mentions
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import OWN_ID, Reply, Result
-from uploader.model.record import EMAIL, Record, closed_value
+from uploader.model.records import EMAIL, Record, closed_value
 from uploader.records.values.compare import Match, compare
 
 

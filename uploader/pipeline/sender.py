@@ -16,8 +16,8 @@ from aiolimiter import AsyncLimiter
 from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import Reply
-from uploader.model.record import Tallies
 from uploader.model.redaction import without_addresses
+from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.model.timeline import Course
 from uploader.pipeline.rate.daily_quota import Day

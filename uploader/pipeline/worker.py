@@ -1,4 +1,4 @@
-"""What a worker does with a batch until every record of it is settled. Decisions come from `core`."""
+"""What a worker does with a batch until all of it is settled. `reply_verdict` and `retry` decide."""
 
 import asyncio
 import heapq
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.schema import Kind
-from uploader.model.record import Outcome, Pack, Record, Refusal, Settlement
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Pack, Record
+from uploader.model.settlements import Refusal, Settlement
 from uploader.model.stop import LONG_PAUSES, Cause
 from uploader.pipeline import fast_path, read_matching
 from uploader.pipeline.collector import Collector

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.record import Pack, Record
+from uploader.model.records import Pack, Record
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.sender import Sender

@@ -19,7 +19,10 @@ from uploader.jobs.opening import Job, find_names
 from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run, Seams
-from uploader.model.record import EMAIL, Fault, Mark, Outcome, Record, Row, RowSlice, Slice, Tallies, Unsent
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, Slice, Unsent
+from uploader.model.rows import Fault, Mark, Row, RowSlice
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.failure_limits import FailureLimit

@@ -18,7 +18,7 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
-from uploader.model.record import EMAIL, closed_value
+from uploader.model.records import EMAIL, closed_value
 from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresses, told, with_why
 from uploader.pipeline.sender import Sender

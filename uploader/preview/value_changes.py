@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from uploader.hubspot.schema import Kind
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 from uploader.records.write_policy import Change, Decision
 

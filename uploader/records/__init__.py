@@ -1,5 +1,6 @@
 """How a row becomes a record: pure functions over rows, rules and the schema. `values` converts values.
 
+column_problems   columns resolved as far as possible, with all problems, for `check`
 columns           which column is which property, and what is missing
 duplicates        rows that share a key: how they are found and what becomes of them
 fixed_values      values that every record gets (`--set`)
@@ -7,7 +8,6 @@ format_inference  date order, decimal mark and time zone of columns, inferred fr
 known_headers     what other systems call their columns, opt-outs included
 mapper            a row to a record, or to what makes it invalid
 mapping_file      the mapping file, parsed from TOML
-partial_columns   columns resolved as far as possible, with all problems, for `check`
 suppressed_rows   which rows are suppressed, by a list or by a column
 suppression       a suppression list: what its lines mean, and whom it holds
 suppression_file  suppression lists, read from files

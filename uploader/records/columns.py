@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
-from uploader.model.record import EMAIL
+from uploader.model.records import EMAIL
 from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
 from uploader.records.suppression import Suppression
 from uploader.records.values.datetimes import DateOrder

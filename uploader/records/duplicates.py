@@ -13,7 +13,8 @@ from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
-from uploader.model.record import EMAIL, Outcome, Record, Unsent
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, Unsent
 from uploader.records.values.email import plausible_email
 
 _DIGEST_BYTES = 16

@@ -8,7 +8,7 @@ Raise `MappingError` where a property can't be given one value for all, or does 
 from collections.abc import Collection
 
 from uploader.hubspot.schema import Schema
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
 from uploader.records.values.convert import converter, text_fault
 

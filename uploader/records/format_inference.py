@@ -13,7 +13,7 @@ Rules One row is evidence where only one reading makes it a value. A row that ha
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from uploader.model.record import Content
+from uploader.model.rows import Content
 from uploader.records.columns import MappingError, Rules
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import said_of

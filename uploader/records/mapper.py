@@ -13,20 +13,9 @@ from typing import NamedTuple
 
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.wire import UnencodableError, encode_input
-from uploader.model.record import (
-    EMAIL,
-    NO_KEY,
-    UNREADABLE,
-    Content,
-    Fault,
-    Outcome,
-    Record,
-    Row,
-    Slice,
-    Unreadable,
-    Unsent,
-    closed_value,
-)
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, Slice, Unsent, closed_value
+from uploader.model.rows import NO_KEY, UNREADABLE, Content, Fault, Row, Unreadable
 from uploader.records.columns import (
     COSTLY,
     COSTLY_TEXT,

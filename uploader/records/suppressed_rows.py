@@ -10,7 +10,7 @@ Rules Looked at is all that names the row's person: its key, its addresses, thos
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from uploader.model.record import Content, Fault, Unreadable
+from uploader.model.rows import Content, Fault, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.suppression import Suppression
 from uploader.records.values.convert import says_so

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_identifiers
+from uploader.model.settlements import Tallies
 from uploader.model.timeline import Stretch, percentile, together
 
 #: Groups of dead letters that are told apart, and examples of each.

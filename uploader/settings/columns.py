@@ -10,7 +10,7 @@ from typing import Literal
 
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
-from uploader.model.record import EMAIL
+from uploader.model.records import EMAIL
 from uploader.records.columns import COSTLY, MappingError, Rules
 from uploader.records.suppression import Suppression
 from uploader.records.values.convert import find_zone

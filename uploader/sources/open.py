@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from uploader.errors import CutOffError, SourceError
-from uploader.model.record import Content, Mark, Row, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, Row, RowSlice, Unreadable
 from uploader.sources.bytes import zip_archive
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Origin
 from uploader.sources.bytes.compression import Archive, archive_of, contents

@@ -28,7 +28,7 @@ from uuid import UUID
 import orjson
 
 from uploader.errors import SourceError
-from uploader.model.record import Content, Unreadable
+from uploader.model.rows import Content, Unreadable
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from uploader.model.record import Mark, Row, RowSlice
+from uploader.model.rows import Mark, Row, RowSlice
 
 #: A slice closes at whichever comes first.
 SLICE_ROWS = 500

@@ -23,11 +23,9 @@ from uuid import uuid4
 from uploader.errors import BusyError, CheckpointError, StorageError
 from uploader.model.canary import Canary, Sent
 from uploader.model.identity_conflicts import Alias
-from uploader.model.record import (
-    EMAIL,
-    Settlement,
-)
+from uploader.model.records import EMAIL
 from uploader.model.settings_periods import Period
+from uploader.model.settlements import Settlement
 from uploader.model.timeline import Changes, Stretch
 from uploader.sources.source import Shape
 from uploader.storage import duplicates_file

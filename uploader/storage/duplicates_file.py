@@ -15,7 +15,7 @@ from struct import Struct
 import orjson
 
 from uploader.errors import StorageError
-from uploader.model.record import Record, Unsent
+from uploader.model.records import Record, Unsent
 from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, find_repeats, judge
 from uploader.system.disk_buckets import Buckets, chosen
 from uploader.system.private_files import create_private, open_plain

@@ -22,7 +22,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.record import EMAIL, Delivered, Outcome, Settlement, note, told_key
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, told_key
+from uploader.model.settlements import Delivered, Settlement, note
 from uploader.system.private_files import create_private, is_at
 
 if TYPE_CHECKING:

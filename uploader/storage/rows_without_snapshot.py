@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import CheckpointError
-from uploader.model.record import MAYBE_WRITTEN, WRITTEN
+from uploader.model.outcomes import MAYBE_WRITTEN, WRITTEN
 from uploader.model.settings_periods import Unkept, unkept_of
 from uploader.storage import snapshot
 from uploader.storage.checkpoint import Checkpoint

@@ -1,7 +1,7 @@
 """What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
 
 The first snapshot of a contact wins: what is read later, for a later row, may be our own value. After a kill
-that nobody knows the end of, the first and the last one are kept (`snapshot_readings`). It is on the disk
+that nobody knows the end of, the first and the last one are kept (`snapshot_entry_rows`). It is on the disk
 before the write leaves. Its size follows what is written.
 A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
 those of a key that led to nobody, and those it led to later.
@@ -20,7 +20,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.record import Outcome, Record, Settlement
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import Settlement
 from uploader.storage import snapshot_entry_rows
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.run_state import State

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from uploader.model.record import Outcome, Record, Settlement
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import Settlement
 from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.read_before_write import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
 

@@ -1,4 +1,4 @@
-"""What was there before a job where the snapshot does not tell: `former_values` of a contact's history.
+"""What was there before a job where the snapshot does not tell: `value_before_job` of a contact's history.
 
 In    a `Trace` with its doubts, the contact with its history, the `Portal`.
 Out   the same trace without doubts: former values as they were, or what can't be known, so that it is kept.

@@ -1,6 +1,6 @@
 """Records that are there, updated or archived by HubSpot's own id until there is an answer for each.
 
-No decision of its own: `outcome` and `retry` say what an answer means, as for an upload.
+No decision of its own: `reply_verdict` and `retry` say what an answer means, as for an upload.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.record import Record, Refusal, closed_value
+from uploader.model.records import Record, closed_value
+from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
 from uploader.pipeline.retry import (
@@ -216,7 +217,7 @@ def _classify_archive(records: Sequence[Record], reply: wire.Reply) -> Verdict:
 
 
 def _record(number: int, hubspot_id: str, body: bytes) -> Record:
-    """As `outcome` judges them: by the number, which travels as trace id, else by the id."""
+    """As `reply_verdict` judges them: by the number, which travels as trace id, else by the id."""
     return Record(
         position=number,
         source=0,

@@ -1,4 +1,4 @@
-"""One invocation of `undo`: a snapshot's contacts read, judged by `core`, archived or written back."""
+"""One invocation of `undo`: a snapshot's contacts read, judged by `plan`, archived or written back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
-from uploader.model.record import Tallies
 from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
+from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.record import EMAIL
+from uploader.model.records import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
 from uploader.storage.read_before_write import ReadingState
 from uploader.storage.snapshot import columns

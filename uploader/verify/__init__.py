@@ -3,5 +3,5 @@
 expected_values  what each contact ought to hold, by the settings that applied to its rows
 judge            whether what was read is what was expected
 run              one verify, from the sources to the last contact
-store            expected values and findings, in a file of their own
+verify_file      expected values and findings, in a file of their own
 """

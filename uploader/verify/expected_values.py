@@ -14,7 +14,9 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.wire import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
 from uploader.jobs.resume_checks import recorded_settings
-from uploader.model.record import Outcome, Record, Row, Unsent
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record, Unsent
+from uploader.model.rows import Row
 from uploader.model.settings_periods import Period, period_of, unsure_of
 from uploader.records.columns import MappingError, recorded_columns
 from uploader.records.mapper import Mapper

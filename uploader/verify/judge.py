@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Reply, Result
-from uploader.model.record import EMAIL, closed_value
+from uploader.model.records import EMAIL, closed_value
 from uploader.pipeline.read_matching import told
 from uploader.records.values.compare import Match, compare
 

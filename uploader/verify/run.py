@@ -14,8 +14,9 @@ from uploader.jobs.opening import open_again
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
-from uploader.model.record import Outcome, Tallies
+from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
+from uploader.model.settlements import Tallies
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import also_other_addresses
 from uploader.settings import Settings

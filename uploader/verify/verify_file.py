@@ -16,7 +16,7 @@ from zlib import crc32
 import orjson
 
 from uploader.errors import StorageError
-from uploader.model.record import EMAIL, told_key
+from uploader.model.records import EMAIL, told_key
 from uploader.pipeline.read_matching import with_why
 from uploader.storage.file_names import verification_path
 from uploader.system.filesystem import LOCK_SECONDS, settle_in

@@ -3,8 +3,10 @@
 canary              the canary's review
 check               the findings of `check`, as lines and as JSON
 control_characters  escape codes taken out of whatever is printed
+forecast            the forecast of a run
 next_command        the command to type next
+numbers             numbers, durations and texts of others
 preview             the findings of `preview`, as lines and as JSON
-summary             numbers, durations and the summary of a run
+summary             the summary of a run
 undo_state          whether a job was undone
 """

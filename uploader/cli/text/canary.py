@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from uploader.canary.review import Place, Review
-from uploader.cli.text.summary import printable
+from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import Noun
 from uploader.model.canary import Canary

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from uploader.check.run import Report
 from uploader.cli.text.next_command import is_said, next_command, portal_words, upload_line
-from uploader.cli.text.summary import duration, printable
+from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.settings import Settings

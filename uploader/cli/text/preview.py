@@ -24,10 +24,10 @@ The keys of `--json`, which others script against:
 from collections.abc import Iterator, Sequence
 
 from uploader.cli.text.next_command import portal_words, upload_line
-from uploader.cli.text.summary import duration, printable
+from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
 from uploader.preview.run import Report
 from uploader.preview.value_changes import EXEMPLARY, KINDS, REFUSED, Example

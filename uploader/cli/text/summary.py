@@ -1,48 +1,13 @@
 """How numbers and summaries read on a terminal. Text in, text out: nothing is printed here."""
 
-from collections.abc import Callable
-from datetime import datetime
-
-from uploader.cli.text.control_characters import harmless
+from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.summary import Summary, advice
-from uploader.model.record import ONLY, Outcome
-from uploader.pipeline.rate.daily_quota import Day
-from uploader.pipeline.rate.forecast import Forecast
+from uploader.model.outcomes import Outcome
+from uploader.model.settlements import ONLY
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
 from uploader.records.suppressed_rows import SUPPRESSED
-
-
-def duration(seconds: float) -> str:
-    """Such as `42 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3_600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
-
-
-def about(count: int) -> str:
-    """An estimate, to three figures: more of them would promise what nobody knows."""
-    step = 10 ** max(0, len(str(count)) - 3)
-    return f"{round(count / step) * step:,}"
-
-
-#: Texts that may be that long are sentences rather than names.
-_SENTENCE = 100
-
-
-def printable(text: str, limit: int = 300) -> str:
-    """Server and file text on one line, without what a terminal would obey."""
-    line = " ".join(harmless(text).split())
-    if len(line) <= limit:
-        return line
-    # What a sentence comes to stands at its end; of a name, the beginning tells most.
-    end = limit // 3 if limit >= _SENTENCE else 0
-    return f"{line[: limit - end]}...{line[len(line) - end :]}"
-
 
 #: Why rows were skipped, by the rule.
 _RULES = {
@@ -89,36 +54,6 @@ def summary_text(summary: Summary) -> str:
             f"{tallies.records_per_upsert:.1f} rows where {MAX_INPUTS} would fit"
         )
     return "\n".join(lines)
-
-
-def forecast_lines(
-    rows: int,
-    ahead: Forecast,
-    day: Day,
-    clock: Callable[[datetime], str],
-    *,
-    waits: bool,
-    reads_first: bool = False,
-) -> list[str]:
-    """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
-    takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
-    reads = " (each hundred is read before it is written)" if reads_first else ""
-    lines = [f"about {about(rows)} rows to go: some {about(ahead.requests)} requests{reads}, {takes}"]
-    if day.left is not None:
-        reserved = day.reserve.of(day.limit)
-        spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
-        lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
-    if ahead.pauses_at and ahead.goes_on_at:
-        spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
-        before = about(ahead.before_pause)
-        lines.append(f"the day's quota is used up after some {before} requests, about {spent_at}:")
-        lines.append(
-            f"it waits until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
-            if waits
-            else f"it stops there (exit 75); the same command goes on after {again_at}, "
-            "--on-long-pause wait by itself"
-        )
-    return lines
 
 
 def ending_text(summary: Summary) -> str:

@@ -1,1 +1,7 @@
-"""TODO."""
+"""Tokens: where they come from, what they may do, and when they are renewed.
+
+credential_files  token files and OAuth files, read and kept up to date
+token_info        what HubSpot tells of a token: account, app, scopes
+token_provider    the one place that holds the token and renews it
+token_renewal     when a token is renewed, and what a refusal means
+"""

@@ -1,1 +1,8 @@
-"""TODO."""
+"""Passes over all rows before the first one is sent.
+
+before_sending  which passes a job needs, and their results
+duplicates      rows that share a key, found
+formats         how dates and numbers are spelled, inferred
+row_findings    what the rows of all sources hold, counted
+survey          one pass over all sources, in steps
+"""

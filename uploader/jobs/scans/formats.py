@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from uploader.errors import SourceError
 from uploader.jobs.scans.survey import Step, first_rows
-from uploader.model.record import RowSlice
+from uploader.model.rows import RowSlice
 from uploader.records.columns import Rules
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently
 from uploader.records.mapper import Mapper

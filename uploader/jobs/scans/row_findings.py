@@ -16,20 +16,9 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from uploader.model.record import (
-    EMAIL,
-    UNREADABLE,
-    Content,
-    Fault,
-    Outcome,
-    Plain,
-    Record,
-    Row,
-    RowSlice,
-    Unreadable,
-    Unsent,
-    closed_values,
-)
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, Unsent, closed_values
+from uploader.model.rows import UNREADABLE, Content, Fault, Plain, Row, RowSlice, Unreadable
 from uploader.records.columns import SUPERSEDED
 from uploader.records.duplicates import Keyed, Repeat, key_of
 from uploader.records.mapper import Mapper

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uploader.errors import SourceError
 from uploader.jobs.scans.row_findings import Findings, Surveyor
-from uploader.model.record import RowSlice
+from uploader.model.rows import RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.duplicates import Repeat
 from uploader.records.mapper import Mapper

@@ -2,21 +2,21 @@
 
 A scenario file is TOML. All of it is optional; an unknown key is refused.
 
-    [rules]                       # standing behaviour, see `rules.Rules`
+    [rules]                       # standing behaviour, see `behaviour_switches.Rules`
     echo_trace_ids = true
 
-    [account]                     # see `rules.AccountInfo`
+    [account]                     # see `behaviour_switches.AccountInfo`
     time_zone = "Europe/Berlin"
 
-    [auth]                        # see `rules.Auth`
+    [auth]                        # see `behaviour_switches.Auth`
     tokens = ["pat-na1-mine"]
 
-    [[properties]]                # see `rules.ExtraProperty`
+    [[properties]]                # see `behaviour_switches.ExtraProperty`
     name = "plan"
     type = "enumeration"
     options = ["free", "paid"]
 
-    [[owners]]                    # see `rules.Owner`
+    [[owners]]                    # see `behaviour_switches.Owner`
     id = "7"
     email = "ann@x.com"
 

@@ -2,7 +2,7 @@
 
 A quota is `requests` in any `seconds`, counted where HubSpot sees them arrive. A window slides with each
 request, so only the times of the last sends can say whether one more fits. Who else sends on the same token
-is `shared_quota`'s question; how many may be under way at once is `in_flight_cap`'s.
+is `use_by_others`'s question; how many may be under way at once is `in_flight_cap`'s.
 From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
 """
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
-from uploader.model.record import EMAIL
+from uploader.model.records import EMAIL
 
 
 class Match(StrEnum):

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from uploader.hubspot.owners import Owners
 from uploader.hubspot.schema import Option, Schema
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment
 from uploader.records.values.numbers import as_number, as_own_number

@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 
 
 class DateOrder(StrEnum):

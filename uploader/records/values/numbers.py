@@ -16,7 +16,7 @@ Rules A mark is certain where it appears twice, beside the other one, or where i
 import re
 from decimal import Decimal
 
-from uploader.model.record import Fault
+from uploader.model.rows import Fault
 
 _FIT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _OWN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")

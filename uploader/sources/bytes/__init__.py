@@ -6,6 +6,6 @@ encodings      which encoding a text is in, and its way to UTF-8
 lines          blocks of bytes cut into lines
 local          local files, named pipes and standard input
 remote         files on the network, through fsspec
-stream_replay  what was read of a stream before, by hash, so that it can be piped again
+stream_resume  what was read of a stream before, by hash, so that it can be piped again
 zip_archive    the one data file in a ZIP archive
 """

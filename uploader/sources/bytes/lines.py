@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, count
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 from uploader.sources.source import SLICE_BYTES
 
 #: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;

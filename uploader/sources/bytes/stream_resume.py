@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark, RowSlice
+from uploader.model.rows import Mark, RowSlice
 from uploader.sources.bytes import byte_source
 
 _AHEAD_BLOCKS = 16

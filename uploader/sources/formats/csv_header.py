@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from uploader.errors import SourceError
-from uploader.model.record import Mark
+from uploader.model.rows import Mark
 from uploader.sources.bytes.encodings import UTF8_BOM, not_utf8_text
 from uploader.sources.formats.csv_rows import CONTINUATION_LINES, Layout, holds
 

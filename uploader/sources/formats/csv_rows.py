@@ -35,7 +35,7 @@ Limits  A stray quote can still take rows in if another quote closes it in the s
 import csv
 from dataclasses import dataclass
 
-from uploader.model.record import Content, Plain, Row, Unreadable
+from uploader.model.rows import Content, Plain, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import TOO_LONG, not_text
 

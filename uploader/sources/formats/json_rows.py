@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from uploader.errors import SourceError
-from uploader.model.record import Content, Mark, Plain, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, Plain, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.formats.row_chunks import LateRows

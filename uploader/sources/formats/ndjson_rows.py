@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from uploader.model.record import Content, Plain, Row, Unreadable
+from uploader.model.rows import Content, Plain, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import NOT_UTF8, TOO_LONG, not_text
 

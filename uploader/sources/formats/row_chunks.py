@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, overload
 
 from uploader.errors import SourceError
-from uploader.model.record import Content, Plain, Row, RowSlice
+from uploader.model.rows import Content, Plain, Row, RowSlice
 from uploader.sources.bytes.lines import Block, Lines
 from uploader.sources.source import PLAIN_ROWS, SLICE_BYTES, SLICE_ROWS
 

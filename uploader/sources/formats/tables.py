@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 import orjson
 
 from uploader.errors import SourceError
-from uploader.model.record import Content, Mark, Plain, Row, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, Plain, Row, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.row_chunks import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS

@@ -1,1 +1,8 @@
-"""TODO."""
+"""The tables of the checkpoint. Each module is called within the checkpoint's transactions.
+
+canary            the canary and its rows
+run_state         progress and tallies
+settings_periods  former settings, and the rows they applied to
+timeline          counts per interval of the run
+unconfirmed_rows  failed, pending and skipped rows
+"""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from uploader.model.canary import Canary, Sent
-from uploader.model.record import Outcome, Record, closed_value
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record, closed_value
 
 #: A job that was begun before there was such a table is taken up all the same.
 SCHEMA = """

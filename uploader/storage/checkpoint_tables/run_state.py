@@ -5,7 +5,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.model.record import Mark, Outcome, Tallies
+from uploader.model.outcomes import Outcome
+from uploader.model.rows import Mark
+from uploader.model.settlements import Tallies
 from uploader.model.watermark import Progress, Resume
 
 SCHEMA = """

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from uploader.model.record import Outcome
+from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
 from uploader.model.watermark import Progress
 from uploader.storage.checkpoint_tables import run_state

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from uploader.hubspot.error_objects import CONFLICTS
-from uploader.model.record import DEAD_LETTERS, TRANSIENT, Outcome, Settlement, told_key
+from uploader.model.outcomes import DEAD_LETTERS, TRANSIENT, Outcome
+from uploader.model.records import told_key
+from uploader.model.settlements import Settlement
 
 SCHEMA = """
 CREATE TABLE dead_letters (

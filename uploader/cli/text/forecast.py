@@ -1,0 +1,38 @@
+"""The forecast of a run, in words."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from uploader.cli.text.numbers import about, duration
+from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.forecast import Forecast
+
+
+def forecast_lines(
+    rows: int,
+    ahead: Forecast,
+    day: Day,
+    clock: Callable[[datetime], str],
+    *,
+    waits: bool,
+    reads_first: bool = False,
+) -> list[str]:
+    """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
+    takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
+    reads = " (each hundred is read before it is written)" if reads_first else ""
+    lines = [f"about {about(rows)} rows to go: some {about(ahead.requests)} requests{reads}, {takes}"]
+    if day.left is not None:
+        reserved = day.reserve.of(day.limit)
+        spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
+        lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
+    if ahead.pauses_at and ahead.goes_on_at:
+        spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
+        before = about(ahead.before_pause)
+        lines.append(f"the day's quota is used up after some {before} requests, about {spent_at}:")
+        lines.append(
+            f"it waits until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
+            if waits
+            else f"it stops there (exit 75); the same command goes on after {again_at}, "
+            "--on-long-pause wait by itself"
+        )
+    return lines

@@ -1,0 +1,33 @@
+"""Numbers, durations and texts of others as they are printed."""
+
+from uploader.cli.text.control_characters import harmless
+
+
+def duration(seconds: float) -> str:
+    """Such as `42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
+def about(count: int) -> str:
+    """An estimate, to three figures: more of them would promise what nobody knows."""
+    step = 10 ** max(0, len(str(count)) - 3)
+    return f"{round(count / step) * step:,}"
+
+
+#: Texts that may be that long are sentences rather than names.
+_SENTENCE = 100
+
+
+def printable(text: str, limit: int = 300) -> str:
+    """Server and file text on one line, without what a terminal would obey."""
+    line = " ".join(harmless(text).split())
+    if len(line) <= limit:
+        return line
+    # What a sentence comes to stands at its end; of a name, the beginning tells most.
+    end = limit // 3 if limit >= _SENTENCE else 0
+    return f"{line[: limit - end]}...{line[len(line) - end :]}"

@@ -1,0 +1,110 @@
+"""The values that travel through a run. No behaviour beyond what a value says of itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from uploader.model.outcomes import Outcome
+from uploader.model.rows import Fault, Mark, one_line
+
+#: HubSpot's addresses are unique over contacts even where they are not the key.
+EMAIL = "email"
+
+
+@dataclass(slots=True)
+class Record:
+    """A row that became an input: what is sent, and what is needed to account for it."""
+
+    position: int  #: ordinal over all sources, from 0; also its `objectWriteTraceId`
+    source: int  #: which source, from 0
+    row: int  #: `Row.number`
+    id_property: str
+    key: str  #: the value of `id_property` as it is sent
+    values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`closed_value`)
+    body: bytes  #: the encoded input
+    raw: bytes  #: `Row.raw`, for the dead letter
+    lost: bool = False  #: may have left before without a definite answer
+    dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
+    spared: int = 0  #: its values that are not sent, since HubSpot's are to stay
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body) + len(self.raw)
+
+
+@dataclass(slots=True)
+class Pack:
+    """A full batch that was made up as its rows were read. No two of its records share a value, and each
+    closes one only. What it weighs is counted once; its records are made when one needs a closer look.
+    """
+
+    positions: Sequence[int]  #: of its records, in order
+    numbers: Sequence[int]  #: `Row.number` of each
+    source: int
+    id_property: str
+    keys: list[str]
+    values: list[str]  #: the value each closes
+    body: bytes  #: the request's
+    size_bytes: int
+    records: Callable[[], list[Record]]  #: the same as records
+    lost: bool = False  #: may have left before without a definite answer
+
+
+@dataclass(slots=True)
+class Unsent:
+    """A row that is settled without being sent."""
+
+    position: int
+    source: int
+    row: int
+    key: str
+    values: tuple[str, ...]  #: the unique values it names, the key's first; none without a key
+    outcome: Outcome  #: INVALID or SKIPPED
+    category: str
+    reason: str
+    raw: bytes
+    faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
+
+    @property
+    def told(self) -> str:
+        """All that is wrong with it, in one line."""
+        return one_line([fault.reason for fault in self.faults] or [self.reason])
+
+
+@dataclass(slots=True)
+class Slice:
+    """What travels through the queue: the rows from position `first` on, and where to read them again."""
+
+    first: int
+    rows: int
+    source: int
+    start: Mark
+    records: list[Record]
+    unsent: list[Unsent]
+    bytes_read: int = 0  #: of all source files on disk, once this slice was read
+    packs: list[Pack] = field(default_factory=list)  #: rows that are not among `records`
+    end: Mark | None = None
+
+
+def closed_value(name: str, value: str) -> str:
+    """What two rows are compared by: HubSpot matches unique values without regard to case."""
+    return f"{name}={value.strip().lower()}"
+
+
+def told_key(key: str, values: Sequence[str], main: str) -> str:
+    """A row's key as people are told it: with its property's name where that isn't the job's main one.
+
+    `values`: what the row closes, its key's first.
+    """
+    name = values[0].partition("=")[0] if values and key else main
+    return key if name == main else f"{name}={key}"
+
+
+def closed_values(name: str, keys: Sequence[str]) -> list[str]:
+    """`closed_value` of each; the keys are trimmed."""
+    prefix = f"{name}="
+    joined = prefix + f"\n{prefix}".join(keys)
+    if joined.isascii() and prefix == prefix.lower():
+        values = joined.lower().split("\n")
+        if len(values) == len(keys):
+            return values
+    return [closed_value(name, key) for key in keys]

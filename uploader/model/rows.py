@@ -1,0 +1,92 @@
+"""Rows as sources give them, and what can be wrong with one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a source where reading can start: the first byte of a row, or in a JSON array what stands
+    behind the row before.
+    """
+
+    #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet and Excel files, the row's number.
+    offset: int = 0
+    line: int = 1  #: `Row.number` of a row that begins there
+    digest: str = field(default="", compare=False)  #: of all content before it, where it comes from a stream
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands in place of a row's content, or of one value that a program hands over, when it can't be
+    read; `reason` is for the user.
+    """
+
+    reason: str
+
+
+#: The category of a row whose content could not be read at all: its dead letter has bytes, and no cells.
+UNREADABLE = "UNREADABLE"
+
+#: The category of a row that has none of the properties rows are matched by. Counted apart.
+NO_KEY = "KEY"
+
+#: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
+#: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
+Content = Sequence[str] | Mapping[str, object] | Unreadable
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row, or with one value of it; for the user."""
+
+    reason: str
+    category: str = "INVALID"
+    column: str = ""  #: as the source names it, where it is one column's
+
+
+#: What is said of a row is shortened to so many characters.
+_MOST_TOLD = 1_000
+
+
+def one_line(said: Sequence[str]) -> str:
+    """Reasons, one after the other."""
+    text = " ".join("; ".join(said).split())
+    return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+
+
+@dataclass(slots=True)
+class Row:
+    """One row as its source holds it, before mapping."""
+
+    #: The line an editor shows for the row's first line, or an Excel sheet's own number for it; of a JSON
+    #: array and of Parquet, which have no lines or none that tell, the row's ordinal. 1 is the first.
+    number: int
+    #: The row's bytes as they stand in the source, without the final line end; of Parquet and Excel files, a
+    #: JSON array of its cells.
+    raw: bytes
+    content: Content
+
+
+@dataclass(slots=True)
+class Plain:
+    """Rows of one line each, whose form needs no closer look: what is in bulk is cheap."""
+
+    number: int  #: `Row.number` of the first; the others follow
+    raws: list[bytes]  #: `Row.raw` of each
+    cells: list[list[str]] | None  #: of each, in column order; None where each is an object
+    content: Callable[[bytes], Content]  #: what one row's bytes hold
+
+    def row(self, index: int) -> Row:
+        raw = self.raws[index]
+        return Row(self.number + index, raw, self.cells[index] if self.cells else self.content(raw))
+
+
+@dataclass(slots=True)
+class RowSlice:
+    """Consecutive rows of one source. `end` is where the next slice starts; slices abut."""
+
+    rows: Sequence[Row]
+    start: Mark
+    end: Mark
+    plain: Plain | None = None  #: the same rows in bulk, where their form allows

@@ -1,0 +1,104 @@
+"""Records with their outcomes, and the counts of them."""
+
+from dataclasses import dataclass, field
+
+from uploader.model.outcomes import DEAD_LETTERS, Outcome
+from uploader.model.records import Pack, Record, Unsent
+from uploader.model.rows import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row is a dead letter, as far as the server or we can say."""
+
+    category: str
+    message: str
+    correlation_id: str = ""
+    existing_id: str = ""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """The outcome of one record, on its way to the books."""
+
+    record: Record | Unsent
+    outcome: Outcome
+    hubspot_id: str = ""  #: only when the answer names it
+    replayed: bool = False  #: confirmed by a second sending, its first answer lost
+    attempts: int = 1
+    refusal: Refusal | None = None
+
+
+def note(settlement: Settlement) -> str:
+    """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
+    record, refusal = settlement.record, settlement.refusal
+    if isinstance(record, Unsent):
+        return record.told
+    return one_line(
+        [
+            *([refusal.message] if refusal else []),
+            *(f"left out: {fault.reason}" for fault in record.dropped),
+        ]
+    )
+
+
+#: The rule by which a record is skipped once it is known what HubSpot holds.
+ONLY = "ONLY"
+
+
+def skip_rule(settlement: Settlement) -> str:
+    """By which rule a row was skipped."""
+    record, refusal = settlement.record, settlement.refusal
+    return record.category if isinstance(record, Unsent) else (refusal.category if refusal else "") or ONLY
+
+
+@dataclass(slots=True)
+class Delivered:
+    """A pack of which every record was confirmed: as a settlement each, in bulk."""
+
+    pack: Pack
+    hubspot_ids: list[str]
+    news: list[bool]  #: which of them are created
+
+
+@dataclass(slots=True)
+class Tallies:
+    """The books: counts over all invocations of a job."""
+
+    rows: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    replayed: int = 0
+    values_dropped: int = 0
+    keyless: int = 0  #: of the invalid: rows that have no key at all
+    values_spared: int = 0  #: not sent, since HubSpot's were to stay
+    requests: int = 0
+    throttled: int = 0
+    retries: int = 0
+    num_errors: int = 0
+    aliases: int = 0  #: contacts that several keys of the sources led to
+    upserts: int = 0  #: requests that carried records
+    sent: int = 0  #: records in them, those sent again included
+    held_back: int = 0  #: rows that had to wait for an earlier row of their contact
+    batches: dict[str, int] = field(default_factory=dict)
+    skips: dict[str, int] = field(default_factory=dict)  #: rows that were skipped, by the rule
+    pauses: dict[str, int] = field(default_factory=dict)  #: in which nobody sent, by cause
+
+    @property
+    def settled(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def open(self) -> int:
+        return self.rows - self.settled
+
+    @property
+    def confirmed(self) -> int:
+        return self.outcomes[Outcome.CREATED] + self.outcomes[Outcome.UPDATED]
+
+    @property
+    def failed(self) -> int:
+        return sum(self.outcomes[outcome] for outcome in DEAD_LETTERS)
+
+    @property
+    def records_per_upsert(self) -> float:
+        return self.sent / self.upserts if self.upserts else 0.0
