@@ -10,7 +10,8 @@ import aioresponses.core
 import pytest
 from aiohttp import ClientResponse
 from hypothesis import HealthCheck, settings
-from virtual_loop import VirtualTimeLoop
+
+from support.virtual_loop import VirtualTimeLoop
 
 #: Properties are judged by what they find, not by how fast this machine is today.
 _UNHURRIED: dict[str, Any] = {
@@ -74,6 +75,6 @@ def pytest_addoption(parser):
 
 
 def pytest_terminal_summary(terminalreporter):
-    checking = sys.modules.get("checking")
+    checking = sys.modules.get("support.model.checks")
     if checking and checking.SEEN:
         terminalreporter.write_line(f"the model has seen: {dict(checking.SEEN)}")

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cases import COMMON, Stop
-from hub_transport import make_hub
 from hypothesis import given, settings, strategies as st
-from jobs import Job, write_csv
-from running import MOST_RUNS, MortalCheckpoint, _run
-from undoing import Fate, State, state, undo
-from virtual_loop import run_virtual
 
+from support.jobs import Job, write_csv
+from support.mock_transport import make_hub
+from support.model.cases import COMMON, Stop
+from support.model.running import MOST_RUNS, MortalCheckpoint, _run
+from support.undo_runs import Fate, State, state, undo
+from support.virtual_loop import run_virtual
 from uploader.jobs import opening
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.undo.run import Report

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import planted
 import pytest
-from cases import COMMON, Stop
-from hub_transport import make_hub
 from hypothesis import Phase, given, settings
-from jobs import Job, write_csv
-from running import MOST_RUNS, MortalCheckpoint, run_process
-from undo_cases import VALUES, Case, Others, cases
-from undoing import State, state, undo
 
+from support.jobs import Job, write_csv
+from support.mock_transport import make_hub
+from support.model import planted_bugs
+from support.model.cases import COMMON, Stop
+from support.model.running import MOST_RUNS, MortalCheckpoint, run_process
+from support.model.undo_cases import VALUES, Case, Others, cases
+from support.undo_runs import State, state, undo
 from uploader.jobs import opening
 from uploader.mockserver.messages import Request
 from uploader.model.stop import Cause
@@ -284,7 +284,7 @@ def test_the_account_is_as_before_but_for_what_others_have_touched(request):
     assert not enough or (SEEN["stopped by --max-failures"] and SEEN["created by others"])
 
 
-@pytest.mark.parametrize("bug", planted.UNDO_BUGS, ids=lambda bug: bug.__name__)
+@pytest.mark.parametrize("bug", planted_bugs.UNDO_BUGS, ids=lambda bug: bug.__name__)
 def test_a_planted_bug_of_undo_is_found(bug):
     """Without shrinking: it is enough that some case shows it."""
 

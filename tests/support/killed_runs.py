@@ -5,10 +5,10 @@ import random
 from datetime import UTC, datetime
 
 import orjson
-from jobs import Job
-from running import Killed, Mortal, MortalTransport
-from virtual_loop import run_virtual
 
+from support.jobs import Job
+from support.model.running import Killed, Mortal, MortalTransport
+from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.upload import Run, Seams
 

@@ -5,10 +5,9 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub_transport import HubTransport
-from jobs import Job
-from virtual_loop import run_virtual
-
+from support.jobs import Job
+from support.mock_transport import HubTransport
+from support.virtual_loop import run_virtual
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Inline

@@ -1,0 +1,98 @@
+"""The command line of other objects, other versions and several keys, in real processes."""
+
+import csv
+from pathlib import Path
+
+from support.jobs import write_csv
+from support.processes import run
+
+
+def results(folder: Path) -> list[dict[str, str]]:
+    with (folder / "rows.csv.results.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_companies_by_the_newest_version_and_what_failed_of_them_again(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    rows = [
+        {"external_id": f"e{i}", "name": f"N{i}", "tier": "tin" if i % 50 == 7 else "gold"}
+        for i in range(300)
+    ]
+    write_csv(tmp_path / "rows.csv", rows)
+    said = ("--base-url", mock.url, "--object-type", "companies", "--id-property", "external_id")
+    ended = run("upload", "rows.csv", *said, "--api-version", "2026-09", "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["created"], ended.summary["invalid"]) == (1, 294, 6)
+    assert "companies into account 44237313" in ended.err
+    assert len(mock.objects("companies")) == 294
+    assert mock.contacts() == []
+    ended = run("failures", "rows.csv.checkpoint", "-o", "mended.csv", cwd=tmp_path)
+    assert "--id-property external_id --object-type companies" in ended.err
+    mended = (tmp_path / "mended.csv").read_text(encoding="utf-8").replace(",tin,", ",silver,")
+    (tmp_path / "mended.csv").write_text(mended, encoding="utf-8")
+    ended = run("upload", "mended.csv", *said, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["created"]) == (0, 6)
+    ended = run("verify", "rows.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["equal"]) == (0, 294)
+
+
+def test_rows_by_the_first_key_they_have(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    rows = [
+        {"external_id": "e1", "email": "a@x.com", "city": "Ulm"},
+        {"external_id": "", "email": "b@x.com", "city": "Bonn"},
+        {"external_id": "", "email": "", "city": "Trier"},
+        {"external_id": "", "email": "c@x.badtld", "city": "Trier"},
+    ]
+    write_csv(tmp_path / "rows.csv", rows)
+    said = ("--base-url", mock.url, "--match", "external_id, email")
+    ended = run("upload", "rows.csv", *said, cwd=tmp_path)
+    assert ended.code == 1
+    assert "contacts into account 44237313 (DEVELOPER_TEST), by external_id, else email;" in ended.err
+    assert "1 without a key" in " ".join(ended.out.replace("(", " ").split())
+    keys = {line["row"]: line["key"] for line in results(tmp_path)}
+    assert keys == {"2": "e1", "3": "email=b@x.com", "4": "", "5": "email=c@x.badtld"}
+    ended = run("failures", "rows.csv.checkpoint", "-o", "failed.csv", cwd=tmp_path)
+    assert "--match external_id,email" in ended.err
+    with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
+        assert [line["uploader_category"] for line in csv.DictReader(file)] == ["KEY", "VALIDATION_ERROR"]
+    ended = run("verify", "rows.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["equal"]) == (0, 2)
+
+
+def test_what_verify_finds_is_told_by_the_key_s_property(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    rows = [
+        {"external_id": "e1", "email": "", "city": "U"},
+        {"external_id": "", "email": "b@x.com", "city": "B"},
+    ]
+    write_csv(tmp_path / "rows.csv", rows)
+    said = ("--base-url", mock.url)
+    assert run("upload", "rows.csv", "--match", "external_id,email", *said, cwd=tmp_path).code == 0
+    mock.meddle(
+        [
+            {"external_id": "e1", "properties": {"city": "X"}},
+            {"email": "b@x.com", "properties": {"city": "X"}},
+        ]
+    )
+    ended = run("verify", "rows.csv.checkpoint", "-o", "found.csv", *said, cwd=tmp_path)
+    assert ended.code == 1
+    with (tmp_path / "found.csv").open(encoding="utf-8", newline="") as file:
+        assert [line["key"] for line in csv.DictReader(file)] == ["e1", "email=b@x.com"]
+
+
+def test_what_has_to_be_said_is_said_in_one_line(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    write_csv(tmp_path / "rows.csv", [{"external_id": "e1", "name": "N", "domain": "x.com"}])
+    companies = ("--base-url", mock.url, "--object-type", "companies")
+    for said, text in (
+        (companies, "--object-type companies: say with --id-property"),
+        ((*companies, "--id-property", "domain"), "choose one of customer_number, external_id"),
+        ((*companies, "--id-property", "external_id", "--match", "external_id"), "not both"),
+        ((*companies, "--match", "external_id,"), "no list of properties"),
+        ((*companies, "--match", "external_id,customer_number"), "no column is 'customer_number'"),
+    ):
+        ended = run("upload", "rows.csv", *said, cwd=tmp_path)
+        assert ended.code == 2, ended
+        assert text in ended.err
+        assert "Traceback" not in ended.err
+    assert mock.objects("companies") == []

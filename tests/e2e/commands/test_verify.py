@@ -1,0 +1,105 @@
+"""`uploader verify` as a user runs it: in real processes, killed on the way, over real sockets."""
+
+import csv
+import stat
+
+from support.processes import kill, run, start, wait_until
+
+
+def write(path, count) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("email", "city"))
+        lines.writerows((f"c{number}@example.com", "Ulm") for number in range(count))
+
+
+def test_differences_are_found_after_a_kill_and_listed_in_a_file(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 4_000)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    fast = ("--base-url", mock.url, "--rate", "1000/1")
+    assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 0
+    mock.meddle(
+        update=[
+            *({"email": f"c{i}@example.com", "properties": {"city": "Bonn"}} for i in range(37)),
+            *(
+                {"email": f"c{i}@example.com", "properties": {"email": f"C{i}@EXAMPLE.com"}}
+                for i in (50, 51, 52)
+            ),
+        ],
+        archive=[f"c{i}@example.com" for i in range(3_990, 3_995)],
+    )
+    verify = ("verify", "contacts.csv.checkpoint", *fast, "--max-in-flight", "1", "--json")
+    before = mock.stats()["requests"]
+    process = start(*verify, cwd=tmp_path)
+    wait_until(lambda: mock.stats()["requests"] > before + 10, process)
+    kill(process)
+    ended = run(*verify, cwd=tmp_path)
+    assert ended.code == 1, ended
+    report = ended.summary
+    assert {name: report[name] for name in ("contacts", "equal", "differs", "missing", "adjusted")} == {
+        "contacts": 4_000,
+        "equal": 3_955,
+        "differs": 37,
+        "missing": 5,
+        "adjusted": 3,
+    }
+    assert report["requests"] < 40  # those before the kill are not asked for again
+    listed = tmp_path / "contacts.csv.differences.csv"
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
+    with listed.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    verdicts = [line["verdict"] for line in lines]
+    assert verdicts == ["differs"] * 37 + ["hubspot"] * 3 + ["missing"] * 5
+    assert (lines[0]["row"], lines[0]["property"], lines[0]["wanted"], lines[0]["found"]) == (
+        "2",
+        "city",
+        "Ulm",
+        "Bonn",
+    )
+    assert "c0@example.com" not in ended.err
+
+
+def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 30)
+    with (tmp_path / "contacts.csv").open("a") as file:
+        file.write("c7@example.com,Ulm\nnobody,Ulm\n")
+    mock = hubspot_mock()
+    fast = ("--base-url", mock.url)
+    assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 1
+    former = tmp_path / "contacts.csv.differences.csv"
+    former.write_text("verdict,row,source,key,hubspot_id,property,wanted,found,note\ndiffers,2\n")
+    ended = run("verify", "contacts.csv.checkpoint", *fast, cwd=tmp_path)
+    assert (ended.code, former.exists()) == (0, False), ended
+    told = "of 32 rows 31 were written, 1 of them by a key that came before; 1 were not (rejected, invalid"
+    assert told in ended.out
+    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
+    again = run("verify", "contacts.csv.checkpoint", *fast, "--json", cwd=tmp_path)
+    assert (again.code, again.summary["differs"], former.exists()) == (1, 1, True), "it has to be read anew"
+    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Ulm"}}])
+    assert not (tmp_path / "contacts.csv.checkpoint.verify").exists()
+    ended = run("verify", "contacts.csv.checkpoint", *fast, "-o", "none.csv", "--json", cwd=tmp_path)
+    assert (ended.summary["rows"], ended.summary["rows_written"]) == (32, 31)
+    assert (tmp_path / "none.csv").read_text().splitlines() == [
+        "verdict,row,source,key,hubspot_id,property,wanted,found,note"
+    ]
+
+
+def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 10)
+    mock = hubspot_mock()
+    run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    ended = run(
+        "verify", "contacts.csv.checkpoint", "-o", "contacts.csv", "--base-url", mock.url, cwd=tmp_path
+    )
+    assert ended.code == 2
+    assert "no list of differences" in ended.err
+
+
+def test_what_stops_it_is_told_with_what_to_do(tmp_path, hubspot_mock):
+    write(tmp_path / "contacts.csv", 50)
+    mock = hubspot_mock()
+    assert run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path).code == 0
+    locked = hubspot_mock(scenario={"auth": {"tokens": ["another"]}})
+    ended = run("verify", "contacts.csv.checkpoint", "--base-url", locked.url, cwd=tmp_path)
+    assert ended.code in {2, 78}
+    assert "give it a valid token" in ended.err

@@ -1,0 +1,83 @@
+"""The examples of the README's section "From Python": each is a whole program, is typed, and runs."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from support.jobs import contacts, write_csv
+
+ROOT = Path(__file__).parents[2]
+SECTION = re.search(
+    r"\n## From Python\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+)
+EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION[1], re.DOTALL)
+
+
+def run(example: str, folder: Path, url: str) -> str:
+    """What it prints; it must not warn of anything it leaves open."""
+    script = folder / "example.py"
+    script.write_text(example, encoding="utf-8")
+    environment = {"HUBSPOT_ACCESS_TOKEN": "test-token", "HUBSPOT_BASE_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", script.name],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # On a busy machine any step may take long, and asyncio's debug mode tells which.
+    told = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, told) == (0, [])
+    return done.stdout
+
+
+def test_there_are_as_many_as_are_tested():
+    assert len(EXAMPLES) == 3
+
+
+def test_one_call_uploads_a_file(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    write_csv(tmp_path / "contacts.csv", contacts(250))
+    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert len(hubspot.contacts()) == 250
+    sent = hubspot.stats()["accepted"]
+    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert hubspot.stats()["accepted"] == sent
+
+
+def test_a_loop_over_a_database_tells_what_failed_each_time(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    with closing(sqlite3.connect(tmp_path / "crm.sqlite")) as crm:
+        crm.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY, email, firstname, born)")
+        people = [(f"p{number}@example.com", f"P{number}", "1990-01-31") for number in range(300)]
+        people[7] = ("nobody", "N", None)
+        people[250] = ("b@example.badtld", "B", None)
+        crm.executemany("INSERT INTO customers (email, firstname, born) VALUES (?, ?, ?)", people)
+        crm.commit()
+    first = run(EXAMPLES[1], tmp_path, hubspot.url).splitlines()
+    assert first[-1] == "complete 300 rows, 2 failed"
+    assert {line.partition(":")[0] for line in first[:-1]} == {"crm, row 8", "crm, row 251"}
+    assert len(hubspot.contacts()) == 298
+    assert sorted(run(EXAMPLES[1], tmp_path, hubspot.url).splitlines()) == sorted(first)
+
+
+def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    told = run(EXAMPLES[2], tmp_path, hubspot.url)
+    assert told.splitlines() == ["north: complete", "south: complete"]
+    assert len(hubspot.contacts()) == 600
+
+
+def test_the_examples_are_typed(tmp_path):
+    """By the types that the package ships, as strictly as the package itself."""
+    files = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]
+    for file, example in zip(files, EXAMPLES, strict=True):
+        file.write_text(example, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", *map(str, files)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,193 @@
+"""What is seen of a run: on terminals of any width, in a pipe, as JSON, and from another terminal."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from support.jobs import contacts, write_csv
+from support.processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
+
+CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A command on a terminal of its own, and all that it was given to show."""
+
+    def __init__(self, *arguments, cwd, columns, **more):
+        self._ours, theirs = pty.openpty()
+        self.resize(columns)
+        self.shown = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "uploader", *map(str, arguments)],
+            cwd=cwd,
+            env=environment(TERM="xterm", **more),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def resize(self, columns):
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def read(self):
+        while select.select([self._ours], [], [], 0.01)[0]:
+            try:
+                part = os.read(self._ours, 65_536)
+            except OSError:
+                return
+            if not part:
+                return
+            self.shown += part
+
+    def has(self, pattern):
+        self.read()
+        return re.search(pattern, self.lines()) is not None
+
+    def lines(self):
+        return CONTROL.sub(b"\r", self.shown).decode()
+
+    def end(self):
+        wait_until(lambda: (self.read(), self.process.poll() is not None)[1])
+        self.read()
+        os.close(self._ours)
+        return self.process.returncode
+
+
+def live_lines(text):
+    """Lines of the live display, as they were painted."""
+    return [line for line in re.split(r"[\r\n]+", text) if re.search(r"rows/s|^[#-]+ +\d+%|^\d+% \|", line)]
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_live_display_fits_its_terminal_and_is_gone_in_the_end(tmp_path, hubspot_mock, columns):
+    source = write_csv(tmp_path / "contacts.csv", contacts(6_000))
+    url = hubspot_mock(quota="190/10").url
+    terminal = Terminal("upload", source, "--base-url", url, "--yes", cwd=tmp_path, columns=columns)
+    wait_until(lambda: terminal.has(r"\d+ rows/s"))
+    assert terminal.end() == 0
+    text = terminal.lines()
+    painted = live_lines(text)
+    assert painted
+    assert max(map(len, painted)) <= columns
+    assert any(line.startswith(("#", "-")) for line in painted) == (columns == 200)
+    assert text.count("Ctrl-C stops in order") == 1
+    assert "rows read         6,000" in text.replace("\r", "")
+
+
+def test_a_terminal_that_shrinks_and_a_log_beside_it_tear_nothing(tmp_path, hubspot_mock):
+    source = write_csv(tmp_path / "contacts.csv", contacts(9_000))
+    url = hubspot_mock(quota="190/10").url
+    terminal = Terminal("upload", source, "--base-url", url, "--yes", "-v", cwd=tmp_path, columns=150)
+    wait_until(lambda: terminal.has(r"#+-+ +\d+%"))
+    terminal.shown = b""
+    terminal.resize(50)
+    wait_until(lambda: terminal.has(r"rows/s"))
+    assert terminal.end() == 0
+    painted = live_lines(terminal.lines())
+    assert max(map(len, painted)) <= 50
+
+
+def test_colours_and_a_display_are_left_out_where_nobody_wants_them(tmp_path, hubspot_mock):
+    source = write_csv(tmp_path / "contacts.csv", contacts(300))
+    options = ("--base-url", hubspot_mock(quota="190/10").url, "--yes")
+    plain = run("upload", source, *options, cwd=tmp_path)
+    assert plain.code == 0
+    assert "\x1b" not in plain.err + plain.out
+    terminal = Terminal("upload", source, *options, "--restart", cwd=tmp_path, columns=80, NO_COLOR="1")
+    assert terminal.end() == 0
+    assert not re.search(rb"\x1b\[[0-9;]*m", terminal.shown)
+
+
+def test_json_lines_hold_job_and_account_and_no_address(tmp_path, hubspot_mock):
+    rows = contacts(12_000)
+    rows[7]["email"] = "secret.person@refused.example"
+    rows[9]["email"] = "secret.person at nowhere"
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    refused = {"kind": "reject", "keys": ["secret.person@refused.example"]}
+    failing = {"kind": "status", "endpoint": "upsert", "status": 423, "first": 1}
+    url = hubspot_mock(quota="190/10", scenario={"faults": [failing, refused]}).url
+    done = run("upload", source, "--base-url", url, "--yes", "-v", "--log-format", "json", cwd=tmp_path)
+    assert done.code == 1
+    lines = [json.loads(line) for line in done.err.splitlines()]
+    assert all({"time", "level", "event", "message"} <= line.keys() for line in lines)
+    assert "secret.person" not in done.err
+    assert TOKEN not in done.err
+    told = {line["event"]: line for line in lines}
+    assert {"message", "log", "progress", "summary"} <= told.keys()
+    assert told["summary"]["rows"] == 12_000
+    assert told["summary"]["exit_code"] == 1
+    assert told["summary"]["account"] == "44237313"
+    assert len(told["summary"]["job"]) == 36
+    assert 0 < told["progress"]["settled"] <= 12_000
+    assert any(line.get("correlation_id") for line in lines if line["event"] == "log")
+
+
+def test_an_error_is_json_too_where_that_was_asked_for(tmp_path):
+    done = run("upload", "nothing.csv", "--log-format", "json", "--yes", cwd=tmp_path)
+    (line,) = map(json.loads, done.err.splitlines())
+    assert (done.code, line["event"], line["exit_code"]) == (2, "error", 2)
+    assert "nothing.csv" in line["message"]
+
+
+def test_a_job_is_followed_from_elsewhere_until_it_is_killed(tmp_path, hubspot_mock):
+    source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
+    checkpoint = tmp_path / "contacts.csv.checkpoint"
+    url = hubspot_mock(quota="190/10").url
+    uploading = start("upload", source, "--base-url", url, "--yes", cwd=tmp_path)
+    wait_until(checkpoint.exists, uploading)
+    following = start("status", checkpoint, "--watch", "--interval", "0.2", "--json", cwd=tmp_path)
+    seen = []
+    while len(seen) < 3 or not seen[-1]["settled"]:
+        line = json.loads(following.stdout.readline())
+        seen.append({**line, "settled": line["rows"] - line["open"]})
+    kill(uploading)
+    rest, _ = following.communicate(timeout=60)
+    last = json.loads(rest.splitlines()[-1])
+    assert following.returncode == 0
+    assert {line["state"] for line in seen} == {"running"}
+    assert (last["state"], last["reason"]) == ("stopped", "killed or interrupted")
+    assert seen[-1]["settled"] <= last["rows"] - last["open"] < 60_000
+    plain = run("status", checkpoint, "--watch", cwd=tmp_path)
+    assert plain.code == 0
+    assert "killed or interrupted" in plain.out
+
+
+def test_whoever_follows_can_leave_and_what_is_no_job_is_one_line(tmp_path, hubspot_mock):
+    missing = run("status", "nothing.checkpoint", "--watch", cwd=tmp_path)
+    assert (missing.code, missing.err) == (2, "uploader: there is no checkpoint nothing.checkpoint\n")
+    source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
+    checkpoint = tmp_path / "contacts.csv.checkpoint"
+    url = hubspot_mock(quota="190/10").url
+    uploading = start_python("upload", source, "--base-url", url, "--yes", cwd=tmp_path)
+    wait_until(checkpoint.exists, uploading)
+    terminal = Terminal("status", checkpoint, "--watch", cwd=tmp_path, columns=60)
+    wait_until(lambda: terminal.has(r"rows/s"))
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.lines()
+    assert max(map(len, live_lines(terminal.lines()))) <= 60
+    assert kill(uploading, signal.SIGINT).code == 130
+
+
+def test_a_run_ends_in_order_after_its_longest_time(tmp_path, hubspot_mock):
+    source = write_csv(tmp_path / "contacts.csv", contacts(12_000))
+    options = ("--base-url", hubspot_mock(quota="190/10").url, "--yes", "--json")
+    stopped = end(start("upload", source, *options, "--max-duration", "3s", cwd=tmp_path))
+    assert stopped.code == 75
+    assert stopped.summary["reason"] == "--max-duration is over"
+    assert "run the same command again" in stopped.err
+    done = run("upload", source, *options, cwd=tmp_path)
+    # In order: nothing was left on the wire, so nothing is replayed.
+    assert (done.code, done.summary["created"], done.summary["replayed"]) == (0, 12_000, 0)

@@ -1,0 +1,183 @@
+"""What `failures` makes of a job's dead letters."""
+
+import csv
+import json
+
+import pytest
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import make_hub
+from uploader.cli import main
+from uploader.cli.failures import top_reasons, unused
+from uploader.cli.upload import _report
+from uploader.pipeline.failure_limits import FailureLimit
+
+
+def listed(capsys, source, *options: str) -> list[dict[str, str]]:
+    assert main.run(["failures", f"{source}.checkpoint", *options]) == 0
+    return list(csv.DictReader(capsys.readouterr().out.splitlines()))
+
+
+def test_those_that_may_pass_as_they_are_are_parted_from_those_to_be_mended(tmp_path, capsys):
+    rows = [*contacts(150), {"email": "nobody"}, {"email": ""}]
+    faults = [
+        {"kind": "status", "status": 500, "keys": ["c3@example.com"]},
+        {"kind": "reject", "keys": ["c7@example.com"]},
+    ]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none", faults=faults)).run_virtual()
+    found = {
+        kind: [
+            (line["uploader_row"], line["uploader_outcome"])
+            for line in listed(capsys, source, "--kind", kind)
+        ]
+        for kind in ("transient", "permanent", "all")
+    }
+    assert found["transient"] == [("5", "abandoned")]
+    assert found["permanent"] == [("9", "rejected"), ("152", "invalid"), ("153", "invalid")]
+    assert sorted(found["all"]) == sorted(found["transient"] + found["permanent"])
+
+
+def test_of_several_of_one_key_that_all_failed_each_is_sent_again_in_order(tmp_path, capsys):
+    rows = contacts(120)
+    rows[10] = {"email": "c5@example.com", "firstname": "second"}
+    rows[20] = {"email": "C5@example.com", "firstname": "third"}
+    hub = make_hub(quota="none", faults=[{"kind": "reject", "keys": ["c5@example.com"]}])
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, hub).run_virtual()
+    letters = listed(capsys, source, "--kind", "permanent")
+    assert [(one["uploader_row"], one["uploader_superseded"], one["firstname"]) for one in letters] == [
+        ("7", "", "F5"),
+        ("12", "", "second"),
+        ("22", "", "third"),
+    ]
+
+
+def test_strangers_that_share_a_key_which_is_none_all_arrive_once_it_is_mended(tmp_path, capsys):
+    rows = [*contacts(100), *({"email": "n/a", "firstname": f"stranger {i}"} for i in range(14))]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none")).run_virtual()
+    letters = listed(capsys, source)
+    for number, letter in enumerate(letters):
+        letter["email"] = f"s{number}@example.com"
+    mended, hub = write_csv(tmp_path / "mended.csv", letters), make_hub(quota="none")
+    summary = Job(mended, hub).run_virtual()
+    assert summary.exit_code == 0
+    assert summary.tallies.confirmed == len(list(hub.objects(1e9, "contacts"))) == 14
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "mark"),
+    [
+        ("utf-8", ";", False),
+        ("utf-8-sig", ";", True),
+        ("windows-1252", ";", True),
+        ("utf-8", "\t", False),
+        ("utf-8", "^", False),
+    ],
+)
+def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delimiter, mark):
+    rows = ["email|firstname", "nobody|M\u00fcller, Ann", "a@example.com|B"]
+    source = tmp_path / "contacts.csv"
+    source.write_text("\n".join(rows).replace("|", delimiter), encoding=encoding)
+    said = {"encoding": encoding} if encoding == "windows-1252" else {}
+    odd = {"delimiter": delimiter} if delimiter == "^" else {}
+    Job(source, make_hub(quota="none"), {**said, **odd}).run_virtual()
+    output = tmp_path / "failed.csv"
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
+    assert output.read_bytes().startswith(b"\xef\xbb\xbf") == mark
+    text = output.read_text(encoding="utf-8-sig")
+    assert text.startswith(f"email{delimiter}firstname{delimiter}uploader_row{delimiter}")
+    output.write_text(text.replace("nobody", "m@example.com", 1), encoding="utf-8-sig" if mark else "utf-8")
+    again = Job(output, make_hub(quota="none"), odd)
+    assert again.run_virtual().exit_code == 0
+    assert again.held()["m@example.com"]["firstname"] == "M\u00fcller, Ann"
+
+
+def test_it_names_all_that_is_wrong_with_its_row(tmp_path, capsys):
+    rows = [{"email": "nobody", "firstname": "A", "tier": "platinum"}]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_hub(quota="none")).run_virtual()
+    (letter,) = listed(capsys, source)
+    assert set(letter["uploader_message"].split("; ")) == {
+        "'nobody' is no e-mail address",
+        "tier: 'platinum' is none of the property's options",
+    }
+
+
+def test_the_reasons_that_are_named_add_up(tmp_path):
+    columns = ("email", "renewal_date", "last_seen", "score", "vip", "tier", "hubspot_owner_id")
+    good = ("2024-01-31", "2024-01-31T10:00:00Z", "1", "true", "gold", "41629779")
+    rows = [dict(zip(columns, ("a@example.com", *good), strict=True))]
+    for place, column in enumerate(columns):
+        for number in range(place + 1):
+            rows.append({**rows[0], "email": f"{column}{number}@example.com", column: "x"})
+    source = write_csv(tmp_path / "contacts.csv", rows, columns)
+    summary = Job(source, make_hub(quota="none"), {"max_failures": FailureLimit(count=100)}).run_virtual()
+    reasons = top_reasons(source.with_name("contacts.csv.checkpoint"))
+    assert sum(count for _, count in reasons) == summary.tallies.failed == 28
+    assert reasons[-1] == ("of 2 other kinds", 3)
+
+
+def test_a_second_file_of_failures_is_still_called_so(tmp_path):
+    first = tmp_path / "contacts.failures.csv"
+    assert unused(first) == first
+    first.touch()
+    assert unused(first).name == "contacts.failures-2.csv"
+    unused(first).touch()
+    assert (
+        unused(first).name == unused(tmp_path / "contacts.failures-2.csv").name == "contacts.failures-3.csv"
+    )
+
+
+def write_ndjson(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"email": "a@x.com", "phone": ["1", "2"]}, "row 2 holds a list or an object in 'phone'"),
+        ({"email": "a@x.com", "phone": {"home": "1"}}, "row 2 holds a list or an object in 'phone'"),
+        (
+            {"idProperty": "crm_id", "id": "5", "properties": {"email": "nobody", "firstname": "A"}},
+            "row 2 names an id property of its own",
+        ),
+    ],
+)
+def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(tmp_path, capsys, row, told):
+    """Taken back from a CSV, a list would be a text, and the record would be looked for by another key."""
+    source = write_ndjson(tmp_path / "c.ndjson", [*contacts(1), row])
+    hub = make_hub(quota="none", properties=[{"name": "crm_id", "unique": True}])
+    hub.change_scenario(hub.scenario)
+    Job(source, hub, {"max_failures": FailureLimit(count=9)}).run_virtual()
+    checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
+    assert main.run(["failures", checkpoint, "-o", str(output)]) == 2
+    assert told in capsys.readouterr().err
+    assert not output.exists()
+    assert main.run(["failures", checkpoint, "-o", str(output), "--spreadsheet-safe"]) == 0
+    assert main.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
+    (line,) = (tmp_path / "mend.ndjson").read_text(encoding="utf-8").splitlines()
+    assert row.items() <= json.loads(line).items()
+
+
+def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(tmp_path, capsys):
+    """Row 2 has failed; of the same contact a row is still to come, and would be overwritten by it."""
+    rows = [{"email": "a@x.badtld", "firstname": "old"}, *contacts(3_000)]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    job = Job(source, make_hub(latency_seconds=0.5))
+    stopped = job.run_virtual(stop_after=3.0)
+    assert stopped.state == "stopped"
+    _report(stopped, job.settings(), [], as_json=False)
+    assert "to look at the 1 that failed: uploader failures" in capsys.readouterr().err
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
+    told = capsys.readouterr().err
+    assert "the job has not ended" in told
+    assert "uploader upload" not in told
+    ended = job.run_virtual()
+    _report(ended, job.settings(), [], as_json=False)
+    assert "to mend the 1 that failed: uploader failures" in capsys.readouterr().err
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
+    assert "uploader upload" in capsys.readouterr().err

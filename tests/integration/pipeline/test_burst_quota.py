@@ -1,0 +1,169 @@
+"""The quota: never exceeded, never left unused, and shared. In virtual time, so an hour costs seconds."""
+
+import asyncio
+
+import pytest
+
+from support.mock_transport import HubTransport, make_hub
+from support.paced_clients import ASK, eager, steady, together, used
+from support.virtual_loop import run_virtual
+from uploader.model.settlements import Tallies
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
+
+# --- alone ---
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.05, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("jitter", [0.0, 0.04])
+def test_the_quota_is_used_and_never_exceeded(latency, jitter):
+    hub, trips = together(lambda hub: eager(hub, 120), latency=latency, jitter=jitter)
+    assert hub.stats()["most_in_window"] <= 190
+    assert hub.stats()["throttled"] == 0 if jitter == 0 else hub.stats()["throttled"] <= 2
+    assert used(trips, "190/10", 10, 120) >= (0.99 if jitter == 0 else 0.98)
+
+
+@pytest.mark.parametrize("quota", ["100/10", "110/10", "190/10", "250/10"])
+@pytest.mark.parametrize("jitter", [0.0, 0.04])
+def test_an_hour_of_it(quota, jitter):
+    hub, trips = together(lambda hub: eager(hub, 3_600), quota=quota, jitter=jitter)
+    accepted = used(trips, quota, 10, 3_600)
+    assert hub.stats()["throttled"] <= (0 if jitter == 0 else 0.001 * hub.stats()["requests"])
+    assert accepted >= (0.99 if jitter == 0 else 0.98)
+
+
+def test_ten_seconds_of_latency_change_nothing_but_the_number_in_flight():
+    hub, trips = together(lambda hub: eager(hub, 150, workers=400), latency=10.0)
+    assert hub.stats()["throttled"] == 0
+    assert used(trips, "190/10", 25, 150) >= 0.99  # the first goes alone
+    assert hub.stats()["most_in_flight"] > 190
+
+
+def test_a_stall_of_the_process_breaks_no_window_and_saves_nothing_up():
+    hub, trips = together(lambda hub: eager(hub, 90, workers=60, stall=40.0))
+    assert hub.stats()["throttled"] == 0
+    assert hub.stats()["most_in_window"] <= 190
+    assert used(trips, "190/10", 60, 90) >= 0.99
+
+
+@pytest.mark.parametrize("connect", [0.15, 0.25, 0.5])
+def test_new_connections_break_no_window(connect):
+    """The first requests arrive late, by a handshake; those a window later find a connection and do not."""
+    hub, trips = together(lambda hub: eager(hub, 60, workers=60, connect=connect))
+    assert hub.stats()["throttled"] == 0
+    assert used(trips, "190/10", 10, 60) >= 0.97
+
+
+def test_a_way_that_jitters_more_than_the_margin_is_learned_from_a_few_refusals():
+    _, trips = together(lambda hub: eager(hub, 600), jitter=0.2)
+    assert trips[0].refused() <= 8
+    assert trips[0].refused(since=60) <= 4
+    assert used(trips, "190/10", 60, 600) >= 0.97
+
+
+@pytest.mark.parametrize("headers_on_429", [True, False])
+def test_a_quota_that_changes_is_followed(headers_on_429):
+    hub, trips = together(
+        lambda hub: eager(hub, 300), changes=((100, 100), (200, 250)), headers_on_429=headers_on_429
+    )
+    assert hub.stats()["throttled"] <= 5
+    assert used(trips, "190/10", 10, 100) >= 0.98
+    assert used(trips, "100/10", 120, 200) >= 0.98
+    assert used(trips, "250/10", 220, 300) >= 0.98
+
+
+def test_only_a_share_is_used_where_it_was_asked_for():
+    hub, trips = together(lambda hub: eager(hub, 60, share=0.8))
+    assert hub.stats()["most_in_window"] <= 152
+    assert used(trips, "190/10", 10, 60) == pytest.approx(0.8, abs=0.01)
+
+
+# --- with others on the same token ---
+
+
+@pytest.mark.parametrize("latency", [0.05, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("start", [0, 13, 30])
+def test_two_of_us_share_the_window(latency, start):
+    _, trips = together(
+        lambda hub: eager(hub, 240),
+        lambda hub: eager(hub, 240, start=start),
+        latency=latency,
+        jitter=0.02,
+        seed=start,
+    )
+    accepted = [trip.accepted(120, 240) for trip in trips]
+    refused = sum(trip.refused(120, 240) for trip in trips)
+    assert used(trips, "190/10", 120, 240) >= 0.97
+    assert refused * 200 <= sum(accepted)
+    assert 0.35 <= accepted[0] / sum(accepted) <= 0.65
+
+
+@pytest.mark.parametrize(("in_bursts", "start"), [(False, 0), (True, 0), (False, 100), (True, 60)])
+def test_a_steady_client_is_not_starved_and_what_it_leaves_is_used(in_bursts, start):
+    _, trips = together(
+        lambda hub: eager(hub, 240),
+        lambda hub: steady(hub, 240, in_bursts=in_bursts, start=start),
+        jitter=0.02,
+    )
+    ours, theirs = trips
+    assert theirs.accepted(120, 240) >= 0.95 * 600
+    assert ours.refused(120, 240) * 200 <= ours.accepted(120, 240)
+    assert ours.accepted(120, 240) >= 0.93 * 14 * 120
+
+
+def test_when_the_others_have_gone_their_part_is_used():
+    _, trips = together(lambda hub: eager(hub, 240), lambda hub: steady(hub, 120))
+    assert used(trips[:1], "190/10", 135, 240) >= 0.985
+
+
+# --- a new process ---
+
+
+async def _arrive_at_a_used_window(used_up: int) -> object:
+    hub = make_hub(quota="190/10")
+    before = HubTransport(hub)
+    for _ in range(used_up):
+        await before.send(ASK)
+    await asyncio.sleep(1)
+    sender = _sender(HubTransport(hub))
+    await asyncio.gather(*(sender.send(ASK) for _ in range(400)))
+    return hub
+
+
+def _sender(transport) -> Sender:
+    clock = asyncio.get_running_loop().time
+    return Sender(transport, SendLog(), InFlightCap(60, 60), Tallies(), clock)
+
+
+@pytest.mark.parametrize("used_up", [0, 1, 95, 188, 189])
+def test_what_a_predecessor_sent_is_taken_into_account(used_up):
+    hub = run_virtual(_arrive_at_a_used_window(used_up))
+    assert hub.stats()["throttled"] == 0
+
+
+def test_a_process_that_follows_another_takes_over_what_leaves_the_window():
+    """As after a kill: the predecessor's requests leave one by one, and ours take their places."""
+    hub, trips = together(
+        lambda hub: eager(hub, 40, workers=10),
+        lambda hub: eager(hub, 80, start=41.5),
+        jitter=0.01,
+        latency=0.2,
+    )
+    assert hub.stats()["throttled"] == 0
+    assert trips[1].accepted(41.5, 51.5) >= 150
+    assert used(trips[1:], "190/10", 52, 80) >= 0.97
+
+
+async def _without_headers() -> object:
+    hub = make_hub(quota="100/10", rules={"rate_headers": False})
+    transport = HubTransport(hub)
+    sender = _sender(transport)
+    await asyncio.gather(*(sender.send(ASK) for _ in range(300)))
+    return hub, transport.sent_at
+
+
+def test_without_headers_a_window_is_waited_out_and_the_careful_quota_kept():
+    hub, sent_at = run_virtual(_without_headers())
+    assert hub.stats()["throttled"] == 0
+    assert sent_at[1] - sent_at[0] >= 10

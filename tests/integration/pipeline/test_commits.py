@@ -1,0 +1,161 @@
+"""When a running job commits: soon after anything that a commit keeps has changed, and never else."""
+
+import asyncio
+from copy import deepcopy
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from support.builders import batch, record, reply, slice_of
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import HubTransport, make_hub
+from support.virtual_loop import run_virtual
+from uploader.hubspot.client import Call
+from uploader.model.identity_conflicts import Alias
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Pack
+from uploader.model.settlements import Delivered, Settlement, Tallies
+from uploader.model.stop import Cause
+from uploader.model.timeline import Course
+from uploader.pipeline.collector import COMMIT_SECONDS, Collector
+from uploader.pipeline.failure_limits import FailureLimit
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.sender import Sender
+from uploader.settings.speed import OnLongPause
+from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.identity_conflicts_file import Sightings
+from uploader.system.blocking_calls import Inline
+
+
+def job(tmp_path, rows, *, hub=None, **scenario) -> Job:
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    return Job(source, hub or make_hub(latency_seconds=0.3, **scenario), {"on_long_pause": OnLongPause.WAIT})
+
+
+def test_a_pause_of_hours_takes_no_look_at_the_books(tmp_path, monkeypatch):
+    run = job(tmp_path, contacts(5_000), hub=make_hub(daily_quota=30, latency_seconds=0.1))
+    looks = []
+    take = Collector._standing
+
+    def taken(self, state, reason):
+        looks.append(asyncio.get_running_loop().time())
+        return take(self, state, reason)
+
+    monkeypatch.setattr(Collector, "_standing", taken)
+    summary = run.run_virtual()
+    assert summary.exit_code == 0
+    assert run._clock > 4 * 3_600  # the double's clock starts five hours before the account's midnight
+    assert [at for at in looks if at < 60]
+    assert not [at for at in looks if 60 < at < 4 * 3_600]
+
+
+def pack() -> Pack:
+    records = batch(3)
+    values = [one.values[0] for one in records]
+    keys = [one.key for one in records]
+    return Pack(range(3), 0, [2, 3, 4], "email", keys, values, b"", 0, lambda: records)
+
+
+ASK = Call("GET", "/account-info/v3/details")
+#: What a commit keeps, and how it changes: the collector's side, and the sender's.
+CHANGES = {
+    "rows are read": lambda collector, _: collector.read(slice_of(3, 1)),
+    "a row is settled": lambda collector, _: collector.book([Settlement(record(0), Outcome.CREATED)]),
+    "a pack is settled": lambda collector, _: collector.book_pack(Delivered(pack(), [""] * 3, [True] * 3)),
+    "a batch leaves": lambda collector, _: collector.sent(0, 1),
+    "a batch is answered": lambda collector, _: collector.count_reply(reply(200), retried=False),
+    "rows wait for others": lambda collector, _: collector.count_held_back(1),
+    "aliases are found": lambda collector, _: collector.list_aliases([Alias("7", 0, 0, 2, "a@x.com")]),
+    "a pause begins": lambda _, sender: sender.pause(Cause.DAILY, 3_600.0, 0.0),
+    "a question leaves": lambda _, sender: asyncio.ensure_future(sender.send(ASK)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
+    async def work():
+        checkpoint = Checkpoint.create(tmp_path / "checkpoint", Identity((), {}, results=False))
+        collector = Collector(
+            checkpoint,
+            None,
+            Sightings(tmp_path / "checkpoint"),
+            Inline(),
+            asyncio.get_running_loop().time,
+            limit=FailureLimit(share=1.0),
+            lost_below=0,
+            note_sent=lambda _: None,
+            course=Course((), 0.0),
+        )
+        sender = Sender(
+            HubTransport(make_hub(latency_seconds=7.0)),
+            SendLog(None),
+            InFlightCap(1, 1),
+            collector.tallies,
+            asyncio.get_running_loop().time,
+        )
+        sender.on_count = collector.note_change
+        commits = []
+        commit = checkpoint.commit
+        checkpoint.commit = lambda *values, **named: (commits.append(values[0]), commit(*values, **named))
+        committing = asyncio.ensure_future(collector.commit_regularly())
+        collector.read(slice_of(0, 3))
+        await asyncio.sleep(60)
+        assert len(commits) == 1
+        change(collector, sender)
+        await asyncio.sleep(2 * COMMIT_SECONDS)
+        assert len(commits) == 2
+        assert checkpoint.state().tallies == collector.tallies
+        committing.cancel()
+        checkpoint.close()
+
+    run_virtual(work())
+
+
+#: What has to be counted while no row is settled, and while no batch is answered.
+STRETCHES = {
+    "reads at the end": [
+        {"kind": "status", "status": 502, "keys": ["c259@example.com"]},
+        {"kind": "status", "status": 429, "endpoint": "read", "every": 2},
+    ],
+    "an account that moves": [
+        {"kind": "status", "status": 477, "requests": [2, 2], "retry_after_seconds": 20}
+    ],
+    "throttled batches": [{"kind": "status", "status": 429, "shape": "burst", "every": 3}],
+    "answers that hang": [{"kind": "delay", "seconds": 40.0, "every": 2}],
+    "an outage": [
+        {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 1, "until_seconds": 60}
+    ],
+}
+
+
+@pytest.mark.parametrize("faults", STRETCHES.values(), ids=STRETCHES.keys())
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}], ids=["written", "read first"])
+def test_half_a_second_later_all_that_is_counted_is_durable(tmp_path, faults, options):
+    rows = [*contacts(259), {"email": "C7@example.com", "firstname": "again"}, *contacts(260)[259:]]
+    run = job(tmp_path, rows, faults=faults)
+    before, late = Tallies(), []
+
+    def compare(running):
+        nonlocal before
+        checkpoint = Checkpoint.open(Path(f"{run.source}.checkpoint"), read_only=True)
+        durable = _counts(checkpoint.state().tallies)
+        checkpoint.close()
+        late.extend(name for name, count in _counts(before).items() if durable.get(name, 0) < count)
+        before = deepcopy(running._parts.collector.tallies)
+
+    summary = run.run_virtual(on_tick=compare, **options)
+    assert (summary.state, late) == ("complete", [])
+    assert before.settled
+
+
+def _counts(tallies: Tallies) -> dict[str, int]:
+    counts = {}
+    for one in fields(tallies):
+        value = getattr(tallies, one.name)
+        if isinstance(value, dict):
+            counts |= {f"{one.name} {name}": count for name, count in value.items()}
+        else:
+            counts[one.name] = value
+    return counts

@@ -1,0 +1,265 @@
+"""The account's day: its end is foreseen, waited for or stopped at, and some of it is left to others."""
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import HubTransport, make_hub
+from support.virtual_loop import run_virtual
+from uploader.cli.upload import _forecast
+from uploader.errors import SettingsError
+from uploader.hubspot import wire
+from uploader.model.stop import Cause
+from uploader.pipeline.contact_reader import Reader
+from uploader.pipeline.rate.daily_quota import Reserve
+from uploader.settings.speed import OnLongPause, parse_reserve
+
+WAIT = {"on_long_pause": OnLongPause.WAIT}
+SHORT_DAY = {"account": {"day_seconds": 60}}
+
+
+def job(tmp_path, rows, daily_quota, **scenario) -> Job:
+    hub = make_hub(daily_quota=daily_quota, latency_seconds=0.1, **scenario)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), hub)
+
+
+def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    told = []
+    summary = run.run_virtual(on_start=lambda one: told.extend(_forecast(one)), **WAIT)
+    run.check(rows, summary)
+    assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
+    assert 60 < run._clock < 80
+    assert run.hub.stats()["throttled"] == 0
+    assert re.match(r"about 3[0-4],\d{3} rows to go: some 3[0-4]\d requests", told[0])
+    assert "of 200 requests" in told[1]
+    assert "used up after some 19" in told[2]
+    assert "it waits until 19:01 (US/Eastern)" in told[3]
+
+
+def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert "next day begins at 19:01 (US/Eastern)" in summary.reason
+    run._clock = 61.0
+    summary = run.run_virtual()
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] == 0
+
+
+def test_a_reserve_is_left_to_other_apps(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    summary = run.run_virtual(daily_reserve=Reserve(share=0.2))
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert "kept for other apps" in summary.reason
+    assert 155 <= run.hub.stats()["requests"] <= 160
+
+
+def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_path):
+    run = job(tmp_path, contacts(300), daily_quota=200, **SHORT_DAY)
+    with pytest.raises(SettingsError, match="200 requests"):
+        run.run_virtual(daily_reserve=Reserve(count=200))
+    assert not any(seen.inputs for seen in run.hub.statistics.log)
+    with pytest.raises(SettingsError, match="leaves nothing"):
+        parse_reserve("100%")
+
+
+@pytest.mark.parametrize("request_number", [196, 198])
+def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, request_number):
+    rows = contacts(30_000)
+    fault = {"kind": "status", "status": 477, "retry_after_seconds": 90, "requests": [request_number] * 2}
+    run = job(tmp_path, rows, daily_quota=200, faults=[fault], **SHORT_DAY)
+    summary = run.run_virtual(**WAIT)
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert run._clock < 165
+    assert len(run.hub.statistics.log) < 320
+
+
+def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=200, rules={"daily_headers": False})
+    summary = run.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
+    assert run.hub.stats()["throttled"] <= 3
+
+
+def test_several_days_in_a_row(tmp_path):
+    rows = contacts(30_000)
+    run = job(tmp_path, rows, daily_quota=100, **SHORT_DAY)
+    summary = run.run_virtual(**WAIT)
+    run.check(rows, summary)
+    assert summary.exit_code == 0
+    assert summary.as_dict()["pauses"]["daily quota used up"] >= 3
+    assert run._clock < 400
+
+
+class _Late:
+    """A sender whose every permit takes a day."""
+
+    stalled_seconds = 0.0
+
+    def __init__(self, *replies: wire.Reply) -> None:
+        self.failures: list[float] = []
+        self._replies = list(replies)
+
+    async def send(self, call, *, on_wire, may_resend):
+        await asyncio.sleep(86_400)
+        on_wire(True)
+        return self._replies.pop(0)
+
+    def failed(self, reason, left_at):
+        self.failures.append(left_at)
+
+    def succeeded(self):
+        pass
+
+
+def test_a_question_that_fails_has_left_after_the_day_that_it_waited_for():
+    """Else one bad answer behind a long pause would pass for an outage as long as that."""
+    sender = _Late(wire.Reply(503), wire.Reply(200, readable=True))
+
+    async def ask() -> wire.Reply:
+        paths = wire.paths("v3", "contacts")
+        reader = Reader(sender, paths, lambda _: None, sleep=lambda _: asyncio.sleep(0))
+        return await reader.read(["a@x.com"], lambda _: b"")
+
+    assert run_virtual(ask()).ok
+    assert sender.failures == pytest.approx([86_400])
+
+
+async def _suspended(run: Job):
+    """A laptop that sleeps while the run waits: its own clock stands still, the wall clock goes on."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+    return await run.run(**WAIT)
+
+
+def test_a_suspended_machine_wakes_right(tmp_path):
+    """At seven in the evening of the account's zone; five hours are to be waited, four and more are slept."""
+    rows = contacts(5_000)
+    run = job(tmp_path, rows, daily_quota=30)
+    wall = run.hub.wall
+    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    clock = run_virtual(_timed(_suspended(run)))
+    assert 600 < clock < 800
+
+
+async def _timed(work) -> float:
+    summary = await work
+    assert summary.exit_code == 0
+    return asyncio.get_running_loop().time()
+
+
+class _Undated(HubTransport):
+    """A proxy in between leaves the date out."""
+
+    async def _answer(self, call, loop):
+        return replace(await super()._answer(call, loop), date=None)
+
+
+HALF_AN_HOUR = {"account": {"day_seconds": 1_800}}
+
+
+@pytest.mark.parametrize("ahead", [0, 600, 1_200, 3_600, 30_000, -1_200, -3_600, -30_000])
+def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
+    """The replies tell HubSpot's time."""
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run.clock_ahead_seconds = ahead
+    summary = run.run_virtual(**WAIT)
+    assert (summary.exit_code, run.hub.stats()["throttled"]) == (0, 0)
+    assert 1_800 < run._clock < 1_830
+
+
+@pytest.mark.parametrize("ahead", [1_200, 3_600, -1_200, -3_600])
+def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path, ahead):
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run.clock_ahead_seconds, run.make_transport = ahead, _Undated
+    summary = run.run_virtual(**WAIT)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] < 30
+    assert 1_800 < run._clock <= 1_800 + 3_600 + 60
+
+
+def test_nor_where_nobody_names_the_end_of_the_day(tmp_path):
+    faults = [{"kind": "status", "status": 403, "endpoint": "usage"}]
+    run = job(tmp_path, contacts(5_000), daily_quota=30, faults=faults)
+    run.clock_ahead_seconds, run.make_transport = 3_600, _Undated
+    assert run.run_virtual(**WAIT).exit_code == 0
+    assert 5 * 3_600 < run._clock <= 6 * 3_600 + 60
+
+
+def test_a_clock_that_is_set_while_a_day_is_waited_for_costs_two_requests(tmp_path):
+    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+
+    def set_clock(_):
+        asyncio.get_running_loop().call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+
+    summary = run.run_virtual(on_start=set_clock, **WAIT)
+    assert summary.exit_code == 0
+    assert run.hub.stats()["throttled"] <= 2
+    assert 1_800 < run._clock < 1_860
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=3)])
+def test_the_reset_is_the_one_that_the_usage_endpoint_names(tmp_path, ahead):
+    run = job(tmp_path, contacts(300), daily_quota=1_000)
+    run.clock_ahead_seconds = ahead.total_seconds()
+    seen = []
+    run.run_virtual(on_start=lambda one: seen.append(one.next_reset()))
+    assert seen == [datetime(2026, 1, 1, 5, tzinfo=UTC)]
+
+
+async def _slept_through(run: Job):
+    loop = asyncio.get_running_loop()
+    loop.call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
+    return await run.run(**WAIT)
+
+
+def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
+    """By the machine's own clock the day's pause would last for hours yet."""
+    fault = {"kind": "status", "status": 423, "from_seconds": 612, "until_seconds": 622}
+    run = job(tmp_path, contacts(30_000), daily_quota=200, faults=[fault])
+    wall = run.hub.wall
+    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    summary = run_virtual(_slept_through(run))
+    assert "locked by HubSpot" in summary.as_dict()["pauses"]
+    assert sum(612 < seen.at < 622 for seen in run.hub.statistics.log) < 60
+
+
+@pytest.mark.parametrize("latency", [0.1, 2.0, 9.0])
+def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
+    run = job(tmp_path, contacts(30_000), daily_quota=310)
+    run.hub = make_hub(daily_quota=310, latency_seconds=latency)
+    assert run.run_virtual().exit_code == 0
+
+
+def test_a_reserve_holds_where_nobody_says_when_the_day_ends(tmp_path):
+    """Every hour it is asked again, by one request."""
+    refused = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "usage", "token")]
+    run = job(tmp_path, contacts(60_000), daily_quota=500, faults=refused)
+    summary = run.run_virtual(stop_after=4 * 3_600, daily_reserve=Reserve(count=200), **WAIT)
+    assert summary.state == "stopped"
+    assert run.hub.stats()["by_status"]["200"] <= 320
+
+
+def test_a_usage_endpoint_that_fails_keeps_no_job_from_starting(tmp_path):
+    fault = {"kind": "status", "status": 500, "endpoint": "usage"}
+    run = job(tmp_path, contacts(300), daily_quota=1_000, faults=[fault])
+    assert run.run_virtual().exit_code == 0
+
+
+def test_a_pause_before_the_start_is_counted(tmp_path):
+    run = job(tmp_path, contacts(300), 100, account={"day_seconds": 600, "daily_used": 100})
+    summary = run.run_virtual(**WAIT)
+    assert (summary.exit_code, sum(summary.as_dict()["pauses"].values())) == (0, 1)

@@ -1,0 +1,140 @@
+"""--on-duplicate: which rows of a key are written, whatever happens on the way."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import make_hub
+from support.model.cases import COMMON, Writing, cases
+from support.model.running import run_to_the_end, start
+from support.verify_runs import verify
+from uploader.errors import CheckpointError
+from uploader.model.outcomes import Outcome
+from uploader.records.duplicates import OnDuplicate
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import duplicates_path
+
+FIRST, REJECT = OnDuplicate.FIRST, OnDuplicate.REJECT
+
+
+def repeated(count=400):
+    """Rows far apart share a key, in other case, with other values."""
+    rows = contacts(count)
+    for index in (150, 390):
+        rows[index] = {"email": " C7@Example.com", "firstname": f"again {index}"}
+    return rows
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(write_csv(tmp_path / "contacts.csv", repeated()), make_hub(latency_seconds=0.5))
+
+
+def test_the_first_row_of_a_key_is_written_and_later_ones_are_skipped(job):
+    summary = job.run_virtual(on_duplicate=FIRST)
+    job.check(repeated(), summary)
+    assert summary.tallies.outcomes[Outcome.SKIPPED] == 2
+    assert job.held()["c7@example.com"]["firstname"] == "F7"
+    assert {row for row, fate in job.outcomes().items() if fate == "skipped"} == {152, 392}
+    assert summary.exit_code == 0
+
+
+def test_all_rows_of_a_repeated_key_are_invalid_and_name_another(job):
+    summary = job.run_virtual(on_duplicate=REJECT)
+    job.check(repeated(), summary)
+    assert "c7@example.com" not in job.held()
+    letters = {letter.row: (letter.category, letter.message) for letter in job.dead_letters()}
+    assert [letter.superseded for letter in job.dead_letters()] == [None] * 3
+    assert letters == {
+        9: ("DUPLICATE", "row 152 has the same key"),
+        152: ("DUPLICATE", "row 9 has the same key"),
+        392: ("DUPLICATE", "row 9 has the same key"),
+    }
+    assert summary.exit_code == 1
+
+
+def test_without_the_option_all_rows_are_written_in_order(job):
+    summary = job.run_virtual()
+    job.check(repeated(), summary)
+    assert job.held()["c7@example.com"]["firstname"] == "again 390"
+    assert not duplicates_path(job.settings().checkpoint_path).exists()
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_resume_goes_by_the_same_repeats_also_where_their_file_is_gone(job, is_lost):
+    first = job.run_virtual(on_duplicate=FIRST, stop_after=1.2)
+    assert first.state == "stopped"
+    path = duplicates_path(job.settings().checkpoint_path)
+    before = path.read_bytes()
+    if is_lost:
+        path.unlink()
+    summary = job.run_virtual(on_duplicate=FIRST)
+    job.check(repeated(), summary)
+    assert path.read_bytes() == before
+    assert summary.tallies.outcomes[Outcome.SKIPPED] == 2
+
+
+def test_another_rule_is_another_job_once_rows_are_written(job):
+    job.run_virtual(on_duplicate=FIRST, stop_after=2)
+    with pytest.raises(CheckpointError, match="on_duplicate was 'first', is 'in-order'"):
+        job.run_virtual()
+
+
+def test_a_job_begun_before_the_rule_was_there_goes_on(job):
+    job.run_virtual(stop_after=2)
+    checkpoint = Checkpoint.open(job.settings().checkpoint_path)
+    identity = checkpoint.identity()
+    del identity.settings["on_duplicate"]
+    checkpoint.accept(identity, "")
+    checkpoint.close()
+    assert job.run_virtual().state == "complete"
+
+
+def test_rows_of_several_sources_share_keys_and_name_the_other_source(tmp_path):
+    one, two = contacts(30), [*contacts(130)[30:], {"email": "c3@example.com", "firstname": "other"}]
+    other = write_csv(tmp_path / "more.csv", two)
+    job = Job(write_csv(tmp_path / "contacts.csv", one), make_hub())
+    summary = job.run_virtual(on_duplicate=REJECT, sources=(str(job.source), str(other)))
+    assert summary.tallies.outcomes[Outcome.INVALID] == 2
+    messages = {letter.source: letter.message for letter in job.dead_letters()}
+    assert messages == {
+        0: f"row 102 of {other} has the same key",
+        1: f"row 5 of {job.source} has the same key",
+    }
+
+
+@settings(**COMMON, max_examples=60)
+@given(case=cases(), rule=st.sampled_from([FIRST, REJECT]))
+def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
+    """Each row has one outcome, and no key is written twice (first) or by one of several rows (reject)."""
+    case = replace(case, match=case.match[:1], ndjson=False, writing=Writing())
+    job = start(case, tmp_path_factory.mktemp("job"))
+    job.options["on_duplicate"] = rule
+    summary = run_to_the_end(case, job)
+    outcomes = job.outcomes()
+    job.check_sums(summary, outcomes)
+    assert len(outcomes) == len(case.rows)
+    rows_of = {}
+    for number, row in enumerate(case.rows, 2):
+        key = row[case.match[0]].strip().lower()
+        if key and (case.match[0] != "email" or "@" in key):
+            rows_of.setdefault(key, []).append(number)
+    for numbers in rows_of.values():
+        fates = [outcomes[number] for number in numbers]
+        if len(numbers) > 1 and rule is REJECT:
+            assert set(fates) == {"invalid"}
+        elif rule is FIRST:
+            assert set(fates[1:]) <= {"skipped", "invalid"}
+            assert fates[0] != "skipped"
+
+
+def test_what_was_skipped_is_not_missed_by_verify(job):
+    job.run_virtual(on_duplicate=FIRST)
+    for is_lost in (False, True):
+        if is_lost:
+            duplicates_path(job.settings().checkpoint_path).unlink()
+        report, _ = verify(job, restart=True)
+        assert report.exit_code == 0, report
+        assert sum(report.counts.values()) == 398

@@ -1,0 +1,470 @@
+"""Contacts that are read before they are written: what is spared, what it costs, and what is kept of them."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import HubTransport, make_hub
+from uploader.errors import CheckpointError
+from uploader.model.stop import Cause
+from uploader.records.write_policy import Only, Policy
+from uploader.settings.speed import OnLongPause
+from uploader.system.blocking_calls import Inline
+
+
+def job_of(tmp_path, rows, held=(), **scenario) -> Job:
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
+    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    return job
+
+
+def upserts(job: Job) -> int:
+    return job.transport.paths.count("/crm/v3/objects/contacts/batch/upsert")
+
+
+def test_the_same_file_again_is_read_and_not_written(tmp_path):
+    rows = contacts(250)
+    job = job_of(tmp_path, rows)
+    job.run_virtual()
+    before = list(job.hub.objects(1e9))
+    summary = job.run_virtual(restart=True, skip_unchanged=True)
+    assert (summary.exit_code, summary.as_dict()["unchanged"], upserts(job)) == (0, 250, 0)
+    assert list(job.hub.objects(1e9)) == before
+    assert set(job.outcomes().values()) == {"unchanged"}
+
+
+def test_without_the_properties_types_only_identical_text_is_unchanged(tmp_path):
+    rows = [{"email": "a@x.com", "jobtitle": "1.10"}, {"email": "b@x.com", "jobtitle": "5.0"}]
+    rows.append({"email": "c@x.com", "jobtitle": "7"})
+    held = [{"email": "a@x.com", "jobtitle": "1.1"}, {"email": "b@x.com", "jobtitle": "5"}, rows[2]]
+    unreadable = {"kind": "status", "endpoint": "properties", "status": 403}
+    job = job_of(tmp_path, rows, held, faults=[unreadable])
+    summary = job.run_virtual(skip_unchanged=True)
+    assert job.outcomes() == {2: "updated", 3: "updated", 4: "unchanged"}
+    assert [job.held()[row["email"]]["jobtitle"] for row in rows] == ["1.10", "5.0", "7"]
+    assert summary.exit_code == 0
+
+
+def test_fill_and_create_only_leave_what_is_there_and_count_it(tmp_path):
+    rows = [
+        {"email": "old@x.com", "firstname": "New", "city": "New", "phone": "New"},
+        {"email": "new@x.com", "firstname": "New", "city": "New", "phone": "New"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old", "phone": "Old"}])
+    summary = job.run_virtual(policies={"firstname": Policy.FILL, "city": Policy.CREATE_ONLY})
+    held = job.held()
+    assert {n: held["old@x.com"].get(n, "") for n in ("firstname", "city", "phone")} == {
+        "firstname": "Old",
+        "city": "",
+        "phone": "New",
+    }
+    assert held["new@x.com"]["firstname"] == held["new@x.com"]["city"] == "New"
+    assert (summary.as_dict()["values_spared"], summary.exit_code) == (2, 0)
+
+
+@pytest.mark.parametrize(("only", "written"), [(Only.EXISTING, "old@x.com"), (Only.NEW, "new@x.com")])
+def test_only_existing_or_only_new_contacts_are_written(tmp_path, only, written):
+    rows = [{"email": "old@x.com", "firstname": "F"}, {"email": "new@x.com", "firstname": "F"}]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com"}])
+    summary = job.run_virtual(only_records=only)
+    assert [name for name, held in job.held().items() if held.get("firstname") == "F"] == [written]
+    assert (summary.as_dict()["skipped"], summary.exit_code) == (1, 0)
+    assert summary.as_dict()["skipped_because"] == {"ONLY": 1}
+
+
+def test_a_column_nobody_has_can_have_no_rule(tmp_path):
+    job = job_of(tmp_path, contacts(3))
+    with pytest.raises(Exception, match="no column 'nickname' to be written as fill"):
+        job.run_virtual(policies={"nickname": Policy.FILL})
+
+
+def test_a_contact_that_no_answer_speaks_of_is_not_written(tmp_path):
+    """What it holds is not known, so nobody knows what would be overwritten."""
+    drop = {"kind": "drop_results", "endpoint": "read", "count": 1, "rate": 1.0}
+    job = job_of(tmp_path, contacts(3), [{"email": "c1@example.com", "firstname": "Old"}], faults=[drop])
+    summary = job.run_virtual(policy=Policy.FILL)
+    assert job.held()["c1@example.com"]["firstname"] == "Old"
+    assert (summary.as_dict()["abandoned"], summary.exit_code) == (1, 1)
+
+
+TRANSIENT = ["INTERNAL_ERROR", "RATE_LIMITS"]
+
+
+def reads_refused(category, **fault):
+    """Reads of which some contacts are answered with an error of that category."""
+    return {"kind": "reject", "endpoint": "read", "category": category, **fault}
+
+
+@pytest.mark.parametrize("share", [{}, {"share": 0.3}], ids=["all", "some"])
+@pytest.mark.parametrize("category", TRANSIENT)
+def test_a_read_that_fails_for_the_moment_is_asked_again_before_anything_is_decided(
+    tmp_path, category, share
+):
+    rows = contacts(300, city="Bonn")
+    held = [{**row, "city": "Ulm"} for row in rows]
+    for options, expected in (
+        ({"policy": Policy.FILL}, {"unchanged": 300}),
+        ({"only_records": Only.EXISTING}, {"updated": 300}),
+        ({"only_records": Only.NEW}, {"skipped": 300}),
+    ):
+        job = job_of(tmp_path, rows, held, faults=[reads_refused(category, times=4, **share)])
+        summary = job.run_virtual(restart=True, **options)
+        outcomes = {name: count for name, count in summary.tallies.outcomes.items() if count}
+        assert (outcomes, summary.exit_code) == (expected, 0)
+
+
+@pytest.mark.parametrize("category", [*TRANSIENT, "FORBIDDEN"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policy": Policy.FILL},
+        {"only_records": Only.EXISTING},
+        {"only_records": Only.NEW},
+        {"snapshot": True},
+    ],
+    ids=["fill", "only-existing", "only-new", "snapshot"],
+)
+def test_a_contact_whose_reading_never_succeeds_is_not_written_and_the_reason_is_named(
+    tmp_path, category, options
+):
+    rows = contacts(5, city="Bonn")
+    held = [{**row, "city": "Ulm"} for row in rows[:3]]
+    job = job_of(tmp_path, rows, held, faults=[reads_refused(category, keys=["c1@example.com"])])
+    job.options = options
+    summary = job.run_virtual()
+    assert (job.outcomes()[3], summary.as_dict()["abandoned"], summary.exit_code) == ("abandoned", 1, 1)
+    assert job.held()["c1@example.com"]["city"] == "Ulm"
+    (letter,) = job.dead_letters()
+    assert category in letter.message
+    if "snapshot" in options:
+        assert "c1@example.com" not in kept(job)
+
+
+def test_an_outage_that_is_told_contact_by_contact_is_not_the_rows_fault(tmp_path):
+    job = job_of(tmp_path, contacts(300), faults=[reads_refused("INTERNAL_ERROR")])
+    summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
+    assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
+
+
+def test_a_last_attempt_is_read_back_until_there_is_an_answer(tmp_path):
+    """It was written, though no answer ever said so; the first reads of it fail for the moment."""
+    lost = {"kind": "reset", "applied": True, "keys": ["c7@example.com"]}
+    job = job_of(tmp_path, contacts(120), faults=[lost])
+    unread = make_hub(quota="none", faults=[reads_refused("INTERNAL_ERROR")]).handle
+    handle, left = job.hub.handle, [2]
+
+    def failing(request, now):
+        if request.path.endswith("batch/read") and b'"firstname"' in request.body and left[0]:
+            left[0] -= 1
+            return unread(request, now)
+        return handle(request, now)
+
+    job.hub.handle = failing
+    summary = job.run_virtual()
+    assert (left, summary.as_dict()["abandoned"], job.outcomes()[9]) == ([0], 0, "updated")
+
+
+def test_a_token_that_may_not_read_stops_the_job_before_it_writes(tmp_path):
+    refused = {"kind": "status", "endpoint": "read", "status": 403, "rate": 1.0}
+    job = job_of(tmp_path, contacts(3), faults=[refused])
+    summary = job.run_virtual(snapshot=True)
+    assert (summary.state, summary.exit_code, upserts(job)) == ("stopped", 2, 0)
+
+
+def test_a_row_is_told_that_was_unchanged_until_another_key_of_its_contact_wrote(tmp_path):
+    """Both are read before either is written: the file's order can't be kept, so it has to be told."""
+    rows = [{"email": "one@x.com", "city": "New"}, {"email": "two@x.com", "city": "Old"}]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"))
+    person = {"properties": {"email": "one@x.com", "city": "Old"}, "additional_emails": ["two@x.com"]}
+    job.hub.reset(0.0, [person])
+    summary = job.run_virtual(skip_unchanged=True)
+    assert (list(job.outcomes().values()), job.held()["one@x.com"]["city"]) == (
+        ["unchanged", "updated"],
+        "New",
+    )
+    assert summary.as_dict()["aliases"] == 1
+
+
+def test_an_outage_of_reading_alone_is_not_the_rows_fault(tmp_path):
+    down = {"kind": "status", "endpoint": "read", "status": 503, "rate": 1.0}
+    job = job_of(tmp_path, contacts(300), faults=[down])
+    summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
+    assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
+    job.hub.change_scenario(make_hub().scenario)
+    assert job.run_virtual(skip_unchanged=True).as_dict()["created"] == 300
+
+
+def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_again(tmp_path):
+    """The day ends between reading and writing: what was read is hours old when the write may leave."""
+    rows = [{"email": f"c{n}@x.com", "firstname": "Ours", "city": "Ours"} for n in range(3)]
+    spent = {"kind": "status", "endpoint": "upsert", "status": 429, "shape": "daily", "first": 1}
+    held = [{"email": "c0@x.com", "city": "Old"}, {"email": "c1@x.com"}]
+    job = job_of(tmp_path, rows, held, faults=[spent])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing is Cause.DAILY and not meddled:
+            changes = [
+                {"email": "c1@x.com", "properties": {"firstname": "Theirs"}},
+                {"email": "c0@x.com", "properties": {"city": ""}},
+            ]
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), changes, []))
+
+    options = {"on_long_pause": OnLongPause.WAIT, "policy": Policy.FILL, "snapshot": True}
+    summary = job.run_virtual(on_tick=meddle, **options)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 2)
+    there = {name: (one["firstname"], one["city"]) for name, one in job.held().items()}
+    ours = ("Ours", "Ours")
+    assert there == {"c0@x.com": ours, "c1@x.com": ("Theirs", "Ours"), "c2@x.com": ours}
+    # And what goes back is what stood there last, not what was read before the pause.
+    assert formers(job) == {
+        ("c0@x.com", "firstname"): "",
+        ("c0@x.com", "city"): "",
+        ("c1@x.com", "city"): "",
+    }
+
+
+def _sleep(job):
+    job.sleep_machine(8 * 3_600)
+
+
+def _sleep_and_set_the_clock_back(job):
+    job.sleep_machine(8 * 3_600)
+    job.clock_ahead_seconds -= 3_600
+
+
+def _stop(job):
+    """By Ctrl-Z, say: both clocks go on, and the process does not run."""
+    asyncio.get_running_loop()._jumping.now += 8 * 3_600
+
+
+def _freeze(job):
+    """With a wall clock that was set back meanwhile."""
+    _stop(job)
+    job.clock_ahead_seconds -= 9 * 3_600
+
+
+@pytest.mark.parametrize("stand_still", [_sleep, _sleep_and_set_the_clock_back, _stop, _freeze])
+@pytest.mark.parametrize(("late", "connect_seconds"), [(0.0, 0.0), (0.3, 0.0), (0.0, 3.0)])
+def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
+    tmp_path, stand_still, late, connect_seconds
+):
+    """Whether contacts were read, are being read, or wait to be written, for their turn or a connection: none
+    is written by what was read eight hours ago.
+    """
+    job = job_of(tmp_path, contacts(1_500, city="Ours"), [{"email": row["email"]} for row in contacts(1_500)])
+    job.hub.change_quota(job.hub.settings.parse_quota("50/10"))
+    job.make_transport = partial(HubTransport, connect_seconds=connect_seconds)
+    job.hub.settings = replace(job.hub.settings, latency_seconds=0.5)
+    theirs = []
+
+    def wake() -> None:
+        stand_still(job)
+        theirs.extend(name for name, held in job.held().items() if not held.get("city"))
+        changes = [{"email": name, "properties": {"city": "Theirs"}} for name in theirs]
+        job.hub.meddle(asyncio.get_running_loop().time(), changes, [])
+
+    def start(_):
+        asyncio.get_running_loop().call_later(5.0 + late, wake)
+
+    summary = job.run_virtual(policy=Policy.FILL, on_start=start)
+    held = job.held()
+    assert len(theirs) > 200
+    assert {held[name]["city"] for name in theirs} == {"Theirs"}
+    assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, len(theirs))
+
+
+class _Slow(Inline):
+    """A disk that takes so many seconds for each batch of a snapshot, the last of them for all others."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.seconds = list(seconds)
+
+    async def run(self, call):
+        if getattr(getattr(call, "func", None), "__name__", "") == "keep":
+            await asyncio.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
+        return await super().run(call)
+
+
+@pytest.mark.parametrize("seconds", [(1_200.0, 0.0), (1_200.0,)], ids=["once", "always"])
+def test_what_somebody_writes_while_the_disk_stands_still_is_looked_at_again(tmp_path, seconds):
+    """And the job ends, however slow the disk is."""
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    job = job_of(tmp_path, rows, [{"email": row["email"]} for row in rows])
+    disk = _Slow(*seconds)
+    job.offload = lambda _: disk
+    meddled = []
+
+    def meddle(run):
+        now = asyncio.get_running_loop().time()
+        if now > 600 and not meddled:
+            change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
+            meddled.append(job.hub.meddle(now, [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, policy=Policy.FILL, snapshot=True, stop_after=10_000.0)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 1)
+    assert [held["city"] for _, held in sorted(job.held().items())] == ["Ours", "Theirs", "Ours"]
+
+
+def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
+    """Their write is lost, a long pause begins, and a person fills what is still empty."""
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    lost = {"kind": "reset", "applied": False, "first": 1}
+    pause = {"kind": "status", "status": 477, "retry_after_seconds": 600, "requests": [2, 2]}
+    job = job_of(tmp_path, rows, [{"email": "c0@x.com"}, {"email": "c1@x.com"}], faults=[lost, pause])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing is Cause.MIGRATION and not meddled:
+            change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    assert meddled
+    assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, 1)
+    assert {name: held["city"] for name, held in job.held().items()} == {
+        "c0@x.com": "Ours",
+        "c1@x.com": "Theirs",
+        "c2@x.com": "Ours",
+    }
+
+
+def test_only_new_leaves_a_contact_that_somebody_created_after_a_lost_answer(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    lost = {"kind": "reset", "applied": False, "first": 1}
+    pause = {"kind": "status", "status": 477, "retry_after_seconds": 600, "requests": [2, 2]}
+    job = job_of(tmp_path, rows, faults=[lost, pause])
+    meddled = []
+
+    def create(run):
+        if run.sender.pausing is Cause.MIGRATION and not meddled:
+            theirs = {"properties": {"email": "c1@x.com", "city": "Theirs"}}
+            meddled.append(job.hub.account.seed({"contacts": [theirs]}, "2026-01-01T00:00:09Z"))
+
+    options = {"on_long_pause": OnLongPause.WAIT, "only_records": Only.NEW}
+    summary = job.run_virtual(on_tick=create, **options)
+    assert meddled
+    assert {name: held["city"] for name, held in job.held().items()}["c1@x.com"] == "Theirs"
+    assert job.outcomes() == {2: "created", 3: "skipped", 4: "created"}
+    assert summary.exit_code == 0
+
+
+@pytest.mark.parametrize("policy", [Policy.FILL, Policy.CREATE_ONLY])
+def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path, policy):
+    """Its backoffs add up to more than what was read stays good for; its attempts go on being counted."""
+    broken = {"kind": "status", "status": 500, "keys": ["c1@example.com"]}
+    rows = contacts(2_000)
+    job = job_of(tmp_path, rows, faults=[broken])
+    job.hub.change_quota(job.hub.settings.parse_quota("10/10"))
+    summary = job.run_virtual(policy=policy, stop_after=7_200)
+    assert (summary.as_dict()["abandoned"], summary.as_dict()["created"]) == (1, 1_999)
+    assert sum(seen.status == "500" for seen in job.hub.statistics.log) < 40
+
+
+# --- the snapshot ---
+
+
+def formers(job: Job) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(f"{job.source}.checkpoint.snapshot")) as connection:
+        return {
+            (key, name): text
+            for key, name, text in connection.execute(
+                "SELECT key, property, text FROM former JOIN contacts USING (hubspot_id)"
+            )
+        }
+
+
+def test_the_first_snapshot_of_a_contact_wins(tmp_path):
+    rows = [
+        {"email": "old@x.com", "firstname": "A", "city": ""},
+        *contacts(150, city=""),
+        {"email": "OLD@x.com", "firstname": "B", "city": "C"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old"}])
+    job.run_virtual(snapshot=True)
+    assert job.held()["old@x.com"]["firstname"] == "B"
+    assert formers(job) == {("old@x.com", "firstname"): "Old", ("old@x.com", "city"): ""}
+
+
+def test_what_a_killed_run_wrote_is_not_taken_for_what_was_there(tmp_path):
+    """The write arrives, its answer does not, and the process ends: the next reads our own value."""
+    rows = [{"email": "old@x.com", "firstname": "A"}, {"email": "new@x.com", "firstname": "A"}]
+    lost = {"kind": "reset", "applied": True, "rate": 1.0}
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old"}], faults=[lost])
+    job.run_virtual(snapshot=True, stop_after=20.0)
+    assert job.held()["old@x.com"]["firstname"] == "A"
+    job.hub.change_scenario(make_hub().scenario)
+    summary = job.run_virtual(snapshot=True)
+    assert summary.state == "complete"
+    assert formers(job) == {("old@x.com", "firstname"): "Old"}
+
+
+def test_what_the_job_wrote_by_one_key_is_not_taken_for_what_was_there_by_the_other(tmp_path):
+    rows = [
+        {"email": "new@x.com", "external_id": "7", "firstname": "Ours"},
+        {"email": "", "external_id": "7", "firstname": "Later"},
+        {"email": "", "external_id": "8", "firstname": "Later"},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "old@x.com", "external_id": "8", "firstname": "Old"}])
+    job.run_virtual(snapshot=True, match=("email", "external_id"))
+    assert job.held()["new@x.com"]["firstname"] == "Later"
+    assert formers(job) == {("8", "firstname"): "Old"}
+
+
+def test_a_snapshot_of_another_job_is_kept_for_it(tmp_path):
+    job = job_of(tmp_path, contacts(3), [{"email": "c1@example.com", "firstname": "Old"}])
+    job.run_virtual(snapshot=True)
+    job.run_virtual(snapshot=True, restart=True)
+    aside = tmp_path / "contacts.csv.checkpoint.snapshot.1"
+    with closing(sqlite3.connect(aside)) as connection:
+        assert [text for (text,) in connection.execute("SELECT text FROM former")] == ["Old"]
+    assert formers(job)[("c1@example.com", "firstname")] == "F1"
+
+
+def test_going_on_without_the_snapshot_is_refused(tmp_path):
+    refused = {"kind": "status", "status": 401, "requests": [3, 99]}
+    job = job_of(tmp_path, contacts(500), faults=[refused])
+    assert job.run_virtual(snapshot=True).as_dict()["created"]
+    job.hub.change_scenario(make_hub().scenario)
+    with pytest.raises(CheckpointError, match="snapshot was True, is None"):
+        job.run_virtual()
+
+
+def kept(job: Job) -> set[str]:
+    with closing(sqlite3.connect(f"{job.source}.checkpoint.snapshot")) as connection:
+        return {key for (key,) in connection.execute("SELECT key FROM contacts")}
+
+
+def test_what_was_refused_or_never_left_is_not_in_the_snapshot(tmp_path):
+    """Whoever writes it later is not this job, and undo would take it for its own."""
+    refused = {"kind": "reject", "keys": ["c3@example.com"]}
+    job = job_of(tmp_path, contacts(9), [{"email": "c5@example.com", "firstname": "Old"}], faults=[refused])
+    assert job.run_virtual(snapshot=True).as_dict()["rejected"] == 1
+    assert kept(job) == {f"c{i}@example.com" for i in range(9) if i != 3}
+    spent = {"kind": "status", "status": 429, "shape": "daily", "rate": 1.0}
+    job.hub.change_scenario(make_hub(faults=[spent]).scenario)
+    summary = job.run_virtual(snapshot=True, restart=True)
+    assert (summary.state, summary.tallies.settled, kept(job), formers(job)) == ("stopped", 0, set(), {})
+
+
+def test_pauses_that_follow_each_other_count_together(tmp_path):
+    """The day's end, and then a moment of 429: the reading is of yesterday all the same."""
+    rows = [{"email": f"c{n}@x.com", "firstname": "Ours"} for n in range(3)]
+    spent = {"kind": "status", "endpoint": "upsert", "status": 477, "retry_after_seconds": 50, "first": 3}
+    job = job_of(tmp_path, rows, [{"email": "c1@x.com"}], faults=[spent])
+    meddled = []
+
+    def meddle(run):
+        if run.sender.pausing and not meddled:
+            change = {"email": "c1@x.com", "properties": {"firstname": "Theirs"}}
+            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+
+    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    assert (summary.exit_code, job.held()["c1@x.com"]["firstname"]) == (0, "Theirs")

@@ -1,0 +1,57 @@
+"""A disk that stands still for long: what waits for it is bounded, and nothing is lost or left waiting."""
+
+import asyncio
+
+import pytest
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import HubTransport, make_hub
+from support.virtual_loop import run_virtual
+from uploader.cli.progress import Pace, lines
+from uploader.jobs.upload import Run, Seams
+from uploader.pipeline import collector
+from uploader.system.blocking_calls import Inline
+
+ROWS = 60_000
+BACKLOG_BYTES = 1_000_000
+COMMIT_TAKES_SECONDS = 30.0
+
+
+class SlowDisk(Inline):
+    async def run(self, call):
+        await asyncio.sleep(COMMIT_TAKES_SECONDS)
+        return await super().run(call)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["packs", "records"])
+def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
+    """Of packs, and of records: those of a batch in which one was refused."""
+    monkeypatch.setattr(collector, "MAX_BACKLOG_BYTES", BACKLOG_BYTES)
+    rows = contacts(ROWS)
+    for row in rows[::90] if refused else []:
+        row["email"] = row["email"].replace("example.com", "example.badtld")
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", latency_seconds=0.05))
+    waiting, out, told = [], [], set()
+
+    async def work():
+        seams = Seams(
+            transport=lambda _: HubTransport(job.hub),
+            offload=lambda name: SlowDisk() if name == "writer" else Inline(),
+        )
+        run = Run(job.settings(), seams)
+        running = asyncio.ensure_future(run.run())
+        while not running.done():
+            if run._parts is not None:
+                waiting.append(run._parts.collector.uncommitted)
+                out.append(run._parts.feed.batcher.open_records)
+                told.update(lines(run.view(), Pace(), 120))
+            await asyncio.sleep(0.01)
+        return await running
+
+    summary = run_virtual(work())
+    job.check(rows, summary)
+    assert summary.exit_code == int(refused)
+    assert any(line.startswith("waiting for the disk") for line in told)
+    # What was out when the bound was reached still comes in. Without it, all rows would wait for a commit.
+    most = BACKLOG_BYTES / (800 if refused else 210) + max(out)
+    assert ROWS / 100 < max(waiting) <= most < ROWS / 2

@@ -1,0 +1,206 @@
+"""Running jobs in tests, and the oracle every one of them is held against.
+
+The oracle: the account ends as if the rows had been applied one at a time in file order, less those that
+were rejected, invalid or skipped (abandoned and pending ones may or may not be there), and the books add up.
+"""
+
+import asyncio
+import csv
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from support.mock_transport import HubTransport
+from support.virtual_loop import run_virtual
+from uploader.canary.review import Review
+from uploader.hubspot.account import Account
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run, Seams
+from uploader.mockserver.simulator import Hub
+from uploader.settings import Settings
+from uploader.storage.checkpoint import Checkpoint
+from uploader.system.blocking_calls import Background, Inline, Offload
+
+Rows = Sequence[Mapping[str, str]]
+#: Outcomes of rows that must not show in the account, and of those that may.
+_ABSENT, _UNSURE = {"rejected", "invalid", "skipped"}, {"abandoned", "pending"}
+
+
+def write_csv(path: Path, rows: Rows, columns: Sequence[str] = ()) -> Path:
+    """A source of these rows; the first row names the columns unless they are given."""
+    names = list(columns or rows[0])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, names, restval="", lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+    return path
+
+
+def contacts(count: int, **same: str) -> list[dict[str, str]]:
+    return [{"email": f"c{i}@example.com", "firstname": f"F{i}", **same} for i in range(count)]
+
+
+@dataclass
+class Job:
+    """A source, a double to send it to, and the runs over it."""
+
+    source: Path
+    hub: Hub
+    options: dict[str, Any] = field(default_factory=dict)
+    transport: HubTransport | None = None
+    seed: int = 0
+    clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
+    make_transport: Callable[..., HubTransport] = HubTransport
+    offload: Callable[[str], Offload] = lambda _: Inline()
+    ahead_seconds: float = 0.0  # of the double's clock, before the loop's: in real time
+
+    def settings(self, **options: object) -> Settings:
+        said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
+        return Settings(**said)
+
+    async def run(
+        self,
+        *,
+        stop_after: float | None = None,
+        again_after: float | None = None,
+        on_start: Callable[[Run], object] | None = None,
+        on_tick: Callable[[Run], object] | None = None,
+        judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None,
+        approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None,
+        **options: object,
+    ) -> Summary:
+        """One invocation on the running loop, interrupted after so many seconds if asked.
+
+        `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
+        the canary, `approve` is asked about the account.
+        """
+        transport = self.transport = self.make_transport(self.hub, ahead_seconds=self.ahead_seconds)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=self.offload,
+            roll=random.Random(self.seed).random,
+            wall_clock=lambda: datetime.fromtimestamp(
+                self.hub.wall(asyncio.get_running_loop().time() + self.ahead_seconds)
+                + self.clock_ahead_seconds,
+                UTC,
+            ),
+        )
+        run = Run(self.settings(**options), seams)
+        run.judge, run.approve = judge, approve
+        for after in (stop_after, again_after):
+            if after is not None:
+                asyncio.get_running_loop().call_later(after, run.stop, 2)
+        watcher = asyncio.ensure_future(_watch(run, on_start, on_tick))
+        try:
+            return await run.run()
+        finally:
+            watcher.cancel()
+
+    def run_virtual(self, **options: Any) -> Summary:
+        """One invocation in a loop of virtual time of its own. The double's clock goes on with each."""
+        return run_virtual(self._shifted(options))
+
+    def run_in_threads(self, **options: Any) -> Summary:
+        """The same in real time, with the threads of a real run: for what they may do to each other."""
+
+        async def run() -> Summary:
+            loop = asyncio.get_running_loop()
+            self.ahead_seconds = getattr(self, "_clock", 0.0) - loop.time()
+            offload, self.offload = self.offload, Background
+            try:
+                return await self.run(**options)
+            finally:
+                self._clock = loop.time() + self.ahead_seconds
+                self.offload, self.ahead_seconds = offload, 0.0
+
+        return asyncio.run(run())
+
+    async def _shifted(self, options: dict[str, Any]) -> Summary:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = getattr(self, "_clock", 0.0)
+        try:
+            return await self.run(**options)
+        finally:
+            self._clock = loop.time()
+
+    def sleep_machine(self, seconds: float) -> None:
+        """The machine sleeps while a run is under way: the walls' clocks go on, and the loop's does not."""
+        self.hub._epoch += seconds
+
+    # --- the oracle ---
+
+    def check(self, rows: Rows, summary: Summary, key: str = "email") -> None:
+        outcomes = self.outcomes()
+        assert len(outcomes) == summary.tallies.settled
+        self.check_sums(summary, outcomes)
+        held = self.held(key)
+        # Ordinals, not line numbers: these files have no line breaks in cells.
+        fates = [outcomes.get(number, "open") for number in range(2, len(rows) + 2)]
+        wanted, unsure = _applied(rows, fates, key)
+        for name, properties in wanted.items():
+            if name in unsure:
+                continue
+            assert name in held, f"{name} is missing"
+            for column, value in properties.items():
+                assert held[name].get(column) == value, (name, column, value, held[name].get(column))
+        assert held.keys() <= wanted.keys() | unsure, held.keys() - wanted.keys()
+
+    def check_sums(self, summary: Summary, outcomes: Mapping[int, str]) -> None:
+        tallies = summary.tallies
+        assert tallies.rows == tallies.settled + tallies.open
+        for outcome, count in tallies.outcomes.items():
+            assert count == sum(1 for fate in outcomes.values() if fate == outcome.value), outcome
+
+    def outcomes(self) -> dict[int, str]:
+        """Row number -> outcome, from the results file; a row that stands there twice is an error."""
+        found: dict[int, str] = {}
+        path = Path(f"{self.source}.results.csv")
+        if not path.exists() or not path.stat().st_size:
+            return found
+        with path.open(encoding="utf-8", newline="") as file:
+            for line in csv.DictReader(file):
+                number = int(line["row"])
+                assert number not in found, f"row {number} has two outcomes"
+                found[number] = line["outcome"]
+        return found
+
+    def held(self, key: str = "email") -> dict[str, dict[str, str]]:
+        """What the account holds, by key."""
+        return {
+            contact["properties"][key].lower(): contact["properties"]
+            for contact in self.hub.objects(1e9, self.options.get("object_type", "contacts"))
+            if contact["properties"].get(key)
+        }
+
+    def dead_letters(self) -> list[Any]:
+        checkpoint = Checkpoint.open(Path(f"{self.source}.checkpoint"), read_only=True)
+        try:
+            return list(checkpoint.dead_letters())
+        finally:
+            checkpoint.close()
+
+
+async def _watch(run: Run, on_start, on_tick) -> None:
+    await run.started.wait()
+    if on_start:
+        on_start(run)
+    while on_tick:
+        on_tick(run)
+        await asyncio.sleep(0.5)
+
+
+def _applied(rows: Rows, fates: Sequence[str], key: str) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """What applying the rows in order makes of an empty account, and the keys nobody can be sure of."""
+    wanted: dict[str, dict[str, str]] = {}
+    unsure: set[str] = set()
+    for row, fate in zip(rows, fates, strict=True):
+        name = row[key].strip().lower()
+        if fate in _UNSURE or fate == "open":
+            unsure.add(name)
+        elif fate not in _ABSENT:
+            values = {column: value.strip() for column, value in row.items() if value.strip()}
+            wanted.setdefault(name, {}).update({**values, key: name})
+    return wanted, unsure

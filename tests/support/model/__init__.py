@@ -1,0 +1,1 @@
+"""Random jobs, what must hold at their end, and bugs that must be found."""

@@ -1,0 +1,178 @@
+"""What must hold at the end of a case: the account against the oracle, the books against the account."""
+
+import csv
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from support.model import expected_account
+from support.model.cases import Case
+from uploader.model.outcomes import Outcome
+from uploader.storage.checkpoint import Checkpoint
+
+#: What was tried, for the summary of the test run.
+SEEN: Counter[str] = Counter()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a job left behind."""
+
+    summary: dict[str, Any]  #: as `--json` prints it
+    fates: dict[int, list[str]]  #: by row number, from the results file
+    aliases: list[list[tuple[int, str]]]  #: rows and keys, contact by contact
+    held: list[dict[str, Any]]  #: the contacts of the account
+
+
+def ending(source: Path, summary: dict[str, Any], held: list[dict[str, Any]]) -> Ending:
+    fates: dict[int, list[str]] = {}
+    with Path(f"{source}.results.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            # Numbered as in the CSV of the same rows, whose first line is the header.
+            number = int(line["row"]) + (source.suffix == ".ndjson")
+            fates.setdefault(number, []).append(line["outcome"])
+    checkpoint = Checkpoint.open(Path(f"{source}.checkpoint"), read_only=True)
+    aliases: dict[str, list[tuple[int, str]]] = {}
+    for alias in checkpoint.aliases():
+        row = alias.row + (source.suffix == ".ndjson") if alias.row else 0
+        aliases.setdefault(alias.hubspot_id, []).append((row, alias.key))
+    checkpoint.close()
+    return Ending(summary, fates, sorted(aliases.values()), held)
+
+
+def check(case: Case, end: Ending) -> None:
+    numbers = range(2, len(case.rows) + 2)
+    assert sorted(end.fates) == list(numbers), "a row without an outcome"
+    assert all(len(fates) == 1 for fates in end.fates.values()), "a row with two outcomes"
+    fates = [end.fates[number][0] for number in numbers]
+    check_sums(case, fates, end.summary)
+    check_refusals(case, fates)
+    expected = expected_account.apply(case.rows, fates, case.seeded, case.match, case.writing)
+    if len(case.match) == 1:
+        check_aliases(case, fates, expected, end)
+        check_contacts(expected, end.held)
+    else:
+        check_told(case, expected, end)
+    assert end.summary["keyless"] == sum(not expected_account.key_of(row, case.match) for row in case.rows)
+    check_created(case, fates, end)
+    SEEN.update(["cases", *fates])
+    SEEN.update(rows=len(case.rows), stops=len(case.stops), aliases=len(end.aliases))
+    SEEN.update(requests=end.summary["requests"], replayed=end.summary["replayed"])
+
+
+def check_sums(case: Case, fates: list[str], summary: dict[str, Any]) -> None:
+    assert (summary["state"], summary["rows"], summary["open"]) == ("complete", len(case.rows), 0)
+    counted = Counter(fates)
+    for outcome in Outcome:
+        assert summary[outcome.value] == counted[outcome.value], outcome
+
+
+def check_refusals(case: Case, fates: list[str]) -> None:
+    for row, fate in zip(case.rows, fates, strict=True):
+        bad = row["email"].strip().endswith(".badtld")
+        key = expected_account.key_of(row, case.match)
+        nonsense = row["email"].strip() == "nobody" or not key
+        assert (fate == "invalid") is nonsense, (row, fate)
+        if fate == "rejected":
+            rival = key == "external_id" and expected_account.has_rival(row, case.rows, case.seeded)
+            assert bad or rival or case.may_refuse, (row, fate)
+        elif bad:
+            assert fate in {"abandoned", "pending"} | _unsent(case), (row, fate)
+
+
+def _unsent(case: Case) -> set[str]:
+    """Other fates of a row with a bad address: where it stays at home, nobody refuses it."""
+    fates = {"skipped"} if case.writing.only else set()
+    if case.id_property != "email" and case.writing.of("email") != "overwrite":
+        fates |= {"unchanged", "updated"}
+    return fates
+
+
+def check_snapshot(case: Case, source: Path, end: Ending) -> None:
+    """What a contact held is kept as it was before the job, whatever happened in between."""
+    before = {address: values for addresses, values in case.seeded for address in addresses}
+    names = {c["id"]: {c["properties"].get("email"), *c["additional_emails"]} for c in end.held}
+    with closing(sqlite3.connect(f"{source}.checkpoint.snapshot")) as connection:
+        for hubspot_id, name, text in connection.execute("SELECT hubspot_id, property, text FROM former"):
+            (held,) = {id(before[a]): before[a] for a in names[hubspot_id] if a in before}.values()
+            assert text == held.get(name, ""), (hubspot_id, name)
+        contacts = dict(connection.execute("SELECT value, hubspot_id FROM contacts"))
+    for value, hubspot_id in contacts.items():
+        assert bool(hubspot_id) == (value.removeprefix("email=") in before), value
+
+
+def check_aliases(case: Case, fates: list[str], expected: expected_account.Expected, end: Ending) -> None:
+    """The contacts that several keys of confirmed rows led to are listed, each with these rows; no others."""
+    wanted = []
+    for contact in expected.contacts:
+        rows = [
+            (number, row["email"].strip())
+            for number, (row, fate) in enumerate(zip(case.rows, fates, strict=True), 2)
+            if expected_account.normal(row["email"]) in contact.addresses
+            and fate in {"created", "updated", "unchanged"}
+        ]
+        if len(contact.keys) > 1 and len({key.lower() for _, key in rows}) > 1:
+            wanted.append(rows)
+    assert end.aliases == sorted(wanted)
+    assert end.summary["aliases"] == len(wanted)
+
+
+def check_contacts(expected: expected_account.Expected, held: list[dict[str, Any]]) -> None:
+    by_address, by_id = index(held)
+    for contact in expected.contacts:
+        if len(contact.keys) > 1 or any(contact is other for other in expected.unsure):
+            continue
+        check_contact(contact, by_id, by_address)
+    assert len(held) <= len(expected.contacts) or expected.unsure, "a contact too many"
+
+
+def check_told(case: Case, expected: expected_account.Expected, end: Ending) -> None:
+    """By either key: each contact is as the rows in their order make it, or is listed.
+
+    Where each of its rows shares a key with the one before there is no excuse.
+    """
+    listed = {row for alias in end.aliases for row, _ in alias}
+    by_address, by_id = index(end.held)
+    for contact in expected.contacts:
+        if any(contact is other for other in expected.unsure):
+            continue
+        rows = [expected_account.values_of(case.rows[place]) for place in contact.rows]
+        # An address that was another's, or is by now: who had it when is told without rows.
+        moved = contact.lost or any(contact.addresses[:1] == [a] for c in expected.contacts for a in c.lost)
+        in_order = all(before & after for before, after in pairwise(rows)) and not moved
+        if not in_order and ({place + 2 for place in contact.rows} & listed or 0 in listed):
+            SEEN["told"] += 1
+            continue
+        SEEN["in order"] += len(contact.keys) > 1
+        check_contact(contact, by_id, by_address)
+
+
+def index(held: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Contacts by address and by id."""
+    by_address = {
+        address: c for c in held for address in (c["properties"].get("email"), *c["additional_emails"])
+    }
+    return by_address, {c["properties"].get("external_id", "").lower(): c for c in held}
+
+
+def check_contact(
+    contact: expected_account.Contact, by_id: dict[str, Any], by_address: dict[str, Any]
+) -> None:
+    assert contact.external_id or contact.addresses, f"a contact that lost its only key: {contact}"
+    named, key = (by_id, contact.external_id) if contact.external_id else (by_address, contact.addresses[0])
+    found = named.get(key)
+    assert found is not None, f"missing: {contact}"
+    properties = found["properties"]
+    assert {name: properties.get(name) for name in contact.values} == contact.values, contact
+    assert (properties.get("email") or "") == (contact.addresses or [""])[0], contact
+
+
+def check_created(case: Case, fates: list[str], end: Ending) -> None:
+    """`created` can be short by what was replayed, and is never beyond what is there."""
+    new = len(end.held) - len(case.seeded)
+    unsure = sum(fate in expected_account.UNSURE for fate in fates)
+    assert end.summary["created"] <= new <= end.summary["created"] + end.summary["replayed"] + unsure

@@ -1,0 +1,229 @@
+"""Runs a case against the mock server's own logic in virtual time, killed and resumed as it says."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from support.jobs import Job, write_csv
+from support.mock_transport import HubTransport, make_hub
+from support.model.cases import Case, Stop
+from support.virtual_loop import run_virtual
+from uploader.errors import StorageError
+from uploader.jobs.summary import Summary
+from uploader.jobs.upload import Run, Seams
+from uploader.pipeline.failure_limits import FailureLimit
+from uploader.records.write_policy import Only, Policy
+from uploader.storage.checkpoint import Checkpoint
+from uploader.system.blocking_calls import Background, Inline
+
+#: After so many ends without an end (outages) the server is mended: the job has to end then.
+MOST_RUNS = 12
+
+
+class Killed:
+    """Until `now` is called nothing; from then on nothing reaches the disk, leaves, or is answered.
+
+    As SIGKILL: what was committed stays, so does the number in the lock file, and what had left is at the
+    server. Unlike it, the process is wound up: no file handle survives it.
+    """
+
+    def __init__(self) -> None:
+        self.is_dead = False
+        self.in_commit = False  # the results are written, the checkpoint is not
+
+    def check(self) -> None:
+        if self.is_dead:
+            raise StorageError("killed")
+
+
+class Mortal(Inline):
+    """The writer's thread of a process that may be killed."""
+
+    def __init__(self, killed: Killed) -> None:
+        self._killed = killed
+
+    async def run(self, call):
+        await asyncio.sleep(0)
+        if not self._killed.in_commit:
+            self._killed.check()
+        return call()
+
+
+class MortalThread(Background):
+    """The same with a real thread, in which a call goes on although nobody waits for it any more."""
+
+    def __init__(self, killed: Killed, name: str) -> None:
+        super().__init__(name)
+        self._killed = killed
+
+    async def run(self, call):
+        def mortal():
+            if not self._killed.in_commit:
+                self._killed.check()
+            return call()
+
+        return await super().run(mortal)
+
+
+class MortalTransport(HubTransport):
+    def __init__(self, hub, killed: Killed) -> None:
+        super().__init__(hub)
+        self._killed = killed
+
+    async def send(self, call, on_sent=lambda: None):
+        if not self._killed.is_dead:
+            reply = await super().send(call, on_sent)
+            if not self._killed.is_dead:
+                return reply
+        return await asyncio.get_running_loop().create_future()
+
+
+class MortalCheckpoint(Checkpoint):
+    """Its commit fails in between, where the process was killed in one."""
+
+    killed = Killed()
+
+    def commit(self, *arguments, **named):
+        self.killed.check()
+        super().commit(*arguments, **named)
+
+
+def write_source(case: Case, folder: Path) -> Path:
+    if not case.ndjson:
+        return write_csv(folder / "contacts.csv", case.rows, sorted(case.rows[0]))
+    source = folder / "contacts.ndjson"
+    # Blanks are left out by every second row only: both are the same.
+    rows = [
+        {name: cell for name, cell in row.items() if cell.strip() or number % 2}
+        for number, row in enumerate(case.rows)
+    ]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return source
+
+
+def start(case: Case, folder) -> Job:
+    source = write_source(case, folder)
+    hub = make_hub(quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario)
+    people = [
+        {"properties": {"email": first, **values}, "additional_emails": more}
+        for (first, *more), values in case.seeded
+    ]
+    hub.reset(0.0, people)
+    options = {
+        "match": case.match,
+        "max_in_flight": case.max_in_flight,
+        "max_failures": FailureLimit(count=10**6),
+        "policy": Policy(case.writing.policy),
+        "policies": {column: Policy(policy) for column, policy in case.writing.policies},
+        "only_records": Only(case.writing.only),
+        "skip_unchanged": case.writing.skip_unchanged,
+        "snapshot": case.writing.snapshot,
+    }
+    return Job(source, hub, options)
+
+
+def run_to_the_end(case: Case, job: Job) -> Summary:
+    for stop in case.stops:
+        summary = run_virtual(_run(case, job, stop))
+        if summary is not None and summary.state == "complete":
+            return summary
+    for attempt in range(MOST_RUNS):
+        if attempt == MOST_RUNS - 3:
+            job.hub.change_scenario(make_hub(properties=case.scenario["properties"]).scenario)
+        summary = run_virtual(_run(case, job, None))
+        if summary.state == "complete":
+            return summary
+    raise AssertionError(f"the job does not end: {summary}")
+
+
+def run_process(
+    job: Job, stop: Stop | None, *, batch_records: int, has_threads: bool = False, **options: Any
+) -> Summary | None:
+    """One process over a job; None where it was killed. `options` are settings of this invocation.
+
+    In virtual time, or with real threads on a real clock; the account's own clock goes on in both. A stop
+    counts from when rows begin to move.
+    """
+    seams = {"batch_records": batch_records, "roll": random.Random(job.seed).random}
+    work = _process(job, stop, options, seams=seams, has_threads=has_threads, since_rows=True)
+    return asyncio.run(work) if has_threads else run_virtual(work)
+
+
+async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
+    seams = {"batch_records": case.batch_records, "roll": random.Random(case.seed).random}
+    return await _process(job, stop, {}, seams=seams)
+
+
+class _ShiftedTransport(MortalTransport):
+    """On a loop whose clock does not begin with the account's."""
+
+    def __init__(self, hub, killed: Killed, clock: Callable[[], float]) -> None:
+        super().__init__(hub, killed)
+        self._clock = clock
+
+    async def _answer(self, call, loop):
+        return await super()._answer(call, SimpleNamespace(time=self._clock))
+
+
+async def _process(
+    job: Job,
+    stop: Stop | None,
+    options: Mapping[str, Any],
+    *,
+    seams: Mapping[str, Any],
+    has_threads: bool = False,
+    since_rows: bool = False,
+) -> Summary | None:
+    loop = asyncio.get_running_loop()
+    began = getattr(job, "_clock", 0.0)
+    if has_threads:
+        shift = loop.time() - began
+    else:
+        loop._jumping.now, shift = began, 0.0
+
+    def clock() -> float:
+        return loop.time() - shift
+
+    killed = MortalCheckpoint.killed = Killed()
+    transport = _ShiftedTransport(job.hub, killed, clock)
+    offload = (lambda name: MortalThread(killed, name)) if has_threads else (lambda _: Mortal(killed))
+    run = Run(
+        job.settings(**options),
+        Seams(
+            transport=lambda _: transport,
+            offload=offload,
+            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(clock()), UTC),
+            **seams,
+        ),
+    )
+
+    def strike() -> None:
+        if stop.kind.startswith("kill"):
+            killed.in_commit = stop.kind == "kill in a commit"
+            killed.is_dead = True
+            run.stop(9)
+        run.stop(2)
+        if stop.kind == "two signals":
+            run.stop(2)
+
+    async def wait_and_strike() -> None:
+        if since_rows:
+            await run.started.wait()
+        await asyncio.sleep(stop.after_seconds)
+        strike()
+
+    striker = None if stop is None else asyncio.ensure_future(wait_and_strike())
+    try:
+        return await run.run()
+    except StorageError:
+        assert killed.is_dead
+        return None
+    finally:
+        if striker is not None:
+            striker.cancel()
+        job._clock = clock()

@@ -1,0 +1,100 @@
+"""Clients on one token against the double's rolling window, in virtual time; what they got through."""
+
+import asyncio
+from dataclasses import dataclass
+
+from support.mock_transport import HubTransport, make_hub
+from support.virtual_loop import run_virtual
+from uploader.hubspot.client import Call
+from uploader.model.settlements import Tallies
+from uploader.pipeline.rate.in_flight_cap import InFlightCap
+from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.reply_verdict import Action, classify_read
+from uploader.pipeline.sender import Sender
+
+ASK = Call("GET", "/account-info/v3/details")
+
+
+@dataclass
+class Trip:
+    """One client's requests: when they were sent, and how they were answered."""
+
+    answers: list[tuple[float, int]]
+
+    def accepted(self, since: float, until: float) -> int:
+        return sum(status == 200 and since <= at < until for at, status in self.answers)
+
+    def refused(self, since: float = 0.0, until: float = float("inf")) -> int:
+        return sum(status == 429 and since <= at < until for at, status in self.answers)
+
+
+class Recording(HubTransport):
+    def __init__(self, hub, **options) -> None:
+        super().__init__(hub, **options)
+        self.trip = Trip([])
+
+    async def send(self, call, on_sent=lambda: None):
+        at = asyncio.get_running_loop().time()
+        reply = await super().send(call, on_sent)
+        self.trip.answers.append((at, reply.status))
+        return reply
+
+
+async def eager(hub, until, *, workers=120, start=0.0, share=1.0, connect=0.0, stall=None) -> Trip:
+    """As fast as our pacing lets it; `stall`: at this time the whole process hangs for ten seconds."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(start)
+    transport = Recording(hub, connect_seconds=connect)
+    cap = InFlightCap(workers, workers)
+    sender = Sender(transport, SendLog(share=share), cap, Tallies(), loop.time)
+
+    async def work() -> None:
+        left = 0.0
+
+        def note(out: bool) -> None:
+            nonlocal left
+            left = loop.time() if out else left
+
+        while loop.time() < until:
+            reply = await sender.send(ASK, on_wire=note)
+            verdict = classify_read(reply)
+            if verdict.action is Action.PAUSE:
+                sender.pause_for(verdict, left)
+
+    if stall is not None:
+        loop.call_at(stall, lambda: setattr(loop._jumping, "now", loop._jumping.now + 10.0))
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return transport.trip
+
+
+async def steady(hub, until, *, requests=50, window=10.0, in_bursts=False, start=0.0) -> Trip:
+    """A client with a pace of its own, which yields to nobody."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(start)
+    transport, sending = Recording(hub), []
+    while loop.time() < until:
+        count, pause = (requests, window) if in_bursts else (1, window / requests)
+        sending += [asyncio.ensure_future(transport.send(ASK)) for _ in range(count)]
+        await asyncio.sleep(pause)
+    await asyncio.gather(*sending)
+    return transport.trip
+
+
+def together(*clients, quota="190/10", latency=0.3, jitter=0.0, changes=(), seed=0, **rules):
+    """Let clients loose on one token. `changes`: when which quota begins. The double, and a trip for each."""
+
+    async def go():
+        rules["arrival_jitter_seconds"] = jitter
+        hub = make_hub(quota=quota, latency_seconds=latency, seed=seed, rules=rules)
+        loop = asyncio.get_running_loop()
+        for at, requests in changes:
+            loop.call_at(at, hub.change_quota, type(hub.quota)(requests, hub.quota.window_seconds))
+        return hub, await asyncio.gather(*(client(hub) for client in clients))
+
+    return run_virtual(go())
+
+
+def used(trips, quota: str, since: float, until: float) -> float:
+    requests, window = (float(part) for part in quota.split("/"))
+    accepted = sum(trip.accepted(since, until) for trip in trips)
+    return accepted / (requests / window * (until - since))

@@ -1,0 +1,207 @@
+"""The command line in processes of its own: forked ones, or with an interpreter of their own."""
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from support.fork_server import NUMBER
+
+TOKEN = "pat-na1-very-secret-token"
+_LONGEST_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self.out)
+        return summary
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "HUBSPOT_ACCESS_TOKEN": TOKEN, "PYTHONWARNINGS": "error", **more}
+
+
+def start(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, stdin: Any = subprocess.DEVNULL
+) -> "Forked":
+    """A process of its own, without the half of a second in which an interpreter starts."""
+    return _server().fork([str(word) for word in arguments], cwd, env or environment(), stdin)
+
+
+def start_python(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, stdin: Any = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """With an interpreter of its own: for what depends on its start, or on what it inherits."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "uploader", *map(str, arguments)],
+        cwd=cwd,
+        env=env or environment(),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: "Process") -> Ended:
+    try:
+        out, err = process.communicate(timeout=_LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return Ended(process.returncode, out, err)
+
+
+def run(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, stdin: Any = subprocess.DEVNULL
+) -> Ended:
+    return end(start(*arguments, cwd=cwd, env=env, stdin=stdin))
+
+
+def wait_until(happened: Callable[[], bool], process: "Process | None" = None) -> None:
+    """Poll for an event; a process that ends first, or two minutes, is a failure."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:
+    process.send_signal(number)
+    return end(process)
+
+
+def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:
+    """A scenario: after so many requests no answer comes, so that no process ends before it is killed."""
+    fault = {"kind": "delay", "seconds": 3_600, "endpoint": endpoint, "requests": [requests + 1, 1_000_000]}
+    return {**scenario, "faults": [fault]}
+
+
+class Forked:
+    """A process that the fork server has forked, to be used as a Popen of text."""
+
+    def __init__(self, told: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO) -> None:
+        self._told = told
+        self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self.returncode: int | None = None
+        self.pid = self._read()
+
+    def _read(self) -> int:
+        packed = self._told.recv(NUMBER.size)
+        assert packed, "the fork server has ended"
+        (number,) = NUMBER.unpack(packed)
+        return int(number)
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+            self.returncode = self._read()
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Close its input, and read what it says until it has ended."""
+        if self.stdin is not None:
+            self.stdin.close()
+        texts = ["", ""]
+
+        def read(number: int, stream: TextIO) -> None:
+            with stream:
+                texts[number] = stream.read()
+
+        reading = [
+            threading.Thread(target=read, args=each, daemon=True)
+            for each in enumerate((self.stdout, self.stderr))
+            if not each[1].closed
+        ]
+        for each in reading:
+            each.start()
+        self.wait(timeout)
+        for each in reading:
+            each.join()
+        return texts[0], texts[1]
+
+
+Process = Forked | subprocess.Popen[str]
+
+
+class _Server:
+    """The fork server: one for all processes of a session."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", Path(__file__).with_name("fork_server.py"), str(theirs.fileno())],
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def fork(self, arguments: list[str], folder: Path, env: dict[str, str], stdin: Any) -> Forked:
+        order = json.dumps({"arguments": arguments, "folder": str(folder), "environment": env}).encode()
+        told, tells = socket.socketpair()
+        (out, writes_out), (err, writes_err) = os.pipe(), os.pipe()
+        reads, write = os.pipe() if stdin == subprocess.PIPE else (None, None)
+        with contextlib.ExitStack() as theirs:
+            theirs.enter_context(tells)
+            for descriptor in (writes_out, writes_err, *([reads] if reads is not None else [])):
+                theirs.callback(os.close, descriptor)
+            if stdin == subprocess.DEVNULL:
+                stdin = theirs.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
+            given = stdin.fileno() if reads is None else reads
+            streams = [given, writes_out, writes_err, tells.fileno()]
+            socket.send_fds(self._orders, [NUMBER.pack(len(order))], streams)
+            self._orders.sendall(order)
+        return Forked(
+            told,
+            None if write is None else open(write, "w", encoding="utf-8"),  # noqa: PTH123
+            open(out, encoding="utf-8"),  # noqa: PTH123
+            open(err, encoding="utf-8"),  # noqa: PTH123
+        )
+
+    def close(self) -> None:
+        self._orders.close()
+        self._process.wait()
+
+
+@functools.cache
+def _server() -> _Server:
+    server = _Server()
+    atexit.register(server.close)
+    return server

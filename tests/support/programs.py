@@ -1,0 +1,28 @@
+"""A program that uses the library, in tests: seams to a double's own logic, and options for a job of rows."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from support.mock_transport import HubTransport
+from uploader.jobs.upload import Seams
+from uploader.mockserver.simulator import Hub
+from uploader.system.blocking_calls import Background, Inline
+
+
+def seams_to(hub: Hub, *, threads: bool = False) -> Seams:
+    """On the running loop; with `threads` of its own, as in production, where that is not virtual."""
+    transport = HubTransport(hub)
+    loop = asyncio.get_running_loop()
+    return Seams(
+        transport=lambda _: transport,
+        offload=Background if threads else (lambda _: Inline()),
+        roll=random.Random(0).random,
+        wall_clock=lambda: datetime.fromtimestamp(hub.wall(loop.time()), UTC),
+    )
+
+
+def options(folder: Path, name: str = "crm", **more: Any) -> dict[str, Any]:
+    return {"token": "test-token", "checkpoint": folder / f"{name}.checkpoint", **more}

@@ -1,0 +1,287 @@
+"""What is spelled on the wire, and what is read off it."""
+
+import orjson
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from support.builders import batch, headers, record, reply
+from uploader.hubspot.wire import (
+    ENVELOPE_BYTES,
+    VERSIONS,
+    PropertyFault,
+    UnencodableError,
+    decode,
+    encode_batch,
+    encode_input,
+    encode_read,
+    no_reply,
+    paths,
+    sent_properties,
+    whole_error,
+)
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+_FIELDS = [
+    "status",
+    "results",
+    "errors",
+    "numErrors",
+    "category",
+    "errorType",
+    "message",
+    "context",
+    "policyName",
+    "correlationId",
+    "id",
+    "new",
+    "properties",
+    "objectWriteTraceId",
+    "ids",
+    "existingId",
+    "propertyName",
+    "code",
+]
+#: Bodies that use HubSpot's own names with values of any kind, at any depth.
+_LOOKALIKES = st.recursive(
+    _JSON, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(_FIELDS), inner), max_leaves=25
+)
+_HEADERS = st.dictionaries(
+    st.sampled_from(["Retry-After", "Date", "X-HubSpot-RateLimit-Max", "X-HubSpot-RateLimit-Remaining"])
+    | st.sampled_from(["X-HubSpot-RateLimit-Interval-Milliseconds", "x-hubspot-correlation-id"]),
+    st.text() | st.sampled_from(["nan", "inf", "-1", "1e999", "0", "²", "٣", "9" * 400]),
+)
+
+
+# --- what comes back ---
+
+
+@given(st.integers(-1, 999), _HEADERS, st.binary() | _LOOKALIKES.map(orjson.dumps))
+def test_decode_raises_nothing_whatever_the_server_says(status, head, body):
+    decoded = decode(status, CIMultiDict(head), body)
+    assert decoded.status == status
+    if 300 <= status < 400:
+        assert "redirects are not followed" in decoded.message
+    else:
+        assert whole_error(decoded).message == decoded.message
+    assert decoded.retry_after_seconds is None or 0 <= decoded.retry_after_seconds <= 7 * 86_400
+
+
+@given(st.text(alphabet='[]{}",:0123456789.eE-\\ nul', max_size=60))
+def test_decode_raises_nothing_whatever_stands_inside_a_message(junk):
+    message = f"Property values were not valid: {junk}"
+    assert decode(400, {}, orjson.dumps({"message": message})).message == message
+
+
+def test_decode_raises_nothing_over_a_message_nested_without_end():
+    message = "Property values were not valid: " + "[" * 200_000
+    assert decode(400, {}, orjson.dumps({"message": message})).faults == ()
+
+
+@pytest.mark.parametrize("count", [-1, 0, True, 1.5, "3", None, [3], 2**64 - 1])
+def test_a_count_of_errors_that_is_none_counts_nothing_and_fits_the_books(count):
+    # The books hold 64-bit integers; a larger one would break every later commit.
+    assert 0 <= reply(200, body={"numErrors": count}).num_errors < 2**53
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b"null", b'"text"', b'{"cut":', b"\xff"])
+def test_a_body_that_is_no_object_is_unreadable(body):
+    decoded = decode(502, {}, body)
+    assert not decoded.readable
+    assert "no JSON object" in decoded.message
+
+
+def test_errors_are_read_off_any_2xx():
+    decoded = reply(200, results=[], errors=[{"message": "no", "context": {"objectWriteTraceId": ["7"]}}])
+    assert [error.trace_ids for error in decoded.errors] == [("7",)]
+    assert decoded.num_errors == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"context": {"objectWriteTraceId": ["7"]}},
+        {"context": {"objectWriteTraceId": "7"}},
+        {"context": {"objectWriteTraceId": [7]}},
+        {"objectWriteTraceId": "7"},
+    ],
+)
+def test_a_trace_id_is_found_wherever_servers_put_it(entry):
+    assert reply(207, errors=[entry]).errors[0].trace_ids == ("7",)
+
+
+def test_a_result_keeps_id_novelty_trace_and_properties():
+    result = {"id": 17, "new": True, "objectWriteTraceId": "3", "properties": {"email": "a@x.com"}}
+    (found,) = reply(200, results=[result]).results
+    assert (found.id, found.new, found.trace_id, found.properties) == ("17", True, "3", {"email": "a@x.com"})
+
+
+def test_a_correlation_id_is_taken_from_the_body_else_from_the_header():
+    head = headers(correlation_id="from-header")
+    assert decode(400, head, b'{"correlationId":"from-body"}').correlation_id == "from-body"
+    assert decode(400, head, b"{}").correlation_id == "from-header"
+    assert decode(502, head, b"<html>").correlation_id == "from-header"
+
+
+def test_what_is_logged_of_an_answer_are_codes_and_no_other_text():
+    """A server that is out of order may put anything anywhere."""
+    person = "Ann Lee <ann@x.com>"
+    told = {"status": person, "category": person, "errorType": person, "correlationId": person}
+    for status in (200, 400, 500):
+        answer = decode(status, headers(correlation_id=person), orjson.dumps(told))
+        said = (answer.batch_status, answer.category, answer.correlation_id)
+        assert said == ("UNKNOWN" if status == 200 else "", "", "")
+
+
+def test_the_embedded_list_of_a_message_gives_codes_and_names():
+    message = (
+        'Property values were not valid: [{"isValid":false,"message":"Property \\"missing\\" does not exist",'
+        '"error":"PROPERTY_DOESNT_EXIST","name":"missing","localizedErrorMessage":"...","portalId":891936587}]'
+    )
+    assert reply(400, body={"message": message}).faults == (
+        PropertyFault("PROPERTY_DOESNT_EXIST", "missing"),
+    )
+    error = reply(207, errors=[{"message": message}]).errors[0]
+    assert error.faults == (PropertyFault("PROPERTY_DOESNT_EXIST", "missing"),)
+
+
+def test_nested_errors_give_codes_and_names():
+    nested = [
+        {"message": "", "code": "PROPERTY_DOESNT_EXIST", "context": {"propertyName": ["x", "y"]}},
+        {"message": "", "code": "READ_ONLY_VALUE", "context": {"propertyName": "z"}},
+    ]
+    decoded = reply(400, body={"message": "bad", "errors": nested})
+    assert decoded.faults == (
+        PropertyFault("PROPERTY_DOESNT_EXIST", "x"),
+        PropertyFault("PROPERTY_DOESNT_EXIST", "y"),
+        PropertyFault("READ_ONLY_VALUE", "z"),
+    )
+    assert whole_error(decoded).faults == decoded.faults
+
+
+def test_a_fault_said_in_words_alone_is_understood():
+    decoded = reply(400, body={"message": 'Property "shoe_size" does not exist'})
+    assert decoded.faults == (PropertyFault("PROPERTY_DOESNT_EXIST", "shoe_size"),)
+
+
+def test_the_id_of_an_existing_contact_comes_from_the_context_else_from_the_message():
+    message = "Contact already exists. Existing ID: 12345"
+    assert reply(207, errors=[{"message": message}]).errors[0].existing_id == "12345"
+    named = {"message": message, "context": {"existingId": ["678"]}}
+    assert reply(207, errors=[named]).errors[0].existing_id == "678"
+
+
+def test_rate_headers_are_read_without_regard_to_case():
+    head = headers(limit=190, remaining=12, interval_ms=10_000, daily=625_000, daily_remaining=9)
+    for spelled in (head, CIMultiDict({name.lower(): value for name, value in head.items()})):
+        quota = decode(200, spelled, b"{}").quota
+        assert (quota.limit, quota.remaining, quota.interval_seconds) == (190, 12, 10.0)
+        assert (quota.daily, quota.daily_remaining) == (625_000, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("86400", 86_400.0), ("-1", None), ("soon", None), ("nan", None), ("1e9", None)],
+)
+def test_retry_after_is_understood_in_seconds_and_within_reason(text, seconds):
+    assert decode(477, headers(retry_after=text), b"{}").retry_after_seconds == seconds
+
+
+NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("date", "until", "seconds"),
+    [
+        (NOON, "Thu, 01 Jan 2026 12:30:00 GMT", 1_800.0),
+        (NOON, "Thu, 01 Jan 2026 11:30:00 GMT", 0.0),
+        (NOON, "Thu, 01 Jan 2027 12:30:00 GMT", None),
+        ("", "Thu, 01 Jan 2026 12:30:00 GMT", None),
+        (NOON, "Thu, 01 Jan 2026", None),
+    ],
+)
+def test_retry_after_may_be_a_date_by_the_clock_of_the_reply(date, until, seconds):
+    assert decode(477, headers(retry_after=until, date=date), b"{}").retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 2026 12:00:00"])
+def test_what_is_no_date_of_today_is_none(text):
+    assert decode(200, headers(date=text), b"{}").date is None
+
+
+def test_a_reply_tells_when_it_was_sent():
+    assert decode(200, headers(date=NOON), b"{}").date == decode(502, headers(date=NOON), b"<").date
+    assert decode(200, headers(date=NOON), b"{}").date == 1_767_268_800
+
+
+def test_no_reply_is_status_0_and_says_whether_the_request_may_have_arrived():
+    assert no_reply("reset", maybe_applied=True).maybe_applied
+    assert not no_reply("refused", maybe_applied=False).maybe_applied
+    assert no_reply("reset", maybe_applied=True).status == 0
+    assert not no_reply("reset", maybe_applied=True).ok
+
+
+# --- what is sent ---
+
+
+@given(
+    st.integers(0, 10**9),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.text(st.characters(codec="utf-8"))),
+)
+def test_an_input_carries_exactly_what_it_was_given(position, key, properties):
+    assert orjson.loads(encode_input(position, "email", key, properties)) == {
+        "idProperty": "email",
+        "id": key,
+        "objectWriteTraceId": str(position),
+        "properties": properties,
+    }
+
+
+def test_a_batch_is_its_records_in_order():
+    records = batch(3)
+    sent = orjson.loads(encode_batch(records))
+    assert [entry["objectWriteTraceId"] for entry in sent["inputs"]] == ["0", "1", "2"]
+    assert list(sent) == ["inputs"]
+
+
+@given(st.integers(1, 100))
+def test_the_envelope_and_one_comma_between_two_inputs_are_all_a_batch_adds(size):
+    records = batch(size)
+    weight = ENVELOPE_BYTES + sum(len(entry.body) for entry in records) + size - 1
+    assert len(encode_batch(records)) == weight
+
+
+@pytest.mark.parametrize("where", ["key", "name", "value"])
+def test_half_a_surrogate_pair_cannot_be_sent(where):
+    half = "a\ud800"
+    key = half if where == "key" else "a@x.com"
+    properties = {half if where == "name" else "firstname": half if where == "value" else "A"}
+    with pytest.raises(UnencodableError):
+        encode_input(1, "email", key, properties)
+
+
+def test_a_read_names_its_id_property_once_for_all_inputs():
+    assert orjson.loads(encode_read("email", ["a@x.com", "b@x.com"], ["email", "phone"])) == {
+        "idProperty": "email",
+        "properties": ["email", "phone"],
+        "propertiesWithHistory": [],
+        "inputs": [{"id": "a@x.com"}, {"id": "b@x.com"}],
+    }
+
+
+def test_what_a_record_asks_to_store_is_what_its_body_says():
+    assert sent_properties(record(1, properties={"phone": "+49 1"})) == {"phone": "+49 1"}
+
+
+def test_versions_after_v3_are_dates_in_the_path():
+    assert paths("v3", "contacts").upsert == "/crm/v3/objects/contacts/batch/upsert"
+    assert paths("v3", "contacts").read == "/crm/v3/objects/contacts/batch/read"
+    assert paths("v3", "contacts").properties == "/crm/v3/properties/contacts"
+    assert paths("2026-03", "contacts").upsert == "/crm/objects/2026-03/contacts/batch/upsert"
+    assert paths("2026-09", "0-1").read == "/crm/objects/2026-09/0-1/batch/read"
+    assert all(paths(version, "contacts").account.startswith("/account-info/") for version in VERSIONS)

@@ -1,0 +1,263 @@
+"""Which records travel together, against a model that looks at every pair of them."""
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import given, strategies as st
+
+from support.builders import batch, record
+from uploader.hubspot.wire import MAX_INPUTS, encode_batch
+from uploader.model.records import Record
+from uploader.pipeline.batcher import Batcher
+
+_VALUES = st.sampled_from("abcdef")
+
+
+@dataclass
+class Model:
+    """Every record by the letter of the rule: it leaves when no earlier one that takes its values is open.
+
+    It takes its own values, and those of the contact's last row that is open when it comes: it may free them.
+    """
+
+    open: list[Record] = field(default_factory=list)  # in source order, drawn ones too
+    drawn: list[Record] = field(default_factory=list)
+    needs: dict[int, set[str]] = field(default_factory=dict)
+
+    def add(self, record):
+        before = [r for r in self.open if record.values[0] in self.needs[r.position]]
+        inherited = self.needs[before[-1].position] if before else set()
+        self.needs[record.position] = set(record.values) | inherited
+        self.open.append(record)
+
+    def may_leave(self):
+        return [
+            record
+            for index, record in enumerate(self.open)
+            if record not in self.drawn
+            and not any(
+                self.needs[record.position] & self.needs[earlier.position] for earlier in self.open[:index]
+            )
+        ]
+
+
+@st.composite
+def _records(draw):
+    made = []
+    for position in range(draw(st.integers(0, 25))):
+        id_property = draw(st.sampled_from(["email", "email", "external_id"]))
+        others = {"external_id": "email", "email": "external_id"}
+        unique = {others[id_property]: draw(_VALUES)} if draw(st.booleans()) else {}
+        key = draw(st.sampled_from(["a", " A", "b", "c", "d", "e", "f"]))
+        weight = {"note": "x" * draw(st.integers(0, 300))}
+        made.append(record(position, key, id_property=id_property, properties=weight, unique=unique))
+    return made
+
+
+@given(_records(), st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([150, 600, 2_000, 2**21]))
+def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, max_records, max_bytes):
+    """Adding, drawing, putting back and settling in any order; then everything has been drawn once."""
+    roll = random.Random(seed)
+    batcher, model, added, log = Batcher(max_records, max_bytes), Model(), 0, []
+    while added < len(records) or model.open:
+        choices = ["draw"]
+        choices += ["add"] if added < len(records) else []
+        choices += ["settle", "settle", "put back"] if model.drawn else []
+        step = roll.choice(choices)
+        if step == "add":
+            batcher.add(records[added])
+            model.add(records[added])
+            added += 1
+        elif step == "settle":
+            settled = roll.choice(model.drawn)
+            before = len(model.may_leave())
+            model.drawn.remove(settled)
+            model.open.remove(settled)
+            assert batcher.settle(settled) == (len(model.may_leave()) > before)
+        elif step == "put back":
+            unsent = roll.choice(model.drawn)
+            batcher.put_back([unsent])
+            model.drawn.remove(unsent)
+            log.remove(unsent.position)
+        else:
+            expected = model.may_leave()
+            drawn = batcher.draw()
+            _check(drawn, expected, batcher)
+            model.drawn += drawn
+            log += [record.position for record in drawn]
+        assert batcher.ready == len(model.may_leave())
+        assert batcher.open_records == len(model.open)
+        assert batcher.open_bytes == sum(record.size_bytes for record in model.open)
+        assert batcher.held_back == len(model.open) - len(model.drawn) - batcher.ready
+        if step == "draw" and added == len(records) and not model.drawn:
+            assert not model.open, "nothing is in flight, records are open, and none may leave"
+    assert sorted(log) == list(range(len(records)))
+    assert (batcher.open_records, batcher.open_bytes, batcher.held_back) == (0, 0, 0)
+    assert not batcher._owner
+    assert not batcher._waiting
+
+
+def _check(drawn, expected, batcher):
+    if not expected:
+        assert drawn == []
+        return
+    # The earliest that may leave leads, and only those of its id property travel with it, in source order.
+    mates = [record for record in expected if record.id_property == expected[0].id_property]
+    assert drawn == mates[: len(drawn)]
+    assert 1 <= len(drawn) <= batcher.max_records
+    assert len({record.id_property for record in drawn}) == 1
+    values = [value for record in drawn for value in record.values]
+    assert len(values) == len(set(values))
+    assert len(encode_batch(drawn)) <= batcher.max_bytes or len(drawn) == 1
+    if len(drawn) < min(len(mates), batcher.max_records):
+        assert len(encode_batch(mates[: len(drawn) + 1])) > batcher.max_bytes
+
+
+def test_a_batch_is_full_at_the_documented_hundred():
+    batcher = Batcher()
+    for entry in batch(250):
+        batcher.add(entry)
+    assert [len(batcher.draw()) for _ in range(4)] == [100, 100, 50, 0]
+    assert MAX_INPUTS == 100
+
+
+def test_a_record_heavier_than_a_batch_travels_alone():
+    batcher = Batcher(max_bytes=500)
+    heavy = record(1, properties={"note": "x" * 5_000})
+    for entry in (record(0), heavy, record(2)):
+        batcher.add(entry)
+    assert [[r.position for r in batcher.draw()] for _ in range(3)] == [[0], [1], [2]]
+
+
+def test_a_batch_may_weigh_exactly_what_is_allowed_and_not_a_byte_more():
+    records = batch(3)
+    weight = len(encode_batch(records))
+    for max_bytes, expected in ((weight, 3), (weight - 1, 2)):
+        batcher = Batcher(max_bytes=max_bytes)
+        for entry in records:
+            batcher.add(entry)
+        assert len(batcher.draw()) == expected
+
+
+def test_rows_of_one_key_leave_one_after_the_other_in_file_order():
+    batcher = Batcher()
+    for position in range(4):
+        batcher.add(record(position, "Ann@x.com" if position % 2 else " ann@X.COM"))
+    for position in range(4):
+        (drawn,) = batcher.draw()
+        assert drawn.position == position
+        assert batcher.draw() == []
+        assert batcher.settle(drawn) == (position < 3)
+
+
+def test_a_record_waits_for_any_unique_value_not_only_its_key():
+    batcher = Batcher()
+    first = record(0, "1", id_property="external_id", unique={"email": "a@x.com"})
+    second = record(1, "a@x.com")
+    batcher.add(first)
+    batcher.add(second)
+    assert batcher.draw() == [first]
+    assert batcher.draw() == []
+    batcher.settle(first)
+    assert batcher.draw() == [second]
+
+
+def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows():
+    """Otherwise the third row would overtake the second."""
+    batcher = Batcher()
+    first, second, third = (
+        record(0, "a@x.com"),
+        record(1, "a@x.com", unique={"external_id": "7"}),
+        record(2, "7", id_property="external_id"),
+    )
+    for entry in (first, second, third):
+        batcher.add(entry)
+    assert batcher.draw() == [first]
+    assert batcher.draw() == []
+    batcher.settle(first)
+    assert batcher.draw() == [second]
+    batcher.settle(second)
+    assert batcher.draw() == [third]
+
+
+def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open():
+    batcher = Batcher()
+    first, heir = record(0, "a@x.com"), record(1, "a@x.com")
+    for entry in (first, heir):
+        batcher.add(entry)
+    for entry in (first, heir):
+        assert not batcher.may_be_lost()
+        assert batcher.draw() == [entry]
+        entry.lost = True
+        assert batcher.may_be_lost()
+        batcher.settle(entry)
+    assert not batcher.may_be_lost()
+
+
+def test_who_waits_for_a_record_waits_for_those_that_wait_for_it_too():
+    """One by one the second row gives the address free and the third takes it; together they collide."""
+    batcher = Batcher()
+    rows = [
+        record(0, "1", id_property="external_id", unique={"email": "a@x.com"}),
+        record(1, "1", id_property="external_id", unique={"email": "b@x.com"}),
+        record(2, "2", id_property="external_id", unique={"email": "a@x.com"}),
+    ]
+    for row in rows:
+        batcher.add(row)
+    for row in rows:
+        assert batcher.draw() == [row]
+        batcher.settle(row)
+    assert not batcher._taken
+    assert not batcher._last
+
+
+def test_a_row_in_between_that_names_no_address_does_not_part_them():
+    batcher = Batcher()
+    address = {"email": "a@x.com"}
+    rows = [
+        record(0, "1", id_property="external_id", unique=address),
+        record(1, "1", id_property="external_id"),
+        record(2, "1", id_property="external_id", unique={"email": "b@x.com"}),
+        record(3, "2", id_property="external_id", unique=address),
+        record(4, "1", id_property="external_id", unique={"email": "c@x.com"}),
+    ]
+    for row in rows:
+        batcher.add(row)
+    for row in rows:
+        assert batcher.draw() == [row]
+        batcher.settle(row)
+
+
+def test_a_contact_of_many_addresses_costs_no_more_and_loses_no_order():
+    batcher = Batcher()
+    rows = [
+        record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(2_000)
+    ] + [record(2_000, "2", id_property="external_id", unique={"email": "0@x.com"})]
+    for row in rows:
+        batcher.add(row)
+    assert (batcher.held_back, batcher.open_records) == (2_000, 2_001)
+    assert sum(map(len, batcher._taken.values())) < 300
+    left = []
+    while drawn := batcher.draw():
+        left += [row.position for row in drawn]
+        for row in drawn:
+            batcher.settle(row)
+    assert [position for position in left if position < 2_000] == list(range(2_000))
+    assert left.index(2_000) > 15  # by then its address was given free
+
+
+def test_no_row_overtakes_one_that_waits_to_be_let_in():
+    """A contact's rows have more addresses than may be taken at once; the next row wants one of the last."""
+    batcher = Batcher()
+    rows = [record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(30)]
+    later = record(30, "2", id_property="external_id", unique={"email": "29@x.com"})
+    stranger = record(31, "3", id_property="external_id")
+    for row in [*rows, later, stranger]:
+        batcher.add(row)
+    left = []
+    while drawn := batcher.draw():
+        left += [row.position for row in drawn]
+        for row in drawn:
+            batcher.settle(row)
+    assert sorted(left) == list(range(32))
+    assert left.index(30) > left.index(29)

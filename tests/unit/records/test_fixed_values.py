@@ -1,0 +1,86 @@
+"""`--set`: one value for all records; and what costs money is written by the user's word alone."""
+
+import orjson
+import pytest
+
+from support.builders import row
+from uploader.hubspot.schema import Kind, Option, Schema
+from uploader.model.outcomes import Outcome
+from uploader.records.columns import MappingError, Rules, resolve_columns
+from uploader.records.mapper import Mapper
+
+SCHEMA = Schema(
+    labels={
+        "email": "Email",
+        "firstname": "First",
+        "tier": "Tier",
+        "born": "Born",
+        "score": "Score",
+        "member_no": "No",
+        "hs_marketable_status": "Marketing contact status",
+    },
+    read_only=frozenset({"score"}),
+    unique=frozenset({"member_no"}),
+    kinds={"tier": Kind("enumeration"), "born": Kind("date")},
+    options={"tier": (Option("Gold", "gold"),)},
+)
+
+
+def mapper(rules, header=("email", "firstname")):
+    return Mapper(0, rules, SCHEMA, resolve_columns(header, rules, SCHEMA))
+
+
+def properties(mapped):
+    return orjson.loads(mapped.body)["properties"]
+
+
+def test_every_record_gets_it_as_hubspot_spells_it_whatever_the_form_of_its_row():
+    rules = Rules(constants={"tier": "Gold", "born": "2026-07-01"})
+    given = {"tier": "gold", "born": "2026-07-01"}
+    assert properties(mapper(rules).map(0, row(["a@x.com", ""]))) == given
+    named = Mapper(0, rules, SCHEMA, None)
+    assert properties(named.map(0, row({"email": "a@x.com"}))) == given
+    assert properties(named.map(0, row({"id": "a@x.com", "properties": {"firstname": "F"}}))) == {
+        "firstname": "F",
+        **given,
+    }
+
+
+@pytest.mark.parametrize(
+    ("constants", "says"),
+    [
+        ({"nickname": "x"}, "there is no property 'nickname'"),
+        ({"score": "1"}, "HubSpot calculates it"),
+        ({"tier": "platinum"}, "--set tier=platinum: it is none of the property's options"),
+        ({"born": "soon"}, "--set born=soon: it"),
+        ({"email": "a@x.com"}, "its values are unique"),
+        ({"member_no": "7"}, "its values are unique"),
+        ({"firstname": "F"}, "column 'firstname' is that property, too"),
+        ({"hs_marketable_status": "true"}, "--allow hs_marketable_status"),
+    ],
+)
+def test_what_can_not_be_the_same_in_all_is_refused(constants, says):
+    with pytest.raises(MappingError) as caught:
+        mapper(Rules(constants=constants))
+    assert says in str(caught.value)
+
+
+def test_a_row_of_its_own_fields_can_not_say_otherwise():
+    named = Mapper(0, Rules(constants={"tier": "Gold"}), SCHEMA, None)
+    for content in ({"email": "a@x.com", "tier": "x"}, {"id": "a@x.com", "properties": {"tier": "gold"}}):
+        assert named.map(0, row(content)).outcome is Outcome.INVALID
+    assert not named.is_as_named("tier")
+
+
+@pytest.mark.parametrize("column", ["hs_marketable_status", "Marketing contact status"])
+def test_what_costs_money_is_no_column_unless_it_is_allowed(column):
+    with pytest.raises(MappingError, match=r"paid for.*--allow hs_marketable_status"):
+        mapper(Rules(), ("email", column))
+    with pytest.raises(MappingError, match="paid for"):
+        mapper(Rules(mapped={"M": "hs_marketable_status"}), ("email", "M"))
+    field = Mapper(0, Rules(), SCHEMA, None).map(0, row({"email": "a@x.com", column: "true"}))
+    assert (field.outcome, field.category) == (Outcome.INVALID, "PROPERTY")
+    assert not Mapper(0, Rules(), SCHEMA, None).is_as_named("hs_marketable_status")
+    allowed = Rules(allowed=frozenset({"hs_marketable_status"}))
+    sent = mapper(allowed, ("email", column)).map(0, row(["a@x.com", "true"]))
+    assert properties(sent) == {"hs_marketable_status": "true"}
