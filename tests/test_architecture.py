@@ -1,4 +1,4 @@
-"""The layout that uploader/README.md draws: who may import whom, and which modules may do I/O."""
+"""What uploader/README.md draws: who may import whom, which modules may do I/O, where tests lie."""
 
 import ast
 import re
@@ -11,6 +11,8 @@ import uploader
 
 PACKAGE = Path(uploader.__file__).parent
 REPOSITORY = PACKAGE.parent
+TESTS = REPOSITORY / "tests"
+SUPPORT = TESTS / "support"
 MODULES = {
     ".".join(("uploader", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -67,6 +69,8 @@ _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket
     sqlite3 subprocess sys tempfile threading time urllib
 """
+#: Where modules are counted.
+TOPS = ("uploader", "tests", "benchmarks")
 #: More modules in one folder are not seen at a glance.
 _MOST_MODULES = 20
 
@@ -225,8 +229,12 @@ _PACKAGES = [
 @pytest.mark.parametrize("package", _PACKAGES)
 def test_every_package_lists_its_modules(package):
     inside = [name for name in MODULES if name.rpartition(".")[0] == package]
-    listed = re.findall(r"^ *(\w+)  +\S", ast.get_docstring(_tree(package)), re.MULTILINE)
-    assert listed == sorted(name.rpartition(".")[2] for name in inside)
+    assert _listed(ast.get_docstring(_tree(package))) == sorted(name.rpartition(".")[2] for name in inside)
+
+
+def _listed(docstring):
+    """The names that a package's docstring lists, each before what it is."""
+    return re.findall(r"^ *(\w+)  +\S", docstring, re.MULTILINE)
 
 
 def test_the_map_names_every_package():
@@ -236,7 +244,7 @@ def test_the_map_names_every_package():
 
 
 def test_no_folder_holds_too_many_modules():
-    tops = [REPOSITORY / top for top in ("uploader",)]
+    tops = [REPOSITORY / top for top in TOPS]
     folders = {path.parent for top in tops for path in top.rglob("*.py")}
     crowded = {
         str(folder.relative_to(REPOSITORY)): count
@@ -244,3 +252,35 @@ def test_no_folder_holds_too_many_modules():
         if (count := len([p for p in folder.glob("*.py") if p.name != "__init__.py"])) > _MOST_MODULES
     }
     assert crowded == {}
+
+
+def test_helpers_of_the_tests_live_in_support_alone():
+    others = [
+        str(path.relative_to(TESTS))
+        for path in TESTS.rglob("*.py")
+        if SUPPORT not in path.parents and path.name != "conftest.py" and not path.name.startswith("test_")
+    ]
+    assert others == []
+
+
+def _first_names(path):
+    """The first word of every name that a file imports from; "" for an import relative to its folder."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "" if node.level else node.module.partition(".")[0]
+
+
+def test_no_test_file_imports_from_another_test_file():
+    # pytest puts `tests/` on the path, so its folders can be imported by their names.
+    tests = {path.stem for path in TESTS.iterdir() if path != SUPPORT} | {"tests", ""}
+    found = {str(path.relative_to(TESTS)): tests & set(_first_names(path)) for path in TESTS.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("folder", [SUPPORT, SUPPORT / "model"], ids=lambda path: path.name)
+def test_support_lists_its_helpers(folder):
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    inside = {path.stem for path in folder.iterdir() if path.name[0] not in "_."}
+    assert _listed(docstring) == sorted(inside)

@@ -1,1 +1,18 @@
-"""What several tests use. No test file imports from another one."""
+"""What several tests use; no test file imports from another one.
+
+builders              records, batches and replies in one word each
+fork_server           forks processes of the command line from an interpreter that has imported the package
+hostile_proxy         a server in front of the mock server that puts escape codes into every text
+intercepted_requests  a job over a file, what it sent, and replies changed on their way
+jobs                  whole jobs in virtual time, and the oracle they are held against
+killed_runs           a job whose process is killed while an upsert is under way
+mock_requests         requests to the simulated account without sockets
+mock_transport        the mock server's logic as a transport of the pipeline, without sockets
+model                 random jobs for the tests in tests/model
+paced_clients         several clients on one token, and what they got through
+processes             the command line as real processes: run, start, kill, wait
+programs              programs that use the Python API
+undo_runs             jobs to be undone, undo in virtual time, and what an account holds
+verify_runs           verify in virtual time
+virtual_loop          an event loop whose clock jumps to the next timer
+"""

@@ -1,1 +1,9 @@
-"""Random jobs, what must hold at their end, and bugs that must be found."""
+"""Random jobs, what must hold at their end, and bugs that must be found.
+
+cases             random files, accounts, faults of the server, and interruptions
+checks            what must hold at the end of a case
+expected_account  the oracle: rows applied to an account one at a time, in file order
+planted_bugs      the package with one of its promises broken
+running           a case run in virtual time, killed and resumed as it says
+undo_cases        random jobs to be undone, and what others do in between
+"""
