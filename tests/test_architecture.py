@@ -284,3 +284,11 @@ def test_support_lists_its_helpers(folder):
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
     inside = {path.stem for path in folder.iterdir() if path.name[0] not in "_."}
     assert _listed(docstring) == sorted(inside)
+
+
+def test_the_map_of_the_benchmarks_names_every_module():
+    folder = REPOSITORY / "benchmarks"
+    paths = {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.py")}
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w/]+)` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(path for path in paths if Path(path).name != "__init__")
