@@ -12,6 +12,7 @@ model                 random jobs for the tests in tests/model
 paced_clients         several clients on one token, and what they got through
 processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
+source_files          files written in every format, and what is read of them
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds
 verify_runs           verify in virtual time
 virtual_loop          an event loop whose clock jumps to the next timer

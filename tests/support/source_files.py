@@ -1,0 +1,61 @@
+"""Sources in tests: written in every format, and what is read of them."""
+
+import csv
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openpyxl.cell import WriteOnlyCell
+
+from uploader.errors import SourceError
+
+COLUMNS = ("email", "first", "note")
+
+
+def cells_of(source):
+    """By column, blanks left out: what every format can say."""
+    found = []
+    for part in source.slices():
+        for row in part.rows:
+            content = row.content
+            if not isinstance(content, dict):
+                content = dict(zip(source.shape.columns, content, strict=True))
+            found.append({name: value for name, value in content.items() if value})
+    return found
+
+
+def write_csv(path, rows, encoding="utf-8"):
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
+
+
+def write_xlsx(path, rows, columns=COLUMNS, before=()):
+    book = openpyxl.Workbook(write_only=True)
+    for title in before:
+        book.create_sheet(title)
+    sheet = book.create_sheet("People")
+    for row in (columns, *rows):
+        cells = [WriteOnlyCell(sheet, value=value) for value in row]
+        for cell in cells:
+            cell.data_type = "s"  # not a formula, whatever it begins with
+        sheet.append(cells)
+    book.save(path)
+
+
+def write_parquet(path, rows, columns=COLUMNS, **options):
+    arrays = [pa.array(list(column), pa.string()) for column in zip(*rows, strict=True)]
+    pq.write_table(pa.table(dict(zip(columns, arrays, strict=True))), path, **options)
+
+
+def rows_before_an_error(source):
+    rows, error = [], ""
+    try:
+        for part in source.slices():
+            rows += part.rows
+    except SourceError as raised:
+        error = str(raised)
+    return rows, error
+
+
+def only_cells(source):
+    return [row.content for part in source.slices() for row in part.rows]
