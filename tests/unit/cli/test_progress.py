@@ -1,18 +1,14 @@
 """Live lines: whatever a run has to tell, none is wider than the terminal."""
 
-import re
-
 import pytest
 from hypothesis import given, strategies as st
 
 from uploader.cli.progress import Pace, figures, fit, lines
-from uploader.errors import SettingsError
 from uploader.jobs.upload import View
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
-from uploader.settings.speed import parse_duration
 
 COUNTS = st.integers(0, 10**9)
 
@@ -67,26 +63,6 @@ def test_parts_are_whole_but_for_a_first_one_that_is_too_long(parts, width):
     assert len(told) <= width
     whole = [" | ".join(parts[:count]) for count in range(len(parts) + 1)]
     assert told in whole or (len(parts[0]) > width and told.rstrip(".") in parts[0])
-
-
-@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
-def test_a_time_is_read_as_it_is_spelled(days, hours, minutes, seconds):
-    text = f"{days}d{hours}h{minutes}m{seconds}s"
-    assert parse_duration(text) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    assert parse_duration(re.sub(r"\b0[dhms]|(?<=[dhms])0[dhms]", "", text) or "0") == parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90m", 5_400), ("2h30m", 9_000), ("45", 45), (" 1D ", 86_400)]
-)
-def test_times_that_people_write(text, seconds):
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "h", "1.5h", "30m2h", "-5", "2 h", "1w", "ten minutes"])
-def test_what_is_no_time_is_told(text):
-    with pytest.raises(SettingsError, match="--max-duration"):
-        parse_duration(text)
 
 
 def test_rows_that_are_settled_unsent_have_an_end_too():

@@ -1,25 +1,9 @@
-"""How numbers and summaries read on a terminal."""
+"""How a summary reads on a terminal."""
 
-from hypothesis import given, strategies as st
-
-from uploader.cli.text.numbers import about, printable
 from uploader.cli.text.summary import summary_text
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import ONLY, Tallies
-
-
-@given(st.text("ab "), st.integers(10, 200))
-def test_a_long_text_is_shortened_in_the_middle_and_a_long_name_at_its_end(text, limit):
-    shown, line = printable(text * 9, limit), " ".join((text * 9).split())
-    if len(line) <= limit:
-        assert shown == line
-    else:
-        head, _, end = shown.partition("...")
-        assert len(shown) == limit + len("...")
-        assert line.startswith(head)
-        assert line.endswith(end)
-        assert bool(end) == (limit >= 100)
 
 
 def test_rows_that_were_skipped_are_counted_by_their_reason():
@@ -37,10 +21,3 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
         ONLY: 1,
         "SUPPRESSED": 3,
     }
-
-
-@given(st.integers(0, 10**10))
-def test_an_estimate_is_told_to_three_figures_and_off_by_no_more_than_half_a_percent(count):
-    told = about(count)
-    assert abs(int(told.replace(",", "")) - count) <= count / 200
-    assert len(told.replace(",", "").rstrip("0")) <= 3

@@ -1,0 +1,25 @@
+"""How numbers and texts of others read on a terminal."""
+
+from hypothesis import given, strategies as st
+
+from uploader.cli.text.numbers import about, printable
+
+
+@given(st.text("ab "), st.integers(10, 200))
+def test_a_long_text_is_shortened_in_the_middle_and_a_long_name_at_its_end(text, limit):
+    shown, line = printable(text * 9, limit), " ".join((text * 9).split())
+    if len(line) <= limit:
+        assert shown == line
+    else:
+        head, _, end = shown.partition("...")
+        assert len(shown) == limit + len("...")
+        assert line.startswith(head)
+        assert line.endswith(end)
+        assert bool(end) == (limit >= 100)
+
+
+@given(st.integers(0, 10**10))
+def test_an_estimate_is_told_to_three_figures_and_off_by_no_more_than_half_a_percent(count):
+    told = about(count)
+    assert abs(int(told.replace(",", "")) - count) <= count / 200
+    assert len(told.replace(",", "").rstrip("0")) <= 3
