@@ -83,7 +83,7 @@ def serving(case: Case) -> Iterator[RunningMock]:
 
 
 @pytest.mark.soak
-def test_the_same_over_sockets_with_real_kills(request):
+def test_any_job_killed_by_sigkill_ends_as_if_its_rows_had_been_applied_one_by_one(request):
     @settings(max_examples=request.config.getoption("--socket-cases"), **COMMON)
     @given(quick_cases())
     def model(case):

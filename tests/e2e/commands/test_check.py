@@ -367,7 +367,7 @@ def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nob
     assert lines[-1] == f"next: mend that, then uploader check a.csv --ignore Gone --base-url {mock_url}"
 
 
-def test_how_it_reads_short_enough_to_be_read(tmp_path, mock_url):
+def test_check_groups_rows_by_reason(tmp_path, mock_url):
     """Rows of one reason on one line, the share beside the limit, dates in a property of text."""
     lines = [
         f"c{n}@example.com,gold,{'nothing' if n % 2 else 'platinum'},{n % 28 + 1}/3/1980" for n in range(100)

@@ -109,12 +109,12 @@ def test_an_id_property_that_cannot_be_one(folder, hubspot_mock, name, word):
     is_one_clear_line(ended, 2, word)
 
 
-def test_a_wrong_path(folder, hubspot_mock):
+def test_a_base_url_with_a_wrong_path_is_refused(folder, hubspot_mock):
     ended = run("upload", "good.csv", "--base-url", f"{hubspot_mock().url}/nowhere", cwd=folder)
     is_one_clear_line(ended, 2, "404", "--base-url")
 
 
-def test_nobody_there(folder):
+def test_a_server_that_refuses_connections_ends_with_75(folder):
     ended = run("upload", "good.csv", "--base-url", "http://127.0.0.1:9", cwd=folder)
     is_one_clear_line(ended, 75, "127.0.0.1", "again")
 
@@ -140,7 +140,7 @@ def test_a_damaged_checkpoint(folder, hubspot_mock, damage):
     ("half", "way_out"),
     [("good.csv.checkpoint", "--restart"), ("good.csv.results.csv", "--accept-changed-results")],
 )
-def test_a_missing_other_half(folder, hubspot_mock, half, way_out):
+def test_a_checkpoint_or_results_file_that_is_missing_is_refused(folder, hubspot_mock, half, way_out):
     url = hubspot_mock(scenario={"faults": [{"kind": "status", "status": 403, "requests": [2, 99]}]}).url
     (folder / "good.csv").write_text(GOOD * 4)
     run("upload", "good.csv", "--base-url", url, cwd=folder)
@@ -163,6 +163,6 @@ def test_a_folder_that_cannot_be_written(folder, hubspot_mock):
     is_one_clear_line(ended, 2, "--checkpoint")
 
 
-def test_status_of_nothing(folder):
+def test_status_and_failures_without_a_checkpoint_are_refused(folder):
     is_one_clear_line(run("status", "nothing.checkpoint", cwd=folder), 2, "no checkpoint")
     is_one_clear_line(run("failures", "good.csv", cwd=folder), 2, "good.csv")

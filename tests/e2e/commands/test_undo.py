@@ -182,7 +182,7 @@ def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, h
     assert state(mock) == before
 
 
-def test_on_a_terminal_it_asks(tmp_path, hubspot_mock):
+def test_undo_on_a_terminal_asks_before_it_writes(tmp_path, hubspot_mock):
     mock, before = uploaded(tmp_path, hubspot_mock, 20, 10)
     held = state(mock)
 

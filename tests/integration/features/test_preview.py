@@ -465,7 +465,7 @@ def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path):
         ("GET", "/crm/v3/objects/contacts/1", b"{}"),
     ],
 )
-def test_the_guard_knows_what_reads(method, path, body):
+def test_the_read_only_client_refuses_every_write(method, path, body):
     async def run():
         hub, known = make_hub(), paths("v3", "contacts")
         guard = ReadOnly(HubTransport(hub), known)

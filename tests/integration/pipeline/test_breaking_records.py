@@ -404,7 +404,7 @@ def test_no_write_leaves_after_a_stop(tmp_path, sent):
     assert not [path for at, path, _ in sent.seen if at > stopped[0] and path.endswith("/upsert")]
 
 
-def test_a_preview_asks_by_nothing():
+def test_a_preview_sends_no_write_to_probe_for_an_outage():
     sender = _Asked("a@x.com", "b@x.com")
     sender.only_reads = PretendingSender.only_reads
     assert passes(proof(sender)) is None

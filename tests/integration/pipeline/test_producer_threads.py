@@ -70,7 +70,7 @@ def test_plain_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_pat
         ("contacts.csv", {"on_duplicate": OnDuplicate.FIRST}),
     ],
 )
-def test_all_others_are_made_beside_it(tmp_path, name, options):
+def test_rows_that_need_more_than_packing_are_made_in_a_thread(tmp_path, name, options):
     assert slices_made_aside(tmp_path, contacts(5_000), name, **options) >= SLICES
 
 

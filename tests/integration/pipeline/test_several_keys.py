@@ -60,7 +60,7 @@ def test_each_row_goes_by_the_first_key_it_has(tmp_path):
     assert (counts(report), findings) == ({"equal": 900}, [])
 
 
-def test_the_same_of_ndjson(tmp_path):
+def test_each_ndjson_row_goes_by_the_first_key_it_has(tmp_path):
     rows = [{name: cell for name, cell in one.items() if cell} for one in mixed(900)]
     source = tmp_path / "rows.ndjson"
     source.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")

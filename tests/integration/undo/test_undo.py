@@ -29,7 +29,7 @@ from uploader.records.write_policy import Policy
 from uploader.system.private_files import Lock
 
 
-def test_the_account_is_as_before(tmp_path):
+def test_after_undo_the_account_is_as_before_the_job(tmp_path):
     job = uploaded(tmp_path, rows_for(250), people(120))
     assert state(job) != job.before
     report, kept = undo(job)
@@ -42,7 +42,7 @@ def test_the_account_is_as_before(tmp_path):
     assert report.requests <= 4 + 2 + 3 + 2 * 9 + 2 + 2 + 3 + 2 + 2
 
 
-def test_it_is_done_once(tmp_path):
+def test_a_second_undo_writes_nothing(tmp_path):
     job = uploaded(tmp_path, rows_for(50), people(20))
     first, _ = undo(job)
     again, _ = undo(job)
@@ -469,7 +469,7 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path):
     assert (counts(report), state(job)) == ({"archived": 1_500, "restored": 1_500}, job.before)
 
 
-def test_it_keeps_to_the_quota(tmp_path):
+def test_undo_keeps_to_the_quota(tmp_path):
     job = uploaded(tmp_path, rows_for(3_000), people(1_200), quota="50/10", latency_seconds=0.2)
     report, _ = undo(job)
     assert (report.exit_code, state(job)) == (0, job.before)
@@ -477,7 +477,7 @@ def test_it_keeps_to_the_quota(tmp_path):
 
 
 @pytest.mark.parametrize("version", ["2026-03", "2026-09"])
-def test_every_version_of_the_api(tmp_path, version):
+def test_undo_works_with_every_version_of_the_api(tmp_path, version):
     job = uploaded(tmp_path, rows_for(30), people(20), options={"api_version": version})
     meddle(job, archive=["c3@example.com"])
     report, _ = undo(job, api_version=version)
@@ -485,7 +485,7 @@ def test_every_version_of_the_api(tmp_path, version):
     assert all(version in path for path in job.transport.paths if "/batch/" in path)
 
 
-def test_other_objects(tmp_path):
+def test_undo_of_other_object_types(tmp_path):
     rows = [{"serial": f"S{n}", "city": "Bonn"} for n in range(4)]
     extra = {"name": "serial", "object_type": "companies", "unique": True}
     source = write_csv(tmp_path / "companies.csv", rows)

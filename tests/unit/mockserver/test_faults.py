@@ -236,7 +236,7 @@ def test_echoed_trace_ids_and_kept_order():
     assert [result["objectWriteTraceId"] for result in results] == [str(n) for n in range(30)]
 
 
-def test_errors_in_a_200():
+def test_errors_can_come_with_status_200():
     reply = bent(errors_in_200=True)
     assert (reply.status, reply.json()["numErrors"]) == (200, 2)
 
@@ -386,7 +386,7 @@ def strikes(document, count=12, seed=0, step=0.0):
         ({"endpoint": "any", "first": 1}, [1]),
     ],
 )
-def test_triggers(keys, expected):
+def test_a_fault_strikes_the_requests_that_its_triggers_name(keys, expected):
     assert strikes(fault("status", status=500, **keys), step=1.0) == expected
 
 

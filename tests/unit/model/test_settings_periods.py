@@ -116,7 +116,7 @@ def test_a_snapshot_can_be_missed_only_where_rows_were_sent_while_it_was_kept():
     assert may_have_kept([Period({}, True, three, 0), without])
 
 
-def test_what_an_older_file_proves():
+def test_a_job_begun_before_there_were_periods_is_known_by_its_noted_changes():
     assert known_by_changes([]) == (True, True)
     assert known_by_changes(["the canary was approved"]) == (True, True)
     assert known_by_changes(["snapshot was None, is True"]) == (True, False)

@@ -6,7 +6,7 @@ from uploader.pipeline.seen_filter import Sieve
 
 
 @given(st.lists(st.text()))
-def test_what_was_added_is_found(values):
+def test_the_seen_filter_finds_every_key_that_was_added(values):
     sieve = Sieve()
     for value in values:
         sieve.add(value)
@@ -14,7 +14,7 @@ def test_what_was_added_is_found(values):
     assert bool(sieve) == bool(values)
 
 
-def test_few_others_are_found():
+def test_the_seen_filter_takes_few_other_keys_for_seen():
     sieve = Sieve()
     for number in range(100_000):
         sieve.add(f"email={number}@example.com")

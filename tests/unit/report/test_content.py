@@ -60,5 +60,5 @@ def test_a_word_of_any_length_is_one_word(text):
 
 
 @pytest.mark.parametrize("text", ["", "deadbeef", "0-1", "v3", "a-b-c", "HTTP 500", "2026-03"])
-def test_what_names_nothing_stays(text):
+def test_a_text_without_identifiers_stays_as_it_is(text):
     assert without_identifiers(text) == text

@@ -201,7 +201,7 @@ def test_a_touch_by_somebody_else_only_ever_saves(trace, held, name, source):
         (Trace(1, "7", False, True, {"city": ""}, {}, restoring={"city": ""}), Fate.GONE),
     ],
 )
-def test_of_whom_nobody_knows_any_more(trace, fate):
+def test_a_record_that_is_not_found_is_not_written(trace, fate):
     made = plan(trace, None, PORTAL)
     assert (made.fate, made.writes) == (fate, False)
 
@@ -237,7 +237,7 @@ def test_what_hubspot_writes_by_itself_saves_nobody(source):
         (held_with("CRM_UI", "", LATER, "", "city"), PORTAL, False),  # cleared by somebody
     ],
 )
-def test_apps_and_times(held, portal, archived):
+def test_a_created_contact_is_kept_by_values_of_other_apps_and_of_later_jobs(held, portal, archived):
     assert plan(CREATED, held, portal).archive is archived
 
 
@@ -427,7 +427,7 @@ def test_a_history_is_read_leniently_and_its_latest_found(versions):
     assert result.latest("odd") is None
 
 
-def test_how_it_is_spelled():
+def test_requests_of_undo_are_encoded():
 
     body = orjson.loads(encode_read("", ["1"], ["a"], ["b"]))
     assert body == {"properties": ["a"], "propertiesWithHistory": ["b"], "inputs": [{"id": "1"}]}

@@ -44,7 +44,7 @@ def test_the_margin_stays_within_its_bounds(steps):
         assert Margin.LEAST <= margin.seconds <= Margin.MOST
 
 
-def test_noise_is_nobody():
+def test_differences_around_zero_are_no_other_client():
     others = Others()
     for tick in range(50):
         others.seen(tick % 5 - 2, tick / 10, WINDOW)

@@ -65,7 +65,7 @@ def test_one_instant_in_two_spellings_is_no_adjustment(wanted, held):
         ("tier", Kind("enumeration"), "b;a", "a;b"),
     ],
 )
-def test_all_else_differs(name, kind, wanted, held):
+def test_values_that_differ_by_more_than_spelling_are_different(name, kind, wanted, held):
     assert compare(name, kind, wanted, held).match is Match.DIFFERS
 
 

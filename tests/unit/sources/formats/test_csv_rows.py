@@ -291,7 +291,7 @@ def test_a_broken_byte_in_a_quoted_cell_costs_the_row_and_not_its_neighbours():
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
-def test_line_ends(end):
+def test_any_kind_of_line_end_ends_a_row(end):
     data = (HEADER + good(3) + 'q@x.com,"two\nlines",b,c\n').replace("\n", end)
     rows = rows_of(data)
     assert [row.content[0] for row in rows] == ["u0@x.com", "u1@x.com", "u2@x.com", "q@x.com"]
@@ -320,7 +320,7 @@ def test_blank_lines_are_no_rows_and_delimiters_are():
     ]
 
 
-def test_ragged_rows():
+def test_rows_with_too_few_or_too_many_cells():
     rows = rows_of("a,b,c\n1\n1,2,3,,  ,\n1,2,3,,4\n1,2,3\n")
     assert rows[0].content == ["1", "", ""]
     assert rows[1].content == ["1", "2", "3"]
@@ -381,7 +381,7 @@ def test_one_line_of_another_encoding_is_one_row():
         ("a,,a,a,a#2,\n1,2,3,4,5,6\n", ",", ("a", "column 2", "a#3", "a#4", "a#2", "column 6")),
     ],
 )
-def test_header(data, delimiter, columns):
+def test_delimiter_and_columns_are_read_from_the_header(data, delimiter, columns):
     shape = source_of(data).shape
     assert (shape.delimiter, shape.columns) == (delimiter, columns)
     assert len(rows_of(data)) == 1
@@ -401,7 +401,7 @@ def test_header(data, delimiter, columns):
         (b"x" * 700_000 + b"\n1\n", "first line is longer"),
     ],
 )
-def test_bad_headers(data, says):
+def test_a_header_that_is_none_is_refused(data, says):
     with pytest.raises(SourceError, match=says):
         source_of(data)
 
