@@ -43,8 +43,9 @@ HEADER = (
     "Message",
 )
 
-#: What a poisoned row has for a lead status: no account knows it.
-POISON = "POISONED"
+#: How the address of a poisoned row begins. Only the server refuses it, for its top-level domain: what the
+#: uploader itself finds invalid is never sent.
+POISON = "poisoned"
 
 REPEATED_SHARE = 0.01
 NONSENSE_SHARE = 0.0025
@@ -187,7 +188,10 @@ class Maker:
             self._note(number),
         ]
         self._blank(row)
-        row[9] = self._status(number, row[9])
+        if self._is_poisoned(number):
+            row[0] = f"{POISON}{number}@example.{REFUSED_TLDS[0]}"
+        elif not self._clean and roll() < UNKNOWN_OPTION_SHARE:
+            row[9] = _pick(UNKNOWN_OPTIONS, roll())
         return row
 
     # --- keys ---
@@ -251,19 +255,15 @@ class Maker:
             elif share < BLANK_SHARE + PADDED_SHARE and row[index]:
                 row[index] = f" {row[index]}  "
 
-    def _status(self, number: int, status: str) -> str:
+    def _is_poisoned(self, number: int) -> bool:
         roll = self._random.random
         if self._poison_every:
             place = number % self._poison_every
             if place == 0:
                 self._poison_at = int(roll() * self._poison_every)
             if place == self._poison_at:
-                return POISON
-        if self._poison_share and roll() < self._poison_share:
-            return POISON
-        if not self._clean and roll() < UNKNOWN_OPTION_SHARE:
-            return _pick(UNKNOWN_OPTIONS, roll())
-        return status
+                return True
+        return bool(self._poison_share) and roll() < self._poison_share
 
 
 def _pick(choices: Sequence[T], roll: float) -> T:
