@@ -107,6 +107,11 @@ def make(path: Path, rows: int) -> list[dict[str, Any]]:
     return [{"properties": _before(i)} for i in range(rows) if i % 10 < 6]
 
 
+def _followed(rows: int) -> frozenset[str]:
+    """Keys of the contacts in which the workflow sets a value."""
+    return frozenset(f"c{i}@example.com" for i in range(7, rows, 50))
+
+
 def _before(number: int) -> dict[str, str]:
     """A third of them are as the file has them, the others hold something else, or nothing."""
     kind = number % 3
@@ -168,7 +173,10 @@ def go(desk: Desk, options: argparse.Namespace, table: Table) -> None:
     )
     after = desk.contacts()
     differ = {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
-    table.demand("contacts that are not as before", len(differ), met=differ <= touched)
+    # A row that is sent again after a kill replaces the workflow's value: touched, though it no longer shows.
+    keys = _followed(options.rows)
+    followed = {one for one, properties in held.items() if properties["email"] in keys}
+    table.demand("contacts that are not as before", len(differ), met=differ <= followed)
     with (desk.folder / f"{source}.kept.csv").open(encoding="utf-8", newline="") as file:
         listed = {line["hubspot_id"] for line in csv.DictReader(file)}
     table.demand("of these, listed", len(differ & listed), met=differ <= listed)
@@ -201,8 +209,8 @@ def main() -> int:
     table = Table("the whole way")
     with workplace(options.keep) as folder:
         scenario = folder / "scenario.toml"
-        touched = ", ".join(f'"c{i}@example.com"' for i in range(7, options.rows, 50))
-        scenario.write_text(SCENARIO.format(touched), encoding="utf-8")
+        keys = ", ".join(f'"{key}"' for key in sorted(_followed(options.rows)))
+        scenario.write_text(SCENARIO.format(keys), encoding="utf-8")
         quota = ["--quota", "100000/1", "--latency", str(options.latency)]
         for name, part, more in (
             ("live", go, ["--scenario", str(scenario)]),
