@@ -40,7 +40,8 @@ LAYERS = (
 
 #: All other modules are pure: they import nothing of `_IO_MODULES`.
 DO_IO = """
-    system.blocking_calls system.disk_buckets system.filesystem system.private_files system.whole_file
+    system.blocking_calls system.disk_buckets system.filesystem system.private_files system.sqlite
+    system.whole_file
     hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
     records.suppression_file
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns

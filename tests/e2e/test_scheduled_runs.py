@@ -185,7 +185,7 @@ def _hold(fifo: Path, held: list[int]) -> bool:
 _SORT = """
 import sqlite3, sys
 from pathlib import Path
-from uploader.system.filesystem import spill_beside
+from uploader.system.sqlite import spill_beside
 path = Path(sys.argv[1]) / "sorted"
 connection = sqlite3.connect(path)
 connection.execute("PRAGMA cache_size=10")

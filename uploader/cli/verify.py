@@ -20,7 +20,7 @@ from uploader.jobs.summary import advice
 from uploader.settings import Settings
 from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.private_files import remove_database
+from uploader.system.sqlite import remove_database
 from uploader.verify.judge import Finding, Verdict
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 

@@ -32,7 +32,8 @@ from uploader.storage.rows_without_snapshot import note_unkept
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system import filesystem
 from uploader.system.mounts import Place
-from uploader.system.private_files import Lock, open_plain, remove_database
+from uploader.system.private_files import Lock, open_plain
+from uploader.system.sqlite import remove_database
 
 
 @dataclass(slots=True)

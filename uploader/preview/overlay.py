@@ -4,16 +4,13 @@ It grows with what would be written, on the disk, and is worth nothing once the 
 here is durable. Ids are HubSpot's own, or of contacts that are not there yet (`is_pretended`).
 """
 
-import os
-import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import orjson
 
-from uploader.errors import StorageError
-from uploader.system.private_files import create_private
+from uploader.system import sqlite
 
 _SCHEMA = """
 CREATE TABLE contacts (id TEXT PRIMARY KEY, properties BLOB NOT NULL) WITHOUT ROWID;
@@ -38,9 +35,8 @@ class Overlay:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _storing(path):
-            os.close(create_private(path, truncate=True))
-            self._connection = sqlite3.connect(path, check_same_thread=False)
+        with self._storing():
+            self._connection = sqlite.connect(path, "replace")
             for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KILOBYTES}"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.executescript(_SCHEMA)
@@ -61,7 +57,7 @@ class Overlay:
         """Over what was written before."""
         before = self.properties(contacts.keys())
         rows = [(one, orjson.dumps({**before.get(one, {}), **new})) for one, new in contacts.items()]
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?)", rows)
             connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?)", list(owners.items()))
 
@@ -70,7 +66,7 @@ class Overlay:
 
     def _among(self, question: str, names: Collection[str]) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
-        with _storing(self.path):
+        with self._storing():
             listed = list(names)
             for begin in range(0, len(listed), _AT_ONCE):
                 some = listed[begin : begin + _AT_ONCE]
@@ -78,10 +74,5 @@ class Overlay:
                 found += self._connection.execute(f"{question} ({marks})", some)
         return found
 
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"can't write {path}: {error}; TMPDIR names another place") from error
+    def _storing(self) -> AbstractContextManager[None]:
+        return sqlite.storage_errors(f"can't write {self.path}", hint="; TMPDIR names another place")

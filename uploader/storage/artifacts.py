@@ -17,7 +17,8 @@ from uploader.storage.file_names import (
     undo_path,
     verification_path,
 )
-from uploader.system.private_files import SQLITE_ENDINGS, open_plain
+from uploader.system import sqlite
+from uploader.system.private_files import open_plain
 
 _CHECKPOINT = ".checkpoint"
 #: Lists beside the sources: ending, what it is, what its first bytes say.
@@ -86,8 +87,10 @@ def _escaped(name: str) -> str:
 def _is_database(path: Path) -> bool:
     if not _begins_with(path, b"SQLite format 3\0"):
         return False
-    place = f"{path.absolute().as_uri()}?mode=ro"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True)) as found:
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite.connect(path, "ro", lock_seconds=sqlite.SHORT_LOCK_SECONDS)) as found,
+    ):
         tables = {name for (name,) in found.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return bool(tables & _OUR_TABLES)
     return False
@@ -110,7 +113,7 @@ def remove(leaving: Leaving) -> None:
     """With what SQLite keeps beside it. StorageError if it can't be."""
     path = leaving.path
     try:
-        for ending in (*SQLITE_ENDINGS, ""):
+        for ending in (*sqlite.ENDINGS, ""):
             path.with_name(path.name + ending).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"can't remove {path}: {error.strerror}") from error

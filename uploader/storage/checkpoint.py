@@ -10,17 +10,15 @@ second, off the event loop.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
-from uploader.errors import BusyError, CheckpointError, StorageError
+from uploader.errors import CheckpointError, StorageError
 from uploader.model.canary import Canary, Sent
 from uploader.model.identity_conflicts import Alias
 from uploader.model.records import EMAIL
@@ -40,14 +38,8 @@ from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter, Superseding
 from uploader.storage.file_names import duplicates_path, sightings_path
-from uploader.system.filesystem import LOCK_SECONDS, is_locked, own_copy, settle_in
-from uploader.system.private_files import (
-    SQLITE_ENDINGS,
-    create_private,
-    open_plain,
-    refuse_traps,
-    remove_database,
-)
+from uploader.system import sqlite
+from uploader.system.private_files import open_plain
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
@@ -110,9 +102,7 @@ class Checkpoint:
         """A new job's checkpoint. It is made under another name and then renamed: never half of one."""
         draft = path.with_name(path.name + ".new")
         try:
-            refuse_traps(draft)
-            os.close(create_private(draft, truncate=True))
-            checkpoint = cls(_connect(draft, "rw"), draft)
+            checkpoint = cls(sqlite.connect(draft, "replace", isolation_level=None), draft)
             checkpoint._connection.executescript(
                 f"BEGIN; {_SCHEMA} {_LATER} {settings_periods.SCHEMA} "
                 f"PRAGMA application_id={_APPLICATION_ID};"
@@ -125,7 +115,7 @@ class Checkpoint:
             checkpoint.commit(State(), ())
             checkpoint.close()
             # SQLite would replay another job's log into the new file.
-            for ending in SQLITE_ENDINGS:
+            for ending in sqlite.ENDINGS:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
         except (OSError, sqlite3.Error, StorageError) as error:
@@ -146,10 +136,8 @@ class Checkpoint:
                 f"{path} is no checkpoint of uploader, or damaged beyond reading; name the .checkpoint file "
                 "(the source's name + .checkpoint), or start over with --restart"
             )
-        if not read_only:
-            _refuse_traps(path)
         try:
-            connection = _connect(path, "ro" if read_only else "rw")
+            connection = sqlite.connect(path, "ro" if read_only else "rw", isolation_level=None)
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != _APPLICATION_ID:
@@ -163,9 +151,9 @@ class Checkpoint:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             if read_only:
-                connection = own_copy(connection, path)
+                connection = sqlite.own_copy(connection, path)
             else:
-                settle_in(connection, path, "FULL")
+                sqlite.settle_in(connection, path, "FULL")
                 if version == _FORMER:
                     connection.executescript(
                         f"BEGIN IMMEDIATE; {run_state.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
@@ -175,6 +163,8 @@ class Checkpoint:
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
+        except OSError as error:
+            raise CheckpointError(f"{error.filename} can't be used: {error.strerror}") from error
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise _unreadable(path, error) from error
         return checkpoint
@@ -193,9 +183,15 @@ class Checkpoint:
 
     @staticmethod
     def remove(path: Path) -> None:
-        remove_database(path)
-        remove_database(sightings_path(path))
+        sqlite.remove_database(path)
+        sqlite.remove_database(sightings_path(path))
         duplicates_file.remove(duplicates_path(path))
+
+    def _storing(self) -> AbstractContextManager[None]:
+        return sqlite.storage_errors(
+            f"can't write the checkpoint {self.path}",
+            busy=f"the checkpoint {self.path} is being read by another process",
+        )
 
     def close(self) -> None:
         # The disk may be full: what is committed is safe in the WAL all the same.
@@ -233,7 +229,7 @@ class Checkpoint:
         return dict(json.loads(rows[0][0])) if rows else {}
 
     def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
 
     def results_lack(self) -> int:
@@ -243,7 +239,7 @@ class Checkpoint:
 
     def begin_results_anew(self, settled: int, what: str) -> None:
         """The results file starts empty; `settled` rows are not in it, which is recorded in words, too."""
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE state SET results_bytes = 0")
             connection.execute(
@@ -255,7 +251,7 @@ class Checkpoint:
         """Take over settings (or an account) that were not these before; what changed is recorded, and which
         rows the former settings applied to. `lost_below`: open rows before it may have been sent.
         """
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             if changes:
                 connection.execute("INSERT INTO changes (what) VALUES (?)", (changes,))
@@ -265,7 +261,7 @@ class Checkpoint:
 
     def lose_snapshot(self, lost_below: int) -> None:
         """The snapshot of what was written so far is not there any more."""
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
             settings_periods.lose_snapshot(connection, self.identity().settings, lost_below)
@@ -291,7 +287,7 @@ class Checkpoint:
 
     def note_canary(self, canary: Canary) -> None:
         """An approved one is recorded as such, and what it sent is forgotten."""
-        with _storing(self.path), self._connection as connection:
+        with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             canary_rows.note(connection, canary)
 
@@ -330,7 +326,7 @@ class Checkpoint:
 
         `changes`: of the job's course. `invocation`: this one.
         """
-        with _storing(self.path), self._waiting_briefly() as connection:
+        with self._storing(), self._waiting_briefly() as connection:
             connection.execute("BEGIN IMMEDIATE")
             if settlements and not self._main_key:
                 self._main_key = str(self.identity().settings.get("id_property", EMAIL))
@@ -358,7 +354,7 @@ class Checkpoint:
             with self._connection as connection:
                 yield connection
         finally:
-            self._connection.execute(f"PRAGMA busy_timeout={round(LOCK_SECONDS * 1000)}")
+            self._connection.execute(f"PRAGMA busy_timeout={round(sqlite.LOCK_SECONDS * 1000)}")
 
     # --- its course ---
 
@@ -408,30 +404,8 @@ class Checkpoint:
             yield Alias(*row)
 
 
-def _refuse_traps(path: Path) -> None:
-    try:
-        refuse_traps(path)
-    except OSError as error:
-        raise CheckpointError(f"{error.filename} can't be used: {error.strerror}") from error
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_SECONDS)
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if is_locked(error):
-            raise BusyError(f"the checkpoint {path} is being read by another process") from error
-        raise StorageError(f"can't write the checkpoint {path}: {_text(error)}") from error
-
-
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    if is_locked(error):
+    if sqlite.is_locked(error):
         return CheckpointError(f"another process has locked {path} for long; try again once it has ended")
     return CheckpointError(
         f"the checkpoint {path} is damaged ({_text(error)}); "

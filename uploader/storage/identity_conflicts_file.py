@@ -5,7 +5,6 @@ when the job has ended. Committed before the checkpoint, so it never lacks what 
 makes it hold twice does no harm.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import orjson
 
-from uploader.errors import CheckpointError, StorageError
+from uploader.errors import CheckpointError
 from uploader.model.identity_conflicts import Seen, Sighting
 from uploader.storage.file_names import sightings_path
-from uploader.system.filesystem import LOCK_SECONDS, settle_in
-from uploader.system.private_files import create_private, refuse_traps, remove_database
+from uploader.system import sqlite
 
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
 
@@ -38,21 +36,19 @@ class Sightings:
         """On the disk when it returns. StorageError if that refuses."""
         if not sightings:
             return
-        try:
+        with sqlite.storage_errors(f"can't write {self._path}"):
             connection = self._connection = self._connection or self._connect()
             with connection:
                 connection.executemany(
                     "INSERT INTO answers (body) VALUES (?)", [(_packed(sighting),) for sighting in sightings]
                 )
-        except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"can't write {self._path}: {error}") from error
 
     def repeated(self) -> Iterator[tuple[str, list[Sighting]]]:
         """The ids that were seen more than once, each with where; sorted on the disk, not in memory."""
         connection = self._connection
         if connection is None:
             return
-        try:
+        with sqlite.storage_errors(f"can't use {self._path}"):
             with connection:
                 connection.execute("DROP TABLE IF EXISTS seen")
                 connection.execute("CREATE TABLE seen (id TEXT, answer INTEGER)")
@@ -63,8 +59,6 @@ class Sightings:
             ):
                 numbers = sorted({int(number) for number in answers.split(",")})
                 yield hubspot_id, [fetch(number) for number in numbers]
-        except sqlite3.Error as error:
-            raise StorageError(f"can't use {self._path}: {error}") from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -74,13 +68,10 @@ class Sightings:
     def remove(self) -> None:
         """The job has ended: they have served."""
         self.close()
-        remove_database(self._path)
+        sqlite.remove_database(self._path)
 
     def _connect(self) -> sqlite3.Connection:
-        os.close(create_private(self._path))
-        refuse_traps(self._path)
-        connection = sqlite3.connect(self._path, check_same_thread=False, timeout=LOCK_SECONDS)
-        settle_in(connection, self._path, "FULL")
+        connection = sqlite.connect(self._path, "create", synchronous="FULL")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"
         )

@@ -7,19 +7,17 @@ A key's first contact stands in `contacts`; others that answers and reads named 
 those of a key that led to nobody, and those it led to later.
 """
 
-import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
-from uploader.errors import CheckpointError, StorageError
+from uploader.errors import CheckpointError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
@@ -28,8 +26,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.read_before_write import ReadingState
-from uploader.system.filesystem import LOCK_SECONDS, settle_in
-from uploader.system.private_files import SQLITE_ENDINGS, create_private, refuse_traps
+from uploader.system import sqlite
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -108,8 +105,7 @@ class SnapshotFile:
         """Take up the job's file, or begin it. `about` tells one job's from another's, and its account."""
         self.path = snapshot_path(checkpoint)
         with _storing(self.path):
-            os.close(create_private(self.path))
-            self._connection = _open(self.path)
+            self._connection = _open(self.path, "create")
             if not self.about():
                 with self._connection as connection:
                     connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
@@ -264,7 +260,7 @@ def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
     """Judge what the job's last invocation left, as it would itself. `noted`: how far was sent, as its lock
     has it. Where the checkpoint is gone, or is another job's, all that isn't certain stays in doubt.
     """
-    with _storing(path), closing(_open(path)) as connection:
+    with _storing(path), closing(_open(path, "rw")) as connection:
         job = dict(connection.execute("SELECT name, value FROM about"))["job"]
         try:
             known = Checkpoint.open(checkpoint, read_only=True)
@@ -277,11 +273,9 @@ def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
                 _take_up(connection, state, known.unconfirmed(), lost_below)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
     """With all that files of earlier versions lack."""
-    refuse_traps(path)
-    connection = _connect(path, "rw")
-    settle_in(connection, path, "FULL")
+    connection = sqlite.connect(path, mode, synchronous="FULL")
     connection.executescript(_SCHEMA)
     if "seen_at" not in columns(connection, "main", "contacts"):  # begun by 0.6.2
         connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
@@ -312,7 +306,7 @@ def boot_id() -> str:
 def read_about(path: Path) -> dict[str, str]:
     """Whose a snapshot is; nothing where it is damaged, or was never begun."""
     try:
-        with closing(_connect(path, "ro")) as connection:
+        with closing(sqlite.connect(path, "ro")) as connection:
             return dict(connection.execute("SELECT name, value FROM about"))
     except sqlite3.Error:
         return {}
@@ -320,7 +314,7 @@ def read_about(path: Path) -> dict[str, str]:
 
 def note(path: Path, name: str, value: str) -> None:
     """Keep something with a snapshot."""
-    with _storing(path), closing(_connect(path, "rw")) as connection, connection:
+    with _storing(path), closing(sqlite.connect(path, "rw")) as connection, connection:
         connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
 
@@ -330,7 +324,7 @@ def put_aside(path: Path) -> Path | None:
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
     aside = path.with_name(f"{path.name}.{number}")
-    for ending in (*SQLITE_ENDINGS, ""):  # the file itself last: without its log it would be another
+    for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be another
         file = path.with_name(path.name + ending)
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))
@@ -365,14 +359,5 @@ def _how(settlement: Settlement) -> Reached:
     return Reached.SEEN if settlement.replayed else Reached.UPDATED
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=LOCK_SECONDS)
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"can't write the snapshot {path}: {error}") from error
+def _storing(path: Path) -> AbstractContextManager[None]:
+    return sqlite.storage_errors(f"can't write the snapshot {path}")

@@ -5,7 +5,6 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,25 +54,12 @@ def open_plain(path: Path) -> BinaryIO:
     return file
 
 
-def refuse_traps(database: Path) -> None:
-    """OSError if SQLite would write through what somebody has put in the place of one of its files."""
-    for ending in ("", *SQLITE_ENDINGS):
-        path = database.with_name(database.name + ending)
-        with suppress(FileNotFoundError):
-            found = path.lstat()
-            if stat.S_ISLNK(found.st_mode):
-                raise _trap(path, "it is a symbolic link, and may lead anywhere")
-            _refuse_trap(path, found)
-
-
-#: Of the files that SQLite keeps beside a database.
-SQLITE_ENDINGS = ("-wal", "-shm", "-journal")
-
-
-def remove_database(path: Path) -> None:
-    """With what SQLite keeps beside it."""
-    for ending in ("", *SQLITE_ENDINGS):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+def refuse_trap(path: Path) -> None:
+    """OSError if writing to a path would write through what somebody has put there."""
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise _trap(path, "it is a symbolic link, and may lead anywhere")
+    _refuse_trap(path, found)
 
 
 _NO_FILE = "it is no regular file"

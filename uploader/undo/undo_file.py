@@ -4,23 +4,21 @@ Its size follows the snapshot, so that memory does not have to. What is about to
 before it leaves: so a killed undo knows its own doing from what was so before.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from uploader.errors import CheckpointError, StorageError
+from uploader.errors import CheckpointError
 from uploader.model.records import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
 from uploader.storage.read_before_write import ReadingState
 from uploader.storage.snapshot import columns
-from uploader.system.filesystem import LOCK_SECONDS, settle_in
-from uploader.system.private_files import create_private, refuse_traps, remove_database
+from uploader.system import sqlite
 from uploader.undo import work_list
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
 from uploader.undo.value_before_job import Absence, Doubt, Seen
@@ -70,16 +68,14 @@ class UndoFile:
 
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
         """Take up what was begun on the same snapshot, or begin; True if taken up. `keep`: for a next run."""
-        with _storing(self.path):
+        with self._storing():
             is_there = self.path.exists()
-            if is_there:
-                refuse_traps(self.path)
             if not keep:
-                self._connect("")
+                if is_there:
+                    sqlite.refuse_traps(self.path)
+                self._attach_to(sqlite.connect_unnamed(self.snapshot))
                 self._begin(self.path if is_there else None)
                 return False
-            if not is_there:
-                os.close(create_private(self.path))
             try:
                 return self._take_up_or_begin(restart=restart)
             except sqlite3.DatabaseError:
@@ -87,13 +83,13 @@ class UndoFile:
                     raise
             # Nothing of it can be read.
             self.close()
-            remove_database(self.path)
-            os.close(create_private(self.path))
+            sqlite.remove_database(self.path)
             self._take_up_or_begin(restart=True)
         return False
 
     def _take_up_or_begin(self, *, restart: bool) -> bool:
-        self._connect(work_list.uri(self.path, "rw"))
+        mode: sqlite.Mode = "rw" if self.path.exists() else "create"
+        self._attach_to(sqlite.connect(self.path, mode, synchronous="FULL"))
         if not restart and self._is_begun():
             work_list.upgrade(self._open)
             return True
@@ -111,11 +107,9 @@ class UndoFile:
         self._say("snapshot", self._state_of_snapshot())
         self._open.commit()
 
-    def _connect(self, uri: str) -> None:
-        """`uri` "": a file without a name, gone when it is closed."""
-        self._connection = sqlite3.connect(uri, uri=bool(uri), check_same_thread=False, timeout=LOCK_SECONDS)
-        settle_in(self._connection, self.snapshot, "FULL")
-        work_list.attach(self._connection, self.snapshot, self.about["job"])
+    def _attach_to(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        work_list.attach(connection, self.snapshot, self.about["job"])
 
     def close(self) -> None:
         if self._connection is not None:
@@ -126,7 +120,7 @@ class UndoFile:
 
     def copy(self) -> bool:
         """Some more of the snapshot's keys; False once there are all."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             return work_list.copy(connection)
 
     def absent(self, count: int) -> Iterator[list[Key]]:
@@ -144,7 +138,7 @@ class UndoFile:
     def resolve(self, found: Mapping[int, str]) -> dict[Fate, int]:
         """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
         counts: dict[Fate, int] = {}
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             for number, leads_to in found.items():
                 # What an earlier undo was about to archive may be there, under another key.
                 hubspot_id = leads_to or self._archived_by(number)
@@ -200,7 +194,7 @@ class UndoFile:
         """One entry a contact, its first key; once all keys are resolved."""
         if self._said("gathered"):
             return
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             work_list.gather(connection)
             self._say("gathered", "yes")
 
@@ -209,7 +203,7 @@ class UndoFile:
         be looked at again.
         """
         kept = (Fate.KEPT.value,)
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.execute(
                 "DELETE FROM findings WHERE number IN "
                 "(SELECT number FROM keys WHERE fate = ? AND is_touched)",
@@ -335,7 +329,7 @@ class UndoFile:
 
     def decide(self, plans: Sequence[Plan]) -> None:
         """What is about to be written, durable when it returns; what needs no writing is settled by it."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             for plan in plans:
                 if plan.writes:
                     # What an earlier undo has begun stays known: it may have been written.
@@ -351,7 +345,7 @@ class UndoFile:
         self, plans: Sequence[Plan], failed: Mapping[int, Finding], gone: Mapping[int, Finding]
     ) -> None:
         """What has become of plans that were carried out; `failed` and `gone` by number."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             for plan in plans:
                 if plan.number in gone:
                     self._settle(connection, plan, Fate.GONE, [gone[plan.number]])
@@ -362,7 +356,7 @@ class UndoFile:
 
     def fail(self, numbers: Sequence[int], why: str) -> None:
         """Contacts of which nothing could be found out."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             for number in numbers:
                 self._end(connection, number, Fate.FAILED, [Finding("", "", "", "", why)], 0)
 
@@ -402,7 +396,7 @@ class UndoFile:
 
     def note_end(self, at: str) -> None:
         """All contacts are settled."""
-        with _storing(self.path), self._open:
+        with self._storing(), self._open:
             self._say("ended_at", at)
 
     @property
@@ -460,8 +454,11 @@ class UndoFile:
         assert self._connection is not None
         return self._connection
 
+    def _storing(self) -> AbstractContextManager[None]:
+        return sqlite.storage_errors(f"can't use {self.path}")
+
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with _storing(self.path):
+        with self._storing():
             return self._open.execute(query, values).fetchall()
 
     def _said(self, name: str) -> str:
@@ -483,7 +480,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(work_list.uri(path, "ro"), uri=True)) as connection:
+        with closing(_glance(path)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
     except sqlite3.Error:
@@ -515,12 +512,9 @@ def find(named: Path) -> tuple[Path, Path]:
 def _about(snapshot: Path) -> dict[str, str]:
     """Whose it is, and by what its first contact was matched."""
     try:
-        connection = sqlite3.connect(work_list.uri(snapshot, "ro"), uri=True)
-        try:
+        with closing(_glance(snapshot)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise CheckpointError(f"{snapshot} is no snapshot of uploader: {error}") from error
     if not {"job", "portal", "object_type"} <= about.keys():
@@ -528,9 +522,5 @@ def _about(snapshot: Path) -> dict[str, str]:
     return {"id_property": keys[0][0] if keys else EMAIL, **about}
 
 
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"can't use {path}: {error}") from error
+def _glance(path: Path) -> sqlite3.Connection:
+    return sqlite.connect(path, "ro", lock_seconds=sqlite.SHORT_LOCK_SECONDS)

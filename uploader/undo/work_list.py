@@ -3,12 +3,11 @@
 Called within the undo file's connection, to which the snapshot is attached as `snapshot`.
 """
 
-import os
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
 
 from uploader.storage.snapshot import columns
+from uploader.system import sqlite
 from uploader.undo.plan import TAKEN_OVER
 
 #: `contact`: of the snapshot; it has several rows where its key led to several contacts while the job ran.
@@ -144,7 +143,7 @@ _COPIED_AT_ONCE = 20_000
 
 def attach(connection: sqlite3.Connection, snapshot: Path, job: str) -> None:
     """Make the entries of a snapshot of today's form visible, and the checkpoint of its job."""
-    connection.execute("ATTACH ? AS snapshot", (uri(snapshot, "ro"),))
+    connection.execute("ATTACH ? AS snapshot", (sqlite.uri(snapshot, "ro"),))
     letters = _LETTERS if _attach_checkpoint(connection, snapshot, job) else _NO_LETTERS
     connection.executescript(_VIEWS + letters + _TAKEN_OVER)
 
@@ -155,7 +154,7 @@ def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str)
     if snapshot.suffix != ".snapshot" or not checkpoint.is_file():
         return False
     try:
-        connection.execute("ATTACH ? AS job", (uri(checkpoint, "ro"),))
+        connection.execute("ATTACH ? AS job", (sqlite.uri(checkpoint, "ro"),))
         rows = connection.execute("SELECT json_extract(value, '$') FROM job.job WHERE name = 'id'").fetchall()
     except sqlite3.Error:
         return False
@@ -167,7 +166,7 @@ def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
     schema = "main"
     if earlier is not None:
         schema = "earlier"
-        connection.execute("ATTACH ? AS earlier", (uri(earlier, "ro"),))
+        connection.execute("ATTACH ? AS earlier", (sqlite.uri(earlier, "ro"),))
     script = _BEGUN
     if columns(connection, schema, "keys"):
         script += _NOTE_BEGUN.replace("{}", schema)
@@ -205,7 +204,3 @@ def gather(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE keys SET fate = 'gone' WHERE number IN (SELECT number FROM taken_over)")
     for statement in _GATHER.split(";"):
         connection.execute(statement)
-
-
-def uri(path: Path, mode: str) -> str:
-    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"

@@ -5,22 +5,19 @@ each commit is where a killed `verify` goes on.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
 
-from uploader.errors import StorageError
 from uploader.model.records import EMAIL, told_key
 from uploader.pipeline.read_matching import with_why
 from uploader.storage.file_names import verification_path
-from uploader.system.filesystem import LOCK_SECONDS, settle_in
-from uploader.system.private_files import create_private, refuse_traps, remove_database
+from uploader.system import sqlite
 from uploader.verify.judge import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
 
 _SCHEMA = """
@@ -34,6 +31,8 @@ CREATE TABLE shared (value TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE owned (value TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX owned_by_number ON owned (number);
 """
+#: A power cut may cost a batch: it is asked for again.
+_SYNCHRONOUS: Final = "NORMAL"
 #: Not asked for, since a sample was.
 _LEFT_OUT = "left out"
 
@@ -49,15 +48,14 @@ class VerificationFile:
         """Take up what was begun for the same job, account and sample and has not ended, or begin; True if
         taken up. One that has ended says nothing of now.
         """
-        with _storing(self.path):
+        with self._storing():
             if not restart and self.path.exists():
-                self._connection = _connect(self.path)
+                self._connection = sqlite.connect(self.path, "rw", synchronous=_SYNCHRONOUS)
                 if self._about() == dict(about) and not self._has_ended():
                     return True
                 self._connection.close()
-            remove_database(self.path)
-            os.close(create_private(self.path, truncate=True))
-            self._connection = _connect(self.path)
+            sqlite.remove_database(self.path)
+            self._connection = sqlite.connect(self.path, "replace", synchronous=_SYNCHRONOUS)
             self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             self._connection.execute("INSERT INTO about VALUES ('about', ?)", (json.dumps(dict(about)),))
             self._connection.commit()
@@ -76,14 +74,14 @@ class VerificationFile:
 
     def forget(self) -> None:
         """A building that was broken off starts again."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.execute("DELETE FROM contacts")
             connection.execute("DELETE FROM shared")
             connection.execute("DELETE FROM owned")
 
     def want(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
         """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.executemany(
                 """
                 INSERT INTO contacts (value, id_property, key, wanted, others, row, source, doubt)
@@ -98,7 +96,7 @@ class VerificationFile:
 
     def may_hold(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
         """Of a contact that earlier rows wrote: a row that was not written after all may have been sent."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.execute(
                 "UPDATE contacts SET others = json_patch(others, ?), "
                 "doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END "
@@ -112,7 +110,7 @@ class VerificationFile:
         A row whose key an earlier row wrote beside its own belongs to that row's record. Where that record
         has another value by then, nobody knows: both are in doubt.
         """
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             for values, contact, doubt in wanted:
                 number = self._apply(connection, values[0], contact, doubt)
                 for value in values:
@@ -160,12 +158,12 @@ class VerificationFile:
 
     def share(self, values: Iterable[str]) -> None:
         """Unique values that rows wrote beside their key, where keys of several properties occur."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.executemany("INSERT OR IGNORE INTO shared VALUES (?)", [(value,) for value in values])
 
     def finish(self, sample: int | None) -> None:
         """All rows are in. Of a sample the same contacts are taken each time."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.execute(
                 "UPDATE contacts SET doubt = ? WHERE doubt = '' AND value IN (SELECT value FROM shared)",
                 (Doubt.SHARED.value,),
@@ -212,7 +210,7 @@ class VerificationFile:
                 ]
 
     def settle(self, checked: Sequence[Checked]) -> None:
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, hubspot_id = ?, findings = ? WHERE number = ?",
                 [(c.verdict.value, c.hubspot_id, _findings(c.findings), c.number) for c in checked],
@@ -220,7 +218,7 @@ class VerificationFile:
 
     def leave(self, unknown: Mapping[int, str]) -> None:
         """HubSpot's answers don't tell of these contacts: by number, what it says of the reason."""
-        with _storing(self.path), self._open as connection:
+        with self._storing(), self._open as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
                 [
@@ -265,8 +263,11 @@ class VerificationFile:
         assert self._connection is not None
         return self._connection
 
+    def _storing(self) -> AbstractContextManager[None]:
+        return sqlite.storage_errors(f"can't use {self.path}")
+
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with _storing(self.path):
+        with self._storing():
             return self._open.execute(query, values).fetchall()
 
     def _has_ended(self) -> bool:
@@ -277,13 +278,6 @@ class VerificationFile:
             return None  # killed before there was anything in it
         rows = self._open.execute("SELECT value FROM about WHERE name = 'about'").fetchall()
         return json.loads(rows[0][0]) if rows else None
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    refuse_traps(path)
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=LOCK_SECONDS)
-    settle_in(connection, path, "NORMAL")  # a power cut may cost a batch: it is asked for again
-    return connection
 
 
 def _packed(contact: Wanted) -> tuple[str, str, str, str, int, int]:
@@ -309,11 +303,3 @@ def _others(packed: str) -> dict[str, Collection[str]]:
 def _findings(findings: Sequence[Finding]) -> str | None:
     rows = [(f.verdict, f.property, f.wanted, f.found, f.row, f.source, f.note) for f in findings]
     return orjson.dumps(rows).decode() if rows else None
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"can't use {path}: {error}") from error

@@ -21,6 +21,7 @@ from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
 from uploader.settings.speed import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
+from uploader.system import sqlite
 
 
 def job(tmp_path: Path, rows, *, quota="190/10", options=None, latency_seconds=0.1, **scenario) -> Job:
@@ -185,18 +186,18 @@ def test_a_full_disk_stops_the_run_and_leaves_what_was_not_booked_open(tmp_path,
     for row in rows[::5]:
         row["email"] = f"n{row['email']}.badtld"  # dead letters make the checkpoint grow
     run = job(tmp_path, rows, quota="none", options={"max_failures": FailureLimit(share=1.0)})
-    connect = checkpoint_module._connect
+    connect = sqlite.connect
 
-    def small(path: Path, mode: str) -> sqlite3.Connection:
-        connection = connect(path, mode)
+    def small(path: Path, mode: sqlite.Mode, **options) -> sqlite3.Connection:
+        connection = connect(path, mode, **options)
         connection.execute("PRAGMA max_page_count = 60")
         return connection
 
-    monkeypatch.setattr(checkpoint_module, "_connect", small)
+    monkeypatch.setattr(sqlite, "connect", small)
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.STORAGE, 78)
     assert "full" in summary.reason
-    monkeypatch.setattr(checkpoint_module, "_connect", connect)
+    monkeypatch.setattr(sqlite, "connect", connect)
     summary = run.run_virtual()
     assert summary.exit_code == 1
     run.check(rows, summary)

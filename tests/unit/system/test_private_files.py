@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from uploader.errors import CheckpointError
-from uploader.system.private_files import Lock, create_private, open_plain, refuse_traps, warnings_of
+from uploader.system.private_files import Lock, create_private, open_plain, warnings_of
+from uploader.system.sqlite import refuse_traps
 
 
 @pytest.fixture
