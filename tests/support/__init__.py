@@ -3,6 +3,7 @@
 builders              records, batches and replies in one word each
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text
+inline_thread         a worker thread's double for virtual time
 intercepted_requests  a job over a file, what it sent, and replies changed on their way
 jobs                  whole jobs in virtual time, and the oracle they are held against
 killed_runs           a job whose process is killed while an upsert is under way

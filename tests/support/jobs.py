@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from support.inline_thread import Inline
 from support.mock_transport import HubTransport
 from support.virtual_loop import run_virtual
 from uploader.canary.review import Review
@@ -22,7 +23,7 @@ from uploader.jobs.upload import Run, Seams
 from uploader.mockserver.simulator import Hub
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.blocking_calls import Background, Inline, Offload
+from uploader.system.blocking_calls import Background, Offload
 
 Rows = Sequence[Mapping[str, str]]
 #: Outcomes of rows that must not show in the account, and of those that may.

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from support.inline_thread import Inline
 from support.mock_transport import HubTransport
 from uploader.jobs.upload import Seams
 from uploader.mockserver.simulator import Hub
-from uploader.system.blocking_calls import Background, Inline
+from uploader.system.blocking_calls import Background
 
 
 def seams_to(hub: Hub, *, threads: bool = False) -> Seams:

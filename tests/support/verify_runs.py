@@ -5,12 +5,12 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
+from support.inline_thread import Inline
 from support.jobs import Job
 from support.mock_transport import HubTransport
 from support.virtual_loop import run_virtual
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.blocking_calls import Inline
 from uploader.verify.judge import Finding
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 

@@ -1,7 +1,6 @@
 """A thread of one's own for calls that block, seen from the event loop. No call's meaning lives here.
 
-Reading and committing go through `Background`, one at a time and in order. Tests under virtual time give
-the same callers `Inline` instead.
+Reading and committing go through `Background`, one at a time and in order. Its callers know it as `Offload`.
 """
 
 import asyncio
@@ -22,20 +21,6 @@ class Offload(Protocol):
     def close(self) -> None: ...
 
     def finish(self) -> None: ...
-
-
-class Inline:
-    """Runs the call at once, on the loop: for virtual time, where a thread's time does not exist."""
-
-    async def run(self, call: Callable[[], T]) -> T:
-        await asyncio.sleep(0)
-        return call()
-
-    def close(self) -> None:
-        return
-
-    def finish(self) -> None:
-        return
 
 
 class Background:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.model.cases import COMMON, cases
@@ -30,7 +31,6 @@ from uploader.preview.run import Preview
 from uploader.preview.value_changes import REFUSED
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
-from uploader.system.blocking_calls import Inline
 
 #: What a job that only reads may POST.
 QUESTIONS = ("/batch/read", "/access-token-info")

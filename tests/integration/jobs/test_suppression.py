@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.verify_runs import counts, meddle, verify
@@ -16,7 +17,6 @@ from uploader.jobs.session import Seams
 from uploader.records.suppression import Suppression
 from uploader.records.write_policy import Policy
 from uploader.storage import checkpoint as checkpoint_module
-from uploader.system.blocking_calls import Inline
 
 
 def job_of(tmp_path, rows, *, ndjson=False, held=(), options=None, quota="none", **scenario) -> Job:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.builders import batch, record, reply, slice_of
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.virtual_loop import run_virtual
@@ -26,7 +27,6 @@ from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.identity_conflicts_file import Sightings
-from uploader.system.blocking_calls import Inline
 
 
 def job(tmp_path, rows, *, hub=None, **scenario) -> Job:

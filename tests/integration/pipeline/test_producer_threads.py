@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.programs import options, seams_to
@@ -16,7 +17,6 @@ from uploader.jobs.upload import Run, Seams
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.bytes.local import FileOrigin
 from uploader.system import filesystem
-from uploader.system.blocking_calls import Inline
 from uploader.system.filesystem import kind_of
 from uploader.system.mounts import is_at_hand
 

@@ -8,13 +8,13 @@ from functools import partial
 
 import pytest
 
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.settings.speed import OnLongPause
-from uploader.system.blocking_calls import Inline
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:

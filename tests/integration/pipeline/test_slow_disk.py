@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
+from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.virtual_loop import run_virtual
 from uploader.cli.progress import Pace, lines
 from uploader.jobs.upload import Run, Seams
 from uploader.pipeline import collector
-from uploader.system.blocking_calls import Inline
 
 ROWS = 60_000
 BACKLOG_BYTES = 1_000_000

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from support.inline_thread import Inline
 from support.jobs import Job, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.model.cases import Case, Stop
@@ -19,7 +20,7 @@ from uploader.jobs.upload import Run, Seams
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system.blocking_calls import Background, Inline
+from uploader.system.blocking_calls import Background
 
 #: After so many ends without an end (outages) the server is mended: the job has to end then.
 MOST_RUNS = 12

@@ -16,13 +16,14 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
+from support.inline_thread import Inline
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.open import open_given, reread
 from uploader.sources.python_rows import Given, GivenRows, encode_row
 from uploader.sources.source import Shape
-from uploader.system.blocking_calls import Background, Inline
+from uploader.system.blocking_calls import Background
 
 
 def read(row):
