@@ -177,16 +177,15 @@ class Batcher:
             ready = self._ready.setdefault(record.id_property, _Ready())
             heapq.heappush(ready.released, (record.position, record))
 
-    def settle(self, record: Record) -> bool:
-        """A drawn record is settled: the values it closed open again. True if that let another go."""
+    def settle(self, record: Record) -> None:
+        """A drawn record is settled: the values it closed open again."""
         self.open_records -= 1
         self.open_bytes -= record.size_bytes
-        released = False
         for value in self._taken.pop(record.position, record.values):
             if self._last[value] is record:
                 del self._last[value]
-            released |= self._free(value)
-        return self._let_others_in() or released
+            self._free(value)
+        self._let_others_in()
 
     def settle_pack(self, pack: Pack) -> None:
         """The same of all records of a drawn pack."""
@@ -210,29 +209,24 @@ class Batcher:
             self._last.setdefault(value, record)  # another may wait for it already
         return records
 
-    def _free(self, value: str) -> bool:
-        """Its owner is settled; True if that let another go."""
+    def _free(self, value: str) -> None:
+        """Its owner is settled."""
         waiting = self._waiting.get(value)
         if waiting is None:
             del self._owner[value]
-            return False
+            return
         heir = waiting.popleft()
         if not waiting:
             del self._waiting[value]
         self._owner[value] = heir
-        return self._give(heir)
+        self._give(heir)
 
-    def _let_others_in(self) -> bool:
-        released = False
+    def _let_others_in(self) -> None:
         while self._outside and self._let_in(self._outside[0]):
             self._outside.popleft()
-            released = True
-        return released
 
-    def _give(self, heir: Record) -> bool:
+    def _give(self, heir: Record) -> None:
         self._missing[heir.position] -= 1
-        if self._missing[heir.position]:
-            return False
-        del self._missing[heir.position]
-        self.put_back([heir])
-        return True
+        if not self._missing[heir.position]:
+            del self._missing[heir.position]
+            self.put_back([heir])
