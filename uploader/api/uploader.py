@@ -23,7 +23,7 @@ from uploader.jobs.row_outcome import RowOutcome
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run, Seams, View
 from uploader.settings import Settings
-from uploader.sources import python_rows as rows_given
+from uploader.sources import python_rows
 from uploader.sources.python_rows import Given
 
 #: Shown the account, and how many rows there are, about; whether they are written into it.
@@ -39,11 +39,11 @@ class Rows:
     A job that goes on is given the same rows again, from the first: those it had are compared, not sent.
     """
 
-    rows: rows_given.Rows
+    rows: python_rows.Rows
     name: str = "rows"
 
 
-Source = str | os.PathLike[str] | Rows | rows_given.Rows
+Source = str | os.PathLike[str] | Rows | python_rows.Rows
 
 
 class Uploader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from uploader.canary import read_back as canaries
+from uploader.canary import read_back
 from uploader.canary.review import Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.hubspot.account import Account
@@ -198,7 +198,7 @@ class Run(Preparing):
         if checkpoint is not None:
             check_account(settings, checkpoint, account.portal, may_be_sent=may_be_sent)
         self.canary = checkpoint.canary() if checkpoint else self._planned(account)
-        canaries.check(settings, self.canary, is_new=checkpoint is None)
+        read_back.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""
         if settings.portal or self.approve is None or (known and known == account.portal):
             return
@@ -413,13 +413,13 @@ class Run(Preparing):
 
     def _planned(self, account: Account) -> Canary | None:
         now = self.server_now().timestamp()
-        return canaries.planned(self.settings, account, now, is_watched=self.judge is not None)
+        return read_back.planned(self.settings, account, now, is_watched=self.judge is not None)
 
     async def _send(
         self, job: Job, move: Callable[..., Coroutine[Any, Any, Summary]], lost_below: int, writer: Offload
     ) -> Summary:
         """The canary first, where there is one that nobody has approved; then all that is open."""
-        canary = self.canary = canaries.unapproved(self.settings, job.checkpoint)
+        canary = self.canary = read_back.unapproved(self.settings, job.checkpoint)
         if canary is not None:
             summary = await move(lost_below, canary=canary)
             if not self._awaits_word:
@@ -457,7 +457,7 @@ class Run(Preparing):
         assert self.sender is not None
         await self._wait_out(seconds)
         reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
-        return await canaries.read_back(
+        return await read_back.read_back(
             job.checkpoint.canary_rows(), canary, job.account, self.settings, reader
         )
 

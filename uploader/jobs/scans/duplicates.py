@@ -12,7 +12,7 @@ from uploader.jobs.scans.survey import Step, Survey
 from uploader.records.duplicates import OnDuplicate, Repeat
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
-from uploader.storage import duplicates_file as repeats
+from uploader.storage import duplicates_file
 from uploader.storage.checkpoint import Identity
 from uploader.storage.duplicates_file import Duplicates, Repeats, RepeatsWriter
 from uploader.storage.file_names import duplicates_path
@@ -58,6 +58,6 @@ def find_duplicates(
 def open_duplicates(checkpoint: Path, identity: Identity, sources: Sequence[Source]) -> Duplicates | None:
     """As they were found before; None where they were not."""
     path = duplicates_path(checkpoint)
-    if not repeats.belongs(path, _job_name(identity)):
+    if not duplicates_file.belongs(path, _job_name(identity)):
         return None
     return Duplicates(Repeats(path, [source.name for source in sources]), rule_of(identity))

@@ -14,8 +14,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.duplicates import Repeat
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
-from uploader.storage import duplicates_file as repeats
-from uploader.storage.duplicates_file import KeySorter
+from uploader.storage.duplicates_file import BUCKETS, KeySorter
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Survey:
                 self.findings.note_repeats(found)
                 if keep is not None:
                     keep(found)
-                yield Step(self.findings.rows, step.bytes_read, min(1.0, done / repeats.BUCKETS))
+                yield Step(self.findings.rows, step.bytes_read, min(1.0, done / BUCKETS))
 
     def _read(self, sorter: KeySorter, most_rows: int | None) -> Iterator[Step]:
         before = position = 0
