@@ -16,6 +16,7 @@ from support.model.running import write_source
 from support.processes import Ended, end, kill, run, start
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.pytest_plugin import RunningMock
+from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.settings import MockSettings
 
 MOST_RUNS = 8
@@ -72,7 +73,7 @@ def run_case(case: Case, folder: Path, mock: RunningMock) -> None:
 @contextmanager
 def serving(case: Case) -> Iterator[RunningMock]:
     scenario = Scenario.parse(case.scenario)
-    quota = MockSettings.parse_quota(case.quota)
+    quota = parse_quota(case.quota)
     mock = RunningMock(
         MockSettings(quota=quota, latency_seconds=case.latency_seconds, scenario=scenario, seed=case.seed)
     )

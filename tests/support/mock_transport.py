@@ -13,6 +13,7 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.wire import Reply, decode, no_reply
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.messages import Delivery, Request
+from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Hub
 
@@ -94,7 +95,7 @@ def make_hub(
 ) -> Hub:
     """A double whose clock starts with the loop's; `scenario` as in a scenario file."""
     settings = MockSettings(
-        quota=MockSettings.parse_quota(quota),
+        quota=parse_quota(quota),
         latency_seconds=latency_seconds,
         daily_quota=daily_quota,
         scenario=Scenario.parse(scenario),

@@ -7,6 +7,7 @@ import click
 from uploader.errors import SettingsError
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.faults.toml_tables import ScenarioError
+from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.server import serve
 from uploader.mockserver.settings import MockSettings
 
@@ -28,7 +29,7 @@ def command(
     """
     try:
         settings = MockSettings(
-            quota=MockSettings.parse_quota(quota),
+            quota=parse_quota(quota),
             daily_quota=daily_quota,
             latency_seconds=latency,
             scenario=Scenario.read(scenario) if scenario else Scenario(),

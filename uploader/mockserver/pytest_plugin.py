@@ -108,10 +108,11 @@ def hubspot_mock() -> Iterator[Callable[..., RunningMock]]:
         seed: int = 0,
     ) -> RunningMock:
         from uploader.mockserver.faults.scenario import Scenario  # noqa: PLC0415
+        from uploader.mockserver.quota import parse_quota  # noqa: PLC0415
         from uploader.mockserver.settings import DEFAULT_DAILY_QUOTA, MockSettings  # noqa: PLC0415
 
         settings = MockSettings(
-            quota=MockSettings.parse_quota(quota),
+            quota=parse_quota(quota),
             daily_quota=DEFAULT_DAILY_QUOTA if daily_quota is None else daily_quota,
             latency_seconds=latency_seconds,
             scenario=Scenario.parse(scenario or {}),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from uploader.mockserver import quota as window
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.quota import Quota
 
@@ -25,7 +24,3 @@ class MockSettings:
             raise ValueError(f"daily quota must be at least 1, got {self.daily_quota}")
         if self.latency_seconds < 0:
             raise ValueError(f"latency must not be negative, got {self.latency_seconds}")
-
-    @staticmethod
-    def parse_quota(text: str) -> Quota | None:
-        return window.parse_quota(text)

@@ -13,6 +13,7 @@ from support.mock_transport import HubTransport, make_hub
 from uploader.errors import SettingsError
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_oauth
 from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
+from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
 
 ROWS = contacts(9_000)
@@ -260,7 +261,7 @@ def test_a_token_that_may_be_of_another_account_writes_nothing(  # noqa: PLR0917
 ):
     """Nor for those whose turn comes before the run has ended."""
     job, replace = file_job(tmp_path, new_portal=portal, faults=before, new_faults=after)
-    job.hub.change_quota(job.hub.settings.parse_quota(quota))
+    job.hub.change_quota(parse_quota(quota))
     summary = run_file_job(job, replace)
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
     assert reason in summary.reason

@@ -12,6 +12,7 @@ from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from uploader.errors import CheckpointError
+from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
 from uploader.settings.speed import OnLongPause
@@ -259,7 +260,7 @@ def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
     is written by what was read eight hours ago.
     """
     job = job_of(tmp_path, contacts(1_500, city="Ours"), [{"email": row["email"]} for row in contacts(1_500)])
-    job.hub.change_quota(job.hub.settings.parse_quota("50/10"))
+    job.hub.change_quota(parse_quota("50/10"))
     job.make_transport = partial(HubTransport, connect_seconds=connect_seconds)
     job.hub.settings = replace(job.hub.settings, latency_seconds=0.5)
     theirs = []
@@ -362,7 +363,7 @@ def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path
     broken = {"kind": "status", "status": 500, "keys": ["c1@example.com"]}
     rows = contacts(2_000)
     job = job_of(tmp_path, rows, faults=[broken])
-    job.hub.change_quota(job.hub.settings.parse_quota("10/10"))
+    job.hub.change_quota(parse_quota("10/10"))
     summary = job.run_virtual(policy=policy, stop_after=7_200)
     assert (summary.as_dict()["abandoned"], summary.as_dict()["created"]) == (1, 1_999)
     assert sum(seen.status == "500" for seen in job.hub.statistics.log) < 40

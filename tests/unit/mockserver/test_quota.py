@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.mock_requests import Talk, fault, one, quota
-from uploader.mockserver.quota import Day, Quota, RollingWindow
-from uploader.mockserver.settings import MockSettings
+from uploader.mockserver.quota import Day, Quota, RollingWindow, parse_quota
 
 PROPERTIES = "/crm/v3/properties/contacts"
 USAGE = "/account-info/v3/api-usage/daily/private-apps"
@@ -140,13 +139,13 @@ def parse(text):
     ("text", "parsed"), [("190/10", Quota(190, 10.0)), ("1/0.5", Quota(1, 0.5)), ("none", None)]
 )
 def test_quotas_are_read(text, parsed):
-    assert MockSettings.parse_quota(text) == parsed
+    assert parse_quota(text) == parsed
 
 
 @pytest.mark.parametrize("text", ["", "190", "0/10", "5/0", "5/inf", "x/10", "-1/10", "5/nan"])
 def test_other_quotas_are_refused(text):
     with pytest.raises(ValueError, match="quota must"):
-        MockSettings.parse_quota(text)
+        parse_quota(text)
 
 
 def test_throttled_requests_write_nothing_and_see_no_fault():

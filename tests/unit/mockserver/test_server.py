@@ -13,6 +13,7 @@ from hubspot.crm import companies, contacts, deals, objects, owners, properties,
 
 from support.mock_requests import UPSERT, fault, many, one, traced
 from uploader.mockserver.faults.scenario import Scenario
+from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.server import MockServer
 from uploader.mockserver.settings import MockSettings
 
@@ -116,7 +117,7 @@ async def test_a_client_that_goes_away_is_no_longer_in_flight(client):
 
 
 async def test_the_control_side_looks_and_steers_and_is_never_counted(client):
-    async with MockServer(settings(quota=MockSettings.parse_quota("2/10"))) as server:
+    async with MockServer(settings(quota=parse_quota("2/10"))) as server:
         for _ in range(3):
             await upsert(client, server, one("a@x.com", phone="1"))
         _, [stats] = await call(client, server, "GET", "stats")
