@@ -22,7 +22,7 @@ from support.model.running import MOST_RUNS, Killed, Mortal, MortalCheckpoint, M
 from support.virtual_loop import run_virtual
 from uploader import Outcome, Rows, StorageError, Uploader
 from uploader.jobs import opening, outcome_stream
-from uploader.jobs.upload import Seams
+from uploader.jobs.session import Seams
 from uploader.mockserver.simulator import Hub
 
 

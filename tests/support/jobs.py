@@ -18,8 +18,9 @@ from support.mock_transport import HubTransport
 from support.virtual_loop import run_virtual
 from uploader.canary.review import Review
 from uploader.hubspot.account import Account
+from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.upload import Run
 from uploader.mockserver.simulator import Hub
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint

@@ -10,7 +10,8 @@ from support.jobs import Job
 from support.model.running import Killed, Mortal, MortalTransport
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.session import Seams
+from uploader.jobs.upload import Run
 
 
 class Doomed(MortalTransport):

@@ -8,7 +8,7 @@ from typing import Any
 
 from support.inline_thread import Inline
 from support.mock_transport import HubTransport
-from uploader.jobs.upload import Seams
+from uploader.jobs.session import Seams
 from uploader.mockserver.simulator import Hub
 from uploader.system.blocking_calls import Background
 

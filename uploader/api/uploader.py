@@ -19,9 +19,11 @@ from uploader.canary.review import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.progress_view import View
 from uploader.jobs.row_outcome import RowOutcome
+from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.upload import Run, Seams, View
+from uploader.jobs.upload import Run
 from uploader.settings import Settings
 from uploader.sources import python_rows
 from uploader.sources.python_rows import Given

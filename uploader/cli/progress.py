@@ -17,8 +17,9 @@ from uploader.cli.logs import is_json, note_event, say
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
+from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
-from uploader.jobs.upload import Run, View
+from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause

@@ -53,8 +53,6 @@ from uploader.system.private_files import Lock
 #: How often the course is told what time it is.
 _TICK_SECONDS = 0.5
 
-__all__ = ["Run", "Seams", "View"]
-
 
 @dataclass(slots=True)
 class _Parts:

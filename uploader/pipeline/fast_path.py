@@ -28,9 +28,9 @@ from uploader.hubspot.wire import CLOSING, OPENING, Reply
 from uploader.model.records import EMAIL, Pack, Record, closed_value, closed_values
 from uploader.model.rows import Plain, Row
 from uploader.model.settlements import Delivered
-from uploader.records.mapper import Mapper, plausible_email
+from uploader.records.mapper import Mapper
 from uploader.records.values.convert import MOST_CHARACTERS
-from uploader.records.values.email import are_plausible_emails
+from uploader.records.values.email import are_plausible_emails, plausible_email
 
 #: More fields, in rows that name their own, are no columns.
 _MOST_NAMES = 1_000

@@ -17,8 +17,9 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.client import Transport
 from uploader.jobs.opening import Job, find_names
 from uploader.jobs.scans.survey import first_rows
+from uploader.jobs.session import Seams
 from uploader.jobs.summary import EarlyEnd, Summary
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent
 from uploader.model.rows import Fault, Mark, Row, RowSlice

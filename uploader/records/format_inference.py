@@ -20,8 +20,6 @@ from uploader.records.values.convert import said_of
 from uploader.records.values.datetimes import DateOrder, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
 
-__all__ = ["DateOrder", "OrderFinder", "decide"]
-
 
 @dataclass(slots=True)
 class _Evidence:

@@ -36,7 +36,7 @@ from uploader.records.values.convert import (
     said_of,
     text_fault,
 )
-from uploader.records.values.email import plausible_email as plausible_email  # noqa: PLC0414  # others have it from here
+from uploader.records.values.email import plausible_email
 
 
 class _Field(NamedTuple):

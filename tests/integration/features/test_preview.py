@@ -19,7 +19,8 @@ from support.model.running import start
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.session import Seams
+from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.pipeline.contact_reader import Look

@@ -12,7 +12,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.undo_runs import state, undo
 from support.virtual_loop import run_virtual
-from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError
+from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Slice
 from uploader.model.stop import Cause
@@ -21,6 +21,7 @@ from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
 from uploader.settings.speed import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
+from uploader.storage.checkpoint_tables.run_state import State
 from uploader.system import sqlite
 
 
@@ -432,7 +433,7 @@ def test_the_log_of_an_older_job_is_not_replayed_into_a_new_one(tmp_path):
     run = job(tmp_path, rows, options={"write_results": False})
     checkpoint = Path(f"{run.source}.checkpoint")
     old = checkpoint_module.Checkpoint.create(checkpoint, checkpoint_module.Identity((), {}, results=False))
-    old.commit(checkpoint_module.State(state="complete", reason="of an older job"), ())
+    old.commit(State(state="complete", reason="of an older job"), ())
     stale = Path(f"{checkpoint}-wal").read_bytes()
     old.close()
     checkpoint.unlink()
@@ -451,7 +452,7 @@ def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, mon
 
     def failing_once(self, state, settlements, *others, **named):
         if len(settlements) > 50 and next(failures, False):
-            raise checkpoint_module.StorageError("no space left")
+            raise StorageError("no space left")
         commit(self, state, settlements, *others, **named)
 
     monkeypatch.setattr(checkpoint_module.Checkpoint, "commit", failing_once)

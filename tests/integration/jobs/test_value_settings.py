@@ -7,7 +7,7 @@ import pytest
 from support.jobs import Job, write_csv
 from support.mock_transport import make_hub
 from uploader.errors import CheckpointError
-from uploader.jobs.scans import before_sending
+from uploader.jobs.scans.formats import Orders
 
 ROWS = [
     {"email": f"c{i}@example.com", "renewal_date": "01.02.2025", "score": "1,5", "vip": "yes", "city": ""}
@@ -31,7 +31,7 @@ def no_survey(*_):
 
 def test_an_order_that_all_rows_told_is_kept_and_they_are_not_read_again(tmp_path, monkeypatch):
     job = begun(tmp_path)
-    monkeypatch.setattr(before_sending.Orders, "steps", no_survey)
+    monkeypatch.setattr(Orders, "steps", no_survey)
     assert job.run_virtual().exit_code == 0
     dates = {held["renewal_date"] for name, held in job.held().items() if name != "last@example.com"}
     assert dates == {"2025-02-01"}

@@ -12,8 +12,9 @@ from support.mock_transport import HubTransport, make_hub
 from support.programs import options, seams_to
 from support.virtual_loop import run_virtual
 from uploader import Uploader
+from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.upload import Run
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.bytes.local import FileOrigin
 from uploader.system import filesystem

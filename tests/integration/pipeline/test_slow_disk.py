@@ -9,7 +9,8 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.virtual_loop import run_virtual
 from uploader.cli.progress import Pace, lines
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.session import Seams
+from uploader.jobs.upload import Run
 from uploader.pipeline import collector
 
 ROWS = 60_000

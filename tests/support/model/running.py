@@ -15,8 +15,9 @@ from support.mock_transport import HubTransport, make_hub
 from support.model.cases import Case, Stop
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
+from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.upload import Run, Seams
+from uploader.jobs.upload import Run
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
 from uploader.storage.checkpoint import Checkpoint

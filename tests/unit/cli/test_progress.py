@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.cli.progress import Pace, figures, fit, lines
-from uploader.jobs.upload import View
+from uploader.jobs.progress_view import View
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause

@@ -6,10 +6,10 @@ from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
 from support.builders import batch, headers, record, reply
+from uploader.hubspot.error_objects import PropertyFault
 from uploader.hubspot.wire import (
     ENVELOPE_BYTES,
     VERSIONS,
-    PropertyFault,
     UnencodableError,
     decode,
     encode_batch,

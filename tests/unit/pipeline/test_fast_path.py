@@ -19,8 +19,8 @@ from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.fast_path import Packer, confirm
 from uploader.pipeline.reply_verdict import classify
 from uploader.records.columns import Rules, resolve_columns
-from uploader.records.mapper import Mapper, plausible_email
-from uploader.records.values.email import are_plausible_emails
+from uploader.records.mapper import Mapper
+from uploader.records.values.email import are_plausible_emails, plausible_email
 from uploader.sources.open import open_source
 from uploader.storage.results_file import result_lines
 

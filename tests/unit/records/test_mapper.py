@@ -10,7 +10,8 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_columns
-from uploader.records.mapper import Mapper, plausible_email
+from uploader.records.mapper import Mapper
+from uploader.records.values.email import plausible_email
 
 SCHEMA = Schema(
     labels={

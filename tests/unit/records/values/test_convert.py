@@ -17,11 +17,11 @@ from uploader.mockserver.account.object_types import CONTACTS
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules, resolve_columns
-from uploader.records.format_inference import DateOrder, OrderFinder, decide
+from uploader.records.format_inference import OrderFinder, decide
 from uploader.records.mapper import Mapper
 from uploader.records.values.compare import Match, compare
 from uploader.records.values.convert import converter
-from uploader.records.values.datetimes import as_date, as_moment, lacks_zone, orders_of
+from uploader.records.values.datetimes import DateOrder, as_date, as_moment, lacks_zone, orders_of
 from uploader.records.values.numbers import as_number, as_own_number, marks_of
 
 _FROM, _TO = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
