@@ -41,6 +41,8 @@ _OWN = (
     "uploader_raw",
 )
 _NDJSON = frozenset({".ndjson", ".jsonl"})
+#: Reasons that are named; all others are counted as one.
+_TOP_REASONS = 5
 #: What `--kind` admits. All rows of a key that are still to be written stand in one file: sent from two, an
 #: earlier one might come last.
 KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
@@ -128,7 +130,7 @@ def unused(path: Path) -> Path:
     return path
 
 
-def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
+def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     """The commonest reasons of the dead letters, with what differs from row to row left out; then all others
     as one.
     """
@@ -139,9 +141,9 @@ def top_reasons(checkpoint: Path, most: int = 5) -> list[tuple[str, int]]:
         )
     finally:
         opened.close()
-    found = reasons.most_common(most)
+    found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)
-    return [*found, (f"of {len(reasons) - most:,} other kinds", others)] if others else found
+    return [*found, (f"of {len(reasons) - _TOP_REASONS:,} other kinds", others)] if others else found
 
 
 def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:

@@ -267,16 +267,15 @@ def survey_line(step: Step, bytes_total: int | None) -> str:
     return f"reading all rows first: {share}{step.rows:,} rows"
 
 
-async def show(run: Run, stream: TextIO | None = None) -> None:
+async def show(run: Run) -> None:
     """Follow a run until cancelled."""
-    out = stream or sys.stderr
-    if out.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
-        await _live(run, out)
+    if sys.stderr.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
+        await _live(run)
     else:
-        await _plain(run, out)
+        await _plain(run)
 
 
-async def _plain(run: Run, stream: TextIO) -> None:
+async def _plain(run: Run) -> None:
     pace, clock = Pace(), asyncio.get_running_loop().time
     due = clock() + _PLAIN_SECONDS
     while True:
@@ -288,12 +287,12 @@ async def _plain(run: Run, stream: TextIO) -> None:
             if is_json():
                 note_event("progress", text, figures(view, pace) if view is not None else {})
             else:
-                say(text, stream)
+                say(text)
 
 
-async def _live(run: Run, stream: TextIO) -> None:
+async def _live(run: Run) -> None:
     pace = Pace()
-    with live_display(stream) as paint:
+    with live_display(sys.stderr) as paint:
         while True:
             view = _view(run, pace)
             paint(partial(_painted, run, view, pace))

@@ -254,9 +254,9 @@ def _rows(stretches: list[Stretch]) -> list[Series]:
 
 
 def _requests(stretches: list[Stretch]) -> list[Series]:
-    def rate(is_of: Mapping[str, bool], *, others: bool = False) -> list[float | None]:
+    def rate(is_of: Mapping[str, bool]) -> list[float | None]:
         return [
-            sum(count for status, count in one.statuses.items() if is_of.get(status, others)) / one.seconds
+            sum(count for status, count in one.statuses.items() if is_of[status]) / one.seconds
             for one in stretches
         ]
 
