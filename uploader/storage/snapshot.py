@@ -277,7 +277,7 @@ def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
     """With all that files of earlier versions lack."""
     connection = sqlite.connect(path, mode, synchronous="FULL")
     connection.executescript(_SCHEMA)
-    if "seen_at" not in columns(connection, "main", "contacts"):  # begun by 0.6.2
+    if "seen_at" not in sqlite.columns(connection, "main", "contacts"):  # begun by 0.6.2
         connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
     snapshot_entry_rows.upgrade(connection)
     return connection
@@ -329,11 +329,6 @@ def put_aside(path: Path) -> Path | None:
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))
     return aside
-
-
-def columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
-    """Of a table; none where it is not there, as in a file of an earlier version."""
-    return {name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})")}
 
 
 def _led_to_nobody(entry: _Entry, hubspot_id: str) -> bool:

@@ -19,6 +19,7 @@ from uploader.model.records import Record
 from uploader.model.settlements import Settlement
 from uploader.storage.checkpoint_tables.run_state import State
 from uploader.storage.read_before_write import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
+from uploader.system.sqlite import columns
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (
@@ -62,8 +63,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
     lacking = [
         (table, column)
         for table, column in _COLUMNS
-        if column.split()[0]
-        not in {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+        if column.split()[0] not in columns(connection, "main", table)
     ]
     with connection:
         connection.execute("BEGIN IMMEDIATE")

@@ -110,6 +110,16 @@ def spill_beside(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA temp_store_directory='{folder}'")
 
 
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether a file has a table, which one of an earlier version may lack."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
+def columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
+    """Of a table; none where it is not there, as in a file of an earlier version."""
+    return {name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})")}
+
+
 def refuse_traps(database: Path) -> None:
     """OSError if SQLite would write through what somebody has put in the place of one of its files."""
     for ending in ("", *ENDINGS):

@@ -17,7 +17,6 @@ from uploader.errors import CheckpointError
 from uploader.model.records import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
 from uploader.storage.read_before_write import ReadingState
-from uploader.storage.snapshot import columns
 from uploader.system import sqlite
 from uploader.undo import work_list
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
@@ -97,7 +96,7 @@ class UndoFile:
         return False
 
     def _is_begun(self) -> bool:
-        if not columns(self._open, "main", "about"):
+        if not sqlite.columns(self._open, "main", "about"):
             return False  # killed before there was anything in it
         rows = self._open.execute("SELECT value FROM main.about WHERE name = 'snapshot'").fetchall()
         return rows == [(self._state_of_snapshot(),)]

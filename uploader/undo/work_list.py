@@ -6,7 +6,6 @@ Called within the undo file's connection, to which the snapshot is attached as `
 import sqlite3
 from pathlib import Path
 
-from uploader.storage.snapshot import columns
 from uploader.system import sqlite
 from uploader.undo.plan import TAKEN_OVER
 
@@ -168,10 +167,10 @@ def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
         schema = "earlier"
         connection.execute("ATTACH ? AS earlier", (sqlite.uri(earlier, "ro"),))
     script = _BEGUN
-    if columns(connection, schema, "keys"):
+    if sqlite.columns(connection, schema, "keys"):
         script += _NOTE_BEGUN.replace("{}", schema)
     for table, statement in _COPY_BEGUN.items():
-        if earlier is not None and columns(connection, schema, table):
+        if earlier is not None and sqlite.columns(connection, schema, table):
             script += statement
     connection.executescript("BEGIN;" + script + _DROP + _SCHEMA + "COMMIT;")
     if earlier is not None:
@@ -180,7 +179,7 @@ def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
 
 def upgrade(connection: sqlite3.Connection) -> None:
     """Add what a list of 0.6.2 lacks."""
-    known = columns(connection, "main", "keys")
+    known = sqlite.columns(connection, "main", "keys")
     lacking = [one for one in _COLUMNS if one.split()[0] not in known]
     if lacking:
         alter = "".join(f"ALTER TABLE keys ADD COLUMN {column};" for column in lacking)

@@ -9,6 +9,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
 from uploader.model.watermark import Progress
 from uploader.storage.checkpoint_tables import run_state
+from uploader.system.sqlite import has_table
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS periods (
@@ -20,7 +21,7 @@ CREATE TABLE IF NOT EXISTS periods (
 
 def take_up(connection: sqlite3.Connection) -> None:
     """Add the table to a file that was begun before there was one, with what is known of the rows so far."""
-    if _has_table(connection):
+    if has_table(connection, "periods"):
         return
     with connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -32,7 +33,7 @@ def take_up(connection: sqlite3.Connection) -> None:
 
 def read(connection: sqlite3.Connection) -> list[Period]:
     """Those that have ended, in order."""
-    if not _has_table(connection):
+    if not has_table(connection, "periods"):
         return _former(connection)
     rows = connection.execute(
         "SELECT settings, has_snapshot, rows, watermark, ranges, lost_below, outcomes "
@@ -73,11 +74,6 @@ def lose_snapshot(connection: sqlite3.Connection, settings: Mapping[str, Any], l
     """What was kept of all rows so far is gone."""
     end(connection, settings, lost_below)
     connection.execute("UPDATE periods SET has_snapshot = 0")
-
-
-def _has_table(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'periods'").fetchone()
-    return found is not None
 
 
 def _former(connection: sqlite3.Connection) -> list[Period]:

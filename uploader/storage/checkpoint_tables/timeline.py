@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import astuple, dataclass
 
 from uploader.model.timeline import Changes, Stretch
+from uploader.system.sqlite import has_table
 
 #: A job that was begun before there were such tables is taken up all the same.
 SCHEMA = """
@@ -45,18 +46,13 @@ def note(connection: sqlite3.Connection, invocation: Invocation) -> None:
 
 def read(connection: sqlite3.Connection) -> list[Stretch]:
     """In order of time; none where an earlier version wrote the checkpoint."""
-    if not _is_there(connection, "stretches"):
+    if not has_table(connection, "stretches"):
         return []
     rows = connection.execute("SELECT began, seconds, told FROM stretches ORDER BY began")
     return [Stretch(began, seconds, **json.loads(told)) for began, seconds, told in rows]
 
 
 def read_invocations(connection: sqlite3.Connection) -> list[Invocation]:
-    if not _is_there(connection, "invocations"):
+    if not has_table(connection, "invocations"):
         return []
     return [Invocation(*row) for row in connection.execute("SELECT * FROM invocations ORDER BY began")]
-
-
-def _is_there(connection: sqlite3.Connection, table: str) -> bool:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    return found is not None

@@ -11,6 +11,7 @@ from uploader.hubspot.error_objects import CONFLICTS
 from uploader.model.outcomes import DEAD_LETTERS, TRANSIENT, Outcome
 from uploader.model.records import told_key
 from uploader.model.settlements import Settlement
+from uploader.system.sqlite import has_table
 
 SCHEMA = """
 CREATE TABLE dead_letters (
@@ -170,7 +171,7 @@ class _Links:
 def _links(connection: sqlite3.Connection) -> _Links:
     """Of the letters that nothing has superseded. None where a job matches by one property."""
     links = _Links()
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'dead_values'").fetchone():
+    if has_table(connection, "dead_values"):
         for value, other in connection.execute(
             "SELECT letter.closed_value, dead_values.closed_value FROM dead_values "
             "JOIN dead_letters AS letter USING (position) "
@@ -182,8 +183,8 @@ def _links(connection: sqlite3.Connection) -> _Links:
 
 def outcomes(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     """Position and outcome of all of them, in file order."""
-    later = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'skipped'").fetchone()
-    yield from connection.execute(_UNCONFIRMED if later else _UNCONFIRMED_BEFORE)
+    is_later = has_table(connection, "skipped")
+    yield from connection.execute(_UNCONFIRMED if is_later else _UNCONFIRMED_BEFORE)
 
 
 def values_beside_key(settlement: Settlement) -> tuple[str, ...]:
