@@ -3,10 +3,10 @@
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from uploader.errors import BusyError, StorageError
@@ -150,3 +150,34 @@ def storage_errors(failure: str, *, hint: str = "", busy: str = "") -> Iterator[
         if busy and is_locked(error):
             raise BusyError(busy) from error
         raise StorageError(f"{failure}: {error}{hint}") from error
+
+
+class Database:
+    """The file of a store that opens it after it was made. Used by one thread and one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    def _storing(self) -> AbstractContextManager[None]:
+        return storage_errors(f"can't use {self.path}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """What is written within is durable when it ends, or none of it is there. StorageError if not."""
+        with self._storing(), self._open as connection:
+            yield connection
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._storing():
+            return self._open.execute(query, values).fetchall()

@@ -6,7 +6,7 @@ before it leaves: so a killed undo knows its own doing from what was so before.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,14 @@ class Undone:
     ended_at: str  #: "" if it has not ended
 
 
-class UndoFile:
-    """Used by one thread at a time, by one process at a time."""
+class UndoFile(sqlite.Database):
+    """The file beside a snapshot."""
 
     def __init__(self, snapshot: Path) -> None:
         """CheckpointError where there is no snapshot."""
+        super().__init__(undo_path(snapshot))
         self.snapshot = snapshot
-        self.path = undo_path(snapshot)
         self.about = _about(snapshot)
-        self._connection: sqlite3.Connection | None = None
 
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
         """Take up what was begun on the same snapshot, or begin; True if taken up. `keep`: for a next run."""
@@ -110,16 +109,11 @@ class UndoFile:
         self._connection = connection
         work_list.attach(connection, self.snapshot, self.about["job"])
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     # --- the list of work ---
 
     def copy(self) -> bool:
         """Some more of the snapshot's keys; False once there are all."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             return work_list.copy(connection)
 
     def absent(self, count: int) -> Iterator[list[Key]]:
@@ -137,7 +131,7 @@ class UndoFile:
     def resolve(self, found: Mapping[int, str]) -> dict[Fate, int]:
         """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
         counts: dict[Fate, int] = {}
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             for number, leads_to in found.items():
                 # What an earlier undo was about to archive may be there, under another key.
                 hubspot_id = leads_to or self._archived_by(number)
@@ -193,7 +187,7 @@ class UndoFile:
         """One entry a contact, its first key; once all keys are resolved."""
         if self._said("gathered"):
             return
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             work_list.gather(connection)
             self._say("gathered", "yes")
 
@@ -202,7 +196,7 @@ class UndoFile:
         be looked at again.
         """
         kept = (Fate.KEPT.value,)
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.execute(
                 "DELETE FROM findings WHERE number IN "
                 "(SELECT number FROM keys WHERE fate = ? AND is_touched)",
@@ -328,7 +322,7 @@ class UndoFile:
 
     def decide(self, plans: Sequence[Plan]) -> None:
         """What is about to be written, durable when it returns; what needs no writing is settled by it."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             for plan in plans:
                 if plan.writes:
                     # What an earlier undo has begun stays known: it may have been written.
@@ -344,7 +338,7 @@ class UndoFile:
         self, plans: Sequence[Plan], failed: Mapping[int, Finding], gone: Mapping[int, Finding]
     ) -> None:
         """What has become of plans that were carried out; `failed` and `gone` by number."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             for plan in plans:
                 if plan.number in gone:
                     self._settle(connection, plan, Fate.GONE, [gone[plan.number]])
@@ -355,7 +349,7 @@ class UndoFile:
 
     def fail(self, numbers: Sequence[int], why: str) -> None:
         """Contacts of which nothing could be found out."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             for number in numbers:
                 self._end(connection, number, Fate.FAILED, [Finding("", "", "", "", why)], 0)
 
@@ -395,7 +389,7 @@ class UndoFile:
 
     def note_end(self, at: str) -> None:
         """All contacts are settled."""
-        with self._storing(), self._open:
+        with self._transaction():
             self._say("ended_at", at)
 
     @property
@@ -446,19 +440,7 @@ class UndoFile:
         for fate, row, source, id_property, key, hubspot_id, *finding in rows:
             yield Kept(Fate(fate), row, source, id_property, key, hubspot_id, Finding(*finding))
 
-    # --- the connection ---
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None
-        return self._connection
-
-    def _storing(self) -> AbstractContextManager[None]:
-        return sqlite.storage_errors(f"can't use {self.path}")
-
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._storing():
-            return self._open.execute(query, values).fetchall()
+    # --- the file ---
 
     def _said(self, name: str) -> str:
         rows = self._all("SELECT value FROM about WHERE name = ?", (name,))

@@ -7,9 +7,8 @@ each commit is where a killed `verify` goes on.
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 import orjson
@@ -37,12 +36,11 @@ _SYNCHRONOUS: Final = "NORMAL"
 _LEFT_OUT = "left out"
 
 
-class VerificationFile:
-    """Used by one thread at a time, by one process at a time."""
+class VerificationFile(sqlite.Database):
+    """The file beside a job's checkpoint."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self.path = verification_path(checkpoint)
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(verification_path(checkpoint))
 
     def open(self, about: Mapping[str, object], *, restart: bool) -> bool:
         """Take up what was begun for the same job, account and sample and has not ended, or begin; True if
@@ -61,11 +59,6 @@ class VerificationFile:
             self._connection.commit()
         return False
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     # --- building ---
 
     @property
@@ -74,14 +67,14 @@ class VerificationFile:
 
     def forget(self) -> None:
         """A building that was broken off starts again."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM contacts")
             connection.execute("DELETE FROM shared")
             connection.execute("DELETE FROM owned")
 
     def want(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
         """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.executemany(
                 """
                 INSERT INTO contacts (value, id_property, key, wanted, others, row, source, doubt)
@@ -96,7 +89,7 @@ class VerificationFile:
 
     def may_hold(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
         """Of a contact that earlier rows wrote: a row that was not written after all may have been sent."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.execute(
                 "UPDATE contacts SET others = json_patch(others, ?), "
                 "doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END "
@@ -110,7 +103,7 @@ class VerificationFile:
         A row whose key an earlier row wrote beside its own belongs to that row's record. Where that record
         has another value by then, nobody knows: both are in doubt.
         """
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             for values, contact, doubt in wanted:
                 number = self._apply(connection, values[0], contact, doubt)
                 for value in values:
@@ -158,12 +151,12 @@ class VerificationFile:
 
     def share(self, values: Iterable[str]) -> None:
         """Unique values that rows wrote beside their key, where keys of several properties occur."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO shared VALUES (?)", [(value,) for value in values])
 
     def finish(self, sample: int | None) -> None:
         """All rows are in. Of a sample the same contacts are taken each time."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.execute(
                 "UPDATE contacts SET doubt = ? WHERE doubt = '' AND value IN (SELECT value FROM shared)",
                 (Doubt.SHARED.value,),
@@ -210,7 +203,7 @@ class VerificationFile:
                 ]
 
     def settle(self, checked: Sequence[Checked]) -> None:
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, hubspot_id = ?, findings = ? WHERE number = ?",
                 [(c.verdict.value, c.hubspot_id, _findings(c.findings), c.number) for c in checked],
@@ -218,7 +211,7 @@ class VerificationFile:
 
     def leave(self, unknown: Mapping[int, str]) -> None:
         """HubSpot's answers don't tell of these contacts: by number, what it says of the reason."""
-        with self._storing(), self._open as connection:
+        with self._transaction() as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
                 [
@@ -256,19 +249,7 @@ class VerificationFile:
             verdict, *rest = orjson.loads(finding)
             yield told_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
 
-    # --- the connection ---
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None
-        return self._connection
-
-    def _storing(self) -> AbstractContextManager[None]:
-        return sqlite.storage_errors(f"can't use {self.path}")
-
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._storing():
-            return self._open.execute(query, values).fetchall()
+    # --- the file ---
 
     def _has_ended(self) -> bool:
         return self.is_built and not self.unsettled_count()
