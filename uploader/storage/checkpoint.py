@@ -220,13 +220,11 @@ class Checkpoint:
 
     def job_id(self) -> str:
         """What tells this job from any other; "" where an earlier version began it."""
-        rows = self._connection.execute("SELECT value FROM job WHERE name = 'id'").fetchall()
-        return str(json.loads(rows[0][0])) if rows else ""
+        return str(self._of_job("id", ""))
 
     def files(self) -> dict[str, list[str]]:
         """What was last given as files whose content only is known, by option."""
-        rows = self._connection.execute("SELECT value FROM job WHERE name = 'files'").fetchall()
-        return dict(json.loads(rows[0][0])) if rows else {}
+        return dict(self._of_job("files", {}))
 
     def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
         with self._storing(), self._connection as connection:
@@ -234,8 +232,7 @@ class Checkpoint:
 
     def results_lack(self) -> int:
         """How many rows were settled before the results file was begun anew."""
-        rows = self._connection.execute("SELECT value FROM job WHERE name = 'results_lack'").fetchall()
-        return int(json.loads(rows[0][0])) if rows else 0
+        return int(self._of_job("results_lack", 0))
 
     def begin_results_anew(self, settled: int, what: str) -> None:
         """The results file starts empty; `settled` rows are not in it, which is recorded in words, too."""
@@ -272,6 +269,10 @@ class Checkpoint:
             settings = self.identity().settings
             now = settings_periods.present(self._connection, settings, lost_below)
             return [*settings_periods.read(self._connection), now]
+
+    def _of_job(self, name: str, default: object) -> Any:  # noqa: ANN401  # as it was put there
+        rows = self._connection.execute("SELECT value FROM job WHERE name = ?", (name,)).fetchall()
+        return json.loads(rows[0][0]) if rows else default
 
     def _put_job(self, identity: Identity) -> None:
         self._connection.executemany(
