@@ -7,7 +7,7 @@ import shlex
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,8 +84,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
         raise SettingsError("--spreadsheet-safe is for CSV")
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
-    opened = Checkpoint.open(checkpoint, read_only=True)
-    try:
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity, files = opened.identity(), opened.files()
         has_ended = opened.state().state == "complete"
         with opened.as_of_now(), _writing(output) as stream:
@@ -106,8 +105,6 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
                     more=more,
                     is_safe=spreadsheet_safe,
                 )
-    finally:
-        opened.close()
     say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
     if count and not has_ended:
         say(
@@ -134,13 +131,10 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     """The commonest reasons of the dead letters, with what differs from row to row left out; then all others
     as one.
     """
-    opened = Checkpoint.open(checkpoint, read_only=True)
-    try:
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         reasons = Counter(
             f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_messages()
         )
-    finally:
-        opened.close()
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)
     return [*found, (f"of {len(reasons) - _TOP_REASONS:,} other kinds", others)] if others else found

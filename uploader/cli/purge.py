@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -33,11 +34,8 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     lock = Lock(checkpoint)
     lock.acquire()  # before its state is read: nobody begins to work on it in between
     try:
-        opened = Checkpoint.open(checkpoint, read_only=True)
-        try:
+        with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
             state = opened.state()
-        finally:
-            opened.close()
         if state.state != "complete" and not unfinished:
             raise SettingsError(
                 f"{checkpoint}: this job is not finished, and can't go on without its checkpoint "

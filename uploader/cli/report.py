@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -130,11 +130,8 @@ def render(path: Path, *, with_values: bool = False) -> bytes:
     # Imported here: only this command pays for it.
     from jinja2 import Environment  # noqa: PLC0415
 
-    checkpoint = Checkpoint.open(path, read_only=True)
-    try:
+    with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         told = _told(path, checkpoint, with_values=with_values)
-    finally:
-        checkpoint.close()
     template = files("uploader.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -17,11 +18,8 @@ from uploader.system.private_files import Lock
 
 def read_summary(path: Path) -> Summary:
     """What the last commit says; whether a process works on it is told by the lock."""
-    checkpoint = Checkpoint.open(path, read_only=True)
-    try:
+    with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         state = checkpoint.state()
-    finally:
-        checkpoint.close()
     running = state.state != "complete" and Lock(path).is_held()
     return Summary(
         state.tallies,
@@ -32,20 +30,14 @@ def read_summary(path: Path) -> Summary:
 
 
 def _awaits_word(path: Path) -> bool:
-    checkpoint = Checkpoint.open(path, read_only=True)
-    try:
+    with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         canary = checkpoint.canary()
-    finally:
-        checkpoint.close()
     return canary is not None and canary.waits
 
 
 def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:
-    checkpoint = Checkpoint.open(path, read_only=True)
-    try:
+    with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         csv.writer(rows_out()).writerows(lines(checkpoint))
-    finally:
-        checkpoint.close()
 
 
 def _alias_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:

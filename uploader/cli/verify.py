@@ -65,8 +65,7 @@ def command(
     refuse_foreign(output, _HEADER, "no list of differences")
     # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
-    opened = Checkpoint.open(checkpoint, read_only=True)
-    try:
+    with contextlib.closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity = opened.identity()
         settings = job_settings(
             identity,
@@ -79,8 +78,6 @@ def command(
         say_settings(click.get_current_context())
         listed = partial(_write, output=output, names=names, keeps_empty=is_named)
         report = asyncio.run(_verify(settings, opened, sample, listed))
-    finally:
-        opened.close()
     _tell(report, noun(settings.object_type).many, output, as_json=as_json)
     return report.exit_code
 
