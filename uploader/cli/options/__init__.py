@@ -2,6 +2,7 @@
 
 columns       what columns mean, and how values are spelled
 connection    how to talk to HubSpot: token, URL, rate, proxy
+group         options that are given to a command together
 job           what is read, and what rows are matched by
 suppression   who must not be written to, and values for every record
 write_policy  what of HubSpot's values may be overwritten

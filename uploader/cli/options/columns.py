@@ -2,19 +2,18 @@
 
 import csv
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from uploader.cli.options.connection import PATH, parse_map
+from uploader.cli.options.group import Command, add_options
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import Said, parse_mapping
 from uploader.records.values.datetimes import DateOrder
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _COLUMNS = (
     click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means."),
@@ -47,9 +46,7 @@ _COLUMNS = (
 
 def columned(command: Command) -> Command:
     """Give a command the options of `column_settings`."""
-    for option in reversed(_COLUMNS):
-        command = option(command)
-    return command
+    return add_options(command, _COLUMNS)
 
 
 def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:

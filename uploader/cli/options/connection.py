@@ -3,13 +3,14 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from uploader.cli.logs import say
+from uploader.cli.options.group import Command, add_options
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
@@ -29,8 +30,6 @@ LOG_FORMAT = click.option(
 )
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Of every command that talks to HubSpot: which account, and how fast.
 _TALKING = (
@@ -62,9 +61,7 @@ _TALKING = (
 
 def talking(command: Command) -> Command:
     """Give a command the options of `talking_settings`."""
-    for option in reversed(_TALKING):
-        command = option(command)
-    return command
+    return add_options(command, _TALKING)
 
 
 def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:

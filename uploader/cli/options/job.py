@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from uploader.cli.options.columns import column_settings, columned
 from uploader.cli.options.connection import PATH, talking, talking_settings
+from uploader.cli.options.group import Command, add_options
 from uploader.cli.options.suppression import marking, marking_settings
 from uploader.cli.options.write_policy import writing, writing_settings
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.columns import parse_match
 from uploader.settings.safety import parse_failure_limit
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SOURCES = (
     click.option(
@@ -55,9 +54,7 @@ _SOURCES = (
 def shaping(command: Command) -> Command:
     """Give a command the options of `job_settings`: all that say what is written, and to whom."""
     command = columned(marking(writing(talking(command))))
-    for option in reversed(_SOURCES):
-        command = option(command)
-    return command
+    return add_options(command, _SOURCES)
 
 
 def job_settings(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,9 +89,7 @@ def looking_ahead(command: Command) -> Command:
     """Give a command the options of `ahead_settings`: what `upload` is told beside what shapes the job, and
     what somebody who looks ahead of it has to know.
     """
-    for option in reversed(_AHEAD):
-        command = option(command)
-    return command
+    return add_options(command, _AHEAD)
 
 
 def ahead_settings(said: Mapping[str, Any]) -> dict[str, Any]:

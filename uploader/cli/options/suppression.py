@@ -1,15 +1,14 @@
 """Options of whom nothing is written to, and of what all records get; how their texts become settings."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import click
 
 from uploader.cli.options.connection import PATH
+from uploader.cli.options.group import Command, add_options
 from uploader.errors import SettingsError
 from uploader.records.suppression_file import read_suppression
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MARKING = (
     click.option(
@@ -33,9 +32,7 @@ _MARKING = (
 
 def marking(command: Command) -> Command:
     """Give a command the options of `marking_settings`."""
-    for option in reversed(_MARKING):
-        command = option(command)
-    return command
+    return add_options(command, _MARKING)
 
 
 def marking_settings(said: Mapping[str, Any]) -> dict[str, Any]:

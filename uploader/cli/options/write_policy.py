@@ -1,14 +1,13 @@
 """Options of what may happen to what HubSpot holds already, and how their texts become settings."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from uploader.cli.options.group import Command, add_options
 from uploader.errors import SettingsError
 from uploader.records.write_policy import Only, Policy
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _WRITING = (
     click.option(
@@ -32,9 +31,7 @@ _WRITING = (
 
 def writing(command: Command) -> Command:
     """Give a command the options of `writing_settings`."""
-    for option in reversed(_WRITING):
-        command = option(command)
-    return command
+    return add_options(command, _WRITING)
 
 
 def writing_settings(said: Mapping[str, Any]) -> dict[str, Any]:
