@@ -22,7 +22,7 @@ from uploader.cli.options.job import (
     taking_those_of,
 )
 from uploader.cli.output import tell, tell_json
-from uploader.cli.progress import survey_line
+from uploader.cli.progress import shown, survey_line
 from uploader.cli.signals import heed_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
@@ -120,12 +120,8 @@ _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
     heed_signals(run.stop)
-    display = asyncio.ensure_future(_live(run) if sys.stderr.isatty() else _plain(run))
-    try:
+    async with shown(_live(run) if sys.stderr.isatty() else _plain(run)):
         return await run.run()
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
 
 
 async def _plain(run: Check) -> None:

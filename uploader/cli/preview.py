@@ -18,7 +18,7 @@ from uploader.cli.options.job import (
     taking_those_of,
 )
 from uploader.cli.output import tell, tell_json
-from uploader.cli.progress import show
+from uploader.cli.progress import show, shown
 from uploader.cli.signals import heed_signals
 from uploader.cli.text.preview import as_dict, ending, lines
 from uploader.cli.upload import command as upload
@@ -74,12 +74,8 @@ def command(
 async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
     run = Preview(settings, sample=sample, examples=examples)
     heed_signals(run.stop)
-    display = asyncio.ensure_future(_display(run))
-    try:
+    async with shown(_display(run)):
         return await run.preview()
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
 
 
 async def _display(run: Preview) -> None:

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import TextIO
 
@@ -265,6 +265,17 @@ def survey_line(step: Step, bytes_total: int | None) -> str:
         return f"looking for repeated keys: {step.sorting:.0%} | {step.rows:,} rows read"
     share = f"{min(1.0, step.bytes_read / bytes_total):.0%} | " if bytes_total else ""
     return f"reading all rows first: {share}{step.rows:,} rows"
+
+
+@contextlib.asynccontextmanager
+async def shown(display: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let a display run beside the work within, and end with it."""
+    task = asyncio.ensure_future(display)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def show(run: Run) -> None:

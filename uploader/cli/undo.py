@@ -14,6 +14,7 @@ from uploader.cli.logs import say, speak
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
+from uploader.cli.progress import shown
 from uploader.cli.signals import heed_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
@@ -118,15 +119,11 @@ async def _undo(
     run = make()
     run.approve = approve
     heed_signals(run.stop)
-    display = asyncio.ensure_future(_display(run))
-    try:
+    async with shown(_display(run)):
         report = await run.run()
         if report.end is None:
             write(run)
         return report
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
 
 
 # --- asking ---

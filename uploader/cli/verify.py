@@ -13,6 +13,7 @@ from uploader.cli.logs import is_json, say, speak
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
+from uploader.cli.progress import shown
 from uploader.cli.signals import heed_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
@@ -87,17 +88,13 @@ async def _verify(
 ) -> Report:
     run = Verification(settings, checkpoint, sample=sample)
     heed_signals(run.stop)
-    display = asyncio.ensure_future(_display(run))
-    try:
-        report = await run.run()
-        if report.end is None:
-            write(run)
-            remove_database(run.file.path)  # it has served: the next one reads anew
-        return report
-    finally:
-        display.cancel()
-        await asyncio.gather(display, return_exceptions=True)
-        run.file.close()
+    with contextlib.closing(run.file):
+        async with shown(_display(run)):
+            report = await run.run()
+            if report.end is None:
+                write(run)
+                remove_database(run.file.path)  # it has served: the next one reads anew
+            return report
 
 
 async def _display(run: Verification) -> None:
