@@ -216,6 +216,11 @@ def _used_names(module):
     return used | aliases
 
 
+def test_only_one_module_opens_sqlite_files():
+    """It refuses symbolic links, writes by what the file system allows, and names what went wrong."""
+    assert [m for m in _LAYERED if "sqlite3.connect" in _used_names(m)] == ["uploader.system.sqlite"]
+
+
 def test_every_module_says_what_it_is_for():
     # `__main__` is one line that calls the command line.
     silent = [m for m in MODULES if m != "uploader.__main__" and not ast.get_docstring(_tree(m))]
