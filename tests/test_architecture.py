@@ -47,7 +47,7 @@ DO_IO = """
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.artifacts storage.checkpoint storage.checkpoint_tables.canary
-    storage.checkpoint_tables.run_state storage.checkpoint_tables.settings_periods
+    storage.checkpoint_tables.progress_and_tallies storage.checkpoint_tables.settings_periods
     storage.checkpoint_tables.timeline storage.checkpoint_tables.unconfirmed_rows storage.duplicates_file
     storage.file_names storage.identity_conflicts_file storage.results_file storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_rows
@@ -61,10 +61,11 @@ DO_IO = """
     undo.record_writer undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file
     api.options api.uploader
-    cli.check cli.demo cli.failures cli.logs cli.main cli.mock_server cli.option_variables
-    cli.options.columns cli.options.connection cli.output cli.preview cli.progress cli.purge cli.report
-    cli.signals cli.status cli.status_watch cli.summary_file cli.text.check cli.text.undo_state
-    cli.typed_answer cli.undo cli.upload cli.verify
+    cli.commands.check cli.commands.demo cli.commands.failures cli.commands.mock_server
+    cli.commands.preview cli.commands.purge cli.commands.report cli.commands.status cli.commands.undo
+    cli.commands.upload cli.commands.verify cli.logs cli.main cli.option_variables cli.options.columns
+    cli.options.connection cli.output cli.progress cli.signals cli.status_watch cli.summary_file
+    cli.text.check cli.text.undo_state cli.typed_answer
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

@@ -13,7 +13,7 @@ import pytest
 from support.jobs import Job
 from support.mock_transport import make_hub
 from support.processes import TOKEN, end, environment, holding, kill, run, start, start_python, wait_until
-from uploader.cli.status import read_summary
+from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
 FAST = ("--rate", "100000/10", "--json")

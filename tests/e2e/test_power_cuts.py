@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import end, environment, holding, run, start_python, wait_until
-from uploader.cli.status import read_summary
+from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
-from uploader.cli.status import read_summary
+from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
 #: A mount namespace whose root is read-only but for one folder, and a first process of its own. "$0" is the

@@ -18,7 +18,7 @@ import pytest
 from support.intercepted_requests import existing, job, listen, upserts
 from support.jobs import contacts, write_csv
 from support.processes import TOKEN, kill, run as run_command, start, wait_until
-from uploader.cli.status import read_summary
+from uploader.cli.commands.status import read_summary
 from uploader.hubspot.client import Call, HubSpot
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause

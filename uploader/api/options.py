@@ -17,7 +17,7 @@ from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota
 from uploader.records.duplicates import OnDuplicate
-from uploader.records.suppression import Suppression
+from uploader.records.suppression_list import Suppression
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import Settings
 from uploader.settings.safety import parse_failure_limit, parse_tolerance

@@ -59,7 +59,7 @@ def _environment() -> ModuleType:
 
 @functools.cache
 def _load(name: str) -> click.Command:
-    module = importlib.import_module(f"uploader.cli.{name.replace('-', '_')}")
+    module = importlib.import_module(f"uploader.cli.commands.{name.replace('-', '_')}")
     command: click.Command = module.command
     _environment().heed_variables(command, lambda: map(_load, COMMANDS))
     return command

@@ -45,7 +45,7 @@ from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.duplicates_file import Duplicates
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock

@@ -1,4 +1,4 @@
-"""The values that travel through a run. No behaviour beyond what a value says of itself."""
+"""Records, packs of them, and rows that are not sent; keys as they are compared and told."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -24,7 +24,7 @@ from uploader.pipeline.ledger import Ledger
 from uploader.pipeline.seen_filter import Sieve
 from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding, values_beside_key
 from uploader.storage.identity_conflicts_file import Sightings

@@ -9,8 +9,8 @@ known_headers     what other systems call their columns, opt-outs included
 mapper            a row to a record, or to what makes it invalid
 mapping_file      the mapping file, parsed from TOML
 suppressed_rows   which rows are suppressed, by a list or by a column
-suppression       a suppression list: what its lines mean, and whom it holds
 suppression_file  suppression lists, read from files
+suppression_list  a suppression list: what its lines mean, and whom it holds
 values            the conversion of values, by type
 write_policy      which values of a record are sent, given what HubSpot holds
 """

@@ -16,7 +16,7 @@ from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.records import EMAIL
 from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
-from uploader.records.suppression import Suppression
+from uploader.records.suppression_list import Suppression
 from uploader.records.values.datetimes import DateOrder
 
 #: Columns that `failures` adds; never properties.

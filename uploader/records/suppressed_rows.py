@@ -12,7 +12,7 @@ from itertools import chain
 
 from uploader.model.rows import Content, Fault, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
-from uploader.records.suppression import Suppression
+from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import says_so
 
 #: The category of a row that is skipped for its person's sake.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from uploader.errors import SettingsError
-from uploader.records.suppression import Suppression, read_entries
+from uploader.records.suppression_list import Suppression, read_entries
 
 #: No line of such a list is longer, with all the cells beside an address.
 _LONGEST = 100_000

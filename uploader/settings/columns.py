@@ -12,7 +12,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.model.records import EMAIL
 from uploader.records.columns import COSTLY, MappingError, Rules
-from uploader.records.suppression import Suppression
+from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import find_zone
 from uploader.records.values.datetimes import DateOrder
 

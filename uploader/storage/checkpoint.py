@@ -29,12 +29,12 @@ from uploader.sources.source import Shape
 from uploader.storage import duplicates_file
 from uploader.storage.checkpoint_tables import (
     canary as canary_rows,
-    run_state,
+    progress_and_tallies,
     settings_periods,
     timeline,
     unconfirmed_rows,
 )
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter, Superseding
 from uploader.storage.file_names import duplicates_path, sightings_path
@@ -52,7 +52,7 @@ COMMIT_LOCK_SECONDS = 1.0
 _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
-{run_state.SCHEMA}
+{progress_and_tallies.SCHEMA}
 {unconfirmed_rows.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
@@ -156,7 +156,8 @@ class Checkpoint:
                 sqlite.settle_in(connection, path, "FULL")
                 if version == _FORMER:
                     connection.executescript(
-                        f"BEGIN IMMEDIATE; {run_state.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
+                        f"BEGIN IMMEDIATE; {progress_and_tallies.FROM_FORMER} "
+                        f"PRAGMA user_version={_FORMAT}; COMMIT;"
                     )
                 connection.executescript(_LATER)
                 settings_periods.take_up(connection)
@@ -310,7 +311,7 @@ class Checkpoint:
     def state(self) -> State:
         """As of one commit."""
         with self.as_of_now():
-            return run_state.read(self._connection)
+            return progress_and_tallies.read(self._connection)
 
     def commit(
         self,
@@ -338,9 +339,9 @@ class Checkpoint:
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
             )
             canary_rows.write_rows(connection, canary)
-            run_state.write(connection, state)
+            progress_and_tallies.write(connection, state)
             if state.known or self._has_known:
-                run_state.write_known(connection, state.known)
+                progress_and_tallies.write_known(connection, state.known)
                 self._has_known = bool(state.known)
             if changes is not None:
                 timeline.write(connection, changes)

@@ -23,7 +23,7 @@ from uploader.model.records import Record
 from uploader.model.settlements import Settlement
 from uploader.storage import snapshot_entry_rows
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.read_before_write import ReadingState
 from uploader.system import sqlite

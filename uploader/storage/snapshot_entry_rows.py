@@ -17,7 +17,7 @@ import orjson
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.read_before_write import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
 from uploader.system.sqlite import columns
 

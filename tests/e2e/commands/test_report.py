@@ -12,7 +12,7 @@ import pytest
 
 from support.jobs import contacts, write_csv
 from support.processes import run
-from uploader.cli.report import render
+from uploader.cli.commands.report import render
 
 HOSTILE = '"><script>alert(1)</script>'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from support.processes import holding, kill, run, start, wait_until
-from uploader.cli.status import read_summary
+from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
 ROWS = [(f"c{number}@example.com", f"Ünal {number}") for number in range(3_000)]

@@ -7,8 +7,8 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_hub
+from uploader.cli.commands.status import read_summary
 from uploader.cli.progress import Pace, lines
-from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Hub

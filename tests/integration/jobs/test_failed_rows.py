@@ -8,8 +8,8 @@ import pytest
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_hub
 from uploader.cli import main
-from uploader.cli.failures import top_reasons, unused
-from uploader.cli.upload import _report
+from uploader.cli.commands.failures import top_reasons, unused
+from uploader.cli.commands.upload import _report
 from uploader.pipeline.failure_limits import FailureLimit
 
 

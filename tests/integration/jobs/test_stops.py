@@ -21,7 +21,7 @@ from uploader.pipeline.producer import Producer
 from uploader.records.write_policy import Only
 from uploader.settings.speed import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.system import sqlite
 
 

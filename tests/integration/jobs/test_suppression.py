@@ -14,7 +14,7 @@ from support.virtual_loop import run_virtual
 from uploader.check.run import Check
 from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.session import Seams
-from uploader.records.suppression import Suppression
+from uploader.records.suppression_list import Suppression
 from uploader.records.write_policy import Policy
 from uploader.storage import checkpoint as checkpoint_module
 

@@ -10,7 +10,7 @@ import pytest
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.virtual_loop import run_virtual
-from uploader.cli.upload import _forecast
+from uploader.cli.commands.upload import _forecast
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.model.stop import Cause

@@ -6,8 +6,8 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_hub
+from uploader.cli.commands.upload import introduction
 from uploader.cli.progress import Pace
-from uploader.cli.upload import introduction
 
 
 @pytest.mark.parametrize("reads", [False, True])

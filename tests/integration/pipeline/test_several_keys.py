@@ -10,7 +10,7 @@ import pytest
 from support.jobs import Job, write_csv
 from support.mock_transport import make_hub
 from support.verify_runs import counts, verify
-from uploader.cli.failures import command as failures
+from uploader.cli.commands.failures import command as failures
 from uploader.errors import CheckpointError, SettingsError
 
 BOTH = {"match": ("external_id", "email")}

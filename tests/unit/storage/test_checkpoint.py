@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from uploader.cli.failures import KINDS
+from uploader.cli.commands.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Pack, Record, Unsent
@@ -21,7 +21,7 @@ from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding
 from uploader.storage.results_file import ResultsFile
 from uploader.system.private_files import Lock

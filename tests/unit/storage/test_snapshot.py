@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from uploader.model.watermark import Progress
-from uploader.storage.checkpoint_tables.run_state import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.snapshot import Former, SnapshotFile
 

@@ -9,6 +9,6 @@ owners              owners, listed page by page
 properties          what a property is, and which values it takes
 store               the records of one object type, in memory
 tokens              which tokens are let in, and the OAuth endpoints
-upsert              what a batch upsert would write and refuse
+upsert_plan         what a batch upsert would write and refuse
 validation_rules    validation rules that an admin has set
 """

@@ -18,7 +18,7 @@ from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
 from uploader.mockserver.account.properties import Catalogue, normalise
 from uploader.mockserver.account.store import Record, Records, Source
-from uploader.mockserver.account.upsert import Upserter, Write
+from uploader.mockserver.account.upsert_plan import Upserter, Write
 from uploader.mockserver.bodies import batch_reply, error_bodies
 from uploader.mockserver.bodies.batch_request import (
     MAX_INPUTS,

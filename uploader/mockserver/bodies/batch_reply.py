@@ -6,7 +6,7 @@ from typing import Any
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.store import Record
-from uploader.mockserver.account.upsert import Refusal
+from uploader.mockserver.account.upsert_plan import Refusal
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.mockserver.faults.scenario import Reject
 

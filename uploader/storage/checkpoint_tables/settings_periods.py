@@ -8,7 +8,7 @@ from typing import Any
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period, known_by_changes
 from uploader.model.watermark import Progress
-from uploader.storage.checkpoint_tables import run_state
+from uploader.storage.checkpoint_tables import progress_and_tallies
 from uploader.system.sqlite import has_table
 
 SCHEMA = """
@@ -55,7 +55,7 @@ def present(
     connection: sqlite3.Connection, settings: Mapping[str, Any] | None, lost_below: int = 0
 ) -> Period:
     """The one that has not ended. `lost_below`: what is known of it beside the file."""
-    state = run_state.read(connection)
+    state = progress_and_tallies.read(connection)
     return Period(
         settings,
         bool((settings or {}).get("snapshot")),

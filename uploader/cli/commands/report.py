@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import say
-from uploader.cli.status import read_summary
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text

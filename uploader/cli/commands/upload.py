@@ -17,7 +17,7 @@ from uploader.canary.review import Review
 from uploader.cli.logs import is_json, note_event, note_job, say, speak
 from uploader.cli.option_variables import say_settings, words_by_variables
 from uploader.cli.options.connection import LOG_FORMAT, PATH
-from uploader.cli.options.job import job_settings, shaping
+from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show
 from uploader.cli.signals import heed_signals
@@ -362,7 +362,7 @@ def _report(
 
 def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
     if tallies.failed and checkpoint.exists():
-        from uploader.cli.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
+        from uploader.cli.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
 
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")

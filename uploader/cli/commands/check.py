@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from uploader.check.run import Check, Report
+from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.job import (
+from uploader.cli.options.source_and_key import (
     ahead_settings,
     job_settings,
     looking_ahead,
@@ -27,7 +28,6 @@ from uploader.cli.signals import heed_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import duration, printable
-from uploader.cli.upload import command as upload
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
 from uploader.settings import Settings

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.job import (
+from uploader.cli.options.source_and_key import (
     ahead_settings,
     job_settings,
     looking_ahead,
@@ -21,7 +22,6 @@ from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show, shown
 from uploader.cli.signals import heed_signals
 from uploader.cli.text.preview import as_dict, ending, lines
-from uploader.cli.upload import command as upload
 from uploader.hubspot.object_types import noun
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import click
 
+from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import say
 from uploader.cli.option_variables import PREFIX
 from uploader.cli.output import tell
-from uploader.cli.status import read_summary
 from uploader.errors import CheckpointError, UploaderError
 from uploader.system.private_files import create_private
 

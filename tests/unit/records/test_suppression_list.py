@@ -13,7 +13,7 @@ from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.known_headers import carries_opt_out
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
-from uploader.records.suppression import Suppression, read_entries
+from uploader.records.suppression_list import Suppression, read_entries
 from uploader.records.values.convert import says_so
 
 SCHEMA = Schema(
