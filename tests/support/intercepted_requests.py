@@ -1,4 +1,4 @@
-"""What the trap tests share: a job over a file, what it sent, and a hand in what it is answered."""
+"""For tests of reported problems: a job over a file, what it sent, and a hand in what it is answered."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
