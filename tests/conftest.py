@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, the loops they run on, and a bridge for aioresponses."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -26,13 +27,34 @@ settings.register_profile("random", derandomize=False, **_UNHURRIED)
 
 def pytest_configure(config: pytest.Config) -> None:
     """The same examples in every run; other ones with `-m soak` or `--hypothesis-profile=random`."""
-    usual = "random" if config.option.markexpr == "soak" else "repeatable"
+    usual = "random" if _is_soak(config) else "repeatable"
     settings.load_profile(config.getoption("--hypothesis-profile") or usual)
+    # The tests start hundreds of processes: modules are compiled once, not by each of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_finish() -> None:
+    """Thousands of tests are no garbage: they are not gone through again and again in search of some."""
+    gc.collect()
+    gc.freeze()
+
+
+def _is_soak(config: pytest.Config) -> bool:
+    chosen = config.option.markexpr
+    return "soak" in chosen and "not soak" not in chosen
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `soak` runs with `-m soak` alone; what draws examples runs then and always."""
+    if not _is_soak(config):
+        long = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+        if long:
+            config.hook.pytest_deselected(items=long)
     for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or item.get_closest_marker("draws"):
             item.add_marker("soak")
 
 
@@ -70,8 +92,8 @@ aioresponses.core.ClientResponse = _BridgedResponse
 
 
 def pytest_addoption(parser):
-    parser.addoption("--cases", type=int, default=200, help="how many the model test tries in virtual time")
-    parser.addoption("--socket-cases", type=int, default=3, help="how many over sockets, with SIGKILL")
+    parser.addoption("--cases", type=int, default=60, help="how many a model test tries in virtual time")
+    parser.addoption("--socket-cases", type=int, default=1, help="how many over sockets, with SIGKILL")
 
 
 def pytest_terminal_summary(terminalreporter):

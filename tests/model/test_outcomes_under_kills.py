@@ -154,7 +154,7 @@ def run_to_the_end(program: Program, leavings: list[Leaving]):
     raise AssertionError(f"the job does not end: {summary}")
 
 
-@pytest.mark.soak
+@pytest.mark.draws
 def test_what_a_program_sees_of_its_job_is_true_whatever_happens(request):
     @settings(max_examples=request.config.getoption("--cases") // 4, **COMMON)
     @given(cases(most_stops=2), LEAVINGS)

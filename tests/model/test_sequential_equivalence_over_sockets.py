@@ -83,7 +83,7 @@ def serving(case: Case) -> Iterator[RunningMock]:
         mock.stop()
 
 
-@pytest.mark.soak
+@pytest.mark.draws
 def test_any_job_killed_by_sigkill_ends_as_if_its_rows_had_been_applied_one_by_one(request):
     @settings(max_examples=request.config.getoption("--socket-cases"), **COMMON)
     @given(quick_cases())

@@ -179,7 +179,7 @@ def _check(states: list[State], theirs: set[str], report: Report, kept: list[Kep
         SEEN[fate.value] += count
 
 
-@pytest.mark.soak
+@pytest.mark.draws
 def test_what_people_do_to_contacts_is_never_undone_and_never_hidden(request):
     @settings(max_examples=max(1, request.config.getoption("--cases") // 2), **COMMON)
     @given(CASES)
@@ -204,7 +204,7 @@ def test_what_people_do_to_contacts_is_never_undone_and_never_hidden(request):
             assert not lost or report.exit_code == 1, "a created contact that is gone is hidden"
 
     model()
-    enough = request.config.getoption("--cases") >= 100
+    enough = request.config.getoption("--cases") >= 60
     deeds = {"rename", "delete", "create anew", "merge", "take over"}
     fates = {fate.value for fate in (Fate.ARCHIVED, Fate.RESTORED, Fate.KEPT, Fate.GONE)}
     assert not enough or all(SEEN[name] for name in deeds | fates), SEEN

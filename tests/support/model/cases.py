@@ -1,6 +1,6 @@
 """Random jobs: files with many repeated keys, accounts, servers that misbehave, and interruptions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import HealthCheck, strategies as st
@@ -219,6 +219,30 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
         quota=draw(st.sampled_from(["190/10", "20/1", "none"])),
         seed=draw(st.integers(0, 10_000)),
         writing=draw(WRITING),
+    )
+
+
+@st.composite
+def cases_of_two_people(draw) -> Case:
+    """Rows by either key, of which many name the key of the one and the address of the other."""
+    row = st.fixed_dictionaries(
+        {
+            "external_id": st.sampled_from(["k1", "k2"]),
+            "email": st.sampled_from(["", *NAMES[:2]]),
+            "firstname": st.just(""),
+            "city": st.sampled_from("AB"),
+        }
+    )
+    case = draw(cases(most_rows=1, most_stops=0))
+    return replace(
+        case,
+        match=("external_id", "email"),
+        rows=draw(st.lists(row, min_size=4, max_size=12)),
+        writing=Writing(),
+        seeded=[],
+        batch_records=draw(st.integers(1, 3)),
+        max_in_flight=draw(st.integers(1, 2)),
+        scenario={**case.scenario, "rules": {}, "faults": []},
     )
 
 

@@ -1,6 +1,6 @@
 """Random jobs to be undone: rows, ends of runs, what others do in between, and what goes wrong."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -157,4 +157,26 @@ def cases(draw: st.DrawFn, *, has_threads: bool | None = None) -> Case:
         batch_records=draw(st.integers(1, 5)),
         latency_seconds=0.004 if has_threads else draw(st.sampled_from([0.3, 1.0, 0.0])),
         seed=draw(st.integers(0, 2**16)),
+    )
+
+
+@st.composite
+def cases_killed_after_reading(draw: st.DrawFn) -> Case:
+    """Killed while rows that were read wait for the quota. Then others write to their contacts."""
+    lines = st.tuples(_KEY, _one(with_blanks=False))
+    others = Others(edited=dict.fromkeys(KEYS[:3], ("CRM_UI", "city")), created=KEYS)
+    return replace(
+        draw(cases(has_threads=False)),
+        rows=[{"email": key, **row} for key, row in draw(st.lists(lines, min_size=8, max_size=16))],
+        cleared=False,
+        policy="overwrite",
+        faults=[],
+        pauses=[Pause(Stop(draw(st.floats(0.0, 3.0)), "kill"), others)],
+        max_failures=10**6,
+        is_run_finished=True,
+        undo_kills=[],
+        others=Others(),
+        quota=draw(st.sampled_from(["4/2", "8/4"])),
+        batch_records=draw(st.integers(1, 3)),
+        latency_seconds=draw(st.sampled_from([0.3, 1.0])),
     )
