@@ -58,6 +58,7 @@ class Job:
     make_transport: Callable[..., HubTransport] = HubTransport
     offload: Callable[[str], Offload] = lambda _: Inline()
     ahead_seconds: float = 0.0  # of the double's clock, before the loop's: in real time
+    batch_records: int = 100  # fewer, where requests count and rows do not: a tenth of the rows is made
 
     def settings(self, **options: object) -> Settings:
         said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
@@ -89,6 +90,7 @@ class Job:
                 + self.clock_ahead_seconds,
                 UTC,
             ),
+            batch_records=self.batch_records,
         )
         run = Run(self.settings(**options), seams)
         run.judge, run.approve = judge, approve

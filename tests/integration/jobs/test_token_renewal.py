@@ -16,7 +16,7 @@ from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
 from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
 
-ROWS = contacts(9_000)
+ROWS = contacts(900)
 CLIENT = {"client_id": "the-app", "client_secret": "its-secret", "refresh_tokens": ["r0"]}
 
 
@@ -24,7 +24,9 @@ def oauth_job(tmp_path, *, lifetime=20, rows=ROWS, faults=(), auth=None, quota="
     told = {**CLIENT, "tokens": [], "token_lifetime_seconds": lifetime, **(auth or {})}
     hub = make_hub(latency_seconds=0.2, auth=told, faults=list(faults), quota=quota)
     sign_in = OAuth("the-app", "its-secret", "r0")
-    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, {"token": "", "sign_in": sign_in})
+    return Job(
+        write_csv(tmp_path / "contacts.csv", rows), hub, {"token": "", "sign_in": sign_in}, batch_records=10
+    )
 
 
 def refreshes(job: Job) -> list[float]:
@@ -36,7 +38,7 @@ def refused(job: Job) -> int:
 
 
 def test_a_token_is_renewed_ahead_of_its_end_once_each_time(tmp_path):
-    rows = contacts(15_000)
+    rows = contacts(1_500)
     job = oauth_job(tmp_path, rows=rows, quota="30/10")
     summary = job.run_virtual()
     job.check(rows, summary)
@@ -79,9 +81,9 @@ def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refres
 def test_who_waits_for_one_renewal_asks_for_no_other(tmp_path):
     """The token endpoint takes its time, and hundreds of requests want to leave meanwhile."""
     slow = {"kind": "delay", "endpoint": "token", "seconds": 4.0}
-    job = oauth_job(tmp_path, rows=contacts(15_000), faults=[slow], lifetime=40)
+    job = oauth_job(tmp_path, rows=contacts(1_500), faults=[slow], lifetime=40)
     summary = job.run_virtual()
-    job.check(contacts(15_000), summary)
+    job.check(contacts(1_500), summary)
     at = refreshes(job)
     assert all(later - earlier >= 25 for earlier, later in pairwise(at))
 
@@ -94,21 +96,21 @@ def test_a_failing_token_endpoint_is_asked_again_while_the_old_token_serves(tmp_
         "from_seconds": 10,
         "until_seconds": 18.5,
     }
-    job = oauth_job(tmp_path, rows=contacts(12_000), faults=[failing])
+    job = oauth_job(tmp_path, rows=contacts(1_200), faults=[failing])
     summary = job.run_virtual()
-    job.check(contacts(12_000), summary)
+    job.check(contacts(1_200), summary)
     assert (summary.exit_code, refused(job)) == (0, 0)
 
 
 def test_a_refresh_token_that_is_refused_ends_the_job_as_a_token_fault(tmp_path):
     gone = {"kind": "status", "status": 400, "endpoint": "token", "from_seconds": 10}
-    job = oauth_job(tmp_path, rows=contacts(12_000), faults=[gone])
+    job = oauth_job(tmp_path, rows=contacts(1_200), faults=[gone])
     summary = job.run_virtual()
     assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.TOKEN, 78)
     assert "r0" not in summary.reason
     job.hub.change_scenario(make_hub(auth={**CLIENT, "tokens": []}).scenario)
     summary = job.run_virtual()
-    job.check(contacts(12_000), summary)
+    job.check(contacts(1_200), summary)
 
 
 def test_at_the_start_it_is_no_job_at_all(tmp_path):
@@ -129,7 +131,7 @@ def test_a_token_revoked_ahead_of_its_end_is_renewed_after_one_refusal_for_all(t
     revoked = []
 
     def revoke(run):
-        if not revoked and run.view() and run.view().tallies.settled > 2_000:
+        if not revoked and run.view() and run.view().tallies.settled > 200:
             token = run.sender.access.token
             revoked.append(token)
             scenario = make_hub(auth={**CLIENT, "tokens": [], "expired": [token]}).scenario
@@ -210,12 +212,12 @@ def file_job(tmp_path, new_portal=None, new_token="second", faults=(), new_fault
     path.write_text("first\n")
     auth = {"tokens": ["first", "second"]}
     hub = make_hub(latency_seconds=0.2, auth=auth, faults=list(faults))
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), hub, {"token": "first"})
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), hub, {"token": "first"}, batch_records=10)
     job.options["sign_in"] = TokenFile(str(path))
 
     def replace(run):
         view = run.view()
-        if view and view.tallies.settled > 2_000 and path.read_text() == "first\n":
+        if view and view.tallies.settled > 200 and path.read_text() == "first\n":
             path.write_text(new_token)
             account = {"portal_id": new_portal} if new_portal else {}
             auth = {"tokens": ["second"]}
@@ -299,7 +301,7 @@ def test_two_renewals_are_never_under_way_at_once_whoever_is_cancelled(tmp_path)
     slow = {"kind": "delay", "endpoint": "token", "seconds": 3.0, "from_seconds": 5}
     auth = {"rotates_refresh_tokens": True, "token_lifetime_seconds": 20}
     for stop in (15.2, 15.6, 16.1, 17.0):
-        job = oauth_job(tmp_path, rows=contacts(12_000), auth=auth, faults=[slow])
+        job = oauth_job(tmp_path, rows=contacts(1_200), auth=auth, faults=[slow])
         job.options["sign_in"] = read_oauth(path)
         job.run_virtual(restart=True, stop_after=stop, drain_timeout_seconds=0.5)
         issued = len(refreshes(job))
@@ -333,7 +335,7 @@ def test_a_token_that_is_over_as_it_comes_is_an_outage(tmp_path, lifetime):
 def test_nothing_new_leaves_after_a_stop_though_its_token_was_replaced(tmp_path):
     refusing = {"kind": "status", "status": 401, "endpoint": "upsert", "from_seconds": 8, "until_seconds": 9}
     slow = {"kind": "delay", "endpoint": "token", "seconds": 2.0, "from_seconds": 5}
-    job = oauth_job(tmp_path, lifetime=1800, faults=[refusing, slow], quota="190/10", rows=contacts(30_000))
+    job = oauth_job(tmp_path, lifetime=1800, faults=[refusing, slow], quota="190/10", rows=contacts(3_000))
     summary = job.run_virtual(stop_after=9.2)
     late = [one for one in job.hub.statistics.log if one.at > 9.5 and one.path.endswith("upsert")]
     assert (summary.cause, late) == (Cause.SIGNAL, [])

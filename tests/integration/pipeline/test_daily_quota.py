@@ -22,14 +22,14 @@ WAIT = {"on_long_pause": OnLongPause.WAIT}
 SHORT_DAY = {"account": {"day_seconds": 60}}
 
 
-def job(tmp_path, rows, daily_quota, **scenario) -> Job:
+def job(tmp_path, rows, daily_quota, *, batch_records=10, **scenario) -> Job:
     hub = make_hub(daily_quota=daily_quota, latency_seconds=0.1, **scenario)
-    return Job(write_csv(tmp_path / "contacts.csv", rows), hub)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, batch_records=batch_records)
 
 
 def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     rows = contacts(30_000)
-    run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
+    run = job(tmp_path, rows, daily_quota=200, batch_records=100, **SHORT_DAY)
     told = []
     summary = run.run_virtual(on_start=lambda one: told.extend(_forecast(one)), **WAIT)
     run.check(rows, summary)
@@ -43,7 +43,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
 
 
 def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
-    rows = contacts(30_000)
+    rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
     summary = run.run_virtual()
     run.check(rows, summary)
@@ -57,7 +57,7 @@ def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
 
 
 def test_a_reserve_is_left_to_other_apps(tmp_path):
-    rows = contacts(30_000)
+    rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
     summary = run.run_virtual(daily_reserve=Reserve(share=0.2))
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
@@ -76,7 +76,7 @@ def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_pat
 
 @pytest.mark.parametrize("request_number", [196, 198])
 def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, request_number):
-    rows = contacts(30_000)
+    rows = contacts(3_000)
     fault = {"kind": "status", "status": 477, "retry_after_seconds": 90, "requests": [request_number] * 2}
     run = job(tmp_path, rows, daily_quota=200, faults=[fault], **SHORT_DAY)
     summary = run.run_virtual(**WAIT)
@@ -87,7 +87,7 @@ def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, 
 
 
 def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
-    rows = contacts(30_000)
+    rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=200, rules={"daily_headers": False})
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
@@ -95,7 +95,7 @@ def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
 
 
 def test_several_days_in_a_row(tmp_path):
-    rows = contacts(30_000)
+    rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=100, **SHORT_DAY)
     summary = run.run_virtual(**WAIT)
     run.check(rows, summary)
@@ -147,7 +147,7 @@ async def _suspended(run: Job):
 
 def test_a_suspended_machine_wakes_right(tmp_path):
     """At seven in the evening of the account's zone; five hours are to be waited, four and more are slept."""
-    rows = contacts(5_000)
+    rows = contacts(500)
     run = job(tmp_path, rows, daily_quota=30)
     wall = run.hub.wall
     run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
@@ -174,7 +174,7 @@ HALF_AN_HOUR = {"account": {"day_seconds": 1_800}}
 @pytest.mark.parametrize("ahead", [0, 600, 1_200, 3_600, 30_000, -1_200, -3_600, -30_000])
 def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
     """The replies tell HubSpot's time."""
-    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
     run.clock_ahead_seconds = ahead
     summary = run.run_virtual(**WAIT)
     assert (summary.exit_code, run.hub.stats()["throttled"]) == (0, 0)
@@ -183,7 +183,7 @@ def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
 
 @pytest.mark.parametrize("ahead", [1_200, 3_600, -1_200, -3_600])
 def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path, ahead):
-    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
     run.clock_ahead_seconds, run.make_transport = ahead, _Undated
     summary = run.run_virtual(**WAIT)
     assert summary.exit_code == 0
@@ -193,14 +193,14 @@ def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path
 
 def test_nor_where_nobody_names_the_end_of_the_day(tmp_path):
     faults = [{"kind": "status", "status": 403, "endpoint": "usage"}]
-    run = job(tmp_path, contacts(5_000), daily_quota=30, faults=faults)
+    run = job(tmp_path, contacts(500), daily_quota=30, faults=faults)
     run.clock_ahead_seconds, run.make_transport = 3_600, _Undated
     assert run.run_virtual(**WAIT).exit_code == 0
     assert 5 * 3_600 < run._clock <= 6 * 3_600 + 60
 
 
 def test_a_clock_that_is_set_while_a_day_is_waited_for_costs_two_requests(tmp_path):
-    run = job(tmp_path, contacts(5_000), daily_quota=30, **HALF_AN_HOUR)
+    run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
 
     def set_clock(_):
         asyncio.get_running_loop().call_later(600, setattr, run, "clock_ahead_seconds", 6 * 3_600)
@@ -229,7 +229,7 @@ async def _slept_through(run: Job):
 def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
     """By the machine's own clock the day's pause would last for hours yet."""
     fault = {"kind": "status", "status": 423, "from_seconds": 612, "until_seconds": 622}
-    run = job(tmp_path, contacts(30_000), daily_quota=200, faults=[fault])
+    run = job(tmp_path, contacts(3_000), daily_quota=200, faults=[fault])
     wall = run.hub.wall
     run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
     summary = run_virtual(_slept_through(run))
@@ -239,7 +239,7 @@ def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
 
 @pytest.mark.parametrize("latency", [0.1, 2.0, 9.0])
 def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
-    run = job(tmp_path, contacts(30_000), daily_quota=310)
+    run = job(tmp_path, contacts(3_000), daily_quota=310)
     run.hub = make_hub(daily_quota=310, latency_seconds=latency)
     assert run.run_virtual().exit_code == 0
 
@@ -247,7 +247,7 @@ def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
 def test_a_reserve_holds_where_nobody_says_when_the_day_ends(tmp_path):
     """Every hour it is asked again, by one request."""
     refused = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "usage", "token")]
-    run = job(tmp_path, contacts(60_000), daily_quota=500, faults=refused)
+    run = job(tmp_path, contacts(6_000), daily_quota=500, faults=refused)
     summary = run.run_virtual(stop_after=4 * 3_600, daily_reserve=Reserve(count=200), **WAIT)
     assert summary.state == "stopped"
     assert run.hub.stats()["by_status"]["200"] <= 320

@@ -12,7 +12,7 @@ from uploader.cli.progress import Pace
 
 @pytest.mark.parametrize("reads", [False, True])
 def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(20_000)), make_hub(latency_seconds=0.1))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_hub(latency_seconds=0.1))
     told = []
     summary = job.run_virtual(on_start=lambda run: told.extend(introduction(run)), snapshot=reads)
     assert told[0] == (
@@ -26,14 +26,17 @@ def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
 
 @pytest.mark.parametrize("latency", [0.05, 0.3])
 def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(60_000)), make_hub(latency_seconds=latency))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", contacts(20_000)),
+        make_hub(latency_seconds=latency, quota="100/10"),
+    )
     pace, told, foretold = Pace(), [], []
 
     def look(run) -> None:
         view = run.view()
         pace.add(run._clock(), view)
         told.append((run._clock(), pace.seconds_left(view)))
-        foretold.append(run.forecast(run.requests_for(60_000)).seconds)
+        foretold.append(run.forecast(run.requests_for(20_000)).seconds)
 
     job.run_virtual(on_tick=look, snapshot=True)
     begin, end = told[0][0], job._clock

@@ -13,8 +13,8 @@ from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.pipeline import collector
 
-ROWS = 60_000
-BACKLOG_BYTES = 1_000_000
+ROWS = 40_000
+BACKLOG_BYTES = 600_000
 COMMIT_TAKES_SECONDS = 30.0
 
 

@@ -294,9 +294,10 @@ def test_a_short_outage_of_the_upsert_alone_abandons_nobody(tmp_path, count):
 
 
 def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
-    rows = contacts(20_000)
+    rows = contacts(2_000)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}
     run = job(tmp_path, rows, quota="190/10", faults=[fault])
+    run.batch_records = 10
     summary = run.run_virtual()
     assert summary.exit_code == 0
     assert summary.as_dict()["retries"] > 0
@@ -304,9 +305,10 @@ def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
 
 
 def test_an_outage_without_end_stops_the_run_with_all_rows_open(tmp_path):
-    rows = contacts(3_000)
+    rows = contacts(300)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 1}
     run = job(tmp_path, rows, quota="190/10", latency_seconds=0.2, faults=[fault])
+    run.batch_records = 10
     summary = run.run_virtual()
     assert (summary.exit_code, summary.cause) == (75, Cause.OUTAGE)
     assert summary.tallies.failed == 0
