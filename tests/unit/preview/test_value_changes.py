@@ -10,7 +10,8 @@ from uploader.records.write_policy import Change, Decision, Overwriting, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone", "lifecyclestage", "interests"])
 TEXTS = st.sampled_from(["", "A", "B", "a;b", ";b;c", ";c", "lead", "customer", "other"])
-KINDS = {"interests": Kind("enumeration", is_multiple=True)}
+#: Of a property without a type nobody knows what HubSpot does to its values.
+KINDS = {"interests": Kind("enumeration", is_multiple=True), "lifecyclestage": Kind("enumeration")}
 
 
 @given(st.dictionaries(NAMES, TEXTS), st.dictionaries(NAMES, TEXTS))
