@@ -37,7 +37,7 @@ from pyarrow import parquet as pq, table
 from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes import byte_source, compression, lines, zip_archive
-from uploader.sources.formats import csv_rows, json_rows, row_chunks, tables
+from uploader.sources.formats import csv_rows, json_rows, lines_to_rows, tables
 from uploader.sources.open import open_source, reread
 
 #: A case that takes longer hangs.
@@ -322,7 +322,9 @@ def run_case(path: Path, data: bytes, options: dict[str, Any], rng: random.Rando
     demand(numbers == sorted(set(numbers)), "numbers grow")
     for part in parts:
         demand(all(part.start.line <= r.number < part.end.line for r in part.rows), "rows lie in their slice")
-        demand(len(part.rows) <= max(row_chunks.SLICE_ROWS, row_chunks.PLAIN_ROWS), "a slice is bounded")
+        demand(
+            len(part.rows) <= max(lines_to_rows.SLICE_ROWS, lines_to_rows.PLAIN_ROWS), "a slice is bounded"
+        )
         if part.plain is not None:
             demand(
                 [part.plain.row(i) for i in range(len(part.rows))] == list(part.rows), "plain rows are rows"
@@ -355,7 +357,7 @@ def _limits(rng: random.Random) -> None:
     block, rows, line = rng.choice(((262144, 500, 1048576), (50, 3, 1000), (7, 1, 400), (1000, 20, 5000)))
     for module in (byte_source, compression, zip_archive):
         module.BLOCK_BYTES = block
-    for module in (row_chunks, json_rows, tables):
+    for module in (lines_to_rows, json_rows, tables):
         module.SLICE_ROWS = rows
     for module in (lines, csv_rows, json_rows, tables):
         module.LINE_BYTES = line

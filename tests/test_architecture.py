@@ -40,20 +40,20 @@ LAYERS = (
 
 #: All other modules are pure: they import nothing of `_IO_MODULES`.
 DO_IO = """
-    system.blocking_calls system.disk_buckets system.filesystem system.private_files system.sqlite
+    system.blocking_calls system.disk_buckets system.filesystem_of_path system.private_files system.sqlite
     system.whole_file
     hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
     records.suppression_file
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.artifacts storage.checkpoint storage.checkpoint_tables.canary
-    storage.checkpoint_tables.progress_and_tallies storage.checkpoint_tables.settings_periods
-    storage.checkpoint_tables.timeline storage.checkpoint_tables.unconfirmed_rows storage.duplicates_file
-    storage.file_names storage.identity_conflicts_file storage.results_file storage.rows_without_snapshot
-    storage.snapshot storage.snapshot_entry_rows
+    storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.progress_and_tallies
+    storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
+    storage.file_names storage.keys_of_one_contact_file storage.results_file storage.rows_without_snapshot
+    storage.snapshot storage.snapshot_entry_origins
     pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
     pipeline.rate.in_flight_slots pipeline.sender pipeline.worker pipeline.worker_pool
-    pipeline.write_probe
+    pipeline.write_outage_probe
     settings.output settings.sign_in
     jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.scans.survey jobs.session jobs.upload

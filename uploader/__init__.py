@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uploader.api.options import Options
     from uploader.api.uploader import OutcomeStream, Rows, Source, Uploader, upload
-    from uploader.canary.review import Review
+    from uploader.canary.assessment import Review
     from uploader.errors import (
         CheckpointError,
         DeclinedError,
@@ -60,7 +60,7 @@ _MODULES = {
     "Options": "api.options",
     "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",
-    "Review": "canary.review",
+    "Review": "canary.assessment",
     "RowOutcome": "jobs.row_outcome",
     "Rows": "api.uploader",
     "Settings": "settings",

@@ -16,7 +16,7 @@ from typing import Any
 from support.inline_thread import Inline
 from support.mock_transport import HubTransport
 from support.virtual_loop import run_virtual
-from uploader.canary.review import Review
+from uploader.canary.assessment import Review
 from uploader.hubspot.account import Account
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary

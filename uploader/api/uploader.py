@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from uploader.api.options import Options, make_settings
-from uploader.canary.review import Review
+from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.jobs.outcome_stream import Follower

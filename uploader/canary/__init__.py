@@ -1,5 +1,5 @@
 """The canary: a job's first rows, sent alone and looked at before the others follow.
 
-read_back  whether a job has a canary, and its contacts read back
-review     what became of the canary's rows, and what others changed since
+assessment  what became of the canary's rows, and what others changed since
+read_back   whether a job has a canary, and its contacts read back
 """

@@ -5,7 +5,7 @@ What is sent, and when, is the pipeline's; what the answers tell is for `canary/
 
 from collections.abc import Iterator, Sequence
 
-from uploader.canary.review import Review, confirmed, history_names, review, with_link
+from uploader.canary.assessment import Review, confirmed, history_names, review, with_link
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account

@@ -26,11 +26,11 @@ from uploader.sources.source import Source
 from uploader.storage import duplicates_file, snapshot
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
-from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.storage.rows_without_snapshot import note_unkept
 from uploader.storage.snapshot import SnapshotFile
-from uploader.system import filesystem
+from uploader.system import filesystem_of_path
 from uploader.system.mounts import Place
 from uploader.system.private_files import Lock, open_plain
 from uploader.system.sqlite import remove_database
@@ -124,7 +124,7 @@ def _written(settings: OutputSettings) -> list[str]:
 def look_at_place(settings: OutputSettings) -> str | None:
     """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
     path = settings.checkpoint_path
-    place, kind = filesystem.look_at(path)
+    place, kind = filesystem_of_path.look_at(path)
     if place is Place.OBJECTS:
         raise CheckpointError(
             f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "

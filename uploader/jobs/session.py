@@ -28,7 +28,7 @@ from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
-from uploader.pipeline.rate.server_time import Elapsed
+from uploader.pipeline.rate.trusted_clock import Elapsed
 from uploader.pipeline.reply_verdict import Verdict
 from uploader.pipeline.sender import Sender
 from uploader.settings import Settings

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from uploader.canary import read_back
-from uploader.canary.review import Review, count_left
+from uploader.canary.assessment import Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.hubspot.account import Account
-from uploader.jobs.identity_conflicts import find_aliases
+from uploader.jobs.keys_of_one_contact import find_aliases
 from uploader.jobs.opening import (
     Job,
     find_checkpoint,
@@ -40,7 +40,7 @@ from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
-from uploader.pipeline.write_probe import Proof
+from uploader.pipeline.write_outage_probe import Proof
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source

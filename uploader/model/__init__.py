@@ -1,14 +1,14 @@
 """The plain values that all layers exchange. Nothing here does I/O, and nothing here imports another layer.
 
-canary              a job's first rows, sent alone, and their outcomes
-identity_conflicts  which contacts a reply named for which rows, and keys that led to one contact
-outcomes            the final states of a row
-records             records, batches of them, and rows that are not sent
-redaction           texts without addresses and ids of people
-rows                rows as sources give them
-settings_periods    which settings applied to which rows of a job, and which rows have no snapshot
-settlements         records with their outcomes, and the tallies
-stop                why a run pauses or stops, and the exception that ends it
-timeline            counts and latencies per interval of a run
-watermark           how far a job is: the watermark, the settled ranges, where reading resumes
+canary               a job's first rows, sent alone, and their outcomes
+keys_of_one_contact  which contacts a reply named for which rows, and keys that led to one contact
+outcomes             the final states of a row
+records              records, batches of them, and rows that are not sent
+redaction            texts without addresses and ids of people
+rows                 rows as sources give them
+settings_periods     which settings applied to which rows of a job, and which rows have no snapshot
+settlements          records with their outcomes, and the tallies
+stop                 why a run pauses or stops, and the exception that ends it
+timeline             counts and latencies per interval of a run
+watermark            how far a job is: the watermark, the settled ranges, where reading resumes
 """

@@ -1,22 +1,22 @@
 """From rows to settled outcomes: producer, queue, batcher, workers, sender, collector.
 
-batcher             which records go into a batch, and which wait for an earlier row
-collector           accounting: every settlement, and its commit to the checkpoint
-contact_reader      contacts read from HubSpot before they are written, or to verify
-failure_limits      how many rows may fail
-fast_path           whole batches of plain rows, made and confirmed at once
-feed                what was read and waits, from the queue to the batcher
-identity_conflicts  what replies show of contacts reached by several keys
-ledger              open and settled positions, the watermark
-producer            rows read, mapped and queued
-rate                rate limits and quotas
-read_matching       which contact of a read belongs to which record
-reply_verdict       what a reply means for each record
-response_matching   which item of a write reply belongs to which record
-retry               try again, split, give up; the backoff
-seen_filter         whether a value was seen before, in constant memory
-sender              the one place that sends: paced, paused, counted
-worker              one batch, until every record of it is settled
-worker_pool         how many workers there are, and when one starts
-write_probe         whether HubSpot takes writes at all, tried with a write that changes nothing
+batcher              which records go into a batch, and which wait for an earlier row
+collector            accounting: every settlement, and its commit to the checkpoint
+contact_reader       contacts read from HubSpot before they are written, or to verify
+failure_limits       how many rows may fail
+fast_path            whole batches of plain rows, made and confirmed at once
+feed                 what was read and waits, from the queue to the batcher
+keys_of_one_contact  what replies show of contacts reached by several keys
+ledger               open and settled positions, the watermark
+producer             rows read, mapped and queued
+rate                 rate limits and quotas
+read_matching        which contact of a read belongs to which record
+reply_verdict        what a reply means for each record
+response_matching    which item of a write reply belongs to which record
+retry                try again, split, give up; the backoff
+seen_filter          whether a value was seen before, in constant memory
+sender               the one place that sends: paced, paused, counted
+worker               one batch, until every record of it is settled
+worker_pool          how many workers there are, and when one starts
+write_outage_probe   whether HubSpot takes writes at all, tried with a write that changes nothing
 """

@@ -10,7 +10,7 @@ from dataclasses import replace
 from uploader.errors import BooksError, BusyError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.canary import LEFT, Sent
-from uploader.model.identity_conflicts import Alias, Sighting
+from uploader.model.keys_of_one_contact import Alias, Sighting
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark
@@ -19,15 +19,15 @@ from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Changes, Course
 from uploader.model.watermark import Resume
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.pipeline.identity_conflicts import delivered_sightings
+from uploader.pipeline.keys_of_one_contact import delivered_sightings
 from uploader.pipeline.ledger import Ledger
 from uploader.pipeline.seen_filter import Sieve
 from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, values_beside_key
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
-from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding, values_beside_key
-from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload

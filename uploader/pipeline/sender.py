@@ -23,7 +23,7 @@ from uploader.model.timeline import Course
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
-from uploader.pipeline.rate.server_time import Elapsed, ServerTime, Standstill
+from uploader.pipeline.rate.trusted_clock import Elapsed, ServerTime, Standstill
 from uploader.pipeline.reply_verdict import Action, Verdict
 
 _LOG = logging.getLogger("uploader")

@@ -19,7 +19,7 @@ from uploader.pipeline import fast_path, read_matching
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
-from uploader.pipeline.identity_conflicts import sightings
+from uploader.pipeline.keys_of_one_contact import sightings
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.retry import (
@@ -34,7 +34,7 @@ from uploader.pipeline.retry import (
     tail_wait_seconds,
 )
 from uploader.pipeline.sender import OutOfDateError, Sender
-from uploader.pipeline.write_probe import Proof
+from uploader.pipeline.write_outage_probe import Proof
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.

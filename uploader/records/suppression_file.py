@@ -1,4 +1,4 @@
-"""Lists of people whom nothing is written to, read line by line. What a line means: `suppression`.
+"""Lists of people whom nothing is written to, read line by line. What a line means: `suppression_list`.
 
 Raise `SettingsError`, which names a line by its number and no address.
 """

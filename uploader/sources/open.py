@@ -17,7 +17,7 @@ from uploader.sources.bytes.compression import Archive, archive_of, contents
 from uploader.sources.bytes.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
 from uploader.sources.bytes.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
 from uploader.sources.bytes.local import FileOrigin, StreamOrigin, find_origin
-from uploader.sources.bytes.stream_resume import Prefix, skip_known
+from uploader.sources.bytes.stream_fingerprint import Prefix, skip_known
 from uploader.sources.detect import (
     PARQUET,
     ZIP,
@@ -30,8 +30,8 @@ from uploader.sources.detect import (
 from uploader.sources.formats.csv_header import read_head
 from uploader.sources.formats.csv_rows import CsvRows, Layout
 from uploader.sources.formats.json_rows import Elements, JsonRows, cut_elements
+from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
-from uploader.sources.formats.row_chunks import RowReader, cut_slices
 from uploader.sources.formats.tables import Table, TableRows, cut_rows
 from uploader.sources.names import STDIN
 from uploader.sources.python_rows import Given, GivenRows

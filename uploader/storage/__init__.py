@@ -1,14 +1,14 @@
 """What a job keeps on disk beside its sources.
 
-artifacts                every file that a job leaves, for `purge`
-checkpoint               the checkpoint file: identity, progress, tallies, one commit for all
-checkpoint_tables        the tables of the checkpoint, one module each
-duplicates_file          the file of rows that share a key
-file_names               what the files beside a checkpoint are called
-identity_conflicts_file  the file of contacts that replies named, until the job ends
-read_before_write        whether a snapshot entry was read before the job's first write
-results_file             the results file, cut back to its committed length
-rows_without_snapshot    rows that a job wrote without a snapshot
-snapshot                 what contacts held before the job wrote them, for `undo`
-snapshot_entry_rows      for which row each snapshot entry was read, and whether that row was written
+artifacts                 every file that a job leaves, for `purge`
+checkpoint                the checkpoint file: identity, progress, tallies, one commit for all
+checkpoint_tables         the tables of the checkpoint, one module each
+duplicates_file           the file of rows that share a key
+file_names                what the files beside a checkpoint are called
+keys_of_one_contact_file  the file of contacts that replies named, until the job ends
+results_file              the results file, cut back to its committed length
+rows_without_snapshot     rows that a job wrote without a snapshot
+snapshot                  what contacts held before the job wrote them, for `undo`
+snapshot_entry_origins    for which row each snapshot entry was read, and whether that row was written
+snapshot_entry_state      whether a snapshot entry was read before the job's first write
 """

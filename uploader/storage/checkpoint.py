@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.canary import Canary, Sent
-from uploader.model.identity_conflicts import Alias
+from uploader.model.keys_of_one_contact import Alias
 from uploader.model.records import EMAIL
 from uploader.model.settings_periods import Period
 from uploader.model.settlements import Settlement
@@ -29,14 +29,14 @@ from uploader.sources.source import Shape
 from uploader.storage import duplicates_file
 from uploader.storage.checkpoint_tables import (
     canary as canary_rows,
+    failed_and_pending_rows,
     progress_and_tallies,
     settings_periods,
     timeline,
-    unconfirmed_rows,
 )
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter, Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
-from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter, Superseding
 from uploader.storage.file_names import duplicates_path, sightings_path
 from uploader.system import sqlite
 from uploader.system.private_files import open_plain
@@ -53,7 +53,7 @@ _SCHEMA = f"""
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, what TEXT NOT NULL);
 {progress_and_tallies.SCHEMA}
-{unconfirmed_rows.SCHEMA}
+{failed_and_pending_rows.SCHEMA}
 CREATE TABLE aliases (
     hubspot_id TEXT NOT NULL, position INTEGER NOT NULL, source INTEGER NOT NULL, row INTEGER NOT NULL,
     key TEXT NOT NULL, PRIMARY KEY (hubspot_id, position)
@@ -64,7 +64,7 @@ CREATE TABLE aliases (
 #: Apart, so that a job is taken up that was begun before there were such tables.
 _LATER = f"""
 {timeline.SCHEMA}
-{unconfirmed_rows.LATER_SCHEMA}
+{failed_and_pending_rows.LATER_SCHEMA}
 {canary_rows.SCHEMA}
 """
 
@@ -332,8 +332,8 @@ class Checkpoint:
             connection.execute("BEGIN IMMEDIATE")
             if settlements and not self._main_key:
                 self._main_key = str(self.identity().settings.get("id_property", EMAIL))
-            unconfirmed_rows.write(connection, settlements, self._main_key)
-            unconfirmed_rows.supersede(connection, superseding)
+            failed_and_pending_rows.write(connection, settlements, self._main_key)
+            failed_and_pending_rows.supersede(connection, superseding)
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
                 [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
@@ -376,7 +376,7 @@ class Checkpoint:
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
-        return unconfirmed_rows.dead_letters(self._connection)
+        return failed_and_pending_rows.dead_letters(self._connection)
 
     def dead_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
@@ -398,7 +398,7 @@ class Checkpoint:
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
-        return unconfirmed_rows.outcomes(self._connection)
+        return failed_and_pending_rows.outcomes(self._connection)
 
     def aliases(self) -> Iterator[Alias]:
         """Contacts that several keys led to, each with its rows in file order."""

@@ -1,8 +1,8 @@
 """What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
 
 The first snapshot of a contact wins: what is read later, for a later row, may be our own value. After a kill
-that nobody knows the end of, the first and the last one are kept (`snapshot_entry_rows`). It is on the disk
-before the write leaves. Its size follows what is written.
+that nobody knows the end of, the first and the last one are kept (`snapshot_entry_origins`). It is on the
+disk before the write leaves. Its size follows what is written.
 A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
 those of a key that led to nobody, and those it led to later.
 """
@@ -21,11 +21,11 @@ from uploader.errors import CheckpointError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
-from uploader.storage import snapshot_entry_rows
+from uploader.storage import snapshot_entry_origins
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.read_before_write import ReadingState
+from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 
 _SCHEMA = """
@@ -150,10 +150,10 @@ class SnapshotFile:
         hubspot_id = "" if origin.is_ours or origin.doubt is not None else former.hubspot_id
         entry = self._entry(former.value)
         number = entry.number if entry else self._begin(connection, former, hubspot_id)
-        reading = snapshot_entry_rows.begin(
+        reading = snapshot_entry_origins.begin(
             connection, number, former.position, former.seen_at, former.hubspot_id
         )
-        snapshot_entry_rows.keep_sent(connection, reading, number, former.sent)
+        snapshot_entry_origins.keep_sent(connection, reading, number, former.sent)
         known_id = entry.hubspot_id if entry else hubspot_id
         if former.hubspot_id not in {"", known_id}:
             how = Reached.OTHER if hubspot_id else Reached.SEEN
@@ -161,12 +161,12 @@ class SnapshotFile:
             for one in {number, *origin.numbers}:
                 self._note(connection, one, former.hubspot_id, how)
         if not former.hubspot_id and entry is not None and entry.is_in_doubt:
-            snapshot_entry_rows.note_absent(connection, number, former.seen_at)
+            snapshot_entry_origins.note_absent(connection, number, former.seen_at)
         if former.hubspot_id and not origin.is_ours:  # else it was not there, and what it holds now is ours
             if origin.doubt is not None:
                 nothing = [(name, "") for name in former.held]
-                snapshot_entry_rows.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
-            snapshot_entry_rows.keep_former(connection, reading, former.hubspot_id, former.held.items())
+                snapshot_entry_origins.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
+            snapshot_entry_origins.keep_former(connection, reading, former.hubspot_id, former.held.items())
 
     def _begin(self, connection: sqlite3.Connection, former: Former, hubspot_id: str) -> int:
         added = connection.execute(
@@ -204,12 +204,14 @@ class SnapshotFile:
         rows = zip(values, positions, strict=True) if positions else ((value, None) for value in values)
         with _storing(self.path), self._connection as connection:
             for value, position in rows:
-                snapshot_entry_rows.forget_last(connection, value, position)
+                snapshot_entry_origins.forget_last(connection, value, position)
 
     def doubt(self, records: Sequence[Record]) -> None:
         """Note that these rows were sent and may have been written. They are about to be read again."""
         with _storing(self.path), self._connection as connection:
-            snapshot_entry_rows.note_states(connection, [(record, ReadingState.DOUBT) for record in records])
+            snapshot_entry_origins.note_states(
+                connection, [(record, ReadingState.DOUBT) for record in records]
+            )
 
     def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
         """Keep which rows were written, and which contacts the answers named: a created one is ours, whatever
@@ -221,7 +223,7 @@ class SnapshotFile:
             if isinstance(s.record, Record) and s.outcome in {Outcome.CREATED, Outcome.UPDATED}
         ]
         with _storing(self.path), self._connection as connection:
-            snapshot_entry_rows.note_settled(connection, settlements)
+            snapshot_entry_origins.note_settled(connection, settlements)
             for value, hubspot_id, how in found:
                 row = connection.execute(
                     "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
@@ -279,7 +281,7 @@ def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
     if "seen_at" not in sqlite.columns(connection, "main", "contacts"):  # begun by 0.6.2
         connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
-    snapshot_entry_rows.upgrade(connection)
+    snapshot_entry_origins.upgrade(connection)
     return connection
 
 
@@ -291,7 +293,7 @@ def _take_up(
     # How far was sent is noted where a kill doesn't reach it, but a power cut does.
     is_exact = bool(here) and rows == [(here,)]
     with connection:
-        snapshot_entry_rows.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
+        snapshot_entry_origins.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
         connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from uploader.errors import BusyError, StorageError
-from uploader.system.filesystem import look_at
+from uploader.system.filesystem_of_path import look_at
 from uploader.system.mounts import Place
 from uploader.system.private_files import create_private, refuse_trap
 

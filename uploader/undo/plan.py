@@ -97,7 +97,7 @@ class Trace:
     is_named: bool = False  #: answers to the job, or its reads, named the contact
     was_overtaken: bool = False  #: it was created between a key's reading and its write, and not by the job
     absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
-    #: What a killed run leaves open, and `doubtful_entries.settle` answers: whether its keys led to it,
+    #: What a killed run leaves open, and `settled_doubts.settle` answers: whether its keys led to it,
     #: and what of `former` was read before the job's first write.
     absences: Sequence[Absence] = ()
     doubts: Mapping[str, Doubt] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.storage.snapshot import take_up_for_undo
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
-from uploader.undo import associated_records, doubtful_entries
+from uploader.undo import associated_records, settled_doubts
 from uploader.undo.association_reader import AssociationReader
 from uploader.undo.plan import (
     DELETED_SINCE,
@@ -403,7 +403,7 @@ class Undoing(Session):
                 held, unknown = _held(rest, reply)
                 plans += [
                     plan(
-                        doubtful_entries.settle(rest.pop(one), there, portal),
+                        settled_doubts.settle(rest.pop(one), there, portal),
                         there,
                         portal,
                         archive_touched=self.archive_touched,

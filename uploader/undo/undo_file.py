@@ -16,7 +16,7 @@ import orjson
 from uploader.errors import CheckpointError
 from uploader.model.records import EMAIL
 from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
-from uploader.storage.read_before_write import ReadingState
+from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 from uploader.undo import work_list
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from uploader.hubspot.wire import Version
-from uploader.storage.read_before_write import EXACT_SECONDS
+from uploader.storage.snapshot_entry_state import EXACT_SECONDS
 
 #: A row leaves so long after it was read at most, its attempts included. What is written later is not its.
 LEAVES_WITHIN_SECONDS = 1_800.0

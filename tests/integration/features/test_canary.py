@@ -9,7 +9,7 @@ import pytest
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_hub
 from support.virtual_loop import run_virtual
-from uploader.canary.review import Change, Review
+from uploader.canary.assessment import Change, Review
 from uploader.errors import SettingsError
 from uploader.model.canary import Canary
 from uploader.model.outcomes import Outcome

@@ -17,7 +17,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.settings import Settings
 from uploader.storage import checkpoint
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system import filesystem
+from uploader.system import filesystem_of_path
 
 
 def job_of(folder, count=500, **options):
@@ -28,7 +28,7 @@ def job_of(folder, count=500, **options):
 def mounted(monkeypatch, tmp_path, kind):
     table = tmp_path / "mountinfo"
     table.write_text(f"1 0 8:1 / / rw - ext4 /dev/vda rw\n2 1 0:40 / {tmp_path} rw - {kind} host:/share rw\n")
-    monkeypatch.setattr(filesystem, "MOUNTINFO", table)
+    monkeypatch.setattr(filesystem_of_path, "MOUNTINFO", table)
 
 
 def journal_of(path):

@@ -19,7 +19,7 @@ from uploader.hubspot import wire
 from uploader.model.stop import Cause
 from uploader.pipeline import feed as feed_module
 from uploader.pipeline.retry import RECORD_ATTEMPTS
-from uploader.pipeline.write_probe import Proof
+from uploader.pipeline.write_outage_probe import Proof
 from uploader.preview.simulated_sender import PretendingSender
 
 from support.builders import record  # isort: skip

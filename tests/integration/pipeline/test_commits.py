@@ -13,7 +13,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
-from uploader.model.identity_conflicts import Alias
+from uploader.model.keys_of_one_contact import Alias
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Pack
 from uploader.model.settlements import Delivered, Settlement, Tallies
@@ -26,7 +26,7 @@ from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
-from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.keys_of_one_contact_file import Sightings
 
 
 def job(tmp_path, rows, *, hub=None, **scenario) -> Job:

@@ -17,8 +17,8 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.bytes.local import FileOrigin
-from uploader.system import filesystem
-from uploader.system.filesystem import kind_of
+from uploader.system import filesystem_of_path
+from uploader.system.filesystem_of_path import kind_of
 from uploader.system.mounts import is_at_hand
 
 SLICES = 10
@@ -109,7 +109,7 @@ def test_a_link_is_as_near_as_what_it_leads_to(tmp_path, monkeypatch):
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {far} rw - nfs4 server:/share rw\n"
         f"3 1 0:51 / {near / 'bound.csv'} rw - cifs //server/share rw\n"
     )
-    monkeypatch.setattr(filesystem, "MOUNTINFO", table)
+    monkeypatch.setattr(filesystem_of_path, "MOUNTINFO", table)
     for path in (far / "far.csv", near / "near.csv", near / "bound.csv"):
         write_csv(path, contacts(1))
     (near / "link.csv").symlink_to(far / "far.csv")

@@ -12,8 +12,8 @@ from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
-from uploader.storage import snapshot_entry_rows
-from uploader.storage.read_before_write import ReadingState
+from uploader.storage import snapshot_entry_origins
+from uploader.storage.snapshot_entry_state import ReadingState
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def trust_every_reading() -> Iterator[None]:
         return ReadingState.WRITTEN
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_entry_rows, "judge", certain)
+        patch.setattr(snapshot_entry_origins, "judge", certain)
         yield
 
 

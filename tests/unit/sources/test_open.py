@@ -297,7 +297,7 @@ def peak_bytes(body: bytes, size: int) -> int:
     ids=["stray quotes", "one line", "blank", "notes", "plain"],
 )
 def test_memory_does_not_grow_with_the_file(body, monkeypatch):
-    monkeypatch.setattr("uploader.sources.formats.row_chunks.SLICE_ROWS", 50)
+    monkeypatch.setattr("uploader.sources.formats.lines_to_rows.SLICE_ROWS", 50)
     monkeypatch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", 4000)
     monkeypatch.setattr("uploader.sources.bytes.compression.BLOCK_BYTES", 4000)
     monkeypatch.setattr("uploader.sources.bytes.lines.LINE_BYTES", 16_000)

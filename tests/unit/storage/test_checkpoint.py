@@ -21,8 +21,8 @@ from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
-from uploader.storage.checkpoint_tables.unconfirmed_rows import Superseding
 from uploader.storage.results_file import ResultsFile
 from uploader.system.private_files import Lock
 

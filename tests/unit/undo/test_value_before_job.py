@@ -8,7 +8,7 @@ from hypothesis import example, given, strategies as st
 from uploader.hubspot.wire import Version
 from uploader.model.rows import Mark
 from uploader.model.watermark import Progress, Resume
-from uploader.storage.read_before_write import Kept, ReadingState, judge
+from uploader.storage.snapshot_entry_state import Kept, ReadingState, judge
 from uploader.undo.value_before_job import (
     UNKNOWN,
     Absence,

@@ -24,7 +24,7 @@ from uploader.report.content import without_values
 from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import reread
 from uploader.storage.checkpoint import Checkpoint, Identity
-from uploader.storage.checkpoint_tables.unconfirmed_rows import DeadLetter
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
 from uploader.system.private_files import create_private
 
 #: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).

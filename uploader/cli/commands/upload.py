@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from uploader.canary.review import Review
+from uploader.canary.assessment import Review
 from uploader.cli.logs import is_json, note_event, note_job, say, speak
 from uploader.cli.option_variables import say_settings, words_by_variables
 from uploader.cli.options.connection import LOG_FORMAT, PATH

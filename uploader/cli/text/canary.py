@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from uploader.canary.review import Place, Review
+from uploader.canary.assessment import Place, Review
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import Noun

@@ -1,14 +1,14 @@
 """The simulated account: what it holds, and what it makes of a valid request. No sockets, no quota.
 
-associations        associations between records
-behaviour_switches  switches of behaviour, where HubSpot's is not known for sure
-default_properties  the properties of a fresh account
-endpoints           one method an endpoint
-object_types        the object types of an account, and their words in texts
-owners              owners, listed page by page
-properties          what a property is, and which values it takes
-store               the records of one object type, in memory
-tokens              which tokens are let in, and the OAuth endpoints
-upsert_plan         what a batch upsert would write and refuse
-validation_rules    validation rules that an admin has set
+admin_validation_rules  validation rules that an admin has set
+associations            associations between records
+behaviour_switches      switches of behaviour, where HubSpot's is not known for sure
+default_properties      the properties of a fresh account
+endpoints               one method an endpoint
+object_types            the object types of an account, and their words in texts
+owners                  owners, listed page by page
+properties              what a property is, and which values it takes
+store                   the records of one object type, in memory
+tokens                  which tokens are let in, and the OAuth endpoints
+upsert_plan             what a batch upsert would write and refuse
 """

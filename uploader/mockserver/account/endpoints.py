@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver.account import associations, validation_rules
+from uploader.mockserver.account import admin_validation_rules, associations
 from uploader.mockserver.account.associations import Associations, find_target
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.default_properties import properties_of
@@ -192,7 +192,7 @@ class Account:
             case "associations":
                 return self._associated(shelf, visit)
             case "validations":
-                return Answer(200, validation_rules.listed(self._scenario.validations, kind.name))
+                return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
         return self._properties(shelf, visit)
 
     # upsert, batch/update

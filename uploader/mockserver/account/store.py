@@ -1,7 +1,7 @@
 """The records of one type of object, in memory, found by id and by each unique value. Pure; times are text.
 
 A record's properties are kept as JSON text: a million contacts then take some hundred bytes each where a
-dict would take a kilobyte. Values arrive checked and unique values normalised (see `upsert`).
+dict would take a kilobyte. Values arrive checked and unique values normalised (see `upsert_plan`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from uploader.mockserver.account.admin_validation_rules import Validation
 from uploader.mockserver.account.behaviour_switches import Rules
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.properties import (
@@ -19,7 +20,6 @@ from uploader.mockserver.account.properties import (
     normalise,
 )
 from uploader.mockserver.account.store import Record, Records
-from uploader.mockserver.account.validation_rules import Validation
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.batch_request import Input, find_duplicates
 from uploader.mockserver.bodies.error_bodies import Answer, RecordError

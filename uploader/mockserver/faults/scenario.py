@@ -20,7 +20,7 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     id = "7"
     email = "ann@x.com"
 
-    [[validations]]               # what 2026-09 enforces, see `validation_rules`
+    [[validations]]               # what 2026-09 enforces, see `admin_validation_rules`
     property = "score"
     rule = "MAX_NUMBER"
     arguments = ["100"]
@@ -80,8 +80,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 from zlib import crc32
 
+from uploader.mockserver.account.admin_validation_rules import Validation
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Auth, ExtraProperty, Owner, Rules
-from uploader.mockserver.account.validation_rules import Validation
 from uploader.mockserver.faults.other_writers import Other
 from uploader.mockserver.faults.toml_tables import ScenarioError, read_table
 

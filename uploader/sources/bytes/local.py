@@ -14,7 +14,7 @@ from typing import BinaryIO
 from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Origin, Raw, fingerprint
 from uploader.sources.names import STDIN, is_url, matches_nothing_of_ours
-from uploader.system.filesystem import kind_of
+from uploader.system.filesystem_of_path import kind_of
 from uploader.system.mounts import is_at_hand
 
 #: A directory's names that are shown as advice.

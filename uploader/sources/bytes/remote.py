@@ -1,7 +1,7 @@
 """A source that is read over the network: anything fsspec has a file system for. Bytes only, as `local`.
 
 Identity  Size and sampled content, as of a file, but with few probes: each is a request. Where the server
-          can't be asked for a part, the beginning alone (and what was read so far, see `stream_resume`).
+          can't be asked for a part, the beginning alone (and what was read so far: `stream_fingerprint`).
 Secrets   The URL may hold some. It is kept in memory, never in a name or a text; nor is what a library says
           of an error, since that quotes it.
 Needs     The extra `remote`, and for a store its own package (s3fs, gcsfs, adlfs), which fsspec names.

@@ -17,8 +17,8 @@ import msgspec
 from uploader.errors import SourceError
 from uploader.model.rows import Content, Mark, Plain, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
+from uploader.sources.formats.lines_to_rows import LateRows
 from uploader.sources.formats.ndjson_rows import NdjsonRows
-from uploader.sources.formats.row_chunks import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 

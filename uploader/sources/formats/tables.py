@@ -13,7 +13,7 @@ import orjson
 from uploader.errors import SourceError
 from uploader.model.rows import Content, Mark, Plain, Row, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.row_chunks import LateRows
+from uploader.sources.formats.lines_to_rows import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 

@@ -1,8 +1,8 @@
 """The tables of the checkpoint. Each module is called within the checkpoint's transactions.
 
-canary                the canary and its rows
-progress_and_tallies  progress and tallies
-settings_periods      former settings, and the rows they applied to
-timeline              counts per interval of the run
-unconfirmed_rows      failed, pending and skipped rows
+canary                   the canary and its rows
+failed_and_pending_rows  failed, pending and skipped rows
+progress_and_tallies     progress and tallies
+settings_periods         former settings, and the rows they applied to
+timeline                 counts per interval of the run
 """

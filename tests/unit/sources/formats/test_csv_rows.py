@@ -116,7 +116,7 @@ PIECES = st.sampled_from(
 def small(slice_rows, block_bytes, line_bytes):
     """All limits so low that short files run into them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uploader.sources.formats.row_chunks.SLICE_ROWS", slice_rows)
+        patch.setattr("uploader.sources.formats.lines_to_rows.SLICE_ROWS", slice_rows)
         patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", block_bytes)
         patch.setattr("uploader.sources.bytes.lines.LINE_BYTES", line_bytes)
         patch.setattr("uploader.sources.bytes.lines.KEPT_BYTES", line_bytes + 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from uploader.errors import CheckpointError
-from uploader.model.identity_conflicts import Seen, Sighting
+from uploader.model.keys_of_one_contact import Seen, Sighting
 from uploader.storage.file_names import sightings_path
 from uploader.system import sqlite
 

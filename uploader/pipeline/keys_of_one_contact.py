@@ -14,7 +14,7 @@ Rule  A key always leads to the same contact. So of two answers that share conta
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from uploader.model.identity_conflicts import Alias, Seen, Sighting
+from uploader.model.keys_of_one_contact import Alias, Seen, Sighting
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, told_key
 from uploader.model.settlements import Delivered, Settlement

@@ -3,7 +3,8 @@ the snapshot's transactions.
 
 A reading is what a row's contact held before that row was sent. What it added to the snapshot (the key's
 entry, former values, values sent) names it, so that it can be taken out again where the row was not written.
-Where nobody knows whether it was, a later reading is kept beside it: `undo/former_values` tells what is true.
+Where nobody knows whether it was, a later reading is kept beside it: `undo/value_before_job` tells what is
+true.
 `found` is the contact that was read, "" for none. `asked`: what the row asked for, where an earlier reading
 of the key names some of it in `sent` already.
 """
@@ -18,7 +19,13 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
-from uploader.storage.read_before_write import CLOCKS_DIFFER_SECONDS, EXACT_SECONDS, Kept, ReadingState, judge
+from uploader.storage.snapshot_entry_state import (
+    CLOCKS_DIFFER_SECONDS,
+    EXACT_SECONDS,
+    Kept,
+    ReadingState,
+    judge,
+)
 from uploader.system.sqlite import columns
 
 SCHEMA = """

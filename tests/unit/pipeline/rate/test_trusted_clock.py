@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.pipeline.rate.server_time import Elapsed, ServerTime, Standstill
+from uploader.pipeline.rate.trusted_clock import Elapsed, ServerTime, Standstill
 
 HOUR = 3_600.0
 

@@ -3,11 +3,11 @@
 from hypothesis import given, strategies as st
 
 from support.builders import record
-from uploader.model.identity_conflicts import Seen, Sighting
+from uploader.model.keys_of_one_contact import Seen, Sighting
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Unsent, closed_value
 from uploader.model.settlements import Settlement
-from uploader.pipeline.identity_conflicts import is_explained, met, sightings
+from uploader.pipeline.keys_of_one_contact import is_explained, met, sightings
 
 
 def seen(position: int, key: str, *more: str) -> Seen:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import record
-from uploader.canary.review import Change, review, with_link
+from uploader.canary.assessment import Change, review, with_link
 from uploader.hubspot.wire import Result, Version
 from uploader.model.canary import Sent
 from uploader.model.outcomes import Outcome

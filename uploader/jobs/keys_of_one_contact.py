@@ -5,10 +5,10 @@ from itertools import islice
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.identity_conflicts import Alias, Sighting
-from uploader.pipeline.identity_conflicts import is_explained, met, untold
+from uploader.model.keys_of_one_contact import Alias, Sighting
+from uploader.pipeline.keys_of_one_contact import is_explained, met, untold
 from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
-from uploader.storage.identity_conflicts_file import Sightings
+from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.system.blocking_calls import Offload
 
 _Suspect = tuple[str, list[Sighting]]
