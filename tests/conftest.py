@@ -11,6 +11,7 @@ import aioresponses.core
 import pytest
 from aiohttp import ClientResponse
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from support.virtual_loop import VirtualTimeLoop
 
@@ -28,7 +29,13 @@ settings.register_profile("random", derandomize=False, **_UNHURRIED)
 def pytest_configure(config: pytest.Config) -> None:
     """The same examples in every run; other ones with `-m soak` or `--hypothesis-profile=random`."""
     usual = "random" if _is_soak(config) else "repeatable"
-    settings.load_profile(config.getoption("--hypothesis-profile") or usual)
+    profile = config.getoption("--hypothesis-profile") or usual
+    settings.load_profile(profile)
+    if profile == "repeatable":
+        # Hypothesis tries the constants of all modules that are loaded, which depend on the tests that the
+        # same process ran before. There is no setting for it.
+        none = providers.Constants()
+        providers._get_local_constants = lambda: none
     # The tests start hundreds of processes: modules are compiled once, not by each of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
