@@ -23,6 +23,8 @@ _UNHURRIED: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 settings.register_profile("repeatable", derandomize=True, **_UNHURRIED)
+# More of the same kind, so that a change is never held up by a draw that has nothing to do with it.
+settings.register_profile("larger", derandomize=True, max_examples=300, **_UNHURRIED)
 settings.register_profile("random", derandomize=False, **_UNHURRIED)
 
 
@@ -31,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     usual = "random" if _is_soak(config) else "repeatable"
     profile = config.getoption("--hypothesis-profile") or usual
     settings.load_profile(profile)
-    if profile == "repeatable":
+    if profile != "random":
         # Hypothesis tries the constants of all modules that are loaded, which depend on the tests that the
         # same process ran before. There is no setting for it.
         none = providers.Constants()
