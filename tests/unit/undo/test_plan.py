@@ -176,7 +176,7 @@ def test_a_touch_by_somebody_else_only_ever_saves(trace, held, name, source):
     if name not in held.history:
         return
     touched = Result(
-        "7",
+        held.id,
         False,
         "",
         held.properties,
