@@ -1,6 +1,7 @@
 """Any source: compression, standard input, damage, what is refused at open, marks and identity."""
 
 import bz2
+import gc
 import gzip
 import io
 import lzma
@@ -282,6 +283,7 @@ def test_blank_lines_at_the_end_belong_to_a_slice():
 
 def peak_bytes(body: bytes, size: int) -> int:
     packed = gzip.compress(b"email,first,last\nu@x.com,a,b\n" + body * (size // len(body)))
+    gc.collect()
     tracemalloc.start()
     try:
         for part in open_source("-", stdin=io.BytesIO(packed)).slices():
@@ -302,7 +304,8 @@ def test_memory_does_not_grow_with_the_file(body, monkeypatch):
     monkeypatch.setattr("uploader.sources.bytes.compression.BLOCK_BYTES", 4000)
     monkeypatch.setattr("uploader.sources.bytes.lines.LINE_BYTES", 16_000)
     monkeypatch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", 16_000)
-    assert peak_bytes(body, 400_000) < 1.15 * peak_bytes(body, 100_000)
+    # What grows with the file grows by 300 kB at least. What else the process allocates is much less.
+    assert peak_bytes(body, 400_000) < peak_bytes(body, 100_000) + 150_000
 
 
 def test_leaving_half_way_closes_the_file(tmp_path):
