@@ -1,6 +1,6 @@
 """The first rows of a job on a production account: whether it has such, and their reading back.
 
-What is sent, and when, is the pipeline's; what the answers tell is for `canary/review` to say.
+What is sent, and when, is the pipeline's; what the answers tell is for `canary/assessment` to say.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts become values. No command's work is here."""
+"""Options of how to talk to HubSpot (token, URL, rate, proxy), and how their texts become settings."""
 
 import os
 import stat

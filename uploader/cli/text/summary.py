@@ -1,4 +1,4 @@
-"""How numbers and summaries read on a terminal. Text in, text out: nothing is printed here."""
+"""How the summary of a run reads on a terminal. Text in, text out: nothing is printed here."""
 
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
