@@ -3,7 +3,6 @@
 account        the account that a token belongs to
 client         one request out, one reply back, with aiohttp
 error_objects  error objects of a reply, read leniently
-fast_decoder   a fast decoder for replies without errors
 json_values    single values of a reply, read leniently
 object_types   names and ids of object types, and what only contacts have
 owners         the owners of an account, found by id, e-mail address or name

@@ -20,9 +20,8 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from uploader.hubspot import tls
-from uploader.hubspot.fast_decoder import read_short
 from uploader.hubspot.proxy import Network
-from uploader.hubspot.wire import Reply, decode, decode_short, holds_too_much, no_reply
+from uploader.hubspot.wire import Reply, decode, holds_too_much, no_reply
 
 #: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
 #: request is still being worked on when its records are sent again.
@@ -42,7 +41,6 @@ class Call:
     method: str
     path: str
     body: bytes | None = None
-    id_property: str = ""  #: of a pack, whose answer is read the short way where that will do
     is_form: bool = False  #: the body is a form that says by itself who asks: no token goes with it
 
 
@@ -145,9 +143,6 @@ class HubSpot:
                 body = await self._read_bounded(response)
                 if body is None or holds_too_much(body):
                     return no_reply("an answer larger than HubSpot's ever are", maybe_applied=True)
-                short = read_short(body, call.id_property) if _may_be_short(call, response) else None
-                if short is not None:
-                    return decode_short(response.headers, body, short)
                 return decode(response.status, response.headers, body)
         except tls.Fault as error:
             return tls.reply_for(error, self._network)
@@ -179,10 +174,6 @@ class HubSpot:
         finally:
             self._held_bytes -= size
         return b"".join(parts)
-
-
-def _may_be_short(call: Call, response: aiohttp.ClientResponse) -> bool:
-    return bool(call.id_property) and response.status == 200
 
 
 def _reason(error: OSError) -> str:

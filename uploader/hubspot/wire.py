@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
@@ -263,8 +262,6 @@ class Reply:
     policy: str = ""  #: `policyName` of a 429
     faults: tuple[PropertyFault, ...] = ()
     body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
-    raw: bytes = field(default=b"", repr=False, compare=False)  #: the body as it came
-    short: Any = field(default=None, repr=False, compare=False)  #: as `fast_decoder` reads it
 
     @property
     def ok(self) -> bool:
@@ -295,7 +292,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
     `headers` must look names up without regard to case.
     """
-    reply = in_full(_head(status, headers, body))
+    reply = _with_body(_head(status, headers), body)
     if 300 <= status < 400:
         where = _origin(headers.get("Location", ""))
         return replace(reply, message=f"it sends us on{where}; redirects are not followed")
@@ -308,29 +305,15 @@ def _origin(location: str) -> str:
     return f" to {found[1]}{found[2]}" if found else ""
 
 
-def decode_short(headers: Mapping[str, str], body: bytes, short: Any) -> Reply:  # noqa: ANN401
-    """A 200 of which all that matters was read already, by `fast_decoder`."""
-    return Reply(
-        200,
-        readable=True,
-        quota=_quota(headers),
-        date=as_http_date(headers.get("Date")),
-        batch_status=short.status,
-        raw=body,
-        short=short,
-    )
-
-
-def in_full(reply: Reply) -> Reply:
-    """The same with all of its body read."""
+def _with_body(reply: Reply, raw: bytes) -> Reply:
     status = reply.status
     is_json = True
     try:
-        value = orjson.loads(reply.raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         value, is_json = None, False
     if not isinstance(value, dict):
-        return replace(reply, message=_no_object(reply.raw, is_json=is_json))
+        return replace(reply, message=_no_object(raw, is_json=is_json))
     message = as_text(value.get("message"))
     return replace(
         reply,
@@ -346,7 +329,6 @@ def in_full(reply: Reply) -> Reply:
         policy=as_text(value.get("policyName")),
         faults=faults_of(message, value.get("errors")),
         body=value,
-        short=None,
     )
 
 
@@ -363,7 +345,7 @@ def _no_object(raw: bytes, *, is_json: bool) -> str:
     return f"an answer that is no JSON object ({what}, {len(raw):,} bytes)"
 
 
-def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+def _head(status: int, headers: Mapping[str, str]) -> Reply:
     date = as_http_date(headers.get("Date"))
     return Reply(
         status=status,
@@ -371,7 +353,6 @@ def _head(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         retry_after_seconds=as_seconds(headers.get("Retry-After"), date),
         date=date,
         correlation_id=as_code(headers.get("x-hubspot-correlation-id", "")),
-        raw=body,
     )
 
 

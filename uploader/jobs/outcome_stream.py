@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from uploader.errors import CheckpointError, SettingsError
-from uploader.jobs.row_outcome import RowOutcome, count_rows, outcomes_of
+from uploader.jobs.row_outcome import RowOutcome, outcomes_of
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import told_key
-from uploader.model.settlements import Delivered, Settlement
+from uploader.model.settlements import Settlement
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.results_file import Extent, read_results
@@ -64,9 +64,9 @@ class Follower:
             self._took.clear()
             await self._took.wait()
 
-    def settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement | Delivered]) -> None:
+    def settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement]) -> None:
         """Rows are settled, and that is durable."""
-        self._put(outcomes_of(settled, names, main), count_rows(settled))
+        self._put(outcomes_of(settled, names, main), len(settled))
 
     def end(self) -> None:
         """Nothing more comes."""

@@ -1,6 +1,6 @@
 """What became of one row, as a program that follows a job is told it.
 
-In    settlements and delivered packs; the sources' names and the job's main id property.
+In    settlements; the sources' names and the job's main id property.
 Out   `RowOutcome`s.
 Raise nothing.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import told_key
-from uploader.model.settlements import Delivered, Settlement
+from uploader.model.settlements import Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +29,8 @@ class RowOutcome:
     is_earlier: bool = False  #: settled by an earlier invocation (`values_dropped` is not known then)
 
 
-def outcomes_of(
-    settled: Sequence[Settlement | Delivered], names: Sequence[str], main: str
-) -> Iterator[RowOutcome]:
-    for one in settled:
-        if isinstance(one, Delivered):
-            yield from _of_pack(one, names[one.pack.source])
-        else:
-            yield _of_row(one, names, main)
-
-
-def count_rows(settled: Sequence[Settlement | Delivered]) -> int:
-    return sum(len(one.pack.keys) if isinstance(one, Delivered) else 1 for one in settled)
-
-
-def _of_pack(delivered: Delivered, source: str) -> Iterator[RowOutcome]:
-    pack = delivered.pack
-    rows = zip(pack.numbers, pack.keys, delivered.hubspot_ids, delivered.news, strict=True)
-    for row, key, hubspot_id, is_new in rows:
-        outcome = Outcome.CREATED if is_new else Outcome.UPDATED
-        yield RowOutcome(source, row, key, outcome, hubspot_id)
+def outcomes_of(settled: Sequence[Settlement], names: Sequence[str], main: str) -> Iterator[RowOutcome]:
+    return (_of_row(one, names, main) for one in settled)
 
 
 def _of_row(settlement: Settlement, names: Sequence[str], main: str) -> RowOutcome:

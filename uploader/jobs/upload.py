@@ -31,10 +31,9 @@ from uploader.model.canary import Canary
 from uploader.model.records import Slice
 from uploader.model.stop import Cause
 from uploader.model.timeline import Course
-from uploader.pipeline.batcher import MAX_BATCH_BYTES, Batcher
+from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
-from uploader.pipeline.fast_path import Packer
 from uploader.pipeline.feed import Feed
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
@@ -257,7 +256,6 @@ class Run(Preparing):
         producer = Producer(
             job.sources,
             job.mappers,
-            [] if self._looks_first(job) or canary else self._packers(job),
             progress,
             reader,
             lost_below=lost_below,
@@ -324,9 +322,6 @@ class Run(Preparing):
 
     def _looks_first(self, job: Job) -> bool:
         return job.looks_first or self.on_look is not None
-
-    def _packers(self, job: Job) -> list[Packer]:
-        return [Packer(mapper, self.seams.batch_records, MAX_BATCH_BYTES) for mapper in job.mappers]
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
         await parts.collector.commit()  # so that all is there that was seen

@@ -1,7 +1,7 @@
-"""Records, packs of them, and rows that are not sent; keys as they are compared and told."""
+"""Records, and rows that are not sent; keys as they are compared and told."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Fault, Mark, one_line
@@ -29,24 +29,6 @@ class Record:
     @property
     def size_bytes(self) -> int:
         return len(self.body) + len(self.raw)
-
-
-@dataclass(slots=True)
-class Pack:
-    """A full batch that was made up as its rows were read. No two of its records share a value, and each
-    closes one only. What it weighs is counted once; its records are made when one needs a closer look.
-    """
-
-    positions: Sequence[int]  #: of its records, in order
-    numbers: Sequence[int]  #: `Row.number` of each
-    source: int
-    id_property: str
-    keys: list[str]
-    values: list[str]  #: the value each closes
-    body: bytes  #: the request's
-    size_bytes: int
-    records: Callable[[], list[Record]]  #: the same as records
-    lost: bool = False  #: may have left before without a definite answer
 
 
 @dataclass(slots=True)
@@ -81,7 +63,6 @@ class Slice:
     records: list[Record]
     unsent: list[Unsent]
     bytes_read: int = 0  #: of all source files on disk, once this slice was read
-    packs: list[Pack] = field(default_factory=list)  #: rows that are not among `records`
     end: Mark | None = None
 
 

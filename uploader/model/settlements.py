@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
-from uploader.model.records import Pack, Record, Unsent
+from uploader.model.records import Record, Unsent
 from uploader.model.rows import one_line
 
 
@@ -50,15 +50,6 @@ def skip_rule(settlement: Settlement) -> str:
     """By which rule a row was skipped."""
     record, refusal = settlement.record, settlement.refusal
     return record.category if isinstance(record, Unsent) else (refusal.category if refusal else "") or ONLY
-
-
-@dataclass(slots=True)
-class Delivered:
-    """A pack of which every record was confirmed: as a settlement each, in bulk."""
-
-    pack: Pack
-    hubspot_ids: list[str]
-    news: list[bool]  #: which of them are created
 
 
 @dataclass(slots=True)

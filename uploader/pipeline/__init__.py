@@ -4,7 +4,6 @@ batcher              which records go into a batch, and which wait for an earlie
 collector            accounting: every settlement, and its commit to the checkpoint
 contact_reader       contacts read from HubSpot before they are written, or to verify
 failure_limits       how many rows may fail
-fast_path            whole batches of plain rows, made and confirmed at once
 feed                 what was read and waits, from the queue to the batcher
 keys_of_one_contact  what replies show of contacts reached by several keys
 ledger               open and settled positions, the watermark

@@ -10,10 +10,9 @@ Rule  As if sequential: a record leaves only when every earlier one that shares 
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
 
 from uploader.hubspot.wire import ENVELOPE_BYTES, MAX_INPUTS
-from uploader.model.records import Pack, Record
+from uploader.model.records import Record
 
 #: Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024
@@ -22,10 +21,6 @@ MAX_BATCH_BYTES = 2 * 1024 * 1024
 #: Values one record may take by way of earlier rows of its contact. More, and it waits to be let in: who may
 #: free what would grow with the square of the rows.
 _MOST_VALUES = 16
-
-
-#: Rows that packs may be ahead of records that fill no batch. The watermark waits for those.
-_FAR_BEHIND = 5_000
 
 
 class _Ready:
@@ -61,8 +56,7 @@ class Batcher:
         self.open_records = 0
         self.open_bytes = 0
         self._ready: dict[str, _Ready] = {}
-        self._packs: deque[Pack] = deque()  # that may leave, the earliest first
-        self._owner: dict[str, Record | Pack] = {}  # who has taken a value
+        self._owner: dict[str, Record] = {}  # who has taken a value
         self._waiting: dict[str, deque[Record]] = {}  # who waits for it, in source order
         self._last: dict[str, Record] = {}  # who took, or waits for, a value last
         self._taken: dict[int, tuple[str, ...]] = {}  # position -> all values it takes, if more than its own
@@ -72,7 +66,7 @@ class Batcher:
     @property
     def ready(self) -> int:
         """Records that could leave now."""
-        return sum(map(len, self._ready.values())) + sum(len(pack.keys) for pack in self._packs)
+        return sum(map(len, self._ready.values()))
 
     @property
     def held_back(self) -> int:
@@ -85,27 +79,6 @@ class Batcher:
     def is_open(self, value: str) -> bool:
         """Whether an open record has the value, or may have."""
         return value in self._owner or bool(self._outside)
-
-    def add_all(self, records: Sequence[Record], packs: Sequence[Pack]) -> int:
-        """Take in what comes next of the sources; how many of it have to wait comes back.
-
-        No value is both in a pack and elsewhere in these. Packs stay whole where none of their values is
-        taken: then nothing of them could wait for an earlier record.
-        """
-        if not all(map(self._may_stay_whole, packs)):
-            unpacked = [record for pack in packs for record in pack.records()]
-            records = sorted([*records, *unpacked], key=lambda record: record.position)
-            packs = ()
-        for pack in packs:
-            self.open_records += len(pack.keys)
-            self.open_bytes += pack.size_bytes
-            self._owner.update(dict.fromkeys(pack.values, pack))
-            self._packs.append(pack)
-        return sum(map(self.add, records))
-
-    def _may_stay_whole(self, pack: Pack) -> bool:
-        fits = len(pack.keys) <= self.max_records and len(pack.body) <= self.max_bytes
-        return fits and not self._outside and self._owner.keys().isdisjoint(pack.values)
 
     def add(self, record: Record) -> bool:
         """Take in the next record of the sources; True if it has to wait for an earlier one."""
@@ -144,12 +117,10 @@ class Batcher:
             return record.values
         return tuple(dict.fromkeys((*record.values, *inherited)))
 
-    def draw(self) -> list[Record] | Pack:
+    def draw(self) -> list[Record]:
         """The next batch, earliest records first; empty when nothing may leave."""
         queues = [ready for ready in self._ready.values() if len(ready)]
         queue = min(queues, key=lambda ready: ready.first().position, default=None)
-        if self._packs and (queue is None or self._comes_first(self._packs[0], queue)):
-            return self._packs.popleft()
         if queue is None:
             return []
         batch = [queue.pop()]
@@ -160,11 +131,6 @@ class Batcher:
                 break
             batch.append(queue.pop())
         return batch
-
-    def _comes_first(self, pack: Pack, queue: _Ready) -> bool:
-        """The earlier one does; but records that fill no batch wait a while for others."""
-        behind = pack.positions[0] - queue.first().position
-        return behind < 0 or (len(queue) < self.max_records and behind < _FAR_BEHIND)
 
     def rewrite(self, record: Record, body: bytes) -> None:
         """A drawn record asks for something else now."""
@@ -186,28 +152,6 @@ class Batcher:
                 del self._last[value]
             self._free(value)
         self._let_others_in()
-
-    def settle_pack(self, pack: Pack) -> None:
-        """The same of all records of a drawn pack."""
-        self.open_records -= len(pack.keys)
-        self.open_bytes -= pack.size_bytes
-        if self._waiting:
-            for value in pack.values:
-                self._free(value)
-        else:
-            for value in pack.values:
-                del self._owner[value]
-        self._let_others_in()
-
-    def unpack(self, pack: Pack) -> list[Record]:
-        """The records of a drawn pack, which are settled one by one from now on."""
-        records = pack.records()
-        self.open_bytes += sum(record.size_bytes for record in records) - pack.size_bytes
-        for record in records:
-            (value,) = record.values
-            self._owner[value] = record
-            self._last.setdefault(value, record)  # another may wait for it already
-        return records
 
     def _free(self, value: str) -> None:
         """Its owner is settled."""

@@ -14,12 +14,11 @@ from uploader.model.keys_of_one_contact import Alias, Sighting
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark
-from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies, skip_rule
+from uploader.model.settlements import Refusal, Settlement, Tallies, skip_rule
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Changes, Course
 from uploader.model.watermark import Resume
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.pipeline.keys_of_one_contact import delivered_sightings
 from uploader.pipeline.ledger import Ledger
 from uploader.pipeline.seen_filter import Sieve
 from uploader.records.mapper import common_fault
@@ -44,8 +43,8 @@ _MARKS_KEPT = 128
 _ROW_KEPT = DEAD_LETTERS | {Outcome.PENDING}
 #: What may wait for its commit: at a quota's pace more than ten seconds' work, of a disk that stands still.
 MAX_BACKLOG_BYTES = 16 * 1024 * 1024
-#: What a settled record weighs beside its row, and one of a pack, with all its texts and tuples. As measured.
-_RECORD_BYTES, _PACKED_BYTES = 800, 210
+#: What a settled record weighs beside its row, with all its texts and tuples. As measured.
+_RECORD_BYTES = 800
 
 
 class Collector:
@@ -75,7 +74,7 @@ class Collector:
         self.tallies = deepcopy(self.committed.tallies)
         self.half_done = 0  #: records that were read and are still to be written
         #: Told of what was settled, once it is durable.
-        self.on_committed: Callable[[Sequence[Settlement | Delivered]], None] = lambda _: None
+        self.on_committed: Callable[[Sequence[Settlement]], None] = lambda _: None
         self.on_relief: Callable[[], None] = lambda: None  #: told that `is_behind` may have changed
         self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
         self.gives_up: Callable[[], bool] = lambda: False  #: asked then: whether not to wait any more
@@ -100,7 +99,7 @@ class Collector:
         self._clock = clock
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
-        self._uncommitted: list[Settlement | Delivered] = []
+        self._uncommitted: list[Settlement] = []
         self._backlog_bytes = 0  # of these, about
         self._superseding: list[Superseding] = []
         self._seen: list[Sighting] = []
@@ -196,34 +195,6 @@ class Collector:
         if key in self._beside_dead and key not in hit:
             hit.append(key)
         return [Superseding(record.position, record.row, value, is_key=value == key) for value in hit]
-
-    def book_pack(self, delivered: Delivered) -> None:
-        """The same of all records of a pack, which are confirmed."""
-        self.note_change()
-        pack, created = delivered.pack, delivered.news.count(True)
-        positions, updated = pack.positions, len(pack.keys) - created
-        if isinstance(positions, range):
-            self._ledger.settle(positions.start, positions.stop)
-        else:
-            for position in positions:
-                self._ledger.settle(position)
-        self.tallies.outcomes[Outcome.CREATED] += created
-        self.tallies.outcomes[Outcome.UPDATED] += updated
-        self.tallies.replayed += updated if pack.lost else 0
-        if self._dead:
-            rows = zip(positions, pack.numbers, pack.values, strict=True)
-            self._superseding += [
-                Superseding(*row, is_key=True)
-                for row in rows
-                if row[2] in self._dead or row[2] in self._beside_dead
-            ]
-        if updated:
-            self._seen += delivered_sightings(delivered)
-        # As in `book`.
-        pack.body, pack.records = b"", list
-        self._uncommitted.append(delivered)
-        self._backlog_bytes += _weight(delivered)
-        self._check_failures()
 
     def sent(self, position: int, records: int) -> None:
         """So many records leave, the last of them at `position`.
@@ -392,25 +363,24 @@ class Collector:
             known=self._marks(progress.resume),
         )
 
-    def _append(self, standing: State, settled: list[Settlement | Delivered], seen: list[Sighting]) -> None:
+    def _append(self, standing: State, settled: list[Settlement], seen: list[Sighting]) -> None:
         """What has to be durable before the checkpoint counts on it. Done again, it is as if done once."""
         if self._results:
             extent = self._results.append(settled)
             standing.results_bytes, standing.results_digest = extent.size, extent.digest
         if self._snapshot:
-            self._snapshot.note_confirmed([one for one in settled if isinstance(one, Settlement)])
+            self._snapshot.note_confirmed(settled)
         self._sightings.append(seen)  # last: appended again after a failure, they would be there twice
 
     def _write(
         self,
         standing: State,
-        settled: list[Settlement | Delivered],
+        settled: list[Settlement],
         superseding: list[Superseding],
         canary: list[Sent],
         *,
         changes: Changes,
     ) -> None:
-        settlements = [one for one in settled if isinstance(one, Settlement)]
         invocation = Invocation(
             self._course.began,
             self._course.now,
@@ -421,7 +391,7 @@ class Collector:
         )
         self._checkpoint.commit(
             standing,
-            settlements,
+            settled,
             superseding,
             self._aliases,
             canary,
@@ -433,8 +403,6 @@ class Collector:
         self.committed = standing
 
 
-def _weight(one: Settlement | Delivered) -> int:
+def _weight(one: Settlement) -> int:
     """Bytes, about, until it is committed."""
-    if isinstance(one, Delivered):
-        return _PACKED_BYTES * len(one.pack.keys)
     return _RECORD_BYTES + len(one.record.raw)

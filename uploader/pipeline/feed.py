@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from uploader.hubspot.wire import MAX_INPUTS
-from uploader.model.records import Pack, Record, Slice
+from uploader.model.records import Record, Slice
 from uploader.pipeline.batcher import Batcher
 
 #: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.
@@ -41,7 +41,7 @@ class Feed:
         self._is_behind = is_behind
         self._changed = asyncio.Event()
 
-    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | Pack | None:
+    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
         """The next batch; None when there will never be another, or none may leave. One caller at a time.
 
         `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
@@ -63,7 +63,7 @@ class Feed:
         await enter()
         batch = self.batcher.draw()
         if self.allowance is not None:
-            self.allowance -= len(batch.keys if isinstance(batch, Pack) else batch)
+            self.allowance -= len(batch)
         return batch
 
     async def is_over(self) -> bool:
@@ -83,15 +83,6 @@ class Feed:
         for record in records:
             self.batcher.settle(record)
         self._changed.set()
-
-    def settle_pack(self, pack: Pack) -> None:
-        """The same of a whole pack."""
-        self.batcher.settle_pack(pack)
-        self._changed.set()
-
-    def unpack(self, pack: Pack) -> list[Record]:
-        """A pack's records, to be settled one by one."""
-        return self.batcher.unpack(pack)
 
     def rewrite(self, record: Record, body: bytes) -> None:
         """A drawn record asks for something else now."""
@@ -135,7 +126,7 @@ class Feed:
                 return
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
-            self._held_back(self.batcher.add_all(slice_.records, slice_.packs))
+            self._held_back(sum(map(self.batcher.add, slice_.records)))
             self.taken_below = slice_.first + slice_.rows
 
     def _worth_sending(self) -> bool:

@@ -17,7 +17,7 @@ from itertools import pairwise
 from uploader.model.keys_of_one_contact import Alias, Seen, Sighting
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, told_key
-from uploader.model.settlements import Delivered, Settlement
+from uploader.model.settlements import Settlement
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:
@@ -36,18 +36,6 @@ def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) ->
         _seen(record) for hubspot_id, record in updated if not hubspot_id and isinstance(record, Record)
     )
     return [*found, Sighting(tuple(nameless_ids), nameless)] if nameless and nameless_ids else found
-
-
-def delivered_sightings(delivered: Delivered) -> list[Sighting]:
-    """The same of a pack, whose records the answer named."""
-    pack = delivered.pack
-    rows = zip(pack.positions, pack.numbers, pack.keys, pack.values, strict=True)
-    named = zip(delivered.hubspot_ids, delivered.news, rows, strict=True)
-    return [
-        Sighting((hubspot_id,), (Seen(position, pack.source, number, key, (value,)),))
-        for hubspot_id, is_new, (position, number, key, value) in named
-        if not is_new
-    ]
 
 
 def is_explained(seen_in: Sequence[Sighting]) -> bool:

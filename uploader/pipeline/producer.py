@@ -7,9 +7,8 @@ from uploader.errors import SourceError
 from uploader.model.records import Record, Slice
 from uploader.model.rows import Mark, RowSlice
 from uploader.model.watermark import Progress
-from uploader.pipeline.fast_path import Packer
 from uploader.records.mapper import Mapper
-from uploader.sources.source import PLAIN_ROWS, Source
+from uploader.sources.source import Source
 from uploader.storage.duplicates_file import Duplicates
 from uploader.system.blocking_calls import Offload
 
@@ -24,7 +23,6 @@ class Producer:
         self,
         sources: Sequence[Source],
         mappers: Sequence[Mapper],
-        packers: Sequence[Packer],
         progress: Progress,
         offload: Offload,
         *,
@@ -33,12 +31,11 @@ class Producer:
         room: Callable[[], Awaitable[None]] | None = None,
         known: Mapping[int, Sequence[Mark]] | None = None,
     ) -> None:
-        """No `packers`: every row travels as a record. `room` is awaited before each slice is read.
-        `known`: marks of what was read of streams before, by source.
+        """`room` is awaited before each slice is read. `known`: marks of what was read of streams before,
+        by source.
         """
         self._sources = sources
         self._mappers = mappers
-        self._packers = packers
         self._progress = progress
         self._lost_below = lost_below  # records before this position may have been sent by a killed run
         self._offload = offload
@@ -67,7 +64,7 @@ class Producer:
                 return
 
     async def _next(self, slices: Iterator[Slice]) -> Slice | None:
-        """Made on the loop where the last slice's rows took the short way: there 500 take some 2 ms, and a
+        """Made on the event loop where reading keeps nobody waiting: a slice takes some milliseconds, and a
         thread at work beside the loop makes a run cost a fifth more.
         """
         if self._is_quick:
@@ -76,9 +73,7 @@ class Producer:
         else:
             slice_ = await self._offload.run(lambda: next(slices, None))
         if slice_ is not None:
-            others = len(slice_.records) + len(slice_.unsent)
-            is_at_hand = self._duplicates is None and slice_.source >= self._at_hand_from
-            self._is_quick = is_at_hand and bool(slice_.packs) and others <= PLAIN_ROWS
+            self._is_quick = self._duplicates is None and slice_.source >= self._at_hand_from
         return slice_
 
     def _slices(self) -> Iterator[Slice]:
@@ -96,15 +91,10 @@ class Producer:
         resumed = first < self._progress.rows
         stop = first + len(rows.rows)
         repeated = self._duplicates.among(first, stop) if self._duplicates else {}
-        is_fresh = not resumed and first >= self._lost_below and not repeated
-        packer = self._packers[source] if self._packers else None
-        packed = packer.pack(first, rows.plain) if packer and rows.plain and is_fresh else None
-        packs, indices = packed or ([], range(len(rows.rows)))
-        for index in indices:
-            position = first + index
+        for position, row in enumerate(rows.rows, first):
             if resumed and self._progress.is_settled(position):
                 continue
-            mapped = mapper.map(position, rows.rows[index])
+            mapped = mapper.map(position, row)
             if self._duplicates is not None and position in repeated:
                 mapped = self._duplicates.judge(mapped, repeated[position])
             if isinstance(mapped, Record):
@@ -114,4 +104,4 @@ class Producer:
                 unsent.append(mapped)
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
-        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, packs, rows.end)
+        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end)

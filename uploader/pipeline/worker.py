@@ -12,10 +12,10 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Pack, Record
+from uploader.model.records import Record
 from uploader.model.settlements import Refusal, Settlement
 from uploader.model.stop import LONG_PAUSES, Cause
-from uploader.pipeline import fast_path, read_matching
+from uploader.pipeline import read_matching
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
@@ -94,11 +94,10 @@ class Worker:
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
 
-    async def deliver(self, batch: list[Record] | Pack) -> None:
+    async def deliver(self, records: list[Record]) -> None:
         """Until every record is settled, or the run drains. `enter` comes first."""
         try:
             if self._looking is not None:
-                records = self._feed.unpack(batch) if isinstance(batch, Pack) else batch
                 asked = {record.position: record.body for record in records}
                 pieces, is_again = [Piece(records)], False
                 while pieces and not self.draining:
@@ -109,10 +108,8 @@ class Worker:
                         self._feed.rewrite(record, asked[record.position])
                     await self._looking.forget(records)
                     await self._looking.doubt([record for record in records if record.lost])
-            elif isinstance(batch, Pack):
-                await self._deliver_pack(batch)
             else:
-                await self._deliver([(0.0, Piece(batch, self._fresh_history()))])
+                await self._deliver([(0.0, Piece(records, self._fresh_history()))])
         finally:
             self.leave()
 
@@ -134,26 +131,6 @@ class Worker:
             self._looked_at -= seconds  # others write meanwhile, as in a pause
             await asyncio.sleep(seconds)
             await self.enter()
-
-    async def _deliver_pack(self, pack: Pack) -> None:
-        """Once as it is. Where the answer is not simply that all was written, record by record from there."""
-        history = self._fresh_history()
-        try:
-            reply = await self._send(pack.body, pack.positions, pack.id_property)
-        except asyncio.CancelledError:
-            pack.lost = pack.lost or self._left
-            raise
-        delivered = fast_path.confirm(pack, reply)
-        if delivered is not None:
-            self._note_success()
-            self._collector.count_reply(reply, retried=False)
-            self._proof.note_pack(pack)
-            self._collector.book_pack(delivered)
-            self._feed.settle_pack(pack)
-            return
-        piece = Piece(self._feed.unpack(pack), history)
-        reply = wire.in_full(reply) if reply.short else reply
-        await self._deliver(await self._take(piece, reply))
 
     async def _deliver_looked_at(self, pieces: Sequence[Piece], looking: Looking, *, is_again: bool) -> None:
         """Once it is known what HubSpot holds of them. Nobody else of us writes them from then on."""
@@ -235,10 +212,8 @@ class Worker:
             raise
         return await self._take(piece, reply)
 
-    async def _send(
-        self, body: bytes, positions: Sequence[int], id_property: str = "", *, known_at: float = math.inf
-    ) -> wire.Reply:
-        """`id_property`: of a pack. `known_at` as the sender's."""
+    async def _send(self, body: bytes, positions: Sequence[int], *, known_at: float = math.inf) -> wire.Reply:
+        """`known_at` as the sender's."""
         self._left = False
 
         def note(out: bool) -> None:
@@ -250,7 +225,7 @@ class Worker:
                 if self._looking is not None:
                     self._looking.note_sent(positions)
 
-        call = Call("POST", self._paths.upsert, body, id_property)
+        call = Call("POST", self._paths.upsert, body)
         return await self._sender.send(call, on_wire=note, known_at=known_at, may_resend=self._may_resend)
 
     def _may_resend(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.records import Pack, Record
+from uploader.model.records import Record
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.sender import Sender
@@ -57,10 +57,6 @@ class Proof:
     def note(self, record: Record) -> None:
         """An upsert's answer has confirmed it."""
         self._written.append(_Written(record.position, record.id_property, record.key, record.values[0]))
-
-    def note_pack(self, pack: Pack) -> None:
-        """The same of a pack."""
-        self._written.append(_Written(pack.positions[-1], pack.id_property, pack.keys[-1], pack.values[-1]))
 
     async def writes_pass(
         self, on_wire: Callable[[bool], None], is_wanted: Callable[[], bool] = lambda: True

@@ -16,15 +16,13 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, repeat
+from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, told_key
-from uploader.model.settlements import Delivered, Settlement, note
+from uploader.model.settlements import Settlement, note
 from uploader.system.private_files import create_private, is_at
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ class ResultsFile:
         self.committed_bytes = committed_bytes
         self._appended = self._hash, committed_bytes
 
-    def append(self, settled: Sequence[Settlement | Delivered]) -> Extent:
+    def append(self, settled: Sequence[Settlement]) -> Extent:
         """Write the lines through to the disk, and return what is to be committed; then call `keep`.
 
         StorageError where they can't be written, or where another program has changed the file.
@@ -96,13 +94,10 @@ class ResultsFile:
             lines.writerow(HEADER)
         names = self._names
         for one in settled:
-            if isinstance(one, Delivered):
-                text.write(result_lines(one, names[one.pack.source], notes=self._has_notes))
-            else:
-                row = one.record
-                key = told_key(row.key, row.values, self._main)
-                cells = (row.row, key, one.hubspot_id, one.outcome.value, names[row.source])
-                lines.writerow((*cells, note(one)) if self._has_notes else cells)
+            row = one.record
+            key = told_key(row.key, row.values, self._main)
+            cells = (row.row, key, one.hubspot_id, one.outcome.value, names[row.source])
+            lines.writerow((*cells, note(one)) if self._has_notes else cells)
         data = text.getvalue().encode("utf-8", "replace")
         try:
             self._check_unchanged()
@@ -272,30 +267,3 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) or 0 :]
-
-
-def result_lines(delivered: Delivered, source: str, *, notes: bool = True) -> str:
-    """The lines of the results file: row, key, id, outcome, source, and a note, of which there is none here
-    (`notes`: whether the file has that column).
-    """
-    pack, ids, news = delivered.pack, delivered.hubspot_ids, delivered.news
-    outcomes = (Outcome.CREATED.value if new else Outcome.UPDATED.value for new in news)
-    if _needs_quotes("".join(pack.keys)) or _needs_quotes("".join(ids)) or _needs_quotes(source):
-        lines: list[str] = []
-        columns = zip(
-            pack.numbers, pack.keys, ids, outcomes, repeat(source), *[repeat("")] * notes, strict=False
-        )
-        csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(columns)
-        return "".join(lines)
-    end = ",\n" if notes else "\n"
-    if all(news):
-        ending = f",{Outcome.CREATED.value},{source}{end}"
-        parts = zip(pack.numbers, pack.keys, ids, strict=True)
-        return "".join([f"{number},{key},{one}{ending}" for number, key, one in parts])
-    cells = zip(pack.numbers, pack.keys, ids, outcomes, strict=True)
-    return "".join([f"{number},{key},{one},{outcome},{source}{end}" for number, key, one, outcome in cells])
-
-
-def _needs_quotes(text: str) -> bool:
-    """As `csv.writer` has it, and a little more."""
-    return any(character in text for character in ',"\r\n ')

@@ -75,9 +75,9 @@ def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_pat
 
 
 @pytest.mark.parametrize("options", [{}, {"snapshot": True}, {"only_records": Only.NEW}])
-@pytest.mark.parametrize("refused", [[], [0]], ids=["packs", "records"])
+@pytest.mark.parametrize("refused", [[], [0]], ids=["all written", "one refused"])
 def test_what_had_left_when_a_second_signal_came_may_have_arrived(tmp_path, options, refused):
-    """As packs, and as records of which one was refused: the next run knows what it finds for its own."""
+    """The next run knows what it finds for its own."""
     rows = contacts(900)
     for place in refused:
         rows[place]["email"] = "c0@example.badtld"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.builders import batch, record, reply, slice_of
+from support.builders import record, reply, slice_of
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
@@ -15,8 +15,7 @@ from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.model.keys_of_one_contact import Alias
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Pack
-from uploader.model.settlements import Delivered, Settlement, Tallies
+from uploader.model.settlements import Settlement, Tallies
 from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector
@@ -51,19 +50,11 @@ def test_a_pause_of_hours_takes_no_look_at_the_books(tmp_path, monkeypatch):
     assert not [at for at in looks if 60 < at < 4 * 3_600]
 
 
-def pack() -> Pack:
-    records = batch(3)
-    values = [one.values[0] for one in records]
-    keys = [one.key for one in records]
-    return Pack(range(3), 0, [2, 3, 4], "email", keys, values, b"", 0, lambda: records)
-
-
 ASK = Call("GET", "/account-info/v3/details")
 #: What a commit keeps, and how it changes: the collector's side, and the sender's.
 CHANGES = {
     "rows are read": lambda collector, _: collector.read(slice_of(3, 1)),
     "a row is settled": lambda collector, _: collector.book([Settlement(record(0), Outcome.CREATED)]),
-    "a pack is settled": lambda collector, _: collector.book_pack(Delivered(pack(), [""] * 3, [True] * 3)),
     "a batch leaves": lambda collector, _: collector.sent(0, 1),
     "a batch is answered": lambda collector, _: collector.count_reply(reply(200), retried=False),
     "rows wait for others": lambda collector, _: collector.count_held_back(1),

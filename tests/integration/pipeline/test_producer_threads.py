@@ -57,7 +57,7 @@ def slices_made_aside(folder, rows, name="contacts.csv", **options: object) -> i
     return offloads["reader"].calls
 
 
-def test_plain_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_path):
+def test_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_path):
     if not is_at_hand(kind_of(tmp_path)):
         pytest.skip("the file system here is none that is known to be this machine's own")
     assert slices_made_aside(tmp_path, contacts(5_000)) < SLICES
@@ -67,17 +67,11 @@ def test_plain_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_pat
     ("name", "options"),
     [
         ("contacts.csv.gz", {}),  # unpacking takes its time
-        ("contacts.csv", {"skip_unchanged": True}),  # what is read first goes the longer way
         ("contacts.csv", {"on_duplicate": OnDuplicate.FIRST}),
     ],
 )
-def test_rows_that_need_more_than_packing_are_made_in_a_thread(tmp_path, name, options):
+def test_rows_that_keep_us_waiting_are_made_in_a_thread(tmp_path, name, options):
     assert slices_made_aside(tmp_path, contacts(5_000), name, **options) >= SLICES
-
-
-def test_rows_whose_keys_repeat_at_once_are_made_beside_it(tmp_path):
-    rows = [{"email": f"c{i - i % 2}@example.com", "firstname": f"F{i}"} for i in range(5_000)]
-    assert slices_made_aside(tmp_path, rows) >= SLICES
 
 
 def test_a_source_that_may_keep_us_waiting_is_read_beside_the_loop_also_behind_one_that_does_not(tmp_path):

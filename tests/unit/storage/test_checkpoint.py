@@ -15,9 +15,9 @@ from hypothesis import given, settings, strategies as st
 from uploader.cli.commands.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Pack, Record, Unsent
+from uploader.model.records import Record, Unsent
 from uploader.model.rows import Fault, Mark
-from uploader.model.settlements import Delivered, Refusal, Settlement, Tallies
+from uploader.model.settlements import Refusal, Settlement, Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
@@ -351,10 +351,9 @@ def test_a_results_file_has_one_writer(tmp_path):
 
 
 def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path):
-    pack = Pack(range(5, 6), range(7, 8), 0, "email", ["a@b.de"], ["email=a@b.de"], b"", 0, list)
     first = Settlement(record(0), Outcome.CREATED, "101")
     results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
-    results.append([first, Delivered(pack, ["101"], [False]), first])
+    results.append([first, Settlement(record(5), Outcome.UPDATED, "102"), first])
     results.close()
     lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[3] for line in lines[1:]] == ["created", "updated", "created"]
@@ -389,8 +388,7 @@ def test_a_results_file_that_was_begun_without_notes_goes_on_without(tmp_path):
     path = tmp_path / "results.csv"
     begun = b"row,key,hubspot_id,outcome,source\n2,a@x.com,1,created,a.csv\n"
     path.write_bytes(begun)
-    pack = Pack(range(5, 6), range(7, 8), 0, "email", ["a@b.de"], ["email=a@b.de"], b"", 0, list)
     results = ResultsFile(path, len(begun), ["a.csv"])
-    results.append([rejected(6), Delivered(pack, ["101"], [True])])
+    results.append([rejected(6), created(5)])
     results.close()
     assert path.read_bytes() == begun + b"8,c6@example.com,,rejected,a.csv\n7,a@b.de,101,created,a.csv\n"
