@@ -1,11 +1,13 @@
 """`python -m benchmarks`: what the uploader costs the machine it runs on, beside what else one could run.
 
 Lives here: which measurements there are, how much of each, and what is printed and drawn of them. How they
-are taken stands in `cost_per_record`, `memory_by_file_size` and `start_time`, with the demands.
+are taken stands in `cost_per_record`, `cost_by_shape`, `memory_by_file_size` and `start_time`, with the
+demands.
 
     python -m benchmarks
     python -m benchmarks --quick
     python -m benchmarks --large --only sizes
+    python -m benchmarks --only shapes --shapes csv crm
 """
 
 import argparse
@@ -17,16 +19,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import cost_per_record, memory_by_file_size, start_time
+from benchmarks import cost_by_shape, cost_per_record, memory_by_file_size, start_time
 from benchmarks.memory_by_file_size import Size
 from benchmarks.start_time import Starts
 from benchmarks.support.cost_charts import Bar, draw_costs, draw_memory
+from benchmarks.support.make_shapes import SHAPES
 from benchmarks.support.processes import Failed, Table, workplace
 
 PAIRS, QUICK_PAIRS = 7, 3
 QUICK_ROWS = 50_000
 STARTS, QUICK_STARTS = 5, 3
-PARTS = ("cost", "sizes", "starts")
+PARTS = ("cost", "shapes", "sizes", "starts")
+#: Modules of the extra `bench`, by part.
+NEEDED = {"cost": ("dlt", "httpx", "hubspot"), "shapes": ("pyarrow",)}
 CHARTS = Path(__file__).parent / "charts"
 
 
@@ -35,13 +40,15 @@ class Figures:
     """What was measured; parts that were not asked for are empty."""
 
     costs: cost_per_record.Measured = field(default_factory=dict)
+    shapes: cost_by_shape.Measured = field(default_factory=dict)
     sizes: Sequence[Size] = ()
     starts: Starts | None = None
 
 
 def main() -> int:
     options = parse()
-    for module in ("dlt", "httpx", "hubspot", *(["matplotlib"] if options.chart else [])):
+    needed = {name for part in options.only for name in NEEDED.get(part, ())}
+    for module in sorted(needed | ({"matplotlib"} if options.chart else set())):
         if importlib.util.find_spec(module) is None:
             raise Failed(f"{module} is missing: install the extra `bench`")
     began = time.monotonic()
@@ -60,6 +67,8 @@ def measure(options: argparse.Namespace) -> Figures:
     with workplace(options.keep) as folder:
         if "cost" in options.only:
             figures.costs = cost_per_record.measure(folder, options.rows, options.pairs, is_quick=is_quick)
+        if "shapes" in options.only:
+            figures.shapes = cost_by_shape.measure(folder, options.rows, options.pairs, options.shapes)
         if "sizes" in options.only:
             figures.sizes = memory_by_file_size.measure(folder, _sizes(options))
         if "starts" in options.only:
@@ -85,6 +94,9 @@ def report(figures: Figures, table: Table) -> None:
     if figures.costs:
         print(cost_per_record.as_text(figures.costs))
         cost_per_record.judge(figures.costs, table)
+    if figures.shapes:
+        print(f"\n{cost_by_shape.as_text(figures.shapes)}")
+        cost_by_shape.judge(figures.shapes, table)
     if figures.sizes:
         print(f"\n{memory_by_file_size.as_text(figures.sizes)}")
         memory_by_file_size.judge(figures.sizes, table)
@@ -93,7 +105,7 @@ def report(figures: Figures, table: Table) -> None:
 
 
 def _title(options: argparse.Namespace) -> str:
-    if "cost" not in options.only:
+    if not {"cost", "shapes"} & set(options.only):
         return "sizes and starts"
     reckoned = ""
     if options.rows < cost_per_record.NOMINAL_ROWS:
@@ -128,10 +140,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help=f"of a turn; default {cost_per_record.NOMINAL_ROWS:,}")
     parser.add_argument("--pairs", type=int, help=f"turns of the uploader and of each loop; default {PAIRS}")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument(
+        "--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="only these of the part"
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files there")
     much = parser.add_mutually_exclusive_group()
     much.add_argument(
-        "--quick", action="store_true", help="two minutes: few records, no large file, no chart"
+        "--quick", action="store_true", help="five minutes: few records, no large file, no chart"
     )
     much.add_argument(
         "--large", action="store_true", help=f"also {memory_by_file_size.LARGE:,} records, some 4 GB of disk"

@@ -93,7 +93,7 @@ class Costs:
 
     @property
     def us_per_record(self) -> list[float]:
-        return [1e6 * self._cpu_seconds(turn) for turn in self.turns]
+        return [us_per_record(turn.spent, turn.rows, self.start) for turn in self.turns]
 
     @property
     def records_per_second(self) -> list[float]:
@@ -107,15 +107,17 @@ class Costs:
         """Of the server, at most."""
         return max(turn.load.busy_share for turn in self.turns)
 
-    def _cpu_seconds(self, turn: Turn) -> float:
-        """Of a record."""
-        cpu, start = turn.spent.cpu_seconds, self.start.cpu_seconds
-        if turn.rows >= NOMINAL_ROWS:
-            return cpu / turn.rows
-        return (cpu - start) / turn.rows + start / NOMINAL_ROWS
-
 
 Measured = dict[Contender, Costs]
+
+
+def us_per_record(spent: Spent, rows: int, start: Spent) -> float:
+    """CPU. `start` is what a run of next to no records costs; it matters where there are few."""
+    cpu, start_cpu = spent.cpu_seconds, start.cpu_seconds
+    if rows < NOMINAL_ROWS:
+        cpu += start_cpu * (rows / NOMINAL_ROWS - 1)
+    return 1e6 * cpu / rows
+
 
 # --- the turns ---
 
@@ -207,16 +209,16 @@ def _cells(costs: Costs) -> tuple[str, ...]:
 
 def judge(measured: Measured, table: Table) -> None:
     for form, (ours, plain) in PAIRS.items():
-        cpu = _ratios(measured[ours].us_per_record, measured[plain].us_per_record)
-        speed = _ratios(measured[ours].records_per_second, measured[plain].records_per_second)
+        cpu = ratios(measured[ours].us_per_record, measured[plain].us_per_record)
+        speed = ratios(measured[ours].records_per_second, measured[plain].records_per_second)
         _at_most(table, f"1. {form}: CPU per record, of the plain loop's", cpu, MOST_CPU)
         _at_least(table, f"1. {form}: records/s, of the plain loop's", speed, LEAST_SPEED)
     our_pace, their_pace = (statistics.median(measured[one].records_per_second) for one in (OURS, OFFICIAL))
     name = "1. NDJSON: records/s, of the official client's"
     _at_least(table, name, [our_pace / their_pace], LEAST_OVER_OFFICIAL)
     for form, (ours, bare) in BOOKS.items():
-        cpu = _ratios(measured[ours].us_per_record, measured[bare].us_per_record)
-        seconds = _ratios(measured[bare].records_per_second, measured[ours].records_per_second)
+        cpu = ratios(measured[ours].us_per_record, measured[bare].us_per_record)
+        seconds = ratios(measured[bare].records_per_second, measured[ours].records_per_second)
         _at_most(table, f"2. {form}: CPU per record with books, of that without", cpu, MOST_WITH_BOOKS)
         _at_most(table, f"2. {form}: time per record with books, of that without", seconds, MOST_WITH_BOOKS)
     _judge_server(measured, table)
@@ -234,20 +236,20 @@ def _judge_server(measured: Measured, table: Table) -> None:
     table.add("bytes of an answer", f"{answered:,.0f}")
 
 
-def _ratios(ours: Sequence[float], others: Sequence[float]) -> list[float]:
+def ratios(ours: Sequence[float], others: Sequence[float]) -> list[float]:
     """Pair by pair. Where one had fewer turns, only the rounds count that both took part in."""
     return [one / other for one, other in zip(ours, others, strict=False)]
 
 
 def _at_most(table: Table, name: str, ratios: Sequence[float], limit: float) -> None:
-    table.demand(f"{name} (at most {limit:.2f})", _spread(ratios), met=statistics.median(ratios) <= limit)
+    table.demand(f"{name} (at most {limit:.2f})", spread(ratios), met=statistics.median(ratios) <= limit)
 
 
 def _at_least(table: Table, name: str, ratios: Sequence[float], limit: float) -> None:
-    table.demand(f"{name} (at least {limit:g})", _spread(ratios), met=statistics.median(ratios) >= limit)
+    table.demand(f"{name} (at least {limit:g})", spread(ratios), met=statistics.median(ratios) >= limit)
 
 
-def _spread(ratios: Sequence[float]) -> str:
+def spread(ratios: Sequence[float]) -> str:
     """The median, and from where to where the pairs went."""
     spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
     return f"{statistics.median(ratios):.2f}{spread}"

@@ -7,6 +7,7 @@ the load. It checks nothing, keeps no contact and has no quota: all that is the 
 
 `batch/upsert` answers 200 COMPLETE with one result an input, about 35 KB for a hundred; the keys are found by
 a pattern, not by reading the JSON. Inputs whose key begins with `bad` are refused in a 207, by trace id.
+With `--known` every result is `new: false`, as of records that exist already.
 `GET /_echo/stats` tells what came since `POST /_echo/reset`. With `--rate-headers` it names a quota nobody
 reaches; without, a client can't know what is left of its window. It ends by itself after `--seconds`.
 """
@@ -26,7 +27,8 @@ from typing import Any
 
 import orjson
 
-from benchmarks.support.make_records import BAD, COLUMNS
+from benchmarks.support.make_records import BAD
+from benchmarks.support.make_shapes import COLUMNS
 
 LIMIT = 100  #: inputs in a batch
 LONGEST_SECONDS = 14_400.0
@@ -58,7 +60,7 @@ _ACCOUNT = orjson.dumps(
 )
 
 
-def _result(place: int) -> bytes:
+def _result(place: int, *, is_new: bool) -> bytes:
     object_id = f"{_MARK}{place:02d}"
     return orjson.dumps(
         {
@@ -67,15 +69,15 @@ def _result(place: int) -> bytes:
             "createdAt": _MOMENT,
             "updatedAt": _MOMENT,
             "archived": False,
-            "new": True,
+            "new": is_new,
             "url": f"https://app.hubspot.com/contacts/{_PORTAL}/record/0-1/{object_id}",
         }
     )
 
 
 @lru_cache(LIMIT + 1)
-def _results(count: int) -> bytes:
-    return b",".join(map(_result, range(count)))
+def _results(count: int, *, is_new: bool) -> bytes:
+    return b",".join(_result(place, is_new=is_new) for place in range(count))
 
 
 def _property(name: str) -> dict[str, Any]:
@@ -98,8 +100,9 @@ _BAD_KEY = b"\0" + BAD.encode()
 class Answers:
     """Upserts answered so far give the ids; nothing else is remembered."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, are_known: bool) -> None:
         self._batches = _FIRST_ID
+        self._are_new = not are_known
 
     def upsert(self, body: bytes) -> tuple[int, bytes, int]:
         """The status, the answer, and how many inputs there were."""
@@ -119,7 +122,8 @@ class Answers:
 
     def _written(self, keys: Sequence[bytes]) -> bytes:
         self._batches += 1
-        results = _results(len(keys)).replace(_MARK.encode(), b"%d" % self._batches) % tuple(keys)
+        results = _results(len(keys), is_new=self._are_new)
+        results = results.replace(_MARK.encode(), b"%d" % self._batches) % tuple(keys)
         return b'{"status":"COMPLETE","results":[' + results + _ENDS
 
 
@@ -154,10 +158,10 @@ class Stats:
 class Echo:
     """What all connections share."""
 
-    def __init__(self, *, rate_headers: bool) -> None:
+    def __init__(self, *, rate_headers: bool, are_known: bool) -> None:
         self.stats = Stats()
         self._cpu_before = 0.0  # not read upsert by upsert: that alone takes a tenth of one
-        self._answers = Answers()
+        self._answers = Answers(are_known=are_known)
         self._headers = _RATE_HEADERS if rate_headers else b""
 
     def answer(self, head: bytes, body: bytes) -> bytes:
@@ -262,7 +266,8 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(options: argparse.Namespace) -> None:
-    echo, loop, ended = Echo(rate_headers=options.rate_headers), asyncio.get_running_loop(), asyncio.Event()
+    echo = Echo(rate_headers=options.rate_headers, are_known=options.known)
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     server = await loop.create_server(lambda: Connection(echo), "127.0.0.1", options.port, backlog=512)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
@@ -276,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Answer upserts at the least possible cost.")
     parser.add_argument("--port", type=int, default=0, help="0 picks one")
     parser.add_argument("--rate-headers", action="store_true")
+    parser.add_argument("--known", action="store_true", help="call every record an existing one")
     parser.add_argument("--seconds", type=float, default=LONGEST_SECONDS, help="then it ends by itself")
     options = parser.parse_args()
     # Nothing here makes cycles while requests pass.

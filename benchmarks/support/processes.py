@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread, Timer
@@ -193,14 +193,24 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "HUBSPOT_ACCESS_TOKEN": TOKEN, **more}
 
 
-def spend(command: Sequence[str], log: Path, patience_seconds: float = PATIENCE_SECONDS) -> Spent:
-    """Run a command to its end. The kernel's word on its CPU, not samples: a start counts, too."""
-    with log.open("ab") as errors:
+def spend(
+    command: Sequence[str],
+    log: Path,
+    patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    output: Path | None = None,
+    codes: Collection[int] = (0,),
+) -> Spent:
+    """Run a command to its end. The kernel's word on its CPU, not samples: a start counts, too.
+
+    What it prints goes to `output`, or with its errors to `log`. `Failed` for an exit code not in `codes`.
+    """
+    with log.open("ab") as errors, output.open("wb") if output else contextlib.nullcontext(errors) as printed:
         began = time.monotonic()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=errors,
+            stdout=printed,
             stderr=errors,
             env=environment(),
         )
@@ -211,7 +221,7 @@ def spend(command: Sequence[str], log: Path, patience_seconds: float = PATIENCE_
         timer.cancel()
         # Popen must not look for it again: the number may be another's by now.
         process.returncode = os.waitstatus_to_exitcode(ended)
-    if process.returncode:
+    if process.returncode not in codes:
         raise Failed(f"{' '.join(command[:6])} ... ended with {process.returncode}: {last_words(log)}")
     return Spent(wall_seconds, usage.ru_utime + usage.ru_stime)
 
