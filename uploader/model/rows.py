@@ -1,8 +1,10 @@
 """Rows as sources give them, and what can be wrong with one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ def one_line(said: Sequence[str]) -> str:
     return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """One row as its source holds it, before mapping."""
 
     #: The line an editor shows for the row's first line, or an Excel sheet's own number for it; of a JSON
@@ -69,24 +70,9 @@ class Row:
 
 
 @dataclass(slots=True)
-class Plain:
-    """Rows of one line each, whose form needs no closer look: what is in bulk is cheap."""
-
-    number: int  #: `Row.number` of the first; the others follow
-    raws: list[bytes]  #: `Row.raw` of each
-    cells: list[list[str]] | None  #: of each, in column order; None where each is an object
-    content: Callable[[bytes], Content]  #: what one row's bytes hold
-
-    def row(self, index: int) -> Row:
-        raw = self.raws[index]
-        return Row(self.number + index, raw, self.cells[index] if self.cells else self.content(raw))
-
-
-@dataclass(slots=True)
 class RowSlice:
     """Consecutive rows of one source. `end` is where the next slice starts; slices abut."""
 
-    rows: Sequence[Row]
+    rows: list[Row]
     start: Mark
     end: Mark
-    plain: Plain | None = None  #: the same rows in bulk, where their form allows

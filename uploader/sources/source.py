@@ -9,8 +9,6 @@ from uploader.model.rows import Mark, Row, RowSlice
 #: A slice closes at whichever comes first.
 SLICE_ROWS = 500
 SLICE_BYTES = 512 * 1024
-#: A slice of plain rows holds a multiple of it, where it can: so they make full batches.
-PLAIN_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,14 +64,13 @@ class Orders:
 
 def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:
     """The rows, by index, that hold a text which was not looked at yet."""
-    cells = rows.plain.cells if rows.plain else None
-    if cells is None:
-        return range(len(rows.rows))
     found: set[int] = set()
+    contents = [row.content for row in rows.rows]
+    if any(isinstance(content, Mapping) for content in contents):
+        return range(len(contents))
     for column, texts in seen.items():
-        for index, row in enumerate(cells):
-            text = row[column]
-            if text not in texts:
+        for index, content in enumerate(contents):
+            if isinstance(content, list) and (text := content[column]) not in texts:
                 found.add(index)
                 if len(texts) < _MOST_SEEN:
                     texts.add(text)

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, count
 
-from uploader.errors import SourceError
 from uploader.model.rows import Mark
-from uploader.sources.source import SLICE_BYTES
 
 #: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;
 #: a longer line is a file of another kind. It must exceed `BLOCK_BYTES` (see `Lines.next`).
@@ -65,7 +63,7 @@ class Block:
     data: bytes  #: as they stand in the source; of an overlong line, nothing
     start: Mark
     raws: list[bytes]  #: each line without its line end
-    texts: list[str] | None  #: the same, decoded; None: they need care one by one (or it wasn't asked for)
+    texts: list[str]  #: the same, decoded, if asked for; "" in place of a line that is no UTF-8
     ends: list[int]  #: where each line ends, line end included, from the start of the block
     closed: bool  #: no row can go on beyond this block
     torn: bool  #: the last line has no line end
@@ -114,65 +112,32 @@ class Lines:
         self._decode = decode
         self._rest = b""
         self._held: Block | None = None
-        self._wants_more = False  # lines were put back, to come again with those behind them
-        self._kept = 0  # how many bytes they are
         self._ended = False
-        self._error: SourceError | None = None  # to be raised once the lines before it have been given
 
     def next(self) -> Block | None:
         """The block after the last one; None at the end of the source."""
         if self._held is not None:
             block, self._held = self._held, None
             return block
-        if self._error is not None:
-            raise self._error
         # Blocks of content are shorter than `LINE_BYTES`, so that only a first line can be overlong.
-        while self._is_short() and len(self._rest) <= LINE_BYTES:
-            self._read()
+        while not self._ended and self._line_end not in self._rest and len(self._rest) <= LINE_BYTES:
+            more = next(self._contents, b"")
+            self._ended = not more
+            self._rest += more
         if not self._rest:
             return None
         first = self._rest.find(self._line_end)
         if first > LINE_BYTES or (first < 0 and len(self._rest) > LINE_BYTES):
             return self._overlong()
         cut = len(self._rest) if self._ended else self._rest.rfind(self._line_end) + 1
-        if self._kept:
-            behind = self._rest.find(self._line_end, self._kept)
-            if (behind if behind >= 0 else len(self._rest)) - self._kept > LINE_BYTES:
-                cut = self._kept  # what comes next is overlong, and has to come first
-            self._kept = 0
         data, self._rest = self._rest[:cut], self._rest[cut:]
         block = self._split(data, self._next_start)
         self._next_start = block.mark(len(block))
         return block
 
-    def _is_short(self) -> bool:
-        return not self._ended and (self._wants_more or self._line_end not in self._rest)
-
-    def _read(self) -> None:
-        try:
-            more = next(self._contents, b"")
-        except SourceError as error:
-            if not self._wants_more:
-                raise
-            self._error, more = error, b""
-        self._ended = not more and self._error is None
-        self._wants_more = False
-        self._rest += more
-
     def is_ready(self) -> bool:
         """Whether the next block, or the end, comes without waiting for who writes it."""
         return self._ended or self._held is not None or self._is_ready()
-
-    def put_back(self, block: Block, at: int) -> bool:
-        """Let the last block's lines from `at` on come again with more behind them, if there may be more."""
-        size = block.length(at, len(block))
-        is_enough = size >= SLICE_BYTES or size + len(self._rest) >= LINE_BYTES
-        if self._ended or self._error or self._held or not block.data or is_enough or not self._is_ready():
-            return False
-        self._rest = block.span(at, len(block)) + self._rest
-        self._next_start = block.mark(at)
-        self._wants_more, self._kept = True, size
-        return True
 
     def grow(self, block: Block, at: int) -> Block:
         """The block from line `at` on, with the lines after it."""
@@ -194,21 +159,21 @@ class Lines:
             ends[-1] -= 1
         if _BREAKS.strip(self._line_end) in data:
             raws = [raw.strip(_BREAKS) for raw in raws]
-        return Block(data, start, raws, self._texts(data), ends, closed or torn, torn)
+        return Block(data, start, raws, self._texts(data, raws), ends, closed or torn, torn)
 
-    def _texts(self, data: bytes) -> list[str] | None:
-        """All lines decoded at once; None if some isn't UTF-8, or holds a line break of another kind."""
+    def _texts(self, data: bytes, raws: list[bytes]) -> list[str]:
+        """All at once, unless some line isn't UTF-8, or holds a line break of another kind."""
         if not self._decode:
-            return None
+            return []
         line_end = self._line_end.decode()
         try:
             text = data.decode().removesuffix(line_end)
         except UnicodeDecodeError:
-            return None
+            return list(map(_text, raws))
         if line_end == "\n" and "\r" in text:
             text = text.replace("\r\n", "\n").removesuffix("\r")
         if ("\r" if line_end == "\n" else "\n") in text:
-            return None
+            return list(map(_text, raws))
         return text.split(line_end)
 
     def _overlong(self) -> Block:
@@ -221,4 +186,11 @@ class Lines:
             if cut or not self._rest:
                 break
         self._next_start = Mark(start.offset + length, start.line + 1)
-        return Block(b"", start, [kept], None, [length], closed=True, torn=not cut)
+        return Block(b"", start, [kept], [""], [length], closed=True, torn=not cut)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return ""

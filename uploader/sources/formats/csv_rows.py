@@ -35,7 +35,7 @@ Limits  A stray quote can still take rows in if another quote closes it in the s
 import csv
 from dataclasses import dataclass
 
-from uploader.model.rows import Content, Plain, Row, Unreadable
+from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import TOO_LONG, not_text
 
@@ -95,36 +95,31 @@ class CsvRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        delimiter, width = self._layout.delimiter, self._layout.width
-        raws, texts, first = block.raws, block.texts, block.start.line
-        if texts is None or width == 1:  # every line goes the long way; an only cell may be a blank line
-            texts = ['"'] * len(block)
-        following = at
-        for index in range(at, stop):
-            if index < following:
-                continue
-            text = texts[index]
-            cells = text.split(delimiter)
-            if len(cells) == width and '"' not in text:
-                rows.append(Row(first + index, raws[index], cells))
-            elif taken := self._read_row(block, index, rows):
-                following = index + taken
-            else:
-                return index
-        return max(stop, following)
+        while (at := self._read_even(block, at, stop, rows)) < stop:
+            taken = self._read_row(block, at, rows)
+            if not taken:
+                break
+            at += taken
+        return at
 
-    def plain(self, block: Block, at: int, stop: int) -> Plain | None:
-        """By the same parser as `content`, but of all lines at once: a row of several gives too few."""
-        layout, texts = self._layout, block.texts
-        if texts is None or layout.width == 1:
-            return None
+    def _read_even(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
+        """Append rows of one line each that have as many cells as the header, up to the first that is none;
+        that one's line.
+        """
+        width, texts, cells = self._layout.width, block.texts[at:stop], list[list[str]]()
+        if width == 1:
+            texts = [text if text.strip() else "" for text in texts]  # an only cell may be a blank line
+        reader = csv.reader(texts, delimiter=self._layout.delimiter, strict=True)
         try:
-            cells = list(csv.reader(texts[at:stop], delimiter=layout.delimiter, strict=True))
+            for line, row in enumerate(reader, 1):
+                if len(row) != width or reader.line_num != line:
+                    break
+                cells.append(row)
         except csv.Error:
-            return None
-        if len(cells) != stop - at or set(map(len, cells)) != {layout.width}:
-            return None
-        return Plain(block.start.line + at, block.raws[at:stop], cells, self.content)
+            pass  # in the row behind the last good one
+        reached, first = at + len(cells), block.start.line
+        rows.extend(map(Row, range(first + at, first + reached), block.raws[at:reached], cells))
+        return reached
 
     def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
         """Append the row that begins on this line, if any; the number of its lines, 0 if some are missing."""

@@ -11,13 +11,13 @@ How     msgspec parts whole blocks of good elements; a scanner of our own goes o
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import msgspec
 
 from uploader.errors import SourceError
-from uploader.model.rows import Content, Mark, Plain, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, Row, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.lines_to_rows import LateRows
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import TOO_LONG_ROW
@@ -250,6 +250,4 @@ def cut_elements(
 
 
 def _slice(raws: list[bytes], begin: Mark, end: Mark, reader: JsonRows) -> RowSlice:
-    plain = Plain(begin.line, raws, None, reader.content)
-    is_plain = max(map(len, raws)) <= LINE_BYTES
-    return RowSlice(LateRows(plain), begin, end, plain if is_plain else None)
+    return RowSlice(list(map(Row, count(begin.line), raws, map(reader.content, raws))), begin, end)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from uploader.model.rows import Content, Plain, Row, Unreadable
+from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import NOT_UTF8, TOO_LONG, not_text
 
@@ -37,17 +37,10 @@ class NdjsonRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        content = self.content
-        for number, raw in enumerate(block.raws[at:stop], block.start.line + at):
-            if raw and not raw.isspace():
-                rows.append(Row(number, raw, content(raw)))
+        content, number = self.content, block.start.line
+        filled = [(number + i, raw) for i, raw in enumerate(block.raws[at:stop], at) if raw.strip()]
+        rows.extend(Row(number, raw, content(raw)) for number, raw in filled)
         return stop
-
-    def plain(self, block: Block, at: int, stop: int) -> Plain | None:
-        raws = block.raws[at:stop]
-        if not all(raws) or any(map(bytes.isspace, raws)):
-            return None  # blank lines are no rows
-        return Plain(block.start.line + at, raws, None, self.content)
 
     def content(self, raw: bytes) -> Content:
         if len(raw) > LINE_BYTES:

@@ -11,9 +11,8 @@ from typing import BinaryIO, Protocol
 import orjson
 
 from uploader.errors import SourceError
-from uploader.model.rows import Content, Mark, Plain, Row, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, Row, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.lines_to_rows import LateRows
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
@@ -73,42 +72,23 @@ def _spell(cell: object) -> dict[str, str]:
 
 def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) -> Iterator[RowSlice]:
     """Slices that abut. Rows need not follow each other: sheets have blank ones, which are none."""
-    numbers: list[int] = []
-    raws: list[bytes] = []
-    cells: list[Cells] = []
+    found: list[Row] = []
     size, following = 0, begin.line
-
-    def slice_() -> RowSlice:
-        end = Mark(following, following)
-        found, plain = _rows_and_plain(numbers, raws, cells, reader)
-        return RowSlice(found, begin, end, plain)
-
     try:
-        for number, row in rows:
-            raw = _encode(row)
-            numbers.append(number)
-            raws.append(raw)
-            cells.append(row)
+        for number, cells in rows:
+            raw = _encode(cells)
+            # One that is too long, or has a cell that is no text, is not what it seems.
+            is_whole = len(raw) <= LINE_BYTES and b'{"' not in raw
+            found.append(Row(number, raw, cells if is_whole else reader.content(raw)))  # type: ignore[arg-type]
             size, following = size + len(raw), number + 1
-            if len(raws) >= SLICE_ROWS or size >= SLICE_BYTES:
-                yield (made := slice_())
-                begin, numbers, raws, cells, size = made.end, [], [], [], 0
+            if len(found) >= SLICE_ROWS or size >= SLICE_BYTES:
+                end = Mark(following, following)
+                yield RowSlice(found, begin, end)
+                begin, found, size = end, [], 0
     except SourceError:
         # What was read before the damage is good, and counts.
-        if raws:
-            yield slice_()
+        if found:
+            yield RowSlice(found, begin, Mark(following, following))
         raise
-    if raws:
-        yield slice_()
-
-
-def _rows_and_plain(
-    numbers: list[int], raws: list[bytes], cells: list[Cells], reader: TableRows
-) -> tuple[Sequence[Row], Plain | None]:
-    is_even = numbers[-1] - numbers[0] == len(numbers) - 1
-    # One that is too long, or has a cell that is no text, is not what it seems.
-    if is_even and max(map(len, raws)) <= LINE_BYTES and not any(b'{"' in raw for raw in raws):
-        plain = Plain(numbers[0], raws, cells, reader.content)  # type: ignore[arg-type]  # all are texts
-        return LateRows(plain), plain
-    found = [Row(n, raw, reader.content(raw)) for n, raw in zip(numbers, raws, strict=True)]
-    return found, None
+    if found:
+        yield RowSlice(found, begin, Mark(following, following))

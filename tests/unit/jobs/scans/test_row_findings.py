@@ -6,7 +6,7 @@ from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.rows import Mark, Plain, Row, RowSlice
+from uploader.model.rows import Mark, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.duplicates import key_of
 from uploader.records.mapper import Mapper
@@ -37,14 +37,13 @@ HEADER = tuple(CELLS)
 TABLES = st.lists(st.lists(st.tuples(*CELLS.values()).map(list), min_size=1, max_size=8), max_size=5)
 
 
-def slices_of(tables, *, is_plain):
+def slices_of(tables):
     """One slice a table; every row one line."""
     number = 2
     for table in tables:
         raws = [",".join(cells).encode() for cells in table]
         rows = [Row(number + i, raw, cells) for i, (raw, cells) in enumerate(zip(raws, table, strict=True))]
-        plain = Plain(number, raws, table, lambda raw: raw.decode().split(",")) if is_plain else None
-        yield RowSlice(rows, Mark(0, number), Mark(sum(map(len, raws)), number + len(rows)), plain)
+        yield RowSlice(rows, Mark(0, number), Mark(sum(map(len, raws)), number + len(rows)))
         number += len(rows)
 
 
@@ -72,11 +71,11 @@ def check_against_the_mapper(mapper, slices):
 
 
 @settings(max_examples=300)
-@given(TABLES, st.sampled_from(["email", "external_id"]), st.booleans())
-def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key, is_plain):
+@given(TABLES, st.sampled_from(["email", "external_id"]))
+def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key):
     rules = Rules(id_property=key)
     mapper = Mapper(0, rules, SCHEMA, resolve_columns(HEADER, rules, SCHEMA))
-    check_against_the_mapper(mapper, list(slices_of(tables, is_plain=is_plain)))
+    check_against_the_mapper(mapper, list(slices_of(tables)))
 
 
 VALUES = st.one_of(
@@ -101,9 +100,7 @@ def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables, key):
     slices, number = [], 1
     for table in tables:
         contents = [{**fields, "email": address} for address, fields in table]
-        raws = [b"%d" % index for index in range(len(contents))]
-        plain = Plain(number, raws, None, lambda raw, contents=contents: contents[int(raw)])
-        rows = [plain.row(index) for index in range(len(raws))]
-        slices.append(RowSlice(rows, Mark(0, number), Mark(9, number + len(rows)), plain))
+        rows = [Row(number + index, b"raw", content) for index, content in enumerate(contents)]
+        slices.append(RowSlice(rows, Mark(0, number), Mark(9, number + len(rows))))
         number += len(rows)
     check_against_the_mapper(Mapper(0, Rules(id_property=key), SCHEMA, None), slices)

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, strategies as st
 from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.csv_rows import CONTINUATION_LINES
+from uploader.sources.formats.csv_rows import CONTINUATION_LINES, CsvRows
 from uploader.sources.open import open_source, reread
 
 HEADER = "email,first,last,note\n"
@@ -410,3 +410,16 @@ def test_a_delimiter_is_taken_at_the_users_word():
     assert contents_of("a;b,c\n1;2,3\n", delimiter=",") == [["1;2", "3"]]
     with pytest.raises(SourceError, match="one character"):
         source_of("a,b\n1,2\n", delimiter=", ")
+
+
+def test_an_odd_row_is_looked_at_alone(monkeypatch):
+    """Not UTF-8, a line break of another kind or in a cell, a stray quote, a cell too few, a blank line."""
+    odd = [b"a@x.com,\xff,x,y", b'b@x.com,"a\rb",x,y', b'c@x.com,"a\nb",x,y', b'd@x.com,"a,x,y', b"e@x.com"]
+    odd.append(b"")
+    seen = []
+    content = CsvRows.content
+    monkeypatch.setattr(CsvRows, "content", lambda self, raw: seen.append(raw) or content(self, raw))
+    lines = b"".join(good(90, i * 90).encode() + line + b"\n" for i, line in enumerate(odd))
+    rows = rows_of(HEADER.encode() + lines + good(90, 900).encode())
+    assert len(rows) == 90 * (len(odd) + 1) + len(odd) - 1
+    assert {raw[:1] for raw in seen} <= {line[:1] for line in odd}
