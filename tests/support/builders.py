@@ -103,15 +103,18 @@ def reply(
     raw: bytes | None = None,
     batch_status: str = "COMPLETE",
     head: Mapping[str, str] | None = None,
+    shown: str | None = None,
 ) -> Reply:
-    """A decoded reply: of a batch (`results`, `errors`), of any JSON `body`, or of `raw` bytes."""
+    """A decoded reply: of a batch (`results`, `errors`), of any JSON `body`, or of `raw` bytes; `shown` as
+    `decode` has it.
+    """
     if raw is None:
         if body is None:
             body = {"status": batch_status, "results": list(results or [])}
             if errors is not None:
                 body |= {"errors": list(errors), "numErrors": len(errors)}
         raw = orjson.dumps(body)
-    return decode(status, CIMultiDict(head or {}), raw)
+    return decode(status, CIMultiDict(head or {}), raw, shown)
 
 
 def row(content: object, number: int = 2, raw: bytes = b"raw") -> Row:

@@ -79,7 +79,7 @@ class HubTransport:
             return no_reply("the connection broke: reset", maybe_applied=True)
         if reply.delivery is Delivery.TRUNCATE:
             return no_reply("the answer broke off", maybe_applied=True)
-        return decode(reply.status, CIMultiDict(reply.headers), reply.body)
+        return decode(reply.status, CIMultiDict(reply.headers), reply.body, call.shown)
 
     async def close(self) -> None:
         return

@@ -10,8 +10,10 @@ Rules Somebody else is whoever wrote after us under another source. Which source
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, sent_properties
@@ -116,7 +118,9 @@ def with_link(result: Result, ui_domain: str, portal: str, type_id: str) -> Resu
     """The same, with the address of its page; as it is where nobody can know that."""
     if result.url or not (ui_domain and portal and type_id and result.id):
         return result
-    return replace(result, url=f"https://{ui_domain}/contacts/{portal}/record/{type_id}/{result.id}")
+    return msgspec.structs.replace(
+        result, url=f"https://{ui_domain}/contacts/{portal}/record/{type_id}/{result.id}"
+    )
 
 
 # --- one contact ---

@@ -42,6 +42,7 @@ class Call:
     path: str
     body: bytes | None = None
     is_form: bool = False  #: the body is a form that says by itself who asks: no token goes with it
+    shown: str | None = None  #: of a batch: what is read of its results' properties, as `wire.decode` has it
 
 
 def _nothing() -> None:
@@ -143,7 +144,7 @@ class HubSpot:
                 body = await self._read_bounded(response)
                 if body is None or holds_too_much(body):
                     return no_reply("an answer larger than HubSpot's ever are", maybe_applied=True)
-                return decode(response.status, response.headers, body)
+                return decode(response.status, response.headers, body, call.shown)
         except tls.Fault as error:
             return tls.reply_for(error, self._network)
         except aiohttp.ClientConnectorError as error:

@@ -8,10 +8,12 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling and the o
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import TypedDict
 
+import msgspec
 import orjson
 
 from uploader.hubspot.error_objects import ErrorObject, PropertyFault, error_of, errors_of, faults_of
@@ -191,13 +193,17 @@ class Usage:
     resets_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={"source": "sourceType", "source_id": "sourceId", "label": "sourceLabel"},
+):
     """One value of a property's history, and who wrote it."""
 
-    value: str
-    timestamp: str
-    source: str  #: `sourceType`, such as CRM_UI; "" where it isn't told
+    value: str = ""
+    timestamp: str = ""
+    source: str = ""  #: such as CRM_UI; "" where it isn't told
     source_id: str = ""  #: of an INTEGRATION the app's id
     label: str = ""  #: such as the name of a workflow
 
@@ -207,18 +213,28 @@ class Version:
         return as_moment(self.timestamp)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={
+        "trace_id": "objectWriteTraceId",
+        "updated": "updatedAt",
+        "created": "createdAt",
+        "history": "propertiesWithHistory",
+        "associated": "to",  # a list there, which is counted
+    },
+):
     """One written (or read) object, as the reply names it."""
 
     id: str
-    new: bool
-    trace_id: str
-    properties: Mapping[str, object]
+    new: bool = False
+    trace_id: str = ""
+    properties: Mapping[str, object] = {}  #: all of them, or the one that was to be read
     updated: str = ""  #: a timestamp
     created: str = ""  #: another
     url: str = ""  #: where people see it
-    history: Mapping[str, Sequence[Version]] = field(default_factory=dict)  #: of what was asked for with it
+    history: Mapping[str, tuple[Version, ...]] = {}  #: of what was asked for with it
     associated: int | None = None  #: in a read of associations: with how many others; None: not said
 
     def latest(self, name: str) -> Version | None:
@@ -287,16 +303,60 @@ def holds_too_much(body: bytes) -> bool:
     return len(body) > _MOST_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES
 
 
-def decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+#: Of a batch's answer: all properties of its results are read.
+ALL_PROPERTIES = "*"
+
+
+class _Body(msgspec.Struct, gc=False, rename="camel"):
+    """What is read of an answer that is a JSON object, by its documented names and types."""
+
+    status: str = ""
+    results: tuple[Result, ...] = ()
+    errors: object = None
+    num_errors: int = 0
+    requested_at: str = ""
+    started_at: str = ""
+    correlation_id: str = ""
+    category: str = ""
+    error_type: str = ""
+    message: str = ""
+    policy_name: str = ""
+
+
+def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | None = None) -> Reply:
     """Read a reply leniently: documented fields are often missing, and edges answer HTML.
 
-    `headers` must look names up without regard to case.
+    `headers` must look names up without regard to case. `shown`: of a batch's answer, the only property that
+    is read of its results, or ALL_PROPERTIES; None for an answer that is no batch's.
     """
-    reply = _with_body(_head(status, headers), body)
+    is_ok = 200 <= status < 300
+    value: dict[str, object] | None = None
+    message = ""
+    said = _as_documented(body, shown) if is_ok and shown is not None else None
+    if is_other := said is None:
+        value, message = _object(body)
+        said = _Body() if value is None else _field_by_field(value, shown)
     if 300 <= status < 400:
-        where = _origin(headers.get("Location", ""))
-        return replace(reply, message=f"it sends us on{where}; redirects are not followed")
-    return reply
+        message = f"it sends us on{_origin(headers.get('Location', ''))}; redirects are not followed"
+    date = as_http_date(headers.get("Date"))
+    return Reply(
+        status=status,
+        readable=value is not None if is_other else True,
+        quota=_quota(headers),
+        retry_after_seconds=as_seconds(headers.get("Retry-After"), date),
+        date=date,
+        correlation_id=as_code(said.correlation_id) or as_code(headers.get("x-hubspot-correlation-id", "")),
+        accepted=said.requested_at or said.started_at,
+        batch_status=_batch_status(said.status) if is_ok else "",
+        results=said.results,
+        errors=tuple(errors_of(said.errors)) if is_ok else (),
+        num_errors=as_count(said.num_errors),
+        category=as_code(said.category) or as_code(said.error_type),
+        message=message or said.message,
+        policy=said.policy_name,
+        faults=faults_of(said.message, said.errors),
+        body=value,
+    )
 
 
 def _origin(location: str) -> str:
@@ -305,36 +365,71 @@ def _origin(location: str) -> str:
     return f" to {found[1]}{found[2]}" if found else ""
 
 
-def _with_body(reply: Reply, raw: bytes) -> Reply:
-    status = reply.status
-    is_json = True
+#: Larger bodies are read field by field: text that is not ASCII may take four times as much to be checked.
+_MOST_AT_ONCE_BYTES = 4 * 1024 * 1024
+
+
+def _as_documented(raw: bytes, shown: str) -> _Body | None:
+    """A batch's answer in which all fields are of their documented types; None where one isn't.
+
+    Of a name that an object has twice, the last one holds, as everywhere.
+    """
+    if len(raw) > _MOST_AT_ONCE_BYTES or not shown.isascii():
+        return None
+    try:
+        if not raw.isascii():
+            raw.decode()  # msgspec looks into no text that it passes over
+        return _decoder(shown).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@lru_cache(16)
+def _decoder(shown: str) -> msgspec.json.Decoder[_Body]:
+    """It takes ASCII names only: msgspec misses others in a TypedDict."""
+    if shown == ALL_PROPERTIES:
+        return msgspec.json.Decoder(_Body)
+    properties = TypedDict("properties", {shown: str}, total=False)  # type: ignore[misc]
+    result = msgspec.defstruct(
+        "Result",
+        [("properties", properties, {})],
+        bases=(Result,),
+        frozen=True,
+        gc=False,
+    )
+    results = tuple[result, ...]  # type: ignore[valid-type]
+    body = msgspec.defstruct("_Body", [("results", results, ())], bases=(_Body,), gc=False)
+    return msgspec.json.Decoder(body)
+
+
+def _object(raw: bytes) -> tuple[dict[str, object] | None, str]:
+    """The object that a body is, or what it is instead."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        value, is_json = None, False
-    if not isinstance(value, dict):
-        return replace(reply, message=_no_object(raw, is_json=is_json))
-    message = as_text(value.get("message"))
-    return replace(
-        reply,
-        readable=True,
-        correlation_id=as_code(value.get("correlationId")) or reply.correlation_id,
-        accepted=as_text(value.get("requestedAt")) or as_text(value.get("startedAt")),
-        batch_status=_batch_status(value.get("status")) if 200 <= status < 300 else "",
-        results=tuple(_results(value.get("results"))),
-        errors=tuple(errors_of(value.get("errors"))) if 200 <= status < 300 else (),
+        return None, _no_object(raw, is_json=False)
+    return (value, "") if isinstance(value, dict) else (None, _no_object(raw, is_json=True))
+
+
+def _field_by_field(value: Mapping[str, object], shown: str | None) -> _Body:
+    """What of an object is of its documented type, or can be taken for it."""
+    return _Body(
+        status=as_text(value.get("status")),
+        results=tuple(_results(value.get("results"), shown)),
+        errors=value.get("errors"),
         num_errors=as_count(value.get("numErrors")),
-        category=as_code(value.get("category")) or as_code(value.get("errorType")),
-        message=message,
-        policy=as_text(value.get("policyName")),
-        faults=faults_of(message, value.get("errors")),
-        body=value,
+        requested_at=as_text(value.get("requestedAt")),
+        started_at=as_text(value.get("startedAt")),
+        correlation_id=as_text(value.get("correlationId")),
+        category=as_text(value.get("category")),
+        error_type=as_text(value.get("errorType")),
+        message=as_text(value.get("message")),
+        policy_name=as_text(value.get("policyName")),
     )
 
 
-def _batch_status(value: object) -> str:
-    text = as_text(value).upper()
-    return as_code(text) or ("" if not text else "UNKNOWN")
+def _batch_status(status: str) -> str:
+    return as_code(status.upper()) or ("" if not status else "UNKNOWN")
 
 
 def _no_object(raw: bytes, *, is_json: bool) -> str:
@@ -343,17 +438,6 @@ def _no_object(raw: bytes, *, is_json: bool) -> str:
         return "no JSON object but a web page (is a proxy or a sign-in page in between?)"
     what = "JSON of another kind" if is_json else "malformed JSON, or none" if raw.strip() else "empty"
     return f"an answer that is no JSON object ({what}, {len(raw):,} bytes)"
-
-
-def _head(status: int, headers: Mapping[str, str]) -> Reply:
-    date = as_http_date(headers.get("Date"))
-    return Reply(
-        status=status,
-        quota=_quota(headers),
-        retry_after_seconds=as_seconds(headers.get("Retry-After"), date),
-        date=date,
-        correlation_id=as_code(headers.get("x-hubspot-correlation-id", "")),
-    )
 
 
 def decode_usage(body: Mapping[str, object]) -> Usage | None:
@@ -376,7 +460,7 @@ def whole_error(reply: Reply) -> ErrorObject:
     return error_of(body) if body else ErrorObject(category=reply.category, message=reply.message)
 
 
-def _results(value: object) -> list[Result]:
+def _results(value: object, shown: str | None) -> list[Result]:
     if not isinstance(value, list):
         return []
     return [
@@ -384,7 +468,7 @@ def _results(value: object) -> list[Result]:
             id=as_text(entry.get("id")) or _from(entry),
             new=entry.get("new") is True,
             trace_id=as_text(entry.get("objectWriteTraceId")),
-            properties=properties if isinstance(properties := entry.get("properties"), dict) else {},
+            properties=_shown(entry.get("properties"), shown),
             updated=updated if isinstance(updated := entry.get("updatedAt"), str) else "",
             created=created if isinstance(created := entry.get("createdAt"), str) else "",
             url=as_text(entry.get("url")),
@@ -394,6 +478,14 @@ def _results(value: object) -> list[Result]:
         for entry in value
         if isinstance(entry, dict)
     ]
+
+
+def _shown(properties: object, shown: str | None) -> Mapping[str, object]:
+    if not isinstance(properties, dict):
+        return {}
+    if shown is None or shown == ALL_PROPERTIES:
+        return properties
+    return {shown: properties[shown]} if shown in properties else {}
 
 
 def _from(entry: Mapping[str, object]) -> str:

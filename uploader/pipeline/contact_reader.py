@@ -103,7 +103,7 @@ class Reader:
                 known_at = self._sender.stalled_seconds
 
         while True:
-            call = Call("POST", self._path, body)
+            call = Call("POST", self._path, body, shown=wire.ALL_PROPERTIES)
             reply = await self._sender.send(call, on_wire=note, may_resend=self._is_wanted)
             verdict = self._judge(reply)
             match verdict.action:

@@ -197,9 +197,9 @@ class Worker:
         """Send once and book what the reply settles; what is left comes back with its wait in seconds."""
         records = piece.records
         try:
-            reply = await self._send(
-                wire.encode_batch(records), [record.position for record in records], known_at=self._looked_at
-            )
+            call = Call("POST", self._paths.upsert, wire.encode_batch(records), shown=records[0].id_property)
+            positions = [record.position for record in records]
+            reply = await self._send(call, positions, known_at=self._looked_at)
         except OutOfDateError:
             # Of records in doubt, too: what they ask for may be there by now, and changed by somebody since.
             self._out_of_date.append(piece)
@@ -212,7 +212,7 @@ class Worker:
             raise
         return await self._take(piece, reply)
 
-    async def _send(self, body: bytes, positions: Sequence[int], *, known_at: float = math.inf) -> wire.Reply:
+    async def _send(self, call: Call, positions: Sequence[int], *, known_at: float = math.inf) -> wire.Reply:
         """`known_at` as the sender's."""
         self._left = False
 
@@ -225,7 +225,6 @@ class Worker:
                 if self._looking is not None:
                     self._looking.note_sent(positions)
 
-        call = Call("POST", self._paths.upsert, body)
         return await self._sender.send(call, on_wire=note, known_at=known_at, may_resend=self._may_resend)
 
     def _may_resend(self) -> bool:
@@ -440,7 +439,7 @@ class Worker:
             [record.key for record in records],
             read_matching.wanted_properties(records),
         )
-        reply = await self.ask(Call("POST", self._paths.read, body))
+        reply = await self.ask(Call("POST", self._paths.read, body, shown=wire.ALL_PROPERTIES))
         if reply is None:
             return None
         settlements = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+import msgspec
 import orjson
 
 from uploader.hubspot import wire
@@ -90,7 +91,8 @@ class PretendingSender(Sender):
             if not some:
                 continue
             body = wire.encode_read(id_property, some, question["properties"])
-            reply = await super().send(Call("POST", call.path, body), on_wire=on_wire)
+            asked = Call("POST", call.path, body, shown=call.shown)
+            reply = await super().send(asked, on_wire=on_wire)
             if not (reply.ok and reply.readable):
                 return reply
             results |= {result.id: result for result in reply.results}
@@ -98,7 +100,7 @@ class PretendingSender(Sender):
         overlay = self._pretence.overlay
         written = await self._pretence.offload.run(lambda: overlay.properties(results.keys() | pretended))
         found = [
-            replace(result, properties={**result.properties, **written.get(result.id, {})})
+            msgspec.structs.replace(result, properties={**result.properties, **written.get(result.id, {})})
             for result in results.values()
         ]
         found += [wire.Result(one, False, "", written[one]) for one in sorted(pretended) if one in written]

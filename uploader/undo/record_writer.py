@@ -105,7 +105,7 @@ class Rewriter:
         pieces = [(records, History(successes_seen=self._luck.successes))] if records else []
         while pieces:
             batch, history = pieces.pop()
-            reply = await self._send(Call("POST", path, encode(batch)))
+            reply = await self._send(Call("POST", path, encode(batch), shown=wire.ALL_PROPERTIES))
             verdict = spare_races(judge(batch, reply), len(batch), history)
             self._note(verdict)
             history = history.after(verdict, self._luck.successes)

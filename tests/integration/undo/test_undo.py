@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_hub
@@ -508,7 +509,7 @@ def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkey
             if b"propertiesWithHistory" not in (call.body or b""):
                 return reply
             results = [
-                replace(
+                structs.replace(
                     one,
                     history={name: told for name, told in one.history.items() if lacking and name != lacking},
                 )

@@ -1,15 +1,19 @@
 """What is spelled on the wire, and what is read off it."""
 
+import json
+
 import orjson
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from multidict import CIMultiDict
 
 from support.builders import batch, headers, record, reply
 from uploader.hubspot.error_objects import PropertyFault
 from uploader.hubspot.wire import (
+    ALL_PROPERTIES,
     ENVELOPE_BYTES,
     VERSIONS,
+    Result,
     UnencodableError,
     decode,
     encode_batch,
@@ -80,6 +84,150 @@ def test_decode_raises_nothing_whatever_stands_inside_a_message(junk):
 def test_decode_raises_nothing_over_a_message_nested_without_end():
     message = "Property values were not valid: " + "[" * 200_000
     assert decode(400, {}, orjson.dumps({"message": message})).faults == ()
+
+
+#: A batch's answer as it is documented, with now and then a field that is missing, or of another type.
+_VERSIONS = st.fixed_dictionaries(
+    {}, optional={"value": st.text(), "timestamp": st.text(), "sourceType": st.text() | st.none()}
+)
+_WRITTEN = st.fixed_dictionaries(
+    {"id": st.text() | st.sampled_from([17, None, ""])},
+    optional={
+        "new": st.booleans() | st.none(),
+        "objectWriteTraceId": st.text() | st.just(7),
+        "properties": st.dictionaries(st.sampled_from(["email", "phone", "z"]), st.text() | st.none()),
+        "updatedAt": st.text() | st.just(0),
+        "createdAt": st.text(),
+        "url": st.text() | st.none(),
+        "archived": st.booleans(),
+        "propertiesWithHistory": st.dictionaries(st.sampled_from(["phone"]), st.lists(_VERSIONS)),
+        "from": st.fixed_dictionaries({"id": st.text()}),
+        "to": st.lists(st.fixed_dictionaries({"toObjectId": st.integers(0, 9)})),
+    },
+)
+_ANSWERS = st.fixed_dictionaries(
+    {"results": st.lists(_WRITTEN, max_size=4) | st.none()},
+    optional={
+        "status": st.sampled_from(["COMPLETE", "pending", "", None, 7]),
+        "errors": st.lists(_LOOKALIKES, max_size=2) | st.none(),
+        "numErrors": st.integers(-1, 10**30) | st.booleans(),
+        "startedAt": st.text(),
+        "requestedAt": st.text() | st.none(),
+        "correlationId": st.text(),
+        "message": st.text(),
+        "category": st.text(),
+        "policyName": st.text() | st.just(1.5),
+        "links": _JSON,
+    },
+)
+
+
+def _read_off(decoded, shown):
+    """All that is read of a reply, in a form in which two ways of reading can be compared."""
+    results = []
+    for one in decoded.results:
+        told = {name: value for name, value in one.properties.items() if shown in {name, ALL_PROPERTIES}}
+        results.append([getattr(one, name) for name in Result.__struct_fields__ if name != "properties"])
+        results[-1].append(told)
+    told = {
+        name: getattr(decoded, name)
+        for name in decoded.__slots__
+        if name not in {"results", "body", "errors"}
+    }
+    return told, results, [(error.category, error.message, error.ids) for error in decoded.errors]
+
+
+@settings(max_examples=1_000)
+@given(_ANSWERS | _LOOKALIKES, st.sampled_from(["email", ALL_PROPERTIES]))
+def test_a_batchs_answer_is_read_at_once_as_it_is_field_by_field(body, shown):
+    raw = json.dumps(body).encode()
+    assert _read_off(decode(200, {}, raw, shown), shown) == _read_off(decode(200, {}, raw), shown)
+
+
+#: As HubSpot was seen to answer.
+_PARTIAL = {
+    "completedAt": "2025-11-04T20:29:54.897Z",
+    "status": "COMPLETE",
+    "startedAt": "2025-11-04T20:29:54.816Z",
+    "results": [
+        {
+            "id": "171596044870",
+            "properties": {"email": "Zoë@x.com", "num_notes": "0", "hs_email_domain": None},
+            "createdAt": "2025-11-04T20:29:54.897Z",
+            "updatedAt": "2025-11-04T20:29:54.897Z",
+            "archived": False,
+            "new": True,
+            "url": "https://app.hubspot.com/contacts/1/record/0-1/171596044870",
+        }
+    ],
+    "errors": [
+        {
+            "status": "error",
+            "category": "CONFLICT",
+            "message": "Contact already exists. Existing ID: 171591000198",
+            "context": {"objectWriteTraceId": ["0"], "existingId": ["171591000198"]},
+        }
+    ],
+    "numErrors": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("shown", "properties"),
+    [("email", {"email": "Zoë@x.com"}), (ALL_PROPERTIES, _PARTIAL["results"][0]["properties"])],
+)
+def test_a_documented_answer_is_read_at_once(shown, properties):
+    decoded = decode(207, {}, orjson.dumps(_PARTIAL), shown)
+    assert decoded.body is None, "it was decoded a second time"
+    (result,) = decoded.results
+    assert (result.id, result.new, result.properties) == ("171596044870", True, properties)
+    assert [(error.trace_ids, error.existing_id) for error in decoded.errors] == [(("0",), "171591000198")]
+    assert (decoded.batch_status, decoded.num_errors) == ("COMPLETE", 1)
+
+
+@pytest.mark.parametrize("shown", ['na"me', "na\\me", "na\x07me", "", "é", "ключ", ALL_PROPERTIES])
+def test_a_property_of_any_name_is_read(shown):
+    name = "any" if shown == ALL_PROPERTIES else shown
+    body = {"results": [{"id": "1", "properties": {"z": "1", name: "v"}}]}
+    for raw in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
+        assert decode(200, {}, raw.encode(), shown).results[0].properties[name] == "v"
+
+
+@pytest.mark.parametrize("shown", ["email", ALL_PROPERTIES, None])
+def test_of_a_name_that_stands_twice_in_an_object_the_last_one_holds(shown):
+    body = (
+        b'{"results":[{"id":"0"}],"status":"PENDING","status":"COMPLETE",'
+        b'"results":[{"id":"1","new":false,"properties":{"email":"x"},"id":"2","new":true,'
+        b'"properties":{"email":"a","\\u0065mail":"b"}}]}'
+    )
+    decoded = decode(200, {}, body, shown)
+    assert decoded.batch_status == "COMPLETE"
+    assert [(one.id, one.new, one.properties) for one in decoded.results] == [("2", True, {"email": "b"})]
+
+
+@pytest.mark.parametrize("shown", ["email", ALL_PROPERTIES, None])
+@pytest.mark.parametrize(
+    "where",
+    [
+        b'{"results":[{"id":"1","properties":{"email":"a@x.com","x":"%b"}}]}',
+        b'{"results":[{"id":"1","url":"%b"}]}',
+        b'{"results":[{"id":"1","%b":7}]}',
+        b'{"results":[{"id":"1"}],"x":{"y":["%b"]}}',
+        b'{"results":[{"id":"1"}],"errors":[{"message":"%b"}]}',
+    ],
+)
+@pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"\\ud800", b"\x01", b"\\q"])
+def test_an_answer_that_is_no_text_anywhere_is_unreadable(where, bad, shown):
+    decoded = decode(200, {}, where % bad, shown)
+    assert (decoded.readable, decoded.results) == (False, ())
+    assert decode(200, {}, where % "ë".encode(), shown).readable
+
+
+@pytest.mark.parametrize("shown", ["email", ALL_PROPERTIES, None])
+def test_an_answer_nested_without_end_is_unreadable(shown):
+    for depth in (3_000, 200_000):
+        body = b'{"results":[],"x":%b%b}' % (b"[" * depth, b"]" * depth)
+        assert not decode(200, {}, body, shown).readable
 
 
 @pytest.mark.parametrize("count", [-1, 0, True, 1.5, "3", None, [3], 2**64 - 1])

@@ -6,6 +6,7 @@ from datetime import datetime
 import orjson
 import pytest
 from hypothesis import example, given, strategies as st
+from msgspec import structs
 
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
@@ -283,9 +284,9 @@ def test_a_lifecycle_stage_without_a_version_is_hubspots_own_default():
     """The job sent a lower one, which HubSpot does not take."""
     trace = replace(CREATED, sent={**CREATED.sent, "lifecyclestage": ["subscriber"]})
     held = held_with("INTEGRATION", APP, LATER, name="firstname")
-    held = replace(held, properties={"firstname": "a", "lifecyclestage": "lead"})
+    held = structs.replace(held, properties={"firstname": "a", "lifecyclestage": "lead"})
     assert plan(trace, held, PORTAL).archive
-    assert not plan(trace, replace(held, history={}), PORTAL).archive
+    assert not plan(trace, structs.replace(held, history={}), PORTAL).archive
 
 
 def test_what_others_have_touched_is_archived_only_if_the_job_created_it():
@@ -307,14 +308,22 @@ OURS = held_with("INTEGRATION", APP, LATER, "a", "firstname")
     ("trace", "held", "fate"),
     [
         (SINCE, OURS, Fate.ARCHIVED),
-        (CREATED, replace(OURS, created=LONG_AGO), Fate.ARCHIVED),  # nobody knows since when
-        (SINCE, replace(OURS, created=LONG_AGO), Fate.GONE),
-        (replace(SINCE, is_named=True), replace(OURS, created=LONG_AGO), Fate.KEPT),
+        (CREATED, structs.replace(OURS, created=LONG_AGO), Fate.ARCHIVED),  # nobody knows since when
+        (SINCE, structs.replace(OURS, created=LONG_AGO), Fate.GONE),
+        (replace(SINCE, is_named=True), structs.replace(OURS, created=LONG_AGO), Fate.KEPT),
         (SINCE, held_with("INTEGRATION", APP, LONG_AGO, "a", "firstname"), Fate.KEPT),
         (SINCE, held_with("CALCULATED", "", LONG_AGO), Fate.ARCHIVED),  # such as a first visit
-        (SINCE, replace(OURS, properties={"firstname": "a", "hs_merged_object_ids": "5"}), Fate.KEPT),
-        (SINCE, replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7;5"}), Fate.KEPT),
-        (SINCE, replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7"}), Fate.ARCHIVED),
+        (SINCE, structs.replace(OURS, properties={"firstname": "a", "hs_merged_object_ids": "5"}), Fate.KEPT),
+        (
+            SINCE,
+            structs.replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7;5"}),
+            Fate.KEPT,
+        ),
+        (
+            SINCE,
+            structs.replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7"}),
+            Fate.ARCHIVED,
+        ),
         (replace(SINCE, was_there=True), OURS, Fate.KEPT),
         (replace(SINCE, was_there=True, former={"firstname": "b"}), OURS, Fate.RESTORED),
     ],
@@ -329,33 +338,34 @@ def test_what_was_before_an_early_value_of_an_old_version_is_not_taken_for_ours(
         Version("a", LATER, "INTEGRATION", APP),
         Version("old", LONG_AGO, "INTEGRATION", APP),
     ]
-    made = plan(SINCE, replace(OURS, history={"firstname": versions}), PORTAL)
+    made = plan(SINCE, structs.replace(OURS, history={"firstname": versions}), PORTAL)
     assert [finding.why for finding in made.findings] == ["another contact was merged into it"]
 
 
 @pytest.mark.parametrize("trace", [CREATED, Trace(1, "7", False, True, {"city": ""}, {"city": ["a"]})])
 def test_a_contact_that_answers_under_another_id_was_merged_and_is_left_alone(trace):
-    made = plan(trace, replace(held_with("INTEGRATION", APP), id="9"), PORTAL)
+    held = structs.replace(held_with("INTEGRATION", APP), id="9")
+    made = plan(trace, held, PORTAL)
     assert (made.fate, made.writes) == (Fate.GONE, False)
     assert [(finding.now, finding.why) for finding in made.findings] == [("9", MERGED_SINCE)]
 
 
 def test_a_key_that_leads_to_an_older_contact_is_told():
-    made = plan(SINCE, replace(OURS, created=LONG_AGO), PORTAL)
+    made = plan(SINCE, structs.replace(OURS, created=LONG_AGO), PORTAL)
     assert [finding.why for finding in made.findings] == [TAKEN_OVER]
 
 
 def test_which_records_were_merged_into_one():
     told = {"hs_merged_object_ids": "5;6", "hs_all_contact_vids": "7;5; 8", "x": "4"}
-    assert merged_ids(replace(OURS, properties=told)) == {"5", "6", "8"}
-    assert merged_ids(replace(OURS, properties={"hs_merged_object_ids": None})) == set()
+    assert merged_ids(structs.replace(OURS, properties=told)) == {"5", "6", "8"}
+    assert merged_ids(structs.replace(OURS, properties={"hs_merged_object_ids": None})) == set()
 
 
 def test_a_value_of_ours_whose_former_one_is_not_known_is_told():
     """It came to a contact that was there by another key, or by a merge."""
     trace = Trace(1, "7", False, True, {"firstname": "b"}, {"firstname": ["a"], "city": ["a"]})
     assert wanted_history([trace], PORTAL) == ["city", "firstname"]
-    both = replace(
+    both = structs.replace(
         OURS,
         properties={"firstname": "a", "city": "a"},
         history={name: [Version("a", LATER, "INTEGRATION", APP)] for name in ("firstname", "city")},
@@ -364,7 +374,7 @@ def test_a_value_of_ours_whose_former_one_is_not_known_is_told():
     assert (made.fate, dict(made.restore)) == (Fate.KEPT, {"firstname": "b"})
     assert [finding.property for finding in made.findings] == ["city"]
     theirs = {**both.history, "city": [Version("a", LATER, "CRM_UI", "")]}
-    assert plan(trace, replace(both, history=theirs), PORTAL).fate is Fate.RESTORED
+    assert plan(trace, structs.replace(both, history=theirs), PORTAL).fate is Fate.RESTORED
 
 
 def test_a_stage_goes_back_by_way_of_none_and_is_found_half_way():
