@@ -15,12 +15,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
-from uploader.pipeline.response_matching import Mentions
+from uploader.pipeline.response_matching import Mentions, Plain, match_plain
 
 
 class Action(StrEnum):
@@ -33,8 +35,7 @@ class Action(StrEnum):
     STOP = "stop"  #: no batch can pass until somebody mends something, or for very long
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(msgspec.Struct, frozen=True, gc=False):
     record: Record
     new: bool
     hubspot_id: str = ""  #: only when the answer names it
@@ -78,7 +79,7 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
     if reply.ok and reply.readable:
-        return _reconcile(records, reply, columns)
+        return reconcile(records, reply, columns, match_plain(records, reply.results, reply.errors))
     if reply.barred:
         return _closed_door(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
@@ -202,15 +203,26 @@ def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
 # --- a 2xx: record by record ---
 
 
-def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
-    mentions = Mentions(records, reply)
-    named, blamed = mentions.named, mentions.blamed
+def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str], plain: Plain) -> Verdict:
+    """The verdict on a 2xx. `plain`: which records are plainly answered, and which are to be judged."""
     confirmed = [
+        Confirmed(record, result.new, result.id)
+        for record, result in zip(plain.records, plain.results, strict=True)
+    ]
+    rest = plain.other_records
+    if not rest and not plain.other_results and not reply.errors:
+        return Verdict(Action.SETTLE, confirmed, silent=True)
+    mentions = Mentions(records[0].id_property, rest, plain.other_results, reply.errors)
+    named = mentions.named
+    blamed = {at: error for at, error in mentions.blamed.items() if at not in mentions.torn}
+    judged = [
         Confirmed(record, named[record.position].new, named[record.position].id)
-        for record in records
+        for record in rest
         if record.position in named and record.position not in mentions.torn
     ]
-    unresolved = [record for record in records if record.position in mentions.torn]
+    if judged:
+        confirmed = sorted([*confirmed, *judged], key=lambda entry: entry.record.position)
+    unresolved = [record for record in rest if record.position in mentions.torn]
     pending: list[Record] = []
     nameless_ids: list[str] = []
     if reply.batch_status in _ACCEPTED:
@@ -224,7 +236,7 @@ def _reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str]
         blamed = {**blamed, mentions.silent[0].position: mentions.anonymous[0]}
     else:
         unresolved += mentions.silent
-    refused, again, complaint = _judge(records, blamed, mentions.torn, reply, columns)
+    refused, again, complaint = _judge(rest, blamed, reply, columns, records)
     unresolved = sorted(unresolved + again, key=lambda record: record.position)
     if complaint:
         return Verdict(
@@ -261,17 +273,19 @@ _COMPLETE = frozenset({"COMPLETE", ""})
 def _judge(
     records: Sequence[Record],
     blamed: dict[int, ErrorObject],
-    torn: Collection[int],
     reply: Reply,
     columns: Collection[str],
+    batch: Sequence[Record],
 ) -> tuple[list[Refused], list[Record], str]:
-    """The blamed records: refused for good, to be sent again, and the complaint about a column."""
+    """The blamed records: refused for good, to be sent again, and the complaint about a column, which is one
+    that the whole batch carries.
+    """
     refused, again, complaint = [], [], ""
     for record in records:
         error = blamed.get(record.position)
-        if error is None or record.position in torn:
+        if error is None:
             continue
-        if _column_at_fault(error, columns, records):
+        if _column_at_fault(error, columns, batch):
             complaint = _column_complaint(error)
             again.append(record)
         elif error.is_transient:

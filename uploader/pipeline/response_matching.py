@@ -1,7 +1,8 @@
-"""Whom a 2xx speaks of, and how. What follows from it for each record is not known here.
+"""Which result and which error of a 2xx belong to which record. What follows from it is not known here.
 
-In    the records of a batch, in source order; the decoded answer.
-Out   results and errors by the position they name, those that name nobody, the records nobody named.
+In    the records of a batch, in source order; the results and errors of its answer.
+Out   of `match_plain` the records that are plainly answered, in bulk; of `Mentions`, for the others, results
+      and errors by the position they name, those that name nobody, the records nobody named.
 Raise nothing.
 Rules An answer that contradicts itself confirms nobody by it: a contact listed twice, two results for one
       record, an entry whose trace id names one record and whose key another. Two addresses of one contact
@@ -9,22 +10,113 @@ Rules An answer that contradicts itself confirms nobody by it: a contact listed 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from typing import NamedTuple
 
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import OWN_ID, Reply, Result
-from uploader.model.records import EMAIL, Record, closed_value
+from uploader.hubspot.wire import OWN_ID, Result
+from uploader.model.records import EMAIL, Record, closed_value, closed_values
 from uploader.records.values.compare import Match, compare
+
+
+class Plain(NamedTuple):
+    """The records that are plainly written, each with its result in the same place; and all others."""
+
+    records: Sequence[Record]
+    results: Sequence[Result]
+    other_records: Sequence[Record]
+    other_results: Sequence[Result]
+
+
+def match_plain(records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]) -> Plain:
+    """The records that are plainly written, found in bulk.
+
+    Exactly one result names such a record, by trace id, or by key where no result has a trace id. It has an
+    id of its own, it shows no key but the record's, and nothing else in the answer mentions the record. So
+    `Mentions` of the others says the same of them as `Mentions` of all.
+    """
+    id_property = records[0].id_property
+    values = [record.values[0] for record in records]
+    if len(set(values)) < len(values):
+        return Plain((), (), records, results)
+    keys = _shown_values(id_property, results)
+    traces = [result.trace_id for result in results]
+    if any(traces):
+        wanted = [str(record.position) for record in records]
+        answers = list(map(_by_name(traces, results).get, wanted))
+        shown = list(map(dict(zip(traces, keys, strict=True)).get, wanted))
+        if shown != values:
+            nothing = closed_value(id_property, "")
+            own = [key in (value, nothing) for key, value in zip(shown, values, strict=True)]
+            answers = [one if is_own else None for one, is_own in zip(answers, own, strict=True)]
+    else:
+        answers = list(map(_by_name(keys, results).get, values))
+    plain = [one for one in answers if one is not None]
+    if len(plain) == len(records) == len(results) and not errors:
+        return Plain(records, plain, (), ())
+    pairs = list(zip(records, answers, strict=True))
+    others = [record for record, one in pairs if one is None]
+    # The keys and trace ids of plainly answered records that something else names, too.
+    named = {trace for error in errors for trace in error.trace_ids}
+    named.update(closed_value(id_property, key) for error in errors for key in error.ids)
+    if len(plain) < len(results):
+        own_ids = {one.id for one in plain}
+        named.update(key for one, key in zip(results, keys, strict=True) if one.id not in own_ids)
+    for record in others:
+        named -= {str(record.position), record.values[0]}
+    if named:
+        pairs = [(r, None if named & {str(r.position), r.values[0]} else one) for r, one in pairs]
+        plain = [one for _, one in pairs if one is not None]
+        others = [record for record, one in pairs if one is None]
+    own_ids = {one.id for one in plain}
+    return Plain(
+        [record for record, one in pairs if one is not None],
+        plain,
+        others,
+        [one for one in results if one.id not in own_ids] if len(plain) < len(results) else (),
+    )
+
+
+def _by_name(names: Sequence[str], results: Sequence[Result]) -> dict[str, Result]:
+    """The results that have a name and an id of their own."""
+    found = dict(zip(names, results, strict=True))
+    ids = [result.id for result in results]
+    if len(found) < len(results) or len(set(ids)) < len(ids) or not all(ids):
+        repeated, foreign = _repeated(names), _repeated(ids) | {""}
+        own = [one not in foreign and name not in repeated for name, one in zip(names, ids, strict=True)]
+        found = dict(compress(zip(names, results, strict=True), own))
+    return found
+
+
+def _repeated(texts: Sequence[str]) -> set[str]:
+    if len(set(texts)) == len(texts):
+        return set()
+    return {text for text, count in Counter(texts).items() if count > 1}
+
+
+def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
+    """The key that each result shows, as `closed_value` spells it; of nothing where it shows none."""
+    if id_property == OWN_ID:
+        return [closed_value(id_property, result.id) for result in results]
+    shown = [result.properties.get(id_property, "") for result in results]
+    return closed_values(id_property, [text.strip() if isinstance(text, str) else "" for text in shown])
 
 
 class Mentions:
     """Every result and every error is looked at once."""
 
-    def __init__(self, records: Sequence[Record], reply: Reply) -> None:
+    def __init__(
+        self,
+        id_property: str,
+        records: Sequence[Record],
+        results: Sequence[Result],
+        errors: Sequence[ErrorObject],
+    ) -> None:
         self._by_trace = {str(record.position): record for record in records}
         self._by_key = {record.values[0]: record for record in records}
-        self._id_property = records[0].id_property
+        self._id_property = id_property
         self.blamed: dict[int, ErrorObject] = {}  #: errors, by the position they name
         self.anonymous: list[ErrorObject] = []  #: errors that name nobody
         self.named: dict[int, Result] = {}  #: results, by the position they name
@@ -32,11 +124,10 @@ class Mentions:
         self.is_contradictory = False  #: the answer says two things that can't both be true
         self._strangers = 0  # what names a record that was not sent: it vouches for nobody
         self._doubtful: set[int] = set()  # positions named by what is contradicted
-        counts = Counter(result.id for result in reply.results if result.id)
-        self._repeated = {one for one, count in counts.items() if count > 1}  # contacts listed twice
-        for error in reply.errors:
+        self._repeated = _repeated([result.id for result in results]) - {""}  # contacts listed twice
+        for error in errors:
             self._take_error(error)
-        for result in reply.results:
+        for result in results:
             self._take_result(result)
         for position in self._doubtful:
             self.named.pop(position, None)

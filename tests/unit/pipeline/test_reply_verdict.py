@@ -3,12 +3,13 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.builders import batch, error, error_at, headers, key_of, record, reply, written
 from uploader.hubspot.wire import no_reply
 from uploader.model.stop import Cause
-from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
+from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read, reconcile
+from uploader.pipeline.response_matching import Plain, match_plain
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})
@@ -740,3 +741,81 @@ def test_a_split_carries_what_a_record_alone_would_be_refused_with(status, body,
 )
 def test_a_read_that_is_answered_with_passing_errors_alone_is_not_answered(results, errors, action):
     assert classify_read(reply(207, results=results, errors=errors)).action is action
+
+
+# --- what is settled in bulk ---
+
+
+@st.composite
+def _nearly_plain_replies(draw):
+    """Most records are answered plainly, in any order; a few entries are bent, doubled or left out."""
+    by, is_new = draw(st.sampled_from(["trace", "key"])), draw(st.booleans())
+    results = [written(position, by=by, new=is_new) for position in range(SIZE)]
+    if draw(st.booleans()):
+        for result, position in zip(results, range(SIZE), strict=True):
+            result |= {"objectWriteTraceId": str(position), "properties": {"email": key_of(position)}}
+    for _ in range(draw(st.integers(0, 2))):
+        bent = draw(st.sampled_from(results))
+        bent |= draw(_results())
+        if part := draw(st.sampled_from(["", "id", "properties", "objectWriteTraceId"])):
+            bent.pop(part, None)
+    results += draw(st.lists(_results() | st.sampled_from(results), max_size=2))
+    errors = draw(st.lists(_errors() | st.integers(0, SIZE + 1).map(error_at), max_size=2))
+    left_out = draw(st.integers(0, 2))
+    return reply(
+        207,
+        results=draw(st.permutations(results))[left_out:],
+        errors=errors,
+        batch_status=draw(st.sampled_from(["COMPLETE", "COMPLETE", "", "PENDING", "CANCELED"])),
+        shown=draw(st.sampled_from(["email", None])),
+    )
+
+
+@settings(max_examples=3_000)
+@given(
+    _nearly_plain_replies() | _contradictory_replies() | _mostly_honest_replies() | _REPLIES,
+    st.integers(1, SIZE),
+    st.sampled_from([COLUMNS, frozenset()]),
+)
+def test_what_is_settled_in_bulk_is_settled_as_one_by_one(answer, size, columns):
+    records = batch(size)
+    if not (answer.ok and answer.readable):
+        return
+    at_once = classify(records, answer, columns)
+    one_by_one = reconcile(records, answer, columns, Plain((), (), records, answer.results))
+    for name in Verdict.__slots__:
+        here, there = getattr(at_once, name), getattr(one_by_one, name)
+        assert (list(here) if isinstance(there, list | tuple) else here) == (
+            list(there) if isinstance(there, list | tuple) else there
+        )
+
+
+@pytest.mark.parametrize("by", ["trace", "key"])
+@pytest.mark.parametrize("refused", [(), (3,)])
+def test_all_that_is_plainly_answered_is_settled_in_bulk(by, refused):
+    answered = [position for position in range(SIZE) if position not in refused]
+    results = [written(position, by=by) for position in reversed(answered)]
+    answer = reply(207, results=results, errors=[error_at(position) for position in refused], shown="email")
+    plain = match_plain(batch(SIZE), answer.results, answer.errors)
+    assert [record.position for record in plain.records] == answered
+    assert [result.id for result in plain.results] == [str(1_000 + position) for position in answered]
+    assert [record.position for record in plain.other_records] == list(refused)
+    assert list(plain.other_results) == []
+
+
+@pytest.mark.parametrize("by", ["trace", "key"])
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"id": "1001"}, [1, 2]),
+        ({"id": ""}, [2]),
+        ({"properties": {"email": key_of(4)}}, [2, 4]),
+    ],
+    ids=["one contact twice", "no id", "another record's key"],
+)
+def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
+    results = [written(position, by=by) | (change if position == 2 else {}) for position in range(SIZE)]
+    answer = reply(200, results=results, shown="email")
+    plain = match_plain(batch(SIZE), answer.results, answer.errors)
+    assert [record.position for record in plain.other_records] == left
+    assert len(plain.other_results) == len(left)
