@@ -1,6 +1,7 @@
 """What several tests use; no test file imports from another one.
 
 builders              records, batches and replies in one word each
+conflicts             which open rows are linked, found by looking at each of them
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text
 inline_thread         a worker thread's double for virtual time

@@ -1,7 +1,8 @@
 """From rows to settled outcomes: producer, queue, batcher, workers, sender, collector.
 
-batcher              which records go into a batch, and which wait for an earlier row
+batcher              which records go into a batch
 collector            accounting: every settlement, and its commit to the checkpoint
+conflict_groups      which open rows conflict, and which of them wait for an earlier one
 contact_reader       contacts read from HubSpot before they are written, or to verify
 failure_limits       how many rows may fail
 feed                 what was read and waits, from the queue to the batcher

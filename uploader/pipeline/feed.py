@@ -7,8 +7,7 @@ from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.records import Record, Slice
 from uploader.pipeline.batcher import Batcher
 
-#: Bounds of what is open at once, in flight or held back: memory does not depend on the sources.
-MAX_OPEN_RECORDS = 30_000
+#: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
 #: A source that trickles gets its rows sent after this long, in batches that are not full.
 LINGER_SECONDS = 1.0
@@ -79,9 +78,8 @@ class Feed:
             await self._changed.wait()
 
     def settle(self, records: list[Record]) -> None:
-        """Records are settled: what they closed opens again."""
-        for record in records:
-            self.batcher.settle(record)
+        """Drawn records are settled: those that waited for them may leave."""
+        self.batcher.settle(records)
         self._changed.set()
 
     def rewrite(self, record: Record, body: bytes) -> None:
@@ -99,7 +97,7 @@ class Feed:
     @property
     def is_bound(self) -> bool:
         """As much is open as may be."""
-        return self.batcher.open_records >= MAX_OPEN_RECORDS or self.batcher.open_bytes >= MAX_OPEN_BYTES
+        return self.batcher.open_bytes >= MAX_OPEN_BYTES
 
     @property
     def is_tail(self) -> bool:
@@ -126,18 +124,19 @@ class Feed:
                 return
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
-            self._held_back(sum(map(self.batcher.add, slice_.records)))
+            self._held_back(self.batcher.add(slice_.records))
             self.taken_below = slice_.first + slice_.rows
 
     def _worth_sending(self) -> bool:
-        ready, most = self.batcher.ready, self.batcher.max_records
-        if ready >= most:
+        batcher = self.batcher
+        if batcher.ready >= batcher.max_records:
             return True
-        # Each batch that is settled lets a few of those go that wait for an earlier row. While others are
-        # under way, what is free waits for them, or all would leave in as many batches as they waited for.
-        under_way = self.batcher.open_records - self.batcher.held_back - ready
-        others_come = self.batcher.held_back and under_way > most
-        return bool(ready and (self.exhausted or self.is_bound) and not others_come)
+        if not batcher.ready or not (self.exhausted or self.is_bound):
+            return False
+        # Each batch that is settled releases a few of those that wait for an earlier row. While others are
+        # under way the released ones wait for them, or all would leave in as many batches as they waited for.
+        under_way = batcher.open_records - batcher.held_back - batcher.ready
+        return not batcher.held_back or under_way <= batcher.max_records
 
     async def _wait(self) -> bool:
         """Until something changes; False when records that could leave have waited long enough."""

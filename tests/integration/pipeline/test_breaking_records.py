@@ -121,7 +121,7 @@ def test_rows_that_wait_for_it_do_not_keep_it_from_ending(tmp_path):
 
 
 def test_where_as_much_waits_for_it_as_may_be_open_it_still_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(feed_module, "MAX_OPEN_RECORDS", 120)
+    monkeypatch.setattr(feed_module, "MAX_OPEN_BYTES", 100_000)
     rows = contacts(20)
     rows[7]["firstname"] = "bad"
     rows += [{"email": "c7@example.com", "firstname": f"again {n}"} for n in range(200)]

@@ -23,8 +23,7 @@ def open_a_key_early() -> Iterator[None]:
 
     def early(self):
         batch = draw(self)
-        for record in batch:
-            settle(self, record)
+        settle(self, batch)
         return batch
 
     with pytest.MonkeyPatch.context() as patch:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, strategies as st
 
 from support.builders import batch, record
+from support.conflicts import linked
 from uploader.hubspot.wire import MAX_INPUTS, encode_batch
 from uploader.model.records import Record
 from uploader.pipeline.batcher import Batcher
@@ -15,29 +16,23 @@ _VALUES = st.sampled_from("abcdef")
 
 @dataclass
 class Model:
-    """Every record by the letter of the rule: it leaves when no earlier one that takes its values is open.
-
-    It takes its own values, and those of the contact's last row that is open when it comes: it may free them.
-    """
+    """Every record by the letter of the rule: it waits for the open records that it is linked to."""
 
     open: list[Record] = field(default_factory=list)  # in source order, drawn ones too
     drawn: list[Record] = field(default_factory=list)
-    needs: dict[int, set[str]] = field(default_factory=dict)
+    waits: dict[int, set[int]] = field(default_factory=dict)  # position -> positions, settled ones too
 
-    def add(self, record):
-        before = [r for r in self.open if record.values[0] in self.needs[r.position]]
-        inherited = self.needs[before[-1].position] if before else set()
-        self.needs[record.position] = set(record.values) | inherited
-        self.open.append(record)
+    def add(self, records):
+        for row in records:
+            self.waits[row.position] = linked(row, self.open, self.waits)
+            self.open.append(row)
 
     def may_leave(self):
+        still_open = {record.position for record in self.open}
         return [
             record
-            for index, record in enumerate(self.open)
-            if record not in self.drawn
-            and not any(
-                self.needs[record.position] & self.needs[earlier.position] for earlier in self.open[:index]
-            )
+            for record in self.open
+            if record not in self.drawn and not self.waits[record.position] & still_open
         ]
 
 
@@ -65,13 +60,16 @@ def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, ma
         choices += ["settle", "settle", "put back"] if model.drawn else []
         step = roll.choice(choices)
         if step == "add":
-            batcher.add(records[added])
-            model.add(records[added])
-            added += 1
+            more = records[added : added + roll.randint(1, 3)]
+            waiting = len(model.open) - len(model.drawn) - len(model.may_leave())
+            model.add(more)
+            waiting_now = len(model.open) - len(model.drawn) - len(model.may_leave())
+            assert batcher.add(more) == waiting_now - waiting
+            added += len(more)
         elif step == "settle":
-            settled = roll.choice(model.drawn)
-            model.drawn.remove(settled)
-            model.open.remove(settled)
+            settled = roll.sample(model.drawn, roll.randint(1, len(model.drawn)))
+            model.drawn = [record for record in model.drawn if record not in settled]
+            model.open = [record for record in model.open if record not in settled]
             batcher.settle(settled)
         elif step == "put back":
             unsent = roll.choice(model.drawn)
@@ -92,8 +90,8 @@ def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, ma
             assert not model.open, "nothing is in flight, records are open, and none may leave"
     assert sorted(log) == list(range(len(records)))
     assert (batcher.open_records, batcher.open_bytes, batcher.held_back) == (0, 0, 0)
-    assert not batcher._owner
-    assert not batcher._waiting
+    assert not any(vars(batcher._groups).values())
+    assert not any(batcher._ready.values())
 
 
 def _check(drawn, expected, batcher):
@@ -115,7 +113,7 @@ def _check(drawn, expected, batcher):
 def test_a_batch_is_full_at_the_documented_hundred():
     batcher = Batcher()
     for entry in batch(250):
-        batcher.add(entry)
+        batcher.add([entry])
     assert [len(batcher.draw()) for _ in range(4)] == [100, 100, 50, 0]
     assert MAX_INPUTS == 100
 
@@ -124,7 +122,7 @@ def test_a_record_heavier_than_a_batch_travels_alone():
     batcher = Batcher(max_bytes=500)
     heavy = record(1, properties={"note": "x" * 5_000})
     for entry in (record(0), heavy, record(2)):
-        batcher.add(entry)
+        batcher.add([entry])
     assert [[r.position for r in batcher.draw()] for _ in range(3)] == [[0], [1], [2]]
 
 
@@ -134,20 +132,20 @@ def test_a_batch_may_weigh_exactly_what_is_allowed_and_not_a_byte_more():
     for max_bytes, expected in ((weight, 3), (weight - 1, 2)):
         batcher = Batcher(max_bytes=max_bytes)
         for entry in records:
-            batcher.add(entry)
+            batcher.add([entry])
         assert len(batcher.draw()) == expected
 
 
 def test_rows_of_one_key_leave_one_after_the_other_in_file_order():
     batcher = Batcher()
     for position in range(4):
-        batcher.add(record(position, "Ann@x.com" if position % 2 else " ann@X.COM"))
+        batcher.add([record(position, "Ann@x.com" if position % 2 else " ann@X.COM")])
     for position in range(4):
         (drawn,) = batcher.draw()
         assert drawn.position == position
         assert batcher.draw() == []
         assert batcher.ready == 0
-        batcher.settle(drawn)
+        batcher.settle([drawn])
         assert batcher.ready == (position < 3)
 
 
@@ -155,11 +153,10 @@ def test_a_record_waits_for_any_unique_value_not_only_its_key():
     batcher = Batcher()
     first = record(0, "1", id_property="external_id", unique={"email": "a@x.com"})
     second = record(1, "a@x.com")
-    batcher.add(first)
-    batcher.add(second)
+    batcher.add([first, second])
     assert batcher.draw() == [first]
     assert batcher.draw() == []
-    batcher.settle(first)
+    batcher.settle([first])
     assert batcher.draw() == [second]
 
 
@@ -172,12 +169,12 @@ def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows()
         record(2, "7", id_property="external_id"),
     )
     for entry in (first, second, third):
-        batcher.add(entry)
+        batcher.add([entry])
     assert batcher.draw() == [first]
     assert batcher.draw() == []
-    batcher.settle(first)
+    batcher.settle([first])
     assert batcher.draw() == [second]
-    batcher.settle(second)
+    batcher.settle([second])
     assert batcher.draw() == [third]
 
 
@@ -185,80 +182,48 @@ def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open(
     batcher = Batcher()
     first, heir = record(0, "a@x.com"), record(1, "a@x.com")
     for entry in (first, heir):
-        batcher.add(entry)
+        batcher.add([entry])
     for entry in (first, heir):
         assert not batcher.may_be_lost()
         assert batcher.draw() == [entry]
         entry.lost = True
         assert batcher.may_be_lost()
-        batcher.settle(entry)
+        batcher.settle([entry])
     assert not batcher.may_be_lost()
 
 
-def test_who_waits_for_a_record_waits_for_those_that_wait_for_it_too():
-    """One by one the second row gives the address free and the third takes it; together they collide."""
+def test_rows_released_at_once_leave_in_one_batch_before_later_ones():
+    batcher = Batcher(max_records=10)
+    first, again = batch(5), [record(5 + n, f"person{n}@example.com") for n in range(5)]
+    batcher.add([*first, *again, *batch(20, 10)])
+    assert batcher.held_back == 5
+    assert batcher.draw() == [*first, *batch(5, 10)]
+    batcher.settle(first)
+    assert [row.position for row in batcher.draw()] == [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]
+
+
+def test_rows_of_one_value_hold_no_other_row_back():
+    """Thousands of a placeholder address, each with a key of its own, and one in a hundred of all rows."""
     batcher = Batcher()
     rows = [
-        record(0, "1", id_property="external_id", unique={"email": "a@x.com"}),
-        record(1, "1", id_property="external_id", unique={"email": "b@x.com"}),
-        record(2, "2", id_property="external_id", unique={"email": "a@x.com"}),
+        record(
+            n,
+            f"key {n}",
+            id_property="external_id",
+            unique={"email": "none@none.com" if n % 10 == 0 else f"{n}@x.com"},
+        )
+        for n in range(20_000)
     ]
-    for row in rows:
-        batcher.add(row)
-    for row in rows:
-        assert batcher.draw() == [row]
-        batcher.settle(row)
-    assert not batcher._taken
-    assert not batcher._last
-
-
-def test_a_row_in_between_that_names_no_address_does_not_part_them():
-    batcher = Batcher()
-    address = {"email": "a@x.com"}
-    rows = [
-        record(0, "1", id_property="external_id", unique=address),
-        record(1, "1", id_property="external_id"),
-        record(2, "1", id_property="external_id", unique={"email": "b@x.com"}),
-        record(3, "2", id_property="external_id", unique=address),
-        record(4, "1", id_property="external_id", unique={"email": "c@x.com"}),
-    ]
-    for row in rows:
-        batcher.add(row)
-    for row in rows:
-        assert batcher.draw() == [row]
-        batcher.settle(row)
-
-
-def test_a_contact_of_many_addresses_costs_no_more_and_loses_no_order():
-    batcher = Batcher()
-    rows = [
-        record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(2_000)
-    ] + [record(2_000, "2", id_property="external_id", unique={"email": "0@x.com"})]
-    for row in rows:
-        batcher.add(row)
-    assert (batcher.held_back, batcher.open_records) == (2_000, 2_001)
-    assert sum(map(len, batcher._taken.values())) < 300
+    batcher.add(rows)
+    assert batcher.held_back == 1_999
+    drawn = []
+    while some := batcher.draw():
+        drawn += some
+    assert [row.position for row in drawn] == [0, *(n for n in range(20_000) if n % 10)]
+    batcher.settle(drawn)
     left = []
-    while drawn := batcher.draw():
-        left += [row.position for row in drawn]
-        for row in drawn:
-            batcher.settle(row)
-    assert [position for position in left if position < 2_000] == list(range(2_000))
-    assert left.index(2_000) > 15  # by then its address was given free
-
-
-def test_no_row_overtakes_one_that_waits_to_be_let_in():
-    """A contact's rows have more addresses than may be taken at once; the next row wants one of the last."""
-    batcher = Batcher()
-    rows = [record(i, "1", id_property="external_id", unique={"email": f"{i}@x.com"}) for i in range(30)]
-    later = record(30, "2", id_property="external_id", unique={"email": "29@x.com"})
-    stranger = record(31, "3", id_property="external_id")
-    for row in [*rows, later, stranger]:
-        batcher.add(row)
-    left = []
-    while drawn := batcher.draw():
-        left += [row.position for row in drawn]
-        for row in drawn:
-            batcher.settle(row)
-    assert sorted(left) == list(range(32))
-    assert left.index(30) > left.index(29)
+    while some := batcher.draw():
+        left += some
+        batcher.settle(some)
+    assert [row.position for row in left] == list(range(10, 20_000, 10))
+    assert batcher.open_records == batcher.open_bytes == 0
