@@ -51,14 +51,14 @@ DO_IO = """
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
     storage.file_names storage.keys_of_one_contact_file storage.results_file storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
-    pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
+    pipeline.attempts pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
     pipeline.rate.in_flight_slots pipeline.sender pipeline.worker pipeline.worker_pool
     pipeline.write_outage_probe
     settings.output settings.sign_in
     jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
-    undo.record_writer undo.run undo.undo_file undo.work_list
+    undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file
     api.options api.uploader
     cli.commands.check cli.commands.demo cli.commands.failures cli.commands.mock_server

@@ -1,11 +1,11 @@
 """At the end of a job: which keys of the sources turned out to be one contact. A few reads, if any."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from uploader.hubspot import wire
-from uploader.hubspot.client import Call
 from uploader.model.keys_of_one_contact import Alias, Sighting
+from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.keys_of_one_contact import is_explained, met, untold
 from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
 from uploader.storage.keys_of_one_contact_file import Sightings
@@ -14,26 +14,19 @@ from uploader.system.blocking_calls import Offload
 _Suspect = tuple[str, list[Sighting]]
 
 
-async def find_aliases(
-    sightings: Sightings,
-    path: str,
-    ask: Callable[[Call], Awaitable[wire.Reply | None]],
-    offload: Offload,
-    main: str,
-) -> list[Alias] | None:
-    """Contact by contact; None where the run ended before all was asked.
-
-    `path` is the read endpoint's, `main` the job's main id property.
-    """
+async def find_aliases(sightings: Sightings, reader: Reader, offload: Offload, main: str) -> list[Alias]:
+    """Contact by contact. `main`: the job's main id property."""
     suspects = _suspects(sightings)
     found: list[Alias] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
         held: dict[str, wire.Result] = {}
         rest = chunk
         for _ in range(2):  # what an answer leaves out is asked for once more
-            reply = await ask(_question(path, rest))
-            if reply is None:
-                return None
+            names = also_other_addresses(_names(rest))
+            reply = await reader.read(
+                [hubspot_id for hubspot_id, _ in rest],
+                lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
+            )
             answers = told("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
             held |= {one.held.id: one.held for one in answers if one.held is not None}
             rest = [suspect for suspect, one in zip(rest, answers, strict=True) if not one.is_definite]
@@ -52,11 +45,6 @@ def _suspects(sightings: Sightings) -> Iterator[_Suspect]:
     for hubspot_id, seen_in in sightings.repeated():
         if not is_explained(seen_in):
             yield hubspot_id, seen_in
-
-
-def _question(path: str, chunk: list[_Suspect]) -> Call:
-    ids = [hubspot_id for hubspot_id, _ in chunk]
-    return Call("POST", path, wire.encode_read("", ids, also_other_addresses(_names(chunk))))
 
 
 def _names(chunk: list[_Suspect]) -> list[str]:

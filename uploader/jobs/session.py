@@ -23,6 +23,7 @@ from uploader.jobs.preflight import Preflight
 from uploader.model.redaction import without_addresses
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
+from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
@@ -160,6 +161,10 @@ class Session:
     def _preflight(self) -> Preflight:
         assert self.sender is not None
         return Preflight(self.sender, self.paths, self._outage_seconds, self._patience, self.seams.roll)
+
+    def _attempts(self) -> Attempts:
+        assert self.sender is not None
+        return Attempts(self.sender, self._patience, self.seams.roll)
 
     # --- ending early ---
 

@@ -37,6 +37,7 @@ from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
 from uploader.pipeline.write_outage_probe import Proof
@@ -325,12 +326,10 @@ class Run(Preparing):
 
     async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
         await parts.collector.commit()  # so that all is there that was seen
-        aliases = await find_aliases(
-            parts.job.sightings, self.paths.read, parts.hire().ask, writer, self.settings.id_property
-        )
-        if aliases is not None:
-            parts.collector.list_aliases(aliases)
-            parts.has_aliases = True
+        reader = Reader(self._attempts(), self.paths.read, classify_optional_read)
+        aliases = await find_aliases(parts.job.sightings, reader, writer, self.settings.id_property)
+        parts.collector.list_aliases(aliases)
+        parts.has_aliases = True
 
     def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool) -> _Parts:
         assert self.sender is not None
@@ -380,21 +379,20 @@ class Run(Preparing):
         if looking is not None and self.on_look is not None:
             looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
 
-        proof = Proof(sender, self.paths, self._patience, self._clock, feed.batcher.is_open)
+        proof = Proof(self.paths, self._clock, feed.batcher.is_open)
+        attempts = self._attempts()
 
         def hire() -> Worker:
             return Worker(
                 feed,
-                sender,
+                attempts,
                 slots,
                 collector,
                 proof,
                 paths=self.paths,
                 columns=job.columns,
                 kinds=kinds,
-                patience=self._patience,
                 looking=looking,
-                roll=self.seams.roll,
             )
 
         crew = Crew(feed, hire, self._task)
@@ -447,9 +445,8 @@ class Run(Preparing):
         return True
 
     async def _read_canary(self, job: Job, canary: Canary, seconds: float) -> Review:
-        assert self.sender is not None
         await self._wait_out(seconds)
-        reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
+        reader = Reader(self._attempts(), self.paths.read)
         return await read_back.read_back(
             job.checkpoint.canary_rows(), canary, job.account, self.settings, reader
         )

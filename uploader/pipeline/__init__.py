@@ -1,5 +1,6 @@
 """From rows to settled outcomes: producer, queue, batcher, workers, sender, collector.
 
+attempts             the loop that waits for answers: send, retry, split, give up
 batcher              which records go into a batch
 collector            accounting: every settlement, and its commit to the checkpoint
 conflict_groups      which open rows conflict, and which of them wait for an earlier one
@@ -13,7 +14,7 @@ rate                 rate limits and quotas
 read_matching        which contact of a read belongs to which record
 reply_verdict        what a reply means for each record
 response_matching    which item of a write reply belongs to which record
-retry                try again, split, give up; the backoff
+retry                whether to try again, split or give up; the backoff
 seen_filter          whether a value was seen before, in constant memory
 sender               the one place that sends: paced, paused, counted
 worker               one batch, until every record of it is settled

@@ -5,8 +5,7 @@ It decides nothing: `write_policy` says what is written, `read_matching` which c
 
 import asyncio
 import math
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -18,7 +17,8 @@ from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import ONLY, Refusal, Settlement
-from uploader.model.stop import Cause, StopRun
+from uploader.model.stop import Cause
+from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.read_matching import (
     also_other_addresses,
     match,
@@ -28,41 +28,22 @@ from uploader.pipeline.read_matching import (
     with_why,
 )
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
-from uploader.pipeline.retry import BATCH_ATTEMPTS, RECORD_ATTEMPTS, backoff_seconds
-from uploader.pipeline.sender import Sender
+from uploader.pipeline.retry import READING, History
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.blocking_calls import Offload
 
 
 class Reader:
-    """Asks patiently. What one contact breaks in a question is asked of the others without it."""
+    """What one contact breaks in a question is asked of the others without it."""
 
     def __init__(
-        self,
-        sender: Sender,
-        paths: wire.Paths,
-        patience: Callable[[Verdict], float | None],
-        *,
-        path: str = "",
-        judge: Callable[[wire.Reply], Verdict] = classify_read,
-        roll: Callable[[], float] = random.random,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        on_wire: Callable[[bool], None] = lambda _: None,
-        is_wanted: Callable[[], bool] = lambda: True,
+        self, attempts: Attempts, path: str, judge: Callable[[wire.Reply], Verdict] = classify_read
     ) -> None:
-        """`path` is asked, "" for that of reading; `judge` says what a reply means; `patience` as a worker's;
-        `sleep` waits out a backoff; `is_wanted`: whether to ask again.
-        """
-        self._sender = sender
-        self._path = path or paths.read
-        self._judge = judge
-        self._patience = patience
-        self._roll = roll
-        self._sleep = sleep
-        self._on_wire = on_wire
-        self._is_wanted = is_wanted
-        self.clock = asyncio.get_running_loop().time
+        """`path` is asked; `judge` says what a reply means."""
+        self.attempts = attempts
+        self.path = path
+        self.judge = judge
         #: The sender's stalled seconds when the first question left that was answered.
         self.known_at = math.inf
 
@@ -73,74 +54,68 @@ class Reader:
         that breaks the question when it is alone in it has an error that says so. StopRun where no question
         can be answered.
         """
-        reply = await self._ask(keys, encode)
-        again = put_off(keys, reply.errors)
-        if len(again) == len(keys):
-            return reply
-        if again:
-            await self._wait(backoff_seconds(1, self._roll()))
-            if not self._is_wanted():
-                raise StopRun(Cause.SIGNAL, "")
-            answered = [error for error in reply.errors if not (error.is_transient and error.ids)]
-            return _joined(replace(reply, errors=tuple(answered)), await self.read(again, encode))
-        if self._judge(reply).action is Action.SETTLE:
-            return reply
-        if len(keys) == 1:
-            code = f"HTTP_{reply.status}" if reply.status else "NO_ANSWER"
-            return wire.Reply(0, errors=(ErrorObject(code, "", ids=tuple(keys)),))
-        middle = len(keys) // 2
-        return _joined(await self.read(keys[:middle], encode), await self.read(keys[middle:], encode))
+        question = _Question(self, encode)
+        await self.attempts.run(question, [Piece(keys)])
+        assert question.answer is not None
+        return question.answer
 
-    async def _ask(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
-        """Until it is answered, or it turns out that this question alone can't be."""
-        body, failures, left_at, known_at = encode(keys), 0, 0.0, 0.0
 
-        def note(out: bool) -> None:
-            nonlocal left_at, known_at
-            self._on_wire(out)
-            if out:
-                left_at = self.clock()  # waiting for a permit may take a day
-                known_at = self._sender.stalled_seconds
+class _Question(Task[str]):
+    """What is held of some keys."""
 
-        while True:
-            call = Call("POST", self._path, body, shown=wire.ALL_PROPERTIES)
-            reply = await self._sender.send(call, on_wire=note, may_resend=self._is_wanted)
-            verdict = self._judge(reply)
-            match verdict.action:
-                case Action.SETTLE:
-                    self._sender.succeeded()
-                    self.known_at = min(self.known_at, known_at)
-                    return reply
-                case _ if not self._is_wanted():
-                    raise StopRun(Cause.SIGNAL, "")
-                case Action.SPLIT:
-                    raise StopRun(Cause.ADDRESS, f"reading back is refused: {verdict.reason}")
-                case Action.STOP | Action.PAUSE:
-                    self._sender.heed(verdict, self._patience, left_at)
-                case _:
-                    failures += 1
-                    self._sender.failed(verdict.reason, left_at)
-                    # Smaller questions tell nothing more of keys that are put off one by one.
-                    is_asunder = len(keys) == 1 or len(put_off(keys, reply.errors)) == len(keys)
-                    most = RECORD_ATTEMPTS if is_asunder else BATCH_ATTEMPTS
-                    if failures >= most and await self._is_there():
-                        self.known_at = min(self.known_at, known_at)
-                        return reply
-                    await self._wait(backoff_seconds(failures, self._roll()))
+    give_up_rule = READING
 
-    async def _wait(self, seconds: float) -> None:
+    def __init__(self, reader: Reader, encode: Callable[[Sequence[str]], bytes]) -> None:
+        self.answer: wire.Reply | None = None  #: of the keys that were answered so far
+        self._reader = reader
+        self._encode = encode
+        self._stalled_seconds = 0.0  # the sender's, when the last question left
+
+    def call(self, items: Sequence[str]) -> Call:
+        return Call("POST", self._reader.path, self._encode(items), shown=wire.ALL_PROPERTIES)
+
+    def probe(self, items: Sequence[str]) -> Call:
+        """Nobody has that id."""
+        del items
+        return Call("POST", self._reader.path, wire.encode_read("", ["0"], []))
+
+    def note_wire(self, items: Sequence[str], out: bool) -> None:
+        del items
+        if out:
+            self._stalled_seconds = self._reader.attempts.sender.stalled_seconds
+
+    def note_wait(self, seconds: float) -> None:
         """What was read before grows old meanwhile, as in a pause."""
-        self.known_at -= seconds
-        await self._sleep(seconds)
+        self._reader.known_at -= seconds
 
-    async def _is_there(self) -> bool:
-        """Whether questions of this kind are answered: then it is this one that fails. Nobody has that id."""
-        call = Call("POST", self._path, wire.encode_read("", ["0"], []))
-        reply = await self._sender.send(call, on_wire=self._on_wire)
-        if reply.readable and classify_read(reply).action in {Action.SETTLE, Action.SPLIT}:
-            self._sender.succeeded()
-            return True
-        return False
+    def judge(self, items: Sequence[str], reply: wire.Reply, history: History) -> Judged[str]:
+        del history
+        verdict, later = self._reader.judge(reply), put_off(items, reply.errors)
+        if verdict.action is Action.SETTLE:
+            return Judged(replace(verdict, action=Action.RETRY) if later else verdict, later, is_apart=True)
+        if verdict.action is Action.SPLIT:
+            reason = f"reading back is refused: {verdict.reason}"
+            verdict = replace(verdict, action=Action.STOP, cause=Cause.ADDRESS, reason=reason)
+        return Judged(verdict, items, is_apart=len(later) == len(items))
+
+    async def book(self, attempt: Attempt[str]) -> None:
+        if attempt.is_answer:
+            answered = [error for error in attempt.reply.errors if not (error.is_transient and error.ids)]
+            reply = replace(attempt.reply, errors=tuple(answered)) if attempt.open else attempt.reply
+            self._add(reply)
+
+    async def give_up(self, attempt: Attempt[str]) -> None:
+        """The answer has an error for each key, or the only key gets one."""
+        reply = attempt.reply
+        if attempt.judged.is_apart:
+            self._add(reply)
+            return
+        code = f"HTTP_{reply.status}" if reply.status else "NO_ANSWER"
+        self._add(wire.Reply(0, errors=(ErrorObject(code, "", ids=tuple(attempt.open)),)))
+
+    def _add(self, reply: wire.Reply) -> None:
+        self._reader.known_at = min(self._reader.known_at, self._stalled_seconds)
+        self.answer = reply if self.answer is None else _joined(self.answer, reply)
 
 
 def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
@@ -222,10 +197,10 @@ class Looking:
         looks |= {r.position: Look(r, None, None, why=unknown[r.position]) for r in rest}
         made = [looks[record.position] for record in records]
         if self.snapshot is not None:
-            began = reader.clock()
+            began = reader.attempts.clock()
             await self._store(self._keep([look for look in made if _writes(look)]))
             if not is_again:
-                reader.known_at -= reader.clock() - began  # others write meanwhile
+                reader.known_at -= reader.attempts.clock() - began  # others write meanwhile
         return made
 
     def note_sent(self, positions: Iterable[int]) -> None:

@@ -107,6 +107,13 @@ def classify_read(reply: Reply) -> Verdict:
     return _closed_door((), reply)
 
 
+def classify_optional_read(reply: Reply) -> Verdict:
+    """The same of a question that may be refused: that is an answer, too."""
+    verdict = classify_read(reply)
+    is_refusal = verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}
+    return Verdict(Action.SETTLE) if is_refusal else verdict
+
+
 # --- the door is closed: no record is at fault ---
 
 

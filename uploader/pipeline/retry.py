@@ -24,6 +24,30 @@ _FLOOR_SECONDS = 0.1
 _CAP_SECONDS = 30.0
 
 
+class Evidence(StrEnum):
+    """What tells that a failure is the request's own, and not the server's."""
+
+    NONE = "none"  #: nothing is needed: who asks can do without an answer
+    PROBE = "probe"  #: a question of the same kind is answered
+    WRITES = "writes"  #: another write has succeeded since the failure before
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """When what fails is not sent again as it is."""
+
+    evidence: Evidence
+    batch: float = BATCH_ATTEMPTS  #: counted attempts of several items: then they are halved
+    alone: float = RECORD_ATTEMPTS  #: and of one
+
+    @property
+    def is_of_writes(self) -> bool:
+        return self.evidence is Evidence.WRITES
+
+
+WRITING, READING = GiveUp(Evidence.WRITES), GiveUp(Evidence.PROBE)
+
+
 class Tail(StrEnum):
     """What to do with a record alone that failed again while nothing else is under way."""
 
@@ -70,6 +94,14 @@ class History:
             silent=verdict.silent,
         )
 
+    def counted(self, evidence: Evidence, *, ends: bool) -> int:
+        """The failures that count. `ends`: that others were read while this could not be written is enough to
+        halve a batch, which is harmless, and not to give a record up.
+        """
+        if evidence is Evidence.NONE or (self.probed and not (ends and evidence is Evidence.WRITES)):
+            return max(self.attempts, self.failures)
+        return self.attempts if evidence is Evidence.WRITES else 0
+
     def failed_at(self, now: float, successes: int) -> "History":
         """It failed now, for the first time if it has not before."""
         if self.failing_since is not None:
@@ -109,11 +141,19 @@ def spare_races(verdict: Verdict, size: int, history: History) -> Verdict:
     )
 
 
-def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Next:  # noqa: PLR0911
-    """What to do with the `size` records a verdict left open.
+def decide(  # noqa: PLR0911
+    verdict: Verdict,
+    size: int,
+    history: History,
+    *,
+    whole: bool,
+    rule: GiveUp = WRITING,
+    is_apart: bool = False,
+) -> Next:
+    """What to do with the `size` items a verdict left open.
 
     `history` includes this verdict. `whole`: all that was sent is open; otherwise the rest goes
-    again as it is, smaller already.
+    again as it is, smaller already. `is_apart`: the answer speaks of each by itself.
     """
     if verdict.action is Action.STOP:
         return Next.STOP
@@ -126,22 +166,53 @@ def decide(verdict: Verdict, size: int, history: History, *, whole: bool) -> Nex
     alone = size == 1
     if verdict.action is Action.SPLIT and (not alone or verdict.refusal):
         return Next.REFUSE if alone else Next.HALVE
-    if alone:
-        return Next.GIVE_UP if history.attempts >= RECORD_ATTEMPTS else Next.AGAIN
-    # To halve is harmless, so an answered question is evidence enough; it never is for giving up.
-    is_at_fault = max(history.attempts, history.failures if history.probed else 0) >= BATCH_ATTEMPTS
-    return Next.HALVE if is_at_fault else Next.AGAIN
+    if alone or is_apart:
+        return Next.GIVE_UP if history.counted(rule.evidence, ends=True) >= rule.alone else Next.AGAIN
+    return Next.HALVE if history.counted(rule.evidence, ends=False) >= rule.batch else Next.AGAIN
+
+
+def wants_probe(
+    history: History,
+    size: int,
+    now: float,
+    successes: int,
+    *,
+    rule: GiveUp,
+    is_apart: bool = False,
+    is_tail: bool = False,
+) -> bool:
+    """Whether to ask if the server is there, since the answer may decide what follows of `size` items.
+
+    Without that, a record that breaks the server each time could keep a run from ending: no other
+    request would be left that could succeed, so none of its attempts would count.
+    """
+    if rule.evidence is Evidence.NONE or (rule.is_of_writes and successes > history.successes_seen):
+        return False
+    if size > 1 and not is_apart:
+        return history.failures + 1 >= rule.batch
+    if rule.evidence is Evidence.PROBE:
+        return history.failures + 1 >= rule.alone
+    return is_tail and _waited(history, now) >= _probed_seconds(history)
 
 
 def judge_tail(history: History, now: float) -> Tail:
     """Of a record alone that nothing under way can vouch against. `history` includes its last failure."""
-    waited = 0.0 if history.failing_since is None else now - history.failing_since
-    if history.probed and waited >= (_SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS):
+    waited = _waited(history, now)
+    if history.probed and waited >= _probed_seconds(history):
         return Tail.END
     # A pause may have taken most of the time.
     if waited < _VOUCHED_SECONDS or history.failures < RECORD_ATTEMPTS:
         return Tail.WAIT
     return Tail.END if history.vouched else Tail.ASK
+
+
+def _waited(history: History, now: float) -> float:
+    return 0.0 if history.failing_since is None else now - history.failing_since
+
+
+def _probed_seconds(history: History) -> float:
+    """After how long it is given up where nothing but reads succeeds."""
+    return _SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS
 
 
 def tail_wait_seconds(history: History, now: float, roll: float) -> float:

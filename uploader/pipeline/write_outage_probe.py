@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.records import Record
-from uploader.model.stop import Cause
-from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
-from uploader.pipeline.sender import Sender
+from uploader.pipeline.attempts import Attempts
+from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 
 _LOG = logging.getLogger("uploader")
 #: Records to choose from: the last may be open again, by a later row.
@@ -37,18 +36,9 @@ class _Written:
 class Proof:
     """What this run has written, and the question asked by it. One for all workers of a run."""
 
-    def __init__(
-        self,
-        sender: Sender,
-        paths: wire.Paths,
-        patience: Callable[[Verdict], float | None],
-        clock: Callable[[], float],
-        is_open: Callable[[str], bool],
-    ) -> None:
-        """`patience` as a worker's. `is_open`: whether an open row has a closed value."""
-        self._sender = sender
+    def __init__(self, paths: wire.Paths, clock: Callable[[], float], is_open: Callable[[str], bool]) -> None:
+        """`is_open`: whether an open row has a closed value."""
         self._paths = paths
-        self._patience = patience
         self._clock = clock
         self._is_open = is_open
         self._written: deque[_Written] = deque(maxlen=_KEPT)
@@ -58,72 +48,42 @@ class Proof:
         """An upsert's answer has confirmed it."""
         self._written.append(_Written(record.position, record.id_property, record.key, record.values[0]))
 
-    async def writes_pass(
-        self, on_wire: Callable[[bool], None], is_wanted: Callable[[], bool] = lambda: True
-    ) -> bool | None:
-        """None where there is nothing to ask by. `on_wire` as the sender's. StopRun as any request.
-        `is_wanted`: whether to send more. Where not, the answer is False.
-        """
+    async def writes_pass(self, attempts: Attempts) -> bool | None:
+        """None where there is nothing to ask by. StopRun as any request."""
         now = self._clock()
         if self._refused_at is not None and now - self._refused_at < _REFUSED_SECONDS:
             return False
-        if self._sender.only_reads:
+        if attempts.sender.only_reads:
             return None
         for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
-            is_there = await self._is_there(one, on_wire)
-            if not is_wanted():
-                return False  # it may have been stopped meanwhile
+            is_there = await self._is_there(one, attempts)
             if is_there is False:
                 if one in self._written:  # another worker may have asked about it, too
                     self._written.remove(one)
                 continue
-            if is_there and await self._is_written(one, on_wire):
+            if is_there and await self._is_written(one, attempts):
                 return True
             self._refused_at = self._clock()
             return False
         return None
 
-    async def _is_there(self, one: _Written, on_wire: Callable[[bool], None]) -> bool | None:
+    async def _is_there(self, one: _Written, attempts: Attempts) -> bool | None:
         """An upsert would create it anew where somebody has deleted it since. None: no answer."""
         body = wire.encode_read(one.id_property, [one.key], [])
-        reply, left_at = await self._ask(Call("POST", self._paths.read, body), on_wire)
-        verdict = classify_read(reply)
-        if verdict.action in {Action.SETTLE, Action.SPLIT} or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}:
+        call = Call("POST", self._paths.read, body, shown=one.id_property)
+        reply, verdict = await attempts.once(call, classify_optional_read)
+        if verdict.action is Action.SETTLE:
             return len(reply.results) == 1  # what may not be read can't be seen to be there
-        self._heed(verdict, left_at, is_write=False)
         return None
 
-    async def _is_written(self, one: _Written, on_wire: Callable[[bool], None]) -> bool:
+    async def _is_written(self, one: _Written, attempts: Attempts) -> bool:
         record = _empty(one)
-        call = Call("POST", self._paths.upsert, wire.encode_batch([record]))
-        reply, left_at = await self._ask(call, on_wire)
-        verdict = classify([record], reply)
-        if verdict.confirmed:
-            self._sender.succeeded(is_write=True)
-            if verdict.confirmed[0].new:
-                hubspot_id = verdict.confirmed[0].hubspot_id
-                _LOG.warning("record %s was deleted just now, and is there again without values", hubspot_id)
-            return True
-        self._heed(verdict, left_at, is_write=True)
-        return False
-
-    async def _ask(self, call: Call, on_wire: Callable[[bool], None]) -> tuple[wire.Reply, float]:
-        """The reply, and when the request left."""
-        left_at = self._clock()
-
-        def note(out: bool) -> None:
-            nonlocal left_at
-            on_wire(out)
-            if out:
-                left_at = self._clock()  # waiting for a permit may take a day
-
-        return await self._sender.send(call, on_wire=note), left_at
-
-    def _heed(self, verdict: Verdict, left_at: float, *, is_write: bool) -> None:
-        if verdict.action in {Action.STOP, Action.PAUSE}:
-            self._sender.heed(verdict, self._patience, left_at)
-        elif verdict.action is Action.RETRY:
-            self._sender.failed(verdict.reason, left_at, is_write=is_write)
+        call = Call("POST", self._paths.upsert, wire.encode_batch([record]), shown=one.id_property)
+        _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)
+        if verdict.confirmed and verdict.confirmed[0].new:
+            hubspot_id = verdict.confirmed[0].hubspot_id
+            _LOG.warning("record %s was deleted just now, and is there again without values", hubspot_id)
+        return bool(verdict.confirmed)
 
 
 def _empty(one: _Written) -> Record:

@@ -25,6 +25,7 @@ from uploader.model.records import EMAIL, Record, Slice, Unsent
 from uploader.model.rows import Fault, Mark, Row, RowSlice
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
+from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.sender import Sender
@@ -141,7 +142,7 @@ class Preview(Run):
 
     def _pretend(self, overlay: Overlay, offload: Offload) -> Pretence:
         def reader(sender: Sender) -> Reader:
-            return Reader(sender, self.paths, self._patience, roll=self.seams.roll)
+            return Reader(Attempts(sender, self._patience, self.seams.roll), self.paths.read)
 
         return Pretence(overlay, offload, self.paths, reader, self._note_written, self._note_refused)
 

@@ -16,9 +16,7 @@ from typing import NamedTuple
 from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
-from uploader.model.stop import Cause
 from uploader.pipeline.read_matching import with_why
-from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.undo.plan import Fate, Finding, Plan
 
 #: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.
@@ -66,13 +64,6 @@ def records_at_once(count: int, workers: int) -> int:
 
 
 # --- what an answer says ---
-
-
-def classify(reply: Reply) -> Verdict:
-    """As `classify_read`, but a refusal of this type of objects is an answer and ends no run."""
-    verdict = classify_read(reply)
-    is_refusal = verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}
-    return Verdict(Action.SETTLE) if is_refusal else verdict
 
 
 def refusal(wanted: Type, reply: Reply) -> str:

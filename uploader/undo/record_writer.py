@@ -3,9 +3,7 @@
 No decision of its own: `reply_verdict` and `retry` say what an answer means, as for an upload.
 """
 
-import asyncio
 import math
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,19 +11,10 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.records import Record, closed_value
 from uploader.model.settlements import Refusal
-from uploader.model.stop import Cause, StopRun
+from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
-from uploader.pipeline.retry import (
-    History,
-    Next,
-    Tail,
-    backoff_seconds,
-    decide,
-    judge_tail,
-    spare_races,
-    tail_wait_seconds,
-)
-from uploader.pipeline.sender import Sender
+from uploader.pipeline.retry import History, Next, spare_races
+from uploader.pipeline.sender import OutOfDateError
 
 #: How an update's answer calls a record that is not there.
 NOT_FOUND = "OBJECT_NOT_FOUND"
@@ -41,44 +30,23 @@ class Written:
 
 
 @dataclass(slots=True)
-class Luck:
-    """How writing goes, of all who write: that reading goes well says little of it."""
+class LastUpdated:
+    """The last record that an update of any writer has confirmed: another one of it changes nothing."""
 
-    successes: int = 0
-    failing_since: float | None = None
-    updated_id: str = ""  #: of the last record that an update has confirmed
+    hubspot_id: str = ""
 
 
 class Rewriter:
-    """Writes patiently. What one record breaks in a batch is written for the others without it."""
+    """What one record breaks in a batch is written for the others without it."""
 
     def __init__(
-        self,
-        sender: Sender,
-        paths: wire.Paths,
-        patience: Callable[[Verdict], float | None],
-        *,
-        luck: Luck,
-        outage_seconds: Callable[[], float],
-        is_tail: Callable[[], bool],
-        roll: Callable[[], float] = random.random,
-        on_wire: Callable[[bool], None] = lambda _: None,
-        is_wanted: Callable[[], bool] = lambda: True,
+        self, attempts: Attempts, paths: wire.Paths, *, last: LastUpdated, is_tail: Callable[[], bool]
     ) -> None:
-        """`patience` as a worker's; `outage_seconds`: how long no write may succeed; `is_tail`: whether few
-        records are left, with which one that fails could be compared; `is_wanted`: whether to send more.
-        """
-        self._sender = sender
-        self._paths = paths
-        self._patience = patience
-        self._luck = luck
-        self._outage_seconds = outage_seconds
-        self._is_tail = is_tail
-        self._roll = roll
-        self._on_wire = on_wire
-        self._is_wanted = is_wanted
-        self._clock = asyncio.get_running_loop().time
-        self._left_at = 0.0
+        """`is_tail`: whether few records are left, with which one that fails could be compared."""
+        self.attempts = attempts
+        self.paths = paths
+        self.last = last
+        self.is_tail = is_tail
         self.known_at = math.inf  #: as the sender's, of what is to be written: it may raise OutOfDateError
 
     async def update(self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]) -> Written:
@@ -87,133 +55,99 @@ class Rewriter:
             _record(number, one, wire.encode_update(number, one, values))
             for number, (one, values) in wanted.items()
         ]
-        return await self._deliver(records, self._paths.update, wire.encode_batch, classify)
+        return await self._deliver(_Update(self), records)
 
     async def archive(self, wanted: Mapping[int, str]) -> Written:
         """By number, the ids of at most a batch. Confirmed says that HubSpot took it on, and no more."""
         records = [_record(number, one, b"") for number, one in wanted.items()]
-        return await self._deliver(records, self._paths.archive, _encode_archive, _classify_archive)
+        return await self._deliver(_Archiving(self), records)
 
-    async def _deliver(
-        self,
-        records: list[Record],
-        path: str,
-        encode: Callable[[Sequence[Record]], bytes],
-        judge: Callable[[Sequence[Record], wire.Reply], Verdict],
-    ) -> Written:
-        written = Written()
-        pieces = [(records, History(successes_seen=self._luck.successes))] if records else []
-        while pieces:
-            batch, history = pieces.pop()
-            reply = await self._send(Call("POST", path, encode(batch), shown=wire.ALL_PROPERTIES))
-            verdict = spare_races(judge(batch, reply), len(batch), history)
-            self._note(verdict)
-            history = history.after(verdict, self._luck.successes)
-            if verdict.confirmed and path == self._paths.update:
-                self._luck.updated_id = verdict.confirmed[-1].record.key
-            _book(written, verdict, reply)
-            rest = list(verdict.unresolved)
-            match decide(verdict, len(rest), history, whole=len(rest) == len(batch)):
-                case Next.AGAIN:
-                    history = await self._probed(history, rest[0])
-                    seconds = await self._wait_seconds(rest, history, path)
-                    if seconds is None:
-                        written.unsure.add(rest[0].position)
-                        continue
-                    await asyncio.sleep(seconds)
-                    pieces.append((rest, history))
-                case Next.AT_ONCE | Next.STOP:
-                    self._pause_or_stop(verdict)
-                    pieces.append((rest, history))
-                case Next.HALVE:
-                    middle = len(rest) // 2
-                    pieces += [(rest[middle:], history.of_half()), (rest[:middle], history.of_half())]
-                case Next.REFUSE:
-                    written.refused[rest[0].position] = verdict.refusal or Refusal("", verdict.reason)
-                case Next.GIVE_UP:
-                    written.unsure.add(rest[0].position)
-        return written
+    async def _deliver(self, task: "_Writing", records: list[Record]) -> Written:
+        if records:
+            history = History(successes_seen=self.attempts.sender.writes)
+            if await self.attempts.run(task, [Piece(records, history)]):
+                raise OutOfDateError
+        return task.written
 
-    # --- how it goes ---
 
-    def _note(self, verdict: Verdict) -> None:
-        if verdict.confirmed or verdict.refused or verdict.pending or verdict.action is Action.SPLIT:
-            # A refusal is a definite answer too.
-            self._sender.succeeded()
-            self._luck.successes += 1
-            self._luck.failing_since = None
-        elif verdict.action is Action.RETRY:
-            self._sender.failed(verdict.reason, self._left_at)
-            since = self._luck.failing_since = self._luck.failing_since or self._left_at
-            if self._clock() - since > self._outage_seconds():
-                limit = self._outage_seconds()
-                raise StopRun(Cause.OUTAGE, f"no write succeeded for {limit:g} s: {verdict.reason}")
+class _Writing(Task[Record]):
+    """Records written by their ids."""
 
-    async def _probed(self, history: History, record: Record) -> History:
-        """Ask whether the server is there, when no batch has passed since this one last failed."""
-        history = history.failed_at(self._clock(), self._luck.successes)
-        if history.failures > 1 and history.successes_seen == self._luck.successes:
-            reply = await self._send(Call("POST", self._paths.read, wire.encode_read("", [record.key], [])))
-            history = replace(history, probed=reply.readable and reply.status < 423)
-        return history
+    def __init__(self, rewriter: Rewriter) -> None:
+        self.written = Written()
+        self.known_at = rewriter.known_at
+        self._rewriter = rewriter
 
-    async def _wait_seconds(self, rest: Sequence[Record], history: History, path: str) -> float | None:
-        """Until the next attempt; None for a lone record that has been tried for long enough."""
-        if len(rest) > 1 or not self._is_tail():
-            return backoff_seconds(max(1, history.failures), self._roll())
-        following = judge_tail(history, self._clock())
-        if following is Tail.ASK and path == self._paths.update and self._luck.updated_id:
-            if await self._update_passes():
-                return 0.0
-        elif following is Tail.ASK and self._luck.successes > history.successes_before:
-            following = Tail.END  # where there is nothing to ask by, a write that passed before has to do
-        if following is Tail.END:
-            return None
-        return tail_wait_seconds(history, self._clock(), self._roll())
+    def probe(self, items: Sequence[Record]) -> Call:
+        body = wire.encode_read("", [items[0].key], [])
+        return Call("POST", self._rewriter.paths.read, body)
 
-    async def _update_passes(self) -> bool:
+    async def book(self, attempt: Attempt[Record]) -> None:
+        written, verdict = self.written, attempt.verdict
+        shown = {result.id: result.properties for result in attempt.reply.results}
+        for entry in verdict.confirmed:
+            written.confirmed[entry.record.position] = shown.get(entry.record.key, {})
+        for refused in verdict.refused:
+            written.refused[refused.record.position] = refused.refusal
+        if attempt.following is Next.REFUSE:
+            refusal = verdict.refusal or Refusal("", verdict.reason)
+            written.refused[attempt.open[0].position] = refusal
+        written.unsure |= {record.position for record in verdict.pending}
+
+    async def give_up(self, attempt: Attempt[Record]) -> None:
+        sender = self._rewriter.attempts.sender
+        if sender.writes > attempt.history.successes_before:
+            sender.progressed()  # its failures were its own
+        self.written.unsure.add(attempt.open[0].position)
+
+    def is_tail(self) -> bool:
+        return self._rewriter.is_tail()
+
+
+class _Update(_Writing):
+    """Their properties."""
+
+    def call(self, items: Sequence[Record]) -> Call:
+        body = wire.encode_batch(items)
+        return Call("POST", self._rewriter.paths.update, body, shown=wire.ALL_PROPERTIES)
+
+    def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
+        verdict = spare_races(classify(items, reply), len(items), history)
+        if verdict.confirmed:
+            self._rewriter.last.hubspot_id = verdict.confirmed[-1].record.key
+        return Judged(verdict, verdict.unresolved)
+
+    async def writes_pass(self) -> bool | None:
         """Whether an update without properties succeeds now, of a record that one has confirmed before.
 
-        It changes nothing, and creates nothing where the record is gone. An archiving that changes nothing
-        does not exist: the record may be there again.
+        It changes nothing, and creates nothing where the record is gone.
         """
-        record = _record(0, self._luck.updated_id, wire.encode_update(0, self._luck.updated_id, {}))
-        reply = await self._send(Call("POST", self._paths.update, wire.encode_batch([record])))
-        verdict = classify([record], reply)
-        if verdict.confirmed or verdict.action is Action.RETRY:
-            self._note(verdict)
-        self._pause_or_stop(verdict)
+        last = self._rewriter.last
+        if not last.hubspot_id:
+            return None
+        record = _record(0, last.hubspot_id, wire.encode_update(0, last.hubspot_id, {}))
+        _, verdict = await self._rewriter.attempts.once(
+            self.call([record]), lambda reply: classify([record], reply), is_write=True
+        )
         if verdict.refused:
-            self._luck.updated_id = ""
+            last.hubspot_id = ""
         return bool(verdict.confirmed)
 
-    # --- one request ---
 
-    async def _send(self, call: Call) -> wire.Reply:
-        if not self._is_wanted():
-            raise StopRun(Cause.SIGNAL, "")
-        return await self._sender.send(call, on_wire=self._note_wire, known_at=self.known_at)
+class _Archiving(_Writing):
+    """One that changes nothing does not exist: the record may be there again."""
 
-    def _note_wire(self, out: bool) -> None:
-        self._on_wire(out)
-        if out:
-            self._left_at = self._clock()
+    def call(self, items: Sequence[Record]) -> Call:
+        return Call("POST", self._rewriter.paths.archive, wire.encode_ids([record.key for record in items]))
 
-    def _pause_or_stop(self, verdict: Verdict) -> None:
-        if verdict.action in {Action.PAUSE, Action.STOP}:
-            self._sender.heed(verdict, self._patience, self._left_at)
-
-
-def _encode_archive(records: Sequence[Record]) -> bytes:
-    return wire.encode_ids([record.key for record in records])
-
-
-def _classify_archive(records: Sequence[Record], reply: wire.Reply) -> Verdict:
-    """It is answered with 204 and no body."""
-    if reply.ok:
-        return Verdict(Action.SETTLE, [Confirmed(record, new=False) for record in records])
-    verdict = classify_read(reply)
-    return replace(verdict, unresolved=records, refusal=Refusal(reply.category, verdict.reason))
+    def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
+        """It is answered with 204 and no body."""
+        del history
+        if reply.ok:
+            return Judged(Verdict(Action.SETTLE, [Confirmed(record, new=False) for record in items]), ())
+        verdict = classify_read(reply)
+        refusal = Refusal(reply.category, verdict.reason)
+        return Judged(replace(verdict, unresolved=items, refusal=refusal), items)
 
 
 def _record(number: int, hubspot_id: str, body: bytes) -> Record:
@@ -228,12 +162,3 @@ def _record(number: int, hubspot_id: str, body: bytes) -> Record:
         body=body,
         raw=b"",
     )
-
-
-def _book(written: Written, verdict: Verdict, reply: wire.Reply) -> None:
-    shown = {result.id: result.properties for result in reply.results}
-    for entry in verdict.confirmed:
-        written.confirmed[entry.record.position] = shown.get(entry.record.key, {})
-    for refused in verdict.refused:
-        written.refused[refused.record.position] = refused.refusal
-    written.unsure |= {record.position for record in verdict.pending}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,10 +16,11 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
 from uploader.model.settlements import Tallies
-from uploader.model.stop import Cause, StopRun
+from uploader.model.stop import Cause
+from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
-from uploader.pipeline.reply_verdict import Verdict, classify_read
+from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.settings import Settings
@@ -42,7 +43,7 @@ from uploader.undo.plan import (
     plan,
     wanted_history,
 )
-from uploader.undo.record_writer import NOT_FOUND, Luck, Rewriter, Written
+from uploader.undo.record_writer import NOT_FOUND, LastUpdated, Rewriter, Written
 from uploader.undo.undo_file import Key, UndoFile
 
 _HANDS = 32
@@ -88,6 +89,7 @@ class Report:
 class Hand:
     """Who works on one batch at a time."""
 
+    attempts: Attempts
     reader: Reader
     rewriter: Rewriter
     associations: AssociationReader
@@ -122,7 +124,7 @@ class Undoing(Session):
         self._refused: dict[str, str] = {}  # types whose associations can't be read, and why
         self._app = ""
         self._is_outdated = False  # contacts were left, for what was read of them is too old to act upon
-        self._luck = Luck()
+        self._last_updated = LastUpdated()
         self._began = self._clock()
 
     async def run(self) -> Report:
@@ -281,33 +283,24 @@ class Undoing(Session):
         return min(_HANDS, self.settings.max_in_flight)
 
     def _hand(self) -> Hand:
-        assert self.sender is not None
-
         def note(out: bool) -> None:
             hand.on_wire = out
 
-        same = (self.sender, self.paths, self._patience)
-        roll, is_wanted = self.seams.roll, lambda: not self._halted.is_set()
-
-        def reader(path: str, judge: Callable[[wire.Reply], Verdict]) -> Reader:
-            return Reader(*same, path=path, judge=judge, roll=roll, on_wire=note, is_wanted=is_wanted)
-
+        attempts = replace(self._attempts(), on_wire=note, is_wanted=lambda: not self._halted.is_set())
         types = associated_records.types_for(self.settings.object_type)
         paths = [self.paths.associations.replace("{to}", one.name) for one in types]
         hand = Hand(
-            reader(self.paths.read, classify_read),
+            attempts,
+            Reader(attempts, self.paths.read),
             Rewriter(
-                *same,
-                luck=self._luck,
-                outage_seconds=self._outage_seconds,
+                attempts,
+                self.paths,
+                last=self._last_updated,
                 is_tail=lambda: self.report.left <= wire.MAX_INPUTS,
-                roll=roll,
-                on_wire=note,
-                is_wanted=is_wanted,
             ),
             AssociationReader(
                 [
-                    (one, reader(path, associated_records.classify))
+                    (one, Reader(attempts, path, classify_optional_read))
                     for one, path in zip(types, paths, strict=True)
                 ],
                 self._refused,
@@ -322,8 +315,8 @@ class Undoing(Session):
         found: dict[int, str] = {}
         asked = also_other_addresses({name})
         for _ in range(2):  # what an answer leaves out is asked for once more
-            reply = await self._read(
-                hand, [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
+            reply = await hand.reader.read(
+                [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
             )
             led, unknown = _whose(rest, reply)
             found |= led
@@ -333,13 +326,6 @@ class Undoing(Session):
         settled = await writer.run(partial(self.file.resolve, found))
         await self._fail({key.number: unknown[key.number] for key in rest}, writer)
         self._count({**settled, Fate.FAILED: len(rest)})
-
-    async def _read(
-        self, hand: Hand, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]
-    ) -> wire.Reply:
-        if self._halted.is_set():
-            raise StopRun(Cause.SIGNAL, "")
-        return await hand.reader.read(keys, encode)
 
     async def _fail(self, left_out: Mapping[int, str], writer: Offload) -> None:
         """Of these contacts nothing is known: by number, what HubSpot says of the reason."""
@@ -397,8 +383,8 @@ class Undoing(Session):
             names = sorted({*RECORD_SOURCE, *MERGED_IDS, *texts})
             rest = {trace.hubspot_id: trace for trace in some}
             for _ in range(2):
-                reply = await self._read(
-                    hand, list(rest), partial(_encode_with_history, names=names, history=history)
+                reply = await hand.reader.read(
+                    list(rest), partial(_encode_with_history, names=names, history=history)
                 )
                 held, unknown = _held(rest, reply)
                 plans += [
@@ -420,8 +406,7 @@ class Undoing(Session):
         ids = [one.hubspot_id for one in plans if one.archive]
         if not ids:
             return plans
-        if self._halted.is_set():
-            raise StopRun(Cause.SIGNAL, "")
+        hand.attempts.go_on()
         associations = await hand.associations.look(ids)
         return [associated_records.keep_touched(one, associations) for one in plans]
 
@@ -435,7 +420,7 @@ class Undoing(Session):
             if not rest:
                 break
             await asyncio.sleep(wait)
-            reply = await self._read(hand, list(rest), lambda ids: wire.encode_read("", ids, []))
+            reply = await hand.reader.read(list(rest), lambda ids: wire.encode_read("", ids, []))
             held, unknown = _held(rest, reply)
             rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
             still = "it is still there, though HubSpot took it on"
@@ -472,8 +457,7 @@ class Undoing(Session):
                 break
             await asyncio.sleep(wait)
             names = sorted({name for number in unsure.values() for name in wanted[number][1]})
-            reply = await self._read(
-                hand,
+            reply = await hand.reader.read(
                 list(unsure),
                 lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
             )

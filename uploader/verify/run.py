@@ -171,8 +171,7 @@ class Verification(Session):
     async def _read_all(self, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
-        assert self.sender is not None
-        reader = Reader(self.sender, self.paths, self._patience, roll=self.seams.roll)
+        reader = Reader(self._attempts(), self.paths.read)
 
         async def work() -> None:
             while batch := await writer.run(lambda: next(batches, None)):

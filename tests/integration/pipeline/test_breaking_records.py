@@ -16,8 +16,9 @@ from support.mock_transport import HubTransport, make_hub
 from support.undo_runs import counts, state, undo
 from support.virtual_loop import run_virtual
 from uploader.hubspot import wire
-from uploader.model.stop import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline import feed as feed_module
+from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.retry import RECORD_ATTEMPTS
 from uploader.pipeline.write_outage_probe import Proof
 from uploader.preview.simulated_sender import PretendingSender
@@ -302,7 +303,7 @@ class _Asked:
         self._there = there
         self._takes_writes = takes_writes
 
-    async def send(self, call, *, on_wire):
+    async def send(self, call, *, on_wire, **_):
         on_wire(True)
         ((one),) = orjson.loads(call.body)["inputs"]
         is_read = call.path.endswith("/read")
@@ -313,23 +314,27 @@ class _Asked:
         results = (found,) if one["id"] in self._there else ()
         return wire.Reply(200, readable=True, batch_status="COMPLETE", results=results)
 
-    def succeeded(self, *, is_write=False):
-        assert is_write
+    def succeeded(self, *, is_write):
+        pass
 
     def failed(self, *_, is_write):
+        assert is_write
         assert not self._takes_writes
 
 
-def proof(sender, clock=lambda: 0.0, open_values=()) -> Proof:
+def proof(clock=lambda: 0.0, open_values=()) -> Proof:
     """That has seen a@x.com confirmed, then b@x.com."""
-    made = Proof(sender, wire.paths("v3", "contacts"), lambda _: None, clock, lambda v: v in open_values)
+    made = Proof(wire.paths("v3", "contacts"), clock, lambda v: v in open_values)
     made.note(record(1, "a@x.com"))
     made.note(record(2, "b@x.com"))
     return made
 
 
-def passes(asked: Proof) -> bool | None:
-    return run_virtual(asked.writes_pass(lambda _: None))
+def passes(asked: Proof, sender: _Asked, **more) -> bool | None:
+    async def ask():
+        return await asked.writes_pass(Attempts(sender, lambda _: None, **more))
+
+    return run_virtual(ask())
 
 
 @pytest.mark.parametrize(
@@ -344,39 +349,40 @@ def passes(asked: Proof) -> bool | None:
 )
 def test_it_is_asked_by_the_last_record_that_is_there_and_no_open_rows(there, open_values, asked_by):
     sender = _Asked(*there)
-    assert passes(proof(sender, open_values=open_values)) is (True if asked_by else None)
+    assert passes(proof(open_values=open_values), sender) is (True if asked_by else None)
     assert sender.written == ([asked_by] if asked_by else [])
 
 
 def test_two_that_ask_at_once_by_a_deleted_record_both_get_an_answer():
     class Waiting(_Asked):
-        async def send(self, call, *, on_wire):
+        async def send(self, call, **more):
             await asyncio.sleep(1.0)
-            return await super().send(call, on_wire=on_wire)
+            return await super().send(call, **more)
 
-    made = proof(Waiting())
+    made = proof()
 
     async def both():
-        return await asyncio.gather(*(made.writes_pass(lambda _: None) for _ in range(2)))
+        attempts = Attempts(Waiting(), lambda _: None)
+        return await asyncio.gather(*(made.writes_pass(attempts) for _ in range(2)))
 
     assert run_virtual(both()) == [None, None]
 
 
 def test_many_that_wait_for_the_end_of_an_outage_ask_for_it_together():
     sender, now = _Asked("a@x.com", "b@x.com", takes_writes=False), [100.0]
-    made = proof(sender, clock=lambda: now[0])
-    assert [passes(made), passes(made)] == [False, False]
+    made = proof(clock=lambda: now[0])
+    assert [passes(made, sender), passes(made, sender)] == [False, False]
     assert sender.written == ["b@x.com"]
     now[0] += 10.0
-    assert passes(made) is False
+    assert passes(made, sender) is False
     assert sender.written == ["b@x.com", "b@x.com"]
 
 
 def test_a_run_that_is_stopped_while_it_asks_writes_nothing_more():
     """The first of the two requests is on its way when Ctrl-C comes."""
     sender = _Asked("a@x.com", "b@x.com")
-    asked = proof(sender)
-    assert run_virtual(asked.writes_pass(lambda _: None, lambda: not sender.read)) is False
+    with pytest.raises(StopRun):
+        passes(proof(), sender, is_wanted=lambda: not sender.read)
     assert (sender.read, sender.written) == (["b@x.com"], [])
 
 
@@ -404,7 +410,7 @@ def test_no_write_leaves_after_a_stop(tmp_path, sent):
 def test_a_preview_sends_no_write_to_probe_for_an_outage():
     sender = _Asked("a@x.com", "b@x.com")
     sender.only_reads = PretendingSender.only_reads
-    assert passes(proof(sender)) is None
+    assert passes(proof(), sender) is None
     assert sender.read == sender.written == []
 
 

@@ -49,3 +49,13 @@ def test_what_was_cancelled_is_sent_again(tmp_path):
     summary = job.run_virtual()
     job.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pending"]) == (0, 0)
+
+
+def test_a_contact_that_breaks_its_reading_leaves_only_its_own_row_pending(tmp_path):
+    broken = {"kind": "status", "status": 500, "endpoint": "read", "keys": ["c50@example.com"]}
+    accepted = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "applied": True, "times": 1}
+    rows = contacts(120)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[accepted, broken]))
+    summary = job.run_virtual()
+    job.check(rows, summary)
+    assert {row for row, outcome in job.outcomes().items() if outcome == "pending"} == {52}

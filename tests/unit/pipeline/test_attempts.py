@@ -1,0 +1,162 @@
+"""The loop that waits for answers: whatever they are, each item comes to one end."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, strategies as st
+
+from support.virtual_loop import run_virtual
+from uploader.hubspot.client import Call
+from uploader.hubspot.wire import Reply
+from uploader.model.stop import Cause, StopRun
+from uploader.pipeline.attempts import Attempts, Judged, Piece, Task
+from uploader.pipeline.reply_verdict import classify_read
+from uploader.pipeline.retry import READING, Evidence, GiveUp, Next
+from uploader.pipeline.sender import OutOfDateError
+
+_ANSWER, _FAILURE, _REFUSAL = Reply(200, readable=True), Reply(503, readable=True), Reply(400, readable=True)
+
+
+class Server:
+    """Answers what `reply` says of a request's items; `None` is the probe's."""
+
+    def __init__(self, reply) -> None:
+        self.requests: list[tuple[int, ...] | None] = []
+        self.successes = self.writes = 0
+        self.pauses: list[float] = []
+        self._reply = reply
+
+    async def send(self, call, *, on_wire, known_at, may_resend):
+        del known_at, may_resend
+        on_wire(True)
+        await asyncio.sleep(0.1)
+        on_wire(False)
+        items = None if call.path == "probe" else tuple(map(int, call.body.split()))
+        self.requests.append(items)
+        return self._reply(items)
+
+    def succeeded(self, *, is_write):
+        self.successes += 1
+        self.writes += is_write
+
+    def failed(self, reason, left_at, *, is_write):
+        """Not looked at: what the run makes of it is the session's."""
+
+    def heed(self, verdict, patience, left_at):
+        if patience(verdict) is None:
+            raise StopRun(verdict.cause, verdict.reason)
+        self.pauses.append(left_at)
+
+
+class Numbers(Task[int]):
+    """Numbers that are asked for, or written."""
+
+    def __init__(self, rule: GiveUp) -> None:
+        self.give_up_rule = rule
+        self.ends: list[int] = []
+        self.lost: list[int] = []
+        self.followed: list[Next] = []
+
+    def call(self, items):
+        return Call("POST", "numbers", b" ".join(b"%d" % item for item in items))
+
+    def probe(self, items):
+        assert items
+        return Call("POST", "probe")
+
+    def judge(self, items, reply, history):
+        verdict = classify_read(reply)
+        return Judged(verdict, [] if verdict.action == "settle" else items)
+
+    async def book(self, attempt):
+        self.followed.append(attempt.following)
+        self.ends += set(attempt.items) - set(attempt.open)
+
+    async def give_up(self, attempt):
+        self.ends += attempt.open
+
+    def note_lost(self, items):
+        self.lost += items
+
+
+def ask(server, task, items, **more):
+    async def run():
+        return await Attempts(server, lambda _: None, lambda: 0.5, **more).run(task, [Piece(items)])
+
+    return run_virtual(run())
+
+
+@given(st.sets(st.integers(0, 30)), st.integers(1, 30))
+def test_each_item_comes_to_one_end_and_broken_ones_alone_are_given_up(broken, size):
+    server = Server(lambda items: _FAILURE if items and broken.intersection(items) else _ANSWER)
+    task = Numbers(READING)
+    assert ask(server, task, range(size)) == []
+    assert sorted(task.ends) == list(range(size))
+    answered = [item for items in server.requests if items and not broken & set(items) for item in items]
+    assert sorted(answered) == sorted(set(range(size)) - broken)
+
+
+def test_while_nothing_of_the_kind_is_answered_nothing_is_halved_or_given_up():
+    server, task = Server(lambda _: _FAILURE), Numbers(READING)
+
+    async def wait():
+        async with asyncio.timeout(500):
+            await Attempts(server, lambda _: None, lambda: 0.5).run(task, [Piece(range(8))])
+
+    with pytest.raises(TimeoutError):
+        run_virtual(wait())
+    assert {items for items in server.requests if items} == {tuple(range(8))}
+    assert (task.ends, set(task.followed)) == ([], {Next.AGAIN})
+
+
+def test_a_question_that_may_be_left_open_is_asked_so_often_without_a_probe():
+    server, task = Server(lambda _: _FAILURE), Numbers(GiveUp(Evidence.NONE, alone=4))
+    ask(server, task, [7])
+    assert (server.requests, task.ends) == ([(7,)] * 4, [7])
+
+
+def test_a_refusal_of_all_stops_where_no_item_can_have_drawn_it():
+    task = Numbers(READING)
+    task.judge = lambda items, reply, _: Judged(
+        classify_read(reply), items
+    )  # of a 401: STOP, for want of patience
+    with pytest.raises(StopRun) as stop:
+        ask(Server(lambda _: Reply(401, readable=True, message="expired")), task, [1, 2])
+    assert stop.value.cause is Cause.TOKEN
+
+
+def test_an_answer_that_comes_after_the_stop_is_booked_and_nothing_more_is_sent():
+    server, task = Server(lambda items: _ANSWER if items == (1,) else _FAILURE), Numbers(READING)
+    with pytest.raises(StopRun) as stop:
+        ask(server, task, [1, 2], is_wanted=lambda: not server.requests)
+    assert (stop.value.cause, server.requests) == (Cause.SIGNAL, [(1, 2)])
+    assert task.followed == [Next.AGAIN]
+
+
+def test_who_is_cancelled_while_a_request_is_out_is_told_what_may_have_arrived():
+    task = Numbers(READING)
+
+    async def run():
+        asking = asyncio.ensure_future(
+            Attempts(Server(lambda _: _ANSWER), lambda _: None).run(task, [Piece([1, 2])])
+        )
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+    run_virtual(run())
+    assert task.lost == [1, 2]
+
+
+def test_what_grew_old_comes_back_with_the_attempts_it_has_had():
+    class Old(Server):
+        async def send(self, call, **more):
+            if len(self.requests) >= 3:
+                raise OutOfDateError
+            return await super().send(call, **more)
+
+    task = Numbers(READING)
+    left = ask(Old(lambda items: _FAILURE if items else _ANSWER), task, range(4))
+    assert [tuple(piece.items) for piece in left] == [(0, 1, 2, 3)]
+    assert left[0].history.failures == 2
+    assert task.ends == []
