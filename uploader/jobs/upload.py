@@ -35,6 +35,7 @@ from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
+from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import classify_optional_read
@@ -362,6 +363,7 @@ class Run(Preparing):
         )
         collector.tallies.pauses = dict(sender.tallies.pauses)
         sender.tallies, sender.on_count = collector.tallies, collector.note_change
+        links = Links(job.sightings, settings.match, writer) if len(settings.match) > 1 else None
         queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         feed = Feed(
             queue,
@@ -369,6 +371,7 @@ class Run(Preparing):
             taken=lambda slice_: self._take_in(slice_, collector),
             held_back=collector.count_held_back,
             is_behind=lambda: collector.is_behind,
+            links=links,
         )
         collector.on_relief = feed.relieved
         slots = Slots(sender.cap)
@@ -393,6 +396,7 @@ class Run(Preparing):
                 columns=job.columns,
                 kinds=kinds,
                 looking=looking,
+                links=links,
             )
 
         crew = Crew(feed, hire, self._task)

@@ -9,6 +9,7 @@ failure_limits       how many rows may fail
 feed                 what was read and waits, from the queue to the batcher
 keys_of_one_contact  what replies show of contacts reached by several keys
 ledger               open and settled positions, the watermark
+linked_keys          keys that rows have linked, for the rest of a job
 producer             rows read, mapped and queued
 rate                 rate limits and quotas
 read_matching        which contact of a read belongs to which record

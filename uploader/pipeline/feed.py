@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.records import Record, Slice
 from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.linked_keys import Links
 
 #: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
@@ -24,9 +25,11 @@ class Feed:
         taken: Callable[[Slice], None],
         held_back: Callable[[int], None],
         is_behind: Callable[[], bool] = lambda: False,
+        links: Links | None = None,
     ) -> None:
         """`taken` is told of each slice first, `held_back` then how many of its records have to wait. Nothing
-        is taken while the books are behind; `relieved` tells that they may not be any more.
+        is taken while the books are behind; `relieved` tells that they may not be any more. `links` says what
+        else records conflict by.
         """
         self.queue = queue
         self.batcher = batcher
@@ -38,6 +41,7 @@ class Feed:
         self._taken = taken
         self._held_back = held_back
         self._is_behind = is_behind
+        self._links = links
         self._changed = asyncio.Event()
 
     async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
@@ -52,7 +56,7 @@ class Feed:
             if self.allowance == 0:
                 return None
             self._changed.clear()
-            self._fill()
+            await self._fill()
             if self._worth_sending():
                 break
             if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
@@ -70,7 +74,7 @@ class Feed:
         self.batcher.max_records = self._most_records
         while True:
             self._changed.clear()
-            self._fill()
+            await self._fill()
             if self.batcher.open_records:
                 return False
             if self.exhausted:
@@ -108,7 +112,7 @@ class Feed:
         )
         return nothing_follows and self.batcher.open_records - waiting <= MAX_INPUTS
 
-    def _fill(self) -> None:
+    async def _fill(self) -> None:
         while (
             not self.exhausted
             and self.batcher.ready < self.batcher.max_records
@@ -122,6 +126,8 @@ class Feed:
             if slice_ is None:
                 self.exhausted = True
                 return
+            if self._links is not None:
+                await self._links.extend(slice_.records)
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
             self._held_back(self.batcher.add(slice_.records))

@@ -17,6 +17,7 @@ from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
 from uploader.pipeline.keys_of_one_contact import sightings
+from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.retry import History, Next, spare_races
@@ -42,6 +43,7 @@ class Worker(Task[Record]):
         columns: Collection[str],
         kinds: Mapping[str, Kind],
         looking: Looking | None = None,
+        links: Links | None = None,
     ) -> None:
         """`looking`: what is to be read of contacts before they are written."""
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
@@ -56,6 +58,7 @@ class Worker(Task[Record]):
         self._columns = columns
         self._kinds = kinds
         self._looking = looking
+        self._links = links
         self._attempts = replace(
             attempts, sleep=self._sleep, on_wire=self._note_wire, is_wanted=lambda: not self.draining
         )
@@ -123,7 +126,7 @@ class Worker(Task[Record]):
         for look in looks:
             looking.observe(look)
         settled = [settlement for look in looks if (settlement := look.settled()) is not None]
-        self._settle(settled)
+        await self._settle(settled)
         if settled:
             self._sender.progressed()
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
@@ -245,12 +248,16 @@ class Worker(Task[Record]):
                 records = [s.record for s in settlements]
                 await self._looking.forget([record for record in records if isinstance(record, Record)])
         finally:
-            self._settle(settlements, nameless_ids)
+            await self._settle(settlements, nameless_ids)
 
-    def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
-        records = [s.record for s in settlements]
-        self._feed.settle([record for record in records if isinstance(record, Record)])
-        self._collector.book(settlements, sightings(settlements, nameless_ids))
+    async def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
+        try:
+            if self._links is not None:
+                await self._links.note(settlements)
+        finally:
+            records = [s.record for s in settlements]
+            self._feed.settle([record for record in records if isinstance(record, Record)])
+            self._collector.book(settlements, sightings(settlements, nameless_ids))
 
     # --- reading back ---
 
@@ -261,13 +268,13 @@ class Worker(Task[Record]):
         for count in range(_READ_BACKS):
             await self._sleep(_READ_BACK_SECONDS * 2**count)
             found = await self._read_back(records, accepted_at)
-            self._settle(found)
+            await self._settle(found)
             settled = {settlement.record.position for settlement in found}
             records = [record for record in records if record.position not in settled]
             if not records:
                 return
         refusal = Refusal("PENDING", "accepted, but not found by reading back")
-        self._settle(
+        await self._settle(
             [Settlement(r, Outcome.PENDING, attempts=history.attempts + 1, refusal=refusal) for r in records]
         )
 

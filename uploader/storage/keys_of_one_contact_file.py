@@ -1,12 +1,16 @@
-"""Which contacts the answers named, kept until the job ends: that is how aliases are noticed.
+"""Which contacts the answers named, and which keys are linked: kept until the job ends.
 
-One SQLite file beside the checkpoint. It grows with the rows that were updated (some 80 bytes each), and goes
-when the job has ended. Committed before the checkpoint, so it never lacks what that counts on; what a kill
-makes it hold twice does no harm.
+By the first aliases are noticed. By the second rows of one contact conflict that have no key in common: an
+earlier row that held the keys of both was written.
+
+One SQLite file beside the checkpoint. It grows with the rows that were updated (some 80 bytes each), in jobs
+of several match keys also with the rows that hold two of them (some 150 bytes each), and goes when the job
+has ended. Committed before the checkpoint, so it never lacks what that counts on; what a kill makes it hold
+twice does no harm.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +21,9 @@ from uploader.model.keys_of_one_contact import Seen, Sighting
 from uploader.storage.file_names import sightings_path
 from uploader.system import sqlite
 
+#: Keys of one contact. A key that links more of them is a placeholder, and links no others.
+MOST_LINKED = 8
+_MOST_ASKED = 500  # of SQLite at once: some of its builds take no more than 999
 _KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
 
 
@@ -26,6 +33,7 @@ class Sightings:
     def __init__(self, checkpoint: Path) -> None:
         self._path = sightings_path(checkpoint)
         self._connection: sqlite3.Connection | None = None
+        self._unwritten: list[Sequence[str]] = []  # keys that are linked
         try:
             if self._path.exists():
                 self._connection = self._connect()
@@ -33,15 +41,60 @@ class Sightings:
             raise CheckpointError(f"{self._path} can't be read ({error}); remove it") from error
 
     def append(self, sightings: Sequence[Sighting]) -> None:
-        """On the disk when it returns. StorageError if that refuses."""
-        if not sightings:
-            return
+        """On the disk when it returns, with all that was linked. StorageError if that refuses."""
+        self.write_links()
         with sqlite.storage_errors(f"can't write {self._path}"):
-            connection = self._connection = self._connection or self._connect()
-            with connection:
-                connection.executemany(
+            if sightings:
+                self._open().executemany(
                     "INSERT INTO answers (body) VALUES (?)", [(_packed(sighting),) for sighting in sightings]
                 )
+            if self._connection is not None:
+                self._connection.commit()
+
+    def link(self, keys: Sequence[str]) -> None:
+        """A row that held these keys is written, as `closed_value`. From any thread.
+
+        Known after `write_links`, and on the disk after `append`.
+        """
+        self._unwritten.append(keys)
+
+    def write_links(self) -> None:
+        """StorageError if the disk refuses."""
+        with sqlite.storage_errors(f"can't write {self._path}"):
+            while self._unwritten:
+                some = self._unwritten[:_MOST_ASKED]
+                self._write_links(some)
+                del self._unwritten[: len(some)]
+
+    def linked(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Of these keys those that are linked, each with all keys of its contact. StorageError."""
+        self.write_links()
+        with sqlite.storage_errors(f"can't read {self._path}"):
+            return self._linked(keys)
+
+    def _write_links(self, rows: Sequence[Sequence[str]]) -> None:
+        known = self._linked(key for keys in rows for key in keys)
+        changed: dict[str, tuple[str, ...]] = {}
+        for keys in rows:
+            together = tuple(dict.fromkeys(other for key in keys for other in known.get(key, (key,))))
+            if len(together) <= MOST_LINKED and any(known.get(key) != together for key in keys):
+                changed |= dict.fromkeys(together, together)
+                known |= dict.fromkeys(together, together)
+        if changed:
+            packed = [(key, orjson.dumps(together)) for key, together in changed.items()]
+            self._open().executemany("INSERT OR REPLACE INTO links VALUES (?, ?)", packed)
+
+    def _linked(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        if self._connection is None:
+            return {}
+        found: dict[str, tuple[str, ...]] = {}
+        asked = list(dict.fromkeys(keys))
+        for at in range(0, len(asked), _MOST_ASKED):
+            some = asked[at : at + _MOST_ASKED]
+            places = ",".join("?" * len(some))
+            query = f"SELECT key, keys FROM links WHERE key IN ({places})"  # noqa: S608  # places alone
+            found |= {key: tuple(orjson.loads(keys)) for key, keys in self._connection.execute(query, some)}
+        return found
 
     def repeated(self) -> Iterator[tuple[str, list[Sighting]]]:
         """The ids that were seen more than once, each with where; sorted on the disk, not in memory."""
@@ -70,8 +123,15 @@ class Sightings:
         self.close()
         sqlite.remove_database(self._path)
 
+    def _open(self) -> sqlite3.Connection:
+        self._connection = self._connection or self._connect()
+        return self._connection
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite.connect(self._path, "create", synchronous="FULL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS links (key TEXT PRIMARY KEY, keys BLOB NOT NULL) WITHOUT ROWID"
+        )
         connection.execute(
             "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"
         )

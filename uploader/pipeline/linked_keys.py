@@ -1,0 +1,48 @@
+"""Keys of one contact: a row that holds two of them links them for the rest of the job.
+
+Only where rows are matched by several properties. A later row by one of them alone conflicts with rows by
+the other one from then on. Links lie on the disk, and are there before the row that made them is settled.
+"""
+
+from collections.abc import Collection, Sequence
+
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import Settlement
+from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.system.blocking_calls import Offload
+
+#: HubSpot has, or may have, what these rows say. So their keys lead to one contact.
+_LINKING = frozenset(
+    {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.PENDING, Outcome.ABANDONED}
+)
+
+
+class Links:
+    """The links of a job. Calls on the disk go through `offload`."""
+
+    def __init__(self, sightings: Sightings, match: Collection[str], offload: Offload) -> None:
+        """`match`: the properties that rows are matched by."""
+        self._sightings = sightings
+        self._match = match
+        self._offload = offload
+
+    async def note(self, settlements: Sequence[Settlement]) -> None:
+        """To be awaited before these rows are settled: what they link. StorageError if the disk refuses."""
+        for one in settlements:
+            if one.outcome in _LINKING and len(keys := self._keys(one)) > 1:
+                self._sightings.link(keys)
+        # What an earlier row has linked since they were read: they were written after it.
+        await self.extend([one.record for one in settlements if isinstance(one.record, Record)])
+
+    async def extend(self, records: Sequence[Record]) -> None:
+        """Add to the values of rows those that theirs are linked to."""
+        values = [value for record in records for value in record.values]
+        linked = await self._offload.run(lambda: self._sightings.linked(values))
+        for record in records if linked else ():
+            more = [key for value in record.values for key in linked.get(value, ())]
+            if more:
+                record.values = tuple(dict.fromkeys((*record.values, *more)))
+
+    def _keys(self, settlement: Settlement) -> tuple[str, ...]:
+        return tuple(v for v in settlement.record.values if v.partition("=")[0] in self._match)
