@@ -51,6 +51,7 @@ DO_IO = """
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
     storage.file_names storage.keys_of_one_contact_file storage.results_file storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
+    pipeline.accounting.commits
     pipeline.attempts pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
     pipeline.rate.in_flight_slots pipeline.sender pipeline.worker pipeline.worker_pool
     pipeline.write_outage_probe

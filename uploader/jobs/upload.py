@@ -231,7 +231,7 @@ class Run(Preparing):
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
             is_behind=parts.collector.is_behind,
-            is_locked_out=parts.collector.is_locked_out,
+            is_locked_out=parts.collector.commits.is_locked_out,
             settled_before=parts.settled_before,
             half_done=parts.collector.half_done,
             forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
@@ -351,10 +351,10 @@ class Run(Preparing):
             rows_estimated=self.rows_estimated,
             is_canary=is_canary,
         )
-        collector.gives_up = self._at_once.is_set
+        collector.commits.gives_up = self._at_once.is_set
         if self.follower is not None:
             names = [source.name for source in job.sources]
-            collector.on_committed = partial(self.follower.settled, names, settings.id_property)
+            collector.commits.on_committed = partial(self.follower.settled, names, settings.id_property)
             self.follower.uncommitted = lambda: collector.uncommitted
         # What the preflight has cost stands in the books too.
         collector.tallies.requests, collector.tallies.throttled = (

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+
+class Seen(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A confirmed row."""
 
     position: int
@@ -14,12 +15,19 @@ class Seen:
     values: tuple[str, ...]  #: what it closed, its key's value first
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """These contacts were updated by these rows, in no order."""
+class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The contacts that one answer says were updated, and by which rows."""
 
     ids: tuple[str, ...]
     rows: tuple[Seen, ...]
+    is_paired: bool = False  #: each contact by the row in its place; else nobody knows which by which
+
+    def of(self, hubspot_id: str) -> "list[Sighting]":
+        """What it says of one contact."""
+        if not self.is_paired:
+            return [self]
+        pairs = zip(self.ids, self.rows, strict=True)
+        return [Sighting((one,), (row,)) for one, row in pairs if one == hubspot_id]
 
 
 @dataclass(frozen=True, slots=True)

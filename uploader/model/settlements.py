@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import one_line
@@ -17,9 +19,8 @@ class Refusal:
     existing_id: str = ""
 
 
-@dataclass(slots=True)
-class Settlement:
-    """The outcome of one record, on its way to the books."""
+class Settlement(msgspec.Struct, gc=False):
+    """The outcome of one record, on its way to the checkpoint."""
 
     record: Record | Unsent
     outcome: Outcome

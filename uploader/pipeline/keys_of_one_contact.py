@@ -25,17 +25,18 @@ def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) ->
 
     A row is unchanged by what was read, which another key's row may have been about to change.
     """
-    unchanged = [(s.hubspot_id, s.record) for s in settlements if s.outcome is Outcome.UNCHANGED]
-    updated = [(s.hubspot_id, s.record) for s in settlements if s.outcome is Outcome.UPDATED]
-    found = [
-        Sighting((hubspot_id,), (_seen(record),))
-        for hubspot_id, record in (*updated, *unchanged)
-        if hubspot_id and isinstance(record, Record)
-    ]
-    nameless = tuple(
-        _seen(record) for hubspot_id, record in updated if not hubspot_id and isinstance(record, Record)
-    )
-    return [*found, Sighting(tuple(nameless_ids), nameless)] if nameless and nameless_ids else found
+    found = [s for s in settlements if s.outcome in _THERE_BEFORE and isinstance(s.record, Record)]
+    named = [s for s in found if s.hubspot_id]
+    nameless = [s for s in found if not s.hubspot_id and s.outcome is Outcome.UPDATED]
+    made = []
+    if named:
+        made.append(Sighting(tuple([s.hubspot_id for s in named]), _seen(named), is_paired=True))
+    if nameless and nameless_ids:
+        made.append(Sighting(tuple(nameless_ids), _seen(nameless)))
+    return made
+
+
+_THERE_BEFORE = frozenset({Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 def is_explained(seen_in: Sequence[Sighting]) -> bool:
@@ -87,5 +88,6 @@ def _share_as_many_keys(before: Sighting, after: Sighting) -> bool:
     return len(ids) <= len(keys)
 
 
-def _seen(record: Record) -> Seen:
-    return Seen(record.position, record.source, record.row, record.key, record.values)
+def _seen(settlements: Sequence[Settlement]) -> tuple[Seen, ...]:
+    rows = [s.record for s in settlements]
+    return tuple([Seen(row.position, row.source, row.row, row.key, row.values) for row in rows])

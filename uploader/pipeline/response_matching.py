@@ -101,7 +101,8 @@ def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
     if id_property == OWN_ID:
         return [closed_value(id_property, result.id) for result in results]
     shown = [result.properties.get(id_property, "") for result in results]
-    return closed_values(id_property, [text.strip() if isinstance(text, str) else "" for text in shown])
+    texts = [text if isinstance(text, str) else "" for text in shown]
+    return closed_values(id_property, list(map(str.strip, texts)))
 
 
 class Mentions:

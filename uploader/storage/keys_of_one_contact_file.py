@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
 import orjson
 
 from uploader.errors import CheckpointError
-from uploader.model.keys_of_one_contact import Seen, Sighting
+from uploader.model.keys_of_one_contact import Sighting
 from uploader.storage.file_names import sightings_path
 from uploader.system import sqlite
 
@@ -40,13 +41,13 @@ class Sightings:
         except (OSError, sqlite3.Error) as error:
             raise CheckpointError(f"{self._path} can't be read ({error}); remove it") from error
 
-    def append(self, sightings: Sequence[Sighting]) -> None:
-        """On the disk when it returns, with all that was linked. StorageError if that refuses."""
+    def append(self, sightings: Sequence[bytes]) -> None:
+        """Packed ones. On the disk when it returns, with all that was linked. StorageError if it refuses."""
         self.write_links()
         with sqlite.storage_errors(f"can't write {self._path}"):
             if sightings:
                 self._open().executemany(
-                    "INSERT INTO answers (body) VALUES (?)", [(_packed(sighting),) for sighting in sightings]
+                    "INSERT INTO answers (body) VALUES (?)", [(sighting,) for sighting in sightings]
                 )
             if self._connection is not None:
                 self._connection.commit()
@@ -111,7 +112,7 @@ class Sightings:
                 "SELECT id, group_concat(answer) FROM seen GROUP BY id HAVING count(*) > 1"
             ):
                 numbers = sorted({int(number) for number in answers.split(",")})
-                yield hubspot_id, [fetch(number) for number in numbers]
+                yield hubspot_id, [one for number in numbers for one in fetch(number).of(hubspot_id)]
 
     def close(self) -> None:
         if self._connection is not None:
@@ -139,21 +140,18 @@ class Sightings:
 
     def _seen(self, connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
         for number, body in connection.execute("SELECT number, body FROM answers"):
-            for hubspot_id in orjson.loads(body)[0]:
+            for hubspot_id in _SIGHTING.decode(body).ids:
                 yield hubspot_id, number
 
     def _sighting(self, number: int) -> Sighting:
         assert self._connection is not None
         (body,) = self._connection.execute("SELECT body FROM answers WHERE number = ?", (number,)).fetchone()
-        ids, rows = orjson.loads(body)
-        return Sighting(
-            tuple(ids),
-            tuple(
-                Seen(position, source, row, key, tuple(values)) for position, source, row, key, values in rows
-            ),
-        )
+        return _SIGHTING.decode(body)
 
 
-def _packed(sighting: Sighting) -> bytes:
-    rows = [(seen.position, seen.source, seen.row, seen.key, seen.values) for seen in sighting.rows]
-    return orjson.dumps([sighting.ids, rows])
+_SIGHTING = msgspec.json.Decoder(Sighting)
+
+
+def pack(sighting: Sighting) -> bytes:
+    """As it is kept: in a tenth of the memory."""
+    return msgspec.json.encode(sighting)

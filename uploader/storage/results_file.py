@@ -14,14 +14,15 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.records import EMAIL, told_key
+from uploader.model.outcomes import Outcome
+from uploader.model.records import EMAIL, Record, Unsent, told_key
 from uploader.model.settlements import Settlement, note
 from uploader.system.private_files import create_private, is_at
 
@@ -80,25 +81,20 @@ class ResultsFile:
         self.committed_bytes = committed_bytes
         self._appended = self._hash, committed_bytes
 
-    def append(self, settled: Sequence[Settlement]) -> Extent:
-        """Write the lines through to the disk, and return what is to be committed; then call `keep`.
+    def lines(self, settled: Sequence[Settlement]) -> bytes:
+        """What is to be appended of these rows."""
+        lines = result_lines(settled, self._names, self._main, has_notes=self._has_notes)
+        return "".join(lines).encode("utf-8", "replace")
+
+    def append(self, lines: Sequence[bytes]) -> Extent:
+        """Write lines through to the disk, and return what is to be committed; then call `keep`.
 
         StorageError where they can't be written, or where another program has changed the file.
         """
-        if not settled:
+        if not lines:
             self._appended = self._hash, self.committed_bytes
             return Extent(self.committed_bytes, self._hash.hexdigest())
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        if self.committed_bytes == 0:
-            lines.writerow(HEADER)
-        names = self._names
-        for one in settled:
-            row = one.record
-            key = told_key(row.key, row.values, self._main)
-            cells = (row.row, key, one.hubspot_id, one.outcome.value, names[row.source])
-            lines.writerow((*cells, note(one)) if self._has_notes else cells)
-        data = text.getvalue().encode("utf-8", "replace")
+        data = b"".join(lines if self.committed_bytes else [_line(HEADER), b"\n", *lines])
         try:
             self._check_unchanged()
             # After a failed append: what it left behind goes.
@@ -149,6 +145,62 @@ class ResultsFile:
                 copy.truncate(self.committed_bytes)
             self._aside = aside
         return self._aside
+
+
+def result_lines(
+    settled: Sequence[Settlement], names: Sequence[str], main: str, *, has_notes: bool = True
+) -> list[str]:
+    """The lines of these rows, as `csv.writer` writes them. `names`: of the sources; `main`: the job's main
+    id property.
+    """
+    end = ",\n" if has_notes else "\n"
+    endings = [{outcome: f",{outcome.value},{name}{end}" for outcome in Outcome} for name in names]
+    rows = [one.record for one in settled]
+    lines = [
+        f"{row.row},{row.key},{one.hubspot_id}{endings[row.source][one.outcome]}"
+        for one, row in zip(settled, rows, strict=True)
+    ]
+    for index in _unusual(settled, rows, names, main):
+        lines[index] = _unusual_line(settled[index], names, main, has_notes=has_notes)
+    return lines
+
+
+def _unusual(
+    settled: Sequence[Settlement], rows: Sequence[Record | Unsent], names: Sequence[str], main: str
+) -> Collection[int]:
+    """Which rows have a note, a key of another property, or text that may have to be quoted."""
+    if any(map(_may_need_quotes, names)):
+        return range(len(rows))
+    refusals = [one.refusal for one in settled]
+    keys, ids = [row.key for row in rows], [one.hubspot_id for one in settled]
+    found: set[int] = set()
+    if any(refusals):
+        found.update(index for index, refusal in enumerate(refusals) if refusal)
+    for texts in (keys, ids):
+        if _may_need_quotes("".join(texts)):
+            found.update(index for index, text in enumerate(texts) if _may_need_quotes(text))
+    records = [row for row in rows if isinstance(row, Record)]
+    is_plain = {(row.id_property, row.dropped) for row in records} == {(main, ())}
+    if len(records) < len(rows) or not is_plain:
+        found.update(
+            index
+            for index, row in enumerate(rows)
+            if not isinstance(row, Record) or row.dropped or row.id_property != main
+        )
+    return found
+
+
+def _may_need_quotes(text: str) -> bool:
+    """As `csv.writer` has it, and a little more."""
+    return any(character in text for character in ',"\r\n ')
+
+
+def _unusual_line(settlement: Settlement, names: Sequence[str], main: str, *, has_notes: bool) -> str:
+    text, row = io.StringIO(), settlement.record
+    key = told_key(row.key, row.values, main)
+    cells = (row.row, key, settlement.hubspot_id, settlement.outcome.value, names[row.source])
+    csv.writer(text, lineterminator="\n").writerow((*cells, note(settlement)) if has_notes else cells)
+    return text.getvalue()
 
 
 def is_unchanged(path: Path, extent: Extent) -> bool:

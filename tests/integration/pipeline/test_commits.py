@@ -38,9 +38,9 @@ def test_a_pause_of_hours_takes_no_look_at_the_books(tmp_path, monkeypatch):
     looks = []
     take = Collector._standing
 
-    def taken(self, state, reason):
+    def taken(self, *values, **named):
         looks.append(asyncio.get_running_loop().time())
-        return take(self, state, reason)
+        return take(self, *values, **named)
 
     monkeypatch.setattr(Collector, "_standing", taken)
     summary = run.run_virtual()

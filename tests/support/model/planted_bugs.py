@@ -9,10 +9,10 @@ from uploader.hubspot import error_objects
 from uploader.model.records import Record
 from uploader.pipeline import contact_reader
 from uploader.pipeline.batcher import Batcher
-from uploader.pipeline.collector import Collector
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_entry_origins
+from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot_entry_state import ReadingState
 
 
@@ -53,15 +53,13 @@ def trust_position() -> Iterator[None]:
 @contextmanager
 def count_a_replay_twice() -> Iterator[None]:
     """A row that was confirmed by a second sending is written into the results as often."""
-    book = Collector.book
+    lines = ResultsFile.lines
 
-    def twice(self, settlements, sightings=()):
-        settlements = list(settlements)
-        book(self, settlements, sightings)
-        self._uncommitted += [settlement for settlement in settlements if settlement.replayed]
+    def twice(self, settled):
+        return lines(self, [*settled, *(settlement for settlement in settled if settlement.replayed)])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Collector, "book", twice)
+        patch.setattr(ResultsFile, "lines", twice)
         yield
 
 

@@ -64,6 +64,7 @@ def test_only_updates_are_followed_and_those_named_stand_alone():
         Settlement(Unsent(5, 0, 7, "", (), Outcome.INVALID, "", "", b""), Outcome.INVALID),
     ]
     named, nameless = sightings(settlements, ["13", "12"])
+    assert named.is_paired
     assert (named.ids, [row.position for row in named.rows]) == (("11",), [1])
     assert (nameless.ids, [row.position for row in nameless.rows]) == (("13", "12"), [2, 3])
 

@@ -306,13 +306,13 @@ def created(position: int) -> Settlement:
 def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     path = tmp_path / "r.csv"
     results = ResultsFile(path, 0, ["a.csv"])
-    extent = results.append([created(1)])
+    extent = results.append([results.lines([created(1)])])
     results.keep()
-    results.append([created(2)])
+    results.append([results.lines([created(2)])])
     results.close()
     assert path.stat().st_size > results.committed_bytes == extent.size
     again = ResultsFile(path, extent.size, ["a.csv"], digest=extent.digest)
-    again.append([created(3)])
+    again.append([again.lines([created(3)])])
     again.close()
     assert path.read_text() == (
         "row,key,hubspot_id,outcome,source,note\n"
@@ -342,7 +342,7 @@ def test_a_results_file_is_not_written_through_a_symbolic_link(tmp_path):
 
 def test_a_results_file_has_one_writer(tmp_path):
     first = ResultsFile(tmp_path / "r.csv", 0, ["a.csv"])
-    first.append([created(1)])
+    first.append([first.lines([created(1)])])
     first.keep()
     with pytest.raises(CheckpointError, match="another process"):
         ResultsFile(tmp_path / "r.csv", 0, ["b.csv"])
@@ -353,7 +353,9 @@ def test_a_results_file_has_one_writer(tmp_path):
 def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path):
     first = Settlement(record(0), Outcome.CREATED, "101")
     results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
-    results.append([first, Settlement(record(5), Outcome.UPDATED, "102"), first])
+    results.append(
+        [results.lines([first, Settlement(record(5), Outcome.UPDATED, "102")]), results.lines([first])]
+    )
     results.close()
     lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[3] for line in lines[1:]] == ["created", "updated", "created"]
@@ -365,14 +367,13 @@ def test_a_note_says_why_a_row_failed_and_what_was_left_out(tmp_path):
     partly = record(4)
     partly.dropped = (Fault("renewal_date: 'never,\n ever' is no date", "DATE", "renewal_date"),)
     results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
-    results.append(
-        [
-            Settlement(unsent, Outcome.INVALID, refusal=Refusal("KEY", "no email")),
-            Settlement(partly, Outcome.CREATED, "7"),
-            rejected(6),
-            created(7),
-        ]
-    )
+    settled = [
+        Settlement(unsent, Outcome.INVALID, refusal=Refusal("KEY", "no email")),
+        Settlement(partly, Outcome.CREATED, "7"),
+        rejected(6),
+        created(7),
+    ]
+    results.append([results.lines(settled)])
     results.close()
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         notes = {line["row"]: line["note"] for line in csv.DictReader(file)}
@@ -389,6 +390,8 @@ def test_a_results_file_that_was_begun_without_notes_goes_on_without(tmp_path):
     begun = b"row,key,hubspot_id,outcome,source\n2,a@x.com,1,created,a.csv\n"
     path.write_bytes(begun)
     results = ResultsFile(path, len(begun), ["a.csv"])
-    results.append([rejected(6), created(5)])
+    results.append([results.lines([rejected(6), created(5)])])
     results.close()
-    assert path.read_bytes() == begun + b"8,c6@example.com,,rejected,a.csv\n7,a@b.de,101,created,a.csv\n"
+    assert (
+        path.read_bytes() == begun + b"8,c6@example.com,,rejected,a.csv\n7,c5@example.com,5,created,a.csv\n"
+    )

@@ -8,6 +8,7 @@ Rule  The watermark never passes an open row, and no row is settled twice.
 
 from bisect import bisect_right, insort
 from collections import deque
+from collections.abc import Sequence
 
 from uploader.model.records import Slice
 from uploader.model.watermark import Progress, Resume
@@ -50,6 +51,22 @@ class Ledger:
         else:
             insort(self._firsts, position)
             self._end_of[position] = end
+
+    def settle_all(self, positions: Sequence[int]) -> None:
+        """The same of several, which mostly follow each other."""
+        if not positions:
+            return
+        ordered = sorted(positions)
+        if ordered == list(range(ordered[0], ordered[0] + len(ordered))):
+            self.settle(ordered[0], ordered[-1] + 1)
+            return
+        first = last = ordered[0]
+        for position in ordered[1:]:
+            if position != last + 1:
+                self.settle(first, last + 1)
+                first = position
+            last = position
+        self.settle(first, last + 1)
 
     def progress(self) -> Progress:
         while self._slices and self._slices[0].position <= self.watermark:

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from support.builders import slice_of
 from uploader.model.rows import Mark
 from uploader.model.watermark import Progress, Resume
-from uploader.pipeline.ledger import Ledger
+from uploader.pipeline.accounting.ledger import Ledger
 
 
 def _prefix(settled):
@@ -54,6 +54,30 @@ def test_the_ledger_is_the_brute_force_prefix_under_any_settlement_order(order, 
     _check(ledger.progress(), settled, 12)
     assert ledger.progress().watermark == 12
     assert ledger.progress().ranges == ()
+
+
+@given(st.permutations(range(40)), st.lists(st.integers(1, 9), min_size=40, max_size=40))
+def test_batches_are_settled_as_their_rows_one_by_one(order, sizes):
+    """Neighbours stand together, as in batches, and a few positions elsewhere."""
+    order, at_once, one_by_one, at = sorted(order[:30]) + order[30:], Ledger(), Ledger(), 0
+    for ledger in (at_once, one_by_one):
+        ledger.open(slice_of(0, 40))
+    for size in sizes:
+        at_once.settle_all(order[at : at + size])
+        for position in order[at : at + size]:
+            one_by_one.settle(position)
+        assert at_once.progress() == one_by_one.progress()
+        at += size
+
+
+@pytest.mark.parametrize("positions", [[2], [0, 2], [1, 2, 2, 4], [4, 4], [3, 1, 2, 0], [0, 1, 1, 3]])
+def test_a_position_is_settled_once_in_a_batch_too(positions):
+    ledger = Ledger()
+    ledger.open(slice_of(0, 9))
+    if positions not in ([4, 4], [0, 1, 1, 3]):
+        ledger.settle(2)
+    with pytest.raises(ValueError, match="settled twice"):
+        ledger.settle_all(positions)
 
 
 @given(st.integers(0, 30), st.integers(1, 4), st.integers(0, 2**32))

@@ -1,0 +1,226 @@
+"""What is settled and not yet durable, and its commit: results file, snapshot and checkpoint together.
+
+One commit at a time, for all that has come together meanwhile. The results file is written first, so the
+checkpoint never counts on a line that is not on the disk.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+from uploader.errors import BusyError
+from uploader.model.canary import Sent
+from uploader.model.keys_of_one_contact import Alias, Sighting
+from uploader.model.outcomes import DEAD_LETTERS, Outcome
+from uploader.model.records import Record
+from uploader.model.settlements import Settlement, Tallies
+from uploader.model.timeline import Changes, Course
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
+from uploader.storage.checkpoint_tables.timeline import Invocation
+from uploader.storage.keys_of_one_contact_file import Sightings, pack
+from uploader.storage.results_file import ResultsFile
+from uploader.storage.snapshot import SnapshotFile
+from uploader.system.blocking_calls import Offload
+from uploader.version import __version__
+
+_LOG = logging.getLogger("uploader")
+
+#: From one try to write a checkpoint that others read to the next.
+_LOCKED_SECONDS = 0.2
+#: Outcomes whose rows the checkpoint keeps, and of these the ones it keeps with the row as the source has it.
+_KEPT = DEAD_LETTERS | {Outcome.PENDING, Outcome.SKIPPED}
+_KEPT_RAW = DEAD_LETTERS | {Outcome.PENDING}
+#: What a settlement weighs that is kept, beside its row and message, with all other texts. As measured.
+_SETTLEMENT_BYTES = 650
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What waits for its commit. Of a row that is written, that is its line in the results file alone."""
+
+    lines: list[bytes] = field(default_factory=list)  #: of the results file
+    kept: list[Settlement] = field(default_factory=list)  #: that the checkpoint keeps
+    settled: list[Settlement] = field(default_factory=list)  #: all, where a snapshot or a follower wants them
+    sightings: list[bytes] = field(default_factory=list)
+    superseding: list[Superseding] = field(default_factory=list)
+    canary: list[Sent] = field(default_factory=list)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it occupies in memory, about."""
+        texts = sum(map(len, self.lines)) + sum(map(len, self.sightings))
+        return texts + sum(map(_weight, self.kept)) + sum(map(_weight, self.settled))
+
+    def copy(self) -> "Waiting":
+        return Waiting(*(getattr(self, one.name)[:] for one in fields(self)))
+
+    def drop(self, former: "Waiting") -> None:
+        """What waited then does so no more."""
+        for one in fields(self):
+            del getattr(self, one.name)[: len(getattr(former, one.name))]
+
+
+class Commits:
+    """Writes through `offload`."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        results: ResultsFile | None,
+        sightings: Sightings,
+        offload: Offload,
+        course: Course,
+        *,
+        snapshot: SnapshotFile | None,
+        rows_estimated: int | None,
+    ) -> None:
+        self.committed = checkpoint.state()
+        self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
+        self.gives_up: Callable[[], bool] = lambda: False  #: asked then: whether not to wait any more
+        #: Told of what was settled, once it is durable.
+        self.on_committed: Callable[[Sequence[Settlement]], None] | None = None
+        self.waiting_bytes = 0  #: what waits occupies in memory, about
+        self._waiting = Waiting()
+        self._aliases: Sequence[Alias] = ()
+        self._checkpoint = checkpoint
+        self._results = results
+        self._sightings = sightings
+        self._snapshot = snapshot
+        self._offload = offload
+        self._course = course
+        self._rows_estimated = rows_estimated
+        self._told = self.committed.tallies  # what the course knows of
+        self._committing = asyncio.Lock()
+
+    def add(
+        self,
+        settlements: Sequence[Settlement],
+        outcomes: Collection[Outcome],
+        sightings: Sequence[Sighting],
+        superseding: Sequence[Superseding],
+    ) -> None:
+        """Rows are settled, with these outcomes among them."""
+        added = Waiting(sightings=list(map(pack, sightings)), superseding=list(superseding))
+        if self._results and settlements:
+            added.lines.append(self._results.lines(settlements))
+        if not _KEPT.isdisjoint(outcomes):
+            added.kept += [settlement for settlement in settlements if settlement.outcome in _KEPT]
+        if self._snapshot or self.on_committed:
+            added.settled += settlements
+        for settlement in added.settled or added.kept:
+            _lighten(settlement)
+        for one in fields(added):
+            getattr(self._waiting, one.name).extend(getattr(added, one.name))
+        self.waiting_bytes += added.size_bytes
+
+    def add_canary(self, sent: Sequence[Sent]) -> None:
+        self._waiting.canary += sent
+
+    def list_aliases(self, aliases: Sequence[Alias]) -> None:
+        self._aliases = aliases
+
+    async def commit(self, standing: Callable[[], State]) -> None:
+        """Make durable what waits by now, and where the run stands then. StorageError if the disk refuses."""
+        async with self._committing:
+            state = standing()
+            state.results_bytes = self.committed.results_bytes
+            state.results_digest = self.committed.results_digest
+            if replace(state, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
+                return
+            former, changes = self._waiting.copy(), self._tell_course(state.tallies)
+            try:
+                is_cancelled = await self._in_full(lambda: self._append(state, former))
+                # They have a file of their own, and would be in it twice.
+                del self._waiting.sightings[: len(former.sightings)]
+                former.sightings = []
+                if not is_cancelled:
+                    is_cancelled = await self._until_free(lambda: self._write(state, former, changes))
+                    self._waiting.drop(former)
+                    self.waiting_bytes = self._waiting.size_bytes
+                    if self.on_committed:
+                        self.on_committed(former.settled)
+            finally:
+                if self.committed is not state:
+                    self._course.give_back(changes)
+            if is_cancelled:
+                raise asyncio.CancelledError
+
+    async def _in_full(self, call: Callable[[], None]) -> bool:
+        """Let a call on the disk end, also when cancelled meanwhile; whether that was so."""
+        write, is_cancelled = asyncio.ensure_future(self._offload.run(call)), False
+        while not write.done():
+            try:
+                await asyncio.wait({write})
+            except asyncio.CancelledError:
+                is_cancelled = True
+        if is_cancelled and write.exception() is not None:
+            raise asyncio.CancelledError
+        write.result()
+        return is_cancelled
+
+    async def _until_free(self, write: Callable[[], None]) -> bool:
+        """The same, again and again while another process reads the checkpoint and so locks it."""
+        while True:
+            try:
+                is_cancelled = await self._in_full(write)
+            except BusyError as error:
+                if self.gives_up():
+                    raise
+                if not self.is_locked_out:
+                    _LOG.warning("%s: waiting for that to end", error)
+                self.is_locked_out = True
+                await asyncio.sleep(_LOCKED_SECONDS)
+            else:
+                self.is_locked_out = False
+                return is_cancelled
+
+    def _tell_course(self, tallies: Tallies) -> Changes:
+        """What was booked since the last time; what of it is to be kept comes back."""
+        told, self._told = self._told, tallies
+        more = {outcome.value: count - told.outcomes[outcome] for outcome, count in tallies.outcomes.items()}
+        self._course.note_books(more, tallies.retries - told.retries)
+        return self._course.take_changes()
+
+    def _append(self, state: State, waiting: Waiting) -> None:
+        """What has to be durable before the checkpoint counts on it. Done again, it is as if done once."""
+        if self._results:
+            extent = self._results.append(waiting.lines)
+            state.results_bytes, state.results_digest = extent.size, extent.digest
+        if self._snapshot:
+            self._snapshot.note_confirmed(waiting.settled)
+        # Last: appended again after a failure, they would be there twice.
+        self._sightings.append(waiting.sightings)
+
+    def _write(self, state: State, waiting: Waiting, changes: Changes) -> None:
+        course = self._course
+        invocation = Invocation(
+            course.began, course.now, self._rows_estimated, __version__, state.state, state.reason
+        )
+        self._checkpoint.commit(
+            state,
+            waiting.kept,
+            waiting.superseding,
+            self._aliases,
+            waiting.canary,
+            changes=changes,
+            invocation=invocation,
+        )
+        if self._results:
+            self._results.keep()
+        self.committed = state
+
+
+def _lighten(settlement: Settlement) -> None:
+    """A slow disk lets many wait for their commit, which needs the rows of dead letters at most."""
+    record = settlement.record
+    if isinstance(record, Record):
+        record.body = b""
+        record.raw = record.raw if settlement.outcome in _KEPT_RAW else b""
+
+
+def _weight(settlement: Settlement) -> int:
+    message = settlement.refusal.message if settlement.refusal else ""
+    return _SETTLEMENT_BYTES + len(settlement.record.raw) + len(message)

@@ -1,0 +1,114 @@
+"""The counts and positions of a job's rows, over all its invocations.
+
+In    slices as they are read, settlements and replies as they come.
+Out   tallies, and the progress to resume from.
+Raise `StopRun` where too many rows fail; `BooksError` where the sums do not add up.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from copy import deepcopy
+
+from uploader.errors import BooksError
+from uploader.hubspot.wire import BATCH_STATUSES, Reply
+from uploader.model.outcomes import Outcome
+from uploader.model.records import Record, Slice, Unsent
+from uploader.model.rows import NO_KEY, Mark
+from uploader.model.settlements import Settlement, skip_rule
+from uploader.model.stop import Cause, StopRun
+from uploader.model.watermark import Resume
+from uploader.pipeline.accounting.ledger import Ledger
+from uploader.pipeline.failure_limits import FailureLimit
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
+
+#: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
+_MARKS_KEPT = 128
+
+
+class Accounting:
+    """Counts in memory; what is durable is not known here."""
+
+    def __init__(self, committed: State, limit: FailureLimit) -> None:
+        self.tallies = deepcopy(committed.tallies)
+        self._before = deepcopy(committed.tallies)  # of earlier invocations
+        self._limit = limit
+        self._ledger = Ledger(committed.progress)
+        self._known = {source: deque(marks, maxlen=_MARKS_KEPT) for source, marks in committed.known.items()}
+
+    def read(self, slice_: Slice) -> None:
+        """Rows came in: they are open until settled."""
+        self._ledger.open(slice_)
+        self._note_end(slice_)
+        self.tallies.rows = self._ledger.rows
+
+    def settle(self, settlements: Sequence[Settlement]) -> Counter[Outcome]:
+        """Rows are settled. How many there are of each outcome."""
+        tallies = self.tallies
+        self._ledger.settle_all([settlement.record.position for settlement in settlements])
+        counts = Counter([settlement.outcome for settlement in settlements])
+        for outcome, count in counts.items():
+            tallies.outcomes[outcome] += count
+        tallies.replayed += sum([settlement.replayed for settlement in settlements])
+        records = [settlement.record for settlement in settlements]
+        if Outcome.INVALID in counts:
+            tallies.keyless += sum(isinstance(one, Unsent) and one.category == NO_KEY for one in records)
+        if Outcome.SKIPPED in counts:
+            rules = Counter(skip_rule(one) for one in settlements if one.outcome is Outcome.SKIPPED)
+            for rule, count in rules.items():
+                tallies.skips[rule] = tallies.skips.get(rule, 0) + count
+        sent = [one for one in records if isinstance(one, Record)]
+        tallies.values_dropped += sum([len(one.dropped) for one in sent])
+        tallies.values_spared += sum([one.spared for one in sent])
+        return counts
+
+    def check_failures(self) -> None:
+        """StopRun where too many rows fail in this invocation: what failed before was seen, and the run
+        started again all the same.
+        """
+        failed = self.tallies.failed - self._before.failed
+        rows = self.tallies.rows - self._before.settled
+        if failed and self._limit.exceeded(failed, rows):
+            raise StopRun(Cause.FAILURES, f"{failed:,} of {rows:,} rows (--max-failures {self._limit})")
+        # Invalid rows are settled long before their neighbours, so answers are also judged among themselves.
+        invalid = self.tallies.outcomes[Outcome.INVALID] - self._before.outcomes[Outcome.INVALID]
+        refused, answered = failed - invalid, self.tallies.settled - self._before.settled - invalid
+        if refused and self._limit.exceeded(refused, answered):
+            raise StopRun(
+                Cause.FAILURES, f"{refused:,} of {answered:,} rows sent (--max-failures {self._limit})"
+            )
+
+    def count_reply(self, reply: Reply, *, retried: bool) -> None:
+        """A batch was answered."""
+        self.tallies.num_errors += reply.num_errors
+        self.tallies.retries += retried
+        if reply.batch_status:
+            batches = self.tallies.batches
+            name = reply.batch_status if reply.batch_status in BATCH_STATUSES else "OTHER"
+            batches[name] = batches.get(name, 0) + 1
+
+    def standing(self) -> State:
+        """Where the rows stand now."""
+        progress, tallies = self._ledger.progress(), deepcopy(self.tallies)
+        if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
+            raise BooksError(
+                f"the sums do not add up: {tallies.rows} rows read, {tallies.settled} outcomes counted, "
+                f"{progress.settled} positions settled"
+            )
+        return State(progress, tallies, known=self._marks(progress.resume))
+
+    # --- streams: where their slices end, by which rows above the watermark are known, too ---
+
+    def _note_end(self, slice_: Slice) -> None:
+        end, marks = slice_.end, self._known.setdefault(slice_.source, deque(maxlen=_MARKS_KEPT))
+        if end is not None and end.digest and (not marks or end.offset > marks[-1].offset):
+            marks.append(end)
+
+    def _marks(self, resume: Resume) -> dict[int, tuple[Mark, ...]]:
+        """Of these, the ones that a reading which goes on there comes by."""
+        for source, marks in self._known.items():
+            while marks and (source, marks[0].offset) <= (
+                resume.source,
+                resume.mark.offset if resume.mark else 0,
+            ):
+                marks.popleft()
+        return {source: tuple(marks) for source, marks in self._known.items() if marks}
