@@ -20,12 +20,12 @@ async def find_aliases(sightings: Sightings, reader: Reader, offload: Offload, m
     found: list[Alias] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
         held: dict[str, wire.Result] = {}
-        rest = chunk
+        unique, rest = _names(chunk), chunk
+        asked = also_other_addresses(unique)
         for _ in range(2):  # what an answer leaves out is asked for once more
-            names = also_other_addresses(_names(rest))
             reply = await reader.read(
                 [hubspot_id for hubspot_id, _ in rest],
-                lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
+                lambda ids, names=asked: wire.encode_read("", ids, names),  # type: ignore[misc]
             )
             answers = told("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
             held |= {one.held.id: one.held for one in answers if one.held is not None}
@@ -34,7 +34,7 @@ async def find_aliases(sightings: Sightings, reader: Reader, offload: Offload, m
                 break
         for hubspot_id, seen_in in chunk:
             if hubspot_id in held:
-                values = unique_values(held[hubspot_id], _names(chunk))
+                values = unique_values(held[hubspot_id], unique)
                 found += met(hubspot_id, values, seen_in, main)
             else:
                 found.append(untold(hubspot_id))

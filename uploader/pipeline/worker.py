@@ -195,13 +195,14 @@ class Worker(Task[Record]):
         if attempt.following is not Next.FINISH:
             _log(attempt)
         self._collector.count_reply(reply, retried=attempt.following is Next.AGAIN)
+        attempts = attempt.history.attempts + 1
         confirmed = [
             Settlement(
                 entry.record,
                 Outcome.CREATED if entry.new else Outcome.UPDATED,
                 entry.hubspot_id,
                 replayed=entry.record.lost and not entry.new,
-                attempts=attempt.history.attempts + 1,
+                attempts=attempts,
             )
             for entry in verdict.confirmed
         ]
@@ -211,7 +212,7 @@ class Worker(Task[Record]):
         if attempt.following is Next.REFUSE and verdict.refusal is not None:
             refused.append((attempt.open[0], verdict.refusal))
         rejected = [
-            Settlement(record, Outcome.REJECTED, attempts=attempt.history.attempts + 1, refusal=refusal)
+            Settlement(record, Outcome.REJECTED, attempts=attempts, refusal=refusal)
             for record, refusal in refused
         ]
         await self._settle_all(confirmed + rejected, verdict.nameless_ids)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -819,3 +820,22 @@ def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
     plain = match_plain(batch(SIZE), answer.results, answer.errors)
     assert [record.position for record in plain.other_records] == left
     assert len(plain.other_results) == len(left)
+
+
+@pytest.mark.parametrize("by", ["trace", "key"])
+@pytest.mark.parametrize("shown", ["email", None])
+def test_each_record_gets_the_id_of_its_own_result_in_whatever_order_they_come(by, shown):
+    results = [written(position, by=by, new=position % 2 == 0) for position in (2, 0, 3, 1)]
+    verdict = classify(batch(4), reply(200, results=results, shown=shown))
+    told = [(entry.record.position, entry.hubspot_id, entry.new) for entry in verdict.confirmed]
+    assert told == [(0, "1000", True), (1, "1001", False), (2, "1002", True), (3, "1003", False)]
+
+
+@pytest.mark.parametrize("by", ["trace", "key"])
+@pytest.mark.parametrize("shown", ["email", None])
+def test_an_answer_that_is_no_text_confirms_nothing(by, shown):
+    raw = orjson.dumps({"status": "COMPLETE", "results": [written(position, by=by) for position in range(4)]})
+    assert groups(classify(batch(4), reply(200, raw=raw, shown=shown)))[0] == [0, 1, 2, 3]
+    broken = raw.replace(b'"archived"', b'"\xff"', 1)
+    verdict = classify(batch(4), reply(200, raw=broken, shown=shown))
+    assert (verdict.action, groups(verdict)) == (Action.RETRY, [[], [], [], [0, 1, 2, 3]])
