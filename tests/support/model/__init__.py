@@ -2,6 +2,7 @@
 
 cases             random files, accounts, faults of the server, and interruptions
 checks            what must hold at the end of a case
+conflicting_rows  files whose rows are in each other's way: links, freed values, hot keys
 expected_account  the oracle: rows applied to an account one at a time, in file order
 planted_bugs      the package with one of its promises broken
 running           a case run in virtual time, killed and resumed as it says

@@ -1,13 +1,18 @@
 """Random jobs: files with many repeated keys, accounts, servers that misbehave, and interruptions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import HealthCheck, strategies as st
 
+from support.model import conflicting_rows
+
 COMMON: dict[str, Any] = {"suppress_health_check": list(HealthCheck)}
 #: Addresses that belong to one person, where a case says so; the file uses any of them.
 NAMES = [f"p{number}@x.com" for number in range(6)]
+#: Their values are unique, as those of `email` are.
+PROPERTIES = [{"name": "external_id", "unique": True}, {"name": "old_id", "unique": True}]
 BLANK = st.sampled_from(["", "", " "])
 
 
@@ -15,6 +20,7 @@ BLANK = st.sampled_from(["", "", " "])
 class Stop:
     after_seconds: float
     kind: str  #: kill, kill in a commit, signal
+    since_rows: bool = False  #: counted from when rows begin to move
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,10 @@ class Case:
     quota: str
     seed: int
     writing: Writing = Writing()
+    kind: str = "any"  #: what it has more of than chance would give it: one of `CASE_KINDS`
+    #: Rows read at once, and what open ones weigh when no more are read: only open rows know of each other.
+    slice_rows: int = 500
+    most_open_bytes: int = 2**20
 
     @property
     def id_property(self) -> str:
@@ -60,24 +70,18 @@ class Case:
 
 
 @st.composite
-def spelled(draw, value: str) -> str:
-    """As a human might: in other case, with blanks around."""
-    return draw(st.sampled_from([value, value, value.upper(), f" {value}", value.title() + " "]))
-
-
-@st.composite
 def rows(draw, id_property: str, most: int) -> list[dict[str, str]]:
     cell = st.sampled_from(["", "A", "B", "C", " D "])
     names = NAMES[: draw(st.integers(1, len(NAMES)))]
     made = []
     for _ in range(draw(st.integers(1, most))):
         row = {"firstname": draw(cell), "city": draw(cell)}
-        address = draw(spelled(draw(st.sampled_from(names))))
+        address = draw(conflicting_rows.spelled(draw(st.sampled_from(names))))
         odd = draw(st.integers(0, 19))
         if id_property == "email":
             row["email"] = {0: "", 1: "nobody", 2: f"{address.strip()}.badtld"}.get(odd, address)
         else:
-            row["external_id"] = draw(spelled(f"k{draw(st.integers(1, 4))}")) if odd else " "
+            row["external_id"] = draw(conflicting_rows.spelled(f"k{draw(st.integers(1, 4))}")) if odd else " "
             row["email"] = {1: "bad@y.badtld", 2: "nobody"}.get(odd, address if odd < 10 else draw(BLANK))
         made.append(row)
     return made
@@ -90,7 +94,10 @@ def rows_by_either_key(draw, most: int) -> list[dict[str, str]]:
     made = []
     for _ in range(draw(st.integers(1, most))):
         person = draw(st.integers(1, 4))
-        external_id, address = draw(spelled(f"k{person}")), draw(spelled(NAMES[person]))
+        external_id, address = (
+            draw(conflicting_rows.spelled(f"k{person}")),
+            draw(conflicting_rows.spelled(NAMES[person])),
+        )
         shape = draw(st.integers(0, 29))
         if shape == 0:
             external_id, address = " ", ""
@@ -192,25 +199,98 @@ WRITING = st.one_of(
 )
 
 
+#: What is wrong with requests, in the kinds that are about order: definite answers are late, lost, or false.
+_WHEN = st.sampled_from(
+    [{"rate": 0.15}, {"rate": 0.4}, {"every": 3}, {"every": 4}, {"first": 2}, {"requests": [2, 6]}]
+)
+_HARD = {
+    "unavailable": st.just({"kind": "status", "status": 503}),
+    "lost": st.sampled_from(
+        [
+            {"kind": "reset", "applied": True},
+            {"kind": "status", "status": 502, "applied": True},
+            {"kind": "truncate", "applied": True},
+            {"kind": "drop_results", "count": 2, "applied": True},
+        ]
+    ),
+    "canceled": st.just({"kind": "batch_status", "status": "CANCELED", "applied": True, "results_share": 0}),
+    "canceled in part": st.just({"kind": "batch_status", "status": "CANCELED", "results_share": 0.5}),
+    "accepted": st.sampled_from(
+        [
+            {"kind": "batch_status", "status": "PENDING", "applied": True, "results_share": 0},
+            {"kind": "batch_status", "status": "PROCESSING", "applied": True, "results_share": 0.5},
+        ]
+    ),
+    "slow": st.just({"kind": "delay", "seconds": 3.0}),
+    "refused": st.just({"kind": "reject", "share": 0.2}),
+}
+
+
+#: Whole batches, over and over: a record alone has them twice, and is refused.
+_CONFLICTS = st.sampled_from(
+    [
+        {"kind": "status", "status": 409, **when}
+        for when in ({"rate": 0.4}, {"every": 2}, {"requests": [2, 6]})
+    ]
+)
+
+
 @st.composite
-def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
-    match = draw(st.sampled_from(MATCHES))
+def hard_faults(draw) -> list[dict[str, Any]]:
+    """Several at once; one that refuses rows which are well leaves less to be checked, so it is rarer."""
+    names = [*sorted(_HARD.keys() - {"refused"})] * 2 + ["refused"]
+    chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+    return [{**draw(_HARD[name]), **({} if name == "refused" else draw(_WHEN))} for name in chosen]
+
+
+@st.composite
+def doubtful_conflicts(draw) -> list[dict[str, Any]]:
+    """What was written, and not answered, is called a conflict when it is sent again."""
+    hidden = draw(st.one_of(_HARD["lost"], _HARD["canceled"]))
+    return [{**hidden, **draw(_WHEN)}, draw(_CONFLICTS)]
+
+
+#: How a case is made more of something than chance gives it, and by what its rows are matched.
+CASE_KINDS: dict[str, Callable[[int], st.SearchStrategy[conflicting_rows.Rows]]] = {
+    "any": lambda most: st.sampled_from(MATCHES).flatmap(
+        lambda match: st.builds(conflicting_rows.Rows, st.just(match), rows_by(match, most), seeded(match[0]))
+    ),
+    "links": conflicting_rows.links,
+    "freed values": conflicting_rows.freed_values,
+    "hot keys": conflicting_rows.hot_keys,
+    "doubtful conflicts": lambda most: st.one_of(
+        conflicting_rows.links(most), conflicting_rows.freed_values(most), conflicting_rows.hot_keys(most)
+    ),
+}
+
+#: The kinds that are drawn. The others hold once conflicts are groups, and links outlast a run.
+DRAWN = ["any"]
+
+
+@st.composite
+def cases(draw, most_rows: int = 40, most_stops: int = 3, kind: str = "any") -> Case:
+    made = draw(CASE_KINDS[kind](most_rows))
+    is_any = kind == "any"
     rules = {name: draw(value) for name, value in RULES.items() if draw(st.integers(0, 3)) == 0}
-    kinds = ["kill", "kill in a commit", "signal"]
-    stop = st.builds(Stop, st.floats(0.05, 12), st.sampled_from(kinds))
-    faults, stops = draw(st.lists(fault(), max_size=3)), draw(st.lists(stop, max_size=most_stops))
+    after = st.floats(0.05, 12) if is_any else st.floats(0.0, 4)
+    stop = st.builds(
+        Stop, after, st.sampled_from(["kill", "kill in a commit", "signal"]), st.just(not is_any)
+    )
+    wrong = {"any": st.lists(fault(), max_size=3), "doubtful conflicts": doubtful_conflicts()}
+    faults = draw(wrong.get(kind, hard_faults()))
+    stops = draw(st.lists(stop, max_size=most_stops))
     if stops:
         # A write that comes after its answer was lost with the process: no client can know.
         faults = [{k: v for k, v in one.items() if k != "late_seconds"} for one in faults]
     return Case(
-        match=match,
+        match=made.match,
         ndjson=draw(st.booleans()),
-        rows=draw(rows_by(match, most_rows)),
-        seeded=draw(seeded(match[0])),
+        rows=made.rows,
+        seeded=made.seeded,
         scenario={
             "rules": rules,
             "faults": faults,
-            "properties": [{"name": "external_id", "unique": True}],
+            "properties": PROPERTIES,
         },
         stops=stops,
         batch_records=draw(st.sampled_from([1, 2, 3, 5, 100])),
@@ -218,7 +298,10 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3) -> Case:
         latency_seconds=draw(st.sampled_from([0.0, 0.05, 0.5, 2.0])),
         quota=draw(st.sampled_from(["190/10", "20/1", "none"])),
         seed=draw(st.integers(0, 10_000)),
-        writing=draw(WRITING),
+        writing=draw(WRITING if is_any else st.one_of(st.just(Writing()), st.just(Writing()), WRITING)),
+        kind=kind,
+        slice_rows=500 if is_any else draw(st.sampled_from([1, 2, 4, 500])),
+        most_open_bytes=2**20 if is_any else draw(st.sampled_from([1, 500, 1_000, 2_000, 2**20])),
     )
 
 
@@ -243,6 +326,19 @@ def cases_of_two_people(draw) -> Case:
         batch_records=draw(st.integers(1, 3)),
         max_in_flight=draw(st.integers(1, 2)),
         scenario={**case.scenario, "rules": {}, "faults": []},
+    )
+
+
+@st.composite
+def cases_of_lost_creations(draw) -> Case:
+    """Only contacts that are not there are written, and the process is killed before it is answered."""
+    stop = st.builds(Stop, st.floats(0.1, 3), st.just("kill"), st.just(True))
+    return replace(
+        draw(cases(most_rows=12, most_stops=0)),
+        writing=Writing(only="new"),
+        stops=draw(st.lists(stop, min_size=1, max_size=2)),
+        batch_records=draw(st.integers(1, 3)),
+        latency_seconds=0.5,
     )
 
 
@@ -293,7 +389,7 @@ def quick_cases(draw) -> Case:
         scenario={
             "rules": rules,
             "faults": draw(st.lists(quick_fault(), max_size=2)),
-            "properties": [{"name": "external_id", "unique": True}],
+            "properties": PROPERTIES,
         },
         stops=draw(st.lists(stop, min_size=1, max_size=3)),
         batch_records=100,

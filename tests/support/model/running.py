@@ -3,23 +3,29 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from support.inline_thread import Inline
 from support.jobs import Job, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.model.cases import Case, Stop
+from support.model.checks import SEEN
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
+from uploader.pipeline import feed
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
+from uploader.sources.formats import lines_to_rows
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Background
 
@@ -98,18 +104,18 @@ class MortalCheckpoint(Checkpoint):
 def write_source(case: Case, folder: Path) -> Path:
     if not case.ndjson:
         return write_csv(folder / "contacts.csv", case.rows, sorted(case.rows[0]))
-    source = folder / "contacts.ndjson"
+    file = folder / "contacts.ndjson"
     # Blanks are left out by every second row only: both are the same.
     rows = [
         {name: cell for name, cell in row.items() if cell.strip() or number % 2}
         for number, row in enumerate(case.rows)
     ]
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return source
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
 
 
 def start(case: Case, folder) -> Job:
-    source = write_source(case, folder)
+    file = write_source(case, folder)
     hub = make_hub(quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario)
     people = [
         {"properties": {"email": first, **values}, "additional_emails": more}
@@ -126,7 +132,7 @@ def start(case: Case, folder) -> Job:
         "skip_unchanged": case.writing.skip_unchanged,
         "snapshot": case.writing.snapshot,
     }
-    return Job(source, hub, options)
+    return Job(file, hub, options)
 
 
 def run_to_the_end(case: Case, job: Job) -> Summary:
@@ -158,7 +164,18 @@ def run_process(
 
 async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
     seams = {"batch_records": case.batch_records, "roll": random.Random(case.seed).random}
-    return await _process(job, stop, {}, seams=seams)
+    since_rows = stop is not None and stop.since_rows
+    with reading(case.slice_rows, case.most_open_bytes):
+        return await _process(job, stop, {}, seams=seams, since_rows=since_rows)
+
+
+@contextmanager
+def reading(slice_rows: int, most_open_bytes: int) -> Iterator[None]:
+    """So few rows at once that earlier ones are settled before later ones are read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_to_rows, "SLICE_ROWS", slice_rows)
+        patch.setattr(feed, "MAX_OPEN_BYTES", most_open_bytes)
+        yield
 
 
 class _ShiftedTransport(MortalTransport):
@@ -224,6 +241,7 @@ async def _process(
         return await run.run()
     except StorageError:
         assert killed.is_dead
+        SEEN["killed while writing"] += any(path.endswith("/batch/upsert") for path in transport.paths)
         return None
     finally:
         if striker is not None:
