@@ -372,6 +372,7 @@ class Run(Preparing):
             held_back=collector.count_held_back,
             is_behind=lambda: collector.is_behind,
             links=links,
+            reads_first=self._looks_first(job),
         )
         collector.on_relief = feed.relieved
         slots = Slots(sender.cap)

@@ -20,4 +20,5 @@ sender               the one place that sends: paced, paused, counted
 worker               one batch, until every record of it is settled
 worker_pool          how many workers there are, and when one starts
 write_outage_probe   whether HubSpot takes writes at all, tried with a write that changes nothing
+write_queue          records that were read, on their way into full batches of writes
 """

@@ -20,6 +20,17 @@ MAX_BATCH_BYTES = 2 * 1024 * 1024
 _POSITION, _ID_PROPERTY, _SIZE_BYTES = map(attrgetter, ("position", "id_property", "size_bytes"))
 
 
+def fitting(records: Sequence[Record], max_bytes: int) -> int:
+    """How many of them, from the first, fit into one batch: one at least."""
+    size, count = ENVELOPE_BYTES - 1, 0
+    for record in records:
+        size += 1 + len(record.body)  # a comma between two inputs
+        if size > max_bytes and count:
+            break
+        count += 1
+    return count
+
+
 class Batcher:
     """Holds the open records, and says which of them may leave."""
 
@@ -53,6 +64,10 @@ class Batcher:
         """Whether an open record has the value."""
         return self._groups.has(value)
 
+    def is_awaited(self, record: Record) -> bool:
+        """Whether a later row waits for this one."""
+        return self._groups.is_awaited(record)
+
     def add(self, records: Sequence[Record]) -> int:
         """Take in the next records of the sources. Returns how many have to wait for an earlier one."""
         self._open.update(zip(map(_POSITION, records), records, strict=True))
@@ -65,12 +80,7 @@ class Batcher:
         """The next batch, earliest records first; empty when nothing may leave."""
         queues = filter(None, self._ready.values())
         queue = min(queues, key=lambda records: records[0].position, default=[])
-        size, count = ENVELOPE_BYTES - 1, 0
-        for record in queue[: self.max_records]:
-            size += 1 + len(record.body)  # a comma between two inputs
-            if size > self.max_bytes and count:
-                break
-            count += 1
+        count = fitting(queue[: self.max_records], self.max_bytes)
         batch = queue[:count]
         del queue[:count]
         return batch

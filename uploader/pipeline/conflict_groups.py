@@ -38,6 +38,10 @@ class Groups:
         """Whether an open row has the value."""
         return value in self._newest
 
+    def is_awaited(self, record: Record) -> bool:
+        """Whether a later row waits for this open one."""
+        return record.position in self._next
+
     def join(self, records: Iterable[Record]) -> list[Record]:
         """Take in the next rows of the file. Returns those that have to wait for an earlier one."""
         newest, waiting = self._newest, []

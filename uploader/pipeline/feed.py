@@ -1,17 +1,30 @@
 """Between queue and workers: what is read waits here until it may travel, and workers draw batches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.records import Record, Slice
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
+from uploader.pipeline.write_queue import Due, WriteQueue
 
 #: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
 #: A source that trickles gets its rows sent after this long, in batches that are not full.
 LINGER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a worker takes on: records as they were read from the sources, or some to be written by what was
+    read of their contacts.
+    """
+
+    records: Sequence[Record] = ()
+    dues: Sequence[Due] = ()
 
 
 class Feed:
@@ -26,10 +39,12 @@ class Feed:
         held_back: Callable[[int], None],
         is_behind: Callable[[], bool] = lambda: False,
         links: Links | None = None,
+        reads_first: bool = False,
     ) -> None:
         """`taken` is told of each slice first, `held_back` then how many of its records have to wait. Nothing
         is taken while the books are behind; `relieved` tells that they may not be any more. `links` says what
-        else records conflict by.
+        else records conflict by. `reads_first`: what is drawn comes back with `write`, but for what need not
+        be written.
         """
         self.queue = queue
         self.batcher = batcher
@@ -37,14 +52,18 @@ class Feed:
         self.bytes_read = 0
         self.taken_below = 0  #: of the rows before it none is still to come
         self.allowance: int | None = None  #: so many records may still leave; None: all
+        self.reads_first = reads_first
+        self.writes = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited)
+        self._being_read = 0  # batches
         self._most_records = batcher.max_records
         self._taken = taken
         self._held_back = held_back
         self._is_behind = is_behind
         self._links = links
         self._changed = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
 
-    async def draw(self, enter: Callable[[], Awaitable[None]]) -> list[Record] | None:
+    async def draw(self, enter: Callable[[], Awaitable[None]]) -> Batch | None:
         """The next batch; None when there will never be another, or none may leave. One caller at a time.
 
         `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
@@ -53,21 +72,34 @@ class Feed:
         if self.allowance is not None:
             self.batcher.max_records = min(self._most_records, self.allowance)
         while True:
-            if self.allowance == 0:
-                return None
             self._changed.clear()
             await self._fill()
-            if self._worth_sending():
+            writes = self._has_to_write()
+            if writes or self._worth_sending():
                 break
-            if self.exhausted and not self.batcher.ready and not self.batcher.held_back:
+            if self._is_over:
                 return None
             if not await self._wait():
+                writes = not self._may_draw
                 break
         await enter()
-        batch = self.batcher.draw()
+        if writes or self.writes.is_full:
+            return Batch(dues=self.writes.draw())
+        records = self.batcher.draw()
         if self.allowance is not None:
-            self.allowance -= len(batch)
-        return batch
+            self.allowance -= len(records)
+        self._being_read += self.reads_first
+        return Batch(records)
+
+    @property
+    def _may_draw(self) -> int:
+        """Records that may leave and were not read."""
+        return 0 if self.allowance == 0 else self.batcher.ready
+
+    @property
+    def _is_over(self) -> bool:
+        is_all = self.exhausted and not self.batcher.ready and not self.batcher.held_back
+        return (is_all or self.allowance == 0) and not self.writes and not self._being_read
 
     async def is_over(self) -> bool:
         """Whether the sources hold no record that is still open. Waits until that is known."""
@@ -84,6 +116,15 @@ class Feed:
     def settle(self, records: list[Record]) -> None:
         """Drawn records are settled: those that waited for them may leave."""
         self.batcher.settle(records)
+        self._changed.set()
+
+    def write(self, dues: Iterable[Due]) -> None:
+        """Drawn records were read, and are to be written. `has_read` comes next."""
+        self.writes.add(dues)
+
+    def has_read(self) -> None:
+        """A batch that was drawn to be read first is read, or won't be."""
+        self._being_read -= 1
         self._changed.set()
 
     def rewrite(self, record: Record, body: bytes) -> None:
@@ -106,11 +147,16 @@ class Feed:
     @property
     def is_tail(self) -> bool:
         """A batch or less is under way, and nothing more can leave before it is settled."""
-        waiting = self.batcher.ready + self.batcher.held_back
         nothing_follows = self.allowance == 0 or (
             not self.batcher.ready and (self.exhausted or self.is_bound)
         )
-        return nothing_follows and self.batcher.open_records - waiting <= MAX_INPUTS
+        return nothing_follows and not self.writes and self._under_way <= MAX_INPUTS
+
+    @property
+    def _under_way(self) -> int:
+        """Records that are drawn, and do not wait here to be written."""
+        batcher = self.batcher
+        return batcher.open_records - batcher.held_back - batcher.ready - len(self.writes)
 
     async def _fill(self) -> None:
         while (
@@ -135,23 +181,42 @@ class Feed:
 
     def _worth_sending(self) -> bool:
         batcher = self.batcher
+        if self.allowance == 0:
+            return False
         if batcher.ready >= batcher.max_records:
             return True
-        if not batcher.ready or not (self.exhausted or self.is_bound):
+        return bool(batcher.ready) and self._nothing_joins
+
+    def _has_to_write(self) -> bool:
+        """Whether a batch of records that were read has to leave: it is full, or no other will join it soon
+        enough.
+        """
+        if not self.writes:
             return False
-        # Each batch that is settled releases a few of those that wait for an earlier row. While others are
-        # under way the released ones wait for them, or all would leave in as many batches as they waited for.
-        under_way = batcher.open_records - batcher.held_back - batcher.ready
-        return not batcher.held_back or under_way <= batcher.max_records
+        if self.writes.is_full or self.writes.leaves_at <= self._clock():
+            return True
+        if self._being_read:
+            return False
+        return self.allowance == 0 or (not self.batcher.ready and self._nothing_joins)
+
+    @property
+    def _nothing_joins(self) -> bool:
+        """No other record will be able to leave before some are settled. Each batch that is settled releases
+        a few of those that wait for an earlier row. While others are under way the released ones wait for
+        them, or all would leave in as many batches as they waited for.
+        """
+        batcher = self.batcher
+        if not (self.exhausted or self.is_bound):
+            return False
+        return not batcher.held_back or self._under_way <= batcher.max_records
 
     async def _wait(self) -> bool:
-        """Until something changes; False when records that could leave have waited long enough."""
-        if not self.batcher.ready:
-            await self._changed.wait()
-            return True
+        """Until something changes; False when what could leave has waited long enough."""
+        lingers = bool(self._may_draw or (self.writes and not self._being_read))
+        most = min(LINGER_SECONDS if lingers else math.inf, self.writes.leaves_at - self._clock())
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(None if most == math.inf else max(0.0, most)):
                 await self._changed.wait()
         except TimeoutError:
-            return False
+            return not lingers or most < LINGER_SECONDS
         return True

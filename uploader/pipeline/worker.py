@@ -15,13 +15,14 @@ from uploader.pipeline import read_matching
 from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.contact_reader import Look, Looking, Reader
-from uploader.pipeline.feed import Feed
+from uploader.pipeline.feed import Batch, Feed
 from uploader.pipeline.keys_of_one_contact import sightings
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.retry import History, Next, spare_races
 from uploader.pipeline.write_outage_probe import Proof
+from uploader.pipeline.write_queue import Due
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
@@ -63,16 +64,22 @@ class Worker(Task[Record]):
             attempts, sleep=self._sleep, on_wire=self._note_wire, is_wanted=lambda: not self.draining
         )
 
-    async def deliver(self, records: list[Record]) -> None:
-        """Until every record is settled. `enter` comes first. StopRun where the run drains before."""
-        pieces = [Piece(records, History(successes_seen=self._sender.writes))]
+    async def deliver(self, batch: Batch) -> None:
+        """Until every record is settled, or is read and back in the feed to be written. `enter` comes first.
+        StopRun where the run drains before.
+        """
         try:
             if self._looking is None:
-                await self._attempts.run(self, pieces)
+                await self._attempts.run(self, [Piece(batch.records, self._fresh_history())])
+            elif batch.dues:
+                await self._write(batch.dues, self._looking)
             else:
-                await self._deliver_looked_at(pieces, self._looking)
+                await self._read(batch.records, self._looking)
         finally:
             self.leave()
+
+    def _fresh_history(self) -> History:
+        return History(successes_seen=self._sender.writes)
 
     async def enter(self) -> None:
         """Wait for a slot."""
@@ -98,30 +105,49 @@ class Worker(Task[Record]):
 
     # --- reading first ---
 
-    async def _deliver_looked_at(self, pieces: Sequence[Piece[Record]], looking: Looking) -> None:
-        """Once it is known what HubSpot holds of them, and again once that has grown old."""
-        asked = {record.position: record.body for piece in pieces for record in piece.items}
-        is_again = False
-        while pieces:
-            pieces = await self._look_and_send(pieces, looking, is_again=is_again)
-            is_again = True
-            # Of records in doubt, too: what they ask for may be there by now, and changed by somebody since.
-            records = [record for piece in pieces for record in piece.items]
-            # The age is checked once more after they were noted as sent.
-            looking.note_unwritten(record for record in records if not record.lost)
-            for record in records:
-                self._feed.rewrite(record, asked[record.position])
-            await looking.forget(records)
-            await looking.doubt([record for record in records if record.lost])
+    async def _read(self, records: Sequence[Record], looking: Looking) -> None:
+        """Settle what need not be written, and give the rest back: it joins what other batches leave over."""
+        try:
+            dues = await self._look(records, looking)
+            self._collector.half_done += len(dues)
+            self._feed.write(dues)
+        finally:
+            self._feed.has_read()
 
-    async def _look_and_send(
-        self, pieces: Sequence[Piece[Record]], looking: Looking, *, is_again: bool
-    ) -> list[Piece[Record]]:
-        """Nobody else of us writes them from then on. What comes back was read too long ago."""
-        records = [record for piece in pieces for record in piece.items]
+    async def _write(self, dues: Sequence[Due], looking: Looking) -> None:
+        """As long as what was read of them is fresh; then they are read again."""
+        count = len(dues)
+        pieces = [Piece([due.record for due in dues], self._fresh_history())]
+        try:
+            while pieces:
+                now, stalled = self._attempts.clock(), self._sender.stalled_seconds
+                self.known_at = min(due.known_now(now, stalled) for due in dues)
+                pieces = await self._attempts.run(self, pieces)
+                # Of records in doubt, too: what they ask for may be there by now, and changed by somebody.
+                left = {record.position for piece in pieces for record in piece.items}
+                dues = await self._look_again([due for due in dues if due.record.position in left], looking)
+                pieces = list(self._left_of(pieces, {due.record.position for due in dues}))
+        finally:
+            self._collector.half_done -= count
+
+    async def _look_again(self, dues: Sequence[Due], looking: Looking) -> Sequence[Due]:
+        if not dues:
+            return ()
+        records = [due.record for due in dues]
+        # The age is checked once more after they were noted as sent.
+        looking.note_unwritten(record for record in records if not record.lost)
+        for due in dues:
+            self._feed.rewrite(due.record, due.asked)
+        await looking.forget(records)
+        await looking.doubt([record for record in records if record.lost])
+        return await self._look(records, looking, is_again=True)
+
+    async def _look(
+        self, records: Sequence[Record], looking: Looking, *, is_again: bool = False
+    ) -> list[Due]:
+        """What is to be written, by what HubSpot holds. No other worker writes these records from then on."""
         reader = Reader(self._attempts, self._paths.read)
         looks = await looking.look(records, reader, is_again=is_again)
-        self.known_at = reader.known_at
         self._attempts.go_on()
         for look in looks:
             looking.observe(look)
@@ -129,15 +155,12 @@ class Worker(Task[Record]):
         await self._settle(settled)
         if settled:
             self._sender.progressed()
+        now, stalled = self._attempts.clock(), self._sender.stalled_seconds
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
+        dues = [Due(look.record, look.record.body, reader.known_at, now, stalled) for look in rest]
         for look in rest:
             self._ask_for_less(look)
-        self._collector.half_done += len(rest)
-        try:
-            positions = {look.record.position for look in rest}
-            return await self._attempts.run(self, self._left_of(pieces, positions))
-        finally:
-            self._collector.half_done -= len(rest)
+        return dues
 
     def _left_of(
         self, pieces: Sequence[Piece[Record]], positions: Collection[int]

@@ -369,6 +369,105 @@ def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path
     assert sum(seen.status == "500" for seen in job.hub.statistics.log) < 40
 
 
+# --- full batches of what is to be written ---
+
+
+def changed_job(tmp_path, rows, changed, *, quota="none", batch_records=10) -> Job:
+    """HubSpot holds all rows but the values of the changed ones, by their places."""
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", rows),
+        make_hub(quota=quota, latency_seconds=0.2),
+        {"skip_unchanged": True},
+        batch_records=batch_records,
+    )
+    held = {
+        row["email"]: {**row, "city": "Old"} if place in changed else row for place, row in enumerate(rows)
+    }
+    job.hub.reset(0.0, [{"properties": properties} for properties in held.values()])
+    return job
+
+
+@pytest.mark.parametrize("options", [{}, {"snapshot": True}], ids=["", "snapshot"])
+def test_rows_that_remain_to_be_written_travel_in_full_batches(tmp_path, options):
+    rows = contacts(10_000, city="New")
+    job = changed_job(tmp_path, rows, range(0, 10_000, 20), quota="190/10")
+    summary = job.run_virtual(**options)
+    job.check(rows, summary)
+    assert (summary.as_dict()["updated"], summary.as_dict()["unchanged"]) == (500, 9_500)
+    assert summary.tallies.requests <= 1_080
+    assert upserts(job) <= 55
+
+
+def test_what_was_read_is_written_before_it_grows_old(tmp_path):
+    """Few rows change and the quota is small: a full batch would take minutes."""
+    rows = contacts(3_000, city="New")
+    job = changed_job(tmp_path, rows, range(0, 3_000, 300), quota="10/10")
+    summary = job.run_virtual()
+    job.check(rows, summary)
+    assert job.transport.paths.count("/crm/v3/objects/contacts/batch/read") == 300
+    assert 5 <= upserts(job) <= 10
+
+
+def test_a_row_that_another_waits_for_is_not_kept_until_its_batch_is_full(tmp_path):
+    """Of one contact come twenty rows, each read once the one before is written; no other row changes."""
+    rows = [{"email": "hot@x.com", "firstname": "F", "city": f"C{n}"} for n in range(20)]
+    rows += contacts(4_000, city="New")
+    job = changed_job(tmp_path, rows, (), quota="190/10", batch_records=4)
+    settled = []
+
+    def look(run):
+        if not settled and job.held()["hot@x.com"]["city"] == "C18":
+            settled.append(run.view().tallies.settled)
+
+    job.hub.meddle(0.0, [{"email": "hot@x.com", "properties": {"city": "Old"}}], [])
+    summary = job.run_virtual(on_tick=look, max_in_flight=4)
+    job.check(rows, summary)
+    assert settled[0] < 3_000
+
+
+def test_what_waits_to_be_written_when_the_run_is_stopped_stays_open_and_out_of_the_snapshot(tmp_path):
+    rows = contacts(3_000, city="New")
+    changed = range(0, 3_000, 100)
+    job = changed_job(tmp_path, rows, changed, quota="10/10", batch_records=20)
+    summary = job.run_virtual(snapshot=True, stop_after=100.0)
+    written = {name for name, held in job.held().items() if held["city"] == "New"}
+    ours = {f"c{place}@example.com" for place in changed}
+    assert summary.state == "stopped"
+    assert 0 < len(ours & written) < len(ours)
+    assert kept(job) == ours & written
+    assert summary.as_dict()["updated"] == len(kept(job))
+    summary = job.run_virtual(snapshot=True)
+    job.check(rows, summary)
+    assert (summary.state, kept(job)) == ("complete", ours)
+
+
+def test_a_canary_counts_the_rows_that_are_written(tmp_path):
+    async def approve(review):
+        reviewed.append(review)
+        return True
+
+    reviewed = []
+    rows = contacts(600, city="New")
+    job = changed_job(tmp_path, rows, range(0, 600, 20))
+    summary = job.run_virtual(canary=10, judge=approve)
+    job.check(rows, summary)
+    assert (summary.as_dict()["updated"], [one.rows for one in reviewed]) == (30, [10])
+
+
+def test_rows_of_two_keys_are_written_by_their_own(tmp_path):
+    """A batch is of one id property: those of the other wait in another batch."""
+    rows = [
+        {"email": f"a{n}@x.com", "external_id": "", "city": "New"}
+        if n % 2
+        else {"email": "", "external_id": f"{n}", "city": "New"}
+        for n in range(400)
+    ]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"), batch_records=10)
+    job.hub.reset(0.0, [{"properties": row} for place, row in enumerate(rows) if place % 10 > 1])
+    summary = job.run_virtual(skip_unchanged=True, match=("email", "external_id"))
+    assert (summary.exit_code, summary.as_dict()["created"], upserts(job)) == (0, 80, 8)
+
+
 # --- the snapshot ---
 
 

@@ -1,0 +1,94 @@
+"""Records whose contacts were read, on their way into full batches of writes.
+
+In    records with the time at which their contacts were read; the time now.
+Out   batches: of one id property, at most so many records and bytes, in source order; and when a batch that
+      is not full has to leave: what was read of its records grows old, or other rows wait for them.
+Units seconds: `now` by the loop's clock, `stalled` and `known_at` as the sender has them.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from uploader.model.records import Record
+from uploader.pipeline.batcher import fitting
+from uploader.pipeline.sender import FRESH_SECONDS
+
+#: How long a record waits for others at most: long before what was read of it is too old to be acted upon.
+HOLD_SECONDS = FRESH_SECONDS / 2
+#: The same where another row waits for this one. Each such wait may cost a request.
+AWAITED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record to be written, by what was read of its contact."""
+
+    record: Record
+    asked: bytes  #: its body before it was reduced to what is to be written
+    known_at: float  #: when its contact was read
+    queued_at: float
+    stalled_at: float  #: the stalled seconds at that moment
+
+    def known_now(self, now: float, stalled: float) -> float:
+        """`known_at` as if nothing had been sent while it waited here: others wrote meanwhile."""
+        return self.known_at - max(0.0, (now - self.queued_at) - (stalled - self.stalled_at))
+
+    def leaves_at(self, *, is_awaited: bool) -> float:
+        """When it has waited long enough, by the loop's clock."""
+        hold = HOLD_SECONDS - (self.stalled_at - self.known_at)
+        return self.queued_at + (min(hold, AWAITED_SECONDS) if is_awaited else hold)
+
+
+class WriteQueue:
+    """By id property, in the order in which they came."""
+
+    def __init__(
+        self, max_records: int, max_bytes: int, is_awaited: Callable[[Record], bool] = lambda _: False
+    ) -> None:
+        """`is_awaited`: whether another row waits for this one."""
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._is_awaited = is_awaited
+        self._queues: defaultdict[str, list[Due]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def add(self, dues: Iterable[Due]) -> None:
+        for due in dues:
+            self._queues[due.record.id_property].append(due)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a batch is, to which no other record could be added."""
+        return any(map(self._is_full, self._queues.values()))
+
+    @property
+    def leaves_at(self) -> float:
+        """When a batch has to leave that is not full."""
+        return min(map(self._leaves_at, self._queues.values()), default=math.inf)
+
+    def draw(self) -> list[Due]:
+        """The next batch: a full one, if there is one; else the one that has to leave first."""
+        queues = [queue for queue in self._queues.values() if queue]
+        if not queues:
+            return []
+        queue = min(queues, key=lambda queue: (not self._is_full(queue), self._leaves_at(queue)))
+        count = self._fitting(queue)
+        batch = queue[:count]
+        del queue[:count]
+        return sorted(batch, key=lambda due: due.record.position)
+
+    def _leaves_at(self, queue: list[Due]) -> float:
+        times = (due.leaves_at(is_awaited=self._is_awaited(due.record)) for due in queue)
+        return min(times, default=math.inf)
+
+    def _is_full(self, queue: list[Due]) -> bool:
+        count = self._fitting(queue)
+        return count == self._max_records or count < len(queue)
+
+    def _fitting(self, queue: list[Due]) -> int:
+        records = [due.record for due in queue[: self._max_records]]
+        return fitting(records, self._max_bytes)
