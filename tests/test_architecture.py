@@ -52,9 +52,9 @@ DO_IO = """
     storage.file_names storage.keys_of_one_contact_file storage.results_file storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
     pipeline.accounting.commits
-    pipeline.attempts pipeline.collector pipeline.contact_reader pipeline.feed pipeline.producer
-    pipeline.rate.in_flight_slots pipeline.sender pipeline.worker pipeline.worker_pool
-    pipeline.write_outage_probe
+    pipeline.collector pipeline.feed pipeline.producer pipeline.rate.in_flight_slots
+    pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
+    pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
     jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.scans.survey jobs.session jobs.upload

@@ -12,8 +12,8 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
 from uploader.model.canary import USUAL_ROWS, Canary, Sent
 from uploader.model.records import Record
-from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import match, wanted_properties
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings.columns import ColumnSettings
 from uploader.settings.safety import SafetySettings
 from uploader.storage.checkpoint import Checkpoint

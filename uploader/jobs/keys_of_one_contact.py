@@ -5,9 +5,9 @@ from itertools import islice
 
 from uploader.hubspot import wire
 from uploader.model.keys_of_one_contact import Alias, Sighting
-from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.keys_of_one_contact import is_explained, met, untold
 from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.system.blocking_calls import Offload
 

@@ -20,7 +20,7 @@ from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
-from uploader.pipeline.retry import backoff_seconds
+from uploader.pipeline.requests.retry import backoff_seconds
 from uploader.pipeline.sender import Sender
 from uploader.records.columns import Rules
 

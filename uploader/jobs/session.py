@@ -23,7 +23,6 @@ from uploader.jobs.preflight import Preflight
 from uploader.model.redaction import without_addresses
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
@@ -31,6 +30,7 @@ from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.rate.trusted_clock import Elapsed
 from uploader.pipeline.reply_verdict import Verdict
+from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.sender import Sender
 from uploader.settings import Settings
 from uploader.settings.sign_in import SignInSettings

@@ -33,15 +33,15 @@ from uploader.model.stop import Cause
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
-from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Feed
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import classify_optional_read
+from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
+from uploader.pipeline.requests.write_outage_probe import Proof
 from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
-from uploader.pipeline.write_outage_probe import Proof
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source

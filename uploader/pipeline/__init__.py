@@ -1,11 +1,9 @@
 """From rows to settled outcomes: producer, queue, batcher, workers, sender, collector.
 
 accounting           counts, the ledger, failed rows made good, commits
-attempts             the loop that waits for answers: send, retry, split, give up
 batcher              which records go into a batch
 collector            every settlement: counted, then committed
 conflict_groups      which open rows conflict, and which of them wait for an earlier one
-contact_reader       contacts read from HubSpot before they are written, or to verify
 failure_limits       how many rows may fail
 feed                 what was read and waits, from the queue to the batcher
 keys_of_one_contact  what replies show of contacts reached by several keys
@@ -14,11 +12,10 @@ producer             rows read, mapped and queued
 rate                 rate limits and quotas
 read_matching        which contact of a read belongs to which record
 reply_verdict        what a reply means for each record
+requests             asking until there is an answer: attempts, retries, reading
 response_matching    which item of a write reply belongs to which record
-retry                whether to try again, split or give up; the backoff
 sender               the one place that sends: paced, paused, counted
 worker               one batch, until every record of it is settled
 worker_pool          how many workers there are, and when one starts
-write_outage_probe   whether HubSpot takes writes at all, tried with a write that changes nothing
 write_queue          records that were read, on their way into full batches of writes
 """

@@ -12,16 +12,16 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal, Settlement
 from uploader.pipeline import read_matching
-from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.collector import Collector
-from uploader.pipeline.contact_reader import Look, Looking, Reader
 from uploader.pipeline.feed import Batch, Feed
 from uploader.pipeline.keys_of_one_contact import sightings
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
-from uploader.pipeline.retry import History, Next, spare_races
-from uploader.pipeline.write_outage_probe import Proof
+from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
+from uploader.pipeline.requests.retry import History, Next, spare_races
+from uploader.pipeline.requests.write_outage_probe import Proof
 from uploader.pipeline.write_queue import Due
 
 _LOG = logging.getLogger("uploader")

@@ -25,9 +25,9 @@ from uploader.model.records import EMAIL, Record, Slice, Unsent
 from uploader.model.rows import Fault, Mark, Row, RowSlice
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
-from uploader.pipeline.attempts import Attempts
-from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.pipeline.requests.attempts import Attempts
+from uploader.pipeline.requests.contact_reader import Look, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly

@@ -20,8 +20,8 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, closed_value
-from uploader.pipeline.contact_reader import Look, Reader
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresses, told, with_why
+from uploader.pipeline.requests.contact_reader import Look, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay, is_pretended, pretended_id
 from uploader.preview.value_changes import after_writing, text_of

@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping, Sequence
 
 from uploader.hubspot import wire
-from uploader.pipeline.contact_reader import Reader
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.undo import associated_records
 from uploader.undo.associated_records import Associations, Type
 

@@ -11,9 +11,9 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.records import Record, closed_value
 from uploader.model.settlements import Refusal
-from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
-from uploader.pipeline.retry import History, Next, spare_races
+from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.retry import History, Next, spare_races
 from uploader.pipeline.sender import OutOfDateError
 
 #: How an update's answer calls a record that is not there.

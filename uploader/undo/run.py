@@ -17,10 +17,10 @@ from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
-from uploader.pipeline.attempts import Attempts
-from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.pipeline.reply_verdict import classify_optional_read
+from uploader.pipeline.requests.attempts import Attempts
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.sender import OutOfDateError
 from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.settings import Settings

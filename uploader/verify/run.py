@@ -17,8 +17,8 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
 from uploader.model.settlements import Tallies
-from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.read_matching import also_other_addresses
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint, Identity

@@ -23,9 +23,9 @@ from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
-from uploader.pipeline.contact_reader import Look
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.requests.contact_reader import Look
 from uploader.pipeline.sender import Sender
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.run import Preview

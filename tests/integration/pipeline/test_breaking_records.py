@@ -18,9 +18,9 @@ from support.virtual_loop import run_virtual
 from uploader.hubspot import wire
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline import feed as feed_module
-from uploader.pipeline.attempts import Attempts
-from uploader.pipeline.retry import RECORD_ATTEMPTS
-from uploader.pipeline.write_outage_probe import Proof
+from uploader.pipeline.requests.attempts import Attempts
+from uploader.pipeline.requests.retry import RECORD_ATTEMPTS
+from uploader.pipeline.requests.write_outage_probe import Proof
 from uploader.preview.simulated_sender import PretendingSender
 
 from support.builders import record  # isort: skip

@@ -14,8 +14,8 @@ from uploader.cli.commands.upload import _forecast
 from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.model.stop import Cause
-from uploader.pipeline.contact_reader import Reader
 from uploader.pipeline.rate.daily_quota import Reserve
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings.speed import OnLongPause, parse_reserve
 
 WAIT = {"on_long_pause": OnLongPause.WAIT}

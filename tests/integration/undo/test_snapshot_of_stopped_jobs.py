@@ -15,8 +15,8 @@ from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
 from uploader.jobs.upload import Run
 from uploader.mockserver.bodies.error_bodies import iso
-from uploader.pipeline.contact_reader import Looking
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.pipeline.requests.contact_reader import Looking
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
 from uploader.undo.plan import MAYBE_CREATED

@@ -7,8 +7,8 @@ import pytest
 
 from uploader.hubspot import error_objects
 from uploader.model.records import Record
-from uploader.pipeline import contact_reader
 from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.requests import contact_reader
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_entry_origins

@@ -9,9 +9,9 @@ from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import Reply
 from uploader.model.stop import Cause, StopRun
-from uploader.pipeline.attempts import Attempts, Judged, Piece, Task
 from uploader.pipeline.reply_verdict import classify_read
-from uploader.pipeline.retry import READING, Evidence, GiveUp, Next
+from uploader.pipeline.requests.attempts import Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.retry import READING, Evidence, GiveUp, Next
 from uploader.pipeline.sender import OutOfDateError
 
 _ANSWER, _FAILURE, _REFUSAL = Reply(200, readable=True), Reply(503, readable=True), Reply(400, readable=True)

@@ -10,7 +10,7 @@ from uploader.hubspot.wire import no_reply
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Refused, Verdict, classify
-from uploader.pipeline.retry import (
+from uploader.pipeline.requests.retry import (
     BATCH_ATTEMPTS,
     RECORD_ATTEMPTS,
     History,

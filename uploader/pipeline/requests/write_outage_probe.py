@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.model.records import Record
-from uploader.pipeline.attempts import Attempts
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
+from uploader.pipeline.requests.attempts import Attempts
 
 _LOG = logging.getLogger("uploader")
 #: Records to choose from: the last may be open again, by a later row.

@@ -18,7 +18,6 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import ONLY, Refusal, Settlement
 from uploader.model.stop import Cause
-from uploader.pipeline.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.read_matching import (
     also_other_addresses,
     match,
@@ -28,7 +27,8 @@ from uploader.pipeline.read_matching import (
     with_why,
 )
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
-from uploader.pipeline.retry import READING, History
+from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.retry import READING, History
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.blocking_calls import Offload

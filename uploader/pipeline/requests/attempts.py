@@ -17,7 +17,7 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.wire import Reply
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_optional_read
-from uploader.pipeline.retry import (
+from uploader.pipeline.requests.retry import (
     WRITING,
     GiveUp,
     History,

@@ -1,0 +1,7 @@
+"""What is asked of HubSpot until there is an answer, or it is given up.
+
+attempts            the loop that waits for answers: send, retry, split, give up
+contact_reader      contacts read before they are written, or to verify
+retry               whether to try again, split or give up; the backoff
+write_outage_probe  whether HubSpot takes writes at all, tried with a write that changes nothing
+"""
