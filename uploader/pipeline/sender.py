@@ -116,18 +116,20 @@ class Sender:
         on_wire: Callable[[bool], None] = lambda _: None,
         known_at: float = math.inf,
         may_resend: Callable[[], bool] = lambda: True,
+        is_early: bool = False,
     ) -> Reply:
         """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over.
 
         `known_at`: `stalled_seconds` when what the request goes by was found out; OutOfDateError where the
         run has stood still for long since, while others write. `may_resend` is asked when the token alone was
-        refused and there is another one; a second refusal, by that one, is the reply.
+        refused and there is another one; a second refusal, by that one, is the reply. `is_early`: a read that
+        need not wait until a predecessor's requests have left the window, as long as these are few.
         """
         refused = ""
         while True:
             reply = None
             async with self._turn:
-                noted = await self._permit(known_at)
+                noted = await self._permit(known_at, is_early=is_early)
                 token = self.access.token if self.access else ""
                 if self._alone:
                     reply = await self._exchange(call, noted, on_wire, known_at)
@@ -142,7 +144,7 @@ class Sender:
     async def _vouch(self) -> Reply:
         """Whose account the token in use is. The caller holds the turn."""
         assert self.vouching is not None
-        noted = await self._permit(math.inf)
+        noted = await self._permit(math.inf, is_early=True)
         return await self._exchange(self.vouching, noted, lambda _: None)
 
     # --- time ---
@@ -252,7 +254,7 @@ class Sender:
 
     # --- one request ---
 
-    async def _permit(self, known_at: float) -> float:
+    async def _permit(self, known_at: float, *, is_early: bool) -> float:
         """Wait until one more may leave; when it was noted as leaving comes back."""
         await self._smooth.acquire()
         while True:
@@ -261,7 +263,7 @@ class Sender:
             if self.access is not None:
                 stalled = max(stalled, self.access.wait_seconds(self.elapsed()))
             # What the log says during a pause may be otherwise once that is over.
-            wait = stalled or self.log.wait_seconds(now)
+            wait = stalled or self.log.wait_seconds(now, is_early=is_early)
             if wait > 0:
                 await asyncio.sleep(min(wait, _LOOK_SECONDS))
             else:

@@ -64,6 +64,7 @@ class PretendingSender(Sender):
         on_wire: _OnWire = lambda _: None,
         known_at: float = math.inf,
         may_resend: Callable[[], bool] = lambda: True,
+        is_early: bool = False,
     ) -> wire.Reply:
         if call.path == self._pretence.paths.upsert:
             on_wire(True)
@@ -73,7 +74,9 @@ class PretendingSender(Sender):
                 on_wire(False)
         if call.path == self._pretence.paths.read:
             return await self._read(call, on_wire)
-        return await super().send(call, on_wire=on_wire, known_at=known_at, may_resend=may_resend)
+        return await super().send(
+            call, on_wire=on_wire, known_at=known_at, may_resend=may_resend, is_early=is_early
+        )
 
     # --- reading ---
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -171,7 +171,7 @@ class Verification(Session):
     async def _read_all(self, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
-        reader = Reader(self._attempts(), self.paths.read)
+        reader = Reader(replace(self._attempts(), is_early=True), self.paths.read)
 
         async def work() -> None:
             while batch := await writer.run(lambda: next(batches, None)):

@@ -36,6 +36,8 @@ _LONGEST_SECONDS = 60.0
 _EVENLY = 1.015
 #: What a timer may be late.
 _LATE_SECONDS = 0.02
+#: Reads that may leave, after the first request, while a predecessor may have filled the window.
+EARLY_READS = 5
 #: Every kind of account has at least this; the first reply's headers tell the real one.
 CAREFUL_QUOTA = Quota(100, 10.0)
 
@@ -136,13 +138,24 @@ class SendLog:
 
     # --- may the next one leave? ---
 
-    def wait_seconds(self, now: float) -> float:
-        """How long until one more send breaks no window."""
+    def wait_seconds(self, now: float, *, is_early: bool = False) -> float:
+        """How long until one more send breaks no window.
+
+        `is_early`: it is one of the few reads that need not wait until a predecessor's requests are gone.
+        """
         ours, *cap = self.limits
         free_at = self._free_at(ours.requests, ours.seconds + self.margin.seconds)
         if cap:  # the user's own: nobody counts it elsewhere
             free_at = max(free_at, self._free_at(cap[0].requests, cap[0].seconds))
-        return max(0.0, self._unknown_until - now, free_at - now, self._others_wait(now))
+        wait = max(0.0, free_at - now, self._others_wait(now))
+        # So far all have been early reads, but for the first request.
+        if is_early and len(self._sends) - self._head <= EARLY_READS:
+            return wait
+        return max(wait, self._unknown_until - now)
+
+    def is_unknown(self, now: float) -> bool:
+        """Whether a predecessor may have filled the window, and nobody says."""
+        return now < self._unknown_until
 
     def _others_wait(self, now: float) -> float:
         window = self.quota.seconds

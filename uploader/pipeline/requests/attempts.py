@@ -130,6 +130,7 @@ class Attempts:
     #: Told when a request leaves, and when it is over.
     on_wire: Callable[[bool], None] = lambda _: None
     is_wanted: Callable[[], bool] = lambda: True  #: whether to send more
+    is_early: bool = False  #: as the sender's, of all that is sent
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -292,7 +293,9 @@ class Attempts:
             on_refused()
             return self.is_wanted()
 
-        reply = await self.sender.send(call, on_wire=note, known_at=known_at, may_resend=may_resend)
+        reply = await self.sender.send(
+            call, on_wire=note, known_at=known_at, may_resend=may_resend, is_early=self.is_early
+        )
         return reply, left_at
 
     def _note(self, verdict: Verdict, left_at: float, *, is_answer: bool, is_write: bool) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import QuotaHeaders
-from uploader.pipeline.rate.limiter import CAREFUL_QUOTA, Quota, SendLog, parse_quota
+from uploader.pipeline.rate.limiter import CAREFUL_QUOTA, EARLY_READS, Quota, SendLog, parse_quota
 
 _QUOTAS = st.builds(Quota, st.integers(1, 12), st.sampled_from([1.0, 10.0]))
 _GAPS = st.floats(0, 15) | st.just(0.0)
@@ -89,6 +89,30 @@ def test_without_a_count_a_new_process_waits_a_whole_window_from_its_start():
     log.note(50.3)
     log.seed(QuotaHeaders(limit=5), 51.0, started=50.0)
     assert log.wait_seconds(51.0) == pytest.approx(50.0 + 10.0 + 0.1 - 51.0)
+
+
+@given(st.lists(st.booleans(), max_size=20))
+def test_without_a_count_a_few_early_reads_leave_and_all_else_waits(requests):
+    log = SendLog(margin_seconds=0.1)
+    log.note(50.3)
+    log.seed(QuotaHeaders(limit=100), 51.0, started=50.0)
+    left = 0
+    for is_early in requests:
+        wait = log.wait_seconds(51.0, is_early=is_early)
+        if is_early and left < EARLY_READS:
+            assert wait == 0
+            log.note(51.0)
+            left += 1
+        else:
+            assert wait == pytest.approx(9.1)
+
+
+def test_early_reads_break_no_other_limit():
+    log = SendLog(Quota(2, 60.0), margin_seconds=0.0)
+    log.note(50.3)
+    log.seed(QuotaHeaders(), 51.0, started=50.0)
+    log.note(51.0)
+    assert log.wait_seconds(51.0, is_early=True) == pytest.approx(59.3)
 
 
 def test_the_count_of_the_first_reply_is_booked_as_sent_just_now():

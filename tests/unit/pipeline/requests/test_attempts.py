@@ -26,8 +26,7 @@ class Server:
         self.pauses: list[float] = []
         self._reply = reply
 
-    async def send(self, call, *, on_wire, known_at, may_resend):
-        del known_at, may_resend
+    async def send(self, call, *, on_wire, **_):
         on_wire(True)
         await asyncio.sleep(0.1)
         on_wire(False)
