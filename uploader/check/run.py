@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from uploader.check.mapping_draft import draft, remark_on
@@ -18,7 +18,7 @@ from uploader.jobs.column_rules import (
     rules_of,
 )
 from uploader.jobs.opening import open_sources
-from uploader.jobs.preflight import Closer, check_named_portal
+from uploader.jobs.preflight import Closer, check_keys, check_named_portal, side_by_side
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, Survey, first_rows, last
@@ -157,10 +157,7 @@ class Check(Session):
             transport = self.seams.transport(settings)
             try:
                 self._make_sender(transport, Tallies())
-                await self._ask()
-                if self.account is not None and not self._halted.is_set():
-                    account = self._with_owners(sources, self.account)
-                    report.account = await self._until_halted(account) or self.account
+                await self._ask(sources)
             finally:
                 await self._hang_up(transport)
         if self._halted.is_set():
@@ -184,38 +181,38 @@ class Check(Session):
 
     # --- the account ---
 
-    async def _ask(self) -> None:
+    async def _ask(self, sources: list[Source]) -> None:
         """A handful of requests. What can't be asked is said; what would end a job early is a problem."""
         report, settings = self.report, self.settings
         report.token_kind = token_kind(settings.token)
-        try:
-            account = await self._until_halted(self._look())
-            if account is None:
-                self._take_up_halt()
-                return
-            report.account = account
-            self._check_portal(account)
-            report.closer = await self._until_halted(
-                self._preflight().look_closer(settings.token, settings.object_type)
-            )
-        except SettingsError as error:
-            report.problems.append(str(error))
-            await self._until_halted(self._look_without_key())
+        report.closer = await self._until_halted(self._look_closer(sources))
+        report.account = self.account
+        if report.closer is None or self.account is None:
+            self._take_up_halt()
+            return
+        self._judge_account(self.account)
         self._note_account()
 
-    def _check_portal(self, account: Account) -> None:
-        if not self.settings.portal:
-            return
-        try:
-            check_named_portal(self.settings.portal, account)
-        except SettingsError as error:
-            self.report.problems.append(str(error))
+    async def _look_closer(self, sources: list[Source]) -> Closer:
+        account = await self._look_at_account()
 
-    async def _look_without_key(self) -> None:
-        """The id property is the problem, not the rest of the account."""
-        self.account = self.report.account = await self._preflight().look(
-            self.settings.rules, self.settings.token, judge_keys=False
-        )
+        async def look_at_properties() -> None:
+            await self._with_owners(sources, await self._look_at_properties(account))
+
+        closer = self._preflight.look_closer(self.settings.token, self.settings.object_type)
+        _, found = await side_by_side(look_at_properties(), closer)
+        await self._until_day_is_known()
+        return found
+
+    def _judge_account(self, account: Account) -> None:
+        """Whether it is the one that the user has named, and has the keys that rows are matched by."""
+        settings, problems = self.settings, self.report.problems
+        if settings.portal:
+            with _noting(problems):
+                check_named_portal(settings.portal, account)
+        if account.schema is not None:
+            with _noting(problems):
+                check_keys(settings.rules, account.schema)
 
     def _take_up_halt(self) -> None:
         """What is wrong with token or address is a finding, and the file can be looked at all the same."""
@@ -449,6 +446,14 @@ class Check(Session):
         rate = self.settings.rate
         seconds = requests / (rate.per_second if rate else _USUAL_PER_SECOND)
         return Forecast(requests, requests, None, None, 0, None, seconds)
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        problems.append(str(error))
 
 
 def _draft(source: Source, schema: Schema | None) -> str:

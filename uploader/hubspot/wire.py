@@ -186,10 +186,9 @@ class QuotaHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the usage endpoint says of the account's day."""
+    """What the usage endpoint says of the account's day. What is used of it headers tell sooner."""
 
     limit: int
-    used: int
     resets_at: datetime | None = None
 
 
@@ -444,10 +443,9 @@ def decode_usage(body: Mapping[str, object]) -> Usage | None:
     """The day's entry; None where there is none that makes sense."""
     results = body.get("results")
     for entry in results if isinstance(results, list) else []:
-        if isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED:
-            limit, used = as_count(entry.get("usageLimit")), as_count(entry.get("currentUsage"))
-            if limit:
-                return Usage(limit, used, as_datetime(as_text(entry.get("resetsAt"))))
+        is_sound = isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED
+        if is_sound and (limit := as_count(entry.get("usageLimit"))):
+            return Usage(limit, as_datetime(as_text(entry.get("resetsAt"))))
     return None
 
 

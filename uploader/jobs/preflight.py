@@ -3,8 +3,9 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from uploader.errors import SettingsError
@@ -27,6 +28,9 @@ from uploader.records.columns import Rules
 #: No account has more owners than these pages hold; an answer that goes round in circles ends here.
 _OWNER_PAGES = 200
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 
 @dataclass(frozen=True, slots=True)
 class Closer:
@@ -34,6 +38,18 @@ class Closer:
 
     token: TokenInfo
     room: Room | None  #: None where it may not be asked
+
+
+@dataclass(slots=True)
+class _Departure:
+    """When a request has left: others leave meanwhile."""
+
+    clock: Callable[[], float]
+    at: float = 0.0
+
+    def note(self, out: bool) -> None:
+        if out:
+            self.at = self.clock()
 
 
 class Preflight:
@@ -54,57 +70,52 @@ class Preflight:
         self._patience = patience
         self._roll = roll
         self._clock = asyncio.get_running_loop().time
-        self._left_at = 0.0
+        self._info: TokenInfo | None = None  # once the token has been asked for it
 
-    async def look(self, rules: Rules, token: str, *, judge_keys: bool = True) -> Account:
-        """A handful of requests. StopRun if none could pass later either, SettingsError for a wrong key."""
+    async def look_at_account(self, token: str) -> Account:
+        """Which account it is; its properties are yet to be asked for. StopRun if no request could pass later
+        either, SettingsError where the day is left to other apps.
+
+        By itself, also where the token has to be asked for the account: whatever token takes its place has to
+        be of the same one, and other requests may have it replaced.
+        """
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
         details = answer.body or {}
-        portal = str((details.get("portalId") if answer.ok else await self._ask_token(token)) or "")
+        portal = str((details.get("portalId") if answer.ok else (await self._ask_info(token)).portal) or "")
         if self._sender.access is not None:
             self._sender.access.portal = portal  # from here on, whatever token takes this one's place
-        # Side by side: on a slow line each of these requests costs seconds.
-        day = asyncio.ensure_future(self.look_at_the_day())
-        try:
-            properties = await self._ask(Call("GET", self._paths.properties))
-            await day
-        finally:
-            day.cancel()
-            await asyncio.gather(day, return_exceptions=True)
-        known = properties.body if properties.ok and properties.body else None
-        schema = Schema.decode(known, has_addresses=rules.has_addresses) if known else None
-        if schema is not None and judge_keys:
-            check_keys(rules, schema)
         offset = details.get("utcOffsetMilliseconds")
         return Account(
             portal=portal,
             kind=str(details.get("accountType") or ""),
             time_zone=str(details.get("timeZone") or ""),
             utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,
-            schema=schema,
             ui_domain=str(details.get("uiDomain") or ""),
         )
 
+    async def look_at_properties(self, *, has_addresses: bool) -> Schema | None:
+        """None where the token may not read them."""
+        reply = await self._ask(Call("GET", self._paths.properties))
+        known = reply.body if reply.ok and reply.body else None
+        return Schema.decode(known, has_addresses=has_addresses) if known else None
+
     async def look_closer(self, token: str, object_type: str) -> Closer:
-        """Two more requests, whose refusal stops nobody; side by side, as above."""
-        info = asyncio.ensure_future(self._ask_info(token))
-        try:
-            reply = await self._ask(Call("GET", self._paths.limits), is_optional=True, tries=3)
-            return Closer(await info, decode_room(reply.body if reply.ok else None, object_type))
-        finally:
-            info.cancel()
-            await asyncio.gather(info, return_exceptions=True)
+        """Two more requests, whose refusal stops nobody."""
+        limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=3)
+        info, reply = await side_by_side(self._ask_info(token), limits)
+        return Closer(info, decode_room(reply.body if reply.ok else None, object_type))
 
     async def look_at_the_app(self, token: str) -> str:
         """The id of the token's app, by which histories know it; "" where it may not be asked."""
         return (await self._ask_info(token)).app
 
-    async def _ask_token(self, token: str) -> object:
-        """The account's id, of a token that may not ask for the account; None where this is refused, too."""
-        return (await self._ask_info(token)).portal or None
-
     async def _ask_info(self, token: str) -> TokenInfo:
+        if self._info is None:
+            self._info = await self._ask_for_info(token)
+        return self._info
+
+    async def _ask_for_info(self, token: str) -> TokenInfo:
         access = self._sender.access
         if access is not None and (question := access.introspection()) is not None:
             reply = await self._ask(question, is_optional=True, tries=3)
@@ -119,24 +130,29 @@ class Preflight:
 
     async def look_at_owners(self) -> Owners | None:
         """All owners, those who have left included; None where the token may not read them."""
+        active, archived = await side_by_side(self._ask_owners("false"), self._ask_owners("true"))
+        return None if active is None or archived is None else Owners([*active, *archived])
+
+    async def _ask_owners(self, archived: str) -> list[Owner] | None:
         found: list[Owner] = []
-        for archived in ("false", "true"):
-            after = ""
-            for _ in range(_OWNER_PAGES):
-                where = f"&after={quote(after)}" if after else ""
-                call = Call("GET", f"{self._paths.owners}?limit=500&archived={archived}{where}")
-                reply = await self._ask(call, is_optional=True)
-                if not reply.ok:
-                    return None
-                owners, after = decode_owners(reply.body or {})
-                found += owners
-                if not after:
-                    break
-        return Owners(found)
+        after = ""
+        for _ in range(_OWNER_PAGES):
+            where = f"&after={quote(after)}" if after else ""
+            call = Call("GET", f"{self._paths.owners}?limit=500&archived={archived}{where}")
+            reply = await self._ask(call, is_optional=True)
+            if not reply.ok:
+                return None
+            owners, after = decode_owners(reply.body or {})
+            found += owners
+            if not after:
+                break
+        return found
 
     async def look_at_the_day(self) -> None:
-        """How much of the day is left and when it ends, where there is a daily quota and it may be asked."""
-        if self._sender.day.remaining is None:
+        """When the day ends, where there is a daily quota and it may be asked. Not where few reads may leave:
+        these are for what decides something.
+        """
+        if self._sender.day.remaining is None or self._sender.log.is_unknown(self._clock()):
             return
         reply = await self._ask(Call("GET", self._paths.usage), is_optional=True, tries=3)
         usage = decode_usage(reply.body) if reply.ok and reply.body else None
@@ -145,9 +161,9 @@ class Preflight:
 
     async def _ask(self, call: Call, *, is_optional: bool = False, tries: float = math.inf) -> Reply:
         """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
-        failures = 0
+        failures, departure = 0, _Departure(self._clock)
         while True:
-            reply = await self._sender.send(call, on_wire=self._note_wire)
+            reply = await self._sender.send(call, on_wire=departure.note, is_early=True)
             if reply.ok and reply.readable:
                 self._sender.succeeded()
                 return reply
@@ -155,31 +171,40 @@ class Preflight:
                 return reply
             verdict = classify_read(reply)
             if verdict.action is Action.PAUSE:
-                self._sender.pause_for(verdict, self._left_at)
+                self._sender.pause_for(verdict, departure.at)
             elif (
                 verdict.cause in LONG_PAUSES
                 and verdict.cause is not None
                 and (seconds := self._patience(verdict)) is not None
             ):
-                self._sender.pause(verdict.cause, seconds, self._left_at)
+                self._sender.pause(verdict.cause, seconds, departure.at)
             elif is_optional and (verdict.action is not Action.RETRY or failures >= tries):
                 return reply
             elif verdict.action is not Action.RETRY:
                 raise StopRun(verdict.cause or Cause.ADDRESS, f"{call.path}: {verdict.reason}")
             failures += 1
             if verdict.cause not in LONG_PAUSES:
-                self._sender.failed(verdict.reason, self._left_at)
+                self._sender.failed(verdict.reason, departure.at)
             await self._wait(backoff_seconds(failures, self._roll()))
-
-    def _note_wire(self, out: bool) -> None:
-        if out:
-            self._left_at = self._clock()
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since
         if since is not None and self._clock() + seconds - since > self._patience_seconds():
             raise StopRun(Cause.OUTAGE, self._sender.last_failure)
         await asyncio.sleep(seconds)
+
+
+async def side_by_side(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
+    """What both return. What the first one raises is raised whatever becomes of the second, and whenever: so
+    the same fault is told whichever answer comes earlier. What is still under way then is ended.
+    """
+    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    try:
+        return await tasks[0], await tasks[1]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _check_reserve(day: Day) -> None:

@@ -9,8 +9,10 @@ import math
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 from uploader.errors import StorageError
@@ -19,7 +21,7 @@ from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.jobs.column_rules import may_hold_owners
-from uploader.jobs.preflight import Preflight
+from uploader.jobs.preflight import Preflight, check_keys
 from uploader.model.redaction import without_addresses
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
@@ -90,6 +92,7 @@ class Session:
         self._signal = 0
         self._is_asked_to_stop = False
         self._at_once = asyncio.Event()
+        self._day: asyncio.Task[None] | None = None  # asks for it
 
     @property
     def paths(self) -> Paths:
@@ -130,17 +133,41 @@ class Session:
             )
 
     async def _look(self) -> Account:
-        return await self._look_by(judge_keys=True)
-
-    async def _look_by(self, *, judge_keys: bool) -> Account:
-        account = await self._preflight().look(
-            self.settings.rules, self.settings.token, judge_keys=judge_keys
-        )
-        self.account = account
+        """The account and its properties. SettingsError where rows can't be matched by the key."""
+        account = await self._look_at_properties(await self._look_at_account())
+        if account.schema is not None:
+            check_keys(self.settings.rules, account.schema)
         return account
 
+    async def _look_at_account(self) -> Account:
+        """Which account it is. Its day is asked for from then on, beside the rest: forecasts alone need that
+        answer, so whatever becomes of the question ends nothing.
+        """
+        account = await self._preflight.look_at_account(self.settings.token)
+
+        async def look_at_the_day() -> None:
+            with suppress(StopRun):
+                await self._preflight.look_at_the_day()
+
+        self._day = self._task(look_at_the_day())
+        return account
+
+    async def _until_day_is_known(self) -> None:
+        """Or it turns out that nobody says."""
+        if self._day is not None:
+            await asyncio.wait({self._day})
+
+    async def _look_at_properties(self, account: Account) -> Account:
+        has_addresses = self.settings.rules.has_addresses
+        schema = await self._preflight.look_at_properties(has_addresses=has_addresses)
+        self.account = replace(account, schema=schema)
+        return self.account
+
     async def _hang_up(self, transport: Transport) -> None:
-        """The connections, once no token is being renewed any more."""
+        """The connections, once nothing is asked and no token is being renewed any more."""
+        if self._day is not None:
+            self._day.cancel()
+            await asyncio.gather(self._day, return_exceptions=True)
         if self.sender is not None and self.sender.access is not None:
             await self.sender.access.close()
         await transport.close()
@@ -154,10 +181,11 @@ class Session:
             may_hold_owners(settings, sources, schema) for settings in (self.settings, *former)
         ):
             return account
-        owners = await self._preflight().look_at_owners()
+        owners = await self._preflight.look_at_owners()
         self.account = replace(account, schema=replace(schema, owners=owners))
         return self.account
 
+    @cached_property
     def _preflight(self) -> Preflight:
         assert self.sender is not None
         return Preflight(self.sender, self.paths, self._outage_seconds, self._patience, self.seams.roll)
@@ -325,4 +353,4 @@ class Session:
             is_over = day.resets_at is not None and day.resets_at < self.server_now()
             if is_over and day.resets_at != asked_for and sender.pausing is None:
                 asked_for = day.resets_at
-                await self._preflight().look_at_the_day()
+                await self._preflight.look_at_the_day()

@@ -20,7 +20,7 @@ from uploader.jobs.opening import (
     open_sources,
 )
 from uploader.jobs.outcome_stream import Follower
-from uploader.jobs.preflight import check_named_portal
+from uploader.jobs.preflight import check_named_portal, side_by_side
 from uploader.jobs.progress_view import View
 from uploader.jobs.resume_checks import check_account, said_otherwise
 from uploader.jobs.row_estimate import estimate_rows
@@ -136,13 +136,11 @@ class Run(Preparing):
         transport = self.seams.transport(settings)
         try:
             self._make_sender(transport, known.tallies)
-            account = await self._until_halted(self._look())
-            if account is None:
+            rows = reader.run(lambda: estimate_rows(sources))
+            found = await self._until_halted(side_by_side(self._look_at_all(sources), rows))
+            if found is None:
                 return self._summary(known)
-            account = await self._until_halted(self._with_owners(sources, account))
-            if account is None:
-                return self._summary(known)
-            self.rows_estimated = await reader.run(lambda: estimate_rows(sources))
+            account, self.rows_estimated = found
             may_be_sent = bool(lock.noted) or known.may_be_sent
             await self._ask_to_go_on(account, checkpoint, may_be_sent=may_be_sent)
             if self._halted.is_set():
@@ -167,6 +165,10 @@ class Run(Preparing):
             return await self._send(job, move, lost_below, writer)
         finally:
             await self._hang_up(transport)
+
+    async def _look_at_all(self, sources: list[Source]) -> Account:
+        """The account with all that rows are mapped by."""
+        return await self._with_owners(sources, await self._look())
 
     async def _end_after(self, seconds: float) -> None:
         await self._wait_out(seconds)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account
+from uploader.jobs.preflight import side_by_side
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.redaction import without_addresses
@@ -161,10 +162,10 @@ class Undoing(Session):
             await self._hang_up(transport)
 
     async def _look(self) -> Account:
-        preflight, token = self._preflight(), self.settings.token
-        self.account = await self._look_by(judge_keys=False)
-        self._app = await preflight.look_at_the_app(token)
-        return self.account
+        properties = self._look_at_properties(await self._look_at_account())
+        app = self._preflight.look_at_the_app(self.settings.token)
+        account, self._app = await side_by_side(properties, app)
+        return account
 
     def _check_portal(self, account: Account) -> None:
         known, name = self.file.about["portal"], self.file.snapshot.name

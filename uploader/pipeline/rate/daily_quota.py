@@ -48,7 +48,6 @@ class Day:
     def look(self, usage: Usage) -> None:
         """Take over what the usage endpoint says."""
         self.limit = usage.limit
-        self.remaining = max(0, usage.limit - usage.used)
         self.resets_at = usage.resets_at
 
     def is_spent(self, on_wire: int) -> bool:
