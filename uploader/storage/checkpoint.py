@@ -103,13 +103,14 @@ class Checkpoint:
         draft = path.with_name(path.name + ".new")
         try:
             checkpoint = cls(sqlite.connect(draft, "replace", isolation_level=None), draft)
+            # In one transaction: each of several would wait for the disk.
             checkpoint._connection.executescript(
                 f"BEGIN; {_SCHEMA} {_LATER} {settings_periods.SCHEMA} "
-                f"PRAGMA application_id={_APPLICATION_ID};"
-                f"PRAGMA user_version={_FORMAT}; COMMIT;"
+                f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_FORMAT};"
             )
             checkpoint._put_job(identity)
             checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
+            checkpoint._connection.execute("COMMIT")
             if canary is not None:
                 checkpoint.note_canary(canary)
             checkpoint.commit(State(), ())

@@ -113,7 +113,7 @@ class _Late:
         self.failures: list[float] = []
         self._replies = list(replies)
 
-    async def send(self, call, *, on_wire, may_resend, is_early):
+    async def send(self, call, *, on_wire, may_resend):
         await asyncio.sleep(86_400)
         on_wire(True)
         return self._replies.pop(0)
