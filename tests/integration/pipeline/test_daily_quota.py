@@ -15,6 +15,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.daily_quota import Reserve
+from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings.speed import OnLongPause, parse_reserve
 
@@ -108,20 +109,21 @@ class _Late:
     """A sender whose every permit takes a day."""
 
     stalled_seconds = 0.0
+    writes = 0
 
     def __init__(self, *replies: wire.Reply) -> None:
         self.failures: list[float] = []
         self._replies = list(replies)
 
-    async def send(self, call, *, on_wire, may_resend):
+    async def send(self, call, *, on_wire, **_):
         await asyncio.sleep(86_400)
         on_wire(True)
         return self._replies.pop(0)
 
-    def failed(self, reason, left_at):
+    def failed(self, reason, left_at, **_):
         self.failures.append(left_at)
 
-    def succeeded(self):
+    def succeeded(self, **_):
         pass
 
 
@@ -130,8 +132,8 @@ def test_a_question_that_fails_has_left_after_the_day_that_it_waited_for():
     sender = _Late(wire.Reply(503), wire.Reply(200, readable=True))
 
     async def ask() -> wire.Reply:
-        paths = wire.paths("v3", "contacts")
-        reader = Reader(sender, paths, lambda _: None, sleep=lambda _: asyncio.sleep(0))
+        attempts = Attempts(sender, lambda _: None, sleep=lambda _: asyncio.sleep(0))
+        reader = Reader(attempts, wire.paths("v3", "contacts").read)
         return await reader.read(["a@x.com"], lambda _: b"")
 
     assert run_virtual(ask()).ok
