@@ -12,6 +12,7 @@ demands.
 
 import argparse
 import importlib.util
+import os
 import statistics
 import sys
 import time
@@ -56,6 +57,7 @@ def main() -> int:
     table = Table(_title(options))
     report(figures, table)
     table.add("minutes it all took", f"{(time.monotonic() - began) / 60:.1f}")
+    table.add("load average of 15 minutes", f"{os.getloadavg()[2]:.1f} on {os.cpu_count()} cores")
     print(table)
     if options.chart:
         draw(figures, options.chart)
