@@ -216,9 +216,14 @@ def spend(
         )
         timer = Timer(patience_seconds, process.kill)
         timer.start()
-        _, ended, usage = os.wait4(process.pid, 0)
+        try:
+            _, ended, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
         wall_seconds = time.monotonic() - began
-        timer.cancel()
         # Popen must not look for it again: the number may be another's by now.
         process.returncode = os.waitstatus_to_exitcode(ended)
     if process.returncode not in codes:
