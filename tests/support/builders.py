@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 from multidict import CIMultiDict
 
-from uploader.hubspot.wire import Reply, decode, encode_input
+from uploader.hubspot.wire import Reply, decode
 from uploader.model.records import Record, Slice, closed_value
 from uploader.model.rows import Mark, Row
 
@@ -36,8 +36,9 @@ def record(
             closed_value(id_property, key),
             *(closed_value(name, value) for name, value in unique.items()),
         ),
-        body=encode_input(position, id_property, key, {**properties, **unique}),
+        properties={**properties, **unique},
         raw=f"{key},First {position}".encode(),
+        size_bytes=100 + sum(map(len, (*properties, *properties.values()))),
     )
 
 

@@ -2,7 +2,7 @@
 
 In    properties and keys as text; a reply's status, headers and body, whatever they hold.
 Out   bytes to send; a `Reply` in which every field of the server's is optional.
-Raise `UnencodableError` for text that has no UTF-8 form; `decode` raises nothing.
+Raise `decode` raises nothing.
 From  https://developers.hubspot.com/docs/api-reference/error-handling and the official OpenAPI schemas
 """
 
@@ -27,7 +27,7 @@ from uploader.hubspot.json_values import (
     as_seconds,
     as_text,
 )
-from uploader.model.records import Record
+from uploader.model.records import Properties, Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
@@ -35,14 +35,6 @@ MAX_INPUTS = 100
 MAX_INPUTS_WITH_HISTORY = 50
 #: By what objects are told apart where no unique property is named.
 OWN_ID = "hs_object_id"
-
-OPENING, CLOSING = b'{"inputs":[', b"]}"
-#: What a batch's body weighs beyond its inputs and the commas between them.
-ENVELOPE_BYTES = len(OPENING) + len(CLOSING)
-
-
-class UnencodableError(ValueError):
-    """The text holds something that JSON in UTF-8 can't carry, such as half a surrogate pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +109,38 @@ def paths(version: str, object_type: str) -> Paths:
 # --- what is sent ---
 
 
-def encode_input(position: int, id_property: str, key: str, properties: Mapping[str, str]) -> bytes:
-    """One input. The key property is not repeated inside `properties`: with `email` that would
-    overwrite the primary address of a contact matched by a secondary one.
+class _Input(msgspec.Struct, gc=False):
+    """The key property is not repeated inside `properties`: with `email` that would overwrite the primary
+    address of a contact matched by a secondary one.
     """
-    dumps = orjson.dumps
-    try:
-        # Joined, not dumped whole: what orjson returns may occupy 4 KB however short it is.
-        return b'{"idProperty":%b,"id":%b,"objectWriteTraceId":"%d","properties":%b}' % (
-            dumps(id_property),
-            dumps(key),
-            position,
-            dumps(properties),
-        )
-    except (TypeError, orjson.JSONEncodeError) as error:
-        raise UnencodableError(str(error)) from error
+
+    idProperty: str  # noqa: N815
+    id: str
+    objectWriteTraceId: str  # noqa: N815
+    properties: Properties
+
+
+class _Update(msgspec.Struct, gc=False):
+    """Of a record that is there, by HubSpot's own id."""
+
+    id: str
+    objectWriteTraceId: str  # noqa: N815
+    properties: Properties
+
+
+_ENCODER = msgspec.json.Encoder()
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    return OPENING + b",".join([record.body for record in records]) + CLOSING
+    """What batch/upsert takes."""
+    inputs = [_Input(one.id_property, one.key, str(one.position), one.properties) for one in records]
+    return _ENCODER.encode({"inputs": inputs})
 
 
-def encode_update(position: int, hubspot_id: str, properties: Mapping[str, str]) -> bytes:
-    """One input of batch/update: of a record that is there, by HubSpot's own id."""
-    return orjson.dumps({"id": hubspot_id, "objectWriteTraceId": str(position), "properties": properties})
+def encode_updates(records: Sequence[Record]) -> bytes:
+    """What batch/update takes, of records whose keys are HubSpot's own ids."""
+    inputs = [_Update(one.key, str(one.position), one.properties) for one in records]
+    return _ENCODER.encode({"inputs": inputs})
 
 
 def encode_ids(ids: Sequence[str]) -> bytes:
@@ -166,7 +166,7 @@ def encode_token_info(token: str) -> bytes:
 
 def sent_properties(record: Record) -> dict[str, str]:
     """What a record's input asks HubSpot to store."""
-    properties: dict[str, str] = orjson.loads(record.body)["properties"]
+    properties: dict[str, str] = msgspec.to_builtins(record.properties)
     return properties
 
 

@@ -1,19 +1,20 @@
 """Records, and rows that are not sent; keys as they are compared and told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Fault, Mark, one_line
 
 #: HubSpot's addresses are unique over contacts even where they are not the key.
 EMAIL = "email"
-#: What an open record weighs beside what is sent and its source row. As measured.
-_RECORD_BYTES = 700
+#: What a record asks to store: by name, or an instance of its layout's type, which spells as that does.
+Properties = Mapping[str, str] | msgspec.Struct
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, gc=False):
     """A row that became an input: what is sent, and what is needed to account for it."""
 
     position: int  #: ordinal over all sources, from 0; also its `objectWriteTraceId`
@@ -22,16 +23,12 @@ class Record:
     id_property: str
     key: str  #: the value of `id_property` as it is sent
     values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`closed_value`)
-    body: bytes  #: the encoded input
+    properties: Properties  #: without the key
     raw: bytes  #: `Row.raw`, for the dead letter
+    size_bytes: int = 0  #: what it weighs in memory while it is open, about: twice what is sent, or more
     lost: bool = False  #: may have left before without a definite answer
     dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
     spared: int = 0  #: its values that are not sent, since HubSpot's are to stay
-
-    @property
-    def size_bytes(self) -> int:
-        """What it weighs in memory while it is open, about."""
-        return _RECORD_BYTES + len(self.body) + len(self.raw)
 
 
 @dataclass(slots=True)

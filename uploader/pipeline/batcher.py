@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
-from uploader.hubspot.wire import ENVELOPE_BYTES, MAX_INPUTS
+from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.records import Record
 from uploader.pipeline.conflict_groups import Groups
 
-#: Real answers weigh about as much again; HubSpot documents no limit of its own.
+#: Of a body. Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 
 _POSITION, _ID_PROPERTY, _SIZE_BYTES = map(attrgetter, ("position", "id_property", "size_bytes"))
@@ -22,9 +22,9 @@ _POSITION, _ID_PROPERTY, _SIZE_BYTES = map(attrgetter, ("position", "id_property
 
 def fitting(records: Sequence[Record], max_bytes: int) -> int:
     """How many of them, from the first, fit into one batch: one at least."""
-    size, count = ENVELOPE_BYTES - 1, 0
+    size, count = 0, 0
     for record in records:
-        size += 1 + len(record.body)  # a comma between two inputs
+        size += record.size_bytes
         if size > max_bytes and count:
             break
         count += 1
@@ -34,7 +34,8 @@ def fitting(records: Sequence[Record], max_bytes: int) -> int:
 class Batcher:
     """Holds the open records, and says which of them may leave."""
 
-    def __init__(self, max_records: int = MAX_INPUTS, max_bytes: int = MAX_BATCH_BYTES) -> None:
+    def __init__(self, max_records: int = MAX_INPUTS, max_bytes: int = 2 * MAX_BATCH_BYTES) -> None:
+        """`max_bytes`: what a batch's records may weigh, each at least twice what is sent of it."""
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.open_bytes = 0
@@ -84,11 +85,6 @@ class Batcher:
         batch = queue[:count]
         del queue[:count]
         return batch
-
-    def rewrite(self, record: Record, body: bytes) -> None:
-        """A drawn record asks for something else now."""
-        self.open_bytes += len(body) - len(record.body)
-        record.body = body
 
     def put_back(self, records: Sequence[Record]) -> None:
         """Records drawn and not sent may leave again."""

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from uploader.hubspot.wire import Reply
 from uploader.model.canary import LEFT, Sent
 from uploader.model.keys_of_one_contact import Alias, Sighting
@@ -191,4 +193,4 @@ def _sent(settlements: Sequence[Settlement]) -> Iterable[Sent]:
         record, outcome = settlement.record, settlement.outcome
         if isinstance(record, Record) and outcome in LEFT:
             reason = settlement.refusal.message if settlement.refusal else ""
-            yield Sent(replace(record, raw=b""), outcome, reason)
+            yield Sent(msgspec.structs.replace(record, raw=b""), outcome, reason)

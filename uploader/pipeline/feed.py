@@ -127,10 +127,6 @@ class Feed:
         self._being_read -= 1
         self._changed.set()
 
-    def rewrite(self, record: Record, body: bytes) -> None:
-        """A drawn record asks for something else now."""
-        self.batcher.rewrite(record, body)
-
     def arrived(self) -> None:
         """A slice is in the queue."""
         self._changed.set()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import SourceError
-from uploader.model.records import Record, Slice
+from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Mark, RowSlice
 from uploader.model.watermark import Progress
 from uploader.records.mapper import Mapper
@@ -86,22 +86,17 @@ class Producer:
                 position += len(rows.rows)
 
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
-        records, unsent = [], []
-        mapper = self._mappers[source]
-        resumed = first < self._progress.rows
-        stop = first + len(rows.rows)
-        repeated = self._duplicates.among(first, stop) if self._duplicates else {}
-        for position, row in enumerate(rows.rows, first):
-            if resumed and self._progress.is_settled(position):
-                continue
-            mapped = mapper.map(position, row)
-            if self._duplicates is not None and position in repeated:
-                mapped = self._duplicates.judge(mapped, repeated[position])
-            if isinstance(mapped, Record):
-                mapped.lost = position < self._lost_below
-                records.append(mapped)
-            else:
-                unsent.append(mapped)
+        mapped = self._mappers[source].map(first, rows.rows)
+        if self._duplicates is not None:
+            for position, repeat in self._duplicates.among(first, first + len(mapped)).items():
+                mapped[position - first] = self._duplicates.judge(mapped[position - first], repeat)
+        if first < self._progress.rows:
+            mapped = [one for one in mapped if not self._progress.is_settled(one.position)]
+        records = [one for one in mapped if isinstance(one, Record)]
+        unsent = [one for one in mapped if isinstance(one, Unsent)] if len(records) < len(mapped) else []
+        if first < self._lost_below:
+            for record in records:
+                record.lost = record.position < self._lost_below
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
         return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end)

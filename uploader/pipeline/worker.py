@@ -12,6 +12,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal, Settlement
 from uploader.pipeline import read_matching
+from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.feed import Batch, Feed
 from uploader.pipeline.keys_of_one_contact import sightings
@@ -31,6 +32,8 @@ _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 
 class Worker(Task[Record]):
     """Delivers one batch, in place: a bounded queue that its own readers refill can deadlock."""
+
+    most_bytes = MAX_BATCH_BYTES  # records may weigh more than they were taken to
 
     def __init__(
         self,
@@ -137,7 +140,7 @@ class Worker(Task[Record]):
         # The age is checked once more after they were noted as sent.
         looking.note_unwritten(record for record in records if not record.lost)
         for due in dues:
-            self._feed.rewrite(due.record, due.asked)
+            due.record.properties = due.asked
         await looking.forget(records)
         await looking.doubt([record for record in records if record.lost])
         return await self._look(records, looking, is_again=True)
@@ -157,7 +160,7 @@ class Worker(Task[Record]):
             self._sender.progressed()
         now, stalled = self._attempts.clock(), self._sender.stalled_seconds
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
-        dues = [Due(look.record, look.record.body, reader.known_at, now, stalled) for look in rest]
+        dues = [Due(look.record, look.record.properties, reader.known_at, now, stalled) for look in rest]
         for look in rest:
             self._ask_for_less(look)
         return dues
@@ -172,11 +175,9 @@ class Worker(Task[Record]):
                 yield Piece(records, replace(piece.history, successes_seen=self._sender.writes))
 
     def _ask_for_less(self, look: Look) -> None:
-        record, decision = look.record, look.decision
-        assert decision is not None
-        if len(decision.properties) < len(decision.changes):
-            body = wire.encode_input(record.position, record.id_property, record.key, decision.properties)
-            self._feed.rewrite(record, body)
+        assert look.decision is not None
+        if len(look.decision.properties) < len(look.decision.changes):
+            look.record.properties = look.decision.properties
 
     # --- one attempt ---
 

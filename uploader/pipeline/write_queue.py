@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from uploader.model.records import Record
+from uploader.model.records import Properties, Record
 from uploader.pipeline.batcher import fitting
 from uploader.pipeline.sender import FRESH_SECONDS
 
@@ -26,7 +26,7 @@ class Due:
     """A record to be written, by what was read of its contact."""
 
     record: Record
-    asked: bytes  #: its body before it was reduced to what is to be written
+    asked: Properties  #: its properties before they were reduced to what is to be written
     known_at: float  #: when its contact was read
     queued_at: float
     stalled_at: float  #: the stalled seconds at that moment

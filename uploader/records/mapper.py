@@ -1,56 +1,37 @@
-"""How a row becomes an input, and what makes it invalid.
+"""How rows become inputs, and what makes them invalid: a slice of rows at once, column by column.
 
-In    a row's content (cells or fields), the settings, and what HubSpot knows of its properties, if known.
-Out   a `Record`, or an `Unsent` with all that is wrong with it.
+In    rows (cells or fields), the settings, and what HubSpot knows of its properties, if known.
+Out   of each row, in order, a `Record`, or an `Unsent` with all that is wrong with it.
 Raise nothing for the sake of a row.
 Rules A blank is left out: an empty string would clear the property, and clearing is asked for, by column. A
       value that can't be converted makes its row invalid, or is left out and told, where the user says so.
       What the row is known by is never left out. Whom nothing is written to is asked first of all.
+How   Rows of one layout are a table, whose columns are judged and converted as a whole. Rows that name their
+      own fields join the table of all fields seen so far; one that can't is a table of its own: what it
+      holds is said in another way (`properties` and `id`, two names of one property, lists), or is at fault.
+      What becomes of a row never depends on those beside it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress, repeat
+from typing import cast
 
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.wire import UnencodableError, encode_input
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent, closed_value
 from uploader.model.rows import NO_KEY, UNREADABLE, Content, Fault, Row, Unreadable
-from uploader.records.columns import (
-    COSTLY,
-    COSTLY_TEXT,
-    OWN_PREFIX,
-    SUPERSEDED,
-    Columns,
-    MappingError,
-    Rules,
-    resolve_name,
-    undecided_text,
-)
+from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
+from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
+from uploader.records.layouts import Column, Layout, Text
+from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, Watch
-from uploader.records.values.convert import (
-    MOST_CHARACTERS,
-    Converter,
-    converter,
-    said_of,
-    text_fault,
-)
-from uploader.records.values.email import plausible_email
-
-
-class _Field(NamedTuple):
-    """What a column, or a row's field, stands for."""
-
-    column: str
-    name: str  #: of the property; "" if it is none
-    convert: Converter | None = None
-    fault: Fault | None = None  #: why a row that has such a field can't be sent
-    is_left_out: bool = False
+from uploader.records.tables import Table, filled
+from uploader.records.values.convert import Converter, converter, said_of
 
 
 class Mapper:
-    """Turns the rows of one source into records. One value per source, immutable once built."""
+    """Turns the rows of one source into records. One value per source; it learns the fields of NDJSON."""
 
     def __init__(self, source: int, rules: Rules, schema: Schema | None, columns: Columns | None) -> None:
         """MappingError where the rules make no sense."""
@@ -61,42 +42,29 @@ class Mapper:
         # `email` of contacts is unique whatever the API says of it.
         addresses = {EMAIL} if rules.has_addresses else frozenset[str]()
         self._unique = {*rules.match, *addresses} | (schema.unique if schema else frozenset())
-        self._fields: dict[str, _Field] = {}
-        named = [(columns.column(i), n) for i, n in columns.names.items()] if columns else []
-        fields = [_Field(column, name, converter(name, column, schema, rules)) for column, name in named]
-        self._column_of = {name: column for column, name in named}
-        self._converted = [field for field in fields if field.convert is not None]
-        self._cleared = [field.name for field in fields if field.column in rules.cleared]
         self._constants = resolve_constants(rules, schema, self._unique)
+        self._fields = Fields(rules, schema)
         self._watch = Watch(rules, columns, self._name_of) if rules.suppresses else None
+        named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
+        self._column_of = {name: column for column, name in named}
+        converters = [converter(name, column, schema, rules) for column, name in named]
+        self._cells = self._layout(
+            [self._column(*one, convert) for one, convert in zip(named, converters, strict=True)]
+        )
+        self._seen = SeenFields(self._fields, rules, self._column, self._layout)
 
-    def is_lone_key(self, names: Sequence[str]) -> bool:
-        """Whether the id property is the only one of these whose values are unique, and like others of it."""
-        # An `email` that is no address is not to be judged as one.
-        is_address = self.rules.has_addresses or self.rules.id_property != EMAIL
-        return is_address and self._unique.intersection(names) == {self.rules.id_property}
+    def _column(self, column: str, name: str, convert: Converter | None) -> Column:
+        is_cleared = column in self.rules.cleared and name not in {EMAIL, self.rules.id_property}
+        return Column(column, name, convert, is_cleared)
 
-    @property
-    def watches(self) -> bool:
-        """Whether each row is looked at for people that nothing is written to."""
-        return self._watch is not None
-
-    @property
-    def sends_blanks(self) -> bool:
-        """Whether some blanks are not just left out; or more has to be looked at or sent than the values."""
-        return bool(self.rules.cleared or self._constants or self._watch)
-
-    def convert_of(self, name: str) -> Converter | None:
-        """What converts the values of a property; None where they are sent as they stand in a row."""
-        column = self._column_of.get(name, name) if self.columns else name
-        return converter(name, column, self.schema, self.rules)
-
-    def is_as_named(self, field: str) -> bool:
-        """Whether a row's field is the property of its name, and may be written."""
-        return (
-            not self.rules.leaves_out(field)
-            and self._field(field).fault is None
-            and self._field(field).name == field
+    def _layout(self, columns: Sequence[Column], id_property: str = "", *, is_lasting: bool = True) -> Layout:
+        """`id_property`: where the rows say it themselves."""
+        return Layout(
+            columns,
+            match=(id_property,) if id_property else self.rules.match,
+            unique=self._unique,
+            constants=self._constants,
+            is_lasting=is_lasting,
         )
 
     @property
@@ -129,7 +97,7 @@ class Mapper:
         """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
         if self.schema is None or self.rules.leaves_out(column):
             return ""
-        kind = self.schema.kinds.get(self._field(column).name)
+        kind = self.schema.kinds.get(self._fields[column].name)
         return kind.type if kind and self.is_open(column, kind.type) else ""
 
     def is_open(self, column: str, kind: str) -> bool:
@@ -139,98 +107,106 @@ class Mapper:
             return said_of(column, self.rules.decimals) is None
         return kind in tables and said_of(column, tables[kind]) is None
 
-    def map(self, position: int, row: Row) -> Record | Unsent:
-        content = row.content
+    def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
+        """Rows from position `first` on."""
+        mapped: list[Record | Unsent | None] = [None] * len(rows)
+        contents = [row.content for row in rows]
+        if self._watch is not None or Unreadable in set(map(type, contents)):
+            for index, content in enumerate(contents):
+                mapped[index] = self._unsent_at_once(first + index, rows[index], content)
+        left = [index for index, one in enumerate(mapped) if one is None]
+        positions = [first + index for index in left]
+        for table in self._tables([rows[index] for index in left], positions) if left else ():
+            for one in self._mapped(table):
+                mapped[one.position - first] = one
+        return cast("list[Record | Unsent]", mapped)  # each row that was left is in one table
+
+    def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
+        """A row that can't be read, or is of somebody whom nothing is written to."""
         if isinstance(content, Unreadable):
             return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
         fault = self._watch.look(content) if self._watch else None
-        if fault is not None:
-            name, key = self._key_of(content)
-            return self._unsent(position, row, key, [fault], id_property=name)
-        if isinstance(content, Mapping):
-            return self._from_fields(position, row, content)
-        return self._from_cells(position, row, content)
-
-    def _from_cells(self, position: int, row: Row, cells: Sequence[str]) -> Record | Unsent:
-        columns = self.columns
-        assert columns is not None
-        properties = {name: text for index, name in columns.names.items() if (text := cells[index].strip())}
-        faults = [
-            Fault(_nameless_text(index + 1), column=f"column {index + 1}")
-            for index in columns.nameless
-            if cells[index].strip()
-        ]
-        if columns.superseded is not None and not self.rules.include_superseded and not faults:
-            later = cells[columns.superseded].strip()
-            if later:
-                name, key = self._take_key(properties)
-                return self._skipped(position, row, key, later, name)
-        for name in self._cleared:
-            properties.setdefault(name, "")
-        bad: list[_Bad] = []
-        for column, name, convert, _, _ in self._converted:
-            value = properties.get(name)
-            if value and convert is not None:
-                converted = convert(value)
-                if not isinstance(converted, str):
-                    bad.append(_Bad(name, _said(column, value, converted)))
-                elif converted or name in self._cleared:
-                    properties[name] = converted
-                else:
-                    del properties[name]
-        name, key = self._take_key(properties)
-        return self._record(position, row, name, key, properties, faults=faults, bad=bad)
-
-    def _take_key(self, properties: dict[str, str]) -> tuple[str, str]:
-        """The first property that rows are matched by and this one has. Its value is taken from the rest."""
-        for name in self.rules.match:
-            if key := properties.pop(name, ""):
-                return name, key
-        return self.rules.id_property, ""
+        if fault is None:
+            return None
+        name, key = self._key_of(content)
+        return self._unsent(position, row, key, [fault], values=(closed_value(name, key),) if key else ())
 
     def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
         """The property and the key of a row that is not sent, as they stand there."""
         if not isinstance(content, Mapping):
             names = self.columns.names if self.columns else {}
-            return self._take_key({name: content[index].strip() for index, name in names.items()})
-        if isinstance(content.get("properties"), Mapping):
-            name = content.get("idProperty") or self.rules.id_property
-            return str(name), _spelled(content.get("id")) or ""
-        return self._take_key({self._name_of(field): _spelled(text) or "" for field, text in content.items()})
+            properties = {name: content[index].strip() for index, name in names.items()}
+        elif isinstance(content.get("properties"), Mapping):
+            return str(content.get("idProperty") or self.rules.id_property), spell(content.get("id")) or ""
+        else:
+            properties = {self._name_of(field): spell(text) or "" for field, text in content.items()}
+        return next(
+            ((name, properties[name]) for name in self.rules.match if properties.get(name)),
+            (self.rules.id_property, ""),
+        )
 
-    def _name_of(self, field: str) -> str:
-        return self._field(field).name
+    def _name_of(self, column: str) -> str:
+        return self._fields[column].name
 
-    def _from_fields(self, position: int, row: Row, fields: Mapping[str, object]) -> Record | Unsent:
-        later = fields.get(SUPERSEDED)
+    # --- rows to tables ---
+
+    def _tables(self, rows: Sequence[Row], positions: Sequence[int]) -> Iterator[Table]:
+        """Each row is in one of them."""
+        if self.columns is not None:
+            yield self._table_of_cells(self.columns, rows, positions)
+            return
+        fields = cast("list[dict[str, object]]", [row.content for row in rows])
+        layout, together, columns = self._seen.sort(fields)
+        if len(together) == len(rows):
+            yield Table(layout, positions, rows, columns)
+            return
+        if together:
+            yield Table(layout, [positions[i] for i in together], [rows[i] for i in together], columns)
+        for index in sorted({*range(len(rows))}.difference(together)):
+            yield self._table_of_one(positions[index], rows[index], fields[index])
+
+    def _table_of_cells(self, columns: Columns, rows: Sequence[Row], positions: Sequence[int]) -> Table:
+        cells = list(zip(*[cast("Sequence[str]", row.content) for row in rows], strict=True))
+        texts: list[list[Text]] = [list(map(str.strip, cells[index])) for index in columns.names]
+        table = Table(self._cells, positions, rows, texts)
+        for index in columns.nameless:
+            for place in filled(cells[index]):
+                fault = Fault(_nameless_text(index + 1), column=f"column {index + 1}")
+                table.faults.setdefault(place, []).append(fault)
+        if columns.superseded is not None and not self.rules.include_superseded:
+            later = cells[columns.superseded]
+            places = [place for place in filled(later) if place not in table.faults]
+            table.superseded = {place: later[place].strip() for place in places}
+        return table
+
+    def _table_of_one(self, position: int, row: Row, fields: Mapping[str, object]) -> Table:
+        """A row that names its own fields, not as others do."""
+        later, nested = fields.get(SUPERSEDED), fields.get("properties")
         if isinstance(later, str) and later.strip() and not self.rules.include_superseded:
-            return self._skipped(position, row, "", later.strip())
-        nested = fields.get("properties")
+            layout = self._layout([], is_lasting=False)
+            return Table(layout, [position], [row], [], superseded={0: later.strip()})
         if isinstance(nested, Mapping):
-            return self._from_input(position, row, fields, nested)
-        properties, faults, bad = self._properties(fields)
-        name, key = self._take_key(properties)
-        return self._record(position, row, name, key, properties, faults=faults, bad=bad)
+            return self._table_of_input(position, row, fields, nested)
+        given, faults = self._given(fields)
+        layout = self._layout([column for column, _ in given.values()], is_lasting=False)
+        texts: list[list[Text]] = [[text] for _, text in given.values()]
+        return Table(layout, [position], [row], texts, {0: faults} if faults else {})
 
-    def _from_input(
+    def _table_of_input(
         self, position: int, row: Row, fields: Mapping[str, object], nested: Mapping[str, object]
-    ) -> Record | Unsent:
+    ) -> Table:
         """The API's own form of an input."""
-        key = _spelled(fields.get("id"))
+        key = spell(fields.get("id"))
         name = fields.get("idProperty") or self.rules.id_property
         if key is None or not isinstance(name, str):
-            return self._unsent(position, row, "", [Fault("the input's id or idProperty is no text")])
+            fault = Fault("the input's id or idProperty is no text")
+            return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
         known = _INPUT_FIELDS | self.rules.suppress_where.keys()
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
-        properties, faults, bad = self._properties(nested)
-        convert = self._field(name).convert if key else None
-        if convert is not None:
-            converted = convert(key)
-            if isinstance(converted, str):
-                key = converted
-            else:
-                bad.append(_Bad(name, _said(name, key, converted)))
-        if properties.pop(name, key).lower() != key.lower():
+        given, faults = self._given(nested)
+        column = self._column(name, name, self._fields[name].convert)
+        _, own = given.pop(name, (column, key))
+        if _converted(column, own).lower() != _converted(column, key).lower():
             # HubSpot would take it as a change of the key itself.
             faults.append(Fault(f"the input's {name} in properties differs from its id"))
         if stray:
@@ -239,156 +215,112 @@ class Mapper:
             # Sent, it would be refused with all its batch, as a fault of the whole job.
             text = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
             faults.insert(0, Fault(text))
-        return self._record(position, row, name, key, properties, faults=faults, bad=bad)
+        given = {name: (column, key), **given}
+        layout = self._layout([one for one, _ in given.values()], name, is_lasting=False)
+        texts: list[list[Text]] = [[text] for _, text in given.values()]
+        return Table(layout, [position], [row], texts, {0: faults} if faults else {})
 
-    def _properties(self, fields: Mapping[str, object]) -> tuple[dict[str, str], list[Fault], list["_Bad"]]:
-        """The properties a row's fields stand for, what is wrong with the row, and with single values."""
-        properties: dict[str, str] = {}
+    def _given(self, fields: Mapping[str, object]) -> tuple[dict[str, tuple[Column, str]], list[Fault]]:
+        """By property, the column and the text of what a row's fields stand for; what is wrong with them."""
+        given: dict[str, tuple[Column, str]] = {}
         faults: list[Fault] = []
-        bad: list[_Bad] = []
-        for column, value in fields.items():
-            field = self._field(column)
+        for name, value in fields.items():
+            field = self._fields[name]
             if field.is_left_out:
                 continue
-            text = _spelled(value)
+            text = spell(value)
             if text is None:
-                holds = value.reason if isinstance(value, Unreadable) else "holds a list or an object"
-                faults.append(Fault(f"{column!r} {holds}", column=column))
+                faults.append(why_unspelled(name, value))
                 continue
-            if not text and column not in self.rules.cleared:
+            if not text and name not in self.rules.cleared:
                 continue
             # Read on after a fault: a row that is invalid is still known by its key.
-            if field.fault or field.name in properties:
-                twice = Fault(f"two fields are both the property {field.name!r}", column=column)
+            if field.fault or field.name in given:
+                twice = Fault(f"two fields are both the property {field.name!r}", column=name)
                 faults.append(field.fault or twice)
                 continue
-            if text and field.convert is not None:
-                converted = field.convert(text)
-                if isinstance(converted, Fault):
-                    bad.append(_Bad(field.name, _said(column, text, converted)))
-                else:
-                    text = converted
-                    if not text and column not in self.rules.cleared:
-                        continue
-            if text or field.name not in {EMAIL, self.rules.id_property}:
-                properties[field.name] = text
-        return properties, faults, bad
+            column = self._column(name, field.name, field.convert)
+            if text or column.is_cleared:
+                given[field.name] = column, text
+        return given, faults
 
-    def _fault(self, column: str, name: str) -> Fault | None:
-        if self.rules.is_undecided(column):
-            return Fault(undecided_text([column]), _NO_PROPERTY, column)
-        if name.startswith(COSTLY) and name not in self.rules.allowed:
-            return Fault(f"{name!r}: {COSTLY_TEXT}; --allow {name} allows it", _NO_PROPERTY, column)
-        if name in self.rules.constants:
-            return Fault(f"{name!r} is given by --set, too", _NO_PROPERTY, column)
-        if not name:
-            text = f"no property in this account has the name or label {column!r}"
-            return Fault(text, _NO_PROPERTY, column)
-        if self.schema and name in self.schema.read_only:
-            return Fault(f"{name!r} is calculated by HubSpot and can't be written", _NO_PROPERTY, column)
-        return None
+    # --- tables to records ---
 
-    def _field(self, column: str) -> _Field:
-        field = self._fields.get(column)
-        if field is None:
-            try:
-                name = resolve_name(column, self.rules, self.schema)
-            except MappingError:
-                name = ""
-            rules = self.rules
-            only_says = rules.only_suppresses(column) or (column in rules.suppress_where and not name)
-            convert = converter(name, column, self.schema, rules)
-            is_left_out = rules.leaves_out(column) or only_says
-            field = _Field(column, name, convert, self._fault(column, name), is_left_out)
-            if len(self._fields) < 10_000:  # rows name their own fields: without end, perhaps
-                self._fields[column] = field
-        return field
+    def _mapped(self, table: Table) -> Iterable[Record | Unsent]:
+        """Of each row of a table, in no order."""
+        superseded = {place: self._superseded(table, place) for place in table.superseded}
+        table.convert()
+        table.check_texts(has_addresses=self.rules.has_addresses)
+        for place, bad in table.bad.items():
+            # In the row's own order: which fields were seen before is nothing to it.
+            order = list(fields_of(table.rows[place].content))
+            bad.sort(key=lambda one: order.index(one.fault.column) if one.fault.column in order else -1)
+        names, keys = table.take_keys()
+        dropped = table.drop_bad(names) if self.rules.drop_bad_values else {}
+        odd = {*table.faults, *table.bad, *superseded}
+        if "" in keys:
+            odd.update(place for place, key in enumerate(keys) if not key)
+        unsent = [superseded.get(place) or self._invalid(table, place, names, keys) for place in odd]
+        dropped = {table.positions[place]: faults for place, faults in dropped.items()}
+        if odd:
+            chosen = [place not in odd for place in range(len(keys))]
+            table = table.chosen(chosen)
+            names, keys = list(compress(names, chosen)), list(compress(keys, chosen))
+        records = self._records(table, names, keys)
+        for record in records if dropped else ():
+            record.dropped = dropped.get(record.position, ())
+        return chain(records, unsent)
 
-    def _record(
-        self,
-        position: int,
-        row: Row,
-        id_property: str,
-        key: str,
-        properties: dict[str, str],
-        *,
-        faults: list[Fault],
-        bad: list["_Bad"],
-    ) -> Record | Unsent:
-        """`faults` are of the row, `bad` of single values, which can be left out."""
-        properties.update(self._constants)
-        known = {one.name for one in bad}  # a value counts once, whatever else is wrong with it
-        bad += [one for one in self._bad_texts(id_property, key, properties) if one.name not in known]
-        body = b""
-        dropped: tuple[Fault, ...] = ()
-        if self.rules.drop_bad_values:
-            out = [one for one in bad if one.name != id_property]
-            for one in out:
-                properties.pop(one.name, None)
-            dropped, bad = tuple(one.fault for one in out), [one for one in bad if one.name == id_property]
-        if not faults and not bad and key:
-            try:
-                body = encode_input(position, id_property, key, properties)
-            except UnencodableError as error:
-                faults.append(Fault(f"text that can't be sent: {error}", "TEXT"))
-        if not key:
-            # Of the API's own form of an input the property is its own.
-            missing = self.rules.match if id_property == self.rules.id_property else (id_property,)
-            column = self._column_of.get(id_property, id_property)
-            faults.append(Fault(f"no {' or '.join(missing)}", NO_KEY, column))
-        if faults or bad:
-            faults += [one.fault for one in bad]
-            wrong = {one.name for one in bad}
-            sound = {name: text for name, text in properties.items() if name not in wrong}
-            values = self._values(id_property, key, sound) if key else ()
-            return self._unsent(position, row, key, faults, values=values)
-        return Record(
-            position=position,
-            source=self.source,
-            row=row.number,
-            id_property=id_property,
-            key=key,
-            values=self._values(id_property, key, properties),
-            body=body,
-            raw=row.raw,
-            dropped=dropped,
+    def _records(self, table: Table, names: Sequence[str], keys: Sequence[str]) -> list[Record]:
+        """Of a table whose rows are all sound."""
+        if not keys:
+            return []
+        raws = [row.raw for row in table.rows]
+        overhead = table.layout.overhead_bytes
+        return list(
+            map(
+                Record,
+                table.positions,
+                repeat(self.source),
+                [row.number for row in table.rows],
+                names,
+                keys,
+                table.unique_values(names, keys),
+                table.layout.properties(table.columns),
+                raws,
+                [2 * len(raw) + overhead for raw in raws],
+            )
         )
 
-    def _values(self, id_property: str, key: str, properties: Mapping[str, str]) -> tuple[str, ...]:
-        if self._unique.isdisjoint(properties):
-            return (closed_value(id_property, key),)
-        others = [closed_value(name, text) for name in self._unique if (text := properties.get(name))]
-        return (closed_value(id_property, key), *others)
+    def _invalid(self, table: Table, place: int, names: Sequence[str], keys: Sequence[str]) -> Unsent:
+        name, key = names[place], keys[place]
+        faults, bad = table.faults.get(place, []), table.bad.get(place, [])
+        if not key:
+            name = table.layout.match[0]
+            # Of the API's own form of an input the property is its own.
+            missing = self.rules.match if name == self.rules.id_property else (name,)
+            fault = Fault(f"no {' or '.join(missing)}", NO_KEY, self._column_of.get(name, name))
+            faults = [*faults, fault]
+        wrong = {one.name for one in bad}
+        others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
+        values = (closed_value(name, key), *(closed_value(n, text) for n, text in others if text))
+        faults = [*faults, *(one.fault for one in bad)]
+        position, row = table.positions[place], table.rows[place]
+        return self._unsent(position, row, key, faults, values=values if key else ())
 
-    def _bad_texts(self, id_property: str, key: str, properties: Mapping[str, str]) -> list["_Bad"]:
-        """What is wrong with texts as such: no type is asked."""
-        bad = []
-        address = key if id_property == EMAIL else properties.get(EMAIL, "")
-        if self.rules.has_addresses and address and not plausible_email(address):
-            column = self._column_of.get(EMAIL, EMAIL)
-            bad.append(_Bad(EMAIL, Fault(f"{address!r} is no e-mail address", "EMAIL", column)))
-        joined = "".join(properties.values())
-        if len(joined) > MOST_CHARACTERS or "\0" in joined or "\0" in key or len(key) > MOST_CHARACTERS:
-            for name, text in ((id_property, key), *properties.items()):
-                fault = text_fault(text)
-                if fault:
-                    bad.append(_Bad(name, _said(self._column_of.get(name, name), text, fault)))
-        return bad
+    def _superseded(self, table: Table, place: int) -> Unsent:
+        reason = f"superseded by row {table.superseded[place]}, which wrote the same key"
+        given = ((n, key) for i, n in table.layout.keys if (key := table.columns[i][place]))
+        name, key = next(given, ("", ""))
+        values = (closed_value(name, key),) if key else ()
+        fault = Fault(reason, SUPERSEDED_BY)
+        return self._unsent(table.positions[place], table.rows[place], key, [fault], values=values)
 
     def _unsent(
-        self,
-        position: int,
-        row: Row,
-        key: str,
-        faults: Sequence[Fault],
-        *,
-        id_property: str = "",
-        values: tuple[str, ...] = (),
+        self, position: int, row: Row, key: str, faults: Sequence[Fault], values: tuple[str, ...] = ()
     ) -> Unsent:
-        first = faults[0]
-        outcome = Outcome.SKIPPED if first.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
-        if key and not values:
-            values = (closed_value(id_property or self.rules.id_property, key),)
+        fault = faults[0]
+        outcome = Outcome.SKIPPED if fault.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
         return Unsent(
             position=position,
             source=self.source,
@@ -396,40 +328,22 @@ class Mapper:
             key=key,
             values=values,
             outcome=outcome,
-            category=first.category,
-            reason=first.reason,
+            category=fault.category,
+            reason=fault.reason,
             raw=row.raw,
             faults=tuple(faults),
         )
 
-    def _skipped(self, position: int, row: Row, key: str, later: str, id_property: str = "") -> Unsent:
-        reason = f"superseded by row {later}, which wrote the same key"
-        return self._unsent(position, row, key, [Fault(reason, SUPERSEDED_BY)], id_property=id_property)
 
-
-class _Bad(NamedTuple):
-    """A property whose value HubSpot would not take."""
-
-    name: str
-    fault: Fault
-
-
-#: A value in a fault's reason is shortened to so many characters.
-_SHOWN = 40
-
-
-def _said(column: str, text: str, fault: Fault) -> Fault:
-    shown = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
-    # Whoever judges values does not know their columns.
-    reason = fault.reason.replace('"COLUMN=', f'"{column}=')
-    return Fault(f"{column}: {shown} {reason}", fault.category, column)
+def _converted(column: Column, text: str) -> str:
+    made = column.convert(text) if column.convert and text else text
+    return made if isinstance(made, str) else text
 
 
 def _nameless_text(number: int) -> str:
     return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
 
 
-_NO_PROPERTY = "PROPERTY"  # a field that can't be written, whatever it holds
 #: Rows that make a fault common to all of them the source's rather than theirs.
 _MANY_ROWS = 10
 
@@ -439,9 +353,9 @@ def common_fault(slice_: Slice) -> str:
 
     One such row is that row's fault; a slice of them means that nobody mapped the field.
     """
-    reasons = {unsent.reason for unsent in slice_.unsent if unsent.category == _NO_PROPERTY}
+    reasons = {unsent.reason for unsent in slice_.unsent if unsent.category == NO_PROPERTY}
     is_common = len(slice_.unsent) == slice_.rows >= _MANY_ROWS and len(reasons) == 1
-    return reasons.pop() if is_common and all(u.category == _NO_PROPERTY for u in slice_.unsent) else ""
+    return reasons.pop() if is_common and all(u.category == NO_PROPERTY for u in slice_.unsent) else ""
 
 
 def fields_of(content: Content) -> Mapping[str, object]:
@@ -454,14 +368,3 @@ def fields_of(content: Content) -> Mapping[str, object]:
 
 SUPERSEDED_BY = "SUPERSEDED"
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})
-
-
-def _spelled(value: object) -> str | None:
-    """A field's value as HubSpot spells it; None for what no property can hold."""
-    if isinstance(value, str):
-        return value.strip()
-    if value is None:
-        return ""  # HubSpot answers 200 to null and changes nothing: it is a blank
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None

@@ -51,15 +51,12 @@ class Rewriter:
 
     async def update(self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]) -> Written:
         """By number, the id and the properties of at most a batch. StopRun where no batch can pass."""
-        records = [
-            _record(number, one, wire.encode_update(number, one, values))
-            for number, (one, values) in wanted.items()
-        ]
+        records = [_record(number, one, values) for number, (one, values) in wanted.items()]
         return await self._deliver(_Update(self), records)
 
     async def archive(self, wanted: Mapping[int, str]) -> Written:
         """By number, the ids of at most a batch. Confirmed says that HubSpot took it on, and no more."""
-        records = [_record(number, one, b"") for number, one in wanted.items()]
+        records = [_record(number, one, {}) for number, one in wanted.items()]
         return await self._deliver(_Archiving(self), records)
 
     async def _deliver(self, task: "_Writing", records: list[Record]) -> Written:
@@ -108,7 +105,7 @@ class _Update(_Writing):
     """Their properties."""
 
     def call(self, items: Sequence[Record]) -> Call:
-        body = wire.encode_batch(items)
+        body = wire.encode_updates(items)
         return Call("POST", self._rewriter.paths.update, body, shown=wire.ALL_PROPERTIES)
 
     def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
@@ -125,7 +122,7 @@ class _Update(_Writing):
         last = self._rewriter.last
         if not last.hubspot_id:
             return None
-        record = _record(0, last.hubspot_id, wire.encode_update(0, last.hubspot_id, {}))
+        record = _record(0, last.hubspot_id, {})
         _, verdict = await self._rewriter.attempts.once(
             self.call([record]), lambda reply: classify([record], reply), is_write=True
         )
@@ -150,7 +147,7 @@ class _Archiving(_Writing):
         return Judged(replace(verdict, unresolved=items, refusal=refusal), items)
 
 
-def _record(number: int, hubspot_id: str, body: bytes) -> Record:
+def _record(number: int, hubspot_id: str, properties: Mapping[str, str]) -> Record:
     """As `reply_verdict` judges them: by the number, which travels as trace id, else by the id."""
     return Record(
         position=number,
@@ -159,6 +156,6 @@ def _record(number: int, hubspot_id: str, body: bytes) -> Record:
         id_property=wire.OWN_ID,
         key=hubspot_id,
         values=(closed_value(wire.OWN_ID, hubspot_id),),
-        body=body,
+        properties=properties,
         raw=b"",
     )

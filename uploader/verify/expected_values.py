@@ -116,7 +116,7 @@ class Builder:
             self._may_have_been_sent(source, position, row, formers)
             return
         doubt = way.doubt or next((former.doubt for former in formers if former.doubt), doubt)
-        record = way.mappers[source].map(position, row)
+        record = way.mappers[source].map(position, [row])[0]
         if isinstance(record, Record):
             wanted = _of(record, doubt, way.overwriting)
             if len(self._ways) > 1 and doubt is Doubt.NONE:
@@ -134,7 +134,7 @@ class Builder:
     def _may_have_been_sent(self, source: int, position: int, row: Row, formers: Sequence[Way]) -> None:
         """A row that was not written, and that a killed run may have sent under other settings."""
         for former in formers:
-            record = former.mappers[source].map(position, row)
+            record = former.mappers[source].map(position, [row])[0]
             if isinstance(record, Record):
                 self._store()  # what earlier rows asked for comes first
                 others = {name: (text,) for name, text in sent_properties(record).items()}
@@ -179,7 +179,7 @@ def _others(
 
 
 def _sent_by(way: Way, source: int, position: int, row: Row) -> dict[str, str]:
-    record = way.mappers[source].map(position, row)
+    record = way.mappers[source].map(position, [row])[0]
     return sent_properties(record) if isinstance(record, Record) else {}
 
 

@@ -12,6 +12,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import HubTransport, make_hub
 from uploader.hubspot.wire import no_reply
 from uploader.model.stop import Cause
+from uploader.pipeline.batcher import MAX_BATCH_BYTES
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:
@@ -406,3 +407,21 @@ def test_what_never_left_is_not_counted_as_replayed(tmp_path, maybe_applied, rep
     summary = run.run_virtual()
     told = summary.as_dict()
     assert (run.transport.left, told["updated"], told["replayed"], summary.exit_code) == (0, 30, replayed, 0)
+
+
+def test_a_batch_that_weighs_more_than_its_rows_is_halved_before_it_is_sent(tmp_path):
+    """A control character is one byte in a CSV file, and six in JSON."""
+    rows = contacts(100, lastname="\x01" * 9_000)
+    run, weights = job(tmp_path, rows), []
+    handle = run.hub.handle
+
+    def weigh(request, now):
+        if request.path.endswith("/upsert"):
+            weights.append(len(request.body))
+        return handle(request, now)
+
+    run.hub.handle = weigh
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.as_dict()["created"]) == (0, 100)
+    assert len(weights) == 4
+    assert max(weights) < MAX_BATCH_BYTES

@@ -11,13 +11,10 @@ from support.builders import batch, headers, record, reply
 from uploader.hubspot.error_objects import PropertyFault
 from uploader.hubspot.wire import (
     ALL_PROPERTIES,
-    ENVELOPE_BYTES,
     VERSIONS,
     Result,
-    UnencodableError,
     decode,
     encode_batch,
-    encode_input,
     encode_read,
     no_reply,
     paths,
@@ -382,12 +379,9 @@ def test_no_reply_is_status_0_and_says_whether_the_request_may_have_arrived():
     st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.text(st.characters(codec="utf-8"))),
 )
 def test_an_input_carries_exactly_what_it_was_given(position, key, properties):
-    assert orjson.loads(encode_input(position, "email", key, properties)) == {
-        "idProperty": "email",
-        "id": key,
-        "objectWriteTraceId": str(position),
-        "properties": properties,
-    }
+    assert orjson.loads(encode_batch([record(position, key, properties=properties)]))["inputs"] == [
+        {"idProperty": "email", "id": key, "objectWriteTraceId": str(position), "properties": properties}
+    ]
 
 
 def test_a_batch_is_its_records_in_order():
@@ -395,22 +389,6 @@ def test_a_batch_is_its_records_in_order():
     sent = orjson.loads(encode_batch(records))
     assert [entry["objectWriteTraceId"] for entry in sent["inputs"]] == ["0", "1", "2"]
     assert list(sent) == ["inputs"]
-
-
-@given(st.integers(1, 100))
-def test_the_envelope_and_one_comma_between_two_inputs_are_all_a_batch_adds(size):
-    records = batch(size)
-    weight = ENVELOPE_BYTES + sum(len(entry.body) for entry in records) + size - 1
-    assert len(encode_batch(records)) == weight
-
-
-@pytest.mark.parametrize("where", ["key", "name", "value"])
-def test_half_a_surrogate_pair_cannot_be_sent(where):
-    half = "a\ud800"
-    key = half if where == "key" else "a@x.com"
-    properties = {half if where == "name" else "firstname": half if where == "value" else "A"}
-    with pytest.raises(UnencodableError):
-        encode_input(1, "email", key, properties)
 
 
 def test_a_read_names_its_id_property_once_for_all_inputs():
@@ -422,7 +400,7 @@ def test_a_read_names_its_id_property_once_for_all_inputs():
     }
 
 
-def test_what_a_record_asks_to_store_is_what_its_body_says():
+def test_what_a_record_asks_to_store_is_told_by_name():
     assert sent_properties(record(1, properties={"phone": "+49 1"})) == {"phone": "+49 1"}
 
 

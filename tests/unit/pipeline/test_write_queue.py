@@ -11,7 +11,7 @@ from uploader.pipeline.write_queue import AWAITED_SECONDS, HOLD_SECONDS, Due, Wr
 
 def due(position: int, *, by: str = "email", known_at: float = 0.0, at: float = 0.0, stalled: float = 0.0):
     one = record(position, f"c{position}@x.com", id_property=by)
-    return Due(one, one.body, known_at, at, stalled)
+    return Due(one, one.properties, known_at, at, stalled)
 
 
 _DUES = st.lists(st.sampled_from(["email", "plan"]), max_size=60).flatmap(
@@ -29,7 +29,7 @@ def test_all_that_is_queued_is_drawn_once_in_batches_within_their_limits(dues, m
         assert positions == sorted(positions)
         assert len({one.record.id_property for one in batch}) == 1
         assert len(batch) <= max_records
-        assert len(batch) == 1 or sum(len(one.record.body) for one in batch) < max_bytes
+        assert len(batch) == 1 or sum(one.record.size_bytes for one in batch) <= max_bytes
         drawn += positions
     assert sorted(drawn) == list(range(len(dues)))
     assert (len(queue), queue.leaves_at) == (0, math.inf)

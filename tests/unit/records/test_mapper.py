@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 
 from support.builders import row
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.wire import encode_batch
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Unreadable
@@ -32,16 +33,17 @@ SCHEMA = Schema(
 def cells(header, values, *, rules=None, schema=SCHEMA):
     rules = rules or Rules()
     mapper = Mapper(0, rules, schema, resolve_columns(header, rules, schema))
-    return mapper.map(5, row(values))
+    return mapper.map(5, [row(values)])[0]
 
 
 def fields(content, *, rules=None, schema=SCHEMA):
-    return Mapper(0, rules or Rules(), schema, None).map(5, row(content))
+    return Mapper(0, rules or Rules(), schema, None).map(5, [row(content)])[0]
 
 
 def sent(mapped):
     assert isinstance(mapped, Record), mapped
-    return orjson.loads(mapped.body)
+    (one,) = orjson.loads(encode_batch([mapped]))["inputs"]
+    return one
 
 
 def why(mapped):
@@ -198,7 +200,7 @@ def test_a_row_closes_its_key_first_and_each_of_its_other_unique_values():
         (["", "Ann"], "no email"),
         (["ann.x.com", "Ann"], "is no e-mail address"),
         (["a b@x.com", "Ann"], "is no e-mail address"),
-        (["a@x.com", "half \ud800"], "can't be sent"),
+        (["a@x.com", "half \ud800"], "half of a surrogate pair"),
     ],
 )
 def test_a_row_that_cannot_become_an_input_is_invalid_and_says_why(values, reason):

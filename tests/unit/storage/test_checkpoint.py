@@ -5,10 +5,10 @@ import json
 import sqlite3
 import stat
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -150,7 +150,7 @@ def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp
         State(),
         [
             Settlement(
-                replace(record(position), values=some),
+                msgspec.structs.replace(record(position), values=some),
                 Outcome.ABANDONED if position else Outcome.REJECTED,
                 attempts=1,
                 refusal=refusal,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, strategies as st
 from msgspec import structs
 
+from support.builders import record
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import Result, Version, decode, encode_read, encode_update
+from uploader.hubspot.wire import OWN_ID, Result, Version, decode, encode_read, encode_updates
 from uploader.pipeline.read_matching import merged_ids
 from uploader.undo.plan import (
     MERGED_SINCE,
@@ -441,8 +442,7 @@ def test_requests_of_undo_are_encoded():
 
     body = orjson.loads(encode_read("", ["1"], ["a"], ["b"]))
     assert body == {"properties": ["a"], "propertiesWithHistory": ["b"], "inputs": [{"id": "1"}]}
-    assert orjson.loads(encode_update(3, "7", {"city": ""})) == {
-        "id": "7",
-        "objectWriteTraceId": "3",
-        "properties": {"city": ""},
-    }
+    update = record(3, "7", id_property=OWN_ID, properties={"city": ""})
+    assert orjson.loads(encode_updates([update]))["inputs"] == [
+        {"id": "7", "objectWriteTraceId": "3", "properties": {"city": ""}}
+    ]

@@ -122,15 +122,16 @@ class Surveyor:
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         self._count_cleared(rows.rows)
         self._count_owners(rows.rows)
-        values, positions, numbers = [], [], []
-        for position, row in enumerate(rows.rows, first):
-            mapped = self._mapper.map(position, row)
-            self._findings.note(mapped)
-            if (key := key_of(mapped)) is not None:
-                values.append(key)
-                positions.append(position)
-                numbers.append(row.number)
-        return Keyed(values, positions, numbers)
+        mapped = self._mapper.map(first, rows.rows)
+        for one in mapped:
+            self._findings.note(one)
+        keys = list(map(key_of, mapped))
+        keyed = [one for one, key in zip(mapped, keys, strict=True) if key is not None]
+        return Keyed(
+            [key for key in keys if key is not None],
+            [one.position for one in keyed],
+            [one.row for one in keyed],
+        )
 
     def _count_cleared(self, rows: Sequence[Row]) -> None:
         """Blanks in the columns whose blanks clear the property."""

@@ -217,7 +217,7 @@ def _lighten(settlement: Settlement) -> None:
     """A slow disk lets many wait for their commit, which needs the rows of dead letters at most."""
     record = settlement.record
     if isinstance(record, Record):
-        record.body = b""
+        record.properties = {}
         record.raw = record.raw if settlement.outcome in _KEPT_RAW else b""
 
 

@@ -80,6 +80,7 @@ class Task(ABC, Generic[Item]):
 
     give_up_rule: GiveUp = WRITING
     known_at: float = math.inf  #: as the sender's, of what the requests go by
+    most_bytes: float = math.inf  #: a heavier body is halved before it is sent, as long as it can be
 
     @abstractmethod
     def call(self, items: Sequence[Item]) -> Call: ...
@@ -175,7 +176,10 @@ class Attempts:
     async def _attempt(self, task: Task[Item], piece: Piece[Item]) -> list[tuple[float, Piece[Item]]]:
         """Send once, and have booked what that settles; what is left comes back with its wait in seconds."""
         sender, rule = self.sender, task.give_up_rule
-        reply, left_at = await self._send_items(task, piece.items)
+        call = task.call(piece.items)
+        if len(call.body or b"") > task.most_bytes and len(piece.items) > 1:
+            return _halves(piece.items, piece.history)
+        reply, left_at = await self._send_items(task, piece.items, call)
         judged = task.judge(piece.items, reply, piece.history)
         verdict, is_whole = judged.verdict, len(judged.open) == len(piece.items)
         is_answer = not is_whole or verdict.action is Action.SPLIT  # a refusal is a definite answer, too
@@ -200,8 +204,7 @@ class Attempts:
             case Next.AGAIN:
                 return await self._again(task, attempt)
             case Next.HALVE:
-                middle = len(left) // 2
-                return [(0.0, Piece(half, history.of_half())) for half in (left[:middle], left[middle:])]
+                return _halves(left, history.of_half())
             case Next.GIVE_UP:
                 await task.give_up(attempt)
                 return []
@@ -250,7 +253,7 @@ class Attempts:
 
     # --- one request ---
 
-    async def _send_items(self, task: Task[Item], items: Sequence[Item]) -> tuple[Reply, float]:
+    async def _send_items(self, task: Task[Item], items: Sequence[Item], call: Call) -> tuple[Reply, float]:
         is_lost = False
 
         def note(out: bool) -> None:
@@ -264,7 +267,7 @@ class Attempts:
             is_lost = False
 
         try:
-            return await self._send(task.call(items), note, note_refused, known_at=task.known_at)
+            return await self._send(call, note, note_refused, known_at=task.known_at)
         except asyncio.CancelledError:
             if is_lost:
                 task.note_lost(items)
@@ -308,6 +311,11 @@ class Attempts:
     async def _wait(self, task: Task[Item], seconds: float) -> None:
         task.note_wait(seconds)
         await self.sleep(seconds)
+
+
+def _halves(items: Sequence[Item], history: History) -> list[tuple[float, Piece[Item]]]:
+    middle = len(items) // 2
+    return [(0.0, Piece(half, history)) for half in (items[:middle], items[middle:])]
 
 
 def _is_definite(verdict: Verdict) -> bool:

@@ -95,6 +95,6 @@ def _empty(one: _Written) -> Record:
         id_property=one.id_property,
         key=one.key,
         values=(one.value,),
-        body=wire.encode_input(one.position, one.id_property, one.key, {}),
+        properties={},
         raw=b"",
     )

@@ -105,7 +105,17 @@ def text_fault(text: str) -> Fault | None:
         return Fault("holds a NUL byte", "TEXT")
     if len(text) > MOST_CHARACTERS:
         return Fault(f"has {len(text):,} characters; HubSpot takes {MOST_CHARACTERS:,}", "TEXT")
-    return None
+    return None if is_text(text) else Fault("holds half of a surrogate pair, which is no text", "TEXT")
+
+
+def is_text(text: str) -> bool:
+    """Whether it has a form in UTF-8."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
 
 
 def _remembering(convert: Converter) -> Converter:

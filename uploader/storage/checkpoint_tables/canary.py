@@ -4,9 +4,10 @@ transactions.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from uploader.hubspot.wire import sent_properties
 from uploader.model.canary import Canary, Sent
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, closed_value
@@ -44,7 +45,7 @@ def read_rows(connection: sqlite3.Connection) -> list[Sent]:
     rows = connection.execute("SELECT * FROM canary ORDER BY position")
     return [
         Sent(
-            Record(position, source, row, name, key, (closed_value(name, key),), body, b""),
+            Record(position, source, row, name, key, (closed_value(name, key),), _properties(body), b""),
             Outcome(outcome),
             reason,
         )
@@ -55,6 +56,13 @@ def read_rows(connection: sqlite3.Connection) -> list[Sent]:
 def _cells(sent: Sent) -> tuple[object, ...]:
     record = sent.record
     return (
-        *(record.position, record.source, record.row, record.id_property, record.key, record.body),
+        *(record.position, record.source, record.row, record.id_property, record.key),
+        json.dumps({"properties": sent_properties(record)}).encode(),
         *(sent.outcome.value, sent.reason),
     )
+
+
+def _properties(body: bytes) -> Mapping[str, str]:
+    """Up to 0.7 a whole input stands there."""
+    properties: Mapping[str, str] = json.loads(body)["properties"]
+    return properties

@@ -58,7 +58,7 @@ def surveyed(mapper, slices):
 
 def check_against_the_mapper(mapper, slices):
     findings, keyed = surveyed(mapper, slices)
-    mapped = [mapper.map(at, row) for at, row in enumerate(row for rows in slices for row in rows.rows)]
+    mapped = [mapper.map(at, [row])[0] for at, row in enumerate(row for rows in slices for row in rows.rows)]
     assert findings.rows == len(mapped)
     assert findings.sendable == sum(isinstance(one, Record) for one in mapped)
     unsent = [one for one in mapped if not isinstance(one, Record)]

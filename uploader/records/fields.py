@@ -1,0 +1,86 @@
+"""What a column of a source, or a field that a row names itself, stands for.
+
+In    the name of a column, the settings, and what HubSpot knows of its properties, if known.
+Out   its property, what converts its values, and why a row that has such a field can't be sent.
+Raise nothing: what can't be resolved is a fault of the rows that have it.
+"""
+
+from typing import NamedTuple
+
+from uploader.hubspot.schema import Schema
+from uploader.model.rows import Fault
+from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules, resolve_name, undecided_text
+from uploader.records.values.convert import Converter, converter
+
+#: The category of a field that can't be written, whatever it holds.
+NO_PROPERTY = "PROPERTY"
+#: Rows name their own fields: without end, perhaps.
+_MOST_REMEMBERED = 10_000
+
+
+class Field(NamedTuple):
+    column: str  #: as the source names it
+    name: str  #: of the property; "" if it is none
+    convert: Converter | None
+    fault: Fault | None  #: why a row that has such a field can't be sent
+    is_left_out: bool
+
+
+class Fields:
+    """Resolved once each."""
+
+    def __init__(self, rules: Rules, schema: Schema | None) -> None:
+        self._rules = rules
+        self._schema = schema
+        self._known: dict[str, Field] = {}
+
+    def __getitem__(self, column: str) -> Field:
+        field = self._known.get(column)
+        if field is None:
+            field = self._resolve(column)
+            if len(self._known) < _MOST_REMEMBERED:
+                self._known[column] = field
+        return field
+
+    def _resolve(self, column: str) -> Field:
+        rules = self._rules
+        try:
+            name = resolve_name(column, rules, self._schema)
+        except MappingError:
+            name = ""
+        only_says = rules.only_suppresses(column) or (column in rules.suppress_where and not name)
+        convert = converter(name, column, self._schema, rules)
+        is_left_out = rules.leaves_out(column) or only_says
+        return Field(column, name, convert, self._fault(column, name), is_left_out)
+
+    def _fault(self, column: str, name: str) -> Fault | None:
+        rules = self._rules
+        if rules.is_undecided(column):
+            return Fault(undecided_text([column]), NO_PROPERTY, column)
+        if name.startswith(COSTLY) and name not in rules.allowed:
+            return Fault(f"{name!r}: {COSTLY_TEXT}; --allow {name} allows it", NO_PROPERTY, column)
+        if name in rules.constants:
+            return Fault(f"{name!r} is given by --set, too", NO_PROPERTY, column)
+        if not name:
+            text = f"no property in this account has the name or label {column!r}"
+            return Fault(text, NO_PROPERTY, column)
+        if self._schema and name in self._schema.read_only:
+            return Fault(f"{name!r} is calculated by HubSpot and can't be written", NO_PROPERTY, column)
+        return None
+
+
+def spell(value: object) -> str | None:
+    """A field's value as HubSpot spells it; None for what no property can hold."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None:
+        return ""  # HubSpot answers 200 to null and changes nothing: it is a blank
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else None
+
+
+def why_unspelled(column: str, value: object) -> Fault:
+    """What to say where `spell` finds nothing."""
+    reason = getattr(value, "reason", "holds a list or an object")
+    return Fault(f"{column!r} {reason}", column=column)

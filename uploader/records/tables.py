@@ -1,0 +1,157 @@
+"""Rows of one layout as a table: what is said of a column is said of all its texts at once.
+
+In    the trimmed texts of rows, column by column.
+Out   the same as HubSpot wants them, without keys; by row, what is wrong with it or with single values.
+Raise nothing for the sake of a row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import NamedTuple
+
+from uploader.model.records import EMAIL, closed_value, closed_values
+from uploader.model.rows import Fault, Row
+from uploader.records.layouts import Layout, Text
+from uploader.records.values.convert import MOST_CHARACTERS, is_text, text_fault
+from uploader.records.values.email import implausible_emails
+
+
+class Bad(NamedTuple):
+    """A property whose value HubSpot would not take."""
+
+    name: str
+    fault: Fault
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows are known by their place in it, from 0."""
+
+    layout: Layout
+    positions: Sequence[int]
+    rows: Sequence[Row]
+    columns: list[list[Text]]  #: as `Layout.columns`
+    faults: dict[int, list[Fault]] = field(default_factory=dict)  #: of a row
+    bad: dict[int, list[Bad]] = field(default_factory=dict)  #: of a row, by value; one a property at most
+    superseded: dict[int, str] = field(default_factory=dict)  #: the later row of a row
+
+    def convert(self) -> None:
+        """What can't be converted stays as it is, and is noted as bad."""
+        for at, convert in self.layout.converted:
+            texts = self.columns[at]
+            made = {text: convert(text) if text else text for text in set(texts)}
+            faults = {text: fault for text, fault in made.items() if isinstance(fault, Fault)}
+            if faults:
+                made.update((text, text) for text in faults)
+                for row, text in enumerate(texts):
+                    if isinstance(text, str) and text in faults:
+                        self._note(row, at, text, faults[text])
+            self.columns[at] = [made[text] for text in texts]  # type: ignore[misc]  # no faults
+
+    def check_texts(self, *, has_addresses: bool) -> None:
+        """What is wrong with texts as such: no type is asked."""
+        at = self.layout.places.get(EMAIL)
+        if has_addresses and at is not None:
+            self._check_addresses(at)
+        for at, texts in enumerate(self.columns):
+            given = _given(texts)
+            joined = "".join(given)
+            is_short = len(joined) <= MOST_CHARACTERS or max(map(len, given)) <= MOST_CHARACTERS
+            if is_short and "\0" not in joined and is_text(joined):
+                continue
+            for row, text in enumerate(texts):
+                found = text_fault(text) if text else None
+                if text and found:
+                    self._note(row, at, text, found)
+
+    def _check_addresses(self, at: int) -> None:
+        column, texts = self.layout.columns[at].column, self.columns[at]
+        given = _given(texts)
+        wrong = set(map(given.__getitem__, implausible_emails(given)))
+        for row, text in enumerate(texts) if wrong else ():
+            if text in wrong:
+                fault = Fault(f"{text!r} is no e-mail address", "EMAIL", column)
+                self.bad.setdefault(row, []).append(Bad(EMAIL, fault))
+
+    def _note(self, row: int, at: int, text: str, fault: Fault) -> None:
+        """A value counts once, whatever else is wrong with it."""
+        column = self.layout.columns[at]
+        bad = self.bad.setdefault(row, [])
+        if all(one.name != column.name for one in bad):
+            bad.append(Bad(column.name, _said(column.column, text, fault)))
+
+    def take_keys(self) -> tuple[list[str], list[str]]:
+        """Of each row the first property that rows are matched by and this one has, and its value ("" where
+        it has none). These properties are not sent.
+        """
+        layout, count = self.layout, len(self.rows)
+        if len(layout.keys) == 1:
+            ((at, name),) = layout.keys
+            keys = [text or "" for text in self.columns[at]]
+            self.columns[at] = [layout.blanks[at]] * count
+            return [name] * count, keys
+        names, keys = [layout.match[0]] * count, [""] * count
+        for row in range(count):
+            for at, name in layout.keys:
+                key, self.columns[at][row] = self.columns[at][row], layout.blanks[at]
+                if key:
+                    names[row], keys[row] = name, key
+                    break
+        return names, keys
+
+    def drop_bad(self, names: Sequence[str]) -> dict[int, tuple[Fault, ...]]:
+        """Leave bad values out, and tell them by row. A key, whose property `names` says, stays bad."""
+        dropped = {}
+        for row, bad in list(self.bad.items()):
+            out = [one for one in bad if one.name != names[row]]
+            for one in out:
+                at = self.layout.places[one.name]
+                self.columns[at][row] = self.layout.blanks[at]
+            dropped[row] = tuple(one.fault for one in out)
+            self.bad[row] = [one for one in bad if one.name == names[row]]
+            if not self.bad[row]:
+                del self.bad[row]
+        return dropped
+
+    def chosen(self, chosen: Sequence[bool]) -> "Table":
+        """Some of its rows, none of them with a fault."""
+        columns = [list(compress(texts, chosen)) for texts in self.columns]
+        positions, left = list(compress(self.positions, chosen)), list(compress(self.rows, chosen))
+        return Table(self.layout, positions, left, columns)
+
+    def unique_values(self, names: Sequence[str], keys: Sequence[str]) -> list[tuple[str, ...]]:
+        """What each row closes, its key's value first."""
+        if len(set(names)) == 1:
+            closed = closed_values(names[0], keys)
+        else:
+            closed = list(map(closed_value, names, keys))
+        others = [
+            [closed_value(name, text) if text else "" for text in self.columns[at]]
+            for at, name in self.layout.unique
+            if any(self.columns[at])
+        ]
+        if not others:
+            return list(zip(closed, strict=True))
+        return [(key, *filter(None, more)) for key, *more in zip(closed, *others, strict=True)]
+
+
+def filled(texts: Sequence[str]) -> list[int]:
+    """Which texts are not blank."""
+    return [row for row, text in enumerate(texts) if text and text.strip()]
+
+
+def _given(texts: Sequence[Text]) -> list[str]:
+    """Those that are not blank."""
+    return list(filter(None, texts))  # type: ignore[arg-type]  # UNSET is false
+
+
+#: A value in a fault's reason is shortened to so many characters.
+_SHOWN = 40
+
+
+def _said(column: str, text: str, fault: Fault) -> Fault:
+    shown = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    # Whoever judges values does not know their columns.
+    reason = fault.reason.replace('"COLUMN=', f'"{column}=')
+    return Fault(f"{column}: {shown} {reason}", fault.category, column)
