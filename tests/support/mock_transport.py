@@ -72,7 +72,9 @@ class HubTransport:
         )
         reply = self.hub.handle(request, loop.time() + self.ahead_seconds)
         try:
-            await asyncio.sleep(reply.delay_seconds + reply.drip_seconds)
+            await asyncio.sleep(reply.delay_seconds)
+            reply = self.hub.at_answer(reply, loop.time() + self.ahead_seconds)
+            await asyncio.sleep(reply.drip_seconds)
         finally:
             self.hub.ended()
         if reply.delivery is Delivery.RESET:

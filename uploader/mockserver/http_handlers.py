@@ -34,7 +34,9 @@ def build_app(hub: Hub) -> web.Application:
             await asyncio.sleep(seconds)
         reply = hub.handle(asked, clock())
         try:
-            return await _carry_out(request, reply)
+            if reply.delay_seconds:
+                await asyncio.sleep(reply.delay_seconds)
+            return await _carry_out(request, hub.at_answer(reply, clock()))
         finally:
             hub.ended()
 
@@ -44,8 +46,6 @@ def build_app(hub: Hub) -> web.Application:
 
 
 async def _carry_out(request: web.Request, reply: Reply) -> web.StreamResponse:
-    if reply.delay_seconds:
-        await asyncio.sleep(reply.delay_seconds)
     match reply.delivery:
         case Delivery.SEND:
             response: web.StreamResponse = _whole(reply)

@@ -1,7 +1,8 @@
 """A request as the double takes it and a reply as a transport carries it out. Values only.
 
 Times are seconds, header names of requests lower case. A transport (the aiohttp one, or a test's own under
-virtual time) waits `delay_seconds`, does with the connection what `delivery` says, then tells `Hub.ended`.
+virtual time) waits `delay_seconds`, lets `Hub.at_answer` complete the headers, does with the connection what
+`delivery` says, then tells `Hub.ended`.
 """
 
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Reply:
     delivery: Delivery = Delivery.SEND
     sent_bytes: int = 0
     drip_seconds: float = 0.0
+    remaining_of: str | None = None  #: the app whose requests left are to be counted again at the answer
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the body holds
         return orjson.loads(self.body)

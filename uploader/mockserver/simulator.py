@@ -7,6 +7,7 @@ Order of a real request: route, token, quota, then the faults of the scenario, t
 
 import gzip
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from email.utils import formatdate
 from random import Random
@@ -34,6 +35,7 @@ from uploader.mockserver.statistics import Seen, Statistics
 #: Where no other is given, time 0 of the clock is the first second of 2026: runs repeat to the byte.
 DEFAULT_EPOCH_SECONDS = 1_767_225_600.0
 UNLIMITED_WINDOW_SECONDS = 10.0  # the span of "most in a window" where there is no quota
+REMAINING = "X-HubSpot-RateLimit-Remaining"
 NOWHERE = Route("account", "v3")
 
 
@@ -124,6 +126,13 @@ class Hub:
         reply = self._reply(visit, self._answer(visit) if route else error_bodies.not_found())
         self._count(visit, reply)
         return reply
+
+    def at_answer(self, reply: Reply, now: float) -> Reply:
+        """The reply as it is sent at `now`: a header may tell of that moment."""
+        window = self._windows.get(reply.remaining_of or "")
+        if window is None or self.quota is None:
+            return reply
+        return replace(reply, headers={**reply.headers, REMAINING: self._remaining(window, self.quota, now)})
 
     def ended(self) -> None:
         self.statistics.in_flight -= 1
@@ -247,6 +256,7 @@ class Hub:
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         delivery, sent_bytes, drip_seconds = broken_replies.delivery(mishap, body)
+        is_late = REMAINING in headers and visit.struck.rules.remaining_at == "answer"
         return Reply(
             status=answer.status,
             headers=headers,
@@ -255,6 +265,7 @@ class Hub:
             delivery=delivery,
             sent_bytes=sent_bytes,
             drip_seconds=drip_seconds,
+            remaining_of=self._tokens.app_of(visit.request) if is_late else None,
         )
 
     def _rate_headers(self, visit: Visit, status: int) -> Mapping[str, str]:
@@ -265,10 +276,9 @@ class Hub:
             return {}
         headers: dict[str, str] = {}
         if self.quota is not None:
-            remaining = self.quota.requests - window.used(visit.now, self.quota.window_seconds)
             headers = {
                 "X-HubSpot-RateLimit-Max": str(self.quota.requests),
-                "X-HubSpot-RateLimit-Remaining": str(max(0, remaining)),
+                REMAINING: self._remaining(window, self.quota, visit.now),
                 "X-HubSpot-RateLimit-Interval-Milliseconds": str(round(self.quota.window_seconds * 1000)),
             }
         if rules.daily_headers:
@@ -277,6 +287,9 @@ class Hub:
                 max(0, self.settings.daily_quota - self._day.used)
             )
         return headers
+
+    def _remaining(self, window: RollingWindow, quota: Quota, now: float) -> str:
+        return str(max(0, quota.requests - window.used(now, quota.window_seconds)))
 
     # looking at it
 

@@ -91,6 +91,16 @@ def test_the_headers_count_down():
     assert headers[0]["Content-Type"] == "application/json;charset=utf-8"
 
 
+@pytest.mark.parametrize(("moment", "expected"), [("arrival", ["2", "1"]), ("answer", ["1", "1"])])
+def test_what_remains_is_counted_at_the_arrival_or_at_the_answer(moment, expected):
+    talk = Talk({"rules": {"remaining_at": moment}}, quota=quota(3))
+    replies = [talk.get(PROPERTIES) for _ in range(2)]
+    sent = [talk.hub.at_answer(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"] for reply in replies]
+    assert sent == expected
+    later = talk.hub.at_answer(replies[0], 10.0).headers["X-HubSpot-RateLimit-Remaining"]
+    assert later == ("2" if moment == "arrival" else "3")
+
+
 def rate_headers(talk):
     return {name for name in talk.get(PROPERTIES).headers if name.startswith("X-HubSpot-RateLimit")}
 

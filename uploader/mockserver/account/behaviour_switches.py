@@ -34,6 +34,9 @@ class Rules:
     rate_headers: bool = True  #: any X-HubSpot-RateLimit header at all
     headers_on_429: bool = True  #: whether a refused request gets them, too: nobody says
     daily_headers: bool = True  #: absent for OAuth apps
+    remaining_at: Literal["arrival", "answer"] = (
+        "arrival"  #: when RateLimit-Remaining is computed: nobody says
+    )
     arrival_jitter_seconds: float = 0.0  #: requests take up to so long on their way here
     retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
     refused_calls_count: bool = False  #: do 429 answers use up the window
