@@ -31,9 +31,6 @@ class Quota:
 _SAME_SECONDS = 0.005
 #: Sends are remembered at least so long.
 _LONGEST_SECONDS = 60.0
-#: Beside others, sends are kept apart by so much of what an even spread over the window would be. A little
-#: more than even: two of us who may catch up meet in the slots that either has just left.
-_EVENLY = 1.015
 #: What a timer may be late.
 _LATE_SECONDS = 0.02
 #: Reads that may leave, after the first request, while a predecessor may have filled the window.
@@ -62,12 +59,16 @@ class Margin:
     START, LEAST, MOST = 0.06, 0.005, 0.5
     _NARROW, _WIDEN = 0.8, 2.0
     _REMEMBERED_SECONDS = 1_800.0
+    _REGRET_SECONDS = 60.0  # within so long, others may turn out to have been the cause
 
     def __init__(self, seconds: float = START) -> None:
         self.seconds = seconds
         self._least_remaining: int | None = None
         self._judged_at: float | None = None
         self._overrun: tuple[float, float] | None = None  # the margin that was too narrow, and when
+        # Both before an overrun with nobody else known to be there, and when that was.
+        self._before: tuple[float, tuple[float, float] | None] = (seconds, None)
+        self._alone_at = float("-inf")
 
     def seen(self, now: float, remaining: int, window_seconds: float, *, is_bound: bool) -> None:
         """A reply said how many were left. `is_bound`: we send as fast as the margin lets us."""
@@ -81,11 +82,19 @@ class Margin:
                 self.seconds = max(self._floor(now), self.seconds * self._NARROW)
             self._judged_at, self._least_remaining = now, None
 
-    def overrun(self, now: float) -> None:
-        """A request of ours was one too many for the window."""
+    def overrun(self, now: float, *, is_alone: bool) -> None:
+        """A request of ours was one too many for the window. `is_alone`: nobody else is known to be there."""
+        if is_alone and now - self._alone_at > self._REGRET_SECONDS:
+            self._before, self._alone_at = (self.seconds, self._overrun), now
         self._overrun = (self.seconds, now)
         self.seconds = min(self.MOST, max(self.seconds, self.LEAST) * self._WIDEN)
         self._judged_at, self._least_remaining = now, None
+
+    def excuse(self, now: float) -> None:
+        """Somebody else has turned up: what was overrun shortly before was their doing."""
+        if now - self._alone_at <= self._REGRET_SECONDS:
+            self.seconds, self._overrun = self._before
+            self._alone_at = float("-inf")
 
     def _floor(self, now: float) -> float:
         if self._overrun and now - self._overrun[1] < self._REMEMBERED_SECONDS:
@@ -159,13 +168,14 @@ class SendLog:
 
     def _others_wait(self, now: float) -> float:
         window = self.quota.seconds
-        allowed = self.others.room(self.quota.requests, self.count(now, window), now)
+        allowed = self.others.room(self.quota.requests, self.count(now, window), now, window)
         if allowed is None:
             return 0.0
         free_at = self._free_at(allowed, window + self.margin.seconds)
         if allowed > 0 and not self.others.is_past(now):
-            # Evenly: what is sent in a burst tells nothing of what others do meanwhile.
-            self._due = self._slot + window / allowed * _EVENLY
+            # Evenly: what is sent in a burst tells nothing of what others do meanwhile, and at a steady pace
+            # a reply tells what they use, whichever moment it tells of.
+            self._due = self._slot + (window + self.margin.seconds) / allowed
             free_at = max(free_at, self._due)
         return min(free_at, self.others.probe_at(self._last, now, window)) - now
 
@@ -245,10 +255,23 @@ class SendLog:
             self.others.lapse(now, window)  # nobody tells that they are gone
         if headers.remaining is None or headers.limit != self.quota.requests or left < self._horizon + window:
             return
-        ours = self.count(left, window)
-        self.others.seen(self.quota.requests - headers.remaining - ours, now, window)
-        is_bound = ours >= self.quota.requests - 1 - self.quota.per_second * self.margin.seconds
+        # It may tell of the moment when the request arrived, or of that of the answer.
+        ours, at_answer = self.count(left, window), self.count(now, window)
+        used = self.quota.requests - headers.remaining
+        self.others.seen(used - max(ours, at_answer), used - min(ours, at_answer), now, window)
+        if self.others.requests:
+            self.margin.excuse(now)
+        is_bound = ours >= self._allowed(ours, now) - 1 - self.quota.per_second * self.margin.seconds
         self.margin.seen(now, headers.remaining, window, is_bound=is_bound)
+
+    def _allowed(self, ours: int, now: float) -> int:
+        """How many of a window may be ours, as far as others go."""
+        room = self.others.room(self.quota.requests, ours, now, self.quota.seconds)
+        return self.quota.requests if room is None else room
+
+    def _is_margin_to_blame(self, ours: int, now: float) -> bool:
+        """Whether others neither take ever more nor have left us no room."""
+        return not self.others.is_growing(now, self.quota.seconds) and self._allowed(ours, now) > 0
 
     def refused(self, left: float, now: float) -> float:
         """The window was full when a request of ours arrived: for how long nobody should send.
@@ -260,8 +283,9 @@ class SendLog:
         window = self.quota.seconds
         ours = self.count(left, window)
         spare = self.quota.requests - ours
-        if spare > Others.UNCERTAIN:
+        if spare > Others.UNCERTAIN + self.others.requests:
             self.others.fill(spare, now)
-        elif spare >= 0 and self._refusals == 1:  # less than none: the quota is not what it was
-            self.margin.overrun(now)
+        # Less than none: the quota is not what it was.
+        elif spare >= 0 and self._refusals == 1 and self._is_margin_to_blame(ours, now):
+            self.margin.overrun(now, is_alone=not self.others.requests)
         return min(window, window / 100 * 4.0 ** min(self._refusals - 1, 8))

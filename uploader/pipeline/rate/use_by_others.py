@@ -1,9 +1,21 @@
 """Who else sends on the same token, and how much of the window is left to us. Time is an argument.
 
-`Remaining` tells how full the window was when a request arrived; what of that our own log does not explain
-is others'. We yield to them: what they use is theirs, and a gap is left beside it, so that they need not
-fight for more. The gap grows with what we have beyond them, so two of us come to equal shares, and a small
-steady client keeps all it takes.
+`Remaining` says how full the window was, but not at which moment: it may be computed when the request arrives
+or when it is answered, and in between requests of our own leave and others drop out of the window. So a reply
+gives a range for what others use: what is used, less our own part at one end of the exchange or at the other.
+What was known of others stays true while it lies in that range, and changes only as far as it must.
+
+- Alone, the range always includes nothing at all, so our own requests are never taken for somebody else's.
+- While we send at a steady pace, both ends have the same count, and a reply tells exactly what others use.
+- While our pace changes, the range is as wide as that change during one exchange. A client that was there
+  before is believed to be there still; one that appears in that time is seen when the pace is steady again.
+- A request that is refused, lost or still connecting is in our count and not in the server's. The range is
+  too low by it, for a window at most. A refusal tells more: the window was full as the request arrived.
+- A reply that was long under way gives a wide range, and so changes little.
+
+We yield to others: what they use is theirs, and a gap is left beside it, so that they need not fight for
+more. The gap grows with what we have beyond them, so two uploaders come to equal shares. Where nobody takes
+it, it shrinks to one request, but for an offer now and then.
 """
 
 from collections import deque
@@ -16,14 +28,17 @@ class Others:
     #: Requests that pass each other on the way make our own count wrong by so many.
     UNCERTAIN = 2
     # Slots left free for others who are there, and the share of what we have beyond them and some. Less, and
-    # two of us come to equal shares too slowly; more, and what a small client leaves is not used.
-    _GAP, _GAP_SHARE, _GAP_FROM = 1, 0.055, 20
+    # two uploaders come to equal shares too slowly; more, and each use of others costs too much.
+    _GAP, _GAP_SHARE, _GAP_FROM = 1, 0.08, 10
+    # The share is left free for so many windows after they took more, then in one window of so many, in part.
+    _WANTED_WINDOWS, _OFFER_EVERY_WINDOWS, _OFFER = 12, 24, 3
     _PROBES = 12  # in a window, however full others keep it
     _PROBES_OF_PAST = 40  # the same while a predecessor's requests are seen to leave it
     _SEEN = 7
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque(maxlen=self._SEEN)  # when, how many
+        self._level, self._grown_at = 0, float("-inf")  # the most they took, and when that became more
         self._at_begin = 0
         self._begun_until = float("-inf")
 
@@ -44,13 +59,15 @@ class Others:
         self.fill(requests, now)
         self._at_begin, self._begun_until = requests, now + window_seconds
 
-    def seen(self, requests: int, now: float, window_seconds: float) -> None:
-        """What a reply tells of them. Noise may make it less than nothing."""
+    def seen(self, least: int, most: int, now: float, window_seconds: float) -> None:
+        """A reply says that they have `least` to `most`. Noise may make either less than nothing."""
+        found = within(least, most, self.requests)
         if self.is_past(now):
             # A predecessor's requests leave the window one by one: the last word is the truest.
             self._seen.clear()
         self.lapse(now, window_seconds)
-        self._seen.append((now, max(0, requests)))
+        self._seen.append((now, max(0, found)))
+        self._notice_growth(now)
 
     def lapse(self, now: float, window_seconds: float) -> None:
         """What was seen before this window says nothing of it."""
@@ -60,19 +77,38 @@ class Others:
     def fill(self, requests: int, now: float) -> None:
         """They have so many for sure."""
         self._seen.extend([(now, max(0, requests))] * self._SEEN)
+        self._notice_growth(now)
+
+    def _notice_growth(self, now: float) -> None:
+        if self.requests >= self._level + self.UNCERTAIN:
+            self._level, self._grown_at = self.requests, now
+        self._level = min(self._level, self.requests)
 
     def forget(self) -> None:
         """The window is another one now."""
         self._seen.clear()
 
-    def room(self, quota: int, ours: int, now: float) -> int | None:
+    def room(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
         """How many of a window may be ours; None where nobody else is there."""
         if self.is_past(now):
-            return quota - (self._seen[-1][1] if self._seen else 0)
+            past = self._seen[-1][1] if self._seen else 0
+            return quota - past - (self._GAP if self.requests else 0)
         others = self.requests
         if not others:
             return None
-        return quota - others - self._GAP - int(self._GAP_SHARE * max(0, ours - others - self._GAP_FROM))
+        return quota - others - self._GAP - self._offer(ours, now, window_seconds)
+
+    def _offer(self, ours: int, now: float, window_seconds: float) -> int:
+        """Slots for others beside the least gap."""
+        share = int(self._GAP_SHARE * max(0, ours - self.requests - self._GAP_FROM))
+        if self.is_growing(now, window_seconds):
+            return share
+        windows = (now - self._grown_at) / window_seconds
+        return min(share, self._OFFER) if windows % self._OFFER_EVERY_WINDOWS < 1 else 0
+
+    def is_growing(self, now: float, window_seconds: float) -> bool:
+        """Whether they have taken more lately, and may want more."""
+        return now - self._grown_at < self._WANTED_WINDOWS * window_seconds
 
     def is_past(self, now: float) -> bool:
         """Whether they may have been there before us only."""
@@ -84,3 +120,11 @@ class Others:
             return last + window_seconds / self._PROBES
         is_leaving = bool(self._seen) and self._seen[-1][1] < self._at_begin - self.UNCERTAIN
         return last + window_seconds / self._PROBES_OF_PAST if is_leaving else self._begun_until
+
+
+def within(least: int, most: int, known: int) -> int:
+    """What is `known`, if it lies in the range or just outside a wide one, else the end next to it."""
+    noise = Others.UNCERTAIN if most - least > Others.UNCERTAIN else 0
+    if least - noise <= known <= most + noise:
+        return known
+    return max(least, min(known, most))
