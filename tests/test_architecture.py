@@ -56,7 +56,7 @@ DO_IO = """
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
     pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
-    jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
+    jobs.ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
     undo.run undo.undo_file undo.work_list

@@ -26,7 +26,7 @@ from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd, advice
 from uploader.model.rows import Fault
 from uploader.model.settlements import Tallies
-from uploader.model.stop import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving
 from uploader.pipeline.rate.limiter import Quota
@@ -129,22 +129,21 @@ class Check(Session):
         """UploaderError where there is nothing to look at."""
         reader = self.seams.offload("reader")
         try:
-            await self._run(reader)
+            with suppress(StopRun):
+                await self._run(reader)
         finally:
             reader.close()
         report = self.report
         report.elapsed_seconds = self._clock() - self._began
         report.requests = self.sender.tallies.requests if self.sender else 0
-        if self._halt is not None:
-            report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
+        report.end = self._early_end()
         return report
 
     async def _run(self, reader: Offload) -> None:
         report, settings = self.report, self.settings
         report.unseen = UNSEEN if settings.rules.has_addresses else ()
-        sources = await self._until_halted(reader.run(lambda: open_sources(settings)))
-        if sources is None:
-            return
+        unless_ended = self.ending.unless_ended
+        sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
@@ -160,47 +159,54 @@ class Check(Session):
                 await self._ask(sources)
             finally:
                 await self._hang_up(transport)
-        if self._halted.is_set():
-            return
         self.started.set()
         if self._drafts:
             schema = self.account.schema if self.account else None
-            report.draft = await self._until_halted(reader.run(lambda: _draft(sources[0], schema))) or ""
+            report.draft = await unless_ended(reader.run(lambda: _draft(sources[0], schema)))
         survey = self._survey()
-        await self._until_halted(reader.run(self._remark))
+        await unless_ended(reader.run(self._remark))
         await self._find_orders(survey, reader)
-        if self._halted.is_set():
-            return
         report.starts = survey.starts
-        await self._until_halted(self._read(survey.steps(report.sample), reader))
-        if survey.broken:
-            report.problems.append(survey.broken)
-        self._judge_failures(survey)
-        self._judge_owners()
-        self._foresee()
+        try:
+            await unless_ended(self._read(survey.steps(report.sample), reader))
+        finally:  # as far as it was read
+            if survey.broken:
+                report.problems.append(survey.broken)
+            self._judge_failures(survey)
+            self._judge_owners()
+            self._foresee()
 
     # --- the account ---
 
     async def _ask(self, sources: list[Source]) -> None:
-        """A handful of requests. What can't be asked is said; what would end a job early is a problem."""
-        report, settings = self.report, self.settings
-        report.token_kind = token_kind(settings.token)
-        report.closer = await self._until_halted(self._look_closer(sources))
-        report.account = self.account
-        if report.closer is None or self.account is None:
-            self._take_up_halt()
+        """A handful of requests. What is wrong with token or address is a finding: the file can be looked at
+        all the same.
+        """
+        report = self.report
+        report.token_kind = token_kind(self.settings.token)
+        try:
+            account, report.closer = await self.ending.unless_ended(self._look_closer(sources))
+        except StopRun:
+            cause = self.ending.cause
+            if cause is None or cause is Cause.SIGNAL or cause in _LATER:
+                raise
+            report.problems.append(f"{self._reason()}; {advice(cause)}")
+            report.not_checked.append("the account: see the problem")
+            self.ending.forget()
             return
-        self._judge_account(self.account)
+        finally:
+            report.account = self.account
+        self._judge_account(account)
         self._note_account()
 
-    async def _look_closer(self, sources: list[Source]) -> Closer:
+    async def _look_closer(self, sources: list[Source]) -> tuple[Account, Closer]:
         account = await self._look_at_account()
 
-        async def look_at_properties() -> None:
-            await self._with_owners(sources, await self._look_at_properties(account))
+        async def look_at_properties() -> Account:
+            return await self._with_owners(sources, await self._look_at_properties(account))
 
         closer = self._preflight.look_closer(self.settings.token, self.settings.object_type)
-        _, found = await side_by_side(look_at_properties(), closer)
+        found = await side_by_side(look_at_properties(), closer)
         await self._until_day_is_known()
         return found
 
@@ -213,17 +219,6 @@ class Check(Session):
         if account.schema is not None:
             with _noting(problems):
                 check_keys(settings.rules, account.schema)
-
-    def _take_up_halt(self) -> None:
-        """What is wrong with token or address is a finding, and the file can be looked at all the same."""
-        assert self._halt is not None
-        cause, _ = self._halt
-        if cause is Cause.SIGNAL or cause in _LATER:
-            return
-        self.report.problems.append(f"{self._reason()}; {advice(cause)}")
-        self.report.not_checked.append("the account: see the problem")
-        self._halt = None
-        self._halted.clear()
 
     def _note_account(self) -> None:
         assert self.sender is not None
@@ -364,7 +359,7 @@ class Check(Session):
         orders = Orders(survey.sources, survey.mappers)
         if not orders.are_needed:
             return
-        await self._until_halted(self._read(orders.steps(self.report.sample), reader))
+        await self.ending.unless_ended(self._read(orders.steps(self.report.sample), reader))
         rules, asked = orders.decided_leniently(self.settings.rules)
         self.report.problems += asked.values()
         if asked:

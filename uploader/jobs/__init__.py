@@ -1,6 +1,7 @@
 """One job, from opening to its last commit; and what other features share with it.
 
 column_rules         the mappers of a job: rules resolved against sources and account
+ending               how a run ends before its time, and the exception that tells of it
 keys_of_one_contact  contacts that several keys led to, read back at the end
 opening              opening sources, lock, checkpoint, results file and snapshot
 outcome_stream       outcomes handed to the program that iterates over them

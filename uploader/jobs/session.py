@@ -8,21 +8,21 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
-from uploader.errors import StorageError
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call, HubSpot, Transport
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, Paths, paths
 from uploader.jobs.column_rules import may_hold_owners
+from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import Preflight, check_keys
-from uploader.model.redaction import without_addresses
+from uploader.jobs.summary import EarlyEnd
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
@@ -50,8 +50,6 @@ _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 6
 _DAY_SECONDS, _LONGEST_DAY_SECONDS = 86_400.0, 90_000.0
 #: How often what has no known end is asked for.
 _MIGRATION_SECONDS = 3_600.0
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -86,12 +84,7 @@ class Session:
         self.sender_type: Callable[..., Sender] = Sender
         self.started = asyncio.Event()  #: the account is known and work is under way
         self._clock = _exact_clock(asyncio.get_running_loop())
-        self._halted = asyncio.Event()
-        self._halt: tuple[Cause, str] | None = None
-        self._crash: Exception | None = None
-        self._signal = 0
-        self._is_asked_to_stop = False
-        self._at_once = asyncio.Event()
+        self.ending = Ending()
         self._day: asyncio.Task[None] | None = None  # asks for it
 
     @property
@@ -100,11 +93,7 @@ class Session:
 
     def stop(self, signal: int = 0) -> None:
         """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
-        if self._is_asked_to_stop:
-            self._at_once.set()
-        self._is_asked_to_stop = True
-        self._signal = self._signal or signal
-        self._end(Cause.SIGNAL, "")
+        self.ending.stop(signal)
 
     # --- before the first request that counts ---
 
@@ -149,7 +138,7 @@ class Session:
             with suppress(StopRun):
                 await self._preflight.look_at_the_day()
 
-        self._day = self._task(look_at_the_day())
+        self._day = self.ending.task(look_at_the_day())
         return account
 
     async def _until_day_is_known(self) -> None:
@@ -194,48 +183,40 @@ class Session:
         assert self.sender is not None
         return Attempts(self.sender, self._patience, self.seams.roll)
 
+    async def _share_work(
+        self,
+        works: Iterable[Coroutine[Any, Any, None]],
+        drain: Callable[[Collection[asyncio.Task[None]]], Awaitable[None]] | None = None,
+    ) -> None:
+        """Until all are done. StopRun where the run ends first: then `drain` waits for some of the tasks, and
+        the others are cancelled.
+        """
+        tasks = [self.ending.task(work) for work in works]
+        watch = self.ending.task(self._watch())
+        try:
+            await self.ending.unless_ended(asyncio.wait(tasks))
+        except StopRun:
+            if drain is not None:
+                await drain(tasks)
+            raise
+        finally:
+            for task in (*tasks, watch):
+                task.cancel()
+            await asyncio.gather(*tasks, watch, return_exceptions=True)
+
     # --- ending early ---
 
-    def _end(self, cause: Cause, reason: str) -> None:
-        if self._halt is None:
-            self._halt = (cause, without_addresses(reason))
-        self._halted.set()
-
     def _reason(self) -> str:
-        reason = ": ".join(part for part in self._halt or () if part)
-        if self._halt and self._halt[0] is Cause.DAILY and self.sender:
+        """Why the run ends early; "" where it does not."""
+        ending = self.ending
+        reason = ": ".join(part for part in (ending.cause, ending.reason) if part)
+        if ending.cause is Cause.DAILY and self.sender:
             reason += f"; the account's next day begins at {self.clock_text(self.next_reset())}"
         return reason
 
-    async def _until_halted(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`, or None where the run was halted first."""
-        task = asyncio.ensure_future(work)
-        halted = asyncio.ensure_future(self._halted.wait())
-        try:
-            await asyncio.wait({task, halted}, return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else None
-        except StopRun as stop:
-            self._end(stop.cause, stop.reason)
-            return None
-        finally:
-            for waiting in (task, halted):
-                waiting.cancel()
-            await asyncio.gather(task, halted, return_exceptions=True)
-
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.ensure_future(self._guard(work))
-
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """What ends one task for a reason ends the run for it."""
-        try:
-            await work
-        except StopRun as stop:
-            self._end(stop.cause, stop.reason)
-        except StorageError as error:
-            self._end(Cause.STORAGE, str(error))
-        except Exception as error:  # noqa: BLE001  # raised again once the books are closed
-            self._crash = self._crash or error
-            self._end(Cause.OUTAGE, "crashed")
+    def _early_end(self) -> EarlyEnd | None:
+        ending = self.ending
+        return EarlyEnd(ending.cause, self._reason(), ending.signal) if ending.cause else None
 
     async def _watch(self) -> None:
         """Stop the run when nothing succeeds for long."""

@@ -29,7 +29,7 @@ from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.records import Slice
-from uploader.model.stop import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
@@ -98,6 +98,7 @@ class Run(Preparing):
         self.job_id = ""  #: once the job's checkpoint is open
         self.results_lack = 0  #: rows settled before the results file was begun anew
         self._sources: list[Source] = []
+        self._known = State()  # what the checkpoint told
         self._parts: _Parts | None = None
         self._awaits_word = False  #: the canary has left, and rows are open
 
@@ -105,7 +106,7 @@ class Run(Preparing):
         """Run the job, or what is left of it. UploaderError where it can't start."""
         reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
         longest = self.settings.max_duration_seconds
-        timer = None if longest is None else self._task(self._end_after(longest))
+        timer = None if longest is None else self.ending.task(self._end_after(longest))
         try:
             with ExitStack() as stack:
                 return await self._run(reader, writer, stack)
@@ -117,19 +118,21 @@ class Run(Preparing):
             reader.close()
             writer.close()
 
-    async def _run(  # noqa: PLR0911  # each is where a job may end before rows move
-        self, reader: Offload, writer: Offload, stack: ExitStack
-    ) -> Summary:
-        settings = self.settings
-        sources = await self._until_halted(reader.run(lambda: open_sources(settings, self._given)))
-        if sources is None:
-            return self._summary(State())
+    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
+        try:
+            return await self._open(reader, writer, stack)
+        except StopRun:  # before rows moved
+            return self._summary(self._known)
+
+    async def _open(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
+        settings, unless_ended = self.settings, self.ending.unless_ended
+        sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
         self.notices, self._sources = self._notices(sources), sources
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
-        known = checkpoint.state() if checkpoint else State()
+        known = self._known = checkpoint.state() if checkpoint else State()
         self.results_lack = checkpoint.results_lack() if checkpoint else 0
         if checkpoint and (ended := await self._look_back(checkpoint, known, reader)):
             return ended
@@ -137,17 +140,10 @@ class Run(Preparing):
         try:
             self._make_sender(transport, known.tallies)
             rows = reader.run(lambda: estimate_rows(sources))
-            found = await self._until_halted(side_by_side(self._look_at_all(sources), rows))
-            if found is None:
-                return self._summary(known)
-            account, self.rows_estimated = found
+            account, self.rows_estimated = await unless_ended(side_by_side(self._look_at_all(sources), rows))
             may_be_sent = bool(lock.noted) or known.may_be_sent
             await self._ask_to_go_on(account, checkpoint, may_be_sent=may_be_sent)
-            if self._halted.is_set():
-                return self._summary(known)
             settings = await self._decide_orders(sources, checkpoint, account, reader)
-            if self._halted.is_set():
-                return self._summary(known)
             sent_below = max(known.lost_below, lock.noted)
             job = open_job(settings, sources, checkpoint, account, stack, self.canary, sent_below)
             stack.callback(writer.finish)
@@ -159,8 +155,7 @@ class Run(Preparing):
                 unconfirmed = job.checkpoint.unconfirmed()
                 await writer.run(partial(job.snapshot.take_up, known, unconfirmed, lost_below))
             duplicates = await self._find_duplicates(job, reader, stack)
-            if self._halted.is_set():
-                return self._summary(known)
+            self.ending.go_on()
             move = partial(self._move, job, lock, reader, writer, duplicates=duplicates)
             return await self._send(job, move, lost_below, writer)
         finally:
@@ -172,14 +167,12 @@ class Run(Preparing):
 
     async def _end_after(self, seconds: float) -> None:
         await self._wait_out(seconds)
-        self._end(Cause.DURATION, "")
+        self.ending.end(Cause.DURATION)
 
     async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
         """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
         if self.follower is not None:
-            await self._until_halted(self.follower.begin(self.settings, checkpoint, reader))
-            if self._halted.is_set():
-                return self._summary(known)
+            await self.ending.unless_ended(self.follower.begin(self.settings, checkpoint, reader))
         if known.state != "complete":
             return None
         self.finished_before = checkpoint.identity().portal
@@ -203,7 +196,7 @@ class Run(Preparing):
         known = checkpoint.identity().portal if checkpoint else ""
         if settings.portal or self.approve is None or (known and known == account.portal):
             return
-        if await self._until_halted(self.approve(account, self.rows_estimated)) is False:
+        if not await self.ending.unless_ended(self.approve(account, self.rows_estimated)):
             raise DeclinedError(
                 f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
                 "use another token, or say --yes"
@@ -267,31 +260,32 @@ class Run(Preparing):
             room=self.follower.room if self.follower else None,
             known=parts.collector.committed.known,
         )
+        unless_ended, guard, task = self.ending.unless_ended, self.ending.guard, self.ending.task
         helpers = [
-            self._task(producer.produce(parts.queue, parts.feed.arrived)),
-            self._task(parts.collector.commit_regularly()),
-            self._task(self._watch()),
-            self._task(self._follow_the_day()),
-            self._task(self._follow_course()),
+            task(producer.produce(parts.queue, parts.feed.arrived)),
+            task(parts.collector.commit_regularly()),
+            task(self._watch()),
+            task(self._follow_the_day()),
+            task(self._follow_course()),
         ]
         self.started.set()
         try:
-            await self._until_halted(self._guard(self._work(parts, canary)))
-            if self._halted.is_set():
-                patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
-                await parts.crew.rest(patience, self._at_once)
-            elif producer.error is None and not self._awaits_word:
-                await self._until_halted(self._guard(self._list_aliases(parts, writer)))
+            await unless_ended(guard(self._work(parts, canary)))
+            if producer.error is None and not self._awaits_word:
+                await unless_ended(guard(self._list_aliases(parts, writer)))
+        except StopRun:
+            patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
+            await parts.crew.rest(patience, self.ending.at_once)
         finally:
-            for task in helpers:
-                task.cancel()
+            for helper in helpers:
+                helper.cancel()
             await parts.crew.leave()
             await asyncio.gather(*helpers, return_exceptions=True)
         if producer.error is not None:
             is_cut_off = isinstance(producer.error, CutOffError)
-            self._end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
+            self.ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
         if parts.looking is not None:
-            await self._guard(parts.looking.close())
+            await guard(parts.looking.close())
         summary, is_committed = await self._close_books(parts)
         lock.keep_note = not is_committed
         return summary
@@ -301,11 +295,12 @@ class Run(Preparing):
         to be written doesn't count.
         """
         feed = parts.feed
-        while not self._halted.is_set():
+        while True:
             if canary is not None:
                 feed.allowance = max(0, canary.rows - count_left(parts.collector.tallies))
             await parts.crew.work()
-            if canary is None or self._halted.is_set() or await feed.is_over():
+            self.ending.go_on()
+            if canary is None or await feed.is_over():
                 return
             if count_left(parts.collector.tallies) >= canary.rows:
                 self._awaits_word = True
@@ -353,7 +348,7 @@ class Run(Preparing):
             rows_estimated=self.rows_estimated,
             is_canary=is_canary,
         )
-        collector.commits.gives_up = self._at_once.is_set
+        collector.commits.gives_up = self.ending.at_once.is_set
         if self.follower is not None:
             names = [source.name for source in job.sources]
             collector.commits.on_committed = partial(self.follower.settled, names, settings.id_property)
@@ -402,7 +397,8 @@ class Run(Preparing):
                 links=links,
             )
 
-        crew = Crew(feed, hire, self._task)
+        crew = Crew(feed, hire, self.ending.task)
+        self.ending.on_end = crew.drain
         before = self._parts.settled_before if self._parts else collector.tallies.settled
         self._parts = _Parts(job, collector, feed, queue, hire, crew, looking, settled_before=before)
         return self._parts
@@ -422,10 +418,16 @@ class Run(Preparing):
             summary = await move(lost_below, canary=canary)
             if not self._awaits_word:
                 return summary
-            if not await self._review(job, canary, writer):
+            if not await self._is_approved(job, canary, writer):
                 return await self._end_unapproved()
             lost_below = job.checkpoint.state().lost_below
         return await move(lost_below)
+
+    async def _is_approved(self, job: Job, canary: Canary, writer: Offload) -> bool:
+        try:
+            return await self._review(job, canary, writer)
+        except StopRun:
+            return False
 
     async def _review(self, job: Job, canary: Canary, writer: Offload) -> bool:
         """Show what became of it. Whether the run goes on, as is recorded then."""
@@ -436,16 +438,14 @@ class Run(Preparing):
         since = max(0.0, now - (canary.sent_at or now))
         seconds = max(0.0, self.settings.canary_wait_seconds - since)
         self.reads_back_at = self._clock() + seconds
-        watch = self._task(self._watch())
+        watch = self.ending.task(self._watch())
         try:
-            self.review = await self._until_halted(self._read_canary(job, canary, seconds))
+            self.review = await self.ending.unless_ended(self._read_canary(job, canary, seconds))
         finally:
             self.reads_back_at = None
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-        if self.review is None or self.judge is None:
-            return False
-        if not await self._until_halted(self.judge(self.review)) or self._halted.is_set():
+        if self.judge is None or not await self.ending.unless_ended(self.judge(self.review)):
             return False
         await writer.run(partial(job.checkpoint.note_canary, canary.approve()))
         self._awaits_word = False
@@ -473,17 +473,10 @@ class Run(Preparing):
     def _reason(self) -> str:
         return super()._reason() or f"{Cause.CANARY}: --approve-canary goes on"
 
-    def _end(self, cause: Cause, reason: str) -> None:
-        super()._end(cause, reason)
-        if self._parts:
-            self._parts.crew.drain()
-
     async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
         """The summary of what is committed, and whether that is all that is booked."""
-        collector = parts.collector
-        is_broken = self._crash is not None or (
-            self._halt is not None and self._halt[0] in {Cause.SOURCE, Cause.CUT_OFF}
-        )
+        collector, ending = parts.collector, self.ending
+        is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
         is_done = parts.has_aliases and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else self._reason()
@@ -493,9 +486,9 @@ class Run(Preparing):
             await collector.commit(state=state, reason=reason, clean_below=clean_below)
         except StorageError as error:
             is_committed = False
-            self._halt = (Cause.STORAGE, str(error))
-        if self._crash is not None:
-            raise self._crash
+            ending.replace(Cause.STORAGE, str(error))
+        if ending.crash is not None:
+            raise ending.crash
         if is_done and is_committed:
             parts.job.sightings.remove()
         return self._summary(collector.committed), is_committed
@@ -508,14 +501,13 @@ class Run(Preparing):
                 elapsed_seconds=state.elapsed_seconds,
                 tolerance=self.settings.tolerate,
             )
-        assert self._halt is not None or self._awaits_word
-        cause, _ = self._halt or (Cause.CANARY, "")
+        assert self.ending.cause is not None or self._awaits_word
         return Summary(
             state.tallies,
             "stopped",
             self._reason(),
             state.elapsed_seconds,
-            cause,
-            self._signal,
+            self.ending.cause or Cause.CANARY,
+            self.ending.signal,
             self.settings.tolerate,
         )

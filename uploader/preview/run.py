@@ -24,7 +24,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent
 from uploader.model.rows import Fault, Mark, Row, RowSlice
 from uploader.model.settlements import Tallies
-from uploader.model.stop import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.contact_reader import Look, Reader
@@ -102,7 +102,7 @@ class Preview(Run):
             # Patterns first, since the job's own files are none of theirs; and anew, for the same reason as
             # all rows are looked at (`_told_of_job`): to read the checkpoint would leave files beside it.
             anew = replace(self.asked, restart=True)
-            names = await self._until_halted(reader.run(lambda: tuple(find_names(anew))))
+            names = await self._find_names(anew, reader)
             place = folder / "preview.checkpoint"
             overlay = await offload.run(lambda: Overlay(folder / "overlay"))
             self._pretence = self._pretend(overlay, offload)
@@ -126,6 +126,13 @@ class Preview(Run):
                 self._pretence.overlay.close()
             _remove(folder)
         return self._report(summary)
+
+    async def _find_names(self, settings: Settings, reader: Offload) -> tuple[str, ...]:
+        """The sources; none where the run is stopped meanwhile, as it will find out."""
+        try:
+            return await self.ending.unless_ended(reader.run(lambda: tuple(find_names(settings))))
+        except StopRun:
+            return ()
 
     def _report(self, summary: Summary) -> Report:
         tallies = summary.tallies

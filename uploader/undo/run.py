@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
 from uploader.model.settlements import Tallies
-from uploader.model.stop import Cause
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.attempts import Attempts
@@ -144,16 +144,16 @@ class Undoing(Session):
                 await self._run(writer, stack)
         finally:
             writer.close()
-        if self._crash is not None:
-            raise self._crash
+        if self.ending.crash is not None:
+            raise self.ending.crash
         return self.report
 
     async def _run(self, writer: Offload, stack: ExitStack) -> None:
         transport = self.seams.transport(self.settings)
         try:
             self._make_sender(transport, Tallies())
-            account = await self._until_halted(self._look())
-            if account is not None:
+            with suppress(StopRun):
+                account = await self.ending.unless_ended(self._look())
                 self._check_portal(account)
                 stack.callback(writer.finish)
                 await self._undo(account, writer)
@@ -181,9 +181,8 @@ class Undoing(Session):
     def _close(self) -> None:
         self.report.elapsed_seconds = self._clock() - self._began
         self.report.requests = self.sender.tallies.requests if self.sender else 0
-        if self._halt is not None:
-            self.report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
-        elif self.report.left:
+        self.report.end = self._early_end()
+        if self.report.end is None and self.report.left:
             raise BooksError(f"{self.report.left:,} contacts of the snapshot are not accounted for")
 
     # --- from the list to the last contact ---
@@ -191,36 +190,42 @@ class Undoing(Session):
     async def _undo(self, account: Account, writer: Offload) -> None:
         file, schema = self.file, account.schema
         if schema is None:
-            self._end(Cause.SCOPE, "the token may not read which properties there are")
-            return
+            raise self.ending.stopped(Cause.SCOPE, "the token may not read which properties there are")
         self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self.dry))
         portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
-        await self._until_halted(self._guard(self._copy(writer)))
+        try:
+            await self._undo_all(account, portal, writer)
+        finally:
+            await writer.run(self._tell)
+        if not self.report.left and not self.report.is_old:
+            await writer.run(partial(file.note_end, f"{self.seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
+
+    async def _undo_all(self, account: Account, portal: Portal, writer: Offload) -> None:
+        file, unless_ended, guard = self.file, self.ending.unless_ended, self.ending.guard
+        await unless_ended(guard(self._copy(writer)))
         self.report.keys = await writer.run(lambda: file.keys_count)
         self.report.counts = await writer.run(file.counts)
         again = await writer.run(file.kept_created) if self.archive_touched else 0
         self.report.counts[Fate.KEPT] -= again  # they are looked at again, once that is approved
         self.report.is_old = self.taken_up and not self.report.left
         self.started.set()
-        if not self._halted.is_set():
-            self.resolving = True
+        self.resolving = True
+        try:
             await self._share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer), writer)
+        finally:
             self.resolving = False
-        if not self._halted.is_set():
-            await self._until_halted(self._guard(self._ask(account, writer, again)))
+        await unless_ended(guard(self._ask(account, writer, again)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
         at_once = associated_records.records_at_once((await writer.run(file.open_counts))[0], self._hands)
         for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
             self._is_outdated = True
-            while self._is_outdated and not self._halted.is_set():
+            while self._is_outdated:
                 self._is_outdated = False
                 work = partial(self._work, portal=portal, writer=writer)
                 await self._share_out(file.traces(count, created=created), work, writer)
-        await writer.run(self._tell)
-        if not self._halted.is_set() and not self.report.left and not self.report.is_old:
-            await writer.run(partial(file.note_end, f"{self.seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
 
     def _tell(self) -> None:
+        self.report.keys = self.file.keys_count
         self.report.counts = self.file.counts()
         self.report.values_restored, self.report.values_kept = self.file.values()
         self.report.twice_absent = self.file.twice_absent
@@ -246,38 +251,34 @@ class Undoing(Session):
         work: Callable[[Hand, list[Item]], Awaitable[None]],
         writer: Offload,
     ) -> None:
-        """Batch by batch to as many as may be under way. Halted, what is on the wire may end."""
+        """Batch by batch to as many as may be under way. Where the run ends, what is on the wire may end."""
 
         async def serve(hand: Hand) -> None:
-            while not self._halted.is_set() and (batch := await writer.run(lambda: next(batches, None))):
+            while batch := await writer.run(lambda: next(batches, None)):
                 await work(hand, batch)
+                self.ending.go_on()
 
         hands = [self._hand() for _ in range(self._hands)]
-        served = {self._task(serve(hand)): hand for hand in hands}
-        watch = self._task(self._watch())
-        done = asyncio.ensure_future(asyncio.wait(served))
-        halted = asyncio.ensure_future(self._halted.wait())
-        await asyncio.wait({done, halted}, return_when=asyncio.FIRST_COMPLETED)
-        if self._halted.is_set():
-            await self._drain(served)
-        for task in (*served, watch, halted):
-            task.cancel()
-        await asyncio.gather(*served, watch, halted, done, return_exceptions=True)
 
-    async def _drain(self, served: Mapping[asyncio.Task[None], Hand]) -> None:
-        """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
-        waiting = {task for task, hand in served.items() if hand.on_wire}
-        if waiting:
-            at_once = asyncio.ensure_future(self._at_once.wait())
-            ended = asyncio.ensure_future(asyncio.wait(waiting))
-            await asyncio.wait(
-                {at_once, ended},
-                timeout=self.settings.drain_timeout_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in (at_once, ended):
-                task.cancel()
-            await asyncio.gather(at_once, ended, return_exceptions=True)
+        async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
+            """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
+            waiting = {task for task, hand in zip(tasks, hands, strict=True) if hand.on_wire}
+            if waiting:
+                await self._wait_for_the_last(waiting)
+
+        await self._share_work(map(serve, hands), drain)
+
+    async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        at_once = asyncio.ensure_future(self.ending.at_once.wait())
+        ended = asyncio.ensure_future(asyncio.wait(tasks))
+        await asyncio.wait(
+            {at_once, ended},
+            timeout=self.settings.drain_timeout_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for task in (at_once, ended):
+            task.cancel()
+        await asyncio.gather(at_once, ended, return_exceptions=True)
 
     @property
     def _hands(self) -> int:
@@ -287,7 +288,7 @@ class Undoing(Session):
         def note(out: bool) -> None:
             hand.on_wire = out
 
-        attempts = replace(self._attempts(), on_wire=note, is_wanted=lambda: not self._halted.is_set())
+        attempts = replace(self._attempts(), on_wire=note, is_wanted=lambda: not self.ending.has_come)
         types = associated_records.types_for(self.settings.object_type)
         paths = [self.paths.associations.replace("{to}", one.name) for one in types]
         hand = Hand(

@@ -1,8 +1,7 @@
 """One invocation of `verify`: what the job's rows ask for, read back and compared. Nothing is written."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
 from uploader.model.settlements import Tallies
+from uploader.model.stop import StopRun
 from uploader.pipeline.read_matching import also_other_addresses
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
@@ -90,8 +90,8 @@ class Verification(Session):
         finally:
             reader.close()
             writer.close()
-        if self._crash is not None:
-            raise self._crash
+        if self.ending.crash is not None:
+            raise self.ending.crash
         return self.report
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> None:
@@ -103,33 +103,30 @@ class Verification(Session):
         lock = Lock(verification_path(self._checkpoint.path))
         lock.acquire()
         stack.callback(lock.release)
-        sources = await self._until_halted(reader.run(lambda: open_again(self.settings, identity)))
-        if sources is None:
-            return self._close()
-        check_sources(self._checkpoint.path.name, identity, sources)
-        transport = self.seams.transport(self.settings)
-        try:
-            self._make_sender(transport, Tallies())
-            account = await self._until_halted(self._look())
-            if account is not None:
+        with suppress(StopRun):
+            unless_ended = self.ending.unless_ended
+            sources = await unless_ended(reader.run(lambda: open_again(self.settings, identity)))
+            check_sources(self._checkpoint.path.name, identity, sources)
+            transport = self.seams.transport(self.settings)
+            try:
+                self._make_sender(transport, Tallies())
+                account = await unless_ended(self._look())
                 check_portal(self._checkpoint.path, identity, account.portal)
                 self.report.account_doubt = account_doubt(identity, account.portal)
                 former = [
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
-                account = await self._until_halted(self._with_owners(sources, account, former))
-            if account is not None:
-                await self._verify(identity, sources, account, writer)
+                account = await unless_ended(self._with_owners(sources, account, former))
                 stack.callback(writer.finish)
-            return self._close()
-        finally:
-            await self._hang_up(transport)
+                await self._verify(identity, sources, account, writer)
+            finally:
+                await self._hang_up(transport)
+        self._close()
 
     def _close(self) -> None:
         self.report.elapsed_seconds = self._clock() - self._began
         self.report.requests = self.sender.tallies.requests if self.sender else 0
-        if self._halt is not None:
-            self.report.end = EarlyEnd(self._halt[0], self._reason(), self._signal)
+        self.report.end = self._early_end()
 
     async def _verify(
         self, identity: Identity, sources: list[Source], account: Account, writer: Offload
@@ -137,10 +134,12 @@ class Verification(Session):
         about = {"job": fingerprint(self._checkpoint, identity, self._periods), "sample": self._sample}
         self.taken_up = self.file.open(about, restart=self.settings.restart)
         self.started.set()
-        await self._until_halted(self._guard(self._build(identity, sources, account, writer)))
-        if not self._halted.is_set():
+        build = self._build(identity, sources, account, writer)
+        try:
+            await self.ending.unless_ended(self.ending.guard(build))
             await self._read_all(account, writer)
-        await writer.run(self._tell)
+        finally:
+            await writer.run(self._tell)
 
     def _tell(self) -> None:
         self.report.counts = self.file.counts()
@@ -186,14 +185,7 @@ class Verification(Session):
                         break
                 await writer.run(lambda unknown=unknown: self.file.leave(unknown))  # type: ignore[misc]
 
-        readers = [self._task(work()) for _ in range(min(_READERS, self.settings.max_in_flight))]
-        watch = self._task(self._watch())
-        done = asyncio.ensure_future(asyncio.wait(readers))
-        halted = asyncio.ensure_future(self._halted.wait())
-        await asyncio.wait({done, halted}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*readers, watch, halted):
-            task.cancel()
-        await asyncio.gather(*readers, watch, halted, done, return_exceptions=True)
+        await self._share_work(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """What is held of a batch: without a contact that breaks the question for all of them."""

@@ -57,9 +57,7 @@ class Preparing(Session):
         orders = Orders(sources, mappers, asks_zones=checkpoint is None)
         rules = settings.rules
         if orders.are_needed:
-            await self._until_halted(self._survey(orders.steps(), reader))
-            if self._halted.is_set():
-                return settings
+            await self.ending.unless_ended(self._survey(orders.steps(), reader))
             if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
                 raise SourceError(orders.broken)
             try:
@@ -81,7 +79,7 @@ class Preparing(Session):
             if any(source.size_bytes is None for source in job.sources):
                 raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
             steps = find_duplicates(path, job.identity, job.sources, job.mappers)
-            await self._until_halted(self._survey(steps, reader))
+            await self.ending.unless_ended(self._survey(steps, reader))
             found = open_duplicates(path, job.identity, job.sources)
         if found is not None:
             stack.callback(found.repeats.close)
