@@ -152,3 +152,10 @@ def _nested_faults(errors: object) -> list[PropertyFault]:
 
 #: What a 409 calls itself, of a batch or of a record.
 CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})
+#: How a value is refused that has to be unique, and that another record has.
+_TAKEN = "already has that value"
+
+
+def says_taken(category: str, message: str) -> bool:
+    """Whether a record is refused because another one has a unique value."""
+    return category in CONFLICTS or category == "HTTP_409" or _TAKEN in message

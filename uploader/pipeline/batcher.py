@@ -4,10 +4,15 @@ In    records in source order; which of them are settled.
 Out   batches: at most `max_records` and `max_bytes`, one id property, each unique value once, earliest first.
 Rule  As if sequential: a record leaves only when every earlier one that it conflicts with is settled, and
       waits for no other. `conflict_groups` says which those are.
+      A value that another record of HubSpot's has may be about to be freed by an earlier row. So a record
+      that is refused for it waits until every earlier row is settled, and leaves once more. Such records
+      leave in rounds, with all others that may: they do not wait for each other one by one.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice, takewhile
 from operator import attrgetter
 
 from uploader.hubspot.wire import MAX_INPUTS
@@ -39,13 +44,22 @@ class Batcher:
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.open_bytes = 0
-        self._open: dict[int, Record] = {}  # by position, in source order
+        self._open: dict[int, Record] = {}  # by position, in source order, without those of `_refused`
+        self._refused: dict[int, Record] = {}  # for a value, and not for good so far: by position
+        self._waiting: dict[int, Record] = {}  # of these, those that are not under way
+        self._again: set[int] = set()  # of these, those that were refused in this round
+        self._is_written = False  # in this round one of them was written
         self._groups = Groups()
         self._ready: defaultdict[str, list[Record]] = defaultdict(list)  # by id property, in source order
 
     @property
     def open_records(self) -> int:
-        return len(self._open)
+        return len(self._open) + len(self._refused)
+
+    @property
+    def earliest(self) -> int | None:
+        """The position of the earliest open record."""
+        return min((*islice(self._open, 1), *self._refused), default=None)
 
     @property
     def ready(self) -> int:
@@ -55,11 +69,11 @@ class Batcher:
     @property
     def held_back(self) -> int:
         """Records that wait for an earlier one."""
-        return self._groups.waiting
+        return self._groups.waiting + len(self._waiting)
 
     def may_be_lost(self) -> bool:
         """Whether some open record may have been sent without a definite answer."""
-        return any(record.lost for record in self._open.values())
+        return any(record.lost for record in (*self._open.values(), *self._refused.values()))
 
     def is_open(self, value: str) -> bool:
         """Whether an open record has the value."""
@@ -94,9 +108,46 @@ class Batcher:
     def settle(self, records: Sequence[Record]) -> None:
         """Drawn records are settled: those that waited for them alone may leave."""
         for record in records:
-            del self._open[record.position]
+            if self._open.pop(record.position, None) is None:
+                del self._refused[record.position]
+                self._is_written = True
         self.open_bytes -= sum(map(_SIZE_BYTES, records))
         self.put_back(self._groups.leave(records))
+        self._start_round()
+
+    def refuse(self, records: Sequence[Record], earliest: int | None) -> list[Record]:
+        """Take back drawn records that were refused for a value which another record has.
+
+        `earliest`: as it was when they were sent. Returns those that are refused for good, to be settled
+        next; records that were taken back before may be among them. The rest leaves once more.
+        """
+        refused = {record.position: record for record in records}
+        self._again |= refused.keys() & self._refused.keys()
+        self._refused |= refused
+        self._waiting |= refused
+        for position in refused:
+            self._open.pop(position, None)
+        # In its round, a record is refused for good if those before it are, and none was written.
+        again = refused.keys() & {earliest} | (set() if self._is_written else self._again)
+        final = [self._refused[position] for position in takewhile(again.__contains__, sorted(self._refused))]
+        for record in final:
+            del self._refused[record.position], self._waiting[record.position]
+            self._open[record.position] = record
+        self._start_round()
+        return final
+
+    def _start_round(self) -> None:
+        """All refused ones leave once more, if no row before them is open and none of them is under way."""
+        if not self._waiting or len(self._waiting) < len(self._refused):
+            return
+        stop = next(iter(self._open), math.inf)
+        free = [record for position, record in self._waiting.items() if position < stop]
+        if free:
+            self._is_written = False
+            self._again.clear()
+            for record in free:
+                del self._waiting[record.position]
+            self.put_back(free)
 
     def _let_go(self, records: Sequence[Record]) -> set[str]:
         """They may leave. Returns their id properties."""

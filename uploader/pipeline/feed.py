@@ -2,17 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.model.records import Record, Slice
+from uploader.model.settlements import Settlement
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.write_queue import Due, WriteQueue
 
 #: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
+#: A record, and what was booked of it if its rejection were final.
+Rejected = tuple[Record, Settlement]
 #: A source that trickles gets its rows sent after this long, in batches that are not full.
 LINGER_SECONDS = 1.0
 
@@ -60,6 +63,7 @@ class Feed:
         self._held_back = held_back
         self._is_behind = is_behind
         self._links = links
+        self._rejected: dict[int, Rejected] = {}  # and not for good so far
         self._changed = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
 
@@ -98,8 +102,10 @@ class Feed:
 
     @property
     def _is_over(self) -> bool:
-        is_all = self.exhausted and not self.batcher.ready and not self.batcher.held_back
-        return (is_all or self.allowance == 0) and not self.writes and not self._being_read
+        """Whether nothing will leave any more. What is under way may come back, refused for now."""
+        if self.allowance == 0:
+            return not self.writes and not self._being_read
+        return self.exhausted and not self.batcher.open_records
 
     async def is_over(self) -> bool:
         """Whether the sources hold no record that is still open. Waits until that is known."""
@@ -116,6 +122,8 @@ class Feed:
     def settle(self, records: list[Record]) -> None:
         """Drawn records are settled: those that waited for them may leave."""
         self.batcher.settle(records)
+        for record in records if self._rejected else ():
+            self._rejected.pop(record.position, None)
         self._changed.set()
 
     def write(self, dues: Iterable[Due]) -> None:
@@ -127,6 +135,15 @@ class Feed:
         self._being_read -= 1
         self._changed.set()
 
+    def refuse(self, rejected: Mapping[int, Rejected], earliest: int | None) -> list[Rejected]:
+        """Drawn records were rejected for a value which another record has. By position; `earliest` as it was
+        when they were sent. Returns those for which that is final. The others leave once more.
+        """
+        self._rejected |= rejected
+        final = self.batcher.refuse([record for record, _ in rejected.values()], earliest)
+        self._changed.set()
+        return [self._rejected.pop(record.position) for record in final]
+
     def arrived(self) -> None:
         """A slice is in the queue."""
         self._changed.set()
@@ -134,6 +151,11 @@ class Feed:
     def relieved(self) -> None:
         """What the books had to write is written."""
         self._changed.set()
+
+    @property
+    def earliest(self) -> int | None:
+        """The position of the earliest open record."""
+        return self.batcher.earliest
 
     @property
     def is_bound(self) -> bool:

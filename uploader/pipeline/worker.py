@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.hubspot.error_objects import says_taken
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record
+from uploader.model.records import Properties, Record
 from uploader.model.settlements import Refusal, Settlement
 from uploader.pipeline import read_matching
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
-from uploader.pipeline.feed import Batch, Feed
+from uploader.pipeline.feed import Batch, Feed, Rejected
 from uploader.pipeline.keys_of_one_contact import sightings
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
@@ -53,6 +54,8 @@ class Worker(Task[Record]):
         self.on_wire = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
         self._has_slot = False
+        self._earliest: int | None = None  # open record, when the last request left
+        self._asked: dict[int, Properties] = {}  # what rows ask for, where their contacts are read first
         self._feed = feed
         self._sender = attempts.sender
         self._slots = slots
@@ -120,6 +123,7 @@ class Worker(Task[Record]):
     async def _write(self, dues: Sequence[Due], looking: Looking) -> None:
         """As long as what was read of them is fresh; then they are read again."""
         count = len(dues)
+        self._asked = {due.record.position: due.asked for due in dues}
         pieces = [Piece([due.record for due in dues], self._fresh_history())]
         try:
             while pieces:
@@ -139,11 +143,15 @@ class Worker(Task[Record]):
         records = [due.record for due in dues]
         # The age is checked once more after they were noted as sent.
         looking.note_unwritten(record for record in records if not record.lost)
-        for due in dues:
-            due.record.properties = due.asked
+        await self._restore(records, looking)
+        return await self._look(records, looking, is_again=True)
+
+    async def _restore(self, records: Sequence[Record], looking: Looking) -> None:
+        """They ask for all that their rows do again: their contacts are read anew before they are sent."""
+        for record in records:
+            record.properties = self._asked[record.position]
         await looking.forget(records)
         await looking.doubt([record for record in records if record.lost])
-        return await self._look(records, looking, is_again=True)
 
     async def _look(
         self, records: Sequence[Record], looking: Looking, *, is_again: bool = False
@@ -191,6 +199,7 @@ class Worker(Task[Record]):
     def note_wire(self, items: Sequence[Record], out: bool) -> None:
         self._slots.on_wire(out)
         if out:
+            self._earliest = self._feed.earliest
             self._collector.sent(items[-1].position, len(items))
             if self._looking is not None:
                 self._looking.note_sent(record.position for record in items)
@@ -236,12 +245,34 @@ class Worker(Task[Record]):
         if attempt.following is Next.REFUSE and verdict.refusal is not None:
             refused.append((attempt.open[0], verdict.refusal))
         rejected = [
-            Settlement(record, Outcome.REJECTED, attempts=attempts, refusal=refusal)
+            (record, Settlement(record, Outcome.REJECTED, attempts=attempts, refusal=refusal))
             for record, refusal in refused
         ]
-        await self._settle_all(confirmed + rejected, verdict.nameless_ids)
+        taken = [one for one in rejected if _is_taken(one[1])]
+        others = [one for _, one in rejected if not _is_taken(one)]
+        await self._settle_all(confirmed + others, verdict.nameless_ids)
+        if taken:
+            await self._settle_all(await self._take_back(taken))
         if verdict.pending:
             await self._await_pending(list(verdict.pending), attempt.history, reply.accepted_at)
+
+    async def _take_back(self, rejected: list[Rejected]) -> list[Settlement]:
+        """What is settled of records that were rejected for a value which another record has.
+
+        The others leave once more, when earlier rows have had the time to free it.
+        """
+        if self._looking is not None:
+            await self._restore([record for record, _ in rejected], self._looking)
+        final = self._feed.refuse(
+            {record.position: (record, one) for record, one in rejected}, self._earliest
+        )
+        # The value may be its own contact's, by an attempt whose answer was lost.
+        found: dict[int, Settlement] = {}
+        for name in {record.id_property for record, _ in final}:
+            doubtful = [record for record, _ in final if record.lost and record.id_property == name]
+            if doubtful:
+                found |= {one.record.position: one for one in await self._read_back(doubtful)}
+        return [found.get(record.position, one) for record, one in final]
 
     # --- a record alone that fails ---
 
@@ -320,6 +351,11 @@ class Worker(Task[Record]):
             if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
                 settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
         return settlements
+
+
+def _is_taken(rejected: Settlement) -> bool:
+    refusal = rejected.refusal
+    return refusal is not None and says_taken(refusal.category, refusal.message)
 
 
 def _log(attempt: Attempt[Record]) -> None:
