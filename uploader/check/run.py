@@ -28,10 +28,11 @@ from uploader.model.rows import Fault
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
-from uploader.pipeline.rate.forecast import Forecast, requests_by_halving
+from uploader.pipeline.rate.forecast import Forecast, requests_by_halving, with_chain
 from uploader.pipeline.rate.limiter import Quota
 from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import converter
 from uploader.settings import Settings
@@ -79,6 +80,7 @@ class Report:
     day_limit: int | None = None
     day_left: int | None = None
     batches: int = 0
+    longest_chain: int = 0  #: rows of one key, to be written one after the other
     ahead: Forecast | None = None
     halved: dict[float, Forecast] = field(default_factory=dict)  #: by the share that is refused
     has_asked_quota: bool = False
@@ -419,11 +421,15 @@ class Check(Session):
         report, found = self.report, self.report.findings
         if not found.sendable:
             return
-        bytes_sent = found.row_bytes * found.sendable // max(1, found.rows)
-        report.batches = max(-(-found.sendable // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
+        sent, rule = found.sendable, self.settings.on_duplicate
+        if rule in {OnDuplicate.FIRST, OnDuplicate.LAST}:
+            sent = max(1, sent - found.repeated_rows)
+        bytes_sent = found.row_bytes * sent // max(1, found.rows)
+        report.batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
         reads = report.batches if self.settings.looks_first else 0
-        report.ahead = self._forecast(report.batches + reads)
-        per_batch = -(-found.sendable // report.batches)
+        report.longest_chain = found.longest_chain if rule is OnDuplicate.IN_ORDER else 0
+        report.ahead = with_chain(self._forecast(report.batches + reads), report.longest_chain)
+        per_batch = -(-sent // report.batches)
         for share in REFUSED_SHARES:
             report.halved[share] = self._forecast(
                 reads + round(report.batches * requests_by_halving(per_batch, share))

@@ -235,7 +235,7 @@ class Preview(Run):
 
 _SKIPPED = {
     "SUPERSEDED": "a later row has written the key since, `failures` says",
-    "DUPLICATE": "an earlier row has the same key (--on-duplicate first)",
+    "DUPLICATE": "another row has the same key (--on-duplicate first, last)",
     SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
 }
 

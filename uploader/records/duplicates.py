@@ -1,10 +1,12 @@
 """Rows that share a key: how they are found in bounded memory, and what becomes of them.
 
 In    the closed value, position and number of every row that has a key, in source order.
-Out   of each row whose key another has, that other one: of a later row the first, of the first the second.
+Out   of each row whose key another has, that other one: the first row of the key, or the last one if that is
+      written; of this row itself, the first other one.
 Rule  Keys are compared by digests of 128 bits: with a billion rows, the odds that two keys are taken for one
       are 1 to 10**21. A row counts by its key alone, whatever else is wrong with it; so what becomes of the
-      others does not change when it is mended, or when the account's properties change.
+      others does not change when it is mended, or when the account's properties change. Not so where the last
+      row is written: that is the last one which becomes an input.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +30,7 @@ class OnDuplicate(StrEnum):
 
     IN_ORDER = "in-order"  #: all are written, one after the other, in file order
     FIRST = "first"  #: the first is written, the others are skipped
+    LAST = "last"  #: the last that becomes an input is written, the others are skipped
     REJECT = "reject"  #: none is written: nobody can say which is right
 
 
@@ -36,11 +39,11 @@ class Repeat(NamedTuple):
 
     position: int
     number: int  #: `Row.number` of it
-    other_position: int  #: of a later row, the first of its key; of the first one, the second
+    other_position: int  #: the first row of its key, or the last; of that one itself, the next other row
     other_number: int  #: `Row.number` of that
 
     @property
-    def is_first(self) -> bool:
+    def comes_before(self) -> bool:
         return self.other_position > self.position
 
 
@@ -57,34 +60,40 @@ class Keyed(NamedTuple):
         return [digest + place for digest, place in zip(digests, places, strict=True)]
 
 
-def key_of(mapped: Record | Unsent) -> str | None:
+def key_of(mapped: Record | Unsent, rule: OnDuplicate) -> str | None:
     """The closed value of a row's key, if it counts: a row marked as superseded, or whose key is plainly
     none, is not written whatever else there is.
     """
     if not mapped.values or (isinstance(mapped, Unsent) and mapped.outcome is Outcome.SKIPPED):
         return None
+    if rule is OnDuplicate.LAST and isinstance(mapped, Unsent):
+        return None
     name, _, value = mapped.values[0].partition("=")
     return None if name == EMAIL and not plausible_email(value) else mapped.values[0]
 
 
-def find_repeats(entries: Callable[[], Iterable[bytes]]) -> Iterator[Repeat]:
-    """The repeats among entries, which come in blocks, in source order, twice over if need be.
+def find_repeats(entries: Callable[[], Iterable[bytes]], rule: OnDuplicate) -> Iterator[Repeat]:
+    """The repeats among entries, which come in blocks, in source order, several times over if need be.
 
     All entries of one key have to be among them. Holds each digest once, however often it comes.
     """
     if not _have_repeats(entries()):
         return
-    first: dict[bytes, tuple[int, int]] = {}
+    kept: dict[bytes, tuple[int, int]] = {}
+    keep = kept.__setitem__ if rule is OnDuplicate.LAST else kept.setdefault
+    for block in entries():
+        for digest, position, number in ENTRY.iter_unpack(block):
+            keep(digest, (position, number))
     told: set[bytes] = set()
     for block in entries():
         for digest, position, number in ENTRY.iter_unpack(block):
-            before = first.setdefault(digest, (position, number))
-            if before[0] == position:
+            other = kept[digest]
+            if other[0] == position:
                 continue
             if digest not in told:
                 told.add(digest)
-                yield Repeat(*before, position, number)
-            yield Repeat(position, number, *before)
+                yield Repeat(*other, position, number)
+            yield Repeat(position, number, *other)
 
 
 def _have_repeats(blocks: Iterable[bytes]) -> bool:
@@ -112,8 +121,10 @@ def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str
         return mapped
     if rule is OnDuplicate.REJECT:
         return _unsent(mapped, Outcome.INVALID, f"{other} has the same key")
-    if rule is OnDuplicate.FIRST and not repeat.is_first:
+    if rule is OnDuplicate.FIRST and not repeat.comes_before:
         return _unsent(mapped, Outcome.SKIPPED, f"{other} has the same key and comes first")
+    if rule is OnDuplicate.LAST and repeat.comes_before:
+        return _unsent(mapped, Outcome.SKIPPED, f"{other} has the same key and comes last")
     return mapped
 
 

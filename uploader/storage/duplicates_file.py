@@ -7,6 +7,7 @@ does not depend on how many there are. Whether it belongs to the job is told by 
 import mmap
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,16 @@ _HEAD_BYTES = 4_096
 class KeySorter:
     """Takes in every row that has a key; then tells which keys came more than once. One thread at a time."""
 
-    def __init__(self, folder: Path, buckets: int = BUCKETS, part_bytes: int = _PART_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rule: OnDuplicate = OnDuplicate.IN_ORDER,
+        buckets: int = BUCKETS,
+        part_bytes: int = _PART_BYTES,
+    ) -> None:
         """Its file goes to `folder`, nameless. StorageError, here and below, if the disk refuses."""
+        self.longest = 0  #: rows of the key that most rows have, of those looked through; 0: none has several
+        self._rule = rule
         self._buckets = Buckets(folder, buckets, ENTRY.size)
         self._part_bytes = part_bytes
 
@@ -52,11 +61,14 @@ class KeySorter:
             return chosen(self._buckets.blocks(bucket), ENTRY.size, part, parts)
 
         found = []
-        for repeat in find_repeats(entries):
+        rows: Counter[int] = Counter()  # by the position of the row that all others of its key name
+        for repeat in find_repeats(entries, self._rule):
             found.append(repeat)
+            rows[repeat.other_position] += 1
             if len(found) == _STRETCH:
                 yield found
                 found = []
+        self.longest = max([self.longest, *(1 + count for count in rows.values())])
         yield found
 
     def close(self) -> None:
@@ -175,7 +187,8 @@ class Duplicates:
         found = self.repeats.among(first, stop)
         if self.rule is OnDuplicate.REJECT:
             return found
-        return {position: repeat for position, repeat in found.items() if not repeat.is_first}
+        is_last = self.rule is OnDuplicate.LAST
+        return {position: repeat for position, repeat in found.items() if repeat.comes_before == is_last}
 
     def judge(self, mapped: Record | Unsent, repeat: Repeat) -> Record | Unsent:
         return judge(mapped, repeat, self.rule, self.repeats.other(repeat, mapped.source))

@@ -69,6 +69,20 @@ def test_faults_are_found_exactly_with_their_rows_and_a_read_only_column_is_a_pr
     assert [path.name for path in tmp_path.iterdir()] == ["contacts.csv"]
 
 
+def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_url):
+    rows = [f"{'none@none.com' if n % 4 == 0 else f'c{n}@x.com'},F{n}" for n in range(1_000)]
+    (tmp_path / "contacts.csv").write_text("\n".join(["email,firstname", *rows]) + "\n")
+    _, report = as_json(tmp_path, "contacts.csv", HUBSPOT_BASE_URL=mock_url)
+    ahead = report["forecast"]
+    assert (ahead["batches"], ahead["longest_chain"], ahead["chain_seconds"]) == (10, 250, 62.5)
+    assert ahead["seconds"] >= 62.5
+    assert ahead["requests"] > 200
+    ended = run("check", "contacts.csv", "--base-url", mock_url, cwd=tmp_path)
+    assert "250 rows of one key are written one after the other: about 1 min 02 s" in ended.out
+    _, report = as_json(tmp_path, "contacts.csv", "--on-duplicate", "last", HUBSPOT_BASE_URL=mock_url)
+    assert (report["forecast"]["longest_chain"], report["forecast"]["requests"]) == (0, 8)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -16,7 +16,7 @@ from uploader.records.duplicates import OnDuplicate
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import duplicates_path
 
-FIRST, REJECT = OnDuplicate.FIRST, OnDuplicate.REJECT
+FIRST, LAST, REJECT = OnDuplicate.FIRST, OnDuplicate.LAST, OnDuplicate.REJECT
 
 
 def repeated(count=400):
@@ -39,6 +39,43 @@ def test_the_first_row_of_a_key_is_written_and_later_ones_are_skipped(job):
     assert job.held()["c7@example.com"]["firstname"] == "F7"
     assert {row for row, fate in job.outcomes().items() if fate == "skipped"} == {152, 392}
     assert summary.exit_code == 0
+
+
+def test_the_last_row_of_a_key_is_written_and_earlier_ones_are_skipped(job):
+    summary = job.run_virtual(on_duplicate=LAST)
+    job.check(repeated(), summary)
+    assert summary.tallies.outcomes[Outcome.SKIPPED] == 2
+    assert job.held()["c7@example.com"]["firstname"] == "again 390"
+    assert {row for row, fate in job.outcomes().items() if fate == "skipped"} == {9, 152}
+    assert "row 392 has the same key and comes last" in results_text(job)
+    assert (summary.exit_code, job.run_virtual(on_duplicate=LAST).tallies.requests) == (
+        0,
+        summary.tallies.requests,
+    )
+
+
+def test_a_last_row_that_cannot_be_sent_does_not_count(tmp_path):
+    rows = contacts(10)
+    rows += [{"email": "c3@example.com", "firstname": "good"}]
+    rows += [{"email": "c3@example.com", "firstname": "bad", "score": "no number"}]
+    source = write_csv(tmp_path / "contacts.csv", rows, ("email", "firstname", "score"))
+    job = Job(source, make_hub(properties=[{"name": "score", "type": "number"}]))
+    summary = job.run_virtual(on_duplicate=LAST)
+    assert job.outcomes() | {5: "skipped", 12: "created", 13: "invalid"} == job.outcomes()
+    assert job.held()["c3@example.com"]["firstname"] == "good"
+    assert summary.tallies.outcomes[Outcome.SKIPPED] == 1
+
+
+def test_a_file_of_five_keys_is_one_request_where_the_last_rows_are_written(tmp_path):
+    rows = [{"email": f"c{n % 5}@example.com", "firstname": f"F{n}"} for n in range(2_000)]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub())
+    summary = job.run_virtual(on_duplicate=LAST)
+    assert (summary.tallies.upserts, summary.tallies.outcomes[Outcome.SKIPPED]) == (1, 1_995)
+    assert {one["firstname"] for one in job.held().values()} == {f"F{n}" for n in range(1_995, 2_000)}
+
+
+def results_text(job):
+    return job.settings().results_path.read_text(encoding="utf-8")
 
 
 def test_all_rows_of_a_repeated_key_are_invalid_and_name_another(job):
@@ -106,9 +143,9 @@ def test_rows_of_several_sources_share_keys_and_name_the_other_source(tmp_path):
 
 
 @settings(**COMMON, max_examples=60)
-@given(case=cases(), rule=st.sampled_from([FIRST, REJECT]))
+@given(case=cases(), rule=st.sampled_from([FIRST, LAST, REJECT]))
 def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
-    """Each row has one outcome, and no key is written twice (first) or by one of several rows (reject)."""
+    """Each row has one outcome, and no key is written twice (first, last) or by one of several (reject)."""
     case = replace(case, match=case.match[:1], ndjson=False, writing=Writing())
     job = start(case, tmp_path_factory.mktemp("job"))
     job.options["on_duplicate"] = rule
@@ -128,10 +165,15 @@ def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
         elif rule is FIRST:
             assert set(fates[1:]) <= {"skipped", "invalid"}
             assert fates[0] != "skipped"
+        elif rule is LAST:
+            inputs = [fate for fate in fates if fate != "invalid"]
+            assert set(inputs[:-1]) <= {"skipped"}
+            assert "skipped" not in inputs[-1:]
 
 
-def test_what_was_skipped_is_not_missed_by_verify(job):
-    job.run_virtual(on_duplicate=FIRST)
+@pytest.mark.parametrize("rule", [FIRST, LAST])
+def test_what_was_skipped_is_not_missed_by_verify(job, rule):
+    job.run_virtual(on_duplicate=rule)
     for is_lost in (False, True):
         if is_lost:
             duplicates_path(job.settings().checkpoint_path).unlink()

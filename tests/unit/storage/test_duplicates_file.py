@@ -5,23 +5,23 @@ from pathlib import Path
 
 from hypothesis import given, strategies as st
 
-from uploader.records.duplicates import Keyed, Repeat
+from uploader.records.duplicates import Keyed, OnDuplicate, Repeat
 from uploader.storage.duplicates_file import KeySorter, Repeats, RepeatsWriter, belongs
 from uploader.system.disk_buckets import Buckets
 
 KEYS = st.lists(st.sampled_from([f"email=k{n}@x.com" for n in range(12)]), max_size=60)
 
 
-def brute_force(keys, positions):
-    """Of each row whose key another has: the first of its key, or the second for the first."""
+def brute_force(keys, positions, rule):
+    """Of each row whose key another has: the first of its key, or the last, and for that the first other."""
     places = {}
     for key, position in zip(keys, positions, strict=True):
         places.setdefault(key, []).append(position)
     found = []
     for same in places.values():
-        if len(same) > 1:
-            found.append(Repeat(same[0], same[0] + 2, same[1], same[1] + 2))
-            found += [Repeat(at, at + 2, same[0], same[0] + 2) for at in same[1:]]
+        kept = same.pop(-1 if rule is OnDuplicate.LAST else 0)
+        found += [Repeat(kept, kept + 2, at, at + 2) for at in same[:1]]
+        found += [Repeat(at, at + 2, kept, kept + 2) for at in same]
     return sorted(found)
 
 
@@ -30,13 +30,17 @@ def found_by(sorter, keys, positions):
     return [repeat for some in sorter.repeats() for repeat in some]
 
 
-@given(KEYS, st.integers(1, 256), st.integers(0, 3), st.integers(1, 2_000))
-def test_repeats_are_those_of_brute_force_for_any_number_of_buckets_and_parts(keys, buckets, gap, part_bytes):
+@given(KEYS, st.sampled_from(OnDuplicate), st.integers(1, 256), st.integers(0, 3), st.integers(1, 2_000))
+def test_repeats_are_those_of_brute_force_for_any_number_of_buckets_and_parts(
+    keys, rule, buckets, gap, part_bytes
+):
     positions = [index * (gap + 1) for index in range(len(keys))]
     with tempfile.TemporaryDirectory() as folder:
-        sorter = KeySorter(Path(folder), buckets, part_bytes)
+        sorter = KeySorter(Path(folder), rule, buckets, part_bytes)
         found = found_by(sorter, keys, positions)
-        assert sorted(found) == brute_force(keys, positions)
+        assert sorted(found) == brute_force(keys, positions, rule)
+        most = max(map(keys.count, keys), default=0)
+        assert sorter.longest == (most if most > 1 else 0)
         assert list(Path(folder).iterdir()) == []  # nameless: nothing is left, however the process ends
         sorter.close()
 

@@ -60,7 +60,7 @@ from uploader.settings.speed import OnLongPause, parse_duration
     type=click.Choice([rule.value for rule in OnDuplicate]),
     default=OnDuplicate.IN_ORDER.value,
     show_default=True,
-    help="Rows that share a key: write all in file order, the first only, or none.",
+    help="Rows that share a key: write all in file order, the first or last only, or none.",
 )
 @click.option("--snapshot", is_flag=True, help="Read first, and keep what is overwritten, for undo.")
 @click.option("--portal", metavar="ID", default="", help="Write into this account only.")

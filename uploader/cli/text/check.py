@@ -15,6 +15,7 @@ The keys of `--json`, which others script against:
     owners, unknown_owners  property -> value -> rows; the second, of those that nobody knows
     cleared         column -> blanks that clear
     forecast        batches, requests, seconds, days (pauses at midnight), ends_at,
+                    longest_chain (rows of one key, 0: none; written one after the other), chain_seconds,
                     without_multi_status (refused_share, requests, seconds); null without rows to send
     requests, elapsed_seconds, exit_code
 """
@@ -28,11 +29,14 @@ from uploader.cli.text.next_command import is_said, next_command, portal_words, 
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
+from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicates_file import source_of
 
 _SHOWN_OWNERS = 20
+#: Rows of one key are worth a line from so long on.
+_SAID_SECONDS = 10.0
 #: Columns that nobody has said a word of; more of them are drafted rather than typed.
 _MANY = 3
 
@@ -135,6 +139,8 @@ def _forecast_dict(report: Report) -> dict[str, object] | None:
         "seconds": _finite(ahead.seconds),
         "days": ahead.pauses,
         "ends_at": ahead.ends_at.isoformat() if ahead.ends_at else None,
+        "longest_chain": report.longest_chain,
+        "chain_seconds": round(report.longest_chain * CHAIN_SECONDS, 1),
         "without_multi_status": [
             {"refused_share": share, "requests": other.requests, "seconds": _finite(other.seconds)}
             for share, other in report.halved.items()
@@ -322,6 +328,12 @@ def _forecast_lines(report: Report) -> list[str]:
         f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
         "  (a handful of requests at the start come on top)",
     ]
+    if report.longest_chain * CHAIN_SECONDS >= _SAID_SECONDS:
+        takes = duration(report.longest_chain * CHAIN_SECONDS)
+        said.append(
+            f"  {report.longest_chain:,} rows of one key are written one after the other: about {takes}"
+            " (--on-duplicate last writes the last of them alone)"
+        )
     shares = "; ".join(
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
         for share, other in report.halved.items()

@@ -12,7 +12,7 @@ from uploader.records.suppressed_rows import SUPPRESSED
 #: Why rows were skipped, by the rule.
 _RULES = {
     SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
-    DUPLICATE: "an earlier row has the same key (--on-duplicate first)",
+    DUPLICATE: "another row has the same key (--on-duplicate first, last)",
     SUPERSEDED_BY: "a later row has written the key since (--include-superseded sends them)",
     ONLY: "by what HubSpot holds (--only-new, --only-existing)",
 }

@@ -36,7 +36,7 @@ def find_duplicates(
     """Look for repeats, and leave the file of them beside the checkpoint. SourceError if a source breaks
     off.
     """
-    survey = Survey(sources, mappers, checkpoint.absolute().parent)
+    survey = Survey(sources, mappers, checkpoint.absolute().parent, rule=rule_of(identity))
     path = duplicates_path(checkpoint)
     with ExitStack() as stack:
         writer: RepeatsWriter | None = None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable
-from uploader.records.duplicates import Keyed, Repeat, key_of
+from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
 
@@ -55,6 +55,7 @@ class Findings:
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
     repeated_keys: int = 0
     repeated_rows: int = 0  #: rows beyond the first of each key
+    longest_chain: int = 0  #: rows of the key that most rows have, if several have it
     repeats: list[Repeat] = field(default_factory=list)  #: the first of these
 
     def note(self, mapped: Record | Unsent) -> bool:
@@ -94,10 +95,10 @@ class Findings:
                 self.note(Unsent(0, source, row.number, "", (), Outcome.INVALID, UNREADABLE, reason, row.raw))
 
     def note_repeats(self, found: Sequence[Repeat]) -> None:
-        firsts = sum(repeat.is_first for repeat in found)
+        firsts = sum(repeat.comes_before for repeat in found)
         self.repeated_keys += firsts
         self.repeated_rows += len(found) - firsts
-        later = (repeat for repeat in found if not repeat.is_first)
+        later = (repeat for repeat in found if not repeat.comes_before)
         self.repeats = nsmallest(self.most_examples, (*self.repeats, *later))
 
 
@@ -109,8 +110,9 @@ def faults_of(unsent: Unsent) -> Iterable[Fault]:
 class Surveyor:
     """Looks through the rows of one source, in order."""
 
-    def __init__(self, mapper: Mapper, findings: Findings) -> None:
+    def __init__(self, mapper: Mapper, findings: Findings, rule: OnDuplicate = OnDuplicate.IN_ORDER) -> None:
         self._mapper = mapper
+        self._rule = rule
         self._findings = findings
         owned = mapper.schema.owned if mapper.schema else frozenset[str]()
         names = mapper.columns.names.items() if mapper.columns else [(name, name) for name in owned]
@@ -125,7 +127,7 @@ class Surveyor:
         mapped = self._mapper.map(first, rows.rows)
         for one in mapped:
             self._findings.note(one)
-        keys = list(map(key_of, mapped))
+        keys = [key_of(one, self._rule) for one in mapped]
         keyed = [one for one, key in zip(mapped, keys, strict=True) if key is not None]
         return Keyed(
             [key for key in keys if key is not None],

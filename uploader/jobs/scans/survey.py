@@ -11,7 +11,7 @@ from uploader.errors import SourceError
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.rows import RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.records.duplicates import Repeat
+from uploader.records.duplicates import OnDuplicate, Repeat
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 from uploader.storage.duplicates_file import BUCKETS, KeySorter
@@ -37,6 +37,7 @@ class Survey:
     starts: list[int] = field(default_factory=list)  #: the position of each source's first row
     broken: str = ""  #: why a source could not be read to its end
     limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
+    rule: OnDuplicate = OnDuplicate.IN_ORDER  #: what is done with rows that share a key
     stops_at: tuple[int, int] | None = None  #: that many invalid ones, among so many rows
 
     def steps(
@@ -46,11 +47,12 @@ class Survey:
 
         StorageError where the disk is full. A source that breaks off is noted in `broken`.
         """
-        with closing(KeySorter(self.folder)) as sorter:
+        with closing(KeySorter(self.folder, self.rule)) as sorter:
             for step in self._read(sorter, most_rows):
                 yield step
             for done, found in enumerate(sorter.repeats(), 1):
                 self.findings.note_repeats(found)
+                self.findings.longest_chain = sorter.longest
                 if keep is not None:
                     keep(found)
                 yield Step(self.findings.rows, step.bytes_read, min(1.0, done / BUCKETS))
@@ -60,7 +62,7 @@ class Survey:
         yield Step()
         for index, (source, mapper) in enumerate(zip(self.sources, self.mappers, strict=True)):
             self.starts.append(position)
-            surveyor = Surveyor(mapper, self.findings) if mapper else None
+            surveyor = Surveyor(mapper, self.findings, self.rule) if mapper else None
             try:
                 for rows in first_rows(source, most_rows):
                     if surveyor is not None:

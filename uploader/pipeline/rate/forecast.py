@@ -1,13 +1,17 @@
 """How long a number of requests takes: at a rate, and through as many of the account's days as that needs.
 
+Rows that share a value are written one after the other, a request each once no others are left.
+
 In    requests to send, the rate, what is left of the day, what a day grants, when days end.
 Out   a `Forecast`: when it pauses first, and when it ends.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+#: What a request of one row takes, about, before any was sent.
+CHAIN_SECONDS = 0.25
 #: A forecast beyond that is none.
 _MOST_DAYS = 400
 
@@ -67,6 +71,20 @@ def forecast(
         at, left = resets_at, today.grant or 0
         resets_at = next_midnight(at)
     return Forecast(requests, before_pause, pauses_at, goes_on_at, pauses, None, float("inf"))
+
+
+def with_chain(ahead: Forecast, rows: int) -> Forecast:
+    """The forecast of requests among which so many rows follow one another."""
+    seconds = rows * CHAIN_SECONDS
+    more = seconds - ahead.seconds
+    if more <= 0:
+        return ahead
+    return replace(
+        ahead,
+        requests=ahead.requests + int(more / CHAIN_SECONDS),
+        ends_at=ahead.ends_at + timedelta(seconds=more) if ahead.ends_at else None,
+        seconds=seconds,
+    )
 
 
 def requests_by_halving(records: int, refused_share: float) -> float:

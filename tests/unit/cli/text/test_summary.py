@@ -12,7 +12,7 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
     text = summary_text(Summary(tallies, "complete"))
     for said in (
         "  3: of people that nothing",
-        "  2: an earlier row has the same key",
+        "  2: another row has the same key",
         "  1: by what HubSpot",
     ):
         assert said in text

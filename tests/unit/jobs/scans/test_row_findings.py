@@ -8,7 +8,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.rows import Mark, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
-from uploader.records.duplicates import key_of
+from uploader.records.duplicates import OnDuplicate, key_of
 from uploader.records.mapper import Mapper
 
 SCHEMA = Schema(
@@ -66,7 +66,8 @@ def check_against_the_mapper(mapper, slices):
     assert findings.invalid == len(invalid)
     assert findings.skipped == len(unsent) - len(invalid)
     assert {e.row for group in findings.faults.values() for e in group.examples} == {u.row for u in invalid}
-    wanted = [(key_of(one), one.position, one.row) for one in mapped if key_of(one) is not None]
+    keys = [(key_of(one, OnDuplicate.IN_ORDER), one.position, one.row) for one in mapped]
+    wanted = [entry for entry in keys if entry[0] is not None]
     assert keyed == wanted
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.pipeline.rate.calendar import next_midnight
-from uploader.pipeline.rate.forecast import Today, forecast, requests_by_halving
+from uploader.pipeline.rate.forecast import CHAIN_SECONDS, Today, forecast, requests_by_halving, with_chain
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
@@ -68,6 +68,15 @@ def test_no_day_grants_more_than_it_has_and_no_time_is_lost(requests, per_second
     assert (found.pauses == 0) is (found.pauses_at is None)
     if found.pauses == 0:
         assert found.seconds == pytest.approx(requests / per_second, abs=days + 1)
+
+
+def test_rows_that_follow_one_another_take_a_request_each_once_no_others_are_left():
+    quick = ahead(100)
+    assert with_chain(quick, 10) == quick
+    found = with_chain(quick, 1_522)
+    assert found.seconds == 1_522 * CHAIN_SECONDS
+    assert found.ends_at == NOON + timedelta(seconds=found.seconds)
+    assert found.requests == 100 + 1_522 - quick.seconds / CHAIN_SECONDS
 
 
 def test_halving_costs_what_counting_every_case_says():
