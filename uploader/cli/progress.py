@@ -16,6 +16,7 @@ from typing import TextIO
 from uploader.cli.logs import is_json, note_event, say
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import about, duration, printable
+from uploader.cli.text.summary import chain_text
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
@@ -66,6 +67,11 @@ class Pace:
 
         While a pause is under way the pace is that of before.
         """
+        left = self._seconds_of_all(view)
+        # Rows that are written one after the other end no sooner, however few there are beside others.
+        return left if left is None else max(left, view.chain.seconds + view.pause_seconds)
+
+    def _seconds_of_all(self, view: View) -> float | None:
         total, rate = _rows_in_all(view), self.rows_per_second
         if rate and self._span_seconds >= _STEADY_SECONDS:
             self._steady, self._is_steady = (rate, self.requests_per_second), True
@@ -176,7 +182,7 @@ def _troubles(view: View) -> list[str]:
         return ["waiting for the disk, which is slow to take the checkpoint and the results"]
     if view.failing_seconds > 2:
         return [f"no success for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
-    return []
+    return [told] if (told := chain_text(view.chain)) else []
 
 
 def _rates(view: View, pace: Pace) -> list[str]:
@@ -217,6 +223,7 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "window_limit": view.limit.requests,
         "in_flight": view.on_wire,
         "held_back": view.held_back,
+        **view.chain.as_dict(),
         "throttled": tallies.throttled,
         "retries": tallies.retries,
         "paused": view.pause.value if view.pause else None,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from uploader.model.chain import Chain
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
@@ -24,6 +25,7 @@ class View:
     failing_seconds: float
     failure: str
     held_back: int
+    chain: Chain  #: the longest of the rows that wait for each other
     is_behind: bool  #: the books are: nothing more is read until the disk has them
     half_done: int  #: rows that were read and are still to be written
     settled_before: int  #: by earlier invocations

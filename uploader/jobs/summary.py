@@ -3,8 +3,9 @@
 The keys of `as_dict` and the exit codes are the outside face: others script against them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
@@ -42,6 +43,7 @@ class Summary:
     cause: Cause | None = None
     signal: int = 0  #: that interrupted the run
     tolerance: Tolerance | None = None
+    chain: Chain = field(default_factory=Chain)  #: of a job with open rows
 
     def as_dict(self) -> dict[str, object]:
         tallies = self.tallies
@@ -59,6 +61,7 @@ class Summary:
             "num_errors": tallies.num_errors,
             "aliases": tallies.aliases,
             "held_back": tallies.held_back,
+            **self.chain.as_dict(),
             "records_per_upsert": round(tallies.records_per_upsert, 2),
             "skipped_because": dict(sorted(tallies.skips.items())),
             "batches": dict(sorted(tallies.batches.items())),

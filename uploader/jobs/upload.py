@@ -225,6 +225,7 @@ class Run(Preparing):
             failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
             failure=sender.last_failure,
             held_back=parts.feed.batcher.held_back,
+            chain=parts.collector.chain,
             is_behind=parts.collector.is_behind,
             is_locked_out=parts.collector.commits.is_locked_out,
             settled_before=parts.settled_before,
@@ -266,7 +267,7 @@ class Run(Preparing):
             task(parts.collector.commit_regularly()),
             task(self._watch()),
             task(self._follow_the_day()),
-            task(self._follow_course()),
+            task(self._follow_course(parts)),
         ]
         self.started.set()
         try:
@@ -306,7 +307,7 @@ class Run(Preparing):
                 self._awaits_word = True
                 return
 
-    async def _follow_course(self) -> None:
+    async def _follow_course(self, parts: _Parts) -> None:
         """Until cancelled."""
         sender = self.sender
         assert sender is not None
@@ -317,6 +318,7 @@ class Run(Preparing):
             per_second = sender.log.slowest.per_second
             course.tick(self.seams.wall_clock().timestamp(), pausing=pausing, per_second=per_second)
             course.note_day(sender.day.limit, sender.day.remaining)
+            parts.collector.note_chain(parts.feed.chain())
             await asyncio.sleep(_TICK_SECONDS)
 
     def _looks_first(self, job: Job) -> bool:
@@ -482,6 +484,7 @@ class Run(Preparing):
         reason = "" if is_done else self._reason()
         clean_below = None if parts.feed.batcher.may_be_lost() else parts.feed.taken_below
         is_committed = True
+        collector.note_chain(parts.feed.chain())
         try:
             await collector.commit(state=state, reason=reason, clean_below=clean_below)
         except StorageError as error:
@@ -510,4 +513,5 @@ class Run(Preparing):
             self.ending.cause or Cause.CANARY,
             self.ending.signal,
             self.settings.tolerate,
+            state.chain,
         )

@@ -1,6 +1,7 @@
 """The plain values that all layers exchange. Nothing here does I/O, and nothing here imports another layer.
 
 canary               a job's first rows, sent alone, and their outcomes
+chain                open rows that are written one after the other
 keys_of_one_contact  which contacts a reply named for which rows, and keys that led to one contact
 outcomes             the final states of a row
 records              records, batches of them, and rows that are not sent

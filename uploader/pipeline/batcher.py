@@ -71,6 +71,16 @@ class Batcher:
         """Records that wait for an earlier one."""
         return self._groups.waiting + len(self._waiting)
 
+    @property
+    def longest_chain(self) -> int:
+        """Open records of the largest group of those that conflict; 0 where none waits for another."""
+        return self._groups.largest
+
+    @property
+    def has_only_chains(self) -> bool:
+        """Whether each open record conflicts with another one."""
+        return 0 < self._groups.linked == self.open_records
+
     def may_be_lost(self) -> bool:
         """Whether some open record may have been sent without a definite answer."""
         return any(record.lost for record in (*self._open.values(), *self._refused.values()))
@@ -105,15 +115,17 @@ class Batcher:
         for id_property in self._let_go(records):
             self._ready[id_property].sort(key=_POSITION)
 
-    def settle(self, records: Sequence[Record]) -> None:
-        """Drawn records are settled: those that waited for them alone may leave."""
+    def settle(self, records: Sequence[Record]) -> list[Record]:
+        """Drawn records are settled. Returns those that waited for them alone, and may leave."""
         for record in records:
             if self._open.pop(record.position, None) is None:
                 del self._refused[record.position]
                 self._is_written = True
         self.open_bytes -= sum(map(_SIZE_BYTES, records))
-        self.put_back(self._groups.leave(records))
+        released = self._groups.leave(records)
+        self.put_back(released)
         self._start_round()
+        return released
 
     def refuse(self, records: Sequence[Record], earliest: int | None) -> list[Record]:
         """Take back drawn records that were refused for a value which another record has.

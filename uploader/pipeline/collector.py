@@ -11,6 +11,7 @@ import msgspec
 
 from uploader.hubspot.wire import Reply
 from uploader.model.canary import LEFT, Sent
+from uploader.model.chain import Chain
 from uploader.model.keys_of_one_contact import Alias, Sighting
 from uploader.model.records import Record, Slice
 from uploader.model.settlements import Refusal, Settlement, Tallies
@@ -70,6 +71,7 @@ class Collector:
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
         self._is_canary = is_canary
+        self.chain = Chain()  #: of the rows that are open
         self._changed = asyncio.Event()
         self.note_change()  # what the preflight has cost, and where the last invocation stood
 
@@ -135,6 +137,12 @@ class Collector:
             self.note_change()
             self.tallies.held_back += records
 
+    def note_chain(self, chain: Chain) -> None:
+        """How rows that wait for each other stand."""
+        if chain != self.chain:
+            self.note_change()
+            self.chain = chain
+
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
         """A batch was answered."""
         self.note_change()
@@ -183,6 +191,7 @@ class Collector:
             state=state,
             reason=reason,
             lost_below=0 if is_clean else self._sent_below,
+            chain=self.chain,
             elapsed_seconds=self.elapsed_seconds,
         )
 

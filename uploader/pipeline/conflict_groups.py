@@ -31,8 +31,13 @@ class Groups:
 
     @property
     def largest(self) -> int:
-        """Open rows of the largest group."""
-        return max(self._sizes.values(), default=min(1, len(self._newest)))
+        """Open rows of the largest group; 0 where no row waits for another."""
+        return max(self._sizes.values(), default=0)
+
+    @property
+    def linked(self) -> int:
+        """Open rows of all groups of several."""
+        return sum(self._sizes.values())
 
     def has(self, value: str) -> bool:
         """Whether an open row has the value."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.wire import MAX_INPUTS
+from uploader.model.chain import Chain
 from uploader.model.records import Record, Slice
 from uploader.model.settlements import Settlement
 from uploader.pipeline.batcher import Batcher
@@ -18,6 +19,10 @@ MAX_OPEN_BYTES = 48 * 1024 * 1024
 Rejected = tuple[Record, Settlement]
 #: A source that trickles gets its rows sent after this long, in batches that are not full.
 LINGER_SECONDS = 1.0
+
+
+#: How much the newest link of a chain counts in the time that one takes.
+_NEWEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Feed:
         self._is_behind = is_behind
         self._links = links
         self._rejected: dict[int, Rejected] = {}  # and not for good so far
+        self._released_at: dict[int, float] = {}  # by position: when a row that had waited could leave
+        self._link_seconds = 0.0  # from then until it is settled, of the last ones
         self._changed = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
 
@@ -121,9 +128,15 @@ class Feed:
 
     def settle(self, records: list[Record]) -> None:
         """Drawn records are settled: those that waited for them may leave."""
-        self.batcher.settle(records)
-        for record in records if self._rejected else ():
+        now = self._clock()
+        released = self.batcher.settle(records)
+        for record in records if self._rejected or self._released_at else ():
             self._rejected.pop(record.position, None)
+            if (since := self._released_at.pop(record.position, None)) is not None:
+                before = self._link_seconds or now - since
+                self._link_seconds = before + (now - since - before) * _NEWEST_SHARE
+        for record in released:
+            self._released_at[record.position] = now
         self._changed.set()
 
     def write(self, dues: Iterable[Due]) -> None:
@@ -151,6 +164,16 @@ class Feed:
     def relieved(self) -> None:
         """What the books had to write is written."""
         self._changed.set()
+
+    def chain(self) -> Chain:
+        """The longest chain of open records that are written one after the other."""
+        batcher = self.batcher
+        return Chain(
+            batcher.longest_chain,
+            self._link_seconds,
+            is_all=self.exhausted and batcher.has_only_chains,
+            reading_waits=self.is_bound and not self.exhausted and bool(batcher.held_back),
+        )
 
     @property
     def earliest(self) -> int | None:

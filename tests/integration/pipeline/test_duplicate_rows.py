@@ -1,5 +1,6 @@
 """--on-duplicate: which rows of a key are written, whatever happens on the way."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,12 @@ from support.mock_transport import make_hub
 from support.model.cases import COMMON, Writing, cases
 from support.model.running import run_to_the_end, start
 from support.verify_runs import verify
+from uploader.cli.commands.status import read_summary
+from uploader.cli.progress import Pace, line
+from uploader.cli.text.summary import summary_text
 from uploader.errors import CheckpointError
 from uploader.model.outcomes import Outcome
+from uploader.pipeline import feed
 from uploader.records.duplicates import OnDuplicate
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import duplicates_path
@@ -97,6 +102,41 @@ def test_without_the_option_all_rows_are_written_in_order(job):
     job.check(repeated(), summary)
     assert job.held()["c7@example.com"]["firstname"] == "again 390"
     assert not duplicates_path(job.settings().checkpoint_path).exists()
+
+
+def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
+    rows = [*contacts(300), *({"email": "none@none.com", "firstname": f"F{n}"} for n in range(40))]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.5))
+    shown, kept = [], []
+
+    def look(run):
+        if (view := run.view()) is not None:
+            shown.append(line(view, Pace()))
+            kept.append(read_summary(job.settings().checkpoint_path))
+
+    summary = job.run_virtual(on_tick=look)
+    middle = len(shown) // 2
+    assert "nothing else is left: " in shown[middle]
+    said = r"rows share a value and are written one after the other, 0\.5\d* s each: about"
+    assert re.search(said, shown[middle]), shown[middle]
+    chain = kept[middle].as_dict()
+    assert (chain["only_chains"], chain["reading_waits"]) == (True, False)
+    assert 10 < chain["longest_chain"] < 30
+    assert abs(chain["chain_seconds"] - 0.5 * chain["longest_chain"]) < 1
+    assert "nothing else is left" in summary_text(kept[middle])
+    assert (summary.as_dict()["longest_chain"], "is left" in summary_text(summary)) == (0, False)
+
+
+def test_where_waiting_rows_fill_the_memory_reading_waits_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed, "MAX_OPEN_BYTES", 100_000)
+    rows = [{"email": "none@none.com", "firstname": f"F{n}"} for n in range(1_200)]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.05))
+    shown = []
+    summary = job.run_virtual(
+        on_tick=lambda run: shown.append(line(run.view(), Pace())) if run.view() is not None else None
+    )
+    assert summary.tallies.confirmed == 1_200
+    assert any("no more is read for now" in one for one in shown)
 
 
 @pytest.mark.parametrize("is_lost", [False, True])

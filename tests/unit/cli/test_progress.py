@@ -5,6 +5,7 @@ from hypothesis import given, strategies as st
 
 from uploader.cli.progress import Pace, figures, fit, lines
 from uploader.jobs.progress_view import View
+from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
@@ -34,6 +35,7 @@ def views(draw):
         failing_seconds=draw(st.floats(0, 900)),
         failure=draw(st.text(max_size=200)),
         held_back=draw(COUNTS),
+        chain=draw(st.builds(Chain, COUNTS, st.floats(0, 60), st.booleans(), st.booleans())),
         is_behind=draw(st.booleans()),
         half_done=draw(st.integers(0, 10_000)),
         settled_before=draw(st.integers(0, 10**9)),
@@ -82,6 +84,7 @@ def test_rows_that_are_settled_unsent_have_an_end_too():
             failing_seconds=0.0,
             failure="",
             held_back=0,
+            chain=Chain(),
             is_behind=False,
             half_done=0,
             settled_before=0,

@@ -26,6 +26,7 @@ def read_summary(path: Path) -> Summary:
         "running" if running else state.state,
         "" if running else state.reason or ("" if state.state == "complete" else "killed or interrupted"),
         state.elapsed_seconds,
+        chain=state.chain,
     )
 
 

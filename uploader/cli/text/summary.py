@@ -3,6 +3,7 @@
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.summary import Summary, advice
+from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import ONLY
 from uploader.records.duplicates import DUPLICATE
@@ -53,7 +54,24 @@ def summary_text(summary: Summary) -> str:
             f"{tallies.held_back:,} had to wait for an earlier one, and a request carries "
             f"{tallies.records_per_upsert:.1f} rows where {MAX_INPUTS} would fit"
         )
+    if told := chain_text(summary.chain):
+        lines.append(told)
     return "\n".join(lines)
+
+
+def chain_text(chain: Chain) -> str:
+    """Where rows that are written one after the other are all that is left, or keep more from being read."""
+    if not chain.is_all and not chain.reading_waits:
+        return ""
+    pace = chain.seconds_per_row
+    takes = f", {pace:.2g} s each: about {duration(chain.seconds)}" if pace else ""
+    rows = f"{chain.rows:,} rows share a value and are written one after the other{takes}"
+    if chain.is_all:
+        return f"nothing else is left: {rows} (--on-duplicate last writes the last row of a key alone)"
+    return (
+        f"no more is read for now, since the rows that wait for an earlier one fill the memory: {rows}; "
+        "leave out a value that stands for none, or use --on-duplicate last"
+    )
 
 
 def ending_text(summary: Summary) -> str:

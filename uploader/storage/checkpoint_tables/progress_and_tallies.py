@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
+from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Mark
 from uploader.model.settlements import Tallies
@@ -55,6 +56,7 @@ class State:
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
+    chain: Chain = field(default_factory=Chain)  #: of the rows that are open
     results_digest: str = ""  #: of so many bytes of the results file; "" where an earlier version wrote them
 
     @property
@@ -90,6 +92,7 @@ def read(connection: sqlite3.Connection) -> State:
         named["results_bytes"],
         named["elapsed_seconds"],
         _known(connection),
+        chain=_chain(connection),
         results_digest=_results_digest(connection),
     )
 
@@ -116,9 +119,18 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         ),
     )
     connection.executemany("INSERT OR REPLACE INTO tallies VALUES (?, ?)", _named(state.tallies))
-    connection.execute(
-        "INSERT OR REPLACE INTO job VALUES ('results_digest', ?)", (json.dumps(state.results_digest),)
+    connection.executemany(
+        "INSERT OR REPLACE INTO job VALUES (?, ?)",
+        [
+            ("results_digest", json.dumps(state.results_digest)),
+            ("chain", json.dumps(astuple(state.chain))),
+        ],
     )
+
+
+def _chain(connection: sqlite3.Connection) -> Chain:
+    found = connection.execute("SELECT value FROM job WHERE name = 'chain'").fetchall()
+    return Chain(*json.loads(found[0][0])) if found else Chain()
 
 
 def _results_digest(connection: sqlite3.Connection) -> str:
