@@ -2,9 +2,8 @@
 
 import asyncio
 import math
-import random
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -21,10 +20,12 @@ from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
-from uploader.pipeline.requests.retry import backoff_seconds
-from uploader.pipeline.sender import Sender
+from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.retry import Evidence, GiveUp, History
 from uploader.records.columns import Rules
 
+#: How often what only makes something better is asked for.
+_TRIES = 4
 #: No account has more owners than these pages hold; an answer that goes round in circles ends here.
 _OWNER_PAGES = 200
 
@@ -40,36 +41,15 @@ class Closer:
     room: Room | None  #: None where it may not be asked
 
 
-@dataclass(slots=True)
-class _Departure:
-    """When a request has left: others leave meanwhile."""
-
-    clock: Callable[[], float]
-    at: float = 0.0
-
-    def note(self, out: bool) -> None:
-        if out:
-            self.at = self.clock()
-
-
 class Preflight:
     """Asks patiently: a busy or starting server gets as long as the settings say."""
 
-    def __init__(
-        self,
-        sender: Sender,
-        paths: Paths,
-        patience_seconds: Callable[[], float],
-        patience: Callable[[Verdict], float | None],
-        roll: Callable[[], float] = random.random,
-    ) -> None:
-        """`patience_seconds` with a server that does not answer well; `patience` as a worker's."""
-        self._sender = sender
+    def __init__(self, attempts: Attempts, paths: Paths, patience_seconds: Callable[[], float]) -> None:
+        """`patience_seconds` with a server that does not answer well."""
+        self._attempts = replace(attempts, sleep=self._wait, is_early=True)
+        self._sender = attempts.sender
         self._paths = paths
         self._patience_seconds = patience_seconds
-        self._patience = patience
-        self._roll = roll
-        self._clock = asyncio.get_running_loop().time
         self._info: TokenInfo | None = None  # once the token has been asked for it
 
     async def look_at_account(self, token: str) -> Account:
@@ -102,7 +82,7 @@ class Preflight:
 
     async def look_closer(self, token: str, object_type: str) -> Closer:
         """Two more requests, whose refusal stops nobody."""
-        limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=3)
+        limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=_TRIES)
         info, reply = await side_by_side(self._ask_info(token), limits)
         return Closer(info, decode_room(reply.body if reply.ok else None, object_type))
 
@@ -118,13 +98,13 @@ class Preflight:
     async def _ask_for_info(self, token: str) -> TokenInfo:
         access = self._sender.access
         if access is not None and (question := access.introspection()) is not None:
-            reply = await self._ask(question, is_optional=True, tries=3)
+            reply = await self._ask(question, is_optional=True, tries=_TRIES)
             told = TokenInfo.decode(reply.body if reply.ok else None)
             return told if told.portal else access.info or told
         if access is not None:
             token = access.token  # another one may stand in the file by now
         reply = await self._ask(
-            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=3
+            Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=_TRIES
         )
         return TokenInfo.decode(reply.body if reply.ok else None)
 
@@ -152,46 +132,63 @@ class Preflight:
         """When the day ends, where there is a daily quota and it may be asked. Not where few reads may leave:
         these are for what decides something.
         """
-        if self._sender.day.remaining is None or self._sender.log.is_unknown(self._clock()):
+        if self._sender.day.remaining is None or self._sender.log.is_unknown(self._attempts.clock()):
             return
-        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True, tries=3)
+        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True, tries=_TRIES)
         usage = decode_usage(reply.body) if reply.ok and reply.body else None
         if usage is not None:
             self._sender.day.look(usage)
 
     async def _ask(self, call: Call, *, is_optional: bool = False, tries: float = math.inf) -> Reply:
-        """Send until there is a definite answer. A 403 is one: a token for writing may not read this."""
-        failures, departure = 0, _Departure(self._clock)
-        while True:
-            reply = await self._sender.send(call, on_wire=departure.note, is_early=True)
-            if reply.ok and reply.readable:
-                self._sender.succeeded()
-                return reply
-            if reply.status == 403:
-                return reply
-            verdict = classify_read(reply)
-            if verdict.action is Action.PAUSE:
-                self._sender.pause_for(verdict, departure.at)
-            elif (
-                verdict.cause in LONG_PAUSES
-                and verdict.cause is not None
-                and (seconds := self._patience(verdict)) is not None
-            ):
-                self._sender.pause(verdict.cause, seconds, departure.at)
-            elif is_optional and (verdict.action is not Action.RETRY or failures >= tries):
-                return reply
-            elif verdict.action is not Action.RETRY:
-                raise StopRun(verdict.cause or Cause.ADDRESS, f"{call.path}: {verdict.reason}")
-            failures += 1
-            if verdict.cause not in LONG_PAUSES:
-                self._sender.failed(verdict.reason, departure.at)
-            await self._wait(backoff_seconds(failures, self._roll()))
+        """The definite answer; of an optional question whatever is answered after so many tries."""
+        question = _Question(self._attempts.patience, is_optional=is_optional, tries=tries)
+        await self._attempts.run(question, [Piece([call])])
+        assert question.reply is not None
+        return question.reply
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since
-        if since is not None and self._clock() + seconds - since > self._patience_seconds():
+        if since is not None and self._attempts.clock() + seconds - since > self._patience_seconds():
             raise StopRun(Cause.OUTAGE, self._sender.last_failure)
         await asyncio.sleep(seconds)
+
+
+class _Question(Task[Call]):
+    """A request by itself. A 403 is a definite answer: a token for writing may not read this."""
+
+    def __init__(
+        self, patience: Callable[[Verdict], float | None], *, is_optional: bool, tries: float
+    ) -> None:
+        self.give_up_rule = GiveUp(Evidence.NONE, alone=tries)
+        self.reply: Reply | None = None  #: the last one
+        self._patience = patience
+        self._is_optional = is_optional
+
+    def call(self, items: Sequence[Call]) -> Call:
+        return items[0]
+
+    def judge(self, items: Sequence[Call], reply: Reply, history: History) -> Judged[Call]:
+        del history
+        verdict = self._judge(reply, items[0].path)
+        return Judged(verdict, () if verdict.action is Action.SETTLE else items)
+
+    def _judge(self, reply: Reply, path: str) -> Verdict:
+        if (reply.ok and reply.readable) or reply.status == 403:
+            return Verdict(Action.SETTLE)
+        verdict = classify_read(reply)
+        passes = verdict.cause in LONG_PAUSES and self._patience(verdict) is not None
+        if passes or verdict.action not in {Action.STOP, Action.SPLIT}:
+            return verdict
+        if self._is_optional:
+            return Verdict(Action.SETTLE)
+        reason = f"{path}: {verdict.reason}"
+        return replace(verdict, action=Action.STOP, cause=verdict.cause or Cause.ADDRESS, reason=reason)
+
+    async def book(self, attempt: Attempt[Call]) -> None:
+        self.reply = attempt.reply
+
+    async def give_up(self, attempt: Attempt[Call]) -> None:
+        """The last answer has to do."""
 
 
 async def side_by_side(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:

@@ -176,8 +176,7 @@ class Session:
 
     @cached_property
     def _preflight(self) -> Preflight:
-        assert self.sender is not None
-        return Preflight(self.sender, self.paths, self._outage_seconds, self._patience, self.seams.roll)
+        return Preflight(self._attempts(), self.paths, self._outage_seconds)
 
     def _attempts(self) -> Attempts:
         assert self.sender is not None
