@@ -58,23 +58,29 @@ class Findings:
     longest_chain: int = 0  #: rows of the key that most rows have, if several have it
     repeats: list[Repeat] = field(default_factory=list)  #: the first of these
 
-    def note(self, mapped: Record | Unsent) -> bool:
-        """Count one row that was mapped; True if nothing at all is wrong with it."""
-        if isinstance(mapped, Record):
-            self.sendable += 1
-            self.values_dropped += len(mapped.dropped)
-            for fault in mapped.dropped:
-                self._add(self.dropped, fault, mapped)
-            return not mapped.dropped
-        if mapped.outcome is Outcome.SKIPPED:
+    def note(self, mapped: Sequence[Record | Unsent]) -> None:
+        """Count rows that were mapped."""
+        records = [one for one in mapped if isinstance(one, Record)]
+        self.sendable += len(records)
+        for record in records:
+            if record.dropped:
+                self.values_dropped += len(record.dropped)
+                for fault in record.dropped:
+                    self._add(self.dropped, fault, record)
+        if len(records) < len(mapped):
+            for one in mapped:
+                if isinstance(one, Unsent):
+                    self._note_unsent(one)
+
+    def _note_unsent(self, unsent: Unsent) -> None:
+        if unsent.outcome is Outcome.SKIPPED:
             self.skipped += 1
-            self.suppressed += mapped.category == SUPPRESSED
-            return False
+            self.suppressed += unsent.category == SUPPRESSED
+            return
         self.invalid += 1
-        self.keyless += not mapped.key and mapped.category != UNREADABLE
-        for fault in faults_of(mapped):
-            self._add(self.faults, fault, mapped)
-        return False
+        self.keyless += not unsent.key and unsent.category != UNREADABLE
+        for fault in faults_of(unsent):
+            self._add(self.faults, fault, unsent)
 
     def _add(self, groups: dict[tuple[str, str], Group], fault: Fault, mapped: Record | Unsent) -> None:
         name = (fault.category, fault.column)
@@ -92,7 +98,8 @@ class Findings:
         for row in rows.rows:
             if isinstance(row.content, Unreadable):
                 reason = row.content.reason
-                self.note(Unsent(0, source, row.number, "", (), Outcome.INVALID, UNREADABLE, reason, row.raw))
+                invalid = Outcome.INVALID
+                self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
 
     def note_repeats(self, found: Sequence[Repeat]) -> None:
         firsts = sum(repeat.comes_before for repeat in found)
@@ -125,15 +132,21 @@ class Surveyor:
         self._count_cleared(rows.rows)
         self._count_owners(rows.rows)
         mapped = self._mapper.map(first, rows.rows)
-        for one in mapped:
-            self._findings.note(one)
-        keys = [key_of(one, self._rule) for one in mapped]
-        keyed = [one for one, key in zip(mapped, keys, strict=True) if key is not None]
+        self._findings.note(mapped)
+        keys = [self._key_of(one) for one in mapped]
+        if None in keys:
+            mapped = [one for one, key in zip(mapped, keys, strict=True) if key is not None]
         return Keyed(
             [key for key in keys if key is not None],
-            [one.position for one in keyed],
-            [one.row for one in keyed],
+            [one.position for one in mapped],
+            [one.row for one in mapped],
         )
+
+    def _key_of(self, mapped: Record | Unsent) -> str | None:
+        """As `key_of`, at less cost: the mapper has looked at the addresses of what can be sent."""
+        if isinstance(mapped, Record) and self._mapper.rules.has_addresses:
+            return mapped.values[0]
+        return key_of(mapped, self._rule)
 
     def _count_cleared(self, rows: Sequence[Row]) -> None:
         """Blanks in the columns whose blanks clear the property."""

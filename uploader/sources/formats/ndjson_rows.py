@@ -22,6 +22,8 @@ DEPTH = 32
 
 _TOO_DEEP = f"nested more than {DEPTH} levels deep"
 _TEXTUAL = frozenset({str, bool, type(None)})
+_NUMBERS = frozenset({int, float})
+_FLAT = _TEXTUAL | _NUMBERS
 
 
 class _NotJsonError(ValueError):
@@ -59,13 +61,44 @@ def _decode(raw: bytes) -> dict[str, Any]:
         return _decode_again(raw, f"{error.msg} (character {error.pos + 1})")
     if type(value) is not dict:
         raise _NotJsonError(_not_object(value))
+    kinds = set(map(type, value.values()))
     try:
-        keys, exact = _spell(value, raw, DEPTH)
-        if _has_keys(raw, keys):
+        if kinds <= _TEXTUAL:
+            keys, exact = len(value), value
+        elif kinds <= _FLAT:
+            keys, exact = len(value), _spell_flat(value, raw)
+        else:
+            keys, exact = _spell(value, raw, DEPTH)
+        if _has_keys(raw, value, keys):
             return exact
     except _InexactError:
         pass
     return _in_full(raw)
+
+
+def _spell_flat(value: dict[str, Any], raw: bytes) -> dict[str, Any]:
+    """The fields of an object without others inside, with numbers as they were spelled."""
+    return {
+        name: _spell_number(name, item, raw) if type(item) in _NUMBERS else item
+        for name, item in value.items()
+    }
+
+
+def _spell_number(name: str, item: float, raw: bytes) -> str:
+    if type(item) is int:
+        if item == 0 and b"-0" in raw:
+            raise _InexactError
+        return str(item)
+    spelled = orjson.dumps(item)
+    if not any(_stands(b'"%b":%b%b' % (name.encode(), gap, spelled), raw) for gap in (b"", b" ")):
+        raise _InexactError
+    return spelled.decode()
+
+
+def _stands(field: bytes, raw: bytes) -> bool:
+    """Whether a field and its number stand there: inside a text, a backslash would be before the quote."""
+    at = raw.find(field)
+    return at > 0 and raw[at - 1] in b"{, " and raw[at + len(field)] in b",} "
 
 
 def _in_full(raw: bytes) -> dict[str, Any]:
@@ -106,14 +139,17 @@ def _spell_items(items: list[Any], raw: bytes, depth: int) -> tuple[int, list[An
     return keys, spelled
 
 
-def _has_keys(raw: bytes, keys: int) -> bool:
+def _has_keys(raw: bytes, value: dict[str, Any], keys: int) -> bool:
     """Whether `keys` is the number of fields in the text, so that none was dropped as a repeat.
 
     Each field has its own colon, after a quote or white space. Colons inside strings can only make the
     count too high, and then False is the safe answer.
     """
-    if raw.count(b":") == keys:
+    colons = raw.count(b":")
+    if colons == keys:
         return True
+    if b"\\" not in raw:  # then strings stand there as they are, colons included
+        return orjson.dumps(value).count(b":") == colons
     return sum(map(raw.count, (b'":', b" :", b"\t:", b"\r:", b"\n:"))) == keys
 
 
