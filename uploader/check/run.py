@@ -19,9 +19,10 @@ from uploader.jobs.column_rules import (
 )
 from uploader.jobs.opening import open_sources
 from uploader.jobs.preflight import Closer, check_keys, check_named_portal, side_by_side
+from uploader.jobs.scans.before_sending import Passes
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
-from uploader.jobs.scans.survey import Step, Survey, first_rows, last
+from uploader.jobs.scans.survey import Survey, first_rows
 from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import EarlyEnd, advice
 from uploader.model.rows import Fault
@@ -122,7 +123,7 @@ class Check(Session):
         """
         super().__init__(settings, seams)
         self.report = Report(sample=sample, findings=Findings(examples))
-        self.surveying: Step | None = None
+        self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
         self._drafts = drafts
         self._began = self._clock()
@@ -170,7 +171,7 @@ class Check(Session):
         await self._find_orders(survey, reader)
         report.starts = survey.starts
         try:
-            await unless_ended(self._read(survey.steps(report.sample), reader))
+            await self.passes.read(survey.steps(report.sample), reader)
         finally:  # as far as it was read
             if survey.broken:
                 report.problems.append(survey.broken)
@@ -361,7 +362,7 @@ class Check(Session):
         orders = Orders(survey.sources, survey.mappers)
         if not orders.are_needed:
             return
-        await self.ending.unless_ended(self._read(orders.steps(self.report.sample), reader))
+        await self.passes.read(orders.steps(self.report.sample), reader)
         rules, asked = orders.decided_leniently(self.settings.rules)
         self.report.problems += asked.values()
         if asked:
@@ -392,11 +393,6 @@ class Check(Session):
             ignored=mapper.rules.ignored | undecided,
         )
         return Mapper(mapper.source, found, schema, columns)
-
-    async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
-        while (step := await reader.run(lambda: last(steps))) is not None:
-            self.surveying = step
-        self.surveying = None
 
     def _judge_failures(self, survey: Survey) -> None:
         if survey.stops_at is not None:

@@ -253,8 +253,8 @@ def _before(run: Run) -> str:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
         return f"the canary is sent; it is read back in {duration(seconds)}"
     sender = run.sender
-    if run.surveying is not None:
-        return survey_line(run.surveying, run.bytes_total)
+    if run.passes.step is not None:
+        return survey_line(run.passes.step, run.bytes_total)
     if sender and sender.pausing:
         return f"not started yet: PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
     failure = sender.last_failure if sender else ""

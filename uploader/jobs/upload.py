@@ -24,8 +24,13 @@ from uploader.jobs.preflight import check_named_portal, side_by_side
 from uploader.jobs.progress_view import View
 from uploader.jobs.resume_checks import check_account, said_otherwise
 from uploader.jobs.row_estimate import estimate_rows
-from uploader.jobs.scans.before_sending import Preparing
-from uploader.jobs.session import Seams
+from uploader.jobs.scans.before_sending import (
+    Passes,
+    decide_orders,
+    find_repeated_keys,
+    notices_of,
+)
+from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.records import Slice
@@ -70,13 +75,14 @@ class _Parts:
     settled_before: int = 0  #: by earlier invocations
 
 
-class Run(Preparing):
+class Run(Session):
     """`run` once."""
 
     def __init__(self, settings: Settings, seams: Seams | None = None, given: Sequence[Given] = ()) -> None:
         """`given`: the rows that are named in `settings.given`."""
         super().__init__(settings, seams)
         self._given = given
+        self.passes = Passes(self.ending)  #: over all rows, before the first one moves
         self.follower: Follower | None = None  #: told of every row's outcome
         #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
         #: says no, nothing is written.
@@ -129,7 +135,7 @@ class Run(Preparing):
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         sizes = [source.size_bytes for source in sources]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.notices, self._sources = self._notices(sources), sources
+        self.notices, self._sources = notices_of(settings, sources), sources
         lock = lock_job(settings, stack)
         checkpoint = find_checkpoint(settings, sources, stack)
         known = self._known = checkpoint.state() if checkpoint else State()
@@ -143,7 +149,9 @@ class Run(Preparing):
             account, self.rows_estimated = await unless_ended(side_by_side(self._look_at_all(sources), rows))
             may_be_sent = bool(lock.noted) or known.may_be_sent
             await self._ask_to_go_on(account, checkpoint, may_be_sent=may_be_sent)
-            settings = await self._decide_orders(sources, checkpoint, account, reader)
+            settings = await decide_orders(
+                settings, sources, checkpoint, account, passes=self.passes, reader=reader
+            )
             sent_below = max(known.lost_below, lock.noted)
             job = open_job(settings, sources, checkpoint, account, stack, self.canary, sent_below)
             stack.callback(writer.finish)
@@ -154,7 +162,7 @@ class Run(Preparing):
             if job.snapshot is not None:
                 unconfirmed = job.checkpoint.unconfirmed()
                 await writer.run(partial(job.snapshot.take_up, known, unconfirmed, lost_below))
-            duplicates = await self._find_duplicates(job, reader, stack)
+            duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
             self.ending.go_on()
             move = partial(self._move, job, lock, reader, writer, duplicates=duplicates)
             return await self._send(job, move, lost_below, writer)

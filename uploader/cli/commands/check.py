@@ -145,8 +145,8 @@ async def _live(run: Check) -> None:
 
 def _now(run: Check) -> str:
     sender = run.sender
-    if run.surveying is not None:
-        return survey_line(run.surveying, run.bytes_total)
+    if run.passes.step is not None:
+        return survey_line(run.passes.step, run.bytes_total)
     if sender is not None and sender.pausing:
         return f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
     return f"asking the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""

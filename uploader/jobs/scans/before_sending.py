@@ -1,17 +1,17 @@
 """What a job finds out of all its rows before the first one moves: orders of dates, repeated keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far
+from uploader.jobs.ending import Ending
 from uploader.jobs.opening import Job, find_new, look_at_place
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.survey import Step, last
-from uploader.jobs.session import Seams, Session
 from uploader.records.columns import MappingError, together
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
@@ -22,70 +22,82 @@ from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import warnings_of
 
 
-class Preparing(Session):
-    """A session that may look at all rows first."""
+class Passes:
+    """Passes over all rows, one after the other. StopRun where the run ends meanwhile."""
 
-    def __init__(self, settings: Settings, seams: Seams | None = None) -> None:
-        super().__init__(settings, seams)
-        self.surveying: Step | None = None  #: how far the look at all rows is that some settings need
+    def __init__(self, ending: Ending) -> None:
+        self.step: Step | None = None  #: how far the pass under way is
+        self._ending = ending
 
-    def _notices(self, sources: list[Source]) -> list[str]:
-        """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
-        settings = self.settings
-        notices = [notice for source in sources for notice in source.notices]
-        notices += warnings_of(settings.checkpoint_path)
-        if settings.suppression is not None:
-            notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
-        if new := find_new(settings, sources):
-            listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-            notices.append(f"not of this job, which was begun without: {listed}")
-        place = look_at_place(settings)
-        return notices if place is None else [*notices, place]
+    async def read(self, steps: Iterator[Step], reader: Offload) -> None:
+        """One pass, in the reader's thread."""
+        await self._ending.unless_ended(self._read(steps, reader))
 
-    async def _decide_orders(
-        self, sources: list[Source], checkpoint: Checkpoint | None, account: Account, reader: Offload
-    ) -> Settings:
-        """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
-        settings = self.settings
-        before = checkpoint.identity().settings if checkpoint else {}
-        said = {
-            "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
-            "decimals": {**before.get("decimals", {}), **settings.decimals},
-        }
-        settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
-        mappers, problems = resolve_as_far(settings, sources, account)
-        orders = Orders(sources, mappers, asks_zones=checkpoint is None)
-        rules = settings.rules
-        if orders.are_needed:
-            await self.ending.unless_ended(self._survey(orders.steps(), reader))
-            if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
-                raise SourceError(orders.broken)
-            try:
-                rules = orders.decided(rules)
-            except MappingError as error:
-                problems += error.texts
-        if problems:
-            raise SettingsError(together(problems))
-        orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
-        return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
-
-    async def _find_duplicates(self, job: Job, reader: Offload, stack: ExitStack) -> Duplicates | None:
-        """Found once, and kept for as long as the job goes on."""
-        path, rule = job.checkpoint.path, rule_of(job.identity)
-        if rule is OnDuplicate.IN_ORDER:
-            return None
-        found = open_duplicates(path, job.identity, job.sources)
-        if found is None:
-            if any(source.size_bytes is None for source in job.sources):
-                raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
-            steps = find_duplicates(path, job.identity, job.sources, job.mappers)
-            await self.ending.unless_ended(self._survey(steps, reader))
-            found = open_duplicates(path, job.identity, job.sources)
-        if found is not None:
-            stack.callback(found.repeats.close)
-        return found
-
-    async def _survey(self, steps: Iterator[Step], reader: Offload) -> None:
+    async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
         while (step := await reader.run(lambda: last(steps))) is not None:
-            self.surveying = step
-        self.surveying = None
+            self.step = step
+        self.step = None
+
+
+def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
+    notices = [notice for source in sources for notice in source.notices]
+    notices += warnings_of(settings.checkpoint_path)
+    if settings.suppression is not None:
+        notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
+    if new := find_new(settings, sources):
+        listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+        notices.append(f"not of this job, which was begun without: {listed}")
+    place = look_at_place(settings)
+    return notices if place is None else [*notices, place]
+
+
+async def decide_orders(
+    settings: Settings,
+    sources: list[Source],
+    checkpoint: Checkpoint | None,
+    account: Account,
+    *,
+    passes: Passes,
+    reader: Offload,
+) -> Settings:
+    """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
+    before = checkpoint.identity().settings if checkpoint else {}
+    said = {
+        "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
+        "decimals": {**before.get("decimals", {}), **settings.decimals},
+    }
+    settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
+    mappers, problems = resolve_as_far(settings, sources, account)
+    orders = Orders(sources, mappers, asks_zones=checkpoint is None)
+    rules = settings.rules
+    if orders.are_needed:
+        await passes.read(orders.steps(), reader)
+        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+            raise SourceError(orders.broken)
+        try:
+            rules = orders.decided(rules)
+        except MappingError as error:
+            problems += error.texts
+    if problems:
+        raise SettingsError(together(problems))
+    orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
+    return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
+
+
+async def find_repeated_keys(
+    job: Job, stack: ExitStack, *, passes: Passes, reader: Offload
+) -> Duplicates | None:
+    """Found once, and kept for as long as the job goes on; None where its rows are written in order."""
+    path, rule = job.checkpoint.path, rule_of(job.identity)
+    if rule is OnDuplicate.IN_ORDER:
+        return None
+    found = open_duplicates(path, job.identity, job.sources)
+    if found is None:
+        if any(source.size_bytes is None for source in job.sources):
+            raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
+        await passes.read(find_duplicates(path, job.identity, job.sources, job.mappers), reader)
+        found = open_duplicates(path, job.identity, job.sources)
+    if found is not None:
+        stack.callback(found.repeats.close)
+    return found
