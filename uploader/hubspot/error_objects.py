@@ -112,6 +112,7 @@ def _identity(entry: Mapping[str, object]) -> str:
 
 
 _EMBEDDED = "Property values were not valid: "
+_DECODER = json.JSONDecoder()
 _DOES_NOT_EXIST = re.compile(r'Property "([^"]+)" does not exist')
 _READ_ONLY = re.compile(r'"([^"]+)" is a (?:calculated|read only) property')
 
@@ -131,7 +132,7 @@ def _embedded_faults(message: str) -> list[PropertyFault]:
         return []
     try:
         # raw_decode: text may follow the list.
-        entries, _ = json.JSONDecoder().raw_decode(message[start + len(_EMBEDDED) :])
+        entries, _ = _DECODER.raw_decode(message[start + len(_EMBEDDED) :])
     except (ValueError, RecursionError):
         return []
     return [

@@ -66,8 +66,10 @@ class Accounting:
         started again all the same.
         """
         failed = self.tallies.failed - self._before.failed
+        if not failed:
+            return
         rows = self.tallies.rows - self._before.settled
-        if failed and self._limit.exceeded(failed, rows):
+        if self._limit.exceeded(failed, rows):
             raise StopRun(Cause.FAILURES, f"{failed:,} of {rows:,} rows (--max-failures {self._limit})")
         # Invalid rows are settled long before their neighbours, so answers are also judged among themselves.
         invalid = self.tallies.outcomes[Outcome.INVALID] - self._before.outcomes[Outcome.INVALID]
