@@ -51,7 +51,8 @@ class Accounting:
         tallies.replayed += sum([settlement.replayed for settlement in settlements])
         records = [settlement.record for settlement in settlements]
         if Outcome.INVALID in counts:
-            tallies.keyless += sum(isinstance(one, Unsent) and one.category == NO_KEY for one in records)
+            invalid = [one.record for one in settlements if one.outcome is Outcome.INVALID]
+            tallies.keyless += sum(isinstance(one, Unsent) and one.category == NO_KEY for one in invalid)
         if Outcome.SKIPPED in counts:
             rules = Counter(skip_rule(one) for one in settlements if one.outcome is Outcome.SKIPPED)
             for rule, count in rules.items():
