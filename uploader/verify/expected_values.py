@@ -83,6 +83,21 @@ def _way(settings: Settings, known: Mapping[str, Any], sources: list[Source], ac
     return Way(settings.match, mappers, overwriting_rules(settings, sources, account))
 
 
+class _Rows:
+    """A slice of rows, mapped as a whole by each way that is asked for."""
+
+    def __init__(self, source: int, first: int, rows: Sequence[Row]) -> None:
+        self._source = source
+        self._first = first
+        self._rows = rows
+        self._mapped: dict[int, Sequence[Record | Unsent]] = {}  # by the way's identity
+
+    def mapped(self, way: Way, position: int) -> Record | Unsent:
+        if id(way) not in self._mapped:
+            self._mapped[id(way)] = way.mappers[self._source].map(self._first, self._rows)
+        return self._mapped[id(way)][position - self._first]
+
+
 class Builder:
     """Row by row, what was asked for goes into the file; each row by the settings that applied to it."""
 
@@ -96,31 +111,33 @@ class Builder:
         self._ways = ways
         self._is_linked = len({name for way in ways for name in way.match}) > 1
         self._wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
+        self._rows = _Rows(0, 0, ())
 
     def steps(self, sources: list[Source], doubt_of: Callable[[int], Doubt | None]) -> Iterator[int]:
         """The rows looked through so far, slice by slice."""
         position = 0
         for index, source in enumerate(sources):
             for slice_ in source.slices(None):
-                for row in slice_.rows:
-                    self._take(index, position, row, doubt_of(position))
+                self._rows = _Rows(index, position, slice_.rows)
+                for _ in slice_.rows:
+                    self._take(position, doubt_of(position))
                     position += 1
                 self._store()
                 yield position
 
-    def _take(self, source: int, position: int, row: Row, doubt: Doubt | None) -> None:
+    def _take(self, position: int, doubt: Doubt | None) -> None:
         way = self._ways[period_of(self._periods, position)]
         unsure = unsure_of(self._periods, position)
         formers = [self._ways[i] for i in unsure]
         if doubt is None:
-            self._may_have_been_sent(source, position, row, formers)
+            self._may_have_been_sent(position, formers)
             return
         doubt = way.doubt or next((former.doubt for former in formers if former.doubt), doubt)
-        record = way.mappers[source].map(position, [row])[0]
+        record = self._rows.mapped(way, position)
         if isinstance(record, Record):
             wanted = _of(record, doubt, way.overwriting)
             if len(self._ways) > 1 and doubt is Doubt.NONE:
-                sent = [_sent_by(former, source, position, row) for former in formers]
+                sent = [_sent(self._rows.mapped(former, position)) for former in formers]
                 wanted = replace(wanted, others=_others(record, wanted.cells, sent))
             self._wanted.append((record.values, wanted, doubt))
             if record.id_property != self._main and not self._is_linked:
@@ -131,10 +148,10 @@ class Builder:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
             self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, way.doubt))
 
-    def _may_have_been_sent(self, source: int, position: int, row: Row, formers: Sequence[Way]) -> None:
+    def _may_have_been_sent(self, position: int, formers: Sequence[Way]) -> None:
         """A row that was not written, and that a killed run may have sent under other settings."""
         for former in formers:
-            record = former.mappers[source].map(position, [row])[0]
+            record = self._rows.mapped(former, position)
             if isinstance(record, Record):
                 self._store()  # what earlier rows asked for comes first
                 others = {name: (text,) for name, text in sent_properties(record).items()}
@@ -178,8 +195,7 @@ def _others(
     return others
 
 
-def _sent_by(way: Way, source: int, position: int, row: Row) -> dict[str, str]:
-    record = way.mappers[source].map(position, [row])[0]
+def _sent(record: Record | Unsent) -> dict[str, str]:
     return sent_properties(record) if isinstance(record, Record) else {}
 
 

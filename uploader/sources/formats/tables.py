@@ -62,7 +62,8 @@ _REASON = "unreadable"
 
 
 def _encode(cells: Cells) -> bytes:
-    return orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)[:KEPT_BYTES]
+    raw = orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+    return bytes(memoryview(raw)[:KEPT_BYTES])  # a copy: what orjson gives may occupy 4 KB however short
 
 
 def _spell(cell: object) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import random
+import tracemalloc
 from decimal import Decimal
 
 import pyarrow as pa
@@ -119,3 +120,15 @@ def test_damage_in_a_parquet_file_is_never_taken_for_a_value(tmp_path, options):
     assert "damaged behind its row" in error
     assert [tuple(row.content) for row in found] == rows[: len(found)]
     assert len(found) >= 1_000
+
+
+def test_a_row_takes_little_more_memory_than_its_bytes(tmp_path):
+    source = parquet_source(tmp_path, email=pa.array([f"c{i}@x.com" for i in range(400)]))
+    assert len(next(source.slices()).rows) == 400  # what reading needs at all is there
+    tracemalloc.start()
+    try:
+        rows = next(source.slices()).rows
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < len(rows) * 1_000
