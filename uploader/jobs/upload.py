@@ -1,7 +1,7 @@
 """One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +11,7 @@ from uploader.canary import read_back
 from uploader.canary.assessment import Review, count_left
 from uploader.errors import CutOffError, DeclinedError, StorageError
 from uploader.hubspot.account import Account
+from uploader.hubspot.schema import Kind
 from uploader.jobs.keys_of_one_contact import find_aliases
 from uploader.jobs.opening import (
     Job,
@@ -68,11 +69,15 @@ class _Parts:
     collector: Collector
     feed: Feed
     queue: asyncio.Queue[Slice | None]
-    hire: Callable[[], Worker]
     crew: Crew
     looking: Looking | None = None
     has_aliases: bool = False  #: they are looked for once all rows are settled
     settled_before: int = 0  #: by earlier invocations
+
+
+def _kinds(job: Job) -> Mapping[str, Kind]:
+    """Of the account's properties, by name, as far as known."""
+    return job.account.schema.kinds if job.account.schema else {}
 
 
 class Run(Session):
@@ -255,20 +260,34 @@ class Run(Session):
         canary: Canary | None = None,
     ) -> Summary:
         """With a `canary` no more rows leave than that has; `_awaits_word` tells if others are open then."""
-        assert self.sender is not None
         parts = self._assemble(job, lock, lost_below, writer, is_canary=canary is not None)
         lock.keep_note = True  # until the last commit has taken over what it says
-        progress = parts.collector.committed.progress
+        committed = parts.collector.committed
         producer = Producer(
             job.sources,
             job.mappers,
-            progress,
+            committed.progress,
             reader,
             lost_below=lost_below,
             duplicates=duplicates,
             room=self.follower.room if self.follower else None,
-            known=parts.collector.committed.known,
+            known=committed.known,
         )
+        await self._run_tasks(parts, producer, writer, canary)
+        if producer.error is not None:
+            is_cut_off = isinstance(producer.error, CutOffError)
+            self.ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
+        if parts.looking is not None:
+            await self.ending.guard(parts.looking.close())
+        summary, is_committed = await self._close_books(parts)
+        lock.keep_note = not is_committed
+        return summary
+
+    async def _run_tasks(
+        self, parts: _Parts, producer: Producer, writer: Offload, canary: Canary | None
+    ) -> None:
+        """Producer, workers and commits, until all is done or the run ends; then what is out may end."""
+        assert self.sender is not None
         unless_ended, guard, task = self.ending.unless_ended, self.ending.guard, self.ending.task
         helpers = [
             task(producer.produce(parts.queue, parts.feed.arrived)),
@@ -290,14 +309,6 @@ class Run(Session):
                 helper.cancel()
             await parts.crew.leave()
             await asyncio.gather(*helpers, return_exceptions=True)
-        if producer.error is not None:
-            is_cut_off = isinstance(producer.error, CutOffError)
-            self.ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
-        if parts.looking is not None:
-            await guard(parts.looking.close())
-        summary, is_committed = await self._close_books(parts)
-        lock.keep_note = not is_committed
-        return summary
 
     async def _work(self, parts: _Parts, canary: Canary | None) -> None:
         """Until all rows are settled, or as many have left as the canary has: what is read and turns out not
@@ -340,6 +351,31 @@ class Run(Session):
         parts.has_aliases = True
 
     def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool) -> _Parts:
+        collector = self._make_collector(job, lock, lost_below, writer, is_canary=is_canary)
+        match = self.settings.match
+        links = Links(job.sightings, match, writer) if len(match) > 1 else None
+        queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
+        feed = Feed(
+            queue,
+            Batcher(self.seams.batch_records),
+            taken=lambda slice_: self._take_in(slice_, collector),
+            held_back=collector.count_held_back,
+            is_behind=lambda: collector.is_behind,
+            links=links,
+            reads_first=self._looks_first(job),
+        )
+        collector.on_relief = feed.relieved
+        looking = self._make_looking(job, writer) if self._looks_first(job) else None
+        crew = self._make_crew(job, feed, collector, looking, links)
+        self.ending.on_end = crew.drain
+        before = self._parts.settled_before if self._parts else collector.tallies.settled
+        self._parts = _Parts(job, collector, feed, queue, crew, looking, settled_before=before)
+        return self._parts
+
+    def _make_collector(
+        self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool
+    ) -> Collector:
+        """What the preflight has cost stands in its books, too."""
         assert self.sender is not None
         settings, sender = self.settings, self.sender
         if sender.course is None:
@@ -363,35 +399,25 @@ class Run(Session):
             names = [source.name for source in job.sources]
             collector.commits.on_committed = partial(self.follower.settled, names, settings.id_property)
             self.follower.uncommitted = lambda: collector.uncommitted
-        # What the preflight has cost stands in the books too.
-        collector.tallies.requests, collector.tallies.throttled = (
-            sender.tallies.requests,
-            sender.tallies.throttled,
-        )
-        collector.tallies.pauses = dict(sender.tallies.pauses)
-        sender.tallies, sender.on_count = collector.tallies, collector.note_change
-        links = Links(job.sightings, settings.match, writer) if len(settings.match) > 1 else None
-        queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
-        feed = Feed(
-            queue,
-            Batcher(self.seams.batch_records),
-            taken=lambda slice_: self._take_in(slice_, collector),
-            held_back=collector.count_held_back,
-            is_behind=lambda: collector.is_behind,
-            links=links,
-            reads_first=self._looks_first(job),
-        )
-        collector.on_relief = feed.relieved
-        slots = Slots(sender.cap)
-        kinds = job.account.schema.kinds if job.account.schema else {}
-        looking = None
-        if self._looks_first(job):
-            looking = Looking(job.overwriting, kinds, job.snapshot, writer, keys=settings.match)
-        if looking is not None and self.on_look is not None:
-            looking = replace(looking, observe=self.on_look, only_watches=not job.looks_first)
+        tallies = collector.tallies
+        tallies.requests, tallies.throttled = sender.tallies.requests, sender.tallies.throttled
+        tallies.pauses = dict(sender.tallies.pauses)
+        sender.tallies, sender.on_count = tallies, collector.note_change
+        return collector
 
+    def _make_looking(self, job: Job, writer: Offload) -> Looking:
+        keys = self.settings.match
+        looking = Looking(job.overwriting, _kinds(job), job.snapshot, writer, keys=keys)
+        if self.on_look is None:
+            return looking
+        return replace(looking, observe=self.on_look, only_watches=not job.looks_first)
+
+    def _make_crew(
+        self, job: Job, feed: Feed, collector: Collector, looking: Looking | None, links: Links | None
+    ) -> Crew:
+        assert self.sender is not None
+        slots, attempts = Slots(self.sender.cap), self._attempts()
         proof = Proof(self.paths, self._clock, feed.batcher.is_open)
-        attempts = self._attempts()
 
         def hire() -> Worker:
             return Worker(
@@ -402,16 +428,12 @@ class Run(Session):
                 proof,
                 paths=self.paths,
                 columns=job.columns,
-                kinds=kinds,
+                kinds=_kinds(job),
                 looking=looking,
                 links=links,
             )
 
-        crew = Crew(feed, hire, self.ending.task)
-        self.ending.on_end = crew.drain
-        before = self._parts.settled_before if self._parts else collector.tallies.settled
-        self._parts = _Parts(job, collector, feed, queue, hire, crew, looking, settled_before=before)
-        return self._parts
+        return Crew(feed, hire, self.ending.task)
 
     # --- the canary ---
 
