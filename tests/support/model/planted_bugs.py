@@ -28,7 +28,7 @@ def open_a_key_early() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Batcher, "draw", early)
-        patch.setattr(Batcher, "settle", lambda *_: True)
+        patch.setattr(Batcher, "settle", lambda *_: [])
         yield
 
 
