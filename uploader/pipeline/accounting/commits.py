@@ -34,7 +34,7 @@ _LOCKED_SECONDS = 0.2
 _KEPT = DEAD_LETTERS | {Outcome.PENDING, Outcome.SKIPPED}
 _KEPT_RAW = DEAD_LETTERS | {Outcome.PENDING}
 #: What a settlement weighs that is kept, beside its row and message, with all other texts. As measured.
-_SETTLEMENT_BYTES = 650
+_SETTLEMENT_BYTES = 700
 
 
 @dataclass(slots=True)
