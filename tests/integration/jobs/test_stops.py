@@ -465,7 +465,7 @@ def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, mon
     failures = iter([True])
 
     def failing_once(self, state, settlements, *others, **named):
-        if len(settlements) > 50 and next(failures, False):
+        if len(settlements) > 5 and next(failures, False):
             raise StorageError("no space left")
         commit(self, state, settlements, *others, **named)
 
