@@ -248,7 +248,13 @@ class Attempts:
         return [(tail_wait_seconds(history, self.clock(), self.roll()), piece)]
 
     async def _is_there(self, task: Task[Item], items: Sequence[Item]) -> bool:
-        _, verdict = await self.once(task.probe(items), classify_optional_read)
+        """The items' own failure is what a run that ends names: that of this question is not noted."""
+        reply, left_at = await self._send(task.probe(items))
+        verdict = classify_optional_read(reply)
+        if _is_definite(verdict):
+            self.sender.succeeded()
+        elif verdict.action in {Action.STOP, Action.PAUSE}:
+            self.sender.heed(verdict, self.patience, left_at)
         return verdict.action is Action.SETTLE
 
     # --- one request ---
