@@ -267,12 +267,10 @@ class Worker(Task[Record]):
             {record.position: (record, one) for record, one in rejected}, self._earliest
         )
         # The value may be its own contact's, by an attempt whose answer was lost.
-        found: dict[int, Settlement] = {}
-        for name in {record.id_property for record, _ in final}:
-            doubtful = [record for record, _ in final if record.lost and record.id_property == name]
-            if doubtful:
-                found |= {one.record.position: one for one in await self._read_back(doubtful)}
-        return [found.get(record.position, one) for record, one in final]
+        # It may be those of several batches at once.
+        found = await self._read_back([record for record, _ in final if record.lost])
+        held = {one.record.position: one for one in found}
+        return [held.get(record.position, one) for record, one in final]
 
     # --- a record alone that fails ---
 
@@ -339,18 +337,31 @@ class Worker(Task[Record]):
 
         Whether they were new can't be told any more.
         """
+        settlements = []
+        for together in _read_together(records):
+            for record, held in await self._held(together):
+                if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
+                    settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
+        return settlements
+
+    async def _held(self, records: Sequence[Record]) -> list[tuple[Record, wire.Result | None]]:
+        """What HubSpot holds of records of one request, as far as its answer tells."""
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
         names = read_matching.wanted_properties(records)
         reply = await reader.read(
             [record.key for record in records],
             lambda keys: wire.encode_read(records[0].id_property, keys, names),
         )
-        settlements = []
         found, _ = read_matching.match(records, reply.results, reply.errors)
-        for record, held in found:
-            if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
-                settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
-        return settlements
+        return found
+
+
+def _read_together(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Parts that one request may ask for: of one id property, and no more than it takes."""
+    for name in dict.fromkeys(record.id_property for record in records):
+        same = [record for record in records if record.id_property == name]
+        for first in range(0, len(same), wire.MAX_INPUTS):
+            yield same[first : first + wire.MAX_INPUTS]
 
 
 def _is_taken(rejected: Settlement) -> bool:

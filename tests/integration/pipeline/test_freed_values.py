@@ -79,3 +79,20 @@ def test_a_conflict_after_a_lost_answer_is_settled_by_reading_the_contact(tmp_pa
     summary = job.run_virtual()
     assert summary.tallies.failed == (0 if lost else 1)
     assert job.outcomes()[9] == ("updated" if lost else "rejected")
+
+
+def test_rows_of_several_batches_that_may_be_there_are_read_back_in_requests_of_a_hundred(tmp_path):
+    """The first answers are lost though all was written; what is sent again is refused, in another order."""
+    rows = [row(f"e{n}", f"c{n}@x.com", firstname=f"F{n}") for n in range(400)]
+    keys = [one["external_id"] for one in rows]
+    faults = [
+        {"kind": "reset", "applied": True, "requests": [1, 4], "keys": keys},
+        {"kind": "reject", "category": "CONFLICT", "keys": keys, "requests": [5, 999]},
+        {"kind": "delay", "seconds": 2.0, "every": 3},
+    ]
+    job = job_of(tmp_path, rows, [], faults=faults)
+    job.batch_records = 100
+    summary = job.run_virtual()
+    written = len(job.held("external_id"))
+    assert written >= 300
+    assert (summary.tallies.confirmed, summary.tallies.failed) == (written, 400 - written)
