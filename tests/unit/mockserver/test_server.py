@@ -58,6 +58,21 @@ async def test_an_upsert_over_http(client):
             assert reply.status == 404
 
 
+@pytest.mark.parametrize(("moment", "remaining"), [("arrival", "189"), ("answer", "188")])
+async def test_over_http_what_remains_is_counted_at_the_arrival_or_at_the_answer(client, moment, remaining):
+    faults = [{"kind": "delay", "seconds": 0.2, "requests": [1, 1]}]
+    async with MockServer(settings({"rules": {"remaining_at": moment}, "faults": faults})) as server:
+
+        async def first():
+            async with client.post(server.url + UPSERT, json={"inputs": traced("a@x.com")}) as reply:
+                return reply.headers["X-HubSpot-RateLimit-Remaining"]
+
+        slow = asyncio.ensure_future(first())
+        await until(lambda: server.hub.statistics.first_at is not None)
+        await upsert(client, server, *traced("b@x.com"))
+        assert await slow == remaining
+
+
 async def test_a_reset_breaks_the_connection_before_any_answer(client):
     async with MockServer(settings(fault("reset", applied=True))) as server:
         with pytest.raises(aiohttp.ClientConnectionError):
