@@ -340,7 +340,7 @@ class Sender:
         if reply.status in _OVERLOADED and reply.maybe_applied:
             self.cap.overloaded(now, sent_at, is_told=reply.status == _TOLD)
         else:
-            self.cap.replied(now, in_flight, now - sent_at)
+            self.cap.replied(in_flight, now - sent_at)
         self.day.learn(reply.quota, left_at)
         if self.course is not None:
             wall = self._wall_clock().timestamp()
