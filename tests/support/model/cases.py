@@ -52,9 +52,9 @@ class Case:
     seed: int
     writing: Writing = Writing()
     kind: str = "any"  #: what it has more of than chance would give it: one of `CASE_KINDS`
-    #: Rows read at once, and what open ones weigh when no more are read: only open rows know of each other.
+    #: Rows read at once, and open ones from which on no more are read: only open rows know of each other.
     slice_rows: int = 500
-    most_open_bytes: int = 2**20
+    most_open: int = 30_000
 
     @property
     def id_property(self) -> str:
@@ -263,8 +263,9 @@ CASE_KINDS: dict[str, Callable[[int], st.SearchStrategy[conflicting_rows.Rows]]]
     ),
 }
 
-#: The kinds that are drawn. The others hold once conflicts are groups, and links outlast a run.
-DRAWN = ["any"]
+#: The kinds that are drawn. Left out is what does not hold yet: with `--write fill`, a row that was refused
+#: in doubt can be confirmed although another contact has kept its address.
+DRAWN = [kind for kind in CASE_KINDS if kind != "doubtful conflicts"]
 
 
 @st.composite
@@ -301,7 +302,7 @@ def cases(draw, most_rows: int = 40, most_stops: int = 3, kind: str = "any") -> 
         writing=draw(WRITING if is_any else st.one_of(st.just(Writing()), st.just(Writing()), WRITING)),
         kind=kind,
         slice_rows=500 if is_any else draw(st.sampled_from([1, 2, 4, 500])),
-        most_open_bytes=2**20 if is_any else draw(st.sampled_from([1, 500, 1_000, 2_000, 2**20])),
+        most_open=30_000 if is_any else draw(st.sampled_from([1, 2, 4, 8, 30_000])),
     )
 
 
@@ -339,6 +340,32 @@ def cases_of_lost_creations(draw) -> Case:
         stops=draw(st.lists(stop, min_size=1, max_size=2)),
         batch_records=draw(st.integers(1, 3)),
         latency_seconds=0.5,
+    )
+
+
+@st.composite
+def cases_of_one_contact(draw, *, is_killed: bool = False) -> Case:
+    """A row that holds both keys, then rows by one of them; requests that are made again, few rows open."""
+    stop = st.builds(Stop, st.floats(1, 4), st.just("kill"), st.just(True))
+    rows = conflicting_rows.rows_by_either_key if is_killed else conflicting_rows.rows_by_one_key
+    case = draw(cases(most_rows=1, most_stops=0))
+    return replace(
+        case,
+        match=("external_id", "email"),
+        rows=draw(rows(24)),
+        seeded=[],
+        writing=Writing(),
+        stops=draw(st.lists(stop, min_size=1, max_size=2)) if is_killed else [],
+        scenario={
+            "rules": {},
+            "faults": [{"kind": "status", "status": 503, "rate": 0.3}],
+            "properties": PROPERTIES,
+        },
+        batch_records=1,
+        max_in_flight=4,
+        latency_seconds=0.5,
+        slice_rows=1,
+        most_open=draw(st.integers(2, 4)),
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,12 @@ class Ending:
     fates: dict[int, list[str]]  #: by row number, from the results file
     aliases: list[list[tuple[int, str]]]  #: rows and keys, contact by contact
     held: list[dict[str, Any]]  #: the contacts of the account
+    written: list[list[int]]  #: of each contact rows, by place, as they were last written; none where unknown
 
 
-def ending(source: Path, summary: dict[str, Any], held: list[dict[str, Any]]) -> Ending:
+def ending(
+    source: Path, summary: dict[str, Any], held: list[dict[str, Any]], written: Sequence[list[int]] = ()
+) -> Ending:
     fates: dict[int, list[str]] = {}
     with Path(f"{source}.results.csv").open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
@@ -40,7 +44,7 @@ def ending(source: Path, summary: dict[str, Any], held: list[dict[str, Any]]) ->
         row = alias.row + (source.suffix == ".ndjson") if alias.row else 0
         aliases.setdefault(alias.hubspot_id, []).append((row, alias.key))
     checkpoint.close()
-    return Ending(summary, fates, sorted(aliases.values()), held)
+    return Ending(summary, fates, sorted(aliases.values()), held, [*written])
 
 
 def check(case: Case, end: Ending) -> None:
@@ -56,6 +60,7 @@ def check(case: Case, end: Ending) -> None:
         check_contacts(expected, end.held)
     else:
         check_told(expected, end)
+    check_order(fates, expected, end)
     assert end.summary["keyless"] == sum(not expected_account.key_of(row, case.match) for row in case.rows)
     check_created(case, fates, end)
     SEEN.update(["cases", f"cases of {case.kind}", *fates])
@@ -154,6 +159,14 @@ def check_told(expected: expected_account.Expected, end: Ending) -> None:
         check_contact(contact, by_id, by_address)
     is_sure = not (expected.unsure or expected.unordered)
     assert len(end.held) <= len(expected.contacts) or not is_sure, "a contact too many"
+
+
+def check_order(fates: list[str], expected: expected_account.Expected, end: Ending) -> None:
+    """No row was written to a contact after one that has to wait for it, not even for a moment."""
+    for marks in end.written:
+        confirmed = [mark for mark in marks if fates[mark] in {"created", "updated"}]
+        for place, later in enumerate(confirmed):
+            assert expected.earlier[later].isdisjoint(confirmed[place + 1 :]), (later, confirmed)
 
 
 def is_one_of(contact: expected_account.Contact, contacts: list[expected_account.Contact]) -> bool:

@@ -18,6 +18,8 @@ ABSENT = {"rejected", "invalid", "skipped"}
 UNSURE = {"abandoned", "pending"}
 #: Columns whose values are unique over contacts, beside the address.
 IDS = ("external_id", "old_id")
+#: Keys of one contact. More are told apart no more: one of them is a placeholder.
+MOST_LINKED = 8
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Expected:
     unsure: list[Contact]  #: among `contacts`
     unordered: list[Contact]  #: among `contacts`: not every two of its rows are known to be of one contact
     refusable: set[int]  #: rows, by place, whose unique values are another contact's when it is their turn
+    earlier: dict[int, set[int]]  #: the rows, by place, that each has to wait for
     seen: Counter[str] = field(default_factory=Counter)  #: how often what is hard to get right came up
 
 
@@ -89,7 +92,7 @@ def apply(rows, fates, seeded, match, writing) -> Expected:
     unordered = [contact for contact in contacts if order.doubtful & values_of_contact(contact)]
     unknown = suspects | order.doubtful
     refusable |= {place for place, row in enumerate(rows) if unknown & values_of(row)}
-    return Expected(contacts, unsure, unordered, refusable, seen)
+    return Expected(contacts, unsure, unordered, refusable, order.earlier, seen)
 
 
 class _Order:
@@ -102,7 +105,7 @@ class _Order:
             int, set[tuple[str, str]]
         ] = {}  # keys that its contact had before or has after it
         self._key: dict[int, tuple[str, str]] = {}
-        self._earlier: dict[int, set[int]] = {}  # rows that are surely done before it
+        self.earlier: dict[int, set[int]] = {}  # rows that are surely done before it
         self._linked: list[set[tuple[str, str]]] = []  # keys that confirmed rows hold together, joined
         #: Values of contacts of which two rows may be written in either order, for all that the rows tell.
         self.doubtful: set[tuple[str, str]] = set()
@@ -111,8 +114,8 @@ class _Order:
         values, name = values_of(row), (key, normal(row[key]))
         known = self._with_linked(values)
         before = [other for other in self._values if known & self._values[other]]
-        self._earlier[place] = {*before}.union(*(self._earlier[other] for other in before))
-        for other in self._values.keys() - self._earlier[place]:
+        self.earlier[place] = {*before}.union(*(self.earlier[other] for other in before))
+        for other in self._values.keys() - self.earlier[place]:
             if {name, self._key[other]} & touched & self._touched[other]:
                 self.doubtful |= touched | self._touched[other]
         self._values[place], self._touched[place], self._key[place] = values, touched, name
@@ -122,7 +125,7 @@ class _Order:
     def needs_links(self, place, contact_rows) -> bool:
         """Whether it is ordered after its contact's last row, and shares no value with it."""
         last = contact_rows[-1]
-        return last in self._earlier[place] and not self._values[last] & self._values[place]
+        return last in self.earlier[place] and not self._values[last] & self._values[place]
 
     def _with_linked(self, values) -> set[tuple[str, str]]:
         return values.union(*(group for group in self._linked if group & values))
@@ -130,6 +133,8 @@ class _Order:
     def _link(self, values) -> None:
         if len(values) > 1:
             joined = self._with_linked(values)
+            if len(joined) > MOST_LINKED:
+                return
             self._linked = [*(group for group in self._linked if not group & values), joined]
 
 

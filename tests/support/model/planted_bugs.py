@@ -8,10 +8,12 @@ import pytest
 from uploader.hubspot import error_objects
 from uploader.model.records import Record
 from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.conflict_groups import Groups
 from uploader.pipeline.requests import contact_reader
 from uploader.pipeline.response_matching import Mentions
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_entry_origins
+from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot_entry_state import ReadingState
 
@@ -68,11 +70,12 @@ def close_the_key_alone() -> Iterator[None]:
     """A row closes its key, and not the address that stands beside it."""
     make = Mapper.map
 
-    def short(self, position, row):
-        record = make(self, position, row)
-        if isinstance(record, Record):
-            record.values = record.values[:1]
-        return record
+    def short(self, first, rows):
+        mapped = make(self, first, rows)
+        for record in mapped:
+            if isinstance(record, Record):
+                record.values = record.values[:1]
+        return mapped
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Mapper, "map", short)
@@ -105,11 +108,59 @@ def fill_what_is_full() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def forget_a_tail() -> Iterator[None]:
+    """A row waits for one of the groups that it touches, and for none of the others."""
+    follow = Groups._follow
+
+    def short(self, record, touched):
+        follow(self, record, list(touched)[:1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Groups, "_follow", short)
+        yield
+
+
+@contextmanager
+def drop_a_value() -> Iterator[None]:
+    """A value leaves with the first row that has it, not with the last one."""
+    leave = Groups.leave
+
+    def early(self, records):
+        released = leave(self, records)
+        for record in records:
+            for value in record.values:
+                self._newest.pop(value, None)
+        return released
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Groups, "leave", early)
+        yield
+
+
+@contextmanager
+def lose_links_at_resume() -> Iterator[None]:
+    """Keys that rows have linked are known to the process that wrote these rows, and to no later one."""
+    make = Sightings.__init__
+
+    def forgetful(self, checkpoint):
+        make(self, checkpoint)
+        if self._connection is not None:
+            self._connection.execute("DELETE FROM links")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sightings, "__init__", forgetful)
+        yield
+
+
 BUGS = [
     open_a_key_early,
     trust_position,
     count_a_replay_twice,
     close_the_key_alone,
+    forget_a_tail,
+    drop_a_value,
+    lose_links_at_resume,
     forget_what_left,
     fill_what_is_full,
 ]

@@ -17,13 +17,14 @@ from support.jobs import Job, write_csv
 from support.mock_transport import HubTransport, make_hub
 from support.model.cases import Case, Stop
 from support.model.checks import SEEN
+from support.model.conflicting_rows import MARK
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
-from uploader.pipeline import feed
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.pipeline.feed import Feed
 from uploader.records.write_policy import Only, Policy
 from uploader.sources.formats import lines_to_rows
 from uploader.storage.checkpoint import Checkpoint
@@ -149,6 +150,16 @@ def run_to_the_end(case: Case, job: Job) -> Summary:
     raise AssertionError(f"the job does not end: {summary}")
 
 
+def written(job: Job) -> list[list[int]]:
+    """Of each contact, the rows that it was last written by, in the order of these writes."""
+    found = []
+    for contact in job.hub.account.records("contacts"):
+        values = (json.loads(packed).get(MARK) for _, _, packed in contact.writings)
+        marks = [int(value) for value in values if value]
+        found.append([mark for place, mark in enumerate(marks) if mark not in marks[place + 1 :]])
+    return found
+
+
 def run_process(
     job: Job, stop: Stop | None, *, batch_records: int, has_threads: bool = False, **options: Any
 ) -> Summary | None:
@@ -165,16 +176,16 @@ def run_process(
 async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
     seams = {"batch_records": case.batch_records, "roll": random.Random(case.seed).random}
     since_rows = stop is not None and stop.since_rows
-    with reading(case.slice_rows, case.most_open_bytes):
+    with reading(case.slice_rows, case.most_open):
         return await _process(job, stop, {}, seams=seams, since_rows=since_rows)
 
 
 @contextmanager
-def reading(slice_rows: int, most_open_bytes: int) -> Iterator[None]:
+def reading(slice_rows: int, most_open: int) -> Iterator[None]:
     """So few rows at once that earlier ones are settled before later ones are read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_to_rows, "SLICE_ROWS", slice_rows)
-        patch.setattr(feed, "MAX_OPEN_BYTES", most_open_bytes)
+        patch.setattr(Feed, "is_bound", property(lambda feed: feed.batcher.open_records >= most_open))
         yield
 
 
@@ -241,9 +252,10 @@ async def _process(
         return await run.run()
     except StorageError:
         assert killed.is_dead
-        SEEN["killed while writing"] += any(path.endswith("/batch/upsert") for path in transport.paths)
         return None
     finally:
+        has_written = any(path.endswith("/batch/upsert") for path in transport.paths)
+        SEEN["killed while writing"] += killed.is_dead and has_written
         if striker is not None:
             striker.cancel()
         job._clock = clock()
