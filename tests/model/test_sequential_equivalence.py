@@ -15,8 +15,8 @@ from hypothesis import Phase, given, settings
 
 from support.model import planted_bugs
 from support.model.cases import (
+    CASE_KINDS,
     COMMON,
-    DRAWN,
     cases,
     cases_of_lost_creations,
     cases_of_one_contact,
@@ -54,7 +54,7 @@ HARD = {"killed while writing": 0.1, "replayed": 1.0}
 
 
 @pytest.mark.draws
-@pytest.mark.parametrize("kind", DRAWN)
+@pytest.mark.parametrize("kind", CASE_KINDS)
 def test_any_job_ends_as_if_its_rows_had_been_applied_one_by_one(kind, request):
     @settings(max_examples=request.config.getoption("--cases"), **COMMON)
     @given(cases(kind=kind))

@@ -256,21 +256,20 @@ class Worker(Task[Record]):
         if verdict.pending:
             await self._await_pending(list(verdict.pending), attempt.history, reply.accepted_at)
 
-    async def _take_back(self, rejected: list[Rejected]) -> list[Settlement]:
+    async def _take_back(self, rejected: Sequence[Rejected]) -> list[Settlement]:
         """What is settled of records that were rejected for a value which another record has.
 
         The others leave once more, when earlier rows have had the time to free it.
         """
+        # The value may be its own contact's, by an attempt whose answer was lost: asked while the records
+        # are as they were sent.
+        found = await self._read_back([record for record, _ in rejected if record.lost])
+        held = {one.record.position for one in found}
+        rest = [(record, one) for record, one in rejected if record.position not in held]
         if self._looking is not None:
-            await self._restore([record for record, _ in rejected], self._looking)
-        final = self._feed.refuse(
-            {record.position: (record, one) for record, one in rejected}, self._earliest
-        )
-        # The value may be its own contact's, by an attempt whose answer was lost.
-        # It may be those of several batches at once.
-        found = await self._read_back([record for record, _ in final if record.lost])
-        held = {one.record.position: one for one in found}
-        return [held.get(record.position, one) for record, one in final]
+            await self._restore([record for record, _ in rest], self._looking)
+        final = self._feed.refuse({record.position: (record, one) for record, one in rest}, self._earliest)
+        return [*found, *(one for _, one in final)]
 
     # --- a record alone that fails ---
 
@@ -333,35 +332,24 @@ class Worker(Task[Record]):
         )
 
     async def _read_back(self, records: list[Record], accepted_at: float | None = None) -> list[Settlement]:
-        """The records that HubSpot holds as they were sent; none where it may not be asked.
+        """The records of a batch that HubSpot holds as they were sent; none where it may not be asked.
 
         Whether they were new can't be told any more.
         """
-        settlements = []
-        for together in _read_together(records):
-            for record, held in await self._held(together):
-                if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
-                    settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
-        return settlements
-
-    async def _held(self, records: Sequence[Record]) -> list[tuple[Record, wire.Result | None]]:
-        """What HubSpot holds of records of one request, as far as its answer tells."""
+        if not records:
+            return []
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
         names = read_matching.wanted_properties(records)
         reply = await reader.read(
             [record.key for record in records],
             lambda keys: wire.encode_read(records[0].id_property, keys, names),
         )
+        settlements = []
         found, _ = read_matching.match(records, reply.results, reply.errors)
-        return found
-
-
-def _read_together(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Parts that one request may ask for: of one id property, and no more than it takes."""
-    for name in dict.fromkeys(record.id_property for record in records):
-        same = [record for record in records if record.id_property == name]
-        for first in range(0, len(same), wire.MAX_INPUTS):
-            yield same[first : first + wire.MAX_INPUTS]
+        for record, held in found:
+            if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
+                settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
+        return settlements
 
 
 def _is_taken(rejected: Settlement) -> bool:

@@ -263,10 +263,6 @@ CASE_KINDS: dict[str, Callable[[int], st.SearchStrategy[conflicting_rows.Rows]]]
     ),
 }
 
-#: The kinds that are drawn. Left out is what does not hold yet: with `--write fill`, a row that was refused
-#: in doubt can be confirmed although another contact has kept its address.
-DRAWN = [kind for kind in CASE_KINDS if kind != "doubtful conflicts"]
-
 
 @st.composite
 def cases(draw, most_rows: int = 40, most_stops: int = 3, kind: str = "any") -> Case:
