@@ -37,6 +37,8 @@ class Links:
 
     async def extend(self, records: Sequence[Record]) -> None:
         """Add to the values of rows those that theirs are linked to."""
+        if not records:
+            return
         values = [value for record in records for value in record.values]
         linked = await self._offload.run(lambda: self._sightings.linked(values))
         for record in records if linked else ():

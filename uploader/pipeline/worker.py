@@ -162,11 +162,11 @@ class Worker(Task[Record]):
         self._attempts.go_on()
         for look in looks:
             looking.observe(look)
+        now, stalled = self._attempts.clock(), self._sender.stalled_seconds  # before waiting for the disk
         settled = [settlement for look in looks if (settlement := look.settled()) is not None]
         await self._settle(settled)
         if settled:
             self._sender.progressed()
-        now, stalled = self._attempts.clock(), self._sender.stalled_seconds
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
         dues = [Due(look.record, look.record.properties, reader.known_at, now, stalled) for look in rest]
         for look in rest:
@@ -296,12 +296,14 @@ class Worker(Task[Record]):
         """What the snapshot has of rows that were not written is taken out first: a later row of the contact,
         or a run that goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
         """
+        began = self._attempts.clock()
         try:
             if self._looking is not None:
                 records = [s.record for s in settlements]
                 await self._looking.forget([record for record in records if isinstance(record, Record)])
         finally:
             await self._settle(settlements, nameless_ids)
+        self.known_at -= self._attempts.clock() - began  # others write while we wait for the disk
 
     async def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
         try:

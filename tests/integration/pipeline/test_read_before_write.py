@@ -314,6 +314,38 @@ def test_what_somebody_writes_while_the_disk_stands_still_is_looked_at_again(tmp
     assert [held["city"] for _, held in sorted(job.held().items())] == ["Ours", "Theirs", "Ours"]
 
 
+def test_the_same_while_the_disk_stands_still_for_links(tmp_path):
+    """Between the read and the write of a batch, a row that is settled at once has its keys linked."""
+    rows = [{"external_id": f"e{n}", "email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
+    people = [{**row, "city": "Ours" if n == 0 else ""} for n, row in enumerate(rows)]
+    job = job_of(tmp_path, rows, people)
+    asked = []
+    handle = job.hub.handle
+
+    def note(request, now):
+        asked.append(request.path.rsplit("/", 1)[1])
+        return handle(request, now)
+
+    job.hub.handle = note
+
+    class StandsStill(Inline):
+        has_stood = False
+
+        async def run(self, call):
+            if asked[-1:] == ["read"] and not StandsStill.has_stood:
+                StandsStill.has_stood = True
+                await asyncio.sleep(150)
+                change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
+                job.hub.meddle(asyncio.get_running_loop().time(), [change], [])
+                await asyncio.sleep(150)
+            return await super().run(call)
+
+    job.offload = lambda name: StandsStill() if name == "writer" else Inline()
+    summary = job.run_virtual(policy=Policy.FILL, match=("external_id", "email"), skip_unchanged=True)
+    assert StandsStill.has_stood
+    assert (summary.exit_code, job.held()["c1@x.com"]["city"]) == (0, "Theirs")
+
+
 def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
     """Their write is lost, a long pause begins, and a person fills what is still empty."""
     rows = [{"email": f"c{n}@x.com", "city": "Ours"} for n in range(3)]
