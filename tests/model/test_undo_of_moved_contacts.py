@@ -50,6 +50,8 @@ class Case:
     is_run_finished: bool
     batch_records: int
     seed: int = 0
+    slice_rows: int = 500
+    most_open: int = 30_000
 
 
 _DEEDS = st.builds(

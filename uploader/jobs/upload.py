@@ -35,6 +35,7 @@ from uploader.jobs.session import Seams, Session
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.records import Slice
+from uploader.model.settlements import Settlement
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Course
 from uploader.pipeline.batcher import Batcher
@@ -101,6 +102,8 @@ class Run(Session):
         self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
         #: Told what each row is about to do; contacts are read first then, whatever the settings say.
         self.on_look: Callable[[Look], None] | None = None
+        #: Told of settled rows once that is committed, where there is no follower.
+        self.on_settled: Callable[[Sequence[Settlement]], None] | None = None
         self.bytes_total: int | None = None  #: of all sources; None where nobody can know
         self.finished_before: str | None = None  #: the account of a job that had nothing left to do
         self.finished_otherwise = ""  #: the settings it was finished with and these, where they differ
@@ -395,6 +398,7 @@ class Run(Session):
             is_canary=is_canary,
         )
         collector.commits.gives_up = self.ending.at_once.is_set
+        collector.commits.on_committed = self.on_settled
         if self.follower is not None:
             names = [source.name for source in job.sources]
             collector.commits.on_committed = partial(self.follower.settled, names, settings.id_property)

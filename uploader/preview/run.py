@@ -23,7 +23,7 @@ from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent
 from uploader.model.rows import Fault, Mark, Row, RowSlice
-from uploader.model.settlements import Tallies
+from uploader.model.settlements import Settlement, Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.requests.attempts import Attempts
@@ -88,7 +88,8 @@ class Preview(Run):
         self.asked = settings
         self.sample = sample
         self.tally = Tally(examples)
-        self.on_rows, self.on_look = self._note_rows, self._note_look
+        self.on_rows, self.on_look, self.on_settled = self._note_rows, self._note_look, self._note_settled
+        self._refusals: dict[int, tuple[str, str]] = {}  # by position of an open row: property and reason
         self._names: list[str] = []
         self._properties: dict[tuple[int, str], str] = {}  # by source and column
         self._job: Job | None = None
@@ -184,7 +185,6 @@ class Preview(Run):
 
     def _note_look(self, look: Look) -> None:
         record, decision = look.record, look.decision
-        self._note_faults(record, record.dropped)
         if decision is not None and decision.outcome is None:
             assert self._pretence is not None
             self._pretence.looks[record.position] = look  # what comes of it, its upsert tells
@@ -206,7 +206,18 @@ class Preview(Run):
         )
 
     def _note_refused(self, look: Look, name: str, reason: str) -> None:
-        self.tally.refuses(look.record.source, look.record.row, [(name, Fault(reason, "CONFLICT"))])
+        """It may leave once more, and be taken then."""
+        self._refusals[look.record.position] = name, reason
+
+    def _note_settled(self, settlements: Sequence[Settlement]) -> None:
+        for one in settlements:
+            record = one.record
+            if not isinstance(record, Record):
+                continue
+            self._note_faults(record, record.dropped)
+            name, reason = self._refusals.pop(record.position, ("", ""))
+            if one.outcome is Outcome.REJECTED and name:
+                self.tally.refuses(record.source, record.row, [(name, Fault(reason, "CONFLICT"))])
 
     def _note_faults(self, row: Record | Unsent, faults: Sequence[Fault]) -> None:
         told = [(self._property_of(row.source, fault.column), fault) for fault in faults]

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.wire import Reply, decode, no_reply
 from uploader.model.stop import Cause
-from uploader.pipeline.reply_verdict import Action
+from uploader.pipeline.reply_verdict import Action, classify_optional_read
 from uploader.undo import associated_records
 from uploader.undo.associated_records import (
     TYPES,
@@ -123,7 +123,7 @@ def test_a_refusal_names_the_scope_that_is_missing(wanted, reply, why):
     ],
 )
 def test_only_a_refusal_of_the_type_ends_no_run(status, action, cause):
-    verdict = associated_records.classify(answer(status, message="x"))
+    verdict = classify_optional_read(answer(status, message="x"))
     assert (verdict.action, verdict.cause) == (action, cause)
 
 

@@ -252,7 +252,7 @@ class Attempts:
         reply, left_at = await self._send(task.probe(items))
         verdict = classify_optional_read(reply)
         if _is_definite(verdict):
-            self.sender.succeeded()
+            self.sender.succeeded(is_write=False)
         elif verdict.action in {Action.STOP, Action.PAUSE}:
             self.sender.heed(verdict, self.patience, left_at)
         return verdict.action is Action.SETTLE
