@@ -31,8 +31,8 @@ class Quota:
 _SAME_SECONDS = 0.005
 #: Sends are remembered at least so long.
 _LONGEST_SECONDS = 60.0
-#: What a timer may be late, on a busy machine. More, and two uploaders far from HubSpot send in bursts.
-_LATE_SECONDS = 0.06
+#: What a timer may be late.
+_LATE_SECONDS = 0.02
 #: Reads that may leave, after the first request, while a predecessor may have filled the window.
 EARLY_READS = 5
 #: Every kind of account has at least this; the first reply's headers tell the real one.

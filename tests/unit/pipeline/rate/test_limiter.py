@@ -204,17 +204,3 @@ def test_any_text_is_a_quota_of_positive_numbers_or_a_value_error(text):
 def test_what_is_no_quota_is_named(text):
     with pytest.raises(ValueError, match="REQUESTS/SECONDS"):
         parse_quota(text)
-
-
-def test_timers_that_are_late_cost_nothing_beside_others():
-    log = SendLog(margin_seconds=0.0)
-    log.learn(QuotaHeaders(limit=190, interval_seconds=10.0))
-    log.others.fill(90, 0.0)
-    now = 0.0
-    while now < 30.0:
-        wait = log.wait_seconds(now)
-        if wait > 0:
-            now += wait + 0.05
-        else:
-            log.note(now)
-    assert 95 <= log.count(30.0, 10.0) <= 99
