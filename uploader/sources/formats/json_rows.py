@@ -5,8 +5,9 @@ Rules   An element is a row, numbered from 1; what is no object, or no good JSON
         are missing or stand for nothing, nobody knows where the next element begins: SourceError, and what
         was read before it is good.
         An array may stand in an object that is wrapped around it (`{"results": [...]}`).
-How     msgspec parts whole blocks of good elements; a scanner of our own goes on where it finds none. Memory
-        is bounded by a block and the longest element: of a longer one only the beginning is kept.
+How     msgspec parts a stretch of good elements at once. Where it refuses one, a scanner of our own takes the
+        elements of that stretch one by one: a bad element costs no more than that, whatever stands behind it.
+        Memory is bounded by a block and the longest element: of a longer one only the beginning is kept.
 """
 
 import re
@@ -24,13 +25,23 @@ from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_PLAIN_REST = re.compile(rb'[^"{}\[\]]*+')
+_LEAF = rb'[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"'
+
+
+def _or_around(inner: bytes) -> bytes:
+    return rb"%b|\{(?:%b)*+\}|\[(?:%b)*+\]" % (_LEAF, inner, inner)
+
+
+#: Up to a bracket that has more than two levels inside, or whose end has not been read.
+_SHALLOW_REST = re.compile(rb"(?:%b)*+" % _or_around(_or_around(_LEAF)), re.DOTALL)
 _SCALAR_REST = re.compile(rb"[^\s,\]}]*+")
 _GAP = re.compile(rb"[ \t\r\n,]*+")
 _ARRAY_OF_OBJECTS = re.compile(rb"\[\s*\{")
 _CLOSES = {ord("}"): ord("{"), ord("]"): ord("[")}
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-#: Closing braces to try, from a block's last: that one may close an inner object.
+#: Of a stretch, at least: so many bytes, and so many elements of the size that was met last.
+_STRETCH_BYTES, _STRETCH_ELEMENTS = 8 * 1024, 4
+#: Closing braces to try, from a stretch's last: that one may close an inner object.
 _TRIES = 4
 
 Element = tuple[int, bytes]  #: offset just behind the element before it, and its bytes
@@ -62,6 +73,8 @@ class Elements:
         self._data = b""
         self._at = 0  # the next byte of `_data` to look at
         self._base = start  # offset of the first byte of `_data`
+        self._stretch_bytes = _STRETCH_BYTES
+        self._singly_until = 0  # offset up to which elements are not parted in bulk
         self.end = start  #: just behind the last element
 
     def __iter__(self) -> Iterator[list[Element]]:
@@ -114,8 +127,11 @@ class Elements:
         return True
 
     def _in_bulk(self) -> list[Element]:
-        """All elements up to some closing brace of what has been read, if they are good JSON."""
-        data, at, stop = self._data, self._at, len(self._data)
+        """All elements of a stretch that ends at some closing brace, if they are good JSON."""
+        if self._offset < self._singly_until:
+            return []
+        data, at = self._data, self._at
+        stop = end = min(at + self._stretch_bytes, len(data))
         for _ in range(_TRIES):
             stop = data.rfind(b"}", at, stop)
             if stop < 0:
@@ -133,6 +149,7 @@ class Elements:
                 self.end = self._base + place
             self._at = stop + 1
             return found
+        self._singly_until = self._base + end
         return []
 
     def _scan(self) -> Element:
@@ -147,6 +164,7 @@ class Elements:
         if len(kept) == 0:
             raise self._broken("an element is due here")
         self.end = self._offset
+        self._stretch_bytes = max(_STRETCH_BYTES, _STRETCH_ELEMENTS * len(kept))
         return start, bytes(kept)
 
     def _scan_nested(self, kept: bytearray) -> None:
@@ -168,7 +186,7 @@ class Elements:
                     raise self._broken(f"nested more than {LINE_BYTES:,} levels deep")
             if not stack:
                 return
-            self._take(_PLAIN_REST, kept)
+            self._take(_SHALLOW_REST, kept)
 
     def _byte(self, kept: bytearray) -> int:
         if self._at == len(self._data) and not self._more():

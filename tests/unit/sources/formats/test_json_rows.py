@@ -3,12 +3,15 @@
 import contextlib
 import io
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
 from support.source_files import rows_before_an_error
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
+from uploader.sources.bytes.byte_source import BLOCK_BYTES
+from uploader.sources.formats import json_rows as json_rows_module
 from uploader.sources.open import open_source
 
 
@@ -104,6 +107,78 @@ def test_a_bad_element_costs_its_row_only(element):
     assert rows[0].content == {"a": "1"}
     assert isinstance(rows[1].content, Unreadable)
     assert rows[2].content == {"a": '}]"'}
+
+
+class CountingDecoder:
+    """`_ELEMENTS`, counting the bytes that it is given and the elements that it finds."""
+
+    def __init__(self):
+        self.given = self.found = 0
+
+    def decode(self, data):
+        self.given += len(data)
+        raws = msgspec.json.Decoder(list[msgspec.Raw]).decode(data)
+        self.found += len(raws)
+        return raws
+
+
+NESTED = ',"lists":[{"id":"1"},{"id":"2"},{"id":"3"},{"id":"4"},{"id":"5"}]'
+
+
+@pytest.mark.parametrize("inner", ["", NESTED], ids=["flat", "with inner objects"])
+@pytest.mark.parametrize(
+    ("is_bad", "count"),
+    [
+        (lambda _: False, 0),
+        (lambda _: True, 4000),
+        (lambda i: i % 400 == 50, 10),
+        (lambda i: i == 2000, 1),
+        (lambda i: i == 3999, 1),
+    ],
+    ids=["no row", "every row", "some rows", "one row", "the last row"],
+)
+def test_a_bad_element_costs_a_few_others_their_speed_at_most(monkeypatch, is_bad, count, inner):
+    rows = [
+        f'{{"email":"p{i}@example.com","city":"{"x" * 150}","n":{"NaN" if is_bad(i) else i}{inner}}}'
+        for i in range(4000)
+    ]
+    data = "[" + ",\n".join(rows) + "]"
+    decoder = CountingDecoder()
+    monkeypatch.setattr(json_rows_module, "_ELEMENTS", decoder)
+    read, error = json_rows(data)
+    assert (error, [row.raw.decode() for row in read]) == ("", rows)
+    assert decoder.given <= 4 * len(data)
+    singly = len(rows) - decoder.found
+    if not inner:  # else a stretch may seem to end where an inner object does
+        assert singly <= 50 * count + len(data) // BLOCK_BYTES + 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "{}",
+                '{"a":{"b":{}}}',
+                '{"a":[{},[[{}]]]}',
+                '{"a":NaN}',
+                "12",
+                "null",
+                '"}\\\\"',
+                '{"a":"x\\"y]"}',
+            ]
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_elements_are_the_same_wherever_blocks_and_stretches_end(elements, block_bytes, stretch_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uploader.sources.bytes.byte_source.BLOCK_BYTES", block_bytes)
+        patch.setattr(json_rows_module, "_STRETCH_BYTES", stretch_bytes)
+        rows, error = json_rows('[{"a":1},' + " ,\n".join([*elements, "{}"]) + "]", format="json")
+    assert (error, [row.raw.decode() for row in rows]) == ("", ['{"a":1}', *elements, "{}"])
 
 
 def test_a_value_of_a_megabyte_is_read_and_more_is_not():
