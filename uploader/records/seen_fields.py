@@ -10,6 +10,7 @@ Rules A row does not fit if it says something in another way: with `properties` 
 
 from collections.abc import Callable, Sequence
 from itertools import compress
+from operator import itemgetter
 
 from uploader.records.columns import SUPERSEDED, Rules
 from uploader.records.fields import Fields, spell
@@ -41,14 +42,16 @@ class SeenFields:
 
     def sort(self, rows: Sequence[dict[str, object]]) -> tuple[Layout, list[int], list[list[Text]]]:
         """The layout by now, the rows that fit, by index, and their columns."""
-        merged = self._merged(rows)
-        if max(map(len, merged)) > len(self._template) and self._learn(rows, merged):
-            merged = self._merged(rows)
         together = list(range(len(rows)))
-        if max(map(len, merged)) > len(self._template):
-            together = [row for row in together if len(merged[row]) == len(self._template)]
-            merged = [merged[row] for row in together]
-        cells = list(zip(*map(dict.values, merged), strict=True))
+        cells = self._cells_of_known(rows)
+        if cells is None:
+            merged = self._merged(rows)
+            if max(map(len, merged)) > len(self._template) and self._learn(rows, merged):
+                merged = self._merged(rows)
+            if max(map(len, merged)) > len(self._template):
+                together = [row for row in together if len(merged[row]) == len(self._template)]
+                merged = [merged[row] for row in together]
+            cells = list(zip(*map(dict.values, merged), strict=True))
         if not cells:
             return self._layout, [], []
         apart = {
@@ -60,6 +63,15 @@ class SeenFields:
             together = list(compress(together, chosen))
             columns = [list(compress(texts, chosen)) for texts in columns]
         return self._layout, together, columns
+
+    def _cells_of_known(self, rows: Sequence[dict[str, object]]) -> list[tuple[object, ...]] | None:
+        """Column by column, where all rows have just the fields of the template; else None."""
+        if len(self._template) < 2 or set(map(len, rows)) != {len(self._template)}:
+            return None
+        try:
+            return list(zip(*map(itemgetter(*self._template), rows), strict=True))
+        except KeyError:
+            return None
 
     def _merged(self, rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
         """Rows with all fields of the template, in its order; others, if any, come behind them."""
@@ -93,8 +105,10 @@ class SeenFields:
 
 def _texts(values: Sequence[object], apart: set[int]) -> list[Text]:
     """Trimmed. Rows with a value that is no text are put `apart`."""
-    if set(map(type, values)) == {str}:
+    try:
         return list(map(str.strip, values))  # type: ignore[arg-type]
+    except TypeError:
+        pass  # some are no texts
     texts = [value if value is UNSET else spell(value) for value in values]
     apart.update(row for row, text in enumerate(texts) if text is None)
     return texts  # type: ignore[return-value]  # where it is None, the row is apart

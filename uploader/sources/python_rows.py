@@ -18,7 +18,7 @@ import contextvars
 import queue
 import time
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time as clock
 from decimal import Decimal
 from enum import Enum
@@ -74,6 +74,11 @@ def encode_row(row: object) -> bytes:
 
 class GivenRows(NdjsonRows):
     """What one line holds."""
+
+    def contents(self, raws: Sequence[bytes]) -> list[Content]:
+        if any(raw.startswith(b"[") or _MARK.encode() in raw for raw in raws):
+            return list(map(self.content, raws))
+        return super().contents(raws)
 
     def content(self, raw: bytes) -> Content:
         if raw.startswith(b"["):
