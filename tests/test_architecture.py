@@ -57,7 +57,7 @@ DO_IO = """
     pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
     jobs.ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
-    jobs.scans.survey jobs.session jobs.upload
+    jobs.pipeline jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
     undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file

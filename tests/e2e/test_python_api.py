@@ -12,8 +12,7 @@ import uvloop
 from support.jobs import contacts
 from support.programs import options
 from uploader import Rows, Uploader, upload
-from uploader.jobs.upload import Run
-from uploader.settings import Settings
+from uploader.jobs.session import exact_clock
 from uploader.system.private_files import Lock
 
 LOOPS = {"plain": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -152,7 +151,7 @@ def test_a_plain_iterable_that_blocks_stops_neither_the_loop_nor_the_end(tmp_pat
 @pytest.mark.parametrize("loop", LOOPS)
 def test_sends_are_logged_by_a_clock_that_never_stands_still(loop):
     async def work() -> None:
-        clock = Run(Settings(sources=("a.csv",), token="t"))._clock
+        clock = exact_clock()
         before, since = clock(), time.monotonic()
         while time.monotonic() - since < 0.02:
             pass

@@ -92,8 +92,7 @@ class Job:
             ),
             batch_records=self.batch_records,
         )
-        run = Run(self.settings(**options), seams)
-        run.judge, run.approve = judge, approve
+        run = Run(self.settings(**options), seams, judge=judge, approve=approve)
         for after in (stop_after, again_after):
             if after is not None:
                 asyncio.get_running_loop().call_later(after, run.stop, 2)

@@ -49,18 +49,18 @@ def undo(
             undo_settings(file, checkpoint, token="test-token", **options),
             file,
             seams,
+            approve=approve,
             dry=dry,
             archive_touched=archive_touched,
         )
-        undoing.approve = approve
 
         def strike() -> None:
             killed.is_dead = True
-            undoing.stop(9)
-            undoing.stop(9)
+            undoing.ending.stop(9)
+            undoing.ending.stop(9)
 
         if stop_after is not None:
-            loop.call_later(stop_after, undoing.stop, 2)
+            loop.call_later(stop_after, undoing.ending.stop, 2)
         if kill_after is not None:
             loop.call_later(kill_after, strike)
         try:

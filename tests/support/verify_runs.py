@@ -37,7 +37,7 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
         )
         verification = Verification(settings, checkpoint, seams, sample=sample)
         if stop_after is not None:
-            loop.call_later(stop_after, verification.stop, 2)
+            loop.call_later(stop_after, verification.ending.stop, 2)
         try:
             report = await verification.run()
             return report, [finding for _, _, finding in verification.file.findings()]

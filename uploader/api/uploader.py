@@ -19,6 +19,7 @@ from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.pipeline import Parts
 from uploader.jobs.progress_view import View
 from uploader.jobs.row_outcome import RowOutcome
 from uploader.jobs.session import Seams
@@ -124,8 +125,9 @@ class Uploader:
             if not self._started.is_stopping and not self._started.task.done():
                 raise RuntimeError("a job of this Uploader is under way; use another one beside it")
             await self._started.close(quiet=True)
-        run, given = _make_run(sources, self._said, self._consent, self._seams)
-        self._started = _Started(run, given, Follower(wants_earlier=earlier))
+        follower = Follower(wants_earlier=earlier)
+        run, given = _make_run(sources, self._said, self._consent, self._seams, follower)
+        self._started = _Started(run, given, follower)
         return self._started
 
 
@@ -176,7 +178,7 @@ class _Started:
 
     def __init__(self, run: Run, given: Sequence[Given], follower: Follower) -> None:
         self.run = run
-        self.follower = run.follower = follower
+        self.follower = follower
         self.loop = asyncio.get_running_loop()
         self.summary: Summary | None = None
         self.is_stopping = False
@@ -302,7 +304,11 @@ def _said(settings: Settings | Options | None) -> dict[str, Any]:
 
 
 def _make_run(
-    sources: Sequence[Source], said: Mapping[str, Any], consent: _Consent, seams: Seams | None
+    sources: Sequence[Source],
+    said: Mapping[str, Any],
+    consent: _Consent,
+    seams: Seams | None,
+    follower: Follower | None = None,
 ) -> tuple[Run, Sequence[Given]]:
     named = [_named(source) for source in sources]
     names = tuple(one.name if isinstance(one, Rows) else one for one in named)
@@ -314,9 +320,14 @@ def _make_run(
         )
     settings = make_settings(names, (one.name for one in rows), said)
     given = [Given(one.rows, one.name) for one in rows]
-    run = Run(settings, seams, given)
-    run.approve = None if consent.yes else consent.approves
-    run.judge = None if consent.judge is None else consent.judges
+    run = Run(
+        settings,
+        seams,
+        given,
+        approve=None if consent.yes else consent.approves,
+        judge=None if consent.judge is None else consent.judges,
+        parts=Parts(follower=follower),
+    )
     return run, given
 
 

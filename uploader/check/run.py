@@ -17,16 +17,16 @@ from uploader.jobs.column_rules import (
     refuse_undecided_fields,
     rules_of,
 )
-from uploader.jobs.opening import open_sources
+from uploader.jobs.ending import Ending
+from uploader.jobs.opening import bytes_of, open_sources
 from uploader.jobs.preflight import Closer, check_keys, check_named_portal, side_by_side
 from uploader.jobs.scans.before_sending import Passes
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Survey, first_rows
-from uploader.jobs.session import Seams, Session
+from uploader.jobs.session import Seams, Session, early_end, exact_clock, reason_of
 from uploader.jobs.summary import EarlyEnd, advice
 from uploader.model.rows import Fault
-from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving, with_chain
@@ -106,7 +106,7 @@ class Report:
         return int(bool(doubtful))
 
 
-class Check(Session):
+class Check:
     """`run` once."""
 
     def __init__(
@@ -121,25 +121,28 @@ class Check(Session):
         """`sample`: look at so many rows of each source only; `examples`: rows named of each kind;
         `drafts`: also draft a mapping of the first source.
         """
-        super().__init__(settings, seams)
+        self.settings = settings
+        self.session: Session | None = None  #: once the account is asked
         self.report = Report(sample=sample, findings=Findings(examples))
+        self.ending = Ending()
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
+        self._seams = seams or Seams()
         self._drafts = drafts
-        self._began = self._clock()
 
     async def run(self) -> Report:
         """UploaderError where there is nothing to look at."""
-        reader = self.seams.offload("reader")
+        reader, clock = self._seams.offload("reader"), exact_clock()
+        began = clock()
         try:
             with suppress(StopRun):
                 await self._run(reader)
         finally:
             reader.close()
         report = self.report
-        report.elapsed_seconds = self._clock() - self._began
-        report.requests = self.sender.tallies.requests if self.sender else 0
-        report.end = self._early_end()
+        report.elapsed_seconds = clock() - began
+        report.requests = self.session.sender.tallies.requests if self.session else 0
+        report.end = early_end(self.ending, self.session)
         return report
 
     async def _run(self, reader: Offload) -> None:
@@ -148,24 +151,18 @@ class Check(Session):
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
-        sizes = [source.size_bytes for source in sources]
-        self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+        self.bytes_total = bytes_of(sources)
         if settings.offline:
             report.not_checked.append(
                 "the account: without a token nobody can say whether the properties exist, which values they "
                 "take, how much of the day is left, or what the token may do"
             )
         else:
-            transport = self.seams.transport(settings)
-            try:
-                self._make_sender(transport, Tallies())
-                await self._ask(sources)
-            finally:
-                await self._hang_up(transport)
-        self.started.set()
+            async with Session(settings, self._seams, self.ending) as session:
+                self.session = session
+                await self._ask(session, sources)
         if self._drafts:
-            schema = self.account.schema if self.account else None
-            report.draft = await unless_ended(reader.run(lambda: _draft(sources[0], schema)))
+            report.draft = await unless_ended(reader.run(lambda: _draft(sources[0], self._schema)))
         survey = self._survey()
         await unless_ended(reader.run(self._remark))
         await self._find_orders(survey, reader)
@@ -181,37 +178,30 @@ class Check(Session):
 
     # --- the account ---
 
-    async def _ask(self, sources: list[Source]) -> None:
+    async def _ask(self, session: Session, sources: list[Source]) -> None:
         """A handful of requests. What is wrong with token or address is a finding: the file can be looked at
         all the same.
         """
         report = self.report
         report.token_kind = token_kind(self.settings.token)
         try:
-            account, report.closer = await self.ending.unless_ended(self._look_closer(sources))
+            account, report.closer = await self.ending.unless_ended(_look_closer(session, sources))
         except StopRun:
             cause = self.ending.cause
             if cause is None or cause is Cause.SIGNAL or cause in _LATER:
                 raise
-            report.problems.append(f"{self._reason()}; {advice(cause)}")
+            report.problems.append(f"{reason_of(self.ending, session)}; {advice(cause)}")
             report.not_checked.append("the account: see the problem")
             self.ending.forget()
             return
         finally:
-            report.account = self.account
+            report.account = session.account
         self._judge_account(account)
-        self._note_account()
+        self._note_account(session)
 
-    async def _look_closer(self, sources: list[Source]) -> tuple[Account, Closer]:
-        account = await self._look_at_account()
-
-        async def look_at_properties() -> Account:
-            return await self._with_owners(sources, await self._look_at_properties(account))
-
-        closer = self._preflight.look_closer(self.settings.token, self.settings.object_type)
-        found = await side_by_side(look_at_properties(), closer)
-        await self._until_day_is_known()
-        return found
+    @property
+    def _schema(self) -> Schema | None:
+        return self.report.account.schema if self.report.account else None
 
     def _judge_account(self, account: Account) -> None:
         """Whether it is the one that the user has named, and has the keys that rows are matched by."""
@@ -223,11 +213,9 @@ class Check(Session):
             with _noting(problems):
                 check_keys(settings.rules, account.schema)
 
-    def _note_account(self) -> None:
-        assert self.sender is not None
-        report, account, day = self.report, self.account or Account(), self.sender.day
-        log = self.sender.log
-        report.burst = log.slowest
+    def _note_account(self, session: Session) -> None:
+        report, account, day = self.report, session.account or Account(), session.sender.day
+        report.burst = session.sender.log.slowest
         report.has_asked_quota = True
         report.day_limit, report.day_left = day.limit, day.left
         if not account.portal:
@@ -264,7 +252,7 @@ class Check(Session):
 
     def _survey(self) -> Survey:
         report, settings = self.report, self.settings
-        schema = self.account.schema if self.account else None
+        schema = self._schema
         mappers: list[Mapper | None] = []
         try:
             if all(source.shape.columns for source in report.sources):
@@ -296,7 +284,7 @@ class Check(Session):
         try:
             if None not in mappers:
                 refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
-            overwriting_rules(settings, report.sources, self.account or Account())
+            overwriting_rules(settings, report.sources, self.report.account or Account())
         except (MappingError, SettingsError) as error:
             report.problems.append(str(error))
 
@@ -314,7 +302,7 @@ class Check(Session):
 
     def _resolve(self, index: int, header: Sequence[str], rules: Rules) -> tuple[Columns | None, Rules]:
         report = self.report
-        schema = self.account.schema if self.account else None
+        schema = self._schema
         if (
             schema is None
             and rules.id_property not in header
@@ -347,7 +335,7 @@ class Check(Session):
 
     def _remark(self) -> None:
         """On columns whose values may not be what their property is for. Blocks a little."""
-        report, schema = self.report, self.account.schema if self.account else None
+        report, schema = self.report, self._schema
         for index, source in enumerate(report.sources):
             if schema is None or source.size_bytes is None or not source.shape.columns:
                 continue
@@ -367,7 +355,7 @@ class Check(Session):
         self.report.problems += asked.values()
         if asked:
             self.report.not_checked.append(f"values of {', '.join(map(repr, asked))}: see the problem")
-        schema = self.account.schema if self.account else None
+        schema = self._schema
         survey.mappers = [
             self._with_orders(mapper, rules, schema, frozenset(asked)) if mapper else None
             for mapper in survey.mappers
@@ -404,7 +392,7 @@ class Check(Session):
             )
 
     def _judge_owners(self) -> None:
-        schema, report = self.account.schema if self.account else None, self.report
+        schema, report = self._schema, self.report
         for name, counts in report.findings.owners.items():
             convert = converter(name, name, schema, self.settings.rules)
             unknown = {who: n for who, n in counts.items() if convert and isinstance(convert(who), Fault)}
@@ -438,11 +426,23 @@ class Check(Session):
             )
 
     def _forecast(self, requests: int) -> Forecast:
-        if self.sender is not None and self.report.has_asked_quota:
-            return self.forecast(requests)
+        if self.session is not None and self.report.has_asked_quota:
+            return self.session.forecast(requests)
         rate = self.settings.rate
         seconds = requests / (rate.per_second if rate else _USUAL_PER_SECOND)
         return Forecast(requests, requests, None, None, 0, None, seconds)
+
+
+async def _look_closer(session: Session, sources: list[Source]) -> tuple[Account, Closer]:
+    account = await session.look_at_account()
+
+    async def look_at_properties() -> Account:
+        return await session.with_owners(sources, await session.look_at_properties(account))
+
+    closer = session.preflight.look_closer(session.settings.token, session.settings.object_type)
+    found = await side_by_side(look_at_properties(), closer)
+    await session.until_day_is_known()
+    return found
 
 
 @contextmanager

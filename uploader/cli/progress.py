@@ -252,7 +252,7 @@ def _before(run: Run) -> str:
     if run.reads_back_at is not None:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
         return f"the canary is sent; it is read back in {duration(seconds)}"
-    sender = run.sender
+    sender = run.session.sender if run.session else None
     if run.passes.step is not None:
         return survey_line(run.passes.step, run.bytes_total)
     if sender and sender.pausing:

@@ -23,8 +23,7 @@ class Ending:
         self.signal = 0  #: its number, where one came
         self.crash: Exception | None = None  #: a fault of ours, to be raised once the books are closed
         self.at_once = asyncio.Event()  #: not even what is on the wire is waited for
-        #: Called when the run is to end, before any other task has its turn.
-        self.on_end: Callable[[], None] = lambda: None
+        self._drain: Callable[[], None] = lambda: None
         self._is_asked_for = False
         self._has_come = asyncio.Event()
 
@@ -40,7 +39,11 @@ class Ending:
         if self.cause is None:
             self.replace(cause, reason)
         self._has_come.set()
-        self.on_end()
+        self._drain()
+
+    def on_end(self, drain: Callable[[], None]) -> None:
+        """Call `drain` when the run is to end, before any other task has its turn."""
+        self._drain = drain
 
     def replace(self, cause: Cause, reason: str) -> None:
         """A cause that comes before any other: nothing of the others may be durable."""

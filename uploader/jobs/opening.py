@@ -3,13 +3,14 @@
 Raise `SourceError` or `CheckpointError`, one line each, before anything is changed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
+from uploader.hubspot.schema import Kind
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
 from uploader.jobs.resume_checks import check_count, check_settings, check_sources, identity_of
 from uploader.model.canary import Canary
@@ -25,6 +26,8 @@ from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
 from uploader.storage import duplicates_file, snapshot
 from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
+from uploader.storage.duplicates_file import Duplicates
 from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
 from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
@@ -36,9 +39,29 @@ from uploader.system.private_files import Lock, open_plain
 from uploader.system.sqlite import remove_database
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of a job before HubSpot is asked."""
+
+    sources: list[Source]
+    lock: Lock
+    checkpoint: Checkpoint | None = None  #: of a job that was begun before
+    state: State = field(default_factory=State)  #: where that one stands
+    results_lack: int = 0  #: rows that were settled before its results file was begun anew
+
+    @property
+    def lost_below(self) -> int:
+        """Open rows before it may have been sent by earlier invocations."""
+        return max(self.state.lost_below, self.lock.noted)
+
+    @property
+    def may_be_sent(self) -> bool:
+        return bool(self.lock.noted) or self.state.may_be_sent
+
+
 @dataclass(slots=True)
 class Job:
-    """What a run works with. `close` gives it all back."""
+    """What a run works with."""
 
     settings: Settings
     sources: list[Source]
@@ -51,11 +74,26 @@ class Job:
     identity: Identity
     overwriting: Overwriting
     snapshot: SnapshotFile | None
+    lock: Lock
+    id: str
+    results_lack: int  #: rows that were settled before the results file was begun anew
+    duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
     def looks_first(self) -> bool:
         """Whether contacts are read before they are written."""
         return self.settings.looks_first
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """Of the account's properties, by name, as far as known."""
+        return self.account.schema.kinds if self.account.schema else {}
+
+
+def bytes_of(sources: Sequence[Source]) -> int | None:
+    """In all; None where nobody can know."""
+    sizes = [source.size_bytes for source in sources if source.size_bytes is not None]
+    return sum(sizes) if len(sizes) == len(sources) else None
 
 
 def open_sources(settings: OutputSettings, given: Sequence[Given] = ()) -> list[Source]:
@@ -138,15 +176,18 @@ def look_at_place(settings: OutputSettings) -> str | None:
     return None
 
 
-def lock_job(settings: OutputSettings, stack: ExitStack) -> Lock:
-    """From here on this process alone works on the checkpoint."""
+def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) -> Found:
+    """The job as far as it was begun before. From here on this process alone works on its checkpoint."""
     lock = Lock(settings.checkpoint_path)
     lock.acquire()
     stack.callback(lock.release)
-    return lock
+    checkpoint = _find_checkpoint(settings, sources, stack)
+    if checkpoint is None:
+        return Found(sources, lock)
+    return Found(sources, lock, checkpoint, checkpoint.state(), checkpoint.results_lack())
 
 
-def find_checkpoint(
+def _find_checkpoint(
     settings: OutputSettings, sources: Sequence[Source], stack: ExitStack
 ) -> Checkpoint | None:
     """The job's checkpoint, if it was begun before; checked against the sources, not yet the settings."""
@@ -175,43 +216,24 @@ def find_checkpoint(
     return checkpoint
 
 
-def open_job(  # noqa: PLR0917
-    settings: Settings,
-    sources: list[Source],
-    checkpoint: Checkpoint | None,
-    account: Account,
-    stack: ExitStack,
-    canary: Canary | None = None,
-    lost_below: int = 0,
+def open_job(
+    found: Found, settings: Settings, account: Account, stack: ExitStack, canary: Canary | None
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have.
-
-    `lost_below`: open rows before it may have been sent by earlier invocations.
-    """
+    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
+    sources = found.sources
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
     identity = identity_of(settings, sources, columns, account)
-    if checkpoint is None:
-        if settings.restart:
-            _forget(settings, lost_below)
-        remove_database(sightings_path(settings.checkpoint_path))
-        duplicates_file.remove(duplicates_path(settings.checkpoint_path))
-        checkpoint = Checkpoint.create(settings.checkpoint_path, identity, canary)
-        stack.callback(checkpoint.close)
-        results = _open_results(settings, sources, checkpoint, stack)
-    else:
-        results = _open_results(settings, sources, checkpoint, stack)
-        was_kept = may_have_kept(checkpoint.periods(lost_below))
-        check_settings(settings, checkpoint, identity, lost_below)
-        if was_kept and not snapshot_path(checkpoint.path).exists():
-            checkpoint.lose_snapshot(lost_below)  # another one would be begun as if it were all
+    checkpoint = found.checkpoint or _begin(found, settings, identity, canary, stack)
+    results = _open_results(settings, sources, checkpoint, stack)
+    if found.checkpoint is not None:
+        _check_settings(settings, checkpoint, identity, found.lost_below)
     checkpoint.note_files(settings.files)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
-    columns_of_all = frozenset.union(*carried) | settings.constants.keys()
-    return Job(
+    job = Job(
         settings,
         sources,
         mappers,
@@ -219,11 +241,39 @@ def open_job(  # noqa: PLR0917
         results,
         seen,
         account,
-        columns_of_all,
+        frozenset.union(*carried) | settings.constants.keys(),
         identity,
         overwriting,
         _open_snapshot(settings, checkpoint, stack),
+        found.lock,
+        checkpoint.job_id(),
+        checkpoint.results_lack(),
     )
+    if found.checkpoint is None:
+        found.lock.forget()
+    return job
+
+
+def _begin(
+    found: Found, settings: Settings, identity: Identity, canary: Canary | None, stack: ExitStack
+) -> Checkpoint:
+    """The checkpoint of a new job; what was left of a former one is removed."""
+    path = settings.checkpoint_path
+    if settings.restart:
+        _forget(settings, found.lost_below)
+    remove_database(sightings_path(path))
+    duplicates_file.remove(duplicates_path(path))
+    checkpoint = Checkpoint.create(path, identity, canary)
+    stack.callback(checkpoint.close)
+    return checkpoint
+
+
+def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity, lost_below: int) -> None:
+    """CheckpointError where they are not those of a job that goes on."""
+    was_kept = may_have_kept(checkpoint.periods(lost_below))
+    check_settings(settings, checkpoint, identity, lost_below)
+    if was_kept and not snapshot_path(checkpoint.path).exists():
+        checkpoint.lose_snapshot(lost_below)  # another one would be begun as if it were all
 
 
 def _open_results(

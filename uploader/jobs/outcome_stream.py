@@ -38,7 +38,6 @@ class Follower:
         self._arrived = asyncio.Event()
         self._took = asyncio.Event()
         self._taken = 0
-        self.uncommitted: Callable[[], int] = lambda: 0  #: rows that are settled, and will wait here
 
     async def begin(self, settings: Settings, checkpoint: Checkpoint, reader: Offload) -> None:
         """Before any row moves: what is committed stays as it is meanwhile."""
@@ -58,9 +57,9 @@ class Follower:
             self._put(iter(rows), len(rows))
             await self.room()
 
-    async def room(self) -> None:
-        """Until there is some."""
-        while self.waiting + self.uncommitted() >= MOST_WAITING:
+    async def room(self, uncommitted: Callable[[], int] = lambda: 0) -> None:
+        """Until there is some. `uncommitted`: rows that are settled, and will wait here."""
+        while self.waiting + uncommitted() >= MOST_WAITING:
             self._took.clear()
             await self._took.wait()
 

@@ -1,129 +1,99 @@
-"""One invocation of a job, from opening to the last commit: which tasks there are, and how they end."""
+"""One invocation of a job, from opening to the last commit: its stages, one after the other."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from uploader.canary import read_back
-from uploader.canary.assessment import Review, count_left
-from uploader.errors import CutOffError, DeclinedError, StorageError
+from uploader.canary.assessment import Review
+from uploader.errors import DeclinedError
 from uploader.hubspot.account import Account
-from uploader.hubspot.schema import Kind
-from uploader.jobs.keys_of_one_contact import find_aliases
-from uploader.jobs.opening import (
-    Job,
-    find_checkpoint,
-    lock_job,
-    open_job,
-    open_sources,
-)
-from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.ending import Ending
+from uploader.jobs.opening import Found, Job, bytes_of, find_job, open_job, open_sources
+from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
 from uploader.jobs.preflight import check_named_portal, side_by_side
 from uploader.jobs.progress_view import View
 from uploader.jobs.resume_checks import check_account, said_otherwise
 from uploader.jobs.row_estimate import estimate_rows
-from uploader.jobs.scans.before_sending import (
-    Passes,
-    decide_orders,
-    find_repeated_keys,
-    notices_of,
-)
-from uploader.jobs.session import Seams, Session
+from uploader.jobs.scans.before_sending import Passes, decide_orders, find_repeated_keys, notices_of
+from uploader.jobs.session import Seams, Session, exact_clock, wait_out
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
-from uploader.model.records import Slice
-from uploader.model.settlements import Settlement
 from uploader.model.stop import Cause, StopRun
-from uploader.model.timeline import Course
-from uploader.pipeline.batcher import Batcher
-from uploader.pipeline.collector import Collector
-from uploader.pipeline.feed import Feed
-from uploader.pipeline.linked_keys import Links
-from uploader.pipeline.producer import QUEUE_SLICES, Producer
-from uploader.pipeline.rate.in_flight_slots import Slots
-from uploader.pipeline.reply_verdict import classify_optional_read
-from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
-from uploader.pipeline.requests.write_outage_probe import Proof
-from uploader.pipeline.worker import Worker
-from uploader.pipeline.worker_pool import Crew
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
 from uploader.sources.python_rows import Given
 from uploader.sources.source import Source
-from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
-from uploader.storage.duplicates_file import Duplicates
 from uploader.system.blocking_calls import Offload
-from uploader.system.private_files import Lock
 
-#: How often the course is told what time it is.
-_TICK_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class _Parts:
-    """What a running job is made of."""
-
-    job: Job
-    collector: Collector
-    feed: Feed
-    queue: asyncio.Queue[Slice | None]
-    crew: Crew
-    looking: Looking | None = None
-    has_aliases: bool = False  #: they are looked for once all rows are settled
-    settled_before: int = 0  #: by earlier invocations
+#: Asked before a job writes into an account for the first time, with the rows there are, about. Where it says
+#: no, nothing is written.
+Approve = Callable[[Account, int | None], Coroutine[Any, Any, bool]]
+#: Shown what became of the canary, to say whether the run goes on.
+Judge = Callable[[Review], Coroutine[Any, Any, bool]]
 
 
-def _kinds(job: Job) -> Mapping[str, Kind]:
-    """Of the account's properties, by name, as far as known."""
-    return job.account.schema.kinds if job.account.schema else {}
+@dataclass(frozen=True, slots=True)
+class FinishedBefore:
+    """A job that had nothing left to do."""
+
+    portal: str
+    otherwise: str  #: the settings it was finished with and these, where they differ
 
 
-class Run(Session):
-    """`run` once."""
+class Run:
+    """`run` once. `stop` may be called at any time from the same loop, a second time to stop at once."""
 
-    def __init__(self, settings: Settings, seams: Seams | None = None, given: Sequence[Given] = ()) -> None:
-        """`given`: the rows that are named in `settings.given`."""
-        super().__init__(settings, seams)
-        self._given = given
+    def __init__(
+        self,
+        settings: Settings,
+        seams: Seams | None = None,
+        given: Sequence[Given] = (),
+        *,
+        approve: Approve | None = None,
+        judge: Judge | None = None,
+        parts: Parts | None = None,
+        ending: Ending | None = None,
+    ) -> None:
+        """`given`: the rows that are named in `settings.given`. Without `judge`, where nobody is there to be
+        shown it, only a canary that the settings ask for is sent. `ending` where others may end it, too.
+        """
+        self.settings = settings
+        self.session: Session | None = None  #: once HubSpot is asked
+        self.pipeline: Pipeline | None = None  #: once rows move
+        self.started = asyncio.Event()  #: they do
+        self.ending = ending or Ending()
         self.passes = Passes(self.ending)  #: over all rows, before the first one moves
-        self.follower: Follower | None = None  #: told of every row's outcome
-        #: Asked before a job writes into an account for the first time, with the rows there are, about. If it
-        #: says no, nothing is written.
-        self.approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None
-        #: Shown what became of the canary, to say whether the run goes on. Where nobody is there to be shown,
-        #: only a canary that the settings ask for is sent.
-        self.judge: Callable[[Review], Coroutine[Any, Any, bool]] | None = None
-        self.canary: Canary | None = None  #: that the others wait for
-        self.review: Review | None = None  #: of the canary, once it is read back
-        self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
-        self.on_rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
-        #: Told what each row is about to do; contacts are read first then, whatever the settings say.
-        self.on_look: Callable[[Look], None] | None = None
-        #: Told of settled rows once that is committed, where there is no follower.
-        self.on_settled: Callable[[Sequence[Settlement]], None] | None = None
-        self.bytes_total: int | None = None  #: of all sources; None where nobody can know
-        self.finished_before: str | None = None  #: the account of a job that had nothing left to do
-        self.finished_otherwise = ""  #: the settings it was finished with and these, where they differ
-        self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
+        self.sources: Sequence[Source] = ()
         self.notices: list[str] = []  #: what the user should know of the sources, a line each
-        self.job_id = ""  #: once the job's checkpoint is open
-        self.results_lack = 0  #: rows settled before the results file was begun anew
-        self._sources: list[Source] = []
-        self._known = State()  # what the checkpoint told
-        self._parts: _Parts | None = None
-        self._awaits_word = False  #: the canary has left, and rows are open
+        self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
+        self.canary: Canary | None = None  #: that the others wait for
+        self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
+        self.finished_before: FinishedBefore | None = None
+        self._found: Found | None = None
+        self._job: Job | None = None
+        self._seams = seams or Seams()
+        self._given = given
+        self._approve = approve
+        self._judge = judge
+        self._parts = parts or Parts()
+
+    def stop(self, signal: int = 0) -> None:
+        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
+        self.ending.stop(signal)
 
     async def run(self) -> Summary:
         """Run the job, or what is left of it. UploaderError where it can't start."""
-        reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
+        reader, writer = self._seams.offload("reader"), self._seams.offload("writer")
         longest = self.settings.max_duration_seconds
         timer = None if longest is None else self.ending.task(self._end_after(longest))
         try:
             with ExitStack() as stack:
-                return await self._run(reader, writer, stack)
+                return self._summary(await self._run(reader, writer, stack))
         finally:
             if timer is not None:
                 timer.cancel()
@@ -132,403 +102,196 @@ class Run(Session):
             reader.close()
             writer.close()
 
-    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
-        try:
-            return await self._open(reader, writer, stack)
-        except StopRun:  # before rows moved
-            return self._summary(self._known)
-
-    async def _open(self, reader: Offload, writer: Offload, stack: ExitStack) -> Summary:
-        settings, unless_ended = self.settings, self.ending.unless_ended
-        sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
-        sizes = [source.size_bytes for source in sources]
-        self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.notices, self._sources = notices_of(settings, sources), sources
-        lock = lock_job(settings, stack)
-        checkpoint = find_checkpoint(settings, sources, stack)
-        known = self._known = checkpoint.state() if checkpoint else State()
-        self.results_lack = checkpoint.results_lack() if checkpoint else 0
-        if checkpoint and (ended := await self._look_back(checkpoint, known, reader)):
-            return ended
-        transport = self.seams.transport(settings)
-        try:
-            self._make_sender(transport, known.tallies)
-            rows = reader.run(lambda: estimate_rows(sources))
-            account, self.rows_estimated = await unless_ended(side_by_side(self._look_at_all(sources), rows))
-            may_be_sent = bool(lock.noted) or known.may_be_sent
-            await self._ask_to_go_on(account, checkpoint, may_be_sent=may_be_sent)
-            settings = await decide_orders(
-                settings, sources, checkpoint, account, passes=self.passes, reader=reader
-            )
-            sent_below = max(known.lost_below, lock.noted)
-            job = open_job(settings, sources, checkpoint, account, stack, self.canary, sent_below)
-            stack.callback(writer.finish)
-            self.job_id, self.results_lack = job.checkpoint.job_id(), job.checkpoint.results_lack()
-            if checkpoint is None:
-                lock.forget()
-            lost_below = max(known.lost_below, lock.noted)
-            if job.snapshot is not None:
-                unconfirmed = job.checkpoint.unconfirmed()
-                await writer.run(partial(job.snapshot.take_up, known, unconfirmed, lost_below))
-            duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
-            self.ending.go_on()
-            move = partial(self._move, job, lock, reader, writer, duplicates=duplicates)
-            return await self._send(job, move, lost_below, writer)
-        finally:
-            await self._hang_up(transport)
-
-    async def _look_at_all(self, sources: list[Source]) -> Account:
-        """The account with all that rows are mapped by."""
-        return await self._with_owners(sources, await self._look())
-
     async def _end_after(self, seconds: float) -> None:
-        await self._wait_out(seconds)
+        await wait_out(seconds, exact_clock(), self._seams.wall_clock)
         self.ending.end(Cause.DURATION)
 
-    async def _look_back(self, checkpoint: Checkpoint, known: State, reader: Offload) -> Summary | None:
-        """What a follower wants of earlier invocations; the summary of a job that has nothing left to do."""
-        if self.follower is not None:
-            await self.ending.unless_ended(self.follower.begin(self.settings, checkpoint, reader))
-        if known.state != "complete":
-            return None
-        self.finished_before = checkpoint.identity().portal
-        self.finished_otherwise = said_otherwise(self.settings, checkpoint.identity())
-        return self._summary(known)
+    async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> State:
+        """What is durable in the end."""
+        try:
+            found = await self._find(reader, stack)
+            if found.state.state == "complete":
+                return found.state
+            async with Session(
+                self.settings, self._seams, self.ending, found.state.tallies, sender=self._parts.sender
+            ) as session:
+                self.session = session
+                account = await self._look(session, found, reader)
+                await self._ask_to_go_on(session, found, account)
+                job = await self._open(found, account, reader, writer, stack)
+                self.ending.go_on()
+                return await self._move(session, job, found, reader, writer)
+        except StopRun:  # before rows moved
+            return self._found.state if self._found else State()
 
-    async def _ask_to_go_on(
-        self, account: Account, checkpoint: Checkpoint | None, *, may_be_sent: bool
-    ) -> None:
+    # --- before rows move ---
+
+    async def _find(self, reader: Offload, stack: ExitStack) -> Found:
+        """The sources, and what was begun of the job; a follower gets of that what it wants."""
+        settings, unless_ended = self.settings, self.ending.unless_ended
+        sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
+        self.notices, self.sources = notices_of(settings, sources), sources
+        found = self._found = find_job(settings, sources, stack)
+        if found.checkpoint is None:
+            return found
+        if self._parts.follower is not None:
+            await unless_ended(self._parts.follower.begin(settings, found.checkpoint, reader))
+        if found.state.state == "complete":
+            identity = found.checkpoint.identity()
+            self.finished_before = FinishedBefore(identity.portal, said_otherwise(settings, identity))
+        return found
+
+    async def _look(self, session: Session, found: Found, reader: Offload) -> Account:
+        """The account with all that rows are mapped by; meanwhile rows are counted, about."""
+
+        async def look() -> Account:
+            return await session.with_owners(found.sources, await session.look())
+
+        rows = reader.run(lambda: estimate_rows(found.sources))
+        account, self.rows_estimated = await self.ending.unless_ended(side_by_side(look(), rows))
+        return account
+
+    async def _ask_to_go_on(self, session: Session, found: Found, account: Account) -> None:
         """DeclinedError if the user says no; another error where account or canary isn't as was said before.
 
         A job that goes on into its account was approved before, and who names the account approves of it.
         """
-        settings = self.settings
+        settings, checkpoint = self.settings, found.checkpoint
         if settings.portal:
             check_named_portal(settings.portal, account)
         if checkpoint is not None:
-            check_account(settings, checkpoint, account.portal, may_be_sent=may_be_sent)
-        self.canary = checkpoint.canary() if checkpoint else self._planned(account)
+            check_account(settings, checkpoint, account.portal, may_be_sent=found.may_be_sent)
+            self.canary = checkpoint.canary()
+        else:
+            now = session.sender.server_now().timestamp()
+            self.canary = read_back.planned(settings, account, now, is_watched=self._judge is not None)
         read_back.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""
-        if settings.portal or self.approve is None or (known and known == account.portal):
+        if settings.portal or self._approve is None or (known and known == account.portal):
             return
-        if not await self.ending.unless_ended(self.approve(account, self.rows_estimated)):
+        if not await self.ending.unless_ended(self._approve(account, self.rows_estimated)):
             raise DeclinedError(
                 f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
                 "use another token, or say --yes"
             )
 
-    def late_notices(self) -> list[str]:
-        """What reading the sources has told of them since `notices`."""
-        return [one for source in self._sources for one in source.notices if one not in self.notices]
-
-    def view(self) -> View | None:
-        """Where the run stands; None before rows move."""
-        parts, sender = self._parts, self.sender
-        if parts is None or sender is None:
-            return None
-        now = self._clock()
-        return View(
-            tallies=parts.collector.tallies,
-            elapsed_seconds=parts.collector.elapsed_seconds,
-            bytes_read=parts.feed.bytes_read,
-            bytes_total=self.bytes_total,
-            on_wire=sender.on_wire,
-            limit=sender.log.slowest,
-            used=sender.log.count(now, sender.log.slowest.seconds),
-            pause=sender.pausing,
-            pause_seconds=sender.pause_seconds,
-            failing_seconds=now - sender.failing_since if sender.failing_since is not None else 0.0,
-            failure=sender.last_failure,
-            held_back=parts.feed.batcher.held_back,
-            chain=parts.collector.chain,
-            is_behind=parts.collector.is_behind,
-            is_locked_out=parts.collector.commits.is_locked_out,
-            settled_before=parts.settled_before,
-            half_done=parts.collector.half_done,
-            forecast=lambda requests, per_second: self.forecast(requests, per_second).seconds,
+    async def _open(
+        self,
+        found: Found,
+        account: Account,
+        reader: Offload,
+        writer: Offload,
+        stack: ExitStack,
+    ) -> Job:
+        """The job, with what all its rows tell before the first one moves."""
+        settings = await decide_orders(
+            self.settings, found.sources, found.checkpoint, account, passes=self.passes, reader=reader
         )
+        job = self._job = open_job(found, settings, account, stack, self.canary)
+        stack.callback(writer.finish)
+        if job.snapshot is not None:
+            unconfirmed = job.checkpoint.unconfirmed()
+            await writer.run(partial(job.snapshot.take_up, found.state, unconfirmed, found.lost_below))
+        duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
+        return self._parts.job(replace(job, duplicates=duplicates))
 
     # --- while rows move ---
 
     async def _move(
-        self,
-        job: Job,
-        lock: Lock,
-        reader: Offload,
-        writer: Offload,
-        lost_below: int,
-        *,
-        duplicates: Duplicates | None,
-        canary: Canary | None = None,
-    ) -> Summary:
-        """With a `canary` no more rows leave than that has; `_awaits_word` tells if others are open then."""
-        parts = self._assemble(job, lock, lost_below, writer, is_canary=canary is not None)
-        lock.keep_note = True  # until the last commit has taken over what it says
-        committed = parts.collector.committed
-        producer = Producer(
-            job.sources,
-            job.mappers,
-            committed.progress,
-            reader,
-            lost_below=lost_below,
-            duplicates=duplicates,
-            room=self.follower.room if self.follower else None,
-            known=committed.known,
-        )
-        await self._run_tasks(parts, producer, writer, canary)
-        if producer.error is not None:
-            is_cut_off = isinstance(producer.error, CutOffError)
-            self.ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
-        if parts.looking is not None:
-            await self.ending.guard(parts.looking.close())
-        summary, is_committed = await self._close_books(parts)
-        lock.keep_note = not is_committed
-        return summary
-
-    async def _run_tasks(
-        self, parts: _Parts, producer: Producer, writer: Offload, canary: Canary | None
-    ) -> None:
-        """Producer, workers and commits, until all is done or the run ends; then what is out may end."""
-        assert self.sender is not None
-        unless_ended, guard, task = self.ending.unless_ended, self.ending.guard, self.ending.task
-        helpers = [
-            task(producer.produce(parts.queue, parts.feed.arrived)),
-            task(parts.collector.commit_regularly()),
-            task(self._watch()),
-            task(self._follow_the_day()),
-            task(self._follow_course(parts)),
-        ]
-        self.started.set()
-        try:
-            await unless_ended(guard(self._work(parts, canary)))
-            if producer.error is None and not self._awaits_word:
-                await unless_ended(guard(self._list_aliases(parts, writer)))
-        except StopRun:
-            patience = self.settings.drain_timeout_seconds if self.sender.ever_answered else 0.0
-            await parts.crew.rest(patience, self.ending.at_once)
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            await parts.crew.leave()
-            await asyncio.gather(*helpers, return_exceptions=True)
-
-    async def _work(self, parts: _Parts, canary: Canary | None) -> None:
-        """Until all rows are settled, or as many have left as the canary has: what is read and turns out not
-        to be written doesn't count.
-        """
-        feed = parts.feed
-        while True:
-            if canary is not None:
-                feed.allowance = max(0, canary.rows - count_left(parts.collector.tallies))
-            await parts.crew.work()
-            self.ending.go_on()
-            if canary is None or await feed.is_over():
-                return
-            if count_left(parts.collector.tallies) >= canary.rows:
-                self._awaits_word = True
-                return
-
-    async def _follow_course(self, parts: _Parts) -> None:
-        """Until cancelled."""
-        sender = self.sender
-        assert sender is not None
-        course = sender.course
-        assert course is not None
-        while True:
-            pausing = str(sender.pausing or "")
-            per_second = sender.log.slowest.per_second
-            course.tick(self.seams.wall_clock().timestamp(), pausing=pausing, per_second=per_second)
-            course.note_day(sender.day.limit, sender.day.remaining)
-            parts.collector.note_chain(parts.feed.chain())
-            await asyncio.sleep(_TICK_SECONDS)
-
-    def _looks_first(self, job: Job) -> bool:
-        return job.looks_first or self.on_look is not None
-
-    async def _list_aliases(self, parts: _Parts, writer: Offload) -> None:
-        await parts.collector.commit()  # so that all is there that was seen
-        reader = Reader(self._attempts(), self.paths.read, classify_optional_read)
-        aliases = await find_aliases(parts.job.sightings, reader, writer, self.settings.id_property)
-        parts.collector.list_aliases(aliases)
-        parts.has_aliases = True
-
-    def _assemble(self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool) -> _Parts:
-        collector = self._make_collector(job, lock, lost_below, writer, is_canary=is_canary)
-        match = self.settings.match
-        links = Links(job.sightings, match, writer) if len(match) > 1 else None
-        queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
-        feed = Feed(
-            queue,
-            Batcher(self.seams.batch_records),
-            taken=lambda slice_: self._take_in(slice_, collector),
-            held_back=collector.count_held_back,
-            is_behind=lambda: collector.is_behind,
-            links=links,
-            reads_first=self._looks_first(job),
-        )
-        collector.on_relief = feed.relieved
-        looking = self._make_looking(job, writer) if self._looks_first(job) else None
-        crew = self._make_crew(job, feed, collector, looking, links)
-        self.ending.on_end = crew.drain
-        before = self._parts.settled_before if self._parts else collector.tallies.settled
-        self._parts = _Parts(job, collector, feed, queue, crew, looking, settled_before=before)
-        return self._parts
-
-    def _make_collector(
-        self, job: Job, lock: Lock, lost_below: int, writer: Offload, *, is_canary: bool
-    ) -> Collector:
-        """What the preflight has cost stands in its books, too."""
-        assert self.sender is not None
-        settings, sender = self.settings, self.sender
-        if sender.course is None:
-            sender.course = Course(job.checkpoint.course(), self.seams.wall_clock().timestamp())
-        collector = Collector(
-            job.checkpoint,
-            job.results,
-            job.sightings,
-            writer,
-            self._clock,
-            limit=settings.max_failures,
-            lost_below=lost_below,
-            note_sent=lock.note,
-            course=sender.course,
-            snapshot=job.snapshot,
-            rows_estimated=self.rows_estimated,
-            is_canary=is_canary,
-        )
-        collector.commits.gives_up = self.ending.at_once.is_set
-        collector.commits.on_committed = self.on_settled
-        if self.follower is not None:
-            names = [source.name for source in job.sources]
-            collector.commits.on_committed = partial(self.follower.settled, names, settings.id_property)
-            self.follower.uncommitted = lambda: collector.uncommitted
-        tallies = collector.tallies
-        tallies.requests, tallies.throttled = sender.tallies.requests, sender.tallies.throttled
-        tallies.pauses = dict(sender.tallies.pauses)
-        sender.tallies, sender.on_count = tallies, collector.note_change
-        return collector
-
-    def _make_looking(self, job: Job, writer: Offload) -> Looking:
-        keys = self.settings.match
-        looking = Looking(job.overwriting, _kinds(job), job.snapshot, writer, keys=keys)
-        if self.on_look is None:
-            return looking
-        return replace(looking, observe=self.on_look, only_watches=not job.looks_first)
-
-    def _make_crew(
-        self, job: Job, feed: Feed, collector: Collector, looking: Looking | None, links: Links | None
-    ) -> Crew:
-        assert self.sender is not None
-        slots, attempts = Slots(self.sender.cap), self._attempts()
-        proof = Proof(self.paths, self._clock, feed.batcher.is_open)
-
-        def hire() -> Worker:
-            return Worker(
-                feed,
-                attempts,
-                slots,
-                collector,
-                proof,
-                paths=self.paths,
-                columns=job.columns,
-                kinds=_kinds(job),
-                looking=looking,
-                links=links,
-            )
-
-        return Crew(feed, hire, self.ending.task)
-
-    # --- the canary ---
-
-    def _planned(self, account: Account) -> Canary | None:
-        now = self.server_now().timestamp()
-        return read_back.planned(self.settings, account, now, is_watched=self.judge is not None)
-
-    async def _send(
-        self, job: Job, move: Callable[..., Coroutine[Any, Any, Summary]], lost_below: int, writer: Offload
-    ) -> Summary:
+        self, session: Session, job: Job, found: Found, reader: Offload, writer: Offload
+    ) -> State:
         """The canary first, where there is one that nobody has approved; then all that is open."""
+        lost_below = found.lost_below
         canary = self.canary = read_back.unapproved(self.settings, job.checkpoint)
+        make = partial(
+            Pipeline, session, job, reader, writer, self._parts, rows_estimated=self.rows_estimated
+        )
         if canary is not None:
-            summary = await move(lost_below, canary=canary)
-            if not self._awaits_word:
-                return summary
-            if not await self._is_approved(job, canary, writer):
-                return await self._end_unapproved()
+            first = make(lost_below=lost_below, canary=canary)
+            await self._start(first)
+            if not first.has_sent_canary:
+                return first.collector.committed
+            if not await self._is_approved(session, job, canary, writer):
+                await first.close()  # with the requests of the review in the books
+                return first.collector.committed
             lost_below = job.checkpoint.state().lost_below
-        return await move(lost_below)
+        rest = make(lost_below=lost_below)
+        await self._start(rest)
+        return rest.collector.committed
 
-    async def _is_approved(self, job: Job, canary: Canary, writer: Offload) -> bool:
-        try:
-            return await self._review(job, canary, writer)
-        except StopRun:
-            return False
+    async def _start(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.started.set()
+        await pipeline.run()
 
-    async def _review(self, job: Job, canary: Canary, writer: Offload) -> bool:
+    async def _is_approved(self, session: Session, job: Job, canary: Canary, writer: Offload) -> bool:
         """Show what became of it. Whether the run goes on, as is recorded then."""
-        now = self.server_now().timestamp()
+        now = session.sender.server_now().timestamp()
         if canary.sent_at is None:
             canary = replace(canary, sent_at=now)
             await writer.run(partial(job.checkpoint.note_canary, canary))
         since = max(0.0, now - (canary.sent_at or now))
-        seconds = max(0.0, self.settings.canary_wait_seconds - since)
-        self.reads_back_at = self._clock() + seconds
-        watch = self.ending.task(self._watch())
         try:
-            self.review = await self.ending.unless_ended(self._read_canary(job, canary, seconds))
+            review = await self._review(
+                session, job, canary, max(0.0, self.settings.canary_wait_seconds - since)
+            )
+            if self._judge is None or not await self.ending.unless_ended(self._judge(review)):
+                return False
+        except StopRun:
+            return False
+        await writer.run(partial(job.checkpoint.note_canary, canary.approve()))
+        return True
+
+    async def _review(self, session: Session, job: Job, canary: Canary, seconds: float) -> Review:
+        """What became of the canary, as it is read back in so many seconds."""
+        self.reads_back_at = session.clock() + seconds
+        watch = self.ending.task(session.watch())
+
+        async def read() -> Review:
+            await session.wait_out(seconds)
+            reader = Reader(session.attempts, session.paths.read)
+            rows = job.checkpoint.canary_rows()
+            return await read_back.read_back(rows, canary, job.account, self.settings, reader)
+
+        try:
+            return await self.ending.unless_ended(read())
         finally:
             self.reads_back_at = None
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-        if self.judge is None or not await self.ending.unless_ended(self.judge(self.review)):
-            return False
-        await writer.run(partial(job.checkpoint.note_canary, canary.approve()))
-        self._awaits_word = False
-        return True
 
-    async def _read_canary(self, job: Job, canary: Canary, seconds: float) -> Review:
-        await self._wait_out(seconds)
-        reader = Reader(self._attempts(), self.paths.read)
-        return await read_back.read_back(
-            job.checkpoint.canary_rows(), canary, job.account, self.settings, reader
-        )
+    # --- what it tells of itself ---
 
-    async def _end_unapproved(self) -> Summary:
-        """With the requests of the review in the books."""
-        assert self._parts is not None
-        summary, _ = await self._close_books(self._parts)
-        return summary
+    @property
+    def account(self) -> Account:
+        """As far as it is known."""
+        return (self.session.account if self.session else None) or Account()
 
-    def _take_in(self, slice_: Slice, collector: Collector) -> None:
-        collector.read(slice_)
-        self.on_rows(slice_)
+    @property
+    def bytes_total(self) -> int | None:
+        """Of all sources; None where nobody can know."""
+        return bytes_of(self.sources)
 
-    # --- the end ---
+    @property
+    def job_id(self) -> str:
+        """Once the job's checkpoint is open."""
+        return self._job.id if self._job else ""
 
-    def _reason(self) -> str:
-        return super()._reason() or f"{Cause.CANARY}: --approve-canary goes on"
+    @property
+    def results_lack(self) -> int:
+        """Rows that were settled before the results file was begun anew."""
+        known = self._job or self._found
+        return known.results_lack if known else 0
 
-    async def _close_books(self, parts: _Parts) -> tuple[Summary, bool]:
-        """The summary of what is committed, and whether that is all that is booked."""
-        collector, ending = parts.collector, self.ending
-        is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
-        is_done = parts.has_aliases and collector.tallies.open == 0 and not is_broken
-        state = "complete" if is_done else "stopped"
-        reason = "" if is_done else self._reason()
-        clean_below = None if parts.feed.batcher.may_be_lost() else parts.feed.taken_below
-        is_committed = True
-        collector.note_chain(parts.feed.chain())
-        try:
-            await collector.commit(state=state, reason=reason, clean_below=clean_below)
-        except StorageError as error:
-            is_committed = False
-            ending.replace(Cause.STORAGE, str(error))
-        if ending.crash is not None:
-            raise ending.crash
-        if is_done and is_committed:
-            parts.job.sightings.remove()
-        return self._summary(collector.committed), is_committed
+    def late_notices(self) -> list[str]:
+        """What reading the sources has told of them since `notices`."""
+        return [one for source in self.sources for one in source.notices if one not in self.notices]
+
+    def view(self) -> View | None:
+        """Where the run stands; None before rows move."""
+        if self.pipeline is None or self._found is None:
+            return None
+        return self.pipeline.view(self._found.state.tallies.settled)
 
     def _summary(self, state: State) -> Summary:
         if state.state == "complete":
@@ -538,11 +301,10 @@ class Run(Session):
                 elapsed_seconds=state.elapsed_seconds,
                 tolerance=self.settings.tolerate,
             )
-        assert self.ending.cause is not None or self._awaits_word
         return Summary(
             state.tallies,
             "stopped",
-            self._reason(),
+            stop_reason(self.ending, self.session),
             state.elapsed_seconds,
             self.ending.cause or Cause.CANARY,
             self.ending.signal,

@@ -53,16 +53,28 @@ class Collector:
         snapshot: SnapshotFile | None = None,
         rows_estimated: int | None = None,
         is_canary: bool = False,
+        on_relief: Callable[[], None] = lambda: None,
+        on_committed: Callable[[Sequence[Settlement]], None] | None = None,
+        gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
         """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
         number where a kill does not reach it. `course` is told what is booked; `snapshot` which contacts were
-        written. What a canary sends is kept, to be looked at.
+        written. What a canary sends is kept, to be looked at. `on_relief` is told that `is_behind` may have
+        changed; `on_committed` and `gives_up` are for `Commits`.
         """
         self.commits = Commits(
-            checkpoint, results, sightings, offload, course, snapshot=snapshot, rows_estimated=rows_estimated
+            checkpoint,
+            results,
+            sightings,
+            offload,
+            course,
+            snapshot=snapshot,
+            rows_estimated=rows_estimated,
+            on_committed=on_committed,
+            gives_up=gives_up,
         )
         self.half_done = 0  #: records that were read and are still to be written
-        self.on_relief: Callable[[], None] = lambda: None  #: told that `is_behind` may have changed
+        self._on_relief = on_relief
         self._accounting = Accounting(self.committed, limit)
         self._failed_values = FailedValues(checkpoint.dead_values(), checkpoint.values_beside_dead_keys())
         self._note_sent = note_sent
@@ -183,7 +195,7 @@ class Collector:
         """
         is_clean = clean_below is not None and clean_below >= self._lost_below
         await self.commits.commit(lambda: self._standing(state, reason, is_clean=is_clean))
-        self.on_relief()
+        self._on_relief()
 
     def _standing(self, state: str, reason: str, *, is_clean: bool) -> State:
         return replace(

@@ -77,8 +77,11 @@ class Sender:
         day: Day | None = None,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         day_is_spent: Callable[[], float] = lambda: _LOOK_SECONDS,
+        access: Access | None = None,
     ) -> None:
-        """`day_is_spent`: how long to wait for the next one; it may raise StopRun instead."""
+        """`day_is_spent`: how long to wait for the next one; it may raise StopRun instead. `access`: by whose
+        token requests leave; None: the transport's own.
+        """
         self.log = log
         self.cap = cap
         self.day = day or Day()
@@ -91,10 +94,9 @@ class Sender:
         self.ever_answered = False
         self.last_failure = ""
         self.tallies = tallies
-        self.on_count: Callable[[], None] = lambda: None  #: told when a count in `tallies` changes
         self.course: Course | None = None  #: told of each answer
-        self.vouching: Call | None = None  #: the question whose account a token is
-        self.access: Access | None = None  #: by whose token requests leave; None: the transport's own
+        self.access = access
+        self._on_count: Callable[[], None] = lambda: None
         self._transport = transport
         self._clock = clock
         self._wall_clock = wall_clock
@@ -141,11 +143,18 @@ class Sender:
                 return reply
             refused = token
 
-    async def _vouch(self) -> Reply:
-        """Whose account the token in use is. The caller holds the turn."""
-        assert self.vouching is not None
+    async def _vouch(self, call: Call) -> Reply:
+        """The answer whose account the token in use is. The caller holds the turn."""
         noted = await self._permit(math.inf, is_early=True)
-        return await self._exchange(self.vouching, noted, lambda _: None)
+        return await self._exchange(call, noted, lambda _: None)
+
+    def count_into(self, tallies: Tallies, on_count: Callable[[], None], course: Course) -> None:
+        """Count there from now on, and what was counted before, too. `on_count` is told when a count changes,
+        `course` of each answer.
+        """
+        tallies.requests, tallies.throttled = self.tallies.requests, self.tallies.throttled
+        tallies.pauses = dict(self.tallies.pauses)
+        self.tallies, self._on_count, self.course = tallies, on_count, course
 
     # --- time ---
 
@@ -189,7 +198,7 @@ class Sender:
         if last is not None and seconds <= rest:
             return
         if last is None or rest <= 0 or cause is not last.cause:
-            self.on_count()
+            self._on_count()
             counts = self.tallies.pauses
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
@@ -332,7 +341,7 @@ class Sender:
         return reply
 
     def _count_request(self) -> None:
-        self.on_count()
+        self._on_count()
         self.tallies.requests += 1
 
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
@@ -354,7 +363,7 @@ class Sender:
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
         if reply.status == 429:
-            self.on_count()
+            self._on_count()
             self.tallies.throttled += 1
             if self.pause_under_way is None or left_at > self.pause_under_way.began:
                 self._burst_seconds = self.log.refused(left_at, now)

@@ -4,37 +4,33 @@ So its figures are the run's: the same rows, rules, batches and waits. Nothing o
 writing: no checkpoint, results file or lock of it. The folder is gone when `preview` returns or raises.
 """
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import Transport
+from uploader.hubspot.wire import paths
+from uploader.jobs.ending import Ending
 from uploader.jobs.opening import Job, find_names
+from uploader.jobs.pipeline import Parts
 from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run
-from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, Slice, Unsent
-from uploader.model.rows import Fault, Mark, Row, RowSlice
-from uploader.model.settlements import Settlement, Tallies
+from uploader.model.rows import Mark, Row, RowSlice
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.pipeline.requests.attempts import Attempts
-from uploader.pipeline.requests.contact_reader import Look, Reader
-from uploader.pipeline.sender import Sender
+from uploader.pipeline.requests.contact_reader import Reader
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly
+from uploader.preview.row_notes import RowNotes
 from uploader.preview.simulated_sender import Pretence, PretendingSender
-from uploader.preview.value_changes import MOST_NAMES, Tally
-from uploader.records.columns import MappingError, resolve_name
-from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.preview.value_changes import Tally
 from uploader.settings import Settings
 from uploader.settings.output import OutputSettings
 from uploader.sources.source import Source
@@ -72,8 +68,8 @@ class Report:
         return self.summary.exit_code
 
 
-class Preview(Run):
-    """`preview` once, in place of `run`."""
+class Preview:
+    """`preview` once."""
 
     def __init__(
         self,
@@ -84,171 +80,100 @@ class Preview(Run):
         examples: int = 5,
     ) -> None:
         """`sample`: so many rows, from the first; `examples`: of each kind of change, at most."""
-        super().__init__(settings, seams)
-        self.asked = settings
-        self.sample = sample
-        self.tally = Tally(examples)
-        self.on_rows, self.on_look, self.on_settled = self._note_rows, self._note_look, self._note_settled
-        self._refusals: dict[int, tuple[str, str]] = {}  # by position of an open row: property and reason
+        self.settings = settings
+        self.ending = Ending()
+        #: Once there is one to be looked at.
+        self.run: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        self._seams = seams or Seams()
+        self._sample = sample
+        self._tally = Tally(examples)
         self._names: list[str] = []
-        self._properties: dict[tuple[int, str], str] = {}  # by source and column
-        self._job: Job | None = None
-        self._pretence: Pretence | None = None
 
     async def preview(self) -> Report:
         """UploaderError where the job can't start."""
-        folder = _make_folder(self.asked.checkpoint_path.absolute().parent)
-        offload, reader = self.seams.offload("overlay"), self.seams.offload("names")
+        folder = _make_folder(self.settings.checkpoint_path.absolute().parent)
+        offload, reader = self._seams.offload("overlay"), self._seams.offload("names")
+        overlay: Overlay | None = None
         try:
-            # Patterns first, since the job's own files are none of theirs; and anew, for the same reason as
-            # all rows are looked at (`_told_of_job`): to read the checkpoint would leave files beside it.
-            anew = replace(self.asked, restart=True)
-            names = await self._find_names(anew, reader)
-            place = folder / "preview.checkpoint"
+            names = await self._find_names(reader)
             overlay = await offload.run(lambda: Overlay(folder / "overlay"))
-            self._pretence = self._pretend(overlay, offload)
-            self.sender_type = partial(PretendingSender, pretence=self._pretence)
-            self.settings = replace(
-                self.asked,
-                sources=names or self.asked.sources,
-                checkpoint=place,
-                checkpoint_dir=None,
-                results=None,
-                write_results=False,
-                restart=False,
-                snapshot=False,
-                max_failures=_NO_LIMIT,
-            )
-            summary = await self.run()
+            run = self._make_run(names, folder, overlay, offload)
+            self.run.set_result(run)
+            summary = await run.run()
         finally:
             reader.close()
             offload.finish()
-            if self._pretence is not None:
-                self._pretence.overlay.close()
+            if overlay is not None:
+                overlay.close()
             _remove(folder)
-        return self._report(summary)
+        return self._report(run, summary)
 
-    async def _find_names(self, settings: Settings, reader: Offload) -> tuple[str, ...]:
-        """The sources; none where the run is stopped meanwhile, as it will find out."""
+    async def _find_names(self, reader: Offload) -> tuple[str, ...]:
+        """The sources; none where the preview is stopped meanwhile, as its run will find out.
+
+        Before the run, since the job's own files are none of theirs; and anew, for the reason that all rows
+        are looked at (`_told_of_job`): to read the checkpoint would leave files beside it.
+        """
+        anew = replace(self.settings, restart=True)
         try:
-            return await self.ending.unless_ended(reader.run(lambda: tuple(find_names(settings))))
+            return await self.ending.unless_ended(reader.run(lambda: tuple(find_names(anew))))
         except StopRun:
             return ()
 
-    def _report(self, summary: Summary) -> Report:
-        tallies = summary.tallies
+    def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
+        """An upload whose requests that would write are answered by a pretence."""
+        seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
+        notes = RowNotes(self._tally)
+
+        def reader() -> Reader:
+            assert run.session is not None
+            return Reader(run.session.attempts, known.read)
+
+        pretence = Pretence(overlay, offload, known, reader, notes)
+
+        def begin(job: Job) -> Job:
+            self._names = [source.name for source in job.sources]
+            pretence.begin(job)
+            if self._sample is None:
+                return job
+            # Only now: what is found out by a look at all rows is true of all of them.
+            left = _Budget(self._sample)
+            return replace(job, sources=[_FirstRows(source, left) for source in job.sources])
+
+        settings = replace(
+            self.settings,
+            sources=names or self.settings.sources,
+            checkpoint=folder / "preview.checkpoint",
+            checkpoint_dir=None,
+            results=None,
+            write_results=False,
+            restart=False,
+            snapshot=False,
+            max_failures=_NO_LIMIT,
+        )
+        parts = Parts(
+            sender=partial(PretendingSender, pretence=pretence),
+            job=begin,
+            rows=notes.note_rows,
+            look=pretence.look,
+            settled=notes.note_settled,
+        )
+        reading = replace(seams, transport=lambda said: ReadOnly(seams.transport(said), known))
+        run = Run(settings, reading, parts=parts, ending=self.ending)
+        return run
+
+    def _report(self, run: Run, summary: Summary) -> Report:
+        tallies, session = summary.tallies, run.session
         return Report(
             summary,
-            self.tally,
-            self.account,
+            self._tally,
+            session.account if session else None,
             self._names,
-            self.sample,
-            [*self.notices, *self.late_notices(), *_told_of_job(self.asked)],
-            requests=self.sender.tallies.requests if self.sender else 0,
-            would_stop=self.asked.max_failures.exceeded(tallies.failed, tallies.rows),
+            self._sample,
+            [*run.notices, *run.late_notices(), *_told_of_job(self.settings)],
+            requests=session.sender.tallies.requests if session else 0,
+            would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
         )
-
-    def _pretend(self, overlay: Overlay, offload: Offload) -> Pretence:
-        def reader(sender: Sender) -> Reader:
-            return Reader(Attempts(sender, self._patience, self.seams.roll), self.paths.read)
-
-        return Pretence(overlay, offload, self.paths, reader, self._note_written, self._note_refused)
-
-    # --- the run's own steps, where a preview's differ ---
-
-    def _make_sender(self, transport: Transport, tallies: Tallies) -> None:
-        super()._make_sender(ReadOnly(transport, self.paths), tallies)
-
-    async def _move(self, job: Job, *arguments: Any, **named: Any) -> Summary:  # noqa: ANN401
-        pretence, schema, rules = self._pretence, job.account.schema, job.settings.rules
-        assert pretence is not None
-        self._job, self._names = job, [source.name for source in job.sources]
-        pretence.kinds = self.tally.kinds = schema.kinds if schema else {}
-        addresses = {EMAIL} if rules.has_addresses else set[str]()
-        pretence.unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
-        if self.sample is not None:
-            # Only now: what is found out by a look at all rows is true of all of them.
-            left = _Budget(self.sample)
-            job.sources = [_FirstRows(source, left) for source in job.sources]
-            self.bytes_total = None
-        return await super()._move(job, *arguments, **named)
-
-    # --- what rows would do ---
-
-    def _note_rows(self, slice_: Slice) -> None:
-        for unsent in slice_.unsent:
-            if unsent.outcome is Outcome.SKIPPED:
-                self.tally.skips(_SKIPPED.get(unsent.category, unsent.category))
-            else:
-                faults = unsent.faults or (Fault(unsent.reason, unsent.category),)
-                self._note_faults(unsent, faults)
-
-    def _note_look(self, look: Look) -> None:
-        record, decision = look.record, look.decision
-        if decision is not None and decision.outcome is None:
-            assert self._pretence is not None
-            self._pretence.looks[record.position] = look  # what comes of it, its upsert tells
-            return
-        if decision is not None:
-            self._note_written(look)
-            if decision.outcome is Outcome.SKIPPED:
-                self.tally.skips(decision.reason)
-
-    def _note_written(self, look: Look) -> None:
-        record, decision = look.record, look.decision
-        assert decision is not None
-        self.tally.writes(
-            source=record.source,
-            row=record.row,
-            decision=decision,
-            wanted=look.wanted,
-            held=look.held.properties if look.held else {},
-        )
-
-    def _note_refused(self, look: Look, name: str, reason: str) -> None:
-        """It may leave once more, and be taken then."""
-        self._refusals[look.record.position] = name, reason
-
-    def _note_settled(self, settlements: Sequence[Settlement]) -> None:
-        for one in settlements:
-            record = one.record
-            if not isinstance(record, Record):
-                continue
-            self._note_faults(record, record.dropped)
-            name, reason = self._refusals.pop(record.position, ("", ""))
-            if one.outcome is Outcome.REJECTED and name:
-                self.tally.refuses(record.source, record.row, [(name, Fault(reason, "CONFLICT"))])
-
-    def _note_faults(self, row: Record | Unsent, faults: Sequence[Fault]) -> None:
-        told = [(self._property_of(row.source, fault.column), fault) for fault in faults]
-        self.tally.refuses(row.source, row.row, told)
-
-    def _property_of(self, source: int, column: str) -> str:
-        """What a column, or a row's field, stands for; itself where that is not known."""
-        known = self._properties.get((source, column))
-        if known is not None or not column:
-            return known or ""
-        assert self._job is not None
-        columns = self._job.mappers[source].columns
-        names = {columns.column(i): name for i, name in columns.names.items()} if columns else {}
-        name = names.get(column) or self._resolved(column)
-        if len(self._properties) < MOST_NAMES:
-            self._properties[source, column] = name
-        return name
-
-    def _resolved(self, column: str) -> str:
-        assert self._job is not None
-        try:
-            return resolve_name(column, self._job.settings.rules, self._job.account.schema) or column
-        except MappingError:
-            return column
-
-
-_SKIPPED = {
-    "SUPERSEDED": "a later row has written the key since, `failures` says",
-    "DUPLICATE": "another row has the same key (--on-duplicate first, last)",
-    SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
-}
 
 
 def _told_of_job(settings: OutputSettings) -> list[str]:
@@ -274,7 +199,8 @@ class _FirstRows:
     def __init__(self, source: Source, left: _Budget) -> None:
         self._source = source
         self._left = left
-        self.name, self.shape, self.size_bytes = source.name, source.shape, source.size_bytes
+        self.name, self.shape = source.name, source.shape
+        self.size_bytes: int | None = None  # nobody knows how much of it is read
         self.is_at_hand = source.is_at_hand
         self.fingerprint, self.rows_about, self.notices = (
             source.fingerprint,

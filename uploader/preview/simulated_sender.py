@@ -19,11 +19,13 @@ from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
+from uploader.jobs.opening import Job
 from uploader.model.records import EMAIL, closed_value
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresses, told, with_why
 from uploader.pipeline.requests.contact_reader import Look, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay, is_pretended, pretended_id
+from uploader.preview.row_notes import RowNotes
 from uploader.preview.value_changes import after_writing, text_of
 from uploader.system.blocking_calls import Offload
 
@@ -33,19 +35,35 @@ _CONFLICT = "CONFLICT"
 
 @dataclass(slots=True)
 class Pretence:
-    """What a pretending sender goes by, and whom it tells. All is set before the first upsert."""
+    """What a pretending sender goes by, and whom it tells."""
 
     overlay: Overlay
     offload: Offload
     paths: wire.Paths
-    reader: Callable[[Sender], Reader]
-    written: Callable[[Look], None]  #: told of each row that HubSpot would take
-    refused: Callable[[Look, str, str], None]  #: and of each that it would not, with property and reason
+    reader: Callable[[], Reader]  #: of whom it asks who has a value
+    notes: RowNotes
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
     looks: dict[int, Look] = field(default_factory=dict)  #: of the rows about to be written, by position
     in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: answers that are asked for again
     ids: Any = field(default_factory=count)  #: numbers of contacts that would be created
+
+    def begin(self, job: Job) -> None:
+        """Before the first row."""
+        self.notes.begin(job)
+        schema, rules = job.account.schema, job.settings.rules
+        self.kinds = job.kinds
+        addresses = {EMAIL} if rules.has_addresses else set[str]()
+        self.unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
+
+    def look(self, look: Look) -> None:
+        """A row's contact was read."""
+        if look.decision is None:
+            return
+        if look.decision.outcome is None:
+            self.looks[look.record.position] = look  # what comes of it, its upsert tells
+        else:
+            self.notes.note_unsent(look)
 
 
 class PretendingSender(Sender):
@@ -142,9 +160,9 @@ class PretendingSender(Sender):
         for row in rows:
             del pretence.looks[row.position]
             if row.position in taken:
-                pretence.refused(row.look, *taken[row.position])
+                pretence.notes.note_refused(row.look, *taken[row.position])
             else:
-                pretence.written(row.look)
+                pretence.notes.note_written(row.look)
         errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
         results = [*again, *(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
         # Two rows of one contact: they come again, each by itself.
@@ -166,7 +184,7 @@ class PretendingSender(Sender):
         By position, with the property and the reason.
         """
         taken: dict[int, tuple[str, str]] = {}
-        reader = self._pretence.reader(self)
+        reader = self._pretence.reader()
         for name in sorted(self._pretence.unique):
             wanting = [row for row in rows if name in row.asked and row.asked[name] and row.claims(name)]
             if not wanting:

@@ -11,12 +11,12 @@ from typing import TypeVar
 from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account
+from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import side_by_side
-from uploader.jobs.session import Seams, Session
+from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.redaction import without_addresses
 from uploader.model.settings_periods import Unkept
-from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
 from uploader.pipeline.reply_verdict import classify_optional_read
@@ -97,7 +97,7 @@ class Hand:
     on_wire: bool = False
 
 
-class Undoing(Session):
+class Undoing:
     """`run` once; then `file` tells what was kept, until it is closed."""
 
     def __init__(
@@ -106,6 +106,7 @@ class Undoing(Session):
         file: UndoFile,
         seams: Seams | None = None,
         *,
+        approve: Approve | None = None,
         dry: bool = False,
         archive_touched: bool = False,
     ) -> None:
@@ -114,23 +115,26 @@ class Undoing(Session):
         `dry`: reads only; what would become of each contact is told as if it had. `archive_touched`: archive
         what the job created although people or other apps have worked with it since.
         """
-        super().__init__(settings, seams)
+        self.settings = settings
+        self.session: Session | None = None  #: once the account is asked
+        self.started = asyncio.Event()  #: the account is known, and how much there is to be done
+        self.ending = Ending()
         self.file = file
         self.report = Report()
-        self.approve: Approve | None = None
         self.taken_up = False  #: an earlier one goes on
         self.resolving = False  #: the keys that led to nobody are looked up
         self.dry = dry
         self.archive_touched = archive_touched
+        self._seams = seams or Seams()
+        self._approve = approve
         self._refused: dict[str, str] = {}  # types whose associations can't be read, and why
-        self._app = ""
         self._is_outdated = False  # contacts were left, for what was read of them is too old to act upon
         self._last_updated = LastUpdated()
-        self._began = self._clock()
 
     async def run(self) -> Report:
         """UploaderError where it can't start."""
-        writer = self.seams.offload("writer")
+        writer, clock = self._seams.offload("writer"), exact_clock()
+        began = clock()
         try:
             with ExitStack() as stack:
                 lock = Lock(self.settings.checkpoint_path)
@@ -146,26 +150,22 @@ class Undoing(Session):
             writer.close()
         if self.ending.crash is not None:
             raise self.ending.crash
-        return self.report
+        report = self.report
+        report.elapsed_seconds = clock() - began
+        report.requests = self.session.sender.tallies.requests if self.session else 0
+        report.end = early_end(self.ending, self.session)
+        if report.end is None and report.left:
+            raise BooksError(f"{report.left:,} contacts of the snapshot are not accounted for")
+        return report
 
     async def _run(self, writer: Offload, stack: ExitStack) -> None:
-        transport = self.seams.transport(self.settings)
-        try:
-            self._make_sender(transport, Tallies())
+        async with Session(self.settings, self._seams, self.ending) as session:
+            self.session = session
             with suppress(StopRun):
-                account = await self.ending.unless_ended(self._look())
+                account, app = await self.ending.unless_ended(_look(session))
                 self._check_portal(account)
                 stack.callback(writer.finish)
-                await self._undo(account, writer)
-            self._close()
-        finally:
-            await self._hang_up(transport)
-
-    async def _look(self) -> Account:
-        properties = self._look_at_properties(await self._look_at_account())
-        app = self._preflight.look_at_the_app(self.settings.token)
-        account, self._app = await side_by_side(properties, app)
-        return account
+                await self._undo(session, account, app, writer)
 
     def _check_portal(self, account: Account) -> None:
         known, name = self.file.about["portal"], self.file.snapshot.name
@@ -178,29 +178,22 @@ class Undoing(Session):
                 "use the token of that account"
             )
 
-    def _close(self) -> None:
-        self.report.elapsed_seconds = self._clock() - self._began
-        self.report.requests = self.sender.tallies.requests if self.sender else 0
-        self.report.end = self._early_end()
-        if self.report.end is None and self.report.left:
-            raise BooksError(f"{self.report.left:,} contacts of the snapshot are not accounted for")
-
     # --- from the list to the last contact ---
 
-    async def _undo(self, account: Account, writer: Offload) -> None:
+    async def _undo(self, session: Session, account: Account, app: str, writer: Offload) -> None:
         file, schema = self.file, account.schema
         if schema is None:
             raise self.ending.stopped(Cause.SCOPE, "the token may not read which properties there are")
         self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self.dry))
-        portal = Portal(self._app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
+        portal = Portal(app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         try:
-            await self._undo_all(account, portal, writer)
+            await self._undo_all(session, account, portal, writer)
         finally:
             await writer.run(self._tell)
         if not self.report.left and not self.report.is_old:
-            await writer.run(partial(file.note_end, f"{self.seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
+            await writer.run(partial(file.note_end, f"{self._seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
 
-    async def _undo_all(self, account: Account, portal: Portal, writer: Offload) -> None:
+    async def _undo_all(self, session: Session, account: Account, portal: Portal, writer: Offload) -> None:
         file, unless_ended, guard = self.file, self.ending.unless_ended, self.ending.guard
         await unless_ended(guard(self._copy(writer)))
         self.report.keys = await writer.run(lambda: file.keys_count)
@@ -211,7 +204,8 @@ class Undoing(Session):
         self.started.set()
         self.resolving = True
         try:
-            await self._share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer), writer)
+            resolve = partial(self._resolve, writer=writer)
+            await self._share_out(session, file.absent(wire.MAX_INPUTS), resolve, writer)
         finally:
             self.resolving = False
         await unless_ended(guard(self._ask(account, writer, again)))
@@ -221,8 +215,8 @@ class Undoing(Session):
             self._is_outdated = True
             while self._is_outdated:
                 self._is_outdated = False
-                work = partial(self._work, portal=portal, writer=writer)
-                await self._share_out(file.traces(count, created=created), work, writer)
+                work = partial(self._work, session, portal=portal, writer=writer)
+                await self._share_out(session, file.traces(count, created=created), work, writer)
 
     def _tell(self) -> None:
         self.report.keys = self.file.keys_count
@@ -239,14 +233,15 @@ class Undoing(Session):
         """`again`: contacts that an undo has kept, and this one looks at anew."""
         await writer.run(self.file.gather)
         created, others = await writer.run(self.file.open_counts)
-        is_asked = self.approve is not None and created + again + others and not self.dry
-        if is_asked and self.approve and not await self.approve(account, created + again, others):
+        is_asked = created + again + others and not self.dry
+        if is_asked and self._approve and not await self._approve(account, created + again, others):
             raise DeclinedError("nothing was undone")
         if again:
             await writer.run(self.file.reopen_kept)
 
     async def _share_out(
         self,
+        session: Session,
         batches: Iterator[list[Item]],
         work: Callable[[Hand, list[Item]], Awaitable[None]],
         writer: Offload,
@@ -258,7 +253,7 @@ class Undoing(Session):
                 await work(hand, batch)
                 self.ending.go_on()
 
-        hands = [self._hand() for _ in range(self._hands)]
+        hands = [self._hand(session) for _ in range(self._hands)]
 
         async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
             """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
@@ -266,7 +261,7 @@ class Undoing(Session):
             if waiting:
                 await self._wait_for_the_last(waiting)
 
-        await self._share_work(map(serve, hands), drain)
+        await session.share_work(map(serve, hands), drain)
 
     async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
         at_once = asyncio.ensure_future(self.ending.at_once.wait())
@@ -284,19 +279,19 @@ class Undoing(Session):
     def _hands(self) -> int:
         return min(_HANDS, self.settings.max_in_flight)
 
-    def _hand(self) -> Hand:
+    def _hand(self, session: Session) -> Hand:
         def note(out: bool) -> None:
             hand.on_wire = out
 
-        attempts = replace(self._attempts(), on_wire=note, is_wanted=lambda: not self.ending.has_come)
+        attempts = replace(session.attempts, on_wire=note, is_wanted=lambda: not self.ending.has_come)
         types = associated_records.types_for(self.settings.object_type)
-        paths = [self.paths.associations.replace("{to}", one.name) for one in types]
+        paths = [session.paths.associations.replace("{to}", one.name) for one in types]
         hand = Hand(
             attempts,
-            Reader(attempts, self.paths.read),
+            Reader(attempts, session.paths.read),
             Rewriter(
                 attempts,
-                self.paths,
+                session.paths,
                 last=self._last_updated,
                 is_tail=lambda: self.report.left <= wire.MAX_INPUTS,
             ),
@@ -341,9 +336,10 @@ class Undoing(Session):
 
     # --- one batch of contacts ---
 
-    async def _work(self, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload) -> None:
-        assert self.sender is not None
-        hand.rewriter.known_at = self.sender.stalled_seconds + _STALLS_SECONDS
+    async def _work(
+        self, session: Session, hand: Hand, traces: list[Trace], *, portal: Portal, writer: Offload
+    ) -> None:
+        hand.rewriter.known_at = session.sender.stalled_seconds + _STALLS_SECONDS
         plans, left_out = await self._plan(hand, traces, portal)
         if not self.archive_touched:
             plans = await self._keep_touched(hand, plans)
@@ -470,6 +466,12 @@ class Undoing(Session):
                     del unsure[one]
         failed |= {number: _failure("HubSpot gave no definite answer") for number in unsure.values()}
         return failed, gone
+
+
+async def _look(session: Session) -> tuple[Account, str]:
+    """The account, and the id of the token's app."""
+    properties = session.look_at_properties(await session.look_at_account())
+    return await side_by_side(properties, session.preflight.look_at_the_app(session.settings.token))
 
 
 _LEFT_OUT = "HubSpot's answers leave it out"

@@ -9,13 +9,13 @@ from pathlib import Path
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
+from uploader.jobs.ending import Ending
 from uploader.jobs.opening import open_again
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
-from uploader.jobs.session import Seams, Session
+from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
-from uploader.model.settlements import Tallies
 from uploader.model.stop import StopRun
 from uploader.pipeline.read_matching import also_other_addresses
 from uploader.pipeline.requests.contact_reader import Reader
@@ -59,7 +59,7 @@ class Report:
         return int(any(self.counts[v] for v in (Verdict.DIFFERS, Verdict.MISSING, Verdict.UNCHECKED)))
 
 
-class Verification(Session):
+class Verification:
     """`run` once; then `file` tells the findings."""
 
     def __init__(
@@ -71,19 +71,22 @@ class Verification(Session):
         sample: int | None = None,
     ) -> None:
         """`settings` as `job_settings` makes them; `settings.restart` forgets what was verified before."""
-        super().__init__(settings, seams)
+        self.settings = settings
+        self.session: Session | None = None  #: once the account is asked
+        self.ending = Ending()
         self.file = VerificationFile(checkpoint.path)
         self.report = Report(is_sample=sample is not None)
         self.rows = 0  #: of the sources, looked through so far
         self.taken_up = False  #: an earlier one goes on
-        self._began = self._clock()
+        self._seams = seams or Seams()
         self._checkpoint = checkpoint
         self._sample = sample
         self._periods = checkpoint.periods()
 
     async def run(self) -> Report:
         """UploaderError where it can't start."""
-        reader, writer = self.seams.offload("reader"), self.seams.offload("writer")
+        reader, writer, clock = self._seams.offload("reader"), self._seams.offload("writer"), exact_clock()
+        began = clock()
         try:
             with ExitStack() as stack:
                 await self._run(reader, writer, stack)
@@ -92,7 +95,11 @@ class Verification(Session):
             writer.close()
         if self.ending.crash is not None:
             raise self.ending.crash
-        return self.report
+        report = self.report
+        report.elapsed_seconds = clock() - began
+        report.requests = self.session.sender.tallies.requests if self.session else 0
+        report.end = early_end(self.ending, self.session)
+        return report
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> None:
         identity, name = self._checkpoint.identity(), self._checkpoint.path
@@ -107,37 +114,32 @@ class Verification(Session):
             unless_ended = self.ending.unless_ended
             sources = await unless_ended(reader.run(lambda: open_again(self.settings, identity)))
             check_sources(self._checkpoint.path.name, identity, sources)
-            transport = self.seams.transport(self.settings)
-            try:
-                self._make_sender(transport, Tallies())
-                account = await unless_ended(self._look())
+            async with Session(self.settings, self._seams, self.ending) as session:
+                self.session = session
+                account = await unless_ended(session.look())
                 check_portal(self._checkpoint.path, identity, account.portal)
                 self.report.account_doubt = account_doubt(identity, account.portal)
                 former = [
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
-                account = await unless_ended(self._with_owners(sources, account, former))
+                account = await unless_ended(session.with_owners(sources, account, former))
                 stack.callback(writer.finish)
-                await self._verify(identity, sources, account, writer)
-            finally:
-                await self._hang_up(transport)
-        self._close()
-
-    def _close(self) -> None:
-        self.report.elapsed_seconds = self._clock() - self._began
-        self.report.requests = self.sender.tallies.requests if self.sender else 0
-        self.report.end = self._early_end()
+                await self._verify(session, identity, sources, account, writer)
 
     async def _verify(
-        self, identity: Identity, sources: list[Source], account: Account, writer: Offload
+        self,
+        session: Session,
+        identity: Identity,
+        sources: list[Source],
+        account: Account,
+        writer: Offload,
     ) -> None:
         about = {"job": fingerprint(self._checkpoint, identity, self._periods), "sample": self._sample}
         self.taken_up = self.file.open(about, restart=self.settings.restart)
-        self.started.set()
         build = self._build(identity, sources, account, writer)
         try:
             await self.ending.unless_ended(self.ending.guard(build))
-            await self._read_all(account, writer)
+            await self._read_all(session, account, writer)
         finally:
             await writer.run(self._tell)
 
@@ -167,10 +169,10 @@ class Verification(Session):
 
     # --- what is held ---
 
-    async def _read_all(self, account: Account, writer: Offload) -> None:
+    async def _read_all(self, session: Session, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
-        reader = Reader(replace(self._attempts(), is_early=True), self.paths.read)
+        reader = Reader(replace(session.attempts, is_early=True), session.paths.read)
 
         async def work() -> None:
             while batch := await writer.run(lambda: next(batches, None)):
@@ -185,7 +187,7 @@ class Verification(Session):
                         break
                 await writer.run(lambda unknown=unknown: self.file.leave(unknown))  # type: ignore[misc]
 
-        await self._share_work(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
+        await session.share_work(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """What is held of a batch: without a contact that breaks the question for all of them."""

@@ -19,15 +19,14 @@ from support.model.running import start
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.hubspot.wire import paths
+from uploader.jobs.pipeline import Parts
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
-from uploader.pipeline.rate.in_flight_cap import InFlightCap
-from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.requests.contact_reader import Look
 from uploader.pipeline.sender import Sender
 from uploader.preview.read_only_client import ReadOnly
+from uploader.preview.row_notes import RowNotes
 from uploader.preview.run import Preview
 from uploader.preview.value_changes import REFUSED
 from uploader.records.duplicates import OnDuplicate
@@ -61,7 +60,7 @@ def preview(job: Job, batch_records=100, *, sample=None, examples=5, stop_after=
         seams, loop = seams_of(job, batch_records), asyncio.get_running_loop()
         ahead = Preview(job.settings(**options), seams, sample=sample, examples=examples)
         if stop_after is not None:
-            loop.call_later(stop_after, ahead.stop, 2)
+            loop.call_later(stop_after, ahead.ending.stop, 2)
         try:
             return await ahead.preview()
         finally:
@@ -98,8 +97,8 @@ def watched_run(job: Job, batch_records=100, **options) -> Watched:
         seen.looks.append(look)
 
     async def run():
-        one = Run(job.settings(**options), seams_of(job, batch_records))
-        one.on_rows, one.on_look = note_rows, note_look
+        parts = Parts(rows=note_rows, look=note_look)
+        one = Run(job.settings(**options), seams_of(job, batch_records), parts=parts)
         try:
             return await one.run()
         finally:
@@ -408,14 +407,14 @@ def test_temporary_files_are_gone_whatever_happens(tmp_path, monkeypatch):
     folder = tmp_path / "job"
     folder.mkdir()
     job = job_of(folder, contacts(3_000))
-    made, original = [], Preview._note_rows
+    made, original = [], RowNotes.note_rows
 
     def note(self, slice_):
         (inside,) = place.iterdir()
         made.append((mode_of(inside), {file.name: mode_of(file) for file in inside.iterdir()}))
         original(self, slice_)
 
-    monkeypatch.setattr(Preview, "_note_rows", note)
+    monkeypatch.setattr(RowNotes, "note_rows", note)
     preview(job, on_duplicate=OnDuplicate.FIRST)
     mode, files = made[0]
     assert mode == 0o700
@@ -433,19 +432,18 @@ def test_temporary_files_are_gone_whatever_happens(tmp_path, monkeypatch):
 # --- the guard ---
 
 
-class Honest(Preview):
-    """As if somebody had taken the pretence away: its upserts are really sent."""
-
-    async def _move(self, *arguments, **named):
-        self.sender = Sender(self.sender._transport, SendLog(None), InFlightCap(8, 8), Tallies(), self._clock)
-        return await super()._move(*arguments, **named)
-
-
-def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path):
+def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, monkeypatch):
     job = job_of(tmp_path, contacts(3))
 
+    def honest(*arguments, pretence, **named):
+        """As if somebody had taken the pretence away: its upserts are really sent."""
+        del pretence
+        return Sender(*arguments, **named)
+
+    monkeypatch.setattr("uploader.preview.run.PretendingSender", honest)
+
     async def run():
-        return await Honest(job.settings(), seams_of(job, 100)).preview()
+        return await Preview(job.settings(), seams_of(job, 100)).preview()
 
     with pytest.raises(RuntimeError, match=r"about to send POST .*batch/upsert"):
         run_virtual(run())

@@ -54,7 +54,7 @@ def check(job: Job, *, stop_after=None, **options):
         )
         one = Check(job.settings(write_results=False, **options), seams)
         if stop_after is not None:
-            loop.call_later(stop_after, one.stop, 2)
+            loop.call_later(stop_after, one.ending.stop, 2)
         try:
             return await one.run()
         finally:

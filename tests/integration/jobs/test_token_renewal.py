@@ -132,7 +132,7 @@ def test_a_token_revoked_ahead_of_its_end_is_renewed_after_one_refusal_for_all(t
 
     def revoke(run):
         if not revoked and run.view() and run.view().tallies.settled > 200:
-            token = run.sender.access.token
+            token = run.session.sender.access.token
             revoked.append(token)
             scenario = make_hub(auth={**CLIENT, "tokens": [], "expired": [token]}).scenario
             job.hub.change_scenario(scenario)

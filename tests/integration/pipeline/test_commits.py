@@ -86,7 +86,7 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
             collector.tallies,
             asyncio.get_running_loop().time,
         )
-        sender.on_count = collector.note_change
+        sender.count_into(collector.tallies, collector.note_change, Course((), 0.0))
         commits = []
         commit = checkpoint.commit
         checkpoint.commit = lambda *values, **named: (commits.append(values[0]), commit(*values, **named))
@@ -134,7 +134,7 @@ def test_half_a_second_later_all_that_is_counted_is_durable(tmp_path, faults, op
         durable = _counts(checkpoint.state().tallies)
         checkpoint.close()
         late.extend(name for name, count in _counts(before).items() if durable.get(name, 0) < count)
-        before = deepcopy(running._parts.collector.tallies)
+        before = deepcopy(running.pipeline.collector.tallies)
 
     summary = run.run_virtual(on_tick=compare, **options)
     assert (summary.state, late) == ("complete", [])

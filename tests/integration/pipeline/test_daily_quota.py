@@ -218,7 +218,7 @@ def test_the_reset_is_the_one_that_the_usage_endpoint_names(tmp_path, ahead):
     run = job(tmp_path, contacts(300), daily_quota=1_000)
     run.clock_ahead_seconds = ahead.total_seconds()
     seen = []
-    run.run_virtual(on_start=lambda one: seen.append(one.next_reset()))
+    run.run_virtual(on_start=lambda one: seen.append(one.session.day.ends_at))
     assert seen == [datetime(2026, 1, 1, 5, tzinfo=UTC)]
 
 

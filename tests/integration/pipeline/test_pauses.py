@@ -30,7 +30,7 @@ def test_a_migration_is_one_pause_of_the_length_it_asks_for(tmp_path):
     run = job(tmp_path, rows, faults=[fault])
     shown = set()
     summary = run.run_virtual(
-        on_long_pause=OnLongPause.WAIT, on_tick=lambda one: shown.add(one.sender.pausing)
+        on_long_pause=OnLongPause.WAIT, on_tick=lambda one: shown.add(one.session.sender.pausing)
     )
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"account is being migrated": 1})
@@ -44,7 +44,7 @@ def test_a_storm_of_423_is_one_pause_at_a_time_and_fewer_in_flight(tmp_path):
     fault = {"kind": "status", "status": 423, "from_seconds": 4, "until_seconds": 9}
     run = job(tmp_path, rows, faults=[fault])
     caps = []
-    summary = run.run_virtual(on_tick=lambda one: caps.append(one.sender.cap.limit))
+    summary = run.run_virtual(on_tick=lambda one: caps.append(one.session.sender.cap.limit))
     run.check(rows, summary)
     assert summary.exit_code == 0
     assert summary.as_dict()["pauses"]["locked by HubSpot"] <= 3
@@ -79,7 +79,9 @@ def test_one_slow_batch_does_not_hold_the_rest(tmp_path):
     fault = {"kind": "delay", "seconds": 90, "requests": [50, 50]}
     run = job(tmp_path, rows, faults=[fault])
     done = []
-    summary = run.run_virtual(on_tick=lambda one: done.append((one._clock(), one.view().tallies.settled)))
+    summary = run.run_virtual(
+        on_tick=lambda one: done.append((one.session.clock(), one.view().tallies.settled))
+    )
     run.check(rows, summary)
     assert next(at for at, settled in done if settled >= 1_990) < 14
 
@@ -104,7 +106,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
 
     run.hub.handle = one_by_one
     in_flight = []
-    summary = run.run_virtual(on_tick=lambda one: in_flight.append(one.sender.on_wire))
+    summary = run.run_virtual(on_tick=lambda one: in_flight.append(one.session.sender.on_wire))
     run.check(rows, summary)
     assert summary.exit_code == 0
     assert sum(in_flight[-20:]) / 20 < 100
@@ -120,8 +122,8 @@ def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, laten
 
     def look(one) -> None:
         view = one.view()
-        pace.add(one._clock(), view)
-        told.append((one._clock(), pace.seconds_left(view)))
+        pace.add(one.session.clock(), view)
+        told.append((one.session.clock(), pace.seconds_left(view)))
         assert line(view, pace)
 
     run.run_virtual(on_tick=look)
@@ -141,8 +143,8 @@ def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
 
     def look(one) -> None:
         view = one.view()
-        pace.add(one._clock(), view)
-        told.append((one._clock(), pace.seconds_left(view)))
+        pace.add(one.session.clock(), view)
+        told.append((one.session.clock(), pace.seconds_left(view)))
 
     run.run_virtual(on_tick=look, on_long_pause=OnLongPause.WAIT)
     end = run._clock

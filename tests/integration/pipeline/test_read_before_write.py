@@ -209,7 +209,7 @@ def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_
     meddled = []
 
     def meddle(run):
-        if run.sender.pausing is Cause.DAILY and not meddled:
+        if run.session.sender.pausing is Cause.DAILY and not meddled:
             changes = [
                 {"email": "c1@x.com", "properties": {"firstname": "Theirs"}},
                 {"email": "c0@x.com", "properties": {"city": ""}},
@@ -355,7 +355,7 @@ def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
     meddled = []
 
     def meddle(run):
-        if run.sender.pausing is Cause.MIGRATION and not meddled:
+        if run.session.sender.pausing is Cause.MIGRATION and not meddled:
             change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
             meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
 
@@ -377,7 +377,7 @@ def test_only_new_leaves_a_contact_that_somebody_created_after_a_lost_answer(tmp
     meddled = []
 
     def create(run):
-        if run.sender.pausing is Cause.MIGRATION and not meddled:
+        if run.session.sender.pausing is Cause.MIGRATION and not meddled:
             theirs = {"properties": {"email": "c1@x.com", "city": "Theirs"}}
             meddled.append(job.hub.account.seed({"contacts": [theirs]}, "2026-01-01T00:00:09Z"))
 
@@ -594,7 +594,7 @@ def test_pauses_that_follow_each_other_count_together(tmp_path):
     meddled = []
 
     def meddle(run):
-        if run.sender.pausing and not meddled:
+        if run.session.sender.pausing and not meddled:
             change = {"email": "c1@x.com", "properties": {"firstname": "Theirs"}}
             meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
 

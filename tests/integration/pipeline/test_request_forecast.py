@@ -34,9 +34,9 @@ def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency)
 
     def look(run) -> None:
         view = run.view()
-        pace.add(run._clock(), view)
-        told.append((run._clock(), pace.seconds_left(view)))
-        foretold.append(run.forecast(run.requests_for(20_000)).seconds)
+        pace.add(run.session.clock(), view)
+        told.append((run.session.clock(), pace.seconds_left(view)))
+        foretold.append(run.session.forecast(2 * 200).seconds)
 
     job.run_virtual(on_tick=look, snapshot=True)
     begin, end = told[0][0], job._clock

@@ -43,9 +43,9 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
         run = Run(job.settings(), seams)
         running = asyncio.ensure_future(run.run())
         while not running.done():
-            if run._parts is not None:
-                waiting.append(run._parts.collector.uncommitted)
-                out.append(run._parts.feed.batcher.open_records)
+            if run.pipeline is not None:
+                waiting.append(run.pipeline.collector.uncommitted)
+                out.append(run.pipeline.feed.batcher.open_records)
                 told.update(lines(run.view(), Pace(), 120))
             await asyncio.sleep(0.01)
         return await running

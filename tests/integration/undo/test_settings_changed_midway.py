@@ -82,13 +82,13 @@ def finish(job: Job, **options) -> None:
 
 
 def _others_have_arrived(run: Run) -> bool:
-    collector = run._parts.collector
+    collector = run.pipeline.collector
     return collector.tallies.sent >= collector.committed.tallies.confirmed + 200
 
 
 def _others_have_just_left(run: Run) -> bool:
     """So that no commit knows of them."""
-    collector = run._parts.collector
+    collector = run.pipeline.collector
     return collector._sent_below > collector.committed.lost_below
 
 
@@ -118,7 +118,7 @@ async def _killed(job: Job, is_time, options) -> None:
         run.stop(2)
 
     def has_begun() -> bool:
-        return run._parts is not None and run._parts.collector.committed.tallies.confirmed >= 100
+        return run.pipeline is not None and run.pipeline.collector.committed.tallies.confirmed >= 100
 
     _when(run, lambda: has_begun() and is_time(run), strike)
     with suppress(StorageError):

@@ -55,7 +55,7 @@ def test_ids_are_kept_as_soon_as_rows_count_as_settled(tmp_path):
     seen = []
 
     def look(run) -> None:
-        settled = run._parts.collector.committed.tallies.settled
+        settled = run.pipeline.collector.committed.tallies.settled
         seen.append((settled, len(reached(job.source))))
 
     job.run_virtual(on_tick=look)

@@ -222,7 +222,7 @@ def test_what_is_kept_of_refused_rows_does_not_pile_up(tmp_path):
     seen = []
 
     def look(run: Run) -> None:
-        seen.append((run._parts.collector.tallies.failed, len(run._parts.looking.unwritten)))
+        seen.append((run.pipeline.collector.tallies.failed, len(run.pipeline.looking.unwritten)))
 
     summary = job.run_virtual(on_tick=look)
     assert max(failed for failed, _ in seen) > 1_500
@@ -361,7 +361,7 @@ def test_a_run_that_reads_and_sends_nothing_keeps_a_lost_write_in_doubt(tmp_path
     job.hub.change_scenario(make_hub(latency_seconds=1.0, faults=[lost]).scenario)
 
     def stop_once_it_is_lost(run: Run) -> None:
-        if any("upsert" in path for path in job.transport.paths) and run.sender.on_wire == 0:
+        if any("upsert" in path for path in job.transport.paths) and run.session.sender.on_wire == 0:
             run.stop(2)
 
     def stop_while_it_reads(run: Run) -> None:

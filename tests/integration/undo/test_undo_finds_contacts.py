@@ -145,7 +145,7 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
         with closing(sqlite3.connect(snapshot_of(job))) as connection:
             is_read = connection.execute("SELECT count(*) FROM contacts").fetchone()[0]
         if is_read and first not in archived(job):
-            hub.meddle(run._clock(), (), ["c1@example.com"])
+            hub.meddle(run.session.clock(), (), ["c1@example.com"])
 
     assert job.run_virtual(on_tick=vanish).as_dict()["created"] == 1
     assert len(state(job)) == 3
@@ -314,7 +314,7 @@ def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restor
     job._clock = 365 * DAY
 
     def move(run) -> None:
-        if run._parts.collector.tallies.settled == 1 and len(state(job)) == 2:
+        if run.pipeline.collector.tallies.settled == 1 and len(state(job)) == 2:
             move_address(job, "b@x.com", "a@x.com")
 
     assert job.run_virtual(on_tick=move).as_dict()["updated"] == 1

@@ -119,7 +119,7 @@ _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
-    heed_signals(run.stop)
+    heed_signals(run.ending.stop)
     async with shown(_live(run) if sys.stderr.isatty() else _plain(run)):
         return await run.run()
 
@@ -144,7 +144,7 @@ async def _live(run: Check) -> None:
 
 
 def _now(run: Check) -> str:
-    sender = run.sender
+    sender = run.session.sender if run.session else None
     if run.passes.step is not None:
         return survey_line(run.passes.step, run.bytes_total)
     if sender is not None and sender.pausing:

@@ -72,19 +72,19 @@ def command(
 
 
 async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
-    run = Preview(settings, sample=sample, examples=examples)
-    heed_signals(run.stop)
-    async with shown(_display(run)):
-        return await run.preview()
+    preview = Preview(settings, sample=sample, examples=examples)
+    heed_signals(preview.ending.stop)
+    async with shown(_display(preview)):
+        return await preview.preview()
 
 
-async def _display(run: Preview) -> None:
+async def _display(preview: Preview) -> None:
+    run = await preview.run
     display = asyncio.ensure_future(show(run))
     try:
         await run.started.wait()
         many = noun(run.settings.object_type).many
-        portal = run.account.portal if run.account else ""
-        say(f"a preview of {many} in account {portal or 'unknown'}: nothing is written")
+        say(f"a preview of {many} in account {run.account.portal or 'unknown'}: nothing is written")
         await display
     finally:
         display.cancel()

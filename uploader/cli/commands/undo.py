@@ -102,8 +102,9 @@ def command(
     try:
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)
-        make = partial(Undoing, settings, file, dry=dry_run, archive_touched=archive_touched)
-        report = asyncio.run(_undo(make, _approval(yes=yes), write))
+        approve = _approval(yes=yes)
+        make = partial(Undoing, settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
+        report = asyncio.run(_undo(make, write))
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
@@ -113,12 +114,9 @@ def command(
     return report.exit_code
 
 
-async def _undo(
-    make: Callable[[], Undoing], approve: Approve | None, write: Callable[[Undoing], None]
-) -> Report:
+async def _undo(make: Callable[[], Undoing], write: Callable[[Undoing], None]) -> Report:
     run = make()
-    run.approve = approve
-    heed_signals(run.stop)
+    heed_signals(run.ending.stop)
     async with shown(_display(run)):
         report = await run.run()
         if report.end is None:
@@ -162,17 +160,17 @@ async def _approve(account: Account, created: int, others: int) -> bool:
 async def _display(run: Undoing) -> None:
     many = noun(run.settings.object_type).many
     await run.started.wait()
-    account, report = run.account, run.report
+    assert run.session is not None
+    account, sender, report = run.session.account, run.session.sender, run.report
     where = f"account {account.portal}" if account else "the account"
     goes_on = f", {report.left:,} left from an earlier undo" if run.taken_up else ""
     say(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
-        sender = run.sender
-        if sender is not None and sender.pausing:
+        if sender.pausing:
             say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
         elif run.resolving:
-            say(f"looking up whom the job created: {sender.tallies.requests if sender else 0:,} requests")
+            say(f"looking up whom the job created: {sender.tallies.requests:,} requests")
         else:
             parts = [f"{part} (to be)" for part in _parts(report)] if run.dry else _parts(report)
             say(" | ".join([f"{report.left:,} {many} left", *parts]))

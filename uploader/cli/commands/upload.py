@@ -36,6 +36,7 @@ from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
+from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.model.settlements import Tallies
@@ -182,9 +183,6 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
     """How it ended, what to say of a job that had ended before, how many rows the results file lacks."""
-    run = Run(settings)
-    heed_signals(partial(_interrupt, run))
-    display = _Display(run)
     asks = _can_ask(settings)
 
     async def approve(account: Account, rows: int | None) -> bool:
@@ -201,8 +199,9 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
                 say(line)
             return asks and await _is_yes("go on with the other rows?")
 
-    run.approve = None if yes else approve
-    run.judge = judge
+    run = Run(settings, approve=None if yes else approve, judge=judge)
+    heed_signals(partial(_interrupt, run))
+    display = _Display(run)
     display.start()
     try:
         summary = await run.run()
@@ -252,7 +251,7 @@ class _Display:
     def _introduce(self) -> None:
         if not self._is_introduced:
             self._is_introduced = True
-            note_job(self._run.job_id, (self._run.account or Account()).portal)
+            note_job(self._run.job_id, self._run.account.portal)
             for line in introduction(self._run):
                 say(line)
             say_settings(click.get_current_context())
@@ -282,7 +281,7 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
 
 def introduction(run: Run) -> list[str]:
     """Which account, by which key, how many rows, how many requests, how long."""
-    account, settings = run.account or Account(), run.settings
+    account, settings = run.account, run.settings
     kind = f" ({account.kind})" if account.kind else ""
     about = ", ".join(part for part in (account.ui_domain, account.time_zone) if part)
     where = f"{noun(settings.object_type).many} into account {account.portal or 'unknown'}{kind}"
@@ -297,30 +296,34 @@ def introduction(run: Run) -> list[str]:
 
 
 def _forecast(run: Run) -> list[str]:
-    if run.sender is None or run.rows_estimated is None:
+    session, settings = run.session, run.settings
+    if session is None or run.rows_estimated is None:
         return []
     settled = view.tallies.settled if (view := run.view()) else 0
     rows = max(0, run.rows_estimated - settled)
-    ahead = run.forecast(run.requests_for(rows))
-    waits = run.settings.on_long_pause is OnLongPause.WAIT
-    reads = run.settings.looks_first
-    return forecast_lines(rows, ahead, run.sender.day, run.clock_text, waits=waits, reads_first=reads)
+    reads = settings.looks_first
+    ahead = session.forecast(-(-rows // MAX_INPUTS) * (2 if reads else 1))
+    waits = settings.on_long_pause is OnLongPause.WAIT
+    return forecast_lines(
+        rows, ahead, session.sender.day, session.day.clock_text, waits=waits, reads_first=reads
+    )
 
 
 def _finished_lines(run: Run) -> list[str]:
     """Of a job that was finished before: what there is to know, and how it is done again."""
-    if run.finished_before is None:
+    before = run.finished_before
+    if before is None:
         return []
     from uploader.cli.text.undo_state import undone_text  # noqa: PLC0415  # few runs end so
 
-    where = f"this job was finished before, into account {run.finished_before or 'unknown'}"
+    where = f"this job was finished before, into account {before.portal or 'unknown'}"
     undone = undone_text(run.settings.checkpoint_path, sys.argv[1:])
-    if not run.finished_otherwise:
+    if not before.otherwise:
         return [f"nothing was sent: {where} (--restart does it again)", *undone]
     ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"
     return [
         f"nothing was sent: {where}, and with other settings; {ways}",
-        f"what differs: {printable(run.finished_otherwise, 2_000)}",
+        f"what differs: {printable(before.otherwise, 2_000)}",
         *undone,
     ]
 

@@ -87,7 +87,7 @@ async def _verify(
     settings: Settings, checkpoint: Checkpoint, sample: int | None, write: Callable[[Verification], None]
 ) -> Report:
     run = Verification(settings, checkpoint, sample=sample)
-    heed_signals(run.stop)
+    heed_signals(run.ending.stop)
     with contextlib.closing(run.file):
         async with shown(_display(run)):
             report = await run.run()
@@ -101,9 +101,9 @@ async def _display(run: Verification) -> None:
     rows_said = 0
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
-        done, sender = sum(run.report.counts.values()), run.sender
-        if sender is not None and sender.pausing:
-            say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
+        done, session = sum(run.report.counts.values()), run.session
+        if session is not None and session.sender.pausing:
+            say(f"PAUSED {duration(session.sender.pause_seconds)}: {session.sender.pausing}")
         elif done:
             many = noun(run.settings.object_type).many
             say(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))

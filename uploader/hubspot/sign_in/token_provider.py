@@ -80,11 +80,11 @@ class Access:
         """A request was let in by it."""
         self._is_proven = self._is_proven or token == self.token
 
-    async def renew(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+    async def renew(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
         """Get the next token. StopRun where there is none to be had, or asking has failed for too long.
 
         To its end, whatever becomes of who waits: a refresh token that was replaced and not kept is lost.
-        `vouch` asks whose account the token in use is.
+        `vouch` asks by the token in use.
         """
         if self._fault is not None:
             raise StopRun(self._fault.cause, self._fault.reason)
@@ -94,7 +94,7 @@ class Access:
         self._renewing = asyncio.ensure_future(self._renew(vouch))
         await asyncio.shield(self._renewing)
 
-    async def _renew(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+    async def _renew(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
         """Once that has failed for good, it fails for all who wait for their turn: nothing leaves by a token
         that turned out to be another account's.
         """
@@ -178,7 +178,7 @@ class Access:
             _LOG.warning("HubSpot has replaced the refresh token, and it can't be kept: %s", error)
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
-    async def _read_again(self, vouch: Callable[[], Awaitable[Reply]]) -> None:
+    async def _read_again(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
         assert isinstance(self._sign_in, TokenFile)
         read = partial(read_token, Path(self._sign_in.path))
         try:
@@ -192,7 +192,7 @@ class Access:
         self._transport.use(found)
         _LOG.info("the token file holds another token; going on with it")
         for _ in range(_VOUCH_TRIES):
-            reply = await vouch()
+            reply = await vouch(Call("GET", self._paths.account))
             if reply.status == 401:
                 raise StopRun(Cause.TOKEN, "HTTP 401, also by the token that the file holds now")
             if reply.ok or reply.status == 403:

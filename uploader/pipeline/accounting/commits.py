@@ -76,12 +76,14 @@ class Commits:
         *,
         snapshot: SnapshotFile | None,
         rows_estimated: int | None,
+        on_committed: Callable[[Sequence[Settlement]], None] | None,
+        gives_up: Callable[[], bool],
     ) -> None:
+        """`on_committed` is told of what was settled, once it is durable. `gives_up` is asked whether not to
+        wait any more for another process to let go of the checkpoint.
+        """
         self.committed = checkpoint.state()
         self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
-        self.gives_up: Callable[[], bool] = lambda: False  #: asked then: whether not to wait any more
-        #: Told of what was settled, once it is durable.
-        self.on_committed: Callable[[Sequence[Settlement]], None] | None = None
         self.waiting_bytes = 0  #: what waits occupies in memory, about
         self._waiting = Waiting()
         self._aliases: Sequence[Alias] = ()
@@ -92,6 +94,8 @@ class Commits:
         self._offload = offload
         self._course = course
         self._rows_estimated = rows_estimated
+        self._on_committed = on_committed
+        self._gives_up = gives_up
         self._told = self.committed.tallies  # what the course knows of
         self._committing = asyncio.Lock()
 
@@ -108,7 +112,7 @@ class Commits:
             added.lines.append(self._results.lines(settlements))
         if not _KEPT.isdisjoint(outcomes):
             added.kept += [settlement for settlement in settlements if settlement.outcome in _KEPT]
-        if self._snapshot or self.on_committed:
+        if self._snapshot or self._on_committed:
             added.settled += settlements
         for settlement in added.settled or added.kept:
             _lighten(settlement)
@@ -140,8 +144,8 @@ class Commits:
                     is_cancelled = await self._until_free(lambda: self._write(state, former, changes))
                     self._waiting.drop(former)
                     self.waiting_bytes = self._waiting.size_bytes
-                    if self.on_committed:
-                        self.on_committed(former.settled)
+                    if self._on_committed:
+                        self._on_committed(former.settled)
             finally:
                 if self.committed is not state:
                     self._course.give_back(changes)
@@ -167,7 +171,7 @@ class Commits:
             try:
                 is_cancelled = await self._in_full(write)
             except BusyError as error:
-                if self.gives_up():
+                if self._gives_up():
                     raise
                 if not self.is_locked_out:
                     _LOG.warning("%s: waiting for that to end", error)

@@ -1,0 +1,296 @@
+"""The pipeline of one job: producer, queue, feed, workers and collector, put together and run to the end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from uploader.canary.assessment import count_left
+from uploader.errors import CutOffError, StorageError
+from uploader.jobs.ending import Ending
+from uploader.jobs.keys_of_one_contact import find_aliases
+from uploader.jobs.opening import Job, bytes_of
+from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.progress_view import View
+from uploader.jobs.session import Session, reason_of
+from uploader.model.canary import Canary
+from uploader.model.records import Slice
+from uploader.model.settlements import Settlement
+from uploader.model.stop import Cause, StopRun
+from uploader.model.timeline import Course
+from uploader.pipeline.batcher import Batcher
+from uploader.pipeline.collector import Collector
+from uploader.pipeline.feed import Feed
+from uploader.pipeline.linked_keys import Links
+from uploader.pipeline.producer import QUEUE_SLICES, Producer
+from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.reply_verdict import classify_optional_read
+from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
+from uploader.pipeline.requests.write_outage_probe import Proof
+from uploader.pipeline.sender import Sender
+from uploader.pipeline.worker import Worker
+from uploader.pipeline.worker_pool import Crew
+from uploader.system.blocking_calls import Offload
+
+#: How often the course is told what time it is.
+_TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What may stand in the place of an upload's own parts, and who is told of its rows."""
+
+    sender: Callable[..., Sender] = Sender
+    job: Callable[[Job], Job] = lambda job: job  #: may give it other sources, whose rows move then
+    rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
+    #: Told what each row is about to do; contacts are read first then, whatever the settings say.
+    look: Callable[[Look], None] | None = None
+    #: Told of settled rows once that is committed, where there is no follower.
+    settled: Callable[[Sequence[Settlement]], None] | None = None
+    follower: Follower | None = None  #: told of every row's outcome
+
+
+class Pipeline:
+    """`run` once, then `close`, as often as there is more to be booked."""
+
+    def __init__(
+        self,
+        session: Session,
+        job: Job,
+        reader: Offload,
+        writer: Offload,
+        parts: Parts,
+        *,
+        lost_below: int,
+        rows_estimated: int | None,
+        canary: Canary | None = None,
+    ) -> None:
+        """`lost_below`: open rows before it may have been sent. With a `canary` no more rows leave than that
+        has.
+        """
+        self.job = job
+        self.has_sent_canary = False  #: the canary has left, and rows are open
+        self._session = session
+        self._ending = session.ending
+        self._canary = canary
+        self._writer = writer
+        self._note_rows = parts.rows
+        self._has_aliases = False  # they are looked for once all rows are settled
+        looks_first = job.looks_first or parts.look is not None
+        links = Links(job.sightings, job.settings.match, writer) if len(job.settings.match) > 1 else None
+        self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
+        self.feed = Feed(
+            self._queue,
+            Batcher(session.seams.batch_records),
+            taken=self._take_in,
+            held_back=self._hold_back,
+            is_behind=lambda: self.collector.is_behind,
+            links=links,
+            reads_first=looks_first,
+        )
+        self.collector = self._collector(parts, lost_below, rows_estimated)
+        self.looking = self._looking(parts.look) if looks_first else None
+        self._crew = Crew(self.feed, self._hiring(links), self._ending.task)
+        self._ending.on_end(self._crew.drain)
+        committed, follower = self.collector.committed, parts.follower
+        self._producer = Producer(
+            job.sources,
+            job.mappers,
+            committed.progress,
+            reader,
+            lost_below=lost_below,
+            duplicates=job.duplicates,
+            room=partial(follower.room, lambda: self.collector.uncommitted) if follower else None,
+            known=committed.known,
+        )
+
+    # --- what it is made of ---
+
+    def _collector(self, parts: Parts, lost_below: int, rows_estimated: int | None) -> Collector:
+        """What the preflight has cost stands in its books, too."""
+        job, session, follower = self.job, self._session, parts.follower
+        sender, on_committed = session.sender, parts.settled
+        if follower is not None:
+            names = [source.name for source in job.sources]
+            on_committed = partial(follower.settled, names, job.settings.id_property)
+        course = sender.course or Course(job.checkpoint.course(), session.seams.wall_clock().timestamp())
+        collector = Collector(
+            job.checkpoint,
+            job.results,
+            job.sightings,
+            self._writer,
+            session.clock,
+            limit=job.settings.max_failures,
+            lost_below=lost_below,
+            note_sent=job.lock.note,
+            course=course,
+            snapshot=job.snapshot,
+            rows_estimated=rows_estimated,
+            is_canary=self._canary is not None,
+            on_relief=self.feed.relieved,
+            on_committed=on_committed,
+            gives_up=self._ending.at_once.is_set,
+        )
+        sender.count_into(collector.tallies, collector.note_change, course)
+        return collector
+
+    def _looking(self, observe: Callable[[Look], None] | None) -> Looking:
+        job = self.job
+        looking = Looking(job.overwriting, job.kinds, job.snapshot, self._writer, keys=job.settings.match)
+        if observe is None:
+            return looking
+        return replace(looking, observe=observe, only_watches=not job.looks_first)
+
+    def _hiring(self, links: Links | None) -> Callable[[], Worker]:
+        session, job = self._session, self.job
+        slots = Slots(session.sender.cap)
+        proof = Proof(session.paths, session.clock, self.feed.batcher.is_open)
+
+        def hire() -> Worker:
+            return Worker(
+                self.feed,
+                session.attempts,
+                slots,
+                self.collector,
+                proof,
+                paths=session.paths,
+                columns=job.columns,
+                kinds=job.kinds,
+                looking=self.looking,
+                links=links,
+            )
+
+        return hire
+
+    def _take_in(self, slice_: Slice) -> None:
+        self.collector.read(slice_)
+        self._note_rows(slice_)
+
+    def _hold_back(self, records: int) -> None:
+        self.collector.count_held_back(records)
+
+    # --- while rows move ---
+
+    async def run(self) -> None:
+        """Until all rows are settled, the canary has left, or the run ends: then what is out may end."""
+        lock, producer = self.job.lock, self._producer
+        lock.keep_note = True  # until the last commit has taken over what it says
+        await self._run_tasks()
+        if producer.error is not None:
+            is_cut_off = isinstance(producer.error, CutOffError)
+            self._ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
+        if self.looking is not None:
+            await self._ending.guard(self.looking.close())
+        lock.keep_note = not await self.close()
+
+    async def _run_tasks(self) -> None:
+        session, ending = self._session, self._ending
+        helpers = [
+            ending.task(self._producer.produce(self._queue, self.feed.arrived)),
+            ending.task(self.collector.commit_regularly()),
+            ending.task(session.watch()),
+            ending.task(session.follow_the_day()),
+            ending.task(self._follow_course()),
+        ]
+        try:
+            await ending.unless_ended(ending.guard(self._work()))
+            if self._producer.error is None and not self.has_sent_canary:
+                await ending.unless_ended(ending.guard(self._list_aliases()))
+        except StopRun:
+            patience = self.job.settings.drain_timeout_seconds if session.sender.ever_answered else 0.0
+            await self._crew.rest(patience, ending.at_once)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await self._crew.leave()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        """Until all rows are settled, or as many have left as the canary has: what is read and turns out not
+        to be written doesn't count.
+        """
+        feed, canary = self.feed, self._canary
+        while True:
+            if canary is not None:
+                feed.allowance = max(0, canary.rows - count_left(self.collector.tallies))
+            await self._crew.work()
+            self._ending.go_on()
+            if canary is None or await feed.is_over():
+                return
+            if count_left(self.collector.tallies) >= canary.rows:
+                self.has_sent_canary = True
+                return
+
+    async def _follow_course(self) -> None:
+        """Until cancelled."""
+        sender, wall_clock = self._session.sender, self._session.seams.wall_clock
+        course = sender.course
+        assert course is not None
+        while True:
+            pausing = str(sender.pausing or "")
+            course.tick(wall_clock().timestamp(), pausing=pausing, per_second=sender.log.slowest.per_second)
+            course.note_day(sender.day.limit, sender.day.remaining)
+            self.collector.note_chain(self.feed.chain())
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def _list_aliases(self) -> None:
+        await self.collector.commit()  # so that all is there that was seen
+        reader = Reader(self._session.attempts, self._session.paths.read, classify_optional_read)
+        main = self.job.settings.id_property
+        aliases = await find_aliases(self.job.sightings, reader, self._writer, main)
+        self.collector.list_aliases(aliases)
+        self._has_aliases = True
+
+    def view(self, settled_before: int) -> View:
+        """Where it stands. `settled_before`: rows, by earlier invocations."""
+        session, collector, feed = self._session, self.collector, self.feed
+        sender, now = session.sender, session.clock()
+        limit, failing_since = sender.log.slowest, sender.failing_since
+        return View(
+            tallies=collector.tallies,
+            elapsed_seconds=collector.elapsed_seconds,
+            bytes_read=feed.bytes_read,
+            bytes_total=bytes_of(self.job.sources),
+            on_wire=sender.on_wire,
+            limit=limit,
+            used=sender.log.count(now, limit.seconds),
+            pause=sender.pausing,
+            pause_seconds=sender.pause_seconds,
+            failing_seconds=now - failing_since if failing_since is not None else 0.0,
+            failure=sender.last_failure,
+            held_back=feed.batcher.held_back,
+            chain=collector.chain,
+            is_behind=collector.is_behind,
+            is_locked_out=collector.commits.is_locked_out,
+            settled_before=settled_before,
+            half_done=collector.half_done,
+            forecast=lambda requests, per_second: session.forecast(requests, per_second).seconds,
+        )
+
+    # --- the end ---
+
+    async def close(self) -> bool:
+        """Commit how the job stands. Whether all that is booked is committed."""
+        collector, ending = self.collector, self._ending
+        is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
+        is_done = self._has_aliases and collector.tallies.open == 0 and not is_broken
+        state = "complete" if is_done else "stopped"
+        reason = "" if is_done else stop_reason(ending, self._session)
+        clean_below = None if self.feed.batcher.may_be_lost() else self.feed.taken_below
+        is_committed = True
+        collector.note_chain(self.feed.chain())
+        try:
+            await collector.commit(state=state, reason=reason, clean_below=clean_below)
+        except StorageError as error:
+            is_committed = False
+            ending.replace(Cause.STORAGE, str(error))
+        if ending.crash is not None:
+            raise ending.crash
+        if is_done and is_committed:
+            self.job.sightings.remove()
+        return is_committed
+
+
+def stop_reason(ending: Ending, session: Session | None) -> str:
+    """Why a job stops with rows open."""
+    return reason_of(ending, session) or f"{Cause.CANARY}: --approve-canary goes on"
