@@ -22,7 +22,7 @@ from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
-from uploader.pipeline.response_matching import Mentions, Plain, match_plain
+from uploader.pipeline.response_matching import BulkMatch, Mentions, match_in_bulk
 
 
 class Action(StrEnum):
@@ -79,7 +79,7 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
     if reply.ok and reply.readable:
-        return reconcile(records, reply, columns, match_plain(records, reply.results, reply.errors))
+        return reconcile(records, reply, columns, match_in_bulk(records, reply.results, reply.errors))
     if reply.barred:
         return _closed_door(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
@@ -210,7 +210,7 @@ def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
 # --- a 2xx: record by record ---
 
 
-def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str], plain: Plain) -> Verdict:
+def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str], plain: BulkMatch) -> Verdict:
     """The verdict on a 2xx. `plain`: which records are plainly answered, and which are to be judged."""
     confirmed = [
         Confirmed(record, result.new, result.id)

@@ -1,7 +1,7 @@
 """Which result and which error of a 2xx belong to which record. What follows from it is not known here.
 
 In    the records of a batch, in source order; the results and errors of its answer.
-Out   of `match_plain` the records that are plainly answered, in bulk; of `Mentions`, for the others, results
+Out   of `match_in_bulk` the records that are plainly answered; of `Mentions`, for the others, results
       and errors by the position they name, those that name nobody, the records nobody named.
 Raise nothing.
 Rules An answer that contradicts itself confirms nobody by it: a contact listed twice, two results for one
@@ -21,7 +21,7 @@ from uploader.model.records import EMAIL, Record, closed_value, closed_values
 from uploader.records.values.compare import Match, compare
 
 
-class Plain(NamedTuple):
+class BulkMatch(NamedTuple):
     """The records that are plainly written, each with its result in the same place; and all others."""
 
     records: Sequence[Record]
@@ -30,7 +30,9 @@ class Plain(NamedTuple):
     other_results: Sequence[Result]
 
 
-def match_plain(records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]) -> Plain:
+def match_in_bulk(
+    records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]
+) -> BulkMatch:
     """The records that are plainly written, found in bulk.
 
     Exactly one result names such a record, by trace id, or by key where no result has a trace id. It has an
@@ -40,7 +42,7 @@ def match_plain(records: Sequence[Record], results: Sequence[Result], errors: Se
     id_property = records[0].id_property
     values = [record.values[0] for record in records]
     if len(set(values)) < len(values):
-        return Plain((), (), records, results)
+        return BulkMatch((), (), records, results)
     keys = _shown_values(id_property, results)
     traces = [result.trace_id for result in results]
     if any(traces):
@@ -55,7 +57,7 @@ def match_plain(records: Sequence[Record], results: Sequence[Result], errors: Se
         answers = list(map(_by_name(keys, results).get, values))
     plain = [one for one in answers if one is not None]
     if len(plain) == len(records) == len(results) and not errors:
-        return Plain(records, plain, (), ())
+        return BulkMatch(records, plain, (), ())
     pairs = list(zip(records, answers, strict=True))
     others = [record for record, one in pairs if one is None]
     # The keys and trace ids of plainly answered records that something else names, too.
@@ -71,7 +73,7 @@ def match_plain(records: Sequence[Record], results: Sequence[Result], errors: Se
         plain = [one for _, one in pairs if one is not None]
         others = [record for record, one in pairs if one is None]
     own_ids = {one.id for one in plain}
-    return Plain(
+    return BulkMatch(
         [record for record, one in pairs if one is not None],
         plain,
         others,

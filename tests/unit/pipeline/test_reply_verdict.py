@@ -10,7 +10,7 @@ from support.builders import batch, error, error_at, headers, key_of, record, re
 from uploader.hubspot.wire import no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read, reconcile
-from uploader.pipeline.response_matching import Plain, match_plain
+from uploader.pipeline.response_matching import BulkMatch, match_in_bulk
 
 SIZE = 6
 COLUMNS = frozenset({"email", "firstname", "shoe_size"})
@@ -783,7 +783,7 @@ def test_what_is_settled_in_bulk_is_settled_as_one_by_one(answer, size, columns)
     if not (answer.ok and answer.readable):
         return
     at_once = classify(records, answer, columns)
-    one_by_one = reconcile(records, answer, columns, Plain((), (), records, answer.results))
+    one_by_one = reconcile(records, answer, columns, BulkMatch((), (), records, answer.results))
     for name in Verdict.__slots__:
         here, there = getattr(at_once, name), getattr(one_by_one, name)
         assert (list(here) if isinstance(there, list | tuple) else here) == (
@@ -797,7 +797,7 @@ def test_all_that_is_plainly_answered_is_settled_in_bulk(by, refused):
     answered = [position for position in range(SIZE) if position not in refused]
     results = [written(position, by=by) for position in reversed(answered)]
     answer = reply(207, results=results, errors=[error_at(position) for position in refused], shown="email")
-    plain = match_plain(batch(SIZE), answer.results, answer.errors)
+    plain = match_in_bulk(batch(SIZE), answer.results, answer.errors)
     assert [record.position for record in plain.records] == answered
     assert [result.id for result in plain.results] == [str(1_000 + position) for position in answered]
     assert [record.position for record in plain.other_records] == list(refused)
@@ -817,7 +817,7 @@ def test_all_that_is_plainly_answered_is_settled_in_bulk(by, refused):
 def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
     results = [written(position, by=by) | (change if position == 2 else {}) for position in range(SIZE)]
     answer = reply(200, results=results, shown="email")
-    plain = match_plain(batch(SIZE), answer.results, answer.errors)
+    plain = match_in_bulk(batch(SIZE), answer.results, answer.errors)
     assert [record.position for record in plain.other_records] == left
     assert len(plain.other_results) == len(left)
 
