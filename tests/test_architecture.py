@@ -59,7 +59,7 @@ DO_IO = """
     jobs.ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
-    undo.run undo.undo_file undo.work_list
+    undo.batch_worker undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file
     api.options api.uploader
     cli.commands.check cli.commands.demo cli.commands.failures cli.commands.mock_server

@@ -2,6 +2,7 @@
 
 associated_records  whether calls, notes, deals or tickets keep a created record
 association_reader  the associations of records, read
+batch_worker        one batch of contacts: read, judged, archived or written back
 plan                what of a contact is still the job's, and goes back
 record_writer       records updated and archived by their id
 run                 one undo, from the snapshot to the last contact

@@ -1,0 +1,267 @@
+"""One batch of contacts: read, judged by `plan`, archived or written back. What came of it is returned."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from uploader.hubspot import wire
+from uploader.jobs.session import Session
+from uploader.model.redaction import without_addresses
+from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
+from uploader.pipeline.reply_verdict import classify_optional_read
+from uploader.pipeline.requests.contact_reader import Reader
+from uploader.records.values.compare import LIFECYCLE_STAGE
+from uploader.undo import associated_records, settled_doubts
+from uploader.undo.association_reader import AssociationReader
+from uploader.undo.plan import (
+    DELETED_SINCE,
+    RECORD_SOURCE,
+    Finding,
+    Plan,
+    Portal,
+    Trace,
+    is_same,
+    plan,
+    wanted_history,
+)
+from uploader.undo.record_writer import NOT_FOUND, LastUpdated, Rewriter, Written
+from uploader.undo.undo_file import Key
+
+#: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
+_LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
+#: For how long, added to an upload's, a batch may have paused since its first read and still be acted upon.
+#: It takes some thirty requests: if each has to pause for a moment, it must not be read again for ever.
+_STALLS_SECONDS = 540.0
+#: What is said of a contact of which nothing is known.
+LEFT_OUT = "HubSpot's answers leave it out"
+
+
+class BatchWorker:
+    """Works on one batch at a time. StopRun where nothing can pass, and where the run is to end."""
+
+    def __init__(
+        self,
+        session: Session,
+        portal: Portal,
+        *,
+        last_updated: LastUpdated,
+        refused: dict[str, str],
+        is_tail: Callable[[], bool],
+        archive_touched: bool,
+    ) -> None:
+        """`last_updated` and `refused` (types whose associations can't be read, and why) are shared by all.
+        `is_tail`: this batch may be the last. `archive_touched`: as `Undoing` has it.
+        """
+        self.on_wire = False
+        self._sender = session.sender
+        self._portal = portal
+        self._archive_touched = archive_touched
+        attempts = replace(
+            session.attempts, on_wire=self._note_wire, is_wanted=lambda: not session.ending.has_come
+        )
+        types = associated_records.types_for(session.settings.object_type)
+        path = session.paths.associations
+        self._attempts = attempts
+        self._reader = Reader(attempts, session.paths.read)
+        self._rewriter = Rewriter(attempts, session.paths, last=last_updated, is_tail=is_tail)
+        self._associations = AssociationReader(
+            [
+                (one, Reader(attempts, path.replace("{to}", one.name), classify_optional_read))
+                for one in types
+            ],
+            refused,
+        )
+
+    def _note_wire(self, out: bool) -> None:
+        self.on_wire = out
+
+    async def resolve(self, keys: list[Key]) -> tuple[dict[int, str], dict[int, str]]:
+        """Whom keys lead to now, by number: ids ("" for nobody), and why it is not known of the others."""
+        name, rest = keys[0].id_property, keys
+        found: dict[int, str] = {}
+        asked = also_other_addresses({name})
+        for _ in range(2):  # what an answer leaves out is asked for once more
+            reply = await self._reader.read(
+                [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
+            )
+            led, unknown = _whose(rest, reply)
+            found |= led
+            rest = [key for key in rest if key.number in unknown]
+            if not rest:
+                break
+        return found, {key.number: unknown[key.number] for key in rest}
+
+    async def plan(self, traces: list[Trace]) -> tuple[list[Plan], dict[int, str]]:
+        """And, by number, why nothing is known of the others. Only what an answer names is acted on."""
+        self._rewriter.known_at = self._sender.stalled_seconds + _STALLS_SECONDS
+        portal = self._portal
+        plans: list[Plan] = []
+        left_out: dict[int, str] = {}
+        for start in range(0, len(traces), wire.MAX_INPUTS_WITH_HISTORY):
+            some = traces[start : start + wire.MAX_INPUTS_WITH_HISTORY]
+            history = wanted_history(some, portal)
+            texts = (name for trace in some for name in (*trace.former, *trace.sent))
+            names = sorted({*RECORD_SOURCE, *MERGED_IDS, *texts})
+            rest = {trace.hubspot_id: trace for trace in some}
+            for _ in range(2):
+                reply = await self._reader.read(
+                    list(rest), partial(_encode_with_history, names=names, history=history)
+                )
+                held, unknown = _held(rest, reply)
+                plans += [
+                    plan(
+                        settled_doubts.settle(rest.pop(one), there, portal),
+                        there,
+                        portal,
+                        archive_touched=self._archive_touched,
+                    )
+                    for one, there in held.items()
+                ]
+                if not rest:
+                    break
+            left_out |= {trace.number: unknown[one] for one, trace in rest.items()}
+        return (plans if self._archive_touched else await self._keep_touched(plans)), left_out
+
+    async def _keep_touched(self, plans: list[Plan]) -> list[Plan]:
+        """What was created and has been worked with since is kept: one read for each type of objects."""
+        ids = [one.hubspot_id for one in plans if one.archive]
+        if not ids:
+            return plans
+        self._attempts.go_on()
+        associations = await self._associations.look(ids)
+        return [associated_records.keep_touched(one, associations) for one in plans]
+
+    async def carry_out(self, plans: Sequence[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        """Archive and write back. By number, those that failed, and those that are not there any more.
+
+        OutOfDateError where what was read of them is too old to act upon.
+        """
+        failed = await self._archive([one for one in plans if one.archive])
+        more, gone = await self._restore([one for one in plans if one.restore])
+        return {**failed, **more}, gone
+
+    async def _archive(self, plans: list[Plan]) -> dict[int, Finding]:
+        """The answer says nothing of the single contact, so they are read back."""
+        written = await self._rewriter.archive({one.number: one.hubspot_id for one in plans})
+        failed, _ = _refusals(written)
+        rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
+        whys: dict[int, str] = {}
+        for wait in _waits():
+            if not rest:
+                break
+            await asyncio.sleep(wait)
+            reply = await self._reader.read(list(rest), lambda ids: wire.encode_read("", ids, []))
+            held, unknown = _held(rest, reply)
+            rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
+            still = "it is still there, though HubSpot took it on"
+            whys = {
+                number: with_why(LEFT_OUT, unknown[one]) if one in unknown else still
+                for one, number in rest.items()
+            }
+        return {**failed, **{number: _failure(whys[number]) for number in rest.values()}}
+
+    async def _restore(self, plans: list[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        cleared = {one.number: (one.hubspot_id, _NO_STAGE) for one in plans if one.clear_first}
+        outcome = await self._write(cleared)
+        stopped = outcome[0].keys() | outcome[1].keys()
+        wanted = {one.number: (one.hubspot_id, one.restore) for one in plans if one.number not in stopped}
+        failed, gone = await self._write(wanted)
+        return {**outcome[0], **failed}, {**outcome[1], **gone}
+
+    async def _write(
+        self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]
+    ) -> tuple[dict[int, Finding], dict[int, Finding]]:
+        """Values into contacts, by number; those that failed, and those that are not there any more."""
+        written = await self._rewriter.update(wanted)
+        failed, gone = _refusals(written)
+        failed |= {
+            number: _failure(f"HubSpot kept another value of {name}")
+            for number, shown in written.confirmed.items()
+            if (name := _other(wanted[number][1], shown, self._portal))
+        }
+        unsure = {wanted[number][0]: number for number in written.unsure}
+        for wait in _waits():
+            if not unsure:
+                break
+            await asyncio.sleep(wait)
+            names = sorted({name for number in unsure.values() for name in wanted[number][1]})
+            reply = await self._reader.read(
+                list(unsure),
+                lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
+            )
+            for one, held in _held(unsure, reply)[0].items():
+                if held is None:
+                    gone[unsure.pop(one)] = _DELETED
+                elif not _other(wanted[unsure[one]][1], held.properties, self._portal, is_all=True):
+                    del unsure[one]
+        failed |= {number: _failure("HubSpot gave no definite answer") for number in unsure.values()}
+        return failed, gone
+
+
+_NO_STAGE: Mapping[str, str] = {LIFECYCLE_STAGE: ""}
+_DELETED = Finding("", "", "", "", DELETED_SINCE)
+_NOBODY = wire.Result("", new=False, trace_id="", properties={})
+
+
+def _failure(why: str) -> Finding:
+    return Finding("", "", "", "", without_addresses(" ".join(why.split())))
+
+
+def _waits() -> Iterator[float]:
+    yield 0.0
+    for count in range(_LOOKS_AGAIN):
+        yield _LOOK_SECONDS * 2**count
+
+
+def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequence[str]) -> bytes:
+    return wire.encode_read("", ids, names, history)
+
+
+def _whose(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
+    """By number, the id of the contact a key leads to ("" for nobody), or why it is not known."""
+    ids: dict[int, str] = {}
+    unknown: dict[int, str] = {}
+    answers = told(keys[0].id_property, [key.key for key in keys], reply.results, reply.errors)
+    for key, one in zip(keys, answers, strict=True):
+        if one.is_definite:
+            ids[key.number] = one.held.id if one.held else ""
+        else:
+            unknown[key.number] = one.why
+    return ids, unknown
+
+
+def _held(asked: Collection[str], reply: wire.Reply) -> tuple[dict[str, wire.Result | None], dict[str, str]]:
+    """By id, what the answer holds of those that were asked for, None where it says that nobody is there; and
+    why it isn't known of the others.
+    """
+    held: dict[str, wire.Result | None] = {}
+    unknown: dict[str, str] = {}
+    for hubspot_id, one in zip(asked, told("", asked, reply.results, reply.errors), strict=True):
+        if one.is_definite:
+            held[hubspot_id] = one.held
+        else:
+            unknown[hubspot_id] = one.why
+    return held, unknown
+
+
+def _refusals(written: Written) -> tuple[dict[int, Finding], dict[int, Finding]]:
+    gone = {number: _DELETED for number, why in written.refused.items() if why.category == NOT_FOUND}
+    failed = {
+        number: _failure(f"{why.category}: {why.message}" if why.category else why.message)
+        for number, why in written.refused.items()
+        if number not in gone
+    }
+    return failed, gone
+
+
+def _other(
+    wanted: Mapping[str, str], shown: Mapping[str, object], portal: Portal, *, is_all: bool = False
+) -> str:
+    """A property that is not as it was written; `is_all`: what isn't shown holds nothing."""
+    for name, text in wanted.items():
+        value = shown.get(name)
+        value = value if isinstance(value, str) else "" if is_all else text
+        if not is_same(name, text, value, portal.kinds):
+            return name
+    return ""
