@@ -11,7 +11,7 @@ Rules Confirmed by trace id, else by key, else by elimination when the counts vo
 From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -229,47 +229,54 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
     ]
     if judged:
         confirmed = sorted([*confirmed, *judged], key=lambda entry: entry.record.position)
-    unresolved = [record for record in rest if record.position in mentions.torn]
-    pending: list[Record] = []
-    nameless_ids: list[str] = []
-    if reply.batch_status in _ACCEPTED:
-        pending = mentions.silent
-    elif mentions.counts_vouch and reply.batch_status in _COMPLETE:
-        # The id is the answer's own only where a single candidate is left.
-        known_id = mentions.nameless[0].id if len(mentions.silent) == 1 else ""
-        confirmed += [Confirmed(record, mentions.nameless[0].new, known_id) for record in mentions.silent]
-        nameless_ids = [] if known_id else [result.id for result in mentions.nameless]
-    elif mentions.error_has_one_candidate:
-        blamed = {**blamed, mentions.silent[0].position: mentions.anonymous[0]}
-    else:
-        unresolved += mentions.silent
+    unnamed = _unnamed(mentions, reply.batch_status)
+    blamed |= unnamed.blamed
     refused, again, complaint = _judge(rest, blamed, reply, columns, records)
-    unresolved = sorted(unresolved + again, key=lambda record: record.position)
-    if complaint:
-        return Verdict(
-            Action.STOP,
-            confirmed,
-            refused,
-            pending,
-            unresolved,
-            Cause.PROPERTY,
-            reason=complaint,
-            nameless_ids=nameless_ids,
-        )
+    torn = [record for record in rest if record.position in mentions.torn]
+    unresolved = sorted([*torn, *unnamed.unresolved, *again], key=lambda record: record.position)
     action = Action.RETRY if unresolved else Action.SETTLE
-    if (mentions.anonymous or mentions.is_contradictory) and len(unresolved) > 1:
+    if complaint:
+        action = Action.STOP
+    elif (mentions.anonymous or mentions.is_contradictory) and len(unresolved) > 1:
         # What is at fault hides among these; halving brings it out.
         action = Action.SPLIT
     return Verdict(
         action,
-        confirmed,
+        [*confirmed, *unnamed.confirmed],
         refused,
-        pending,
+        unnamed.pending,
         unresolved,
-        reason=_left_open(unresolved, mentions),
-        nameless_ids=nameless_ids,
+        Cause.PROPERTY if complaint else None,
+        reason=complaint or _left_open(unresolved, mentions),
+        nameless_ids=unnamed.ids,
         silent=not again,
     )
+
+
+class _Unnamed(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of the records that an answer does not name."""
+
+    confirmed: Sequence[Confirmed] = ()
+    ids: Sequence[
+        str
+    ] = ()  #: of the contacts that those are, in no order, where it is not known which is whose
+    pending: Sequence[Record] = ()
+    blamed: Mapping[int, ErrorObject] = {}  #: by position
+    unresolved: Sequence[Record] = ()
+
+
+def _unnamed(mentions: Mentions, batch_status: str) -> _Unnamed:
+    silent, nameless = mentions.silent, mentions.nameless
+    if batch_status in _ACCEPTED:
+        return _Unnamed(pending=silent)
+    if mentions.counts_vouch and batch_status in _COMPLETE:
+        # The id is the answer's own only where a single candidate is left.
+        known_id = nameless[0].id if len(silent) == 1 else ""
+        confirmed = [Confirmed(record, nameless[0].new, known_id) for record in silent]
+        return _Unnamed(confirmed, () if known_id else [result.id for result in nameless])
+    if mentions.error_has_one_candidate:
+        return _Unnamed(blamed={silent[0].position: mentions.anonymous[0]})
+    return _Unnamed(unresolved=silent)
 
 
 #: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.
