@@ -5,8 +5,8 @@ Out   times, seconds, texts, a `Forecast`.
 """
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from uploader.hubspot.account import Account
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
@@ -20,8 +20,7 @@ _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 6
 _DAY_SECONDS, _LONGEST_DAY_SECONDS = 86_400.0, 90_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountDay:
+class AccountDay(NamedTuple):
     """What is known of it now."""
 
     account: Account

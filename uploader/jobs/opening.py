@@ -5,8 +5,9 @@ Raise `SourceError` or `CheckpointError`, one line each, before anything is chan
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
@@ -39,15 +40,14 @@ from uploader.system.private_files import Lock, open_plain
 from uploader.system.sqlite import remove_database
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What there is of a job before HubSpot is asked."""
 
     sources: list[Source]
     lock: Lock
-    checkpoint: Checkpoint | None = None  #: of a job that was begun before
-    state: State = field(default_factory=State)  #: where that one stands
-    results_lack: int = 0  #: rows that were settled before its results file was begun anew
+    checkpoint: Checkpoint | None  #: of a job that was begun before
+    state: State  #: where that one stands
+    results_lack: int  #: rows that were settled before its results file was begun anew
 
     @property
     def lost_below(self) -> int:
@@ -183,7 +183,7 @@ def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) 
     stack.callback(lock.release)
     checkpoint = _find_checkpoint(settings, sources, stack)
     if checkpoint is None:
-        return Found(sources, lock)
+        return Found(sources, lock, None, State(), 0)
     return Found(sources, lock, checkpoint, checkpoint.state(), checkpoint.results_lack())
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from uploader.canary.assessment import count_left
 from uploader.errors import CutOffError, StorageError
@@ -36,8 +37,7 @@ from uploader.system.blocking_calls import Offload
 _TICK_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What may stand in the place of an upload's own parts, and who is told of its rows."""
 
     sender: Callable[..., Sender] = Sender

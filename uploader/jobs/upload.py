@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from uploader.canary import read_back
 from uploader.canary.assessment import Review
@@ -37,8 +37,7 @@ Approve = Callable[[Account, int | None], Coroutine[Any, Any, bool]]
 Judge = Callable[[Review], Coroutine[Any, Any, bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedBefore:
+class FinishedBefore(NamedTuple):
     """A job that had nothing left to do."""
 
     portal: str
