@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import orjson
 from multidict import CIMultiDict
 
-from uploader.hubspot.wire import Reply, decode
+from uploader.hubspot.reply_decoding import decode
+from uploader.hubspot.wire import Reply
 from uploader.model.records import Record, Slice, closed_value
 from uploader.model.rows import Mark, Row
 

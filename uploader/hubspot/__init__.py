@@ -1,15 +1,16 @@
 """What HubSpot is: requests, replies, schema, sign-in, and the connection. Nothing here knows of jobs.
 
-account        the account that a token belongs to
-client         one request out, one reply back, with aiohttp
-error_objects  error objects of a reply, read leniently
-json_values    single values of a reply, read leniently
-object_types   names and ids of object types, and what only contacts have
-owners         the owners of an account, found by id, e-mail address or name
-proxy          which proxy and which certificate authorities apply to the base URL
-record_limits  how many records an account may hold
-schema         an object type's properties: types, options, read-only and unique ones
-sign_in        tokens: where they come from, what they may do, when they are renewed
-tls            TLS and proxies for aiohttp, and what went wrong with them
-wire           the wire format: paths, request bodies, decoded replies and headers
+account         the account that a token belongs to
+client          one request out, one reply back, with aiohttp
+error_objects   error objects of a reply, read leniently
+json_values     single values of a reply, read leniently
+object_types    names and ids of object types, and what only contacts have
+owners          the owners of an account, found by id, e-mail address or name
+proxy           which proxy and which certificate authorities apply to the base URL
+record_limits   how many records an account may hold
+reply_decoding  what an answer says, read leniently
+schema          an object type's properties: types, options, read-only and unique ones
+sign_in         tokens: where they come from, what they may do, when they are renewed
+tls             TLS and proxies for aiohttp, and what went wrong with them
+wire            the wire format: paths, request bodies, what a reply holds
 """

@@ -21,7 +21,8 @@ from aiohttp.tracing import Trace
 
 from uploader.hubspot import tls
 from uploader.hubspot.proxy import Network
-from uploader.hubspot.wire import Reply, decode, holds_too_much, no_reply
+from uploader.hubspot.reply_decoding import decode, holds_too_much
+from uploader.hubspot.wire import Reply, no_reply
 
 #: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
 #: request is still being worked on when its records are sent again.
@@ -42,7 +43,7 @@ class Call:
     path: str
     body: bytes | None = None
     is_form: bool = False  #: the body is a form that says by itself who asks: no token goes with it
-    shown: str | None = None  #: of a batch: what is read of its results' properties, as `wire.decode` has it
+    shown: str | None = None  #: of a batch: what is read of its results' properties, as `decode` has it
 
 
 def _nothing() -> None:

@@ -13,9 +13,10 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
 from uploader.hubspot.record_limits import Room, decode_room
+from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo
-from uploader.hubspot.wire import Paths, Reply, decode_usage, encode_token_info
+from uploader.hubspot.wire import Paths, Reply, encode_token_info
 from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import Day
