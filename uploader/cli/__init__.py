@@ -9,6 +9,7 @@ output            lines, JSON and rows on stdout, and lists in files
 progress          what is seen while a run is under way
 signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
+suggestions       what a mistyped command or option was meant to be
 summary_file      `--summary-file`
 text              findings and summaries as text
 typed_answer      a line typed at the terminal

@@ -18,17 +18,17 @@ from uploader.version import __version__
 
 #: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
 COMMANDS = {
-    "check": "Say all that can be known before the first write; write nothing.",
-    "preview": "Say what a run would create, overwrite and leave; read only.",
-    "upload": "Run the job, or resume it: the same command again continues where it stopped.",
-    "status": "Show where a job stands, from another terminal too.",
-    "failures": "Write the rows that failed to a file that `upload` takes as it is.",
-    "verify": "Read the records of a job back and compare them with its rows.",
-    "report": "Write the run as one self-contained HTML page.",
-    "undo": "Archive what a job created, restore what it changed, where it is still its own.",
-    "purge": "Delete what a job has left on the disk that holds personal data.",
-    "mock-server": "Run the HubSpot double as a server of its own.",
-    "demo": "See all of it in a minute, with no account.",
+    "check": "Check the file and the account before an upload.",
+    "preview": "Show what an upload would create, change and leave.",
+    "upload": "Upload a file, or resume an upload.",
+    "status": "Show the progress of a job.",
+    "failures": "Write failed rows to a file, to be corrected and uploaded.",
+    "verify": "Read a job's records back and compare them with its rows.",
+    "report": "Write an HTML report of a job.",
+    "undo": "Archive what a job created, and restore what it changed.",
+    "purge": "Delete the files of a job that hold personal data.",
+    "mock-server": "Run a mock of HubSpot's API on this machine.",
+    "demo": "Upload made-up contacts to a mock server; needs no account.",
 }
 _BUG = 70
 #: In a container the uploader is process number 1.
@@ -68,11 +68,12 @@ def _load(name: str) -> click.Command:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="uploader")
 def group() -> None:
-    """Move a large file of contacts or other records into HubSpot, and know what became of every row.
+    """Upload a large file of contacts or other records to HubSpot, and report the outcome of every row.
 
     \b
-    uploader demo                 see all of it in a minute, with no account
-    uploader upload contacts.csv  run the job; the token comes from HUBSPOT_ACCESS_TOKEN
+    uploader demo                 try it without an account, in a minute
+    uploader upload contacts.csv  upload; the access token is read from the
+                                  environment variable HUBSPOT_ACCESS_TOKEN
     """
 
 

@@ -5,31 +5,33 @@
 The command line goes first. An empty variable is as good as none.
 """
 
-import difflib
 import functools
 import os
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
+from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
 from uploader.model.redaction import without_addresses
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"
-#: What they say is meant of one run; a variable that stays set would say it of all that follow.
+#: Options for one run only: option -> what it would do in a variable that stays set.
 _OF_ONE_RUN = {
-    "--restart": "it would begin anew after every crash",
-    "--approve-canary": "it would approve of canaries that nobody has looked at",
-    "--accept-changed-settings": "it would accept every change that comes by mistake",
-    "--accept-changed-results": "it would begin a new results file whenever one is damaged",
-    "--yes": "it would answer questions that nobody has read yet (UPLOADER_PORTAL names the account, "
-    "and then none is asked)",
+    "--restart": "start the job over after every crash",
+    "--approve-canary": "approve canaries that nobody has reviewed",
+    "--accept-changed-settings": "accept settings that were changed by mistake",
+    "--accept-changed-results": "begin a new results file whenever one is damaged",
+    "--yes": "confirm questions that nobody has read (set UPLOADER_PORTAL to the account's id instead: then "
+    "none is asked)",
 }
 _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
 #: Fewer may stand in any text.
@@ -92,12 +94,26 @@ def is_by_variable(name: str) -> bool:
 
 
 def usage_text(error: click.ClickException) -> str:
-    """What click says of a value, and the variable it came from."""
+    """What click says of a value, and the variable it came from; of an unknown name, what may be meant."""
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
+        if isinstance(error, click.NoSuchOption | NoSuchCommand):
+            return _unknown_name_text(error, error.ctx)
         named = _named(text, error.ctx)
         return text.removesuffix(".") + named if named else text
     return text
+
+
+def _unknown_name_text(error: click.NoSuchOption | NoSuchCommand, context: click.Context) -> str:
+    if isinstance(error, NoSuchCommand):
+        typed, command = error.command_name, context.command
+        known = command.list_commands(context) if isinstance(command, click.Group) else []
+    else:
+        typed = error.option_name
+        known = [name for one in context.command.get_params(context) for name in one.opts]
+    if found := suggestions(typed, known):
+        return f"{error.message.removesuffix('.')}; did you mean {' or '.join(found)}?"
+    return f"{error.message.removesuffix('.')}; see `{context.command_path} --help`"
 
 
 def say_settings(context: click.Context) -> None:
@@ -142,12 +158,14 @@ def _epilog(command: click.Command) -> str:
     example = next(one for one in map(_option, command.params) if one.startswith("--"))
     name = PREFIX + example.removeprefix("--").replace("-", "_").upper()
     repeated = any(isinstance(parameter.type, _Lines) for parameter in command.params)
-    lines = ", one value a line where there may be several" if repeated else ""
+    values = "Flags take 1 or 0" + (", repeatable options one value per line" if repeated else "")
     alone = [option for option in map(_option, command.params) if option in _OF_ONE_RUN]
-    but = f" Not so {', '.join(alone)}: a variable may stay set." if alone else ""
-    return (
-        f"Every option can come from the environment, as {example} from {name}{lines}; flags as 1 or 0.{but}"
-    )
+    text = f"Every option can be set by an environment variable, {example} by {name}. {values}."
+    if not alone:
+        return text
+    # Wrapped here: click would break an option at its dashes.
+    but = textwrap.fill(f"Only on the command line: {', '.join(alone)}.", 76, break_on_hyphens=False)
+    return f"{text}\n\n\b\n{but}"
 
 
 def _option(parameter: click.Parameter) -> str:
@@ -170,8 +188,8 @@ def _refuse_left_set(context: click.Context) -> None:
         is_said = _source(parameter, context) is ParameterSource.ENVIRONMENT
         if is_said and option in _OF_ONE_RUN and context.params[parameter.name or ""]:
             raise SettingsError(
-                f"{variable(parameter)}: {option} is taken from the command line only; left set, "
-                f"{_OF_ONE_RUN[option]}"
+                f"{variable(parameter)}: {option} is accepted on the command line only; in a variable that "
+                f"stays set it would {_OF_ONE_RUN[option]}"
             )
 
 
@@ -186,11 +204,11 @@ def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[cl
     if unknown:
         from uploader.cli.logs import say  # noqa: PLC0415  # only where there is something to say
 
-        alike = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.8)
-        meant = f" (is {alike[0]} meant?)" if alike else ""
+        alike = suggestions(unknown[0].removeprefix(PREFIX), (name.removeprefix(PREFIX) for name in known))
+        meant = f" (did you mean {PREFIX}{alike[0]}?)" if alike else ""
         said = ", ".join(unknown[:_MOST_SHOWN])
         more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
-        say(printable(f"no option, so ignored: {said}{more}{meant}"))
+        say(printable(f"ignored, not an option: {said}{more}{meant}"))
 
 
 def _named(text: str, context: click.Context) -> str:

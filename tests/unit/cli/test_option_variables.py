@@ -52,7 +52,7 @@ def test_the_names_that_people_expect_are_there():
 def test_help_says_so_once(name, capsys):
     assert run([name, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert text.count("can come from the environment") == 1
+    assert text.count("can be set by an environment variable") == 1
 
 
 def test_values_flags_and_lists_are_read_from_variables(monkeypatch):
@@ -164,7 +164,7 @@ def test_what_is_meant_of_one_run_is_not_taken_from_a_variable(tmp_path, option)
     ended = ran(tmp_path, "upload", "missing.csv", HUBSPOT_ACCESS_TOKEN="t", **{name: "1"})
     assert ended.code == 2
     (line,) = ended.err.splitlines()
-    assert line.startswith(f"uploader: {name}: {option} is taken from the command line only")
+    assert line.startswith(f"uploader: {name}: {option} is accepted on the command line only")
     # This says nothing dangerous.
     ended = ran(tmp_path, "upload", "missing.csv", HUBSPOT_ACCESS_TOKEN="t", **{name: "0"})
     assert (ended.code, "no such file" in ended.err) == (2, True)
@@ -175,14 +175,14 @@ def test_a_variable_that_no_command_knows_is_told_in_one_line(tmp_path):
     ended = ran(tmp_path, "status", "missing", **{f"UPLOADER_{name}": "secret-value" for name in names})
     assert ended.code == 2
     told, _ = ended.err.splitlines()
-    assert told.startswith("no option, so ignored: UPLOADER_PORT_80_TCP, UPLOADER_RAET, ")
+    assert told.startswith("ignored, not an option: UPLOADER_PORT_80_TCP, UPLOADER_RAET, ")
     assert "secret-value" not in told
 
 
 def test_a_slip_of_the_pen_is_named(tmp_path):
     ended = ran(tmp_path, "status", "missing", UPLOADER_CHEKPOINT_DIR="/state")
     assert ended.code == 2
-    assert "UPLOADER_CHEKPOINT_DIR (is UPLOADER_CHECKPOINT_DIR meant?)" in ended.err
+    assert "UPLOADER_CHEKPOINT_DIR (did you mean UPLOADER_CHECKPOINT_DIR?)" in ended.err
 
 
 def test_variables_of_other_commands_are_none_of_this_one_and_no_surprise(tmp_path):

@@ -15,13 +15,8 @@ from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.source_and_key import (
-    ahead_settings,
-    job_settings,
-    looking_ahead,
-    shaping,
-    taking_those_of,
-)
+from uploader.cli.options.group import CommandLike
+from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import shown, survey_line
 from uploader.cli.signals import heed_signals
@@ -36,23 +31,30 @@ from uploader.system.private_files import PRIVATE
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
 
-@taking_those_of(upload)
-@click.command(short_help="Say all that can be known before the first write.")
+@click.command(cls=CommandLike, like=upload)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @shaping
-@looking_ahead
-@click.option("--checkpoint", type=PATH, help="Temporary files go beside it. Default: beside the source.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read the first N rows only.")
 @click.option(
-    "--examples", type=click.IntRange(0, 1000), default=10, show_default=True, help="Rows named of each kind."
+    "--checkpoint",
+    type=PATH,
+    help="Write temporary files beside this path; it is not opened. Default: beside the source.",
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 1000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Name at most N rows for each kind of finding.",
 )
 @click.option(
     "--write-mapping",
     type=PATH,
     metavar="FILE.toml",
-    help="Draft what each column means, for you to approve.",
+    help="Write a draft of what each column means, to be reviewed and used with --mapping.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     sources: tuple[str, ...],
     *,
@@ -62,22 +64,27 @@ def command(
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
-    """Say what `upload` would meet: the account, the columns, every row. Writes nothing.
+    """Check the account, the columns and every row before an upload. Nothing is written to HubSpot.
 
-    Spends a handful of requests, and then reads the whole of each SOURCE. Without a token (in
-    HUBSPOT_ACCESS_TOKEN or --token-file) it does all that needs none, and says what was left out. Takes all
-    options of upload.
+    Sends a few requests, then reads each SOURCE to its end. Without a token (in HUBSPOT_ACCESS_TOKEN or
+    --token-file) it checks the file alone, and lists what was not checked.
+
+    Takes every option of upload; see `uploader upload --help`. Below are its own.
 
     \b
-    Exit codes: 0 all is well; 1 upload would run, and some rows fail or something deserves attention;
-    2 upload can't start as asked; 75 the account can't be asked now; 130/143 interrupted.
+    Exit codes:
+      0        no problem found
+      1        upload would run; some rows would fail, or there are warnings
+      2        upload cannot start
+      75       the account could not be asked; try again later
+      130/143  interrupted by SIGINT/SIGTERM
     """
     shaped = job_settings(same)
     settings = Settings(
         sources=sources,
         write_results=False,
         offline=not shaped["token"] and shaped["sign_in"] is None,
-        **_with_place(sources, ahead_settings(shaped)),
+        **_with_place(sources, shaped),
     )
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)

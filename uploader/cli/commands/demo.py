@@ -48,14 +48,14 @@ _CITIES = ("Berlin", "São Paulo", "Lagos", "大阪", "Kraków", "New York", "")
 _TIERS = ("gold", "silver", "bronze", "", "")
 
 
-@click.command(short_help="See all of it in a minute, with no account.")
+@click.command()
 @click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where its files go. Default: a new temporary one."
+    "--folder", type=click.Path(path_type=Path), help="Folder for its files. Default: a new temporary one."
 )
 def command(*, folder: Path | None) -> int:
-    """Upload 20,000 made-up contacts to the mock server, and see what becomes of every row.
+    """Upload 20,000 made-up contacts to a mock server, and show the outcomes.
 
-    The file has the dirt that real ones have. On the way the upload is killed once, and resumed.
+    The file has the errors that real files have. Half-way the upload is killed, and resumed.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="uploader-demo-"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -52,30 +52,33 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
 }
 
 
-@click.command(short_help="Write the rows that failed to a file that `upload` takes as it is.")
+@click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="A .csv or .ndjson file. Default: CSV to stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write, .csv or .ndjson. Default: CSV on stdout.",
 )
 @click.option(
     "--kind",
     type=click.Choice(list(KINDS)),
     default="all",
     show_default=True,
-    help="transient: abandoned, may pass as they are. permanent: rejected and invalid, to be mended first, "
-    "and all others of their keys.",
+    help="transient: abandoned rows, which may succeed unchanged. permanent: rejected and invalid rows, to "
+    "be corrected first, and all other failed rows with their keys.",
 )
 @click.option(
     "--spreadsheet-safe",
     is_flag=True,
-    help="To look at in a spreadsheet program: no cell is a formula there. upload does not take such a file.",
+    help="Escape formulas, for a spreadsheet program; upload does not accept such a file.",
 )
 def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_safe: bool) -> int:
-    """Write the rejected, invalid and abandoned rows, with their source columns and what became of them.
+    """Write the rejected, invalid and abandoned rows, with their source columns and the reason.
 
-    CSV is written in UTF-8, with the delimiter of the (first) source. Mend the file and give it to `upload`:
-    it ignores the uploader_* columns and skips rows whose key a later row has written since
-    (uploader_superseded), unless --include-superseded is given.
+    Correct the file and upload it: upload ignores the uploader_* columns, and skips rows whose key a later
+    row has written since (uploader_superseded) unless --include-superseded is given. CSV is written in UTF-8
+    with the delimiter of the (first) source.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:

@@ -12,20 +12,54 @@ from uploader.mockserver.server import serve
 from uploader.mockserver.settings import MockSettings
 
 
-@click.command(short_help="Run the HubSpot double as a server of its own.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0 picks one.")
-@click.option("--quota", default="190/10", show_default=True, help="Requests in a rolling window; or: none")
-@click.option("--daily-quota", type=click.IntRange(1), default=1_000_000, show_default=True)
-@click.option("--latency", type=float, default=0.15, show_default=True, help="Seconds; 0 is none at all.")
-@click.option("--scenario", type=click.Path(path_type=Path), help="A TOML file that says what goes wrong.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of every roll of its dice.")
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default=True,
+    metavar="PORT",
+    help="TCP port; 0: any free one.",
+)
+@click.option(
+    "--quota",
+    default="190/10",
+    show_default=True,
+    metavar="N/SECONDS",
+    help="Requests allowed in a rolling window, or: none.",
+)
+@click.option(
+    "--daily-quota",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    metavar="N",
+    help="Requests allowed per day.",
+)
+@click.option(
+    "--latency",
+    type=float,
+    default=0.15,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time to answer a request.",
+)
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="File that describes faults, such as errors or an outage.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of all random numbers."
+)
 def command(
     *, port: int, quota: str, daily_quota: int, latency: float, scenario: Path | None, seed: int
 ) -> int:
-    """Run the HubSpot double on this machine's loopback address, until interrupted.
+    """Run a mock of HubSpot's API on the loopback address, until interrupted.
 
-    It prints one line with its URL when it listens. Contacts are kept in memory. GET /_mock/stats tells what
-    it has seen, GET /_mock/objects/contacts what it holds, POST /_mock/reset makes it forget.
+    Prints its URL when it listens. Records are kept in memory. GET /_mock/stats shows the requests received,
+    GET /_mock/objects/contacts the records; POST /_mock/reset deletes them.
     """
     try:
         settings = MockSettings(

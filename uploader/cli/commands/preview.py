@@ -11,13 +11,8 @@ from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.source_and_key import (
-    ahead_settings,
-    job_settings,
-    looking_ahead,
-    shaping,
-    taking_those_of,
-)
+from uploader.cli.options.group import CommandLike
+from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show, shown
 from uploader.cli.signals import heed_signals
@@ -27,21 +22,24 @@ from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
 
 
-@taking_those_of(upload)
-@click.command(short_help="Say what a run would create, overwrite and leave.")
+@click.command(cls=CommandLike, like=upload)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @shaping
-@looking_ahead
-@click.option("--checkpoint", type=PATH, help="The job's, as for upload. It is not opened.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at the first N rows only.")
+@click.option(
+    "--checkpoint",
+    type=PATH,
+    help="Checkpoint of the job, as for upload; it is not opened.",
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
 @click.option(
     "--examples",
     type=click.IntRange(0, 100),
     default=5,
     show_default=True,
-    help="Values shown of each kind of change.",
+    metavar="N",
+    help="Show at most N values for each kind of change.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     sources: tuple[str, ...],
     *,
@@ -50,18 +48,24 @@ def command(
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
-    """Say what `upload` with the same options would do, row by row and value by value. Reads only.
+    """Show what `upload` would create, change and leave, row by row. Nothing is written to HubSpot.
 
-    Goes through all rows as upload does, and reads each record instead of writing it: one request per 100
-    rows, of the same quota (two where they bring records an address, or another value that is unique, beside
-    their key). Nothing of the job is touched; temporary files, in TMPDIR (or
-    beside the checkpoint, where that is none), are removed. Takes all options of upload.
+    Processes all rows as upload does, but reads each record instead of writing it: one request per 100 rows
+    (two, if rows have an e-mail address or another unique value beside their key), which count against the
+    quota. Temporary files, in TMPDIR or beside the checkpoint, are removed at the end.
+
+    Takes every option of upload; see `uploader upload --help`. Below are its own.
 
     \b
-    Exit codes: 0 no row would fail; 1 some would; 2 upload can't start as asked; 75 and 78 stopped, as
-    upload; 130/143 interrupted, with what was found so far.
+    Exit codes:
+      0        no row would fail
+      1        some rows would fail
+      2        upload cannot start
+      75       stopped; run the same command again later
+      78       stopped; solve the reported problem first
+      130/143  interrupted; what was found so far is shown
     """
-    fields = ahead_settings(job_settings(same))
+    fields = job_settings(same)
     if "-" in sources and fields["checkpoint"] is None:
         fields["checkpoint"] = PATH.convert("stdin.checkpoint", None, None)
     settings = Settings(sources=sources, write_results=False, **fields)

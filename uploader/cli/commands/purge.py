@@ -18,18 +18,22 @@ from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.system.private_files import Lock
 
 
-@click.command(short_help="Delete what a job has left that holds personal data.")
+@click.command()
 @click.argument("checkpoint", type=PATH)
 @click.option(
-    "--keep-results", is_flag=True, help="Keep the results file: row, key, id and outcome of each row."
+    "--keep-results", is_flag=True, help="Keep the results file (row, key, id and outcome of each row)."
 )
-@click.option("--unfinished", is_flag=True, help="Also of a job with open rows, which can't go on then.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--unfinished",
+    is_flag=True,
+    help="Delete the files of an unfinished job, too; it cannot be resumed then.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool) -> int:
-    """Delete the checkpoint, what stands beside it, the results file and the lists of verify and undo.
+    """Delete the checkpoint, the files beside it, the results file, and the lists of verify and undo.
 
-    Only files that are provably of this job, never a source. What it can't know of is yours to delete: files
-    written with -o or --results elsewhere, copies, backups. The space on the disk is not written over.
+    Deletes only files that certainly belong to this job, and never a source. Delete other files yourself:
+    those written elsewhere with -o or --results, copies, backups. The disk space is not overwritten.
     """
     lock = Lock(checkpoint)
     lock.acquire()  # before its state is read: nobody begins to work on it in between

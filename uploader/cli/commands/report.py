@@ -70,22 +70,25 @@ _FAR = 4
 _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid", "abandoned")
 
 
-@click.command(short_help="Write the run as one self-contained HTML page.")
+@click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Default: the checkpoint's path + .report.html; - is stdout.",
+    help="File to write; -: stdout. Default: path of the checkpoint + .report.html.",
 )
 @click.option(
-    "--values", "with_values", is_flag=True, help="Show keys and messages of failed rows as they are."
+    "--values",
+    "with_values",
+    is_flag=True,
+    help="Show the keys of failed rows, and HubSpot's messages in full.",
 )
 def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
-    """Write a report of a job: what became of its rows, when, how fast, what failed, what to do next.
+    """Write an HTML report of a job: outcomes, timeline, speed, failed rows, next steps.
 
-    One HTML page without scripts, which loads nothing. It holds no keys, addresses or values unless --values
-    is given. A running job is told as of its last commit.
+    The page needs no other files and runs no scripts. It holds no keys, addresses or values unless --values
+    is given. A running job is reported as of its last commit.
     """
     page = render(checkpoint, with_values=with_values)
     if output is not None and str(output) == "-":

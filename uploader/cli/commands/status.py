@@ -56,24 +56,25 @@ def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
         yield (row, key, names[source])
 
 
-@click.command(short_help="Show where a job stands.")
+@click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--aliases", is_flag=True, help="List rows of different keys that are one contact, as CSV.")
-@click.option("--pending", is_flag=True, help="List rows that were accepted and never confirmed, as CSV.")
-@click.option("--watch", "watched", is_flag=True, help="Follow it until no process works on it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
+@click.option("--aliases", is_flag=True, help="List rows with different keys that are one contact, as CSV.")
+@click.option("--pending", is_flag=True, help="List rows that HubSpot accepted and never confirmed, as CSV.")
+@click.option("--watch", "watched", is_flag=True, help="Show the state again and again until the job ends.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1),
     metavar="SECONDS",
-    help="With --watch. Default: 1, or 10 in a pipe.",
+    help="Time between two states of --watch. Default: 1 in a terminal, else 10.",
 )
 def command(
     checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool, watched: bool, interval: float | None
 ) -> int:
-    """Show where a job stands, as of its last commit (at most half a second ago).
+    """Show the state of a job as of its last commit, which is at most half a second old.
 
-    --watch follows a job that runs elsewhere, until it ends or is killed; with --json an object a line.
+    CHECKPOINT is the job's checkpoint file. The job may be running in another terminal: --watch follows it
+    until it ends or is killed; with --json, it prints one object per line.
     """
     if watched:
         watch(checkpoint, interval, as_json=as_json, look=read_summary)

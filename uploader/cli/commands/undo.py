@@ -13,6 +13,7 @@ import click
 from uploader.cli.logs import say, speak
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.progress import shown
 from uploader.cli.signals import heed_signals
@@ -51,21 +52,30 @@ _REASONS = 5
 _UNKEPT = "no snapshot"
 
 
-@click.command(short_help="Archive what a job created, restore what it changed.")
+@click.command(cls=CommandWithHeadings)
 @click.argument("checkpoint", type=PATH)
-@click.option("--dry-run", is_flag=True, help="Read only, and say what would be done.")
-@click.option("-o", "--output", type=PATH, help="What is kept, and why. Default: the source's + .kept.csv")
-@click.option("--restart", is_flag=True, help="Look at every contact again, settled ones too.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be done.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="CSV file for what is kept, and why. Default: path of the source + .kept.csv.",
+)
+@click.option(
+    "--restart", is_flag=True, help="Look at every record again, also those that an earlier undo settled."
+)
 @click.option(
     "--archive-touched",
     is_flag=True,
-    help="Archive records that the job created even if people or other apps have changed them since, or have "
-    "associated calls, notes, deals or tickets with them. Default: these are kept and listed.",
+    help="Also archive created records that people or other apps have changed since, or have associated "
+    "calls, notes, deals or tickets with. Default: these are kept and listed.",
 )
-@click.option("--yes", is_flag=True, help="Don't ask before anything is archived or written.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask for confirmation before records are archived or changed."
+)
 @talking
 @LOG_FORMAT
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+@option(Heading.OUTPUT, "--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     checkpoint: Path,
     *,
@@ -78,19 +88,23 @@ def command(
     as_json: bool,
     **said: object,
 ) -> int:
-    """Take back what a job did that was run with --snapshot.
+    """Undo a job that was run with --snapshot: archive what it created, restore what it changed.
 
-    CHECKPOINT is the job's, or a snapshot that --restart has put aside (...checkpoint.snapshot.1). Contacts
-    that the job created are archived, if nobody else has changed them since and no call, e-mail, meeting,
-    note, task, message, letter, deal or ticket is associated with them. Values that it changed go back, each
-    one by itself, if it is still the job's. All else stays and is listed. Interrupted, the same command goes
-    on.
+    CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1).
 
-    Rows that were written without --snapshot can't be undone: they are counted and listed.
+    Records that the job created are archived, unless others have changed them since or have associated calls,
+    e-mails, meetings, notes, tasks, messages, letters, deals or tickets with them. Each value that the job
+    changed is restored if it is still the job's. All else is kept and listed, as are rows that were written
+    without --snapshot. If interrupted, the same command continues.
 
     \b
-    Exit codes: 0 all undone; 1 some were kept, are gone, failed or have no snapshot; 2 can't start, or was
-    declined; 75 and 78 stopped, as upload; 130/143 interrupted.
+    Exit codes:
+      0        all undone
+      1        some records were kept, are gone, failed or have no snapshot
+      2        wrong usage, undo cannot start, or it was declined
+      75       stopped; run the same command again later
+      78       stopped; solve the reported problem first
+      130/143  interrupted by SIGINT/SIGTERM
     """
     speak(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from uploader.canary.assessment import Review
 from uploader.cli.logs import is_json, note_event, note_job, say, speak
 from uploader.cli.option_variables import say_settings, words_by_variables
 from uploader.cli.options.connection import LOG_FORMAT, PATH
+from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show
@@ -41,73 +43,118 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
-from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
-from uploader.settings.safety import parse_failure_limit, parse_tolerance
+from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
 
 
-@click.command(short_help="Run the job, or resume it.")
+@click.command(cls=CommandWithHeadings)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--checkpoint", type=PATH, help="Default: first source's path + .checkpoint; needed with stdin."
-)
-@click.option("--results", type=PATH, help="What became of each row. Default: first source + .results.csv")
-@click.option("--no-results", is_flag=True, help="Write no results file.")
 @shaping
-@click.option(
-    "--on-duplicate",
-    type=click.Choice([rule.value for rule in OnDuplicate]),
-    default=OnDuplicate.IN_ORDER.value,
-    show_default=True,
-    help="Rows that share a key: write all in file order, the first or last only, or none.",
-)
-@click.option("--snapshot", is_flag=True, help="Read first, and keep what is overwritten, for undo.")
-@click.option("--portal", metavar="ID", default="", help="Write into this account only.")
-@click.option(
+@option(
+    Heading.SAFETY,
     "--canary",
     type=int,
     metavar="N",
-    help="Send N rows first, read them back, and ask. "
-    "Default: 100 on a production account, unless --yes is said.",
+    help="Send N rows first, read them back, and ask before sending the others. "
+    "Default: 100 on a production account, or none with --yes.",
 )
-@click.option("--no-canary", is_flag=True, help="Send all rows at once.")
-@click.option(
-    "--canary-wait", type=float, default=30.0, show_default=True, help="Seconds, for workflows to act."
+@option(Heading.SAFETY, "--no-canary", is_flag=True, help="Send all rows at once.")
+@option(
+    Heading.SAFETY,
+    "--canary-wait",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for workflows to act before the canary rows are read back.",
 )
-@click.option("--approve-canary", is_flag=True, help="Go on after the canary.")
-@click.option("--max-failures", default="20%", show_default=True, metavar="N|P%", help="Stop beyond so many.")
-@click.option("--tolerate", metavar="N|P%", help="Exit 0 although so many rows of a finished job failed.")
-@click.option("--restart", is_flag=True, help="Forget the checkpoint and its results file.")
-@click.option("--accept-changed-settings", is_flag=True, help="Go on although what is written changes.")
-@click.option(
+@option(
+    Heading.SAFETY,
+    "--approve-canary",
+    is_flag=True,
+    help="Send the other rows: the canary's result has been reviewed.",
+)
+@option(
+    Heading.SAFETY,
+    "--tolerate",
+    metavar="N|P%",
+    help="Exit with 0 although a finished job has failed rows, up to this number or share.",
+)
+@option(
+    Heading.SAFETY,
+    "--restart",
+    is_flag=True,
+    help="Discard the checkpoint and the results file, and begin with the first row.",
+)
+@option(
+    Heading.SAFETY,
+    "--accept-changed-settings",
+    is_flag=True,
+    help="Resume although settings that decide what is written are not those the job began with.",
+)
+@option(
+    Heading.SAFETY,
     "--accept-changed-results",
     is_flag=True,
-    help="Go on with a new results file where the job's own was changed or is gone.",
+    help="Resume with a new results file if the job's own was changed or is missing.",
 )
-@click.option("--drain-timeout", type=float, default=20.0, show_default=True, help="Seconds, after a signal.")
-@click.option("--max-duration", metavar="TIME", help="Stop in order after so long, such as 2h30m (exit 75).")
-@click.option("--yes", is_flag=True, help="Don't ask before writing into a production account.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr; never a secret.")
-@LOG_FORMAT
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
-@click.option(
+@option(
+    Heading.SAFETY,
+    "--yes",
+    is_flag=True,
+    help="Do not ask for confirmation before writing to a production account.",
+)
+@option(
+    Heading.SPEED,
+    "--max-duration",
+    metavar="TIME",
+    help="Finish what is in flight and stop (exit 75) after this time, for example 2h30m.",
+)
+@option(
+    Heading.SPEED,
+    "--drain-timeout",
+    type=float,
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After Ctrl-C or SIGTERM, wait this long for the answers to requests in flight.",
+)
+@option(
+    Heading.OUTPUT,
+    "--checkpoint",
+    type=PATH,
+    help="File that a later run resumes from; required for stdin. Default: path of the first source + "
+    ".checkpoint.",
+)
+@option(
+    Heading.OUTPUT,
+    "--results",
+    type=PATH,
+    help="CSV file with the outcome of each row. Default: path of the first source + .results.csv.",
+)
+@option(Heading.OUTPUT, "--no-results", is_flag=True, help="Write no results file.")
+@option(
+    Heading.OUTPUT,
     "--summary-file",
     type=PATH,
     metavar="FILE",
-    help="The same, and the exit code, in a file: whole or not at all.",
+    help="Write the summary and the exit code to this file as JSON; it is replaced in one step.",
+)
+@option(Heading.OUTPUT, "--json", "as_json", is_flag=True, help="Print the summary on stdout as JSON.")
+@LOG_FORMAT
+@option(
+    Heading.OUTPUT, "-v", "--verbose", is_flag=True, help="Print more messages on stderr; never a secret."
 )
 def command(
     sources: tuple[str, ...],
     *,
     no_results: bool,
-    max_failures: str,
     tolerate: str | None,
     drain_timeout: float,
     max_duration: str | None,
     log_format: str,
-    on_duplicate: str,
     canary: int | None,
     no_canary: bool,
     canary_wait: float,
@@ -115,19 +162,24 @@ def command(
     verbose: bool,
     as_json: bool,
     summary_file: Path | None,
-    **same: object,
+    **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
-    """Run the job, or resume it: the same command again continues where it stopped.
+    """Upload the rows of SOURCE. The same command again resumes a job that was stopped.
 
     SOURCE is a CSV, NDJSON or JSON file, plain or compressed (gzip, zstd, bzip2, xz, ZIP), a Parquet or
-    .xlsx file, a URL, or a pattern in quotes ('exports/*.csv'); - is stdin. The token comes from
+    .xlsx file, a URL, a pattern in quotes ('exports/*.csv'), or - for stdin. The access token is read from
     HUBSPOT_ACCESS_TOKEN or --token-file.
 
     \b
-    Exit codes: 0 every row created, updated, unchanged or skipped (or the rest within --tolerate);
-    1 finished, some rows failed or are pending; 2 wrong usage, or the job can't start; 3 the canary waits
-    for your word; 75 stopped, the same command later goes on; 78 stopped, mend something first; 130/143
-    interrupted.
+    Exit codes:
+      0        every row created, updated, unchanged or skipped (or the number
+               of others within --tolerate)
+      1        finished; some rows failed or are pending
+      2        wrong usage, or the job cannot start
+      3        waiting for approval of the canary
+      75       stopped; run the same command again later
+      78       stopped; solve the reported problem, then run it again
+      130/143  interrupted by SIGINT/SIGTERM
     """
     file = SummaryFile(summary_file) if summary_file else None
     speak(log_format, verbose=verbose)
@@ -135,8 +187,6 @@ def command(
         settings = Settings(
             sources=sources,
             write_results=not no_results,
-            on_duplicate=OnDuplicate(on_duplicate),
-            max_failures=parse_failure_limit(max_failures),
             tolerate=parse_tolerance(tolerate) if tolerate else None,
             drain_timeout_seconds=drain_timeout,
             max_duration_seconds=parse_duration(max_duration) if max_duration else None,

@@ -12,6 +12,7 @@ import click
 from uploader.cli.logs import is_json, say, speak
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.progress import shown
 from uploader.cli.signals import heed_signals
@@ -30,15 +31,26 @@ _PROGRESS_SECONDS = 5.0
 _EXAMPLES = 5
 
 
-@click.command(short_help="Read the records of a job back and compare.")
+@click.command(cls=CommandWithHeadings)
 @click.argument("checkpoint", type=PATH)
-@click.option("--source", "sources", multiple=True, metavar="PATH", help="Where a source is now, in order.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at so many records only.")
-@click.option("-o", "--output", type=PATH, help="The differences. Default: the source's + .differences.csv")
-@click.option("--restart", is_flag=True, help="Forget what was verified before.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="New path of a source that was moved. Repeat it for each source, in the job's order.",
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify only N records.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="CSV file for the differences. Default: path of the source + .differences.csv.",
+)
+@click.option("--restart", is_flag=True, help="Discard an earlier verification, and read all records again.")
 @talking
 @LOG_FORMAT
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout.")
+@option(Heading.OUTPUT, "--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     checkpoint: Path,
     *,
@@ -50,15 +62,20 @@ def command(
     as_json: bool,
     **said: object,
 ) -> int:
-    """Read the records of a job back, a hundred a request, and compare them with what its rows asked for.
+    """Read the records of a job back and compare them with the values of its rows.
 
-    What HubSpot changes by itself (re-cased addresses, a lifecycle stage that does not go back, numbers and
-    dates in another spelling) is told apart from differences. Interrupted, the same command goes on; later
-    on it reads anew.
+    Changes that HubSpot makes by itself are reported apart from differences: addresses in lower case, a
+    lifecycle stage that does not go back, another notation of numbers and dates. If interrupted, the same
+    command continues; after it has finished, it begins anew.
 
     \b
-    Exit codes: 0 all as wanted, but for HubSpot's own doing; 1 some differ, are missing or could not be
-    checked; 2 can't start; 75 and 78 stopped, as upload; 130/143 interrupted.
+    Exit codes:
+      0        all as uploaded, apart from HubSpot's own changes
+      1        some records differ, are missing or could not be checked
+      2        wrong usage, or verification cannot start
+      75       stopped; run the same command again later
+      78       stopped; solve the reported problem first
+      130/143  interrupted by SIGINT/SIGTERM
     """
     speak(log_format, verbose=False)
     is_named = output is not None

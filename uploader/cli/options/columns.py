@@ -9,37 +9,57 @@ from typing import Any
 import click
 
 from uploader.cli.options.connection import PATH, parse_map
-from uploader.cli.options.group import Command, add_options
+from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import Said, parse_mapping
 from uploader.records.values.datetimes import DateOrder
 
 _COLUMNS = (
-    click.option("--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY", help="What a column means."),
-    click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave a column out."),
-    click.option("--only", multiple=True, metavar="COLUMN", help="Leave all other columns out."),
-    click.option("--mapping", type=PATH, metavar="FILE.toml", help="All this in a file; options go before."),
-    click.option("--clear", "cleared", multiple=True, metavar="COLUMN", help="Blanks clear the property."),
-    click.option(
-        "--date-order", "date_orders", multiple=True, metavar="[COLUMN=]DMY|MDY|YMD|SERIAL",
-        help="How dates are spelled, where the file does not tell.",
+    option(
+        Heading.COLUMNS, "--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY",
+        help="Write this column to this property.",
     ),
-    click.option(
-        "--decimal", "decimals", multiple=True, metavar="[COLUMN=],|.",
-        help="The decimal mark, where the file does not tell.",
+    option(
+        Heading.COLUMNS, "--ignore", "ignored", multiple=True, metavar="COLUMN",
+        help="Leave this column out.",
     ),
-    click.option(
-        "--timezone", "timezones", multiple=True, metavar="[COLUMN=]NAME",
-        help="Of times without a zone, such as Europe/Berlin.",
+    option(
+        Heading.COLUMNS, "--only", multiple=True, metavar="COLUMN",
+        help="Use this column, and leave out every column that is not named like this.",
     ),
-    click.option(
-        "--on-bad-value", type=click.Choice(["reject", "drop"]),
-        help="What HubSpot would refuse: reject the row (default), or drop that value.",
+    option(
+        Heading.COLUMNS, "--mapping", type=PATH, metavar="FILE.toml",
+        help="File that says what each column means, as drafted by `uploader check --write-mapping`. "
+        "Options take precedence over it.",
     ),
-    click.option(
-        "--owner-map", type=PATH, metavar="FILE",
-        help="CSV or TOML: their owner, and the owner's e-mail or id in HubSpot.",
+    option(
+        Heading.COLUMNS, "--clear", "cleared", multiple=True, metavar="COLUMN",
+        help="Clear the property where a cell of this column is blank. Default: blank cells are not sent.",
+    ),
+    option(
+        Heading.COLUMNS, "--date-order", "date_orders", multiple=True,
+        metavar="[COLUMN=]DMY|MDY|YMD|SERIAL",
+        help="Order of day, month and year in this column, or in all; SERIAL: day numbers of a spreadsheet. "
+        "Default: detected from the values.",
+    ),
+    option(
+        Heading.COLUMNS, "--decimal", "decimals", multiple=True, metavar="[COLUMN=],|.",
+        help="Decimal mark in this column, or in all. Default: detected from the values.",
+    ),
+    option(
+        Heading.COLUMNS, "--timezone", "timezones", multiple=True, metavar="[COLUMN=]NAME",
+        help="Time zone of times that have none, in this column or in all; for example Europe/Berlin.",
+    ),
+    option(
+        Heading.COLUMNS, "--on-bad-value", type=click.Choice(["reject", "drop"]),
+        help="If HubSpot would refuse a value: reject the row, or drop the value and send the rest. "
+        "Default: reject.",
+    ),
+    option(
+        Heading.COLUMNS, "--owner-map", type=PATH, metavar="FILE",
+        help="CSV or TOML file with the owners in the source and, for each, the owner's e-mail address or id "
+        "in HubSpot.",
     ),
 )  # fmt: skip
 
@@ -59,8 +79,8 @@ def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     fields["ignored"] = ignored | (file.ignored - mapped.keys())
     fields["cleared"] = frozenset(fields.pop("cleared")) | (file.cleared - ignored)
     fields["only"] = frozenset(fields.pop("only"))
-    for option, name in _TABLES.items():
-        fields[name] = {**getattr(file, name), **_table(option, fields.pop(name))}
+    for spelling, name in _TABLES.items():
+        fields[name] = {**getattr(file, name), **_table(spelling, fields.pop(name))}
     fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
     fields["policies"] = file.policies
     fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from uploader.cli.logs import say
-from uploader.cli.options.group import Command, add_options
+from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
@@ -20,41 +20,91 @@ from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings.sign_in import BASE_URL, check_base_url
 from uploader.settings.speed import OnLongPause, parse_rate, parse_reserve, parse_share
 
-#: How what is said on stderr looks.
-LOG_FORMAT = click.option(
+LOG_FORMAT = option(
+    Heading.OUTPUT,
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Of stderr: lines for people, or a JSON object a line, without addresses.",
+    help="Format of the messages on stderr; json: one object per line, without e-mail addresses.",
 )
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
 
 #: Of every command that talks to HubSpot: which account, and how fast.
 _TALKING = (
-    click.option("--base-url", envvar="HUBSPOT_BASE_URL", default=BASE_URL, show_default=True),
-    click.option("--api-version", type=click.Choice(VERSIONS), default="v3", show_default=True),
-    click.option("--rate", help="Cap such as 190/10 (requests/seconds). Default: what the account allows."),
-    click.option("--share", metavar="P%", help="Use only that part of the quota, such as 80%."),
-    click.option(
+    option(
+        Heading.SPEED,
+        "--rate",
+        metavar="N/SECONDS",
+        help="Send at most this many requests, for example 190/10. Default: what the account allows.",
+    ),
+    option(
+        Heading.SPEED,
+        "--share",
+        metavar="P%",
+        help="Use at most this share of the quota, for example 80%.",
+    ),
+    option(
+        Heading.SPEED,
         "--daily-reserve",
         metavar="N|P%",
-        help="Leave so much of the day's quota to other apps, such as 20%.",
+        help="Leave this many requests of the day, or this share, to other apps; for example 20%.",
     ),
-    click.option(
-        "--max-in-flight", type=int, default=256, show_default=True, help="Cap on requests under way."
+    option(
+        Heading.SPEED,
+        "--max-in-flight",
+        type=int,
+        default=256,
+        show_default=True,
+        metavar="N",
+        help="Wait for at most this many answers at the same time.",
     ),
-    click.option("--on-long-pause", type=click.Choice(["wait", "stop"]), help="Default: wait on a terminal."),
-    click.option(
-        "--outage-timeout", type=float, default=600.0, show_default=True, help="Stop after so long."
+    option(
+        Heading.SPEED,
+        "--on-long-pause",
+        type=click.Choice(["wait", "stop"]),
+        help="If the daily quota is used up or HubSpot pauses the account: wait, or stop (exit 75). "
+        "Default: wait in a terminal, else stop.",
     ),
-    click.option("--token-file", type=PATH, help="Default: the token is in HUBSPOT_ACCESS_TOKEN."),
-    click.option(
+    option(
+        Heading.SPEED,
+        "--outage-timeout",
+        type=float,
+        default=600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop (exit 75) if no request succeeds for this long.",
+    ),
+    option(
+        Heading.SIGN_IN,
+        "--token-file",
+        type=PATH,
+        help="File that holds the access token. Default: the token in HUBSPOT_ACCESS_TOKEN.",
+    ),
+    option(
+        Heading.SIGN_IN,
         "--oauth-file",
         type=PATH,
-        help="An app's client_id, client_secret and refresh_token, in TOML or JSON; a new refresh token is "
-        "kept there. Or the same in HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET and HUBSPOT_REFRESH_TOKEN.",
+        help="TOML or JSON file with an app's client_id, client_secret and refresh_token; a new refresh "
+        "token is saved there. Default: HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET and HUBSPOT_REFRESH_TOKEN.",
+    ),
+    option(
+        Heading.SIGN_IN,
+        "--base-url",
+        envvar="HUBSPOT_BASE_URL",
+        default=BASE_URL,
+        show_default=True,
+        metavar="URL",
+        help="URL of HubSpot's API, or of a mock server.",
+    ),
+    option(
+        Heading.SIGN_IN,
+        "--api-version",
+        type=click.Choice(VERSIONS),
+        default="v3",
+        show_default=True,
+        help="Version of HubSpot's API.",
     ),
 )
 

@@ -3,29 +3,29 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import click
-
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.group import Command, add_options
+from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.suppression_file import read_suppression
 
 _MARKING = (
-    click.option(
-        "--suppress", "suppress_files", multiple=True, type=PATH, metavar="FILE",
-        help="Write to nobody on this list: addresses, or SHA-256 of them in hex, one a line or in a CSV.",
+    option(
+        Heading.OVERWRITING, "--suppress", "suppress_files", multiple=True, type=PATH, metavar="FILE",
+        help="Skip rows of the people on this list: e-mail addresses, or their SHA-256 in hex, one per line "
+        "or in the first column of a CSV file.",
     ),
-    click.option(
-        "--suppress-where", multiple=True, metavar="COLUMN[=VALUE]",
-        help="Nor to rows whose cell has this value (* any, none: a usual yes), such as an opt-out.",
+    option(
+        Heading.OVERWRITING, "--suppress-where", multiple=True, metavar="COLUMN[=VALUE]",
+        help="Skip rows that have this value in this column, such as an opt-out; =*: any value. Default for "
+        "VALUE: yes, true, 1 and the like.",
     ),
-    click.option(
-        "--set", "constants", multiple=True, metavar="PROPERTY=VALUE",
-        help="Give all records of the run this value.",
+    option(
+        Heading.COLUMNS, "--set", "constants", multiple=True, metavar="PROPERTY=VALUE",
+        help="Write this value to every record.",
     ),
-    click.option(
-        "--allow", "allowed", multiple=True, metavar="PROPERTY",
-        help="Write hs_marketable_status, which can cost money.",
+    option(
+        Heading.COLUMNS, "--allow", "allowed", multiple=True, metavar="PROPERTY",
+        help="Allow a property that can cost money to be written: hs_marketable_status.",
     ),
 )  # fmt: skip
 

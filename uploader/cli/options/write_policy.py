@@ -5,27 +5,60 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.group import Command, add_options
+from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.write_policy import Only, Policy
 
 _WRITING = (
-    click.option(
+    option(
+        Heading.OVERWRITING,
         "--write",
         "policy",
         type=click.Choice([policy.value for policy in Policy]),
         default=Policy.OVERWRITE.value,
         show_default=True,
-        help="Values HubSpot has: overwrite them, fill only what is blank, or write new records only.",
+        help="overwrite: replace values that HubSpot has. fill: write only where HubSpot has no value. "
+        "create-only: write values only to new records.",
     ),
-    click.option("--overwrite", multiple=True, metavar="COLUMN", help="--write overwrite, of one column."),
-    click.option("--fill", multiple=True, metavar="COLUMN", help="--write fill, of one column."),
-    click.option(
-        "--create-only", multiple=True, metavar="COLUMN", help="--write create-only, of one column."
+    option(
+        Heading.OVERWRITING,
+        "--overwrite",
+        multiple=True,
+        metavar="COLUMN",
+        help="Use `--write overwrite` for this column.",
     ),
-    click.option("--only-existing", is_flag=True, help="Create no record: rows without one are skipped."),
-    click.option("--only-new", is_flag=True, help="Change no record: rows that have one are skipped."),
-    click.option("--skip-unchanged", is_flag=True, help="Read first, and don't send what is there already."),
+    option(
+        Heading.OVERWRITING,
+        "--fill",
+        multiple=True,
+        metavar="COLUMN",
+        help="Use `--write fill` for this column.",
+    ),
+    option(
+        Heading.OVERWRITING,
+        "--create-only",
+        multiple=True,
+        metavar="COLUMN",
+        help="Use `--write create-only` for this column.",
+    ),
+    option(
+        Heading.OVERWRITING,
+        "--only-existing",
+        is_flag=True,
+        help="Create no records: skip rows whose record does not exist.",
+    ),
+    option(
+        Heading.OVERWRITING,
+        "--only-new",
+        is_flag=True,
+        help="Change no records: skip rows whose record exists.",
+    ),
+    option(
+        Heading.OVERWRITING,
+        "--skip-unchanged",
+        is_flag=True,
+        help="Read each record first, and send only values that differ.",
+    ),
 )
 
 
