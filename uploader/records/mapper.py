@@ -51,7 +51,12 @@ class Mapper:
         self._cells = self._layout(
             [self._column(*one, convert) for one, convert in zip(named, converters, strict=True)]
         )
-        self._seen = SeenFields(self._fields, rules, self._column, self._layout)
+        self._seen = SeenFields(
+            self._fields,
+            rules,
+            self._column,
+            lambda columns, is_lasting: self._layout(columns, is_lasting=is_lasting),
+        )
 
     def _column(self, column: str, name: str, convert: Converter | None) -> Column:
         is_cleared = column in self.rules.cleared and name not in {EMAIL, self.rules.id_property}

@@ -9,8 +9,9 @@ Rules A row does not fit if it says something in another way: with `properties` 
 """
 
 from collections.abc import Callable, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
+from typing import NamedTuple
 
 from uploader.records.columns import SUPERSEDED, Rules
 from uploader.records.fields import Fields, spell
@@ -19,6 +20,17 @@ from uploader.records.values.convert import Converter
 
 #: More fields are no columns.
 _MOST_FIELDS = 1_000
+#: Where some row has named so many times the fields that these rows name, theirs alone are columns.
+_MANY_TIMES = 4
+
+
+class Seen(NamedTuple):
+    """Fields that rows may have, in an order."""
+
+    template: dict[str, object]  #: field -> what a row without it has in its place
+    sent: dict[int, Column]  #: by place in the template
+    silent: list[int]  #: places of fields that have to be blank
+    layout: Layout
 
 
 class SeenFields:
@@ -27,80 +39,94 @@ class SeenFields:
         fields: Fields,
         rules: Rules,
         column: Callable[[str, str, Converter | None], Column],
-        layout: Callable[[Sequence[Column]], Layout],
+        layout: Callable[[Sequence[Column], bool], Layout],
     ) -> None:
-        """`column`: of a field, its property, and what converts its values."""
+        """`column`: of a field, its property, and what converts its values. `layout`: of columns, and whether
+        many rows will be of it.
+        """
         self._fields = fields
         self._column = column
-        self._make_layout = layout
+        self._layout = layout
         self._marks = {"properties"} if rules.include_superseded else {"properties", SUPERSEDED}
         self._cleared = rules.cleared  # a blank that clears is something, too
-        self._template: dict[str, object] = {}  # field -> what a row without it has in its place
-        self._sent: dict[int, Column] = {}  # by place in the template
-        self._silent: list[int] = []  # places of fields that have to be blank
-        self._layout = layout([])
+        self._all = Seen({}, {}, [], layout([], True))
+        self._few = self._all  # of the last rows that named far fewer
+        self._few_lasts = False  # its layout is for many rows
 
     def sort(self, rows: Sequence[dict[str, object]]) -> tuple[Layout, list[int], list[list[Text]]]:
         """The layout by now, the rows that fit, by index, and their columns."""
         together = list(range(len(rows)))
-        cells = self._cells_of_known(rows)
+        seen, cells = self._all, _cells(self._all, rows)
         if cells is None:
-            merged = self._merged(rows)
-            if max(map(len, merged)) > len(self._template) and self._learn(rows, merged):
-                merged = self._merged(rows)
-            if max(map(len, merged)) > len(self._template):
-                together = [row for row in together if len(merged[row]) == len(self._template)]
+            self._learn(rows)
+            seen = self._named_by(rows)
+            merged = [seen.template | row for row in rows]
+            if max(map(len, merged)) > len(seen.template):
+                together = [row for row in together if len(merged[row]) == len(seen.template)]
                 merged = [merged[row] for row in together]
             cells = list(zip(*map(dict.values, merged), strict=True))
         if not cells:
-            return self._layout, [], []
+            return seen.layout, [], []
         apart = {
-            row for place in self._silent for row, value in enumerate(cells[place]) if not _is_blank(value)
+            row for place in seen.silent for row, value in enumerate(cells[place]) if not _is_blank(value)
         }
-        columns = [_texts(cells[place], apart) for place in self._sent]
+        columns = [_texts(cells[place], apart) for place in seen.sent]
         if apart:
             chosen = [row not in apart for row in range(len(together))]
             together = list(compress(together, chosen))
             columns = [list(compress(texts, chosen)) for texts in columns]
-        return self._layout, together, columns
+        return seen.layout, together, columns
 
-    def _cells_of_known(self, rows: Sequence[dict[str, object]]) -> list[tuple[object, ...]] | None:
-        """Column by column, where all rows have just the fields of the template; else None."""
-        if len(self._template) < 2 or set(map(len, rows)) != {len(self._template)}:
-            return None
-        try:
-            return list(zip(*map(itemgetter(*self._template), rows), strict=True))
-        except KeyError:
-            return None
+    def _named_by(self, rows: Sequence[dict[str, object]]) -> Seen:
+        """All fields, or far fewer that suffice for these rows."""
+        template, sent, silent, _ = self._all
+        names = template.keys() & chain.from_iterable(rows)
+        if len(template) < _MANY_TIMES * len(names):
+            return self._all
+        is_repeated = self._few.template.keys() == names
+        if is_repeated and self._few_lasts:
+            return self._few
+        places = {name: place for place, name in enumerate(template) if name in names}
+        columns = {at: sent[place] for at, place in enumerate(places.values()) if place in sent}
+        blank = [at for at, place in enumerate(places.values()) if place in silent]
+        # A type for rows that come once would cost more than it spares.
+        layout = self._layout(list(columns.values()), is_repeated)
+        self._few = Seen({name: template[name] for name in places}, columns, blank, layout)
+        self._few_lasts = is_repeated
+        return self._few
 
-    def _merged(self, rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-        """Rows with all fields of the template, in its order; others, if any, come behind them."""
-        names = tuple(self._template)
-        return [row if tuple(row) == names else self._template | row for row in rows]
-
-    def _learn(self, rows: Sequence[dict[str, object]], merged: Sequence[dict[str, object]]) -> bool:
-        """Whether some new field was taken into the template."""
-        before, known = len(self._template), {column.name for column in self._sent.values()}
-        for row, whole in zip(rows, merged, strict=True):
-            if len(whole) == before:
+    def _learn(self, rows: Sequence[dict[str, object]]) -> None:
+        """Take fields that are new into the template."""
+        template, sent, silent, _ = self._all
+        before, known = len(template), {column.name for column in sent.values()}
+        for row in rows:
+            if template.keys() >= row.keys():
                 continue
             for name, value in row.items():
-                if name in self._template or len(self._template) == _MOST_FIELDS:
+                if name in template or len(template) == _MOST_FIELDS:
                     continue
-                field, place = self._fields[name], len(self._template)
+                field, place = self._fields[name], len(template)
                 column = None
                 if name in self._marks or (not field.is_left_out and (field.fault or field.name in known)):
                     if not _is_blank(value) or name in self._cleared:
                         continue
-                    self._silent.append(place)
+                    silent.append(place)
                 elif not field.is_left_out:
-                    column = self._sent[place] = self._column(name, field.name, field.convert)
+                    column = sent[place] = self._column(name, field.name, field.convert)
                     known.add(field.name)
-                self._template[name] = UNSET if column and column.is_cleared else ""
-        if len(self._template) == before:
-            return False
-        self._layout = self._make_layout(list(self._sent.values()))
-        return True
+                template[name] = UNSET if column and column.is_cleared else ""
+        if len(template) > before:
+            self._all = self._all._replace(layout=self._layout(list(sent.values()), True))
+
+
+def _cells(seen: Seen, rows: Sequence[dict[str, object]]) -> list[tuple[object, ...]] | None:
+    """Column by column, where all rows have just these fields; else None."""
+    if len(seen.template) < 2 or set(map(len, rows)) != {len(seen.template)}:
+        return None
+    try:
+        return list(zip(*map(itemgetter(*seen.template), rows), strict=True))
+    except KeyError:
+        return None
 
 
 def _texts(values: Sequence[object], apart: set[int]) -> list[Text]:

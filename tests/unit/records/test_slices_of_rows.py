@@ -173,7 +173,19 @@ def test_rows_with_ever_other_fields_are_not_learned_without_end():
         for number in range(50)
     ]
     assert [len(sent_properties(one)) for one in mapper.map(0, rows)] == [40] * 50
-    assert len(mapper.map(0, [Row(1, b"", {"email": "a@x.com"})])[0].properties.__struct_fields__) <= 1_000
+    many = Row(1, b"", {name: "x" for row in rows[:8] for name in row.content} | {"email": "a@x.com"})
+    assert 321 <= len(mapper.map(0, [many])[0].properties.__struct_fields__) <= 1_000
+
+
+def test_a_row_of_many_fields_makes_those_behind_it_no_wider():
+    mapper = Mapper(0, Rules(), None, None)
+    few = [{"email": "a@x.com", "firstname": "A"}, {"email": "b@x.com", "phone": "1"}, {"email": "c@x.com"}]
+    wide = {"email": "w@x.com", **{f"f{number}": "x" for number in range(500)}}
+    mapper.map(0, [Row(1, b"", wide)])
+    for _ in range(3):
+        mapped = mapper.map(1, [Row(number, b"", dict(one)) for number, one in enumerate(few)])
+        assert [sent_properties(one) for one in mapped] == [{"firstname": "A"}, {"phone": "1"}, {}]
+    assert len(mapped[0].properties.__struct_fields__) == 3
 
 
 def _facts():
