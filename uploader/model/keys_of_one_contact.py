@@ -22,13 +22,6 @@ class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
     rows: tuple[Seen, ...]
     is_paired: bool = False  #: each contact by the row in its place; else nobody knows which by which
 
-    def of(self, hubspot_id: str) -> "list[Sighting]":
-        """What it says of one contact."""
-        if not self.is_paired:
-            return [self]
-        pairs = zip(self.ids, self.rows, strict=True)
-        return [Sighting((one,), (row,)) for one, row in pairs if one == hubspot_id]
-
 
 @dataclass(frozen=True, slots=True)
 class Alias:

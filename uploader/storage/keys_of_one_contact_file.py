@@ -12,6 +12,8 @@ twice does no harm.
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -104,15 +106,16 @@ class Sightings:
             return
         with sqlite.storage_errors(f"can't use {self._path}"):
             with connection:
-                connection.execute("DROP TABLE IF EXISTS seen")
-                connection.execute("CREATE TABLE seen (id TEXT, answer INTEGER)")
+                connection.executescript(_REPEATED_TABLES)
                 connection.executemany("INSERT INTO seen VALUES (?, ?)", self._seen(connection))
+                connection.executemany("INSERT INTO repeated VALUES (?, ?, ?, ?)", self._parts(connection))
             fetch = lru_cache(_KEPT_ANSWERS)(self._sighting)
-            for hubspot_id, answers in connection.execute(
-                "SELECT id, group_concat(answer) FROM seen GROUP BY id HAVING count(*) > 1"
-            ):
-                numbers = sorted({int(number) for number in answers.split(",")})
-                yield hubspot_id, [one for number in numbers for one in fetch(number).of(hubspot_id)]
+            rows = connection.execute("SELECT id, answer, body FROM repeated ORDER BY first, id, rowid")
+            for hubspot_id, parts in groupby(rows, itemgetter(0)):
+                yield (
+                    hubspot_id,
+                    [fetch(number) if body is None else _SIGHTING.decode(body) for _, number, body in parts],
+                )
 
     def close(self) -> None:
         if self._connection is not None:
@@ -140,8 +143,21 @@ class Sightings:
 
     def _seen(self, connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
         for number, body in connection.execute("SELECT number, body FROM answers"):
-            for hubspot_id in _SIGHTING.decode(body).ids:
+            for hubspot_id in _IDS.decode(body).ids:
                 yield hubspot_id, number
+
+    def _parts(self, connection: sqlite3.Connection) -> Iterator[tuple[int, str, int, bytes | None]]:
+        """Of each answer what it says of ids that were seen more than once; None for all that it holds."""
+        for number, group in groupby(connection.execute(_BY_ANSWER), itemgetter(0)):
+            first = {hubspot_id: before for _, hubspot_id, before in group}
+            sighting = self._sighting(number)
+            if not sighting.is_paired:
+                yield from ((before, hubspot_id, number, None) for hubspot_id, before in first.items())
+                continue
+            for hubspot_id, row in zip(sighting.ids, sighting.rows, strict=True):
+                if hubspot_id in first:
+                    part = pack(Sighting((hubspot_id,), (row,)))
+                    yield first[hubspot_id], hubspot_id, number, part
 
     def _sighting(self, number: int) -> Sighting:
         assert self._connection is not None
@@ -149,7 +165,28 @@ class Sightings:
         return _SIGHTING.decode(body)
 
 
+class _Ids(msgspec.Struct, gc=False, array_like=True):
+    """Of a `Sighting` that alone."""
+
+    ids: tuple[str, ...]
+
+
+_IDS = msgspec.json.Decoder(_Ids)
 _SIGHTING = msgspec.json.Decoder(Sighting)
+
+# `first`: the answer that named the id first. In that order those come together that share their answers.
+_REPEATED_TABLES = """
+DROP TABLE IF EXISTS seen;
+DROP TABLE IF EXISTS repeated;
+CREATE TABLE seen (id TEXT, answer INTEGER);
+CREATE TABLE repeated (first INTEGER, id TEXT, answer INTEGER, body BLOB);
+"""
+_BY_ANSWER = """
+SELECT answer, id, first
+FROM (SELECT id, answer, min(answer) OVER same AS first, count(*) OVER same AS times
+      FROM seen WINDOW same AS (PARTITION BY id))
+WHERE times > 1 ORDER BY answer
+"""
 
 
 def pack(sighting: Sighting) -> bytes:

@@ -1,9 +1,14 @@
 """Which contacts the answers named: what was seen more than once is found again, contact by contact."""
 
+import random
 import sqlite3
+from collections import Counter
 from contextlib import closing
 
+import pytest
+
 from uploader.model.keys_of_one_contact import Seen, Sighting
+from uploader.storage import keys_of_one_contact_file as module
 from uploader.storage.file_names import sightings_path
 from uploader.storage.keys_of_one_contact_file import Sightings, pack
 
@@ -38,6 +43,34 @@ def test_rows_that_an_answer_does_not_name_stay_together(tmp_path):
     sightings.append([pack(nameless), pack(Sighting(("2",), (seen(5),), is_paired=True))])
     assert found(sightings) == {"2": [nameless, Sighting(("2",), (seen(5),))]}
     sightings.close()
+
+
+@pytest.mark.parametrize(("is_paired", "most"), [(True, 1), (False, 2)], ids=["paired", "nameless"])
+def test_an_answer_is_decoded_no_more_often_for_each_contact_that_it_names(
+    tmp_path, monkeypatch, is_paired, most
+):
+    """Each contact is updated twice: paired rows in another order, nameless ones in the same order."""
+    monkeypatch.setattr(module, "_KEPT_ANSWERS", 2)
+    decoded, decode = Counter(), Sightings._sighting
+    monkeypatch.setattr(Sightings, "_sighting", lambda self, n: (decoded.update([n]), decode(self, n))[1])
+    first = list(range(1000))
+    again = random.Random(1).sample(first, 1000) if is_paired else first
+    contacts = [str(i) for i in first + again]
+    answers = [
+        Sighting(tuple(contacts[at : at + 20]), tuple(map(seen, range(at, at + 20))), is_paired=is_paired)
+        for at in range(0, 2000, 20)
+    ]
+    sightings = Sightings(tmp_path / "c.checkpoint")
+    sightings.append(list(map(pack, answers)))
+    positions = {
+        hubspot_id: [[row.position for row in one.rows] for one in parts]
+        for hubspot_id, parts in sightings.repeated()
+    }
+    sightings.close()
+    assert len(positions) == 1000
+    if is_paired:
+        assert positions == {str(i): [[i], [1000 + again.index(i)]] for i in first}
+    assert max(decoded.values()) <= most
 
 
 def test_what_an_earlier_version_has_kept_is_read(tmp_path):
