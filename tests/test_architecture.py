@@ -64,9 +64,9 @@ DO_IO = """
     api.options api.uploader
     cli.commands.check cli.commands.demo cli.commands.failures cli.commands.mock_server
     cli.commands.preview cli.commands.purge cli.commands.report cli.commands.status cli.commands.undo
-    cli.commands.upload cli.commands.verify cli.logs cli.main cli.option_variables cli.options.columns
-    cli.options.connection cli.output cli.progress cli.signals cli.status_watch cli.summary_file
-    cli.text.check cli.text.undo_state cli.typed_answer
+    cli.commands.upload cli.commands.verify cli.demo_files cli.logs cli.main cli.option_variables
+    cli.options.columns cli.options.connection cli.output cli.progress cli.signals cli.status_watch
+    cli.summary_file cli.text.check cli.text.undo_state cli.typed_answer
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

@@ -1,6 +1,7 @@
 """The command line. Only this package prints, reads the environment or exits.
 
 commands          one module a command
+demo_files        the files that `uploader demo` makes
 logs              log lines on stderr, for people or as JSON
 main              the list of commands, and how an error reaches the user
 option_variables  options given by environment variables

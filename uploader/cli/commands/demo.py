@@ -5,7 +5,6 @@ It runs the very commands a user would, each in a process of its own, and shows 
 
 import csv
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -18,45 +17,35 @@ from pathlib import Path
 import click
 
 from uploader.cli.commands.status import read_summary
+from uploader.cli.demo_files import make_contacts, make_export
 from uploader.cli.logs import say
 from uploader.cli.option_variables import PREFIX
 from uploader.cli.output import tell
-from uploader.errors import CheckpointError, UploaderError
-from uploader.system.private_files import create_private
+from uploader.errors import CheckpointError, SettingsError, UploaderError
 
 _ROWS = 20_000
-_SEED = 20
+_EXPORTED_ROWS = 1_000
 #: Settled rows after which the upload is killed.
 _KILL_AFTER = 6_000
-_COLUMNS = ("email", "firstname", "lastname", "company", "jobtitle", "city", "phone", "tier")
-_FIRST = ("Ana", "Björn", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hiro", "Ines", "João", "Лена", "明")
-_LAST = (
-    "Okafor",
-    "Müller",
-    "O'Brien",
-    "García",
-    "Nguyễn",
-    "Smith",
-    "van Dijk",
-    "Иванова",
-    "田中",
-    "Kowalski",
-)
-_COMPANIES = ("Acme, Inc.", 'The "Big" Store', "Globex", "Initech", "Umbrella & Sons", "Überholz GmbH")
-_JOBS = ("CTO", "Buyer", "Head of Sales", "Engineer", "", "Founder")
-_CITIES = ("Berlin", "São Paulo", "Lagos", "大阪", "Kraków", "New York", "")
-_TIERS = ("gold", "silver", "bronze", "", "")
 
 
 @click.command()
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Folder for its files. Default: a new temporary one."
 )
-def command(*, folder: Path | None) -> int:
+@click.option(
+    "--file-only",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Upload nothing. Write 1,000 made-up contacts to FILE, as Salesforce exports them.",
+)
+def command(*, folder: Path | None, file_only: Path | None) -> int:
     """Upload 20,000 made-up contacts to a mock server, and show the outcomes.
 
     The file has the errors that real files have. Half-way the upload is killed, and resumed.
     """
+    if file_only is not None:
+        return _write_export(file_only)
     folder = folder or Path(tempfile.mkdtemp(prefix="uploader-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "contacts.csv"
@@ -92,36 +81,15 @@ Try next:
   {uploader} upload --help                   for the real account: its token in HUBSPOT_ACCESS_TOKEN"""
 
 
-def make_contacts(path: Path, rows: int) -> None:
-    """A CRM export in small: repeated addresses in other case, bad ones, blanks, an unknown option."""
-    roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
-    with os.fdopen(create_private(path, truncate=True), "w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(_COLUMNS)
-        for number in range(rows):
-            lines.writerow(
-                (
-                    _address(roll, number),
-                    roll.choice(_FIRST),
-                    roll.choice(_LAST),
-                    roll.choice(_COMPANIES),
-                    roll.choice(_JOBS),
-                    roll.choice(_CITIES),
-                    f"+49 30 {roll.randrange(10**6):06}" if roll.random() < 0.7 else "",
-                    "platinum" if roll.random() < 0.002 else roll.choice(_TIERS),
-                )
-            )
-
-
-def _address(roll: random.Random, number: int) -> str:
-    dice = roll.random()
-    if dice < 0.003:
-        return ("no mail", f"contact{number}.example.com", "")[number % 3]
-    if dice < 0.006:
-        return f"contact{number}@example.badtld"
-    if dice < 0.02 and number:
-        return f"Contact{roll.randrange(number)}@Example.COM"
-    return f"contact{number}@example.com"
+def _write_export(path: Path) -> int:
+    try:
+        make_export(path, _EXPORTED_ROWS)
+    except FileExistsError as error:
+        raise SettingsError(f"--file-only {path}: this file exists; name a new one") from error
+    except OSError as error:
+        raise SettingsError(f"--file-only {path}: {error.strerror}") from error
+    say(f"made {path}: {_EXPORTED_ROWS:,} rows, a few of them dirty", sys.stdout)
+    return 0
 
 
 @contextmanager
