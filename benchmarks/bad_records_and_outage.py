@@ -23,7 +23,7 @@ from benchmarks.support.processes import Client, Failed, Server, Table, forget, 
 
 BATCH = 100
 LATENCY_SECONDS = 0.02
-#: Poisoned share -> requests per batch that halving needs on average (the README, Decisions).
+#: Poisoned share -> requests per batch that halving needs on average (the manual, performance).
 HALVING = {0.001: 2.3, 0.005: 7.2, 0.01: 13.0}
 #: How far an average over some hundred batches may stray from that.
 TOLERANCE = 0.25

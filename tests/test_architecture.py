@@ -62,7 +62,7 @@ DO_IO = """
     undo.batch_worker undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file
     api.options api.uploader
-    cli.commands.check cli.commands.demo cli.commands.failures cli.commands.mock_server
+    cli.commands.check cli.commands.demo cli.commands.failures cli.commands.help cli.commands.mock_server
     cli.commands.preview cli.commands.purge cli.commands.report cli.commands.status cli.commands.undo
     cli.commands.upload cli.commands.verify cli.demo_files cli.logs cli.main cli.option_variables
     cli.options.columns cli.options.connection cli.output cli.progress cli.signals cli.status_watch

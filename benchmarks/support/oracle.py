@@ -1,6 +1,6 @@
 """What must have become of a file of contacts, worked out row by row in file order, and what differs from it.
 
-Lives here: the rules of the README as one plain reading of them, with Python's own CSV reader. It shares no
+Lives here: the rules of the manual as one plain reading of them, with Python's own CSV reader. It shares no
 code with `uploader`, so that both can't be wrong in the same way; it knows the columns of `make_contacts`.
 
     python -m benchmarks.support.oracle FILE.csv --contacts URL-or-FILE \\

@@ -191,3 +191,13 @@ def test_a_run_ends_in_order_after_its_longest_time(tmp_path, hubspot_mock):
     done = run("upload", source, *options, cwd=tmp_path)
     # In order: nothing was left on the wire, so nothing is replayed.
     assert (done.code, done.summary["created"], done.summary["replayed"]) == (0, 12_000, 0)
+
+
+def test_the_manual_is_formatted_on_a_terminal_of_any_width(tmp_path):
+    for columns in (60, 200):
+        terminal = Terminal("help", "input", cwd=tmp_path, columns=columns)
+        assert terminal.end() == 0
+        lines = CONTROL.sub(b"", terminal.shown).decode().splitlines()
+        assert max(map(len, lines)) <= min(columns, 100)
+        assert any("the delimiter is detected" in " ".join(line.split()) for line in lines) or columns == 60
+        assert not any("|---" in line or "**" in line or "](" in line for line in lines)

@@ -475,7 +475,8 @@ def _schema_scope(object_type: str) -> str:
     return next(name for name in others if "schemas" in name)
 
 
-#: What no request shows, and happens all the same once contacts are written; the README says what to do.
+#: What no request shows, and happens all the same once contacts are written; the manual says what to do
+#: (live-portal, "Before a load").
 UNSEEN = (
     "workflows that contacts enter as they are created or changed, and what they send",
     "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",

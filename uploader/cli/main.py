@@ -29,6 +29,7 @@ COMMANDS = {
     "purge": "Delete the files of a job that hold personal data.",
     "mock-server": "Run a mock of HubSpot's API on this machine.",
     "demo": "Upload made-up contacts to a mock server; needs no account.",
+    "help": "Show the manual, one page per topic.",
 }
 _BUG = 70
 #: In a container the uploader is process number 1.
@@ -74,6 +75,7 @@ def group() -> None:
     uploader demo                 try it without an account, in a minute
     uploader upload contacts.csv  upload; the access token is read from the
                                   environment variable HUBSPOT_ACCESS_TOKEN
+    uploader help                 the manual
     """
 
 

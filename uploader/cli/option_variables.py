@@ -155,7 +155,9 @@ def words_by_variables(context: click.Context) -> list[str]:
 
 
 def _epilog(command: click.Command) -> str:
-    example = next(one for one in map(_option, command.params) if one.startswith("--"))
+    example = next((one for one in map(_option, command.params) if one.startswith("--")), None)
+    if example is None:
+        return ""
     name = PREFIX + example.removeprefix("--").replace("-", "_").upper()
     repeated = any(isinstance(parameter.type, _Lines) for parameter in command.params)
     values = "Flags take 1 or 0" + (", repeatable options one value per line" if repeated else "")

@@ -3,6 +3,7 @@
 check        `uploader check`
 demo         `uploader demo`
 failures     `uploader failures`
+help         `uploader help`
 mock_server  `uploader mock-server`
 preview      `uploader preview`
 purge        `uploader purge`

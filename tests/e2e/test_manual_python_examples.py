@@ -1,4 +1,4 @@
-"""The examples of the README's section "From Python": each is a whole program, is typed, and runs."""
+"""The examples of the manual's page "Python": each is a whole program, is typed, and runs."""
 
 import re
 import sqlite3
@@ -10,10 +10,8 @@ from pathlib import Path
 from support.jobs import contacts, write_csv
 
 ROOT = Path(__file__).parents[2]
-SECTION = re.search(
-    r"\n## From Python\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
-)
-EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION[1], re.DOTALL)
+PAGE = (ROOT / "uploader/docs/python.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def run(example: str, folder: Path, url: str) -> str:

@@ -1,0 +1,85 @@
+"""`uploader help [TOPIC]`: a page of the manual, formatted on a terminal, as it stands in a pipe."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from uploader.cli.output import tell
+from uploader.cli.suggestions import suggestions
+
+PAGES = Path(__file__).parents[2] / "docs"
+#: The page that lists the others; on its own it is no topic.
+_INDEX = "README"
+#: Longer lines are hard to read.
+_WIDEST = 100
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+_IMAGE = re.compile(r"^!\[.*?\]\(.*?\)\n?", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\((?:([\w-]+)\.md)?(?:#[\w-]+)?\)")
+
+
+def topics() -> list[str]:
+    """The names of all pages but the index."""
+    return sorted(path.stem for path in PAGES.glob("*.md") if path.stem != _INDEX)
+
+
+def _complete(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    del context, parameter
+    return [CompletionItem(topic) for topic in topics() if topic.startswith(typed)]
+
+
+@click.command()
+@click.argument("topic", required=False, shell_complete=_complete)
+@click.pass_context
+def command(context: click.Context, *, topic: str | None) -> int:
+    """Show a page of the manual. Without TOPIC, list the pages.
+
+    `uploader help COMMAND` shows the options of a command that has no page of its own.
+    """
+    if topic is None:
+        _show((PAGES / f"{_INDEX}.md").read_text(encoding="utf-8"))
+    elif topic in topics():
+        _show((PAGES / f"{topic}.md").read_text(encoding="utf-8"))
+    else:
+        tell(_help_of_command(context, topic).splitlines())
+    return 0
+
+
+def _help_of_command(context: click.Context, name: str) -> str:
+    """What `uploader NAME --help` prints. UsageError if there is no such command."""
+    group = context.parent
+    assert group is not None
+    assert isinstance(group.command, click.Group)
+    found = group.command.get_command(group, name)
+    if found is None:
+        alike = suggestions(name, [*topics(), *group.command.list_commands(group)])
+        advice = f"did you mean {' or '.join(alike)}?" if alike else "uploader help lists the pages"
+        raise click.UsageError(f"the manual has no page {name!r}; {advice}", context)
+    with click.Context(found, parent=group, info_name=name) as inner:
+        return found.get_help(inner)
+
+
+def _show(page: str) -> None:
+    if not sys.stdout.isatty():
+        tell(page.rstrip("\n").splitlines())
+        return
+    from rich.console import Console  # noqa: PLC0415  # on terminals only
+    from rich.markdown import Markdown  # noqa: PLC0415
+    from rich.theme import Theme  # noqa: PLC0415
+
+    # Rich's own style for code has a black background, which hurts on a light terminal.
+    console = Console(theme=Theme({"markdown.code": "bold cyan"}))
+    console.width = min(console.width, _WIDEST)
+    console.print(Markdown(for_terminal(page), code_theme="ansi_dark", hyperlinks=False))
+
+
+def for_terminal(page: str) -> str:
+    """The page without what no terminal shows: pictures, comments, links between pages become commands."""
+    return _LINK.sub(_spoken, _IMAGE.sub("", _COMMENT.sub("", page)))
+
+
+def _spoken(link: re.Match[str]) -> str:
+    text, page = link.groups()
+    return text if page in {None, text} else f"{text} (`uploader help {page}`)"
