@@ -1,6 +1,7 @@
 """README, manual and the other pages agree with the program: links, commands, options, variables, files."""
 
 import importlib
+import io
 import re
 import shlex
 import tomllib
@@ -8,12 +9,16 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
+from rich.markdown import Markdown
 
 import uploader
 from uploader.cli.commands.help import PAGES, for_terminal, topics
 from uploader.cli.main import COMMANDS, group
 from uploader.cli.option_variables import variable
+from uploader.mockserver.faults.scenario import Scenario
 from uploader.model.outcomes import Outcome
+from uploader.records.mapping_file import parse_mapping
 
 ROOT = Path(__file__).parents[1]
 MANUAL = sorted(PAGES.glob("*.md"))
@@ -210,6 +215,28 @@ def test_the_changelog_begins_with_this_version():
     versions = re.findall(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", text_of(PAGES / "changelog.md"), re.MULTILINE)
     assert versions[0] == uploader.__version__
     assert versions == sorted(versions, key=lambda text: [*map(int, text.split("."))], reverse=True)
+
+
+@pages(MANUAL)
+def test_no_table_is_cut_off_on_a_terminal_of_eighty_columns(path):
+    console = Console(width=80, file=io.StringIO())
+    console.print(Markdown(for_terminal(text_of(path)), hyperlinks=False))
+    assert [line for line in console.file.getvalue().splitlines() if "…" in line] == []
+
+
+def toml_blocks(name):
+    return [block for language, block in _FENCE.findall(text_of(PAGES / name)) if language == "toml"]
+
+
+def test_the_scenario_of_the_manual_is_one():
+    [block] = toml_blocks("mock-server.md")
+    assert len(Scenario.parse(tomllib.loads(block)).faults) == 2
+
+
+def test_the_mapping_file_of_the_manual_is_one():
+    [block] = toml_blocks("input.md")
+    said = parse_mapping(block)
+    assert said.mapped == {"Cell phone": "mobilephone", "Renewal": "renewal_date"}
 
 
 def test_on_a_terminal_links_between_pages_are_commands():
