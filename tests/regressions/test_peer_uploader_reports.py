@@ -25,6 +25,7 @@ from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import Quota, SendLog
+from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 
@@ -84,9 +85,9 @@ async def test_no_library_retries_behind_the_limiter(call):
     seen: list[bytes] = []
     server = await _hangs_up_on_the_second(seen)
     port = server.sockets[0].getsockname()[1]
-    clock = asyncio.get_running_loop().time
+    clocks = Clocks(asyncio.get_running_loop().time)
     async with server, HubSpot(f"http://127.0.0.1:{port}", "secret") as hubspot:
-        sender = Sender(hubspot, SendLog(), InFlightCap(9, 9), Tallies(), clock)
+        sender = Sender(hubspot, SendLog(), InFlightCap(9, 9), Tallies(), clocks)
         for _ in range(2):
             await sender.send(call)
     assert sender.tallies.requests == len(seen)

@@ -9,6 +9,7 @@ from uploader.hubspot.client import Call
 from uploader.model.settlements import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.reply_verdict import Action, classify_read
 from uploader.pipeline.sender import Sender
 
@@ -46,7 +47,7 @@ async def eager(hub, until, *, workers=120, start=0.0, share=1.0, connect=0.0, s
     await asyncio.sleep(start)
     transport = Recording(hub, connect_seconds=connect)
     cap = InFlightCap(workers, workers)
-    sender = Sender(transport, SendLog(share=share), cap, Tallies(), loop.time)
+    sender = Sender(transport, SendLog(share=share), cap, Tallies(), Clocks(loop.time))
 
     async def work() -> None:
         left = 0.0

@@ -113,13 +113,13 @@ class Pipeline:
         if follower is not None:
             names = [source.name for source in job.sources]
             on_committed = partial(follower.settled, names, job.settings.id_property)
-        course = sender.course or Course(job.checkpoint.course(), session.seams.wall_clock().timestamp())
+        course = sender.course or Course(job.checkpoint.course(), session.clocks.wall().timestamp())
         collector = Collector(
             job.checkpoint,
             job.results,
             job.sightings,
             self._writer,
-            session.clock,
+            session.clocks.loop,
             limit=job.settings.max_failures,
             lost_below=lost_below,
             note_sent=job.lock.note,
@@ -144,7 +144,7 @@ class Pipeline:
     def _hiring(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
         slots = Slots(session.sender.cap)
-        proof = Proof(session.paths, session.clock, self.feed.batcher.is_open)
+        proof = Proof(session.paths, session.clocks.loop, self.feed.batcher.is_open)
 
         def hire() -> Worker:
             return Worker(
@@ -223,7 +223,7 @@ class Pipeline:
 
     async def _follow_course(self) -> None:
         """Until cancelled."""
-        sender, wall_clock = self._session.sender, self._session.seams.wall_clock
+        sender, wall_clock = self._session.sender, self._session.clocks.wall
         course = sender.course
         assert course is not None
         while True:
@@ -244,7 +244,7 @@ class Pipeline:
     def view(self, settled_before: int) -> View:
         """Where it stands. `settled_before`: rows, by earlier invocations."""
         session, collector, feed = self._session, self.collector, self.feed
-        sender, now = session.sender, session.clock()
+        sender, now = session.sender, session.clocks.loop()
         limit, failing_since = sender.log.slowest, sender.failing_since
         return View(
             tallies=collector.tallies,

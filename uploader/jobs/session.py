@@ -26,7 +26,7 @@ from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
-from uploader.pipeline.rate.trusted_clock import Elapsed
+from uploader.pipeline.rate.trusted_clock import Clocks, Elapsed
 from uploader.pipeline.reply_verdict import Verdict
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.sender import Sender
@@ -90,7 +90,7 @@ class Session:
         self.settings = settings
         self.seams = seams
         self.ending = ending
-        self.clock = exact_clock()
+        self.clocks = Clocks(exact_clock(), seams.wall_clock)
         self.paths = paths(settings.api_version, settings.object_type)
         self.account: Account | None = None  #: once its properties are known
         self._transport = seams.transport(settings)
@@ -101,9 +101,8 @@ class Session:
             SendLog(settings.rate, share=settings.share),
             InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
             tallies or Tallies(),
-            self.clock,
+            self.clocks,
             day=Day(settings.daily_reserve),
-            wall_clock=seams.wall_clock,
             day_is_spent=self._day_is_spent,
             access=self._access(),
         )
@@ -119,12 +118,9 @@ class Session:
             settings.token,
             self._transport,
             self.paths,
-            self._elapsed,
+            self.clocks.elapsed,
             outage_seconds=self._outage_seconds,
         )
-
-    def _elapsed(self) -> float:
-        return self.sender.elapsed()
 
     async def __aenter__(self) -> Self:
         return self
@@ -214,12 +210,12 @@ class Session:
         sender = self.sender
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            sender.notice_time()
+            self.clocks.notice_time()
             limit = self._outage_seconds()
             if sender.pausing in LONG_PAUSES:
                 sender.failing_since = None  # a straggler's failure says nothing of what comes after
             since = sender.failing_since
-            if since is not None and self.clock() - since > limit:
+            if since is not None and self.clocks.loop() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
 
     async def follow_the_day(self) -> None:
@@ -228,14 +224,14 @@ class Session:
         day = sender.day
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            is_over = day.resets_at is not None and day.resets_at < sender.server_now()
+            is_over = day.resets_at is not None and day.resets_at < self.clocks.server_now()
             if is_over and day.resets_at != asked_for and sender.pausing is None:
                 asked_for = day.resets_at
                 await self.preflight.look_at_the_day()
 
     async def wait_out(self, seconds: float) -> None:
         """Sleep; the time in which the machine sleeps counts, too."""
-        await wait_out(seconds, self.clock, self.seams.wall_clock)
+        await wait_out(seconds, self.clocks.loop, self.clocks.wall)
 
     # --- patience ---
 
@@ -264,9 +260,9 @@ class Session:
     @property
     def day(self) -> AccountDay:
         """The account's, as it is now."""
-        sender = self.sender
+        clocks = self.clocks
         return AccountDay(
-            self.account or Account(), sender.server_now(), sender.day, sender.knows_server_time
+            self.account or Account(), clocks.server_now(), self.sender.day, clocks.knows_server_time
         )
 
     def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
@@ -275,7 +271,7 @@ class Session:
         is_over = sender.pausing is Cause.DAILY
         return self.day.forecast(
             requests,
-            per_second or sender.log.expected_per_second(self.clock()),
+            per_second or sender.log.expected_per_second(self.clocks.loop()),
             sender.pause_seconds if is_over else None,
         )
 

@@ -162,7 +162,7 @@ class Run:
             check_account(settings, checkpoint, account.portal, may_be_sent=found.may_be_sent)
             self.canary = checkpoint.canary()
         else:
-            now = session.sender.server_now().timestamp()
+            now = session.clocks.server_now().timestamp()
             self.canary = read_back.planned(settings, account, now, is_watched=self._judge is not None)
         read_back.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""
@@ -225,7 +225,7 @@ class Run:
 
     async def _is_approved(self, session: Session, job: Job, canary: Canary, writer: Offload) -> bool:
         """Show what became of it. Whether the run goes on, as is recorded then."""
-        now = session.sender.server_now().timestamp()
+        now = session.clocks.server_now().timestamp()
         if canary.sent_at is None:
             canary = replace(canary, sent_at=now)
             await writer.run(partial(job.checkpoint.note_canary, canary))
@@ -243,7 +243,7 @@ class Run:
 
     async def _review(self, session: Session, job: Job, canary: Canary, seconds: float) -> Review:
         """What became of the canary, as it is read back in so many seconds."""
-        self.reads_back_at = session.clock() + seconds
+        self.reads_back_at = session.clocks.loop() + seconds
         watch = self.ending.task(session.watch())
 
         async def read() -> Review:

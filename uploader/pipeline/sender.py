@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
 
@@ -23,7 +22,7 @@ from uploader.model.timeline import Course
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
-from uploader.pipeline.rate.trusted_clock import Elapsed, ServerTime, Standstill
+from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.reply_verdict import Action, Verdict
 
 _LOG = logging.getLogger("uploader")
@@ -72,10 +71,9 @@ class Sender:
         log: SendLog,
         cap: InFlightCap,
         tallies: Tallies,
-        clock: Callable[[], float],
+        clocks: Clocks,
         *,
         day: Day | None = None,
-        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         day_is_spent: Callable[[], float] = lambda: _LOOK_SECONDS,
         access: Access | None = None,
     ) -> None:
@@ -98,14 +96,11 @@ class Sender:
         self.access = access
         self._on_count: Callable[[], None] = lambda: None
         self._transport = transport
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._time = Elapsed(clock(), wall_clock().timestamp())
-        self._standstill = Standstill(self._time.seconds)
-        self._server = ServerTime()
+        self._clocks = clocks
+        self._clock = clocks.loop
         self._stalled_seconds = 0.0
         self._day_is_spent = day_is_spent
-        self._started = clock()
+        self._started = clocks.loop()
         self._turn = asyncio.Lock()
         self._alone = True  # until a first reply has told what a predecessor used up
         self._burst_seconds = 0.0  # what the last 429 of the window asks for, by our own log
@@ -158,28 +153,10 @@ class Sender:
 
     # --- time ---
 
-    def elapsed(self) -> float:
-        """The loop's clock, and what it has missed while the machine slept."""
-        return self._time.read(self._clock(), self._wall_clock().timestamp())
-
-    def server_now(self) -> datetime:
-        """What time it is at HubSpot, as its replies tell; the machine's time where none has."""
-        at = self._server.at(self.elapsed())
-        return self._wall_clock() if at is None else datetime.fromtimestamp(at, UTC)
-
-    @property
-    def knows_server_time(self) -> bool:
-        return self._server.least is not None
-
-    def notice_time(self) -> None:
-        """Take note that the process runs: in a long gap between two calls it did not."""
-        self._standstill.look(self.elapsed())
-
     @property
     def stalled_seconds(self) -> float:
         """For how long nobody could send, in all: whatever the quota, or since the process did not run."""
-        self.notice_time()
-        return self._stalled_seconds + self._standstill.seconds
+        return self._stalled_seconds + self._clocks.stood_still_seconds
 
     # --- pauses ---
 
@@ -203,7 +180,7 @@ class Sender:
             counts[cause.value] = counts.get(cause.value, 0) + 1
             _LOG.info("pause of %.1f s: %s", seconds, cause)
         ends_day = cause is Cause.DAILY or (last is not None and last.ends_day)
-        self.pause_under_way = Pause(cause, now, self.elapsed() + seconds, ends_day)
+        self.pause_under_way = Pause(cause, now, self._clocks.elapsed() + seconds, ends_day)
 
     def pause_for(self, verdict: Verdict, left_at: float) -> None:
         """The pause that a reply asks for."""
@@ -225,7 +202,7 @@ class Sender:
     def pause_seconds(self) -> float:
         """What is left of the pause under way."""
         pause = self.pause_under_way
-        return 0.0 if pause is None else max(0.0, pause.until - self.elapsed())
+        return 0.0 if pause is None else max(0.0, pause.until - self._clocks.elapsed())
 
     @property
     def pausing(self) -> Cause | None:
@@ -270,7 +247,7 @@ class Sender:
             now = self._clock()
             stalled = self.pause_seconds or self._wait_for_the_day()
             if self.access is not None:
-                stalled = max(stalled, self.access.wait_seconds(self.elapsed()))
+                stalled = max(stalled, self.access.wait_seconds(self._clocks.elapsed()))
             # What the log says during a pause may be otherwise once that is over.
             wait = stalled or self.log.wait_seconds(now, is_early=is_early)
             if wait > 0:
@@ -278,7 +255,7 @@ class Sender:
             else:
                 self._check_age(known_at)
                 self.log.note(now)
-                if self.access is None or not self.access.is_due(self.elapsed()):
+                if self.access is None or not self.access.is_due(self._clocks.elapsed()):
                     return now
                 # Whether HubSpot counts it is not documented: so it counts.
                 self._count_request()
@@ -295,7 +272,7 @@ class Sender:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""
         pause = self.pause_under_way
         slept = pause is not None and pause.ends_day
-        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self.server_now())):
+        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self._clocks.server_now())):
             if pause is not None:
                 pause.ends_day = False
             self.day.begin()  # what was left of the day that has ended says nothing of this one
@@ -311,7 +288,7 @@ class Sender:
         self, call: Call, noted: float, on_wire: Callable[[bool], None], known_at: float = math.inf
     ) -> Reply:
         sent_at = left_at = self._clock()
-        elapsed = self.elapsed()
+        elapsed = self._clocks.elapsed()
         self.on_wire += 1
         self._count_request()
         on_wire(True)
@@ -336,7 +313,7 @@ class Sender:
             on_wire(False)
             in_flight, self.on_wire = self.on_wire, self.on_wire - 1
         if reply.date is not None:
-            self._server.note(reply.date, elapsed, self.elapsed())
+            self._clocks.note_reply(reply.date, elapsed)
         self._learn(reply, sent_at, left_at, in_flight)
         return reply
 
@@ -352,7 +329,7 @@ class Sender:
             self.cap.replied(in_flight, now - sent_at)
         self.day.learn(reply.quota, left_at)
         if self.course is not None:
-            wall = self._wall_clock().timestamp()
+            wall = self._clocks.wall().timestamp()
             self.course.note_answer(wall, reply.status, now - left_at, in_flight)
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)

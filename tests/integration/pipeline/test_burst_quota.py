@@ -10,6 +10,7 @@ from support.virtual_loop import run_virtual
 from uploader.model.settlements import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.sender import Sender
 
 # --- alone ---
@@ -191,8 +192,8 @@ async def _arrive_at_a_used_window(used_up: int) -> object:
 
 
 def _sender(transport) -> Sender:
-    clock = asyncio.get_running_loop().time
-    return Sender(transport, SendLog(), InFlightCap(60, 60), Tallies(), clock)
+    clocks = Clocks(asyncio.get_running_loop().time)
+    return Sender(transport, SendLog(), InFlightCap(60, 60), Tallies(), clocks)
 
 
 @pytest.mark.parametrize("used_up", [0, 1, 95, 188, 189])

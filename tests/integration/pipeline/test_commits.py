@@ -22,6 +22,7 @@ from uploader.pipeline.collector import COMMIT_SECONDS, Collector
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
@@ -84,7 +85,7 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
             SendLog(None),
             InFlightCap(1, 1),
             collector.tallies,
-            asyncio.get_running_loop().time,
+            Clocks(asyncio.get_running_loop().time),
         )
         sender.count_into(collector.tallies, collector.note_change, Course((), 0.0))
         commits = []

@@ -80,7 +80,7 @@ def test_one_slow_batch_does_not_hold_the_rest(tmp_path):
     run = job(tmp_path, rows, faults=[fault])
     done = []
     summary = run.run_virtual(
-        on_tick=lambda one: done.append((one.session.clock(), one.view().tallies.settled))
+        on_tick=lambda one: done.append((one.session.clocks.loop(), one.view().tallies.settled))
     )
     run.check(rows, summary)
     assert next(at for at, settled in done if settled >= 1_990) < 14
@@ -122,8 +122,8 @@ def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, laten
 
     def look(one) -> None:
         view = one.view()
-        pace.add(one.session.clock(), view)
-        told.append((one.session.clock(), pace.seconds_left(view)))
+        pace.add(one.session.clocks.loop(), view)
+        told.append((one.session.clocks.loop(), pace.seconds_left(view)))
         assert line(view, pace)
 
     run.run_virtual(on_tick=look)
@@ -143,8 +143,8 @@ def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
 
     def look(one) -> None:
         view = one.view()
-        pace.add(one.session.clock(), view)
-        told.append((one.session.clock(), pace.seconds_left(view)))
+        pace.add(one.session.clocks.loop(), view)
+        told.append((one.session.clocks.loop(), pace.seconds_left(view)))
 
     run.run_virtual(on_tick=look, on_long_pause=OnLongPause.WAIT)
     end = run._clock

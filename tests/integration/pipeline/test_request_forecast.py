@@ -34,8 +34,8 @@ def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency)
 
     def look(run) -> None:
         view = run.view()
-        pace.add(run.session.clock(), view)
-        told.append((run.session.clock(), pace.seconds_left(view)))
+        pace.add(run.session.clocks.loop(), view)
+        told.append((run.session.clocks.loop(), pace.seconds_left(view)))
         foretold.append(run.session.forecast(2 * 200).seconds)
 
     job.run_virtual(on_tick=look, snapshot=True)

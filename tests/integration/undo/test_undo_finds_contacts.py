@@ -145,7 +145,7 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
         with closing(sqlite3.connect(snapshot_of(job))) as connection:
             is_read = connection.execute("SELECT count(*) FROM contacts").fetchone()[0]
         if is_read and first not in archived(job):
-            hub.meddle(run.session.clock(), (), ["c1@example.com"])
+            hub.meddle(run.session.clocks.loop(), (), ["c1@example.com"])
 
     assert job.run_virtual(on_tick=vanish).as_dict()["created"] == 1
     assert len(state(job)) == 3

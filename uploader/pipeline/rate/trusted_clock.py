@@ -4,7 +4,9 @@ The loop's clock stands still while a machine sleeps (on Linux), and a wall cloc
 is wrong for good. HubSpot's own is told by each reply, to the second. All times are in seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 #: A wall clock that gains less on the loop's is adjusted, or read a little later: no time has passed.
 _ADJUSTED_SECONDS = 1.0
@@ -65,3 +67,42 @@ class ServerTime:
     def at(self, elapsed: float) -> float | None:
         """The earliest that it may be there now, since 1970: what is over by that is over."""
         return None if self.least is None else elapsed + self.least
+
+
+class Clocks:
+    """The loop's clock, the wall clock and HubSpot's, read together."""
+
+    def __init__(
+        self, loop: Callable[[], float], wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.loop, self.wall = loop, wall
+        self._elapsed = Elapsed(loop(), wall().timestamp())
+        self._standstill = Standstill(self._elapsed.seconds)
+        self._server = ServerTime()
+
+    def elapsed(self) -> float:
+        """The loop's clock, and what it has missed while the machine slept."""
+        return self._elapsed.read(self.loop(), self.wall().timestamp())
+
+    def server_now(self) -> datetime:
+        """What time it is at HubSpot, as its replies tell; the machine's time where none has."""
+        at = self._server.at(self.elapsed())
+        return self.wall() if at is None else datetime.fromtimestamp(at, UTC)
+
+    @property
+    def knows_server_time(self) -> bool:
+        return self._server.least is not None
+
+    def note_reply(self, date: float, left: float) -> None:
+        """A reply that is here now was dated so, to a request that left at `left`, in elapsed seconds."""
+        self._server.note(date, left, self.elapsed())
+
+    def notice_time(self) -> None:
+        """Take note that the process runs: in a long gap between two calls it did not."""
+        self._standstill.look(self.elapsed())
+
+    @property
+    def stood_still_seconds(self) -> float:
+        """For how long the process has not run, in all."""
+        self.notice_time()
+        return self._standstill.seconds
