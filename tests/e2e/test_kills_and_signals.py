@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from support.jobs import Job
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.processes import TOKEN, end, environment, holding, kill, run, start, start_python, wait_until
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
@@ -455,8 +455,8 @@ def test_pending_rows_are_named_by_status(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])
     fault = {"kind": "batch_status", "status": "PENDING", "results_share": 0.6, "times": 1}
-    hub = make_hub(quota="none", rules={"results_order": "input"}, faults=[fault])
-    ended = Job(Path("contacts.csv"), hub).run_virtual()
+    simulator = make_simulator(quota="none", rules={"results_order": "input"}, faults=[fault])
+    ended = Job(Path("contacts.csv"), simulator).run_virtual()
     assert (ended.exit_code, ended.as_dict()["pending"]) == (1, 2)
     listed = run("status", "contacts.csv.checkpoint", "--pending", cwd=tmp_path).out.splitlines()
     assert listed == [

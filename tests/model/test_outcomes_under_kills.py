@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Case, Stop, cases
 from support.model.checks import check, ending
 from support.model.running import MOST_RUNS, Killed, Mortal, MortalCheckpoint, MortalTransport, start
@@ -23,7 +23,7 @@ from support.virtual_loop import run_virtual
 from uploader import Outcome, Rows, StorageError, Uploader
 from uploader.jobs import opening, outcome_stream
 from uploader.jobs.session import Seams
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ class Program:
     def __init__(self, case: Case, folder: Path) -> None:
         self.case = replace(case, ndjson=True)
         self.job = start(self.case, folder)
-        self.hub: Hub = self.job.hub
+        self.simulator: Simulator = self.job.simulator
         self.source = self.job.source
         self.rows = [
             {name: cell for name, cell in row.items() if cell.strip() or number % 2}
@@ -71,12 +71,12 @@ class Program:
         loop = asyncio.get_running_loop()
         loop._jumping.now = self.clock
         killed = MortalCheckpoint.killed = Killed()
-        transport = MortalTransport(self.hub, killed)
+        transport = MortalTransport(self.simulator, killed)
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
             roll=random.Random(self.case.seed).random,
-            wall_clock=lambda: datetime.fromtimestamp(self.hub.wall(loop.time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(self.simulator.wall(loop.time()), UTC),
             batch_records=self.case.batch_records,
         )
         options = {name: value for name, value in self.job.options.items() if name != "sources"}
@@ -147,7 +147,9 @@ def run_to_the_end(program: Program, leavings: list[Leaving]):
         program.invoke(stop, leaving)
     for attempt in range(MOST_RUNS):
         if attempt == MOST_RUNS - 3:
-            program.hub.change_scenario(make_hub(properties=program.case.scenario["properties"]).scenario)
+            program.simulator.change_scenario(
+                make_simulator(properties=program.case.scenario["properties"]).scenario
+            )
         summary = program.invoke()
         if summary is not None and summary.state == "complete":
             return summary
@@ -162,7 +164,7 @@ def test_what_a_program_sees_of_its_job_is_true_whatever_happens(request):
         with tempfile.TemporaryDirectory(prefix="uploader-followed-") as folder:
             program = Program(case, Path(folder))
             summary = run_to_the_end(program, leavings)
-            end = ending(program.source, summary.as_dict(), list(program.hub.objects(1e9)))
+            end = ending(program.source, summary.as_dict(), list(program.simulator.objects(1e9)))
             check(program.case, end)
             fates = {number - 1: fates[0] for number, fates in end.fates.items()}
             assert max(Counter(row for row, _ in program.seen).values(), default=0) <= 1, "told twice"

@@ -36,7 +36,7 @@ def run_case(case) -> None:
     with tempfile.TemporaryDirectory(prefix="uploader-model-") as folder:
         job = start(case, Path(folder))
         summary = run_to_the_end(case, job)
-        end = ending(job.source, summary.as_dict(), list(job.hub.objects(1e9)), written(job))
+        end = ending(job.source, summary.as_dict(), list(job.simulator.objects(1e9)), written(job))
         check(case, end)
         if case.writing.snapshot and case.id_property == "email":
             check_snapshot(case, job.source, end)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Stop
 from support.model.running import MOST_RUNS, MortalCheckpoint, _run
 from support.undo_runs import Fate, State, state, undo
@@ -91,14 +91,14 @@ def _mortal(monkeypatch):
 
 
 def _start(case: Case, folder: Path) -> Job:
-    hub = make_hub(quota="none", latency_seconds=0.3, faults=case.faults)
+    simulator = make_simulator(quota="none", latency_seconds=0.3, faults=case.faults)
     source = OURS if case.is_held_ours else PEOPLE
     held = [
         {"properties": {"email": key, "city": "Ulm", "phone": "1"}, "source": source} for key in case.held
     ]
-    hub.reset(0.0, held)
+    simulator.reset(0.0, held)
     rows = [{"email": key, "city": city} for key, city in case.rows]
-    job = Job(write_csv(folder / "contacts.csv", rows), hub, {"snapshot": True, "max_in_flight": 2})
+    job = Job(write_csv(folder / "contacts.csv", rows), simulator, {"snapshot": True, "max_in_flight": 2})
     job._clock = 30 * 86_400.0
     return job
 
@@ -115,10 +115,10 @@ def _upload(case: Case, job: Job) -> None:
 
 def _do(deed: Deed, job: Job) -> set[str]:
     """The ids of contacts that are other people's matter from now on, old and new."""
-    records = job.hub.account._shelf("contacts").records
+    records = job.simulator.account._shelf("contacts").records
     first, second = (records.owner("email", key) for key in (deed.key, deed.other))
     source = OURS if deed.by_our_app else PEOPLE
-    at = job.hub.wall(job._clock)
+    at = job.simulator.wall(job._clock)
     if first is None or (deed.what in {"merge", "take over"} and second in {None, first}):
         return set()
     SEEN[deed.what] += 1
@@ -126,18 +126,18 @@ def _do(deed: Deed, job: Job) -> set[str]:
     match deed.what:
         case "rename":
             values = {"email": f"new.{deed.key}"}
-            job.hub.meddle(job._clock, [{"id": one, "properties": values, "source": source}], ())
+            job.simulator.meddle(job._clock, [{"id": one, "properties": values, "source": source}], ())
         case "delete":
-            job.hub.meddle(job._clock, (), [{"id": one}])
+            job.simulator.meddle(job._clock, (), [{"id": one}])
         case "create anew":
-            job.hub.meddle(job._clock, (), [{"id": one}])
+            job.simulator.meddle(job._clock, (), [{"id": one}])
             values = {"email": deed.key, "city": "Bonn"}
             before = set(state(job))
             seeded = {"contacts": [{"properties": values, "source": source}]}
-            job.hub.account.seed(seeded, iso(at))
+            job.simulator.account.seed(seeded, iso(at))
             return {one, *(set(state(job)) - before)}
         case "merge":
-            return {one, str(second.id), job.hub.merge(job._clock, {"id": one}, {"id": str(second.id)})}
+            return {one, str(second.id), job.simulator.merge(job._clock, {"id": one}, {"id": str(second.id)})}
         case "take over":
             records.archive(first, iso(at))
             second.additional_emails = (*second.additional_emails, deed.key)
@@ -192,7 +192,7 @@ def test_what_people_do_to_contacts_is_never_undone_and_never_hidden(request):
             _upload(case, job)
             if not Path(f"{job.source}.checkpoint.snapshot").exists():
                 return
-            job.hub.change_scenario(make_hub().scenario)
+            job.simulator.change_scenario(make_simulator().scenario)
             theirs: set[str] = set()
             written = state(job)
             for deed in case.deeds:

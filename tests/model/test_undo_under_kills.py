@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model import planted_bugs
 from support.model.cases import COMMON, Stop
 from support.model.running import MOST_RUNS, MortalCheckpoint, run_process
@@ -50,8 +50,10 @@ class Step:
 
 
 def _start(case: Case, folder: Path) -> Job:
-    hub = make_hub(quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, faults=case.faults)
-    hub.reset(0.0, [{"properties": {"email": key, **values}} for key, values in case.held.items()])
+    simulator = make_simulator(
+        quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, faults=case.faults
+    )
+    simulator.reset(0.0, [{"properties": {"email": key, **values}} for key, values in case.held.items()])
     options = {
         "snapshot": True,
         "policy": Policy(case.policy),
@@ -59,7 +61,7 @@ def _start(case: Case, folder: Path) -> Job:
         "max_in_flight": 4,
     }
     return Job(
-        write_csv(folder / "contacts.csv", case.rows, ["email", *VALUES]), hub, options, seed=case.seed
+        write_csv(folder / "contacts.csv", case.rows, ["email", *VALUES]), simulator, options, seed=case.seed
     )
 
 
@@ -76,7 +78,7 @@ def _upload(case: Case, job: Job) -> list[Step]:
             changed = {**changed, **pause.changed, "accept_changed_settings": True}
     for attempt in range(MOST_RUNS if case.is_run_finished else 0):
         if attempt == MOST_RUNS - 3:
-            job.hub.change_scenario(make_hub().scenario)
+            job.simulator.change_scenario(make_simulator().scenario)
         limit = FailureLimit(count=_NEVER if attempt else case.max_failures)
         if _run(case, job, steps, None, max_failures=limit, **changed):
             break
@@ -109,23 +111,23 @@ def _meddle(job: Job, steps: list[Step], others: Others) -> None:
     ]
     noted = [key for key in others.noted if key in ids and key not in gone]
     links = [{"email": key, "to": "notes", "ids": [1]} for key in noted]
-    job.hub.meddle(job._clock, update, gone, "contacts", links)
+    job.simulator.meddle(job._clock, update, gone, "contacts", links)
     fresh = [key for key in others.created if key not in ids]
     if fresh:
         inputs = [
             {"idProperty": "email", "id": key, "properties": {"firstname": "From B", "phone": "123"}}
             for key in fresh
         ]
-        scenario, hub = job.hub.scenario, job.hub
-        hub.change_scenario(make_hub().scenario)  # their requests meet no faults
+        scenario, simulator = job.simulator.scenario, job.simulator
+        simulator.change_scenario(make_simulator().scenario)  # their requests meet no faults
         request = Request(
             method="POST",
             path="/crm/v3/objects/contacts/batch/upsert",
             headers={"authorization": "Bearer test-token", "content-type": "application/json"},
             body=json.dumps({"inputs": inputs}).encode(),
         )
-        hub.handle(request, job._clock)
-        hub.change_scenario(scenario)
+        simulator.handle(request, job._clock)
+        simulator.change_scenario(scenario)
         SEEN["created by others"] += len(fresh)
     job._clock += 3600.0
     if others:
@@ -141,7 +143,7 @@ def _undo(case: Case, job: Job) -> tuple[Report, list[Kept]]:
         SEEN["undo killed"] += report is None
     for attempt in range(MOST_RUNS):
         if attempt == MOST_RUNS - 3:
-            job.hub.change_scenario(make_hub().scenario)
+            job.simulator.change_scenario(make_simulator().scenario)
         report, kept = undo(job)
         if report.end is None:
             return report, kept

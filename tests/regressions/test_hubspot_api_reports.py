@@ -104,7 +104,7 @@ def test_no_search_decides_between_create_and_update(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
-    assert {seen.path.rpartition("/")[2] for seen in run.hub.statistics.log} == {
+    assert {seen.path.rpartition("/")[2] for seen in run.simulator.statistics.log} == {
         "details",
         "private-apps",
         "contacts",
@@ -119,7 +119,7 @@ def test_each_of_several_conflicts_in_a_batch_is_named(tmp_path):
     there = [existing(rows[place]["email"]) for place in places]
     run = job(tmp_path, rows, there=there, options=BY_ID, rules={"conflict": "batch"})
     run.check(rows, run.run_virtual(), key="external_id")
-    ids = {contact["properties"]["email"]: contact["id"] for contact in run.hub.objects(1e9)}
+    ids = {contact["properties"]["email"]: contact["id"] for contact in run.simulator.objects(1e9)}
     assert [(letter.row, letter.existing_id) for letter in run.dead_letters()] == [
         (place + 2, ids[rows[place]["email"]]) for place in places
     ]
@@ -151,7 +151,7 @@ def test_hs_object_id_is_no_key_and_no_request_is_spent_on_it(tmp_path):
     run = job(tmp_path, contacts(10, hs_object_id="1"), options={"id_property": "hs_object_id"})
     with pytest.raises(SettingsError, match="hs_object_id"):
         run.run_virtual()
-    assert run.hub.stats()["requests"] == 0
+    assert run.simulator.stats()["requests"] == 0
 
 
 def test_a_row_that_calls_hs_object_id_its_key_is_invalid_alone(tmp_path):
@@ -163,7 +163,7 @@ def test_a_row_that_calls_hs_object_id_its_key_is_invalid_alone(tmp_path):
     run = job(tmp_path, rows, ndjson=True)
     run.run_virtual()
     assert run.outcomes() == {1: "invalid", 2: "created"}
-    assert run.hub.stats()["by_status"] == {"200": 6}  # two of them for owners, whom any row may name
+    assert run.simulator.stats()["by_status"] == {"200": 6}  # two of them for owners, whom any row may name
 
 
 @pytest.mark.parametrize("granted", [True, False], ids=["by record", "by batch"])
@@ -188,7 +188,7 @@ def test_duplicates_in_the_file_never_meet_in_a_batch(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.as_dict()["created"], summary.as_dict()["updated"]) == (421, 104)
-    assert run.hub.stats()["by_status"].keys() == {"200"}
+    assert run.simulator.stats()["by_status"].keys() == {"200"}
 
 
 def test_the_watermark_does_not_pass_a_batch_that_was_refused_for_duplicates(tmp_path):
@@ -218,7 +218,7 @@ def test_a_429_is_not_raised_straight_through(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
-    assert summary.tallies.throttled == run.hub.stats()["throttled"] == 4
+    assert summary.tallies.throttled == run.simulator.stats()["throttled"] == 4
 
 
 def test_99_in_ten_seconds_hit_no_rolling_limit_of_99(tmp_path):
@@ -226,7 +226,7 @@ def test_99_in_ten_seconds_hit_no_rolling_limit_of_99(tmp_path):
     rows = contacts(25_000)
     run = job(tmp_path, rows, quota="99/10", options={"rate": Quota(99, 10.0), "write_results": False})
     assert run.run_virtual().exit_code == 0
-    assert (run.hub.stats()["throttled"], run.hub.stats()["most_in_window"]) == (0, 99)
+    assert (run.simulator.stats()["throttled"], run.simulator.stats()["most_in_window"]) == (0, 99)
 
 
 def test_a_null_is_not_sent_as_if_it_cleared(tmp_path):
@@ -273,7 +273,7 @@ def test_a_secondary_address_does_not_become_the_primary_one(tmp_path, inside):
         rows = [{"id": "ann.old@x.com", "idProperty": "email", "properties": rows[0]}]
     run = job(tmp_path, rows, ndjson=inside, there=[existing("ann@x.com", "ann.old@x.com")])
     assert run.run_virtual().exit_code == 0
-    (contact,) = run.hub.objects(1e9)
+    (contact,) = run.simulator.objects(1e9)
     assert (contact["properties"]["email"], contact["properties"]["city"]) == ("ann@x.com", "Ulm")
 
 
@@ -285,7 +285,7 @@ def test_a_hundred_rows_are_read_back_by_one_request(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pending"]) == (0, 0)
-    reads = [seen.status for seen in run.hub.statistics.log if seen.path.endswith("/batch/read")]
+    reads = [seen.status for seen in run.simulator.statistics.log if seen.path.endswith("/batch/read")]
     assert reads == ["200"]
 
 

@@ -36,7 +36,7 @@ def test_the_first_window_is_not_doubled(tmp_path):
     """Trap 1: `AsyncLimiter(100, 10)` alone lets a full bucket and its refill into the first window."""
     run = job(tmp_path, contacts(6_000), quota="20/10")
     assert run.run_virtual().exit_code == 0
-    stats = run.hub.stats()
+    stats = run.simulator.stats()
     assert (stats["throttled"], stats["most_in_window"]) == (0, 20)
     assert run._clock < 40
 
@@ -55,7 +55,7 @@ def test_retries_count_against_the_limiter(tmp_path):
     run = job(tmp_path, rows, quota="20/10", faults=[{"kind": "status", "status": 503, "rate": 0.4}])
     summary = run.run_virtual()
     run.check(rows, summary)
-    stats = run.hub.stats()
+    stats = run.simulator.stats()
     assert summary.tallies.retries > 5
     assert (stats["throttled"], stats["most_in_window"]) == (0, 20)
     assert summary.tallies.requests == stats["requests"]
@@ -154,7 +154,7 @@ def test_a_partly_failed_batch_is_not_acknowledged_with_a_warning(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["created"]) == (0, 300)
-    assert run.hub.stats()["records_received"] == 303
+    assert run.simulator.stats()["records_received"] == 303
 
 
 @pytest.mark.parametrize("echo", [False, True], ids=["results without trace ids", "with"])
@@ -165,7 +165,7 @@ def test_results_are_not_matched_by_their_order(tmp_path, echo):
     run = job(tmp_path, rows, there=there, rules={"echo_trace_ids": echo})
     run.check(rows, run.run_virtual())
     assert run.outcomes() == {number + 2: ("created" if number % 2 else "updated") for number in range(200)}
-    ids = {contact["properties"]["email"]: contact["id"] for contact in run.hub.objects(1e9)}
+    ids = {contact["properties"]["email"]: contact["id"] for contact in run.simulator.objects(1e9)}
     with Path(f"{run.source}.results.csv").open(encoding="utf-8", newline="") as file:
         named = {line["key"]: line["hubspot_id"] for line in csv.DictReader(file) if line["hubspot_id"]}
     assert len(named) == (200 if echo else 100)
@@ -269,7 +269,7 @@ def test_resuming_does_not_skip_as_many_rows_as_were_settled(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
-    assert run.hub.stats()["records_received"] == 3_100
+    assert run.simulator.stats()["records_received"] == 3_100
 
 
 def test_transient_failures_do_not_count_as_failed_rows(tmp_path):

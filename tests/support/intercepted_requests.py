@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.mockserver.messages import Reply, Request
 from uploader.mockserver.statistics import Seen
 
@@ -30,8 +30,10 @@ def job(
         source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     else:
         source = write_csv(tmp_path / "contacts.csv", rows)
-    run = Job(source, make_hub(quota=quota, latency_seconds=latency_seconds, **scenario), dict(options or {}))
-    run.hub.reset(0.0, there)
+    run = Job(
+        source, make_simulator(quota=quota, latency_seconds=latency_seconds, **scenario), dict(options or {})
+    )
+    run.simulator.reset(0.0, there)
     return run
 
 
@@ -41,7 +43,7 @@ def existing(email: str, *others: str, **properties: str) -> dict[str, Any]:
 
 
 def upserts(run: Job) -> list[Seen]:
-    return [seen for seen in run.hub.statistics.log if seen.path.endswith("/batch/upsert")]
+    return [seen for seen in run.simulator.statistics.log if seen.path.endswith("/batch/upsert")]
 
 
 class Heard(NamedTuple):
@@ -55,7 +57,7 @@ class Heard(NamedTuple):
 def listen(run: Job) -> list[Heard]:
     """Every upsert that arrives from now on."""
     heard: list[Heard] = []
-    handle = run.hub.handle
+    handle = run.simulator.handle
 
     def handle_and_hear(request: Request, now: float) -> Reply:
         reply = handle(request, now)
@@ -64,16 +66,16 @@ def listen(run: Job) -> list[Heard]:
             heard.append(Heard(now, until, orjson.loads(request.body)))
         return reply
 
-    run.hub.handle = handle_and_hear
+    run.simulator.handle = handle_and_hear
     return heard
 
 
 def retouch(run: Job, change: Callable[[Reply], Reply]) -> None:
     """Every answer goes through `change`: for what no scenario can say."""
-    handle = run.hub.handle
-    run.hub.handle = lambda request, now: change(handle(request, now))
+    handle = run.simulator.handle
+    run.simulator.handle = lambda request, now: change(handle(request, now))
 
 
 def mend(run: Job, **scenario: object) -> None:
     """The double behaves otherwise from now on."""
-    run.hub.change_scenario(make_hub(**scenario).scenario)
+    run.simulator.change_scenario(make_simulator(**scenario).scenario)

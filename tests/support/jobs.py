@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from support.inline_thread import Inline
-from support.mock_transport import HubTransport
+from support.mock_transport import MockTransport
 from support.virtual_loop import run_virtual
 from uploader.canary.assessment import Review
 from uploader.hubspot.account import Account
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Background, Offload
@@ -50,12 +50,12 @@ class Job:
     """A source, a double to send it to, and the runs over it."""
 
     source: Path
-    hub: Hub
+    simulator: Simulator
     options: dict[str, Any] = field(default_factory=dict)
-    transport: HubTransport | None = None
+    transport: MockTransport | None = None
     seed: int = 0
     clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
-    make_transport: Callable[..., HubTransport] = HubTransport
+    make_transport: Callable[..., MockTransport] = MockTransport
     offload: Callable[[str], Offload] = lambda _: Inline()
     ahead_seconds: float = 0.0  # of the double's clock, before the loop's: in real time
     batch_records: int = 100  # fewer, where requests count and rows do not: a tenth of the rows is made
@@ -80,13 +80,13 @@ class Job:
         `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
         the canary, `approve` is asked about the account.
         """
-        transport = self.transport = self.make_transport(self.hub, ahead_seconds=self.ahead_seconds)
+        transport = self.transport = self.make_transport(self.simulator, ahead_seconds=self.ahead_seconds)
         seams = Seams(
             transport=lambda _: transport,
             offload=self.offload,
             roll=random.Random(self.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(
-                self.hub.wall(asyncio.get_running_loop().time() + self.ahead_seconds)
+                self.simulator.wall(asyncio.get_running_loop().time() + self.ahead_seconds)
                 + self.clock_ahead_seconds,
                 UTC,
             ),
@@ -131,7 +131,7 @@ class Job:
 
     def sleep_machine(self, seconds: float) -> None:
         """The machine sleeps while a run is under way: the walls' clocks go on, and the loop's does not."""
-        self.hub._epoch += seconds
+        self.simulator._epoch += seconds
 
     # --- the oracle ---
 
@@ -174,7 +174,7 @@ class Job:
         """What the account holds, by key."""
         return {
             contact["properties"][key].lower(): contact["properties"]
-            for contact in self.hub.objects(1e9, self.options.get("object_type", "contacts"))
+            for contact in self.simulator.objects(1e9, self.options.get("object_type", "contacts"))
             if contact["properties"].get(key)
         }
 

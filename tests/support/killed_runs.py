@@ -17,8 +17,8 @@ from uploader.jobs.upload import Run
 class Doomed(MortalTransport):
     """Its process is killed while the server works on an upsert, which it `applies` or not."""
 
-    def __init__(self, hub, killed: Killed, *, at_upsert: int, applies: bool) -> None:
-        super().__init__(hub, killed)
+    def __init__(self, simulator, killed: Killed, *, at_upsert: int, applies: bool) -> None:
+        super().__init__(simulator, killed)
         self.at_upsert = at_upsert
         self.applies = applies
         self.strike = lambda: None
@@ -45,13 +45,13 @@ def killed(job: Job, *, at_upsert: int = 4, applies: bool = True) -> set[str]:
         loop = asyncio.get_running_loop()
         loop._jumping.now = getattr(job, "_clock", 0.0)
         killed = Killed()
-        transport = Doomed(job.hub, killed, at_upsert=at_upsert, applies=applies)
+        transport = Doomed(job.simulator, killed, at_upsert=at_upsert, applies=applies)
         doomed.append(transport)
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
             roll=random.Random(1).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
             batch_records=10,
         )
         run = Run(job.settings(), seams)

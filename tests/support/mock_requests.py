@@ -1,4 +1,4 @@
-"""Talking to a `Hub` without sockets: requests are built here and nowhere else in these tests."""
+"""Talking to a `Simulator` without sockets: requests are built here and nowhere else in these tests."""
 
 import orjson
 
@@ -6,7 +6,7 @@ from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.messages import Request
 from uploader.mockserver.quota import Quota
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 READ = "/crm/v3/objects/contacts/batch/read"
@@ -22,7 +22,7 @@ class Talk:
             scenario=Scenario.parse(document or {}),
             seed=seed,
         )
-        self.hub = Hub(settings)
+        self.simulator = Simulator(settings)
         self.now = 0.0
 
     def send(self, method, path, body=b"", *, token="any", query=None, headers=None):
@@ -33,8 +33,8 @@ class Talk:
             headers={"authorization": f"Bearer {token}", **(headers or {})} if token else headers or {},
             body=body if isinstance(body, bytes) else orjson.dumps(body),
         )
-        reply = self.hub.handle(asked, self.now)
-        self.hub.ended()
+        reply = self.simulator.handle(asked, self.now)
+        self.simulator.ended()
         return reply
 
     def get(self, path, **rest):
@@ -53,12 +53,12 @@ class Talk:
         return self.send("POST", READ, body, **rest)
 
     def seed(self, *contacts):
-        self.hub.reset(self.now, contacts)
+        self.simulator.reset(self.now, contacts)
 
     @property
     def stored(self):
         """What each live contact holds, by its first address."""
-        live = (one for one in self.hub.objects(self.now) if not one["archived"])
+        live = (one for one in self.simulator.objects(self.now) if not one["archived"])
         return {one["properties"].get("email"): one["properties"] for one in live}
 
 

@@ -16,15 +16,15 @@ from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.messages import Delivery, Request
 from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 
-class HubTransport:
-    """Answers from a `Hub`, after its latency, on the running loop's clock."""
+class MockTransport:
+    """Answers from a `Simulator`, after its latency, on the running loop's clock."""
 
     def __init__(
         self,
-        hub: Hub,
+        simulator: Simulator,
         token: str = "test-token",
         connect_seconds: float = 0.0,
         *,
@@ -33,7 +33,7 @@ class HubTransport:
         """`connect_seconds`: what a request takes that finds no idle connection. `ahead_seconds`: of the
         double's clock, before the loop's.
         """
-        self.hub = hub
+        self.simulator = simulator
         self.ahead_seconds = ahead_seconds
         self.sent_at: list[float] = []
         self.paths: list[str] = []
@@ -53,7 +53,7 @@ class HubTransport:
         else:
             await asyncio.sleep(self._connect_seconds)
         on_sent()
-        if seconds := self.hub.way_seconds():
+        if seconds := self.simulator.way_seconds():
             await asyncio.sleep(seconds)
         try:
             return await self._answer(call, loop)
@@ -71,13 +71,13 @@ class HubTransport:
             else {"authorization": f"Bearer {self._token}", "content-type": "application/json"},
             body=call.body or b"",
         )
-        reply = self.hub.handle(request, loop.time() + self.ahead_seconds)
+        reply = self.simulator.handle(request, loop.time() + self.ahead_seconds)
         try:
             await asyncio.sleep(reply.delay_seconds)
-            reply = self.hub.at_answer(reply, loop.time() + self.ahead_seconds)
+            reply = self.simulator.at_answer(reply, loop.time() + self.ahead_seconds)
             await asyncio.sleep(reply.drip_seconds)
         finally:
-            self.hub.ended()
+            self.simulator.ended()
         if reply.delivery is Delivery.RESET:
             return no_reply("the connection broke: reset", maybe_applied=True)
         if reply.delivery is Delivery.TRUNCATE:
@@ -88,14 +88,14 @@ class HubTransport:
         return
 
 
-def make_hub(
+def make_simulator(
     *,
     quota: str = "190/10",
     latency_seconds: float = 0.0,
     seed: int = 0,
     daily_quota: int = 1_000_000,
     **scenario: object,
-) -> Hub:
+) -> Simulator:
     """A double whose clock starts with the loop's; `scenario` as in a scenario file."""
     settings = MockSettings(
         quota=parse_quota(quota),
@@ -104,4 +104,4 @@ def make_hub(
         scenario=Scenario.parse(scenario),
         seed=seed,
     )
-    return Hub(settings)
+    return Simulator(settings)

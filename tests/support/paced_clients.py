@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.model.settlements import Tallies
@@ -29,9 +29,9 @@ class Trip:
         return sum(status == 429 and since <= at < until for at, status in self.answers)
 
 
-class Recording(HubTransport):
-    def __init__(self, hub, **options) -> None:
-        super().__init__(hub, **options)
+class Recording(MockTransport):
+    def __init__(self, simulator, **options) -> None:
+        super().__init__(simulator, **options)
         self.trip = Trip([])
 
     async def send(self, call, on_sent=lambda: None):
@@ -41,11 +41,11 @@ class Recording(HubTransport):
         return reply
 
 
-async def eager(hub, until, *, workers=120, start=0.0, share=1.0, connect=0.0, stall=None) -> Trip:
+async def eager(simulator, until, *, workers=120, start=0.0, share=1.0, connect=0.0, stall=None) -> Trip:
     """As fast as our pacing lets it; `stall`: at this time the whole process hangs for ten seconds."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start)
-    transport = Recording(hub, connect_seconds=connect)
+    transport = Recording(simulator, connect_seconds=connect)
     cap = InFlightCap(workers, workers)
     sender = Sender(transport, SendLog(share=share), cap, Tallies(), Clocks(loop.time))
 
@@ -68,11 +68,11 @@ async def eager(hub, until, *, workers=120, start=0.0, share=1.0, connect=0.0, s
     return transport.trip
 
 
-async def steady(hub, until, *, requests=50, window=10.0, in_bursts=False, start=0.0) -> Trip:
+async def steady(simulator, until, *, requests=50, window=10.0, in_bursts=False, start=0.0) -> Trip:
     """A client with a pace of its own, which yields to nobody."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start)
-    transport, sending = Recording(hub), []
+    transport, sending = Recording(simulator), []
     while loop.time() < until:
         count, pause = (requests, window) if in_bursts else (1, window / requests)
         sending += [asyncio.ensure_future(transport.send(ASK)) for _ in range(count)]
@@ -86,11 +86,13 @@ def together(*clients, quota="190/10", latency=0.3, jitter=0.0, changes=(), seed
 
     async def go():
         rules["arrival_jitter_seconds"] = jitter
-        hub = make_hub(quota=quota, latency_seconds=latency, seed=seed, rules=rules)
+        simulator = make_simulator(quota=quota, latency_seconds=latency, seed=seed, rules=rules)
         loop = asyncio.get_running_loop()
         for at, requests in changes:
-            loop.call_at(at, hub.change_quota, type(hub.quota)(requests, hub.quota.window_seconds))
-        return hub, await asyncio.gather(*(client(hub) for client in clients))
+            loop.call_at(
+                at, simulator.change_quota, type(simulator.quota)(requests, simulator.quota.window_seconds)
+            )
+        return simulator, await asyncio.gather(*(client(simulator) for client in clients))
 
     return run_virtual(go())
 

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from support.inline_thread import Inline
-from support.mock_transport import HubTransport
+from support.mock_transport import MockTransport
 from uploader.jobs.session import Seams
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 from uploader.system.blocking_calls import Background
 
 
-def seams_to(hub: Hub, *, threads: bool = False) -> Seams:
+def seams_to(simulator: Simulator, *, threads: bool = False) -> Seams:
     """On the running loop; with `threads` of its own, as in production, where that is not virtual."""
-    transport = HubTransport(hub)
+    transport = MockTransport(simulator)
     loop = asyncio.get_running_loop()
     return Seams(
         transport=lambda _: transport,
         offload=Background if threads else (lambda _: Inline()),
         roll=random.Random(0).random,
-        wall_clock=lambda: datetime.fromtimestamp(hub.wall(loop.time()), UTC),
+        wall_clock=lambda: datetime.fromtimestamp(simulator.wall(loop.time()), UTC),
     )
 
 

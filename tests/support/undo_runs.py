@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.model.running import Killed, Mortal, MortalTransport
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
@@ -36,12 +36,12 @@ def undo(
         loop = asyncio.get_running_loop()
         loop._jumping.now = getattr(job, "_clock", 0.0)
         killed = Killed()
-        transport = job.transport = MortalTransport(job.hub, killed)
+        transport = job.transport = MortalTransport(job.simulator, killed)
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
             roll=random.Random(job.seed).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         snapshot, checkpoint = find(Path(named or f"{job.source}.checkpoint"))
         file = UndoFile(snapshot)
@@ -84,7 +84,7 @@ def counts(report: Report) -> dict[str, int]:
 def state(job: Job, object_type: str = "contacts") -> State:
     """What the live records hold, by id; nothing and "" are the same."""
     held = {}
-    for one in job.hub.objects(1e9, object_type):
+    for one in job.simulator.objects(1e9, object_type):
         if not one["archived"]:
             default = {"lifecyclestage": "lead"} if object_type == "contacts" else {}
             held[one["id"]] = {k: v for k, v in {**default, **one["properties"]}.items() if v}
@@ -92,21 +92,21 @@ def state(job: Job, object_type: str = "contacts") -> State:
 
 
 def archived(job: Job) -> set[str]:
-    return {one["id"] for one in job.hub.objects(1e9) if one["archived"]}
+    return {one["id"] for one in job.simulator.objects(1e9) if one["archived"]}
 
 
 def id_of(job: Job, email: str) -> str:
-    return next(one["id"] for one in job.hub.objects(1e9) if one["properties"].get("email") == email)
+    return next(one["id"] for one in job.simulator.objects(1e9) if one["properties"].get("email") == email)
 
 
 def writes(job: Job) -> int:
-    transport: HubTransport = job.transport
+    transport: MockTransport = job.transport
     return sum(not path.endswith("/batch/read") and "/batch/" in path for path in transport.paths)
 
 
 def association_reads(job: Job) -> list[str]:
     """Of which types of objects the last undo has read whether any is associated, in order."""
-    transport: HubTransport = job.transport
+    transport: MockTransport = job.transport
     return [path.split("/")[-3] for path in transport.paths if "/associations/" in path]
 
 
@@ -130,9 +130,11 @@ def rows_for(count: int, **same: str) -> list[dict[str, str]]:
 
 def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=(), **scenario) -> Job:
     """A job that has run with a snapshot; `job.before` is what the account held."""
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota=quota, **scenario), options or {}
+    )
     job.options.setdefault("snapshot", True)
-    job.hub.reset(0.0, [{"properties": dict(one)} for one in held] + list(additional))
+    job.simulator.reset(0.0, [{"properties": dict(one)} for one in held] + list(additional))
     job.before = state(job)
     job.run_virtual()
     return job
@@ -140,7 +142,7 @@ def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=
 
 def meddle(job: Job, update=(), archive=()) -> None:
     job._clock += 120.0
-    job.hub.meddle(job._clock, update, archive)
+    job.simulator.meddle(job._clock, update, archive)
 
 
 def by(email: str, source: str = "CRM_UI", source_id: str = "userId:7", **properties: str) -> dict:
@@ -148,7 +150,7 @@ def by(email: str, source: str = "CRM_UI", source_id: str = "userId:7", **proper
 
 
 def under(job: Job, *faults, **options):
-    job.hub.change_scenario(make_hub(faults=list(faults)).scenario)
+    job.simulator.change_scenario(make_simulator(faults=list(faults)).scenario)
     return undo(job, **options)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.inline_thread import Inline
 from support.jobs import Job
-from support.mock_transport import HubTransport
+from support.mock_transport import MockTransport
 from support.virtual_loop import run_virtual
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
@@ -21,12 +21,12 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
         loop._jumping.now = job._clock
         checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
         identity = checkpoint.identity()
-        transport = job.transport = HubTransport(job.hub)
+        transport = job.transport = MockTransport(job.simulator)
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Inline(),
             roll=random.Random(1).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         settings = job_settings(
             identity,
@@ -54,4 +54,4 @@ def counts(report: Report) -> dict[str, int]:
 
 
 def meddle(job: Job, update=(), archive=()) -> None:
-    job.hub.meddle(job._clock, update, archive)
+    job.simulator.meddle(job._clock, update, archive)

@@ -25,51 +25,55 @@ from uploader.mockserver.bodies.error_bodies import JSON_TYPE
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.messages import Reply, Request
 from uploader.mockserver.quota import parse_quota
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 PREFIX = "/_mock/"
 OBJECTS = "objects/"
 NDJSON_TYPE = "application/x-ndjson"
 
 
-def control(hub: Hub, request: Request, now: float) -> Reply | Iterator[dict[str, Any]]:
+def control(simulator: Simulator, request: Request, now: float) -> Reply | Iterator[dict[str, Any]]:
     """A reply, or the lines of an NDJSON stream."""
     match request.method, request.path.removeprefix(PREFIX):
         case "GET", "stats":
-            hub.account.write_late(now, hub.wall(now))
-            return _json(200, hub.stats())
+            simulator.account.write_late(now, simulator.wall(now))
+            return _json(200, simulator.stats())
         case "GET", "log":
-            return (seen._asdict() for seen in list(hub.statistics.log))
+            return (seen._asdict() for seen in list(simulator.statistics.log))
         case "POST", ("reset" | "scenario" | "quota") as order:
-            return _order(hub, order, request.body, now)
+            return _order(simulator, order, request.body, now)
         case method, path if find_kind(object_type := path.removeprefix(OBJECTS)) and OBJECTS in path:
-            return hub.objects(now, object_type) if method == "GET" else _order(hub, path, request.body, now)
+            return (
+                simulator.objects(now, object_type)
+                if method == "GET"
+                else _order(simulator, path, request.body, now)
+            )
     return _json(404, {"error": f"no such control: {request.method} {request.path}"})
 
 
-def _order(hub: Hub, order: str, body: bytes, now: float) -> Reply:
+def _order(simulator: Simulator, order: str, body: bytes, now: float) -> Reply:
     try:
         document = orjson.loads(body) if body.strip() else {}
         if not isinstance(document, dict):
             return _json(400, {"error": "expected a JSON object"})
-        _carry_out(hub, order, document, now)
+        _carry_out(simulator, order, document, now)
     except (ValueError, TypeError, AttributeError) as error:  # the latter two: seed contacts of a wrong shape
         return _json(400, {"error": str(error)})
     return _json(200, {})
 
 
-def _carry_out(hub: Hub, order: str, document: Mapping[str, Any], now: float) -> None:
+def _carry_out(simulator: Simulator, order: str, document: Mapping[str, Any], now: float) -> None:
     match order:
         case "reset":
-            hub.reset(now, document.get("contacts", ()), document.get("objects"))
+            simulator.reset(now, document.get("contacts", ()), document.get("objects"))
         case "scenario":
-            hub.change_scenario(Scenario.parse(document))
+            simulator.change_scenario(Scenario.parse(document))
         case "quota":
-            hub.change_quota(parse_quota(str(document.get("quota"))))
+            simulator.change_quota(parse_quota(str(document.get("quota"))))
         case _:
             object_type = order.removeprefix(OBJECTS)
             update, archive, associate = (document.get(n, ()) for n in ("update", "archive", "associate"))
-            hub.meddle(now, update, archive, object_type, associate)
+            simulator.meddle(now, update, archive, object_type, associate)
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Reply:

@@ -10,14 +10,14 @@ from multidict import CIMultiDict
 
 from uploader.mockserver.control import NDJSON_TYPE, PREFIX, control
 from uploader.mockserver.messages import Delivery, Reply, Request
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # HubSpot's own limit is unknown
 LINES_PER_CHUNK = 1000
 DRIPS = 20
 
 
-def build_app(hub: Hub) -> web.Application:
+def build_app(simulator: Simulator) -> web.Application:
     async def handle(request: web.Request) -> web.StreamResponse:
         asked = Request(
             method=request.method,
@@ -28,17 +28,17 @@ def build_app(hub: Hub) -> web.Application:
         )
         clock = asyncio.get_running_loop().time
         if asked.path.startswith(PREFIX):
-            reply = control(hub, asked, clock())
+            reply = control(simulator, asked, clock())
             return _whole(reply) if isinstance(reply, Reply) else await _stream(request, reply)
-        if seconds := hub.way_seconds():
+        if seconds := simulator.way_seconds():
             await asyncio.sleep(seconds)
-        reply = hub.handle(asked, clock())
+        reply = simulator.handle(asked, clock())
         try:
             if reply.delay_seconds:
                 await asyncio.sleep(reply.delay_seconds)
-            return await _carry_out(request, hub.at_answer(reply, clock()))
+            return await _carry_out(request, simulator.at_answer(reply, clock()))
         finally:
-            hub.ended()
+            simulator.ended()
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_route("*", "/{path:.*}", handle)

@@ -1,8 +1,8 @@
-"""A request as the double takes it and a reply as a transport carries it out. Values only.
+"""The request that the simulator gets and the reply that a transport sends. Values only.
 
-Times are seconds, header names of requests lower case. A transport (the aiohttp one, or a test's own under
-virtual time) waits `delay_seconds`, lets `Hub.at_answer` complete the headers, does with the connection what
-`delivery` says, then tells `Hub.ended`.
+Times are in seconds; header names of requests are in lower case. A transport (aiohttp's, or a test's in
+virtual time) waits `delay_seconds`, lets `Simulator.at_answer` complete the headers, treats the connection
+as `delivery` says, and calls `Simulator.ended`.
 """
 
 from collections.abc import Mapping

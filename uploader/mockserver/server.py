@@ -14,7 +14,7 @@ from aiohttp import web
 
 from uploader.mockserver.http_handlers import build_app
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = (
@@ -31,12 +31,12 @@ class MockServer:
         self._settings = settings or MockSettings()
         self._wanted_port = port
         self._runner: web.AppRunner | None = None
-        self._hub: Hub | None = None
+        self._simulator: Simulator | None = None
 
     @property
-    def hub(self) -> Hub:
-        assert self._hub is not None, "the server is not running"
-        return self._hub
+    def simulator(self) -> Simulator:
+        assert self._simulator is not None, "the server is not running"
+        return self._simulator
 
     @property
     def port(self) -> int:
@@ -50,8 +50,8 @@ class MockServer:
 
     async def start(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._hub = Hub(self._settings, started=now, epoch_seconds=time.time() - now)
-        app = build_app(self._hub)
+        self._simulator = Simulator(self._settings, started=now, epoch_seconds=time.time() - now)
+        app = build_app(self._simulator)
         # A client that gives up ends its request here too; else it stays in flight for the whole delay.
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True

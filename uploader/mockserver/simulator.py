@@ -1,7 +1,7 @@
-"""The whole double without sockets and without a clock: `Hub.handle(request, now)` gives a `Reply`.
+"""The mock server's logic without sockets or clock: `Simulator.handle(request, now)` gives a `Reply`.
 
 In    requests in order of arrival; `now` in seconds of any monotonic clock, never running back.
-Out   a reply that says what to send, after how long, and what becomes of the connection.
+Out   a reply that says what to send, after how long, and how the connection ends.
 Order of a real request: route, token, quota, then the faults of the scenario, then the endpoint.
 """
 
@@ -39,7 +39,7 @@ REMAINING = "X-HubSpot-RateLimit-Remaining"
 NOWHERE = Route("account", "v3")
 
 
-class Hub:
+class Simulator:
     def __init__(
         self,
         settings: MockSettings | None = None,

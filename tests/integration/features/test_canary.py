@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.virtual_loop import run_virtual
 from uploader.canary.assessment import Change, Review
 from uploader.errors import SettingsError
@@ -40,8 +40,8 @@ class Judge:
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:
     scenario = {"account": PRODUCTION, **scenario}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
-    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", **scenario))
+    job.simulator.reset(0.0, [{"properties": dict(properties)} for properties in held])
     return job
 
 
@@ -79,11 +79,11 @@ def test_the_same_command_looks_again_and_sends_nothing(tmp_path):
     rows, nobody = contacts(3_000), Judge(says=False)
     job = job_of(tmp_path, rows)
     job.run_virtual(judge=nobody)
-    before, began = list(job.hub.objects(1e9)), job._clock
+    before, began = list(job.simulator.objects(1e9)), job._clock
     summary = job.run_virtual(judge=nobody)
     assert (summary.exit_code, len(nobody.seen), nobody.seen[0] == nobody.seen[1]) == (3, 2, True)
     assert UPSERT not in job.transport.paths
-    assert list(job.hub.objects(1e9)) == before
+    assert list(job.simulator.objects(1e9)) == before
     assert job._clock - began < 30  # the workflows have had their time
 
 
@@ -91,14 +91,14 @@ def test_approved_it_goes_on_and_never_asks_again(tmp_path):
     rows, nobody = contacts(3_000), Judge(says=False)
     job = job_of(tmp_path, rows)
     job.run_virtual(judge=nobody)
-    job.hub.change_scenario(
-        make_hub(
+    job.simulator.change_scenario(
+        make_simulator(
             account=PRODUCTION, faults=[{"kind": "status", "status": 401, "requests": [12, 99]}]
         ).scenario
     )
     stopped = job.run_virtual(judge=nobody, approve_canary=True)
     assert stopped.cause is Cause.TOKEN
-    job.hub.change_scenario(make_hub(account=PRODUCTION).scenario)
+    job.simulator.change_scenario(make_simulator(account=PRODUCTION).scenario)
     summary = job.run_virtual(judge=nobody)
     assert (summary.exit_code, len(nobody.seen)) == (0, 1)
     job.check(rows, summary)
@@ -120,7 +120,7 @@ def test_a_yes_at_the_question_is_kept(tmp_path):
     job = job_of(tmp_path, rows, faults=[{"kind": "status", "status": 401, "requests": [14, 99]}])
     assert job.run_virtual(judge=judge).cause is Cause.TOKEN
     assert 100 < len(job.held()) < 3_000
-    job.hub.change_scenario(make_hub(account=PRODUCTION).scenario)
+    job.simulator.change_scenario(make_simulator(account=PRODUCTION).scenario)
     summary = job.run_virtual(judge=Judge(says=False))
     assert (summary.exit_code, len(judge.seen)) == (0, 1)
     job.check(rows, summary)
@@ -252,10 +252,10 @@ def test_where_it_is_no_production_account_or_nobody_watches_there_is_none(tmp_p
     rows = contacts(300)
     job = job_of(tmp_path, rows, account={"account_type": "SANDBOX"})
     assert job.run_virtual(judge=Judge(says=False)).exit_code == 0
-    job.hub = make_hub(quota="none", account=PRODUCTION)
+    job.simulator = make_simulator(quota="none", account=PRODUCTION)
     job._clock = 0.0
     assert job.run_virtual(restart=True).exit_code == 0
-    job.hub = make_hub(quota="none")
+    job.simulator = make_simulator(quota="none")
     job._clock = 0.0
     summary = job.run_virtual(restart=True, canary=20)
     assert (summary.exit_code, len(job.held())) == (3, 20)
@@ -280,7 +280,7 @@ def test_it_begins_by_hubspot_s_clock_and_not_by_the_machine_s(tmp_path, ahead):
     checkpoint = Checkpoint.open(job.source.with_name("contacts.csv.checkpoint"), read_only=True)
     canary = checkpoint.canary()
     checkpoint.close()
-    assert job.hub.wall(0.0) - 1 <= canary.begun_at <= canary.sent_at <= job.hub.wall(job._clock)
+    assert job.simulator.wall(0.0) - 1 <= canary.begun_at <= canary.sent_at <= job.simulator.wall(job._clock)
 
 
 def test_what_can_not_be_approved_yet_writes_nothing(tmp_path):
@@ -346,7 +346,7 @@ def test_killed_at_any_moment_it_is_looked_at_before_anything_else_leaves(tmp_pa
         folder.mkdir()
         job = Job(
             write_csv(folder / "contacts.csv", rows),
-            make_hub(quota="none", latency_seconds=0.4, account=PRODUCTION),
+            make_simulator(quota="none", latency_seconds=0.4, account=PRODUCTION),
         )
         run_virtual(killed(job, seconds, judge=nobody, canary=120))
         assert len(job.held()) <= 120, seconds
@@ -377,7 +377,7 @@ def test_an_outage_while_it_is_read_back_stops_the_run_and_it_is_read_later(tmp_
     job = job_of(tmp_path, rows, faults=[down])
     summary = job.run_virtual(judge=nobody, outage_seconds=60.0)
     assert (summary.cause, summary.exit_code, len(job.held()), nobody.seen) == (Cause.OUTAGE, 75, 100, [])
-    job.hub.change_scenario(make_hub(account=PRODUCTION).scenario)
+    job.simulator.change_scenario(make_simulator(account=PRODUCTION).scenario)
     summary = job.run_virtual(judge=nobody)
     assert (summary.exit_code, nobody.review.as_sent) == (0, 100)
     job.check(rows, summary)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.model.cases import COMMON, cases
 from support.model.running import start
 from support.virtual_loop import run_virtual
@@ -37,20 +37,20 @@ QUESTIONS = ("/batch/read", "/access-token-info")
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
-    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", **scenario))
+    job.simulator.reset(0.0, [{"properties": dict(properties)} for properties in held])
     return job
 
 
 def seams_of(job: Job, batch_records: int) -> Seams:
     loop = asyncio.get_running_loop()
     loop._jumping.now = getattr(job, "_clock", 0.0)
-    job.transport = HubTransport(job.hub)
+    job.transport = MockTransport(job.simulator)
     return Seams(
         transport=lambda _: job.transport,
         offload=lambda _: Inline(),
         roll=random.Random(job.seed).random,
-        wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         batch_records=batch_records,
     )
 
@@ -66,11 +66,11 @@ def preview(job: Job, batch_records=100, *, sample=None, examples=5, stop_after=
         finally:
             job._clock = loop.time()
 
-    seen = len(job.hub.statistics.log)
-    before = list(job.hub.objects(1e9))
+    seen = len(job.simulator.statistics.log)
+    before = list(job.simulator.objects(1e9))
     report = run_virtual(run())
-    assert list(job.hub.objects(1e9)) == before
-    for one in list(job.hub.statistics.log)[seen:]:
+    assert list(job.simulator.objects(1e9)) == before
+    for one in list(job.simulator.statistics.log)[seen:]:
         assert one.method == "GET" or (one.method == "POST" and one.path.endswith(QUESTIONS)), one
     return report
 
@@ -246,7 +246,7 @@ def test_a_further_address_that_becomes_the_primary_one_changes_places_with_it(t
     ]
     job = job_of(tmp_path, rows, properties=[{"name": "external_id", "unique": True}])
     person = {"external_id": "k1", "email": "first@x.com"}
-    job.hub.reset(0.0, [{"properties": person, "additional_emails": ["second@x.com"]}])
+    job.simulator.reset(0.0, [{"properties": person, "additional_emails": ["second@x.com"]}])
     options = {"match": ("external_id", "email"), "max_in_flight": 1}
     report = preview(job, 1, **options)
     seen = watched_run(job, 1, **options)
@@ -273,11 +273,11 @@ def test_other_records_than_contacts_are_looked_at_in_the_same_way(tmp_path, obj
     rows = [{"external_id": f"E{n % 80}", name: f"N{n % 90}"} for n in range(150)]
     job = Job(
         write_csv(tmp_path / "rows.csv", rows),
-        make_hub(properties=[{"name": "external_id", "unique": True, "object_type": object_type}]),
+        make_simulator(properties=[{"name": "external_id", "unique": True, "object_type": object_type}]),
         {"id_property": "external_id", "object_type": object_type},
     )
     held = [{"properties": {"external_id": f"e{n}", name: "Before"}} for n in range(40)]
-    job.hub.reset(0.0, (), {object_type: held})
+    job.simulator.reset(0.0, (), {object_type: held})
     report = preview(job)
     seen = watched_run(job)
     assert outcomes_of(report.summary) == outcomes_of(seen.summary) == {"created": 40, "updated": 110}
@@ -298,7 +298,7 @@ def test_a_value_whose_owner_is_not_known_is_told_with_the_reason(tmp_path, cate
 
 def test_two_addresses_of_one_contact_are_told_of(tmp_path):
     job = job_of(tmp_path, [{"email": "a@x.com", "city": "A"}, {"email": "b@x.com", "city": "B"}])
-    job.hub.reset(0.0, [{"properties": {"email": "a@x.com"}, "additional_emails": ["b@x.com"]}])
+    job.simulator.reset(0.0, [{"properties": {"email": "a@x.com"}, "additional_emails": ["b@x.com"]}])
     report = preview(job, 1, max_in_flight=1)
     assert dict(report.tally.properties["city"]) == {"set": 1, "overwritten": 1}
     assert report.summary.tallies.aliases == 1
@@ -326,7 +326,7 @@ def test_a_server_that_misbehaves_is_asked_again_and_the_figures_stay_right(tmp_
     rows = [{"email": f"c{n % 350}@x.com", "firstname": f"F{n % 9}"} for n in range(600)]
     job = job_of(tmp_path, rows, [{"email": f"c{n}@x.com"} for n in range(100)], faults=faults)
     report = preview(job, 20)
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     tallies = report.summary.tallies
     assert tallies.rows == tallies.settled == 600
     unread = tallies.outcomes[Outcome.ABANDONED]
@@ -367,7 +367,7 @@ def test_a_sample_goes_on_into_the_next_source(tmp_path):
 
 def test_interrupted_it_tells_what_it_has_found_and_its_sums_agree(tmp_path):
     job = job_of(tmp_path, contacts(5_000))
-    job.hub.change_quota(make_hub(quota="20/10").settings.quota)
+    job.simulator.change_quota(make_simulator(quota="20/10").settings.quota)
     report = preview(job, stop_after=15.0)
     created = report.summary.tallies.outcomes[Outcome.CREATED]
     assert 0 < created < 5_000
@@ -422,7 +422,7 @@ def test_temporary_files_are_gone_whatever_happens(tmp_path, monkeypatch):
     assert {mode & 0o077 for mode in files.values()} == {0}
     assert list(place.iterdir()) == []
     refused = {"kind": "status", "status": 403, "endpoint": "read", "rate": 1.0}
-    job.hub.change_scenario(make_hub(faults=[refused]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[refused]).scenario)
     assert preview(job).exit_code == 2
     with pytest.raises(Exception, match="nickname"):
         preview(job, policies={"nickname": Policy.FILL})
@@ -447,9 +447,9 @@ def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, mo
 
     with pytest.raises(RuntimeError, match=r"about to send POST .*batch/upsert"):
         run_virtual(run())
-    assert any("batch/read" in one.path for one in job.hub.statistics.log)
-    assert not any("upsert" in one.path for one in job.hub.statistics.log)
-    assert job.hub.account.counts["contacts"] == 0
+    assert any("batch/read" in one.path for one in job.simulator.statistics.log)
+    assert not any("upsert" in one.path for one in job.simulator.statistics.log)
+    assert job.simulator.account.counts["contacts"] == 0
 
 
 @pytest.mark.parametrize(
@@ -466,11 +466,11 @@ def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, mo
 )
 def test_the_read_only_client_refuses_every_write(method, path, body):
     async def run():
-        hub, known = make_hub(), paths("v3", "contacts")
-        guard = ReadOnly(HubTransport(hub), known)
+        simulator, known = make_simulator(), paths("v3", "contacts")
+        guard = ReadOnly(MockTransport(simulator), known)
         with pytest.raises(RuntimeError, match="only reads"):
             await guard.send(Call(method, path, body))
-        assert not hub.statistics.log
+        assert not simulator.statistics.log
         assert (await guard.send(Call("GET", known.account))).ok
 
     run_virtual(run())

@@ -16,7 +16,7 @@ import pytest
 
 import uploader
 from support.jobs import contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.programs import options, seams_to
 from support.virtual_loop import run_virtual
 from uploader import (
@@ -60,8 +60,8 @@ async def follow(job: Uploader, *sources, earlier: bool = False) -> list[RowOutc
     return [row async for row in job.run(*sources, earlier=earlier)]
 
 
-def held(hub) -> list[str]:
-    return sorted(contact["properties"]["email"] for contact in hub.objects(1e9))
+def held(simulator) -> list[str]:
+    return sorted(contact["properties"]["email"] for contact in simulator.objects(1e9))
 
 
 def is_free(folder, name: str = "crm") -> bool:
@@ -73,10 +73,10 @@ def is_free(folder, name: str = "crm") -> bool:
 
 @virtual
 async def test_every_row_of_every_source_is_told_once(tmp_path):
-    hub = make_hub(latency_seconds=0.2)
+    simulator = make_simulator(latency_seconds=0.2)
     file = write_csv(tmp_path / "a.csv", contacts(700))
     rows = [{"email": f"r{i}@example.com"} for i in range(700)] + [{"email": "nobody"}]
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         told = await follow(job, file, Rows(rows, name="crm-export"))
     assert sorted((row.source, row.row) for row in told) == [
         *((str(file), number) for number in range(2, 702)),
@@ -85,13 +85,13 @@ async def test_every_row_of_every_source_is_told_once(tmp_path):
     assert {row.outcome for row in told} == {Outcome.CREATED, Outcome.INVALID}
     assert all(row.hubspot_id for row in told if row.outcome is Outcome.CREATED)
     assert (job.summary.state, job.summary.tallies.rows) == ("complete", 1401)
-    assert len(held(hub)) == 1400
+    assert len(held(simulator)) == 1400
 
 
 @virtual
 async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_path):
     properties = [{"name": "size", "type": "number"}]
-    hub = make_hub(properties=properties)
+    simulator = make_simulator(properties=properties)
     rows = [
         {"email": "a@example.com", "size": "many"},
         {"email": "b@example.com", "size": 3},
@@ -99,7 +99,7 @@ async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_p
         {"name": "nobody's"},
     ]
     async with Uploader(
-        **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(hub)
+        **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(simulator)
     ) as job:
         told = {row.row: row for row in await follow(job, rows)}
     assert (told[1].outcome, told[1].values_dropped, told[1].key) == (Outcome.CREATED, 1, "a@example.com")
@@ -107,7 +107,7 @@ async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_p
     assert (told[3].outcome, bool(told[3].category), bool(told[3].message)) == (Outcome.REJECTED, True, True)
     assert (told[4].outcome, told[4].category, told[4].key) == (Outcome.INVALID, "KEY", "")
     async with Uploader(
-        **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(hub)
+        **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(simulator)
     ) as job:
         again = {row.row: row for row in await follow(job, rows, earlier=True)}
     assert again == {number: replace(row, is_earlier=True, values_dropped=0) for number, row in told.items()}
@@ -115,9 +115,9 @@ async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_p
 
 @virtual
 async def test_a_job_that_goes_on_tells_only_what_is_new_unless_asked_for_all(tmp_path):
-    hub = make_hub(latency_seconds=0.5)
+    simulator = make_simulator(latency_seconds=0.5)
     rows = contacts(3_000)
-    seams = seams_to(hub)
+    seams = seams_to(simulator)
     async with Uploader(**options(tmp_path), seams=seams) as job:
         first = []
         async for row in job.run(rows):
@@ -146,8 +146,8 @@ async def test_a_slow_follower_slows_the_job_down(tmp_path):
         for asked, row in enumerate(contacts(30_000), 1):  # noqa: B007
             yield row
 
-    hub = make_hub(quota="none")
-    async with Uploader(**options(tmp_path), max_in_flight=8, seams=seams_to(hub)) as job:
+    simulator = make_simulator(quota="none")
+    async with Uploader(**options(tmp_path), max_in_flight=8, seams=seams_to(simulator)) as job:
         stream = job.run(rows())
         await anext(stream)
         await asyncio.sleep(600)
@@ -164,7 +164,7 @@ async def test_a_slow_follower_slows_the_job_down(tmp_path):
 
 @virtual
 async def test_a_follower_that_never_waits_lets_others_have_their_turn(tmp_path):
-    hub = make_hub(quota="none")
+    simulator = make_simulator(quota="none")
     turns = 0
 
     async def count():
@@ -173,7 +173,7 @@ async def test_a_follower_that_never_waits_lets_others_have_their_turn(tmp_path)
             turns += 1
             await asyncio.sleep(0)
 
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         stream = job.run(contacts(3_000))
         await anext(stream)
         await asyncio.sleep(60)  # all that may wait is there
@@ -192,17 +192,17 @@ async def test_a_follower_that_never_waits_lets_others_have_their_turn(tmp_path)
 
 @virtual
 async def test_who_breaks_out_of_the_loop_stops_the_job_in_order(tmp_path):
-    hub = make_hub(latency_seconds=1.0)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    simulator = make_simulator(latency_seconds=1.0)
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         async for _ in job.run(contacts(20_000)):
             break
         await asyncio.sleep(5)
-        left = len(held(hub))
+        left = len(held(simulator))
         await asyncio.sleep(60)
-        assert len(held(hub)) == left < 20_000, "it goes on although nobody follows"
+        assert len(held(simulator)) == left < 20_000, "it goes on although nobody follows"
     assert is_free(tmp_path)
     assert job.summary.tallies.settled == left, "what was on the wire was not awaited"
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         await follow(job, contacts(20_000))
     assert (job.summary.state, job.summary.tallies.replayed) == ("complete", 0)
 
@@ -211,15 +211,15 @@ async def test_who_breaks_out_of_the_loop_stops_the_job_in_order(tmp_path):
 @pytest.mark.parametrize("way", ["stream", "upload"])
 def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
     """Once: what is on the wire is awaited. Twice: it is not, and the next invocation knows."""
-    hub = make_hub(latency_seconds=5.0)
+    simulator = make_simulator(latency_seconds=5.0)
     rows = contacts(5_000)
 
     async def stream():
-        async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
             await follow(job, rows)
 
     async def cancelled():
-        work = stream() if way == "stream" else upload(rows, **options(tmp_path), seams=seams_to(hub))
+        work = stream() if way == "stream" else upload(rows, **options(tmp_path), seams=seams_to(simulator))
         task = asyncio.ensure_future(work)
         await asyncio.sleep(33.4)
         assert task.cancel()
@@ -233,8 +233,8 @@ def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
         assert (asyncio.get_running_loop().time() - since < 1.0) is (cancels == 2)
         assert is_free(tmp_path)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        summary = await upload(rows, **options(tmp_path), seams=seams_to(hub))
-        assert (summary.state, len(held(hub))) == ("complete", 5_000)
+        summary = await upload(rows, **options(tmp_path), seams=seams_to(simulator))
+        assert (summary.state, len(held(simulator))) == ("complete", 5_000)
         assert bool(summary.tallies.replayed) is (cancels == 2)
 
     run_virtual(cancelled())
@@ -242,9 +242,9 @@ def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
 
 @virtual
 async def test_a_wait_that_is_cancelled_takes_no_outcome_with_it(tmp_path):
-    hub = make_hub(latency_seconds=3.0)
+    simulator = make_simulator(latency_seconds=3.0)
     told = []
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         stream = job.run(contacts(300))
         while True:
             try:
@@ -258,51 +258,51 @@ async def test_a_wait_that_is_cancelled_takes_no_outcome_with_it(tmp_path):
 
 @virtual
 async def test_what_an_iterable_raises_reaches_the_program_with_the_books_closed(tmp_path):
-    hub = make_hub()
+    simulator = make_simulator()
 
     def rows(most: int):
         yield from contacts(most)
         raise LookupError("a@example.com is gone")
 
     told = []
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         stream = job.run(rows(4_000))
         with pytest.raises(LookupError, match="is gone"):  # noqa: PT012
             while True:
                 told.append(await anext(stream))
-    assert len(told) == len(held(hub)) == 4_000
+    assert len(told) == len(held(simulator)) == 4_000
     assert (job.summary.state, job.summary.tallies.open) == ("stopped", 0)
     assert "LookupError after its row 4,000" in job.summary.reason
     assert "example.com" not in job.summary.reason
-    summary = await upload(contacts(4_100), **options(tmp_path), seams=seams_to(hub))
+    summary = await upload(contacts(4_100), **options(tmp_path), seams=seams_to(simulator))
     assert (summary.state, summary.tallies.rows, summary.tallies.requests < 60) == ("complete", 4_100, True)
 
 
 @virtual
 async def test_other_rows_than_the_job_has_read_are_refused(tmp_path):
-    hub = make_hub(latency_seconds=0.5)
+    simulator = make_simulator(latency_seconds=0.5)
     rows = contacts(9_000)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         async for row in job.run(rows):
             if row.row > 7_500:
                 job.stop()
-    start = partial(upload, **options(tmp_path), seams=seams_to(hub))
+    start = partial(upload, **options(tmp_path), seams=seams_to(simulator))
     with pytest.raises(CheckpointError, match="belongs to another file"):
         await start(rows[1:])
     summary = await start([*rows[:2_000], {"email": "new@example.com"}, *rows[2_000:]])
     assert summary.cause is Cause.SOURCE
     assert "bytes differ" in summary.reason
-    assert "new@example.com" not in held(hub)
-    assert (await upload(rows, **options(tmp_path), seams=seams_to(hub))).state == "complete"
+    assert "new@example.com" not in held(simulator)
+    assert (await upload(rows, **options(tmp_path), seams=seams_to(simulator))).state == "complete"
 
 
 @pytest.mark.parametrize("change", ["one more", "one less", "another order", "an end"])
 @virtual
 async def test_rows_that_differ_above_the_first_open_one_are_refused_before_any_is_sent(tmp_path, change):
     """As a query without an order gives them: what was settled there would be taken for other rows."""
-    hub = make_hub(latency_seconds=0.5)
+    simulator = make_simulator(latency_seconds=0.5)
     rows = contacts(5_000)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         async for row in job.run(rows):
             if row.row > 3_000:
                 job.stop()
@@ -310,24 +310,24 @@ async def test_rows_that_differ_above_the_first_open_one_are_refused_before_any_
         progress = checkpoint.state().progress
     assert progress.watermark < 1_000
     assert progress.settled > 2_500
-    before = held(hub)
+    before = held(simulator)
     others = {
         "one more": [*rows[:2_000], {"email": "new@example.com"}, *rows[2_000:]],
         "one less": [*rows[:2_000], *rows[2_001:]],
         "another order": [*rows[:2_000], rows[2_001], rows[2_000], *rows[2_002:]],
         "an end": rows[:2_000],
     }
-    summary = await upload(others[change], **options(tmp_path), seams=seams_to(hub))
+    summary = await upload(others[change], **options(tmp_path), seams=seams_to(simulator))
     assert summary.cause is Cause.SOURCE
     assert "give the same again" in summary.reason.lower()
-    assert set(held(hub)) - set(before) <= {row["email"] for row in rows[:2_000]}
-    summary = await upload(rows, **options(tmp_path), seams=seams_to(hub))
-    assert (summary.state, len(held(hub))) == ("complete", 5_000)
+    assert set(held(simulator)) - set(before) <= {row["email"] for row in rows[:2_000]}
+    summary = await upload(rows, **options(tmp_path), seams=seams_to(simulator))
+    assert (summary.state, len(held(simulator))) == ("complete", 5_000)
 
 
 @virtual
 async def test_no_rows_are_a_job_without_work(tmp_path):
-    summary = await upload([], **options(tmp_path), seams=seams_to(make_hub()))
+    summary = await upload([], **options(tmp_path), seams=seams_to(make_simulator()))
     assert (summary.state, summary.tallies.rows, summary.exit_code) == ("complete", 0, 0)
 
 
@@ -336,11 +336,11 @@ async def test_no_rows_are_a_job_without_work(tmp_path):
 
 @virtual
 async def test_several_jobs_run_side_by_side_and_only_one_on_a_checkpoint(tmp_path):
-    hub = make_hub(latency_seconds=0.3, quota="100/10")
+    simulator = make_simulator(latency_seconds=0.3, quota="100/10")
 
     async def one(name: str) -> int:
         rows = [{"email": f"{name}{i}@example.com"} for i in range(1_500)]
-        async with Uploader(**options(tmp_path, name), seams=seams_to(hub)) as job:
+        async with Uploader(**options(tmp_path, name), seams=seams_to(simulator)) as job:
             return len(await follow(job, Rows(rows, name=name)))
 
     running = [asyncio.ensure_future(one(name)) for name in "abc"]
@@ -348,14 +348,14 @@ async def test_several_jobs_run_side_by_side_and_only_one_on_a_checkpoint(tmp_pa
     with pytest.raises(CheckpointError, match=r"working on .*a\.checkpoint"):
         await one("a")
     assert await asyncio.gather(*running) == [1_500] * 3
-    assert len(held(hub)) == 4_500
+    assert len(held(simulator)) == 4_500
 
 
 @virtual
 async def test_an_uploader_runs_one_job_after_another(tmp_path):
-    hub = make_hub(latency_seconds=1.0)
+    simulator = make_simulator(latency_seconds=1.0)
     file = write_csv(tmp_path / "a.csv", contacts(3_000))
-    async with Uploader(token="test-token", seams=seams_to(hub)) as job:
+    async with Uploader(token="test-token", seams=seams_to(simulator)) as job:
         stream = job.run(file)
         await anext(stream)
         with pytest.raises(RuntimeError, match="under way"):
@@ -375,14 +375,14 @@ async def test_an_uploader_runs_one_job_after_another(tmp_path):
 
 @virtual
 async def test_settings_that_are_made_already_bring_their_sources(tmp_path):
-    hub = make_hub()
+    simulator = make_simulator()
     file = write_csv(tmp_path / "a.csv", contacts(50))
     settings = Settings(sources=(str(file),), token="test-token", write_results=False)
-    async with Uploader(settings, max_failures="5%", seams=seams_to(hub)) as job:
+    async with Uploader(settings, max_failures="5%", seams=seams_to(simulator)) as job:
         assert len(await follow(job)) == 50
         assert job.view().tallies.settled == 50
     assert not list(tmp_path.glob("*.results.csv"))
-    async with Uploader(settings, seams=seams_to(hub)) as job:
+    async with Uploader(settings, seams=seams_to(simulator)) as job:
         assert await follow(job) == []
         with pytest.raises(SettingsError, match="results file"):
             await follow(job, earlier=True)
@@ -391,8 +391,8 @@ async def test_settings_that_are_made_already_bring_their_sources(tmp_path):
 @pytest.mark.parametrize("has_digest", [True, False], ids=["digest", "begun by 0.6.2"])
 @virtual
 async def test_earlier_outcomes_are_not_read_from_a_results_file_that_was_changed(tmp_path, has_digest):
-    hub, rows = make_hub(), contacts(50)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    simulator, rows = make_simulator(), contacts(50)
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         await follow(job, rows)
     if not has_digest:
         with closing(sqlite3.connect(tmp_path / "crm.checkpoint")) as connection, connection:
@@ -405,36 +405,36 @@ async def test_earlier_outcomes_are_not_read_from_a_results_file_that_was_change
         original.replace(b"created", b"creatdd", 1),
     ):
         results.write_bytes(changed)
-        async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+        async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
             with pytest.raises(CheckpointError, match=r"was changed|1 bytes short"):
                 await follow(job, rows, earlier=True)
     results.unlink()
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         with pytest.raises(CheckpointError, match="is missing"):
             await follow(job, rows, earlier=True)
 
 
 @virtual
 async def test_earlier_outcomes_are_not_told_where_some_are_lost(tmp_path):
-    hub, rows = make_hub(latency_seconds=0.5), contacts(3_000)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    simulator, rows = make_simulator(latency_seconds=0.5), contacts(3_000)
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         async for _ in job.run(rows):
             job.stop()
     (results,) = tmp_path.glob("*.results.csv")
     results.write_bytes(results.read_bytes().replace(b"\n", b"\r\n"))
-    async with Uploader(**options(tmp_path), accept_changed_results=True, seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), accept_changed_results=True, seams=seams_to(simulator)) as job:
         assert await follow(job, rows)
         assert job.summary.exit_code == 0
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         with pytest.raises(CheckpointError, match=r"begun anew when [\d,]+ rows were settled"):
             await follow(job, rows, earlier=True)
 
 
 @virtual
 async def test_a_loop_that_was_left_may_be_entered_again_at_once(tmp_path):
-    hub = make_hub(latency_seconds=1.0)
+    simulator = make_simulator(latency_seconds=1.0)
     rows = contacts(3_000)
-    async with Uploader(**options(tmp_path), seams=seams_to(hub)) as job:
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         first = []
         async for row in job.run(rows):
             first.append(row.row)
@@ -450,9 +450,9 @@ async def test_a_loop_that_was_left_may_be_entered_again_at_once(tmp_path):
 
 @virtual
 async def test_a_production_account_is_written_into_only_by_somebodys_word(tmp_path):
-    hub = make_hub(account=PRODUCTION)
+    simulator = make_simulator(account=PRODUCTION)
     rows, asked = contacts(5), []
-    start = partial(upload, rows, **options(tmp_path), seams=seams_to(hub))
+    start = partial(upload, rows, **options(tmp_path), seams=seams_to(simulator))
 
     async def says(answer: bool, account, count) -> bool:
         asked.append((account.portal, count))
@@ -465,30 +465,30 @@ async def test_a_production_account_is_written_into_only_by_somebodys_word(tmp_p
         await start(approve=partial(says, False))
     with pytest.raises(SettingsError, match="belongs to account"):
         await start(portal="1")
-    assert held(hub) == []
+    assert held(simulator) == []
     assert not list(tmp_path.iterdir())
     assert (await start(approve=lambda account, _: account.kind == "STANDARD")).state == "complete"
     assert asked == [(portal, None)]
     for name, word in (("b", {"yes": True}), ("c", {"portal": int(portal)})):
-        summary = await upload(rows, **options(tmp_path, name), seams=seams_to(hub), **word)
+        summary = await upload(rows, **options(tmp_path, name), seams=seams_to(simulator), **word)
         assert summary.tallies.outcomes[Outcome.UPDATED] == 5
 
 
 @virtual
 async def test_a_canary_of_rows_waits_for_the_next_invocation(tmp_path):
-    hub = make_hub()
-    start = partial(upload, contacts(500), **options(tmp_path), seams=seams_to(hub))
+    simulator = make_simulator()
+    start = partial(upload, contacts(500), **options(tmp_path), seams=seams_to(simulator))
     with pytest.raises(SettingsError, match="approve_canary=True"):
         await start(canary=20, judge=lambda _: True)
     summary = await start(canary=20)
-    assert (summary.cause, summary.exit_code, len(held(hub))) == (Cause.CANARY, 3, 20)
+    assert (summary.cause, summary.exit_code, len(held(simulator))) == (Cause.CANARY, 3, 20)
     summary = await start(approve_canary=True)
-    assert (summary.state, len(held(hub))) == ("complete", 500)
+    assert (summary.state, len(held(simulator))) == ("complete", 500)
 
 
 @virtual
 async def test_a_canary_of_a_file_is_judged_by_the_program(tmp_path):
-    hub = make_hub()
+    simulator = make_simulator()
     file = write_csv(tmp_path / "a.csv", contacts(500))
     shown = []
 
@@ -496,7 +496,7 @@ async def test_a_canary_of_a_file_is_judged_by_the_program(tmp_path):
         shown.append(review.rows)
         return True
 
-    async with Uploader(token="test-token", seams=seams_to(hub), canary=20, judge=judge) as job:
+    async with Uploader(token="test-token", seams=seams_to(simulator), canary=20, judge=judge) as job:
         told = await follow(job, file)
     assert (shown, sorted(row.row for row in told)) == ([20], list(range(2, 502)))
 
@@ -504,7 +504,7 @@ async def test_a_canary_of_a_file_is_judged_by_the_program(tmp_path):
 @virtual
 async def test_nothing_of_the_process_is_touched(tmp_path, capfd):
     before, frozen = _process(), gc.get_freeze_count()
-    await upload(contacts(200), **options(tmp_path), seams=seams_to(make_hub()))
+    await upload(contacts(200), **options(tmp_path), seams=seams_to(make_simulator()))
     assert _process() == before
     assert gc.get_freeze_count() <= frozen  # some of the objects frozen before may be gone
     assert capfd.readouterr() == ("", "")
@@ -592,7 +592,7 @@ def test_a_setting_that_is_none_is_refused_in_one_line(said, text):
 @virtual
 async def test_a_source_that_is_none_is_refused_in_one_line(tmp_path, sources, said, text):
     with pytest.raises(SettingsError, match=text):
-        await upload(*sources, **{**options(tmp_path), **said}, seams=seams_to(make_hub()))
+        await upload(*sources, **{**options(tmp_path), **said}, seams=seams_to(make_simulator()))
     assert not list(tmp_path.iterdir())
 
 
@@ -606,6 +606,6 @@ def test_all_names_of_the_public_face_are_there():
 def test_an_error_of_a_source_is_one_of_ours(tmp_path):
     async def missing():
         with pytest.raises(SourceError, match="no such file"):
-            await upload(tmp_path / "none.csv", token="test-token", seams=seams_to(make_hub()))
+            await upload(tmp_path / "none.csv", token="test-token", seams=seams_to(make_simulator()))
 
     run_virtual(missing())

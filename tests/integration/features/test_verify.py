@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.verify_runs import counts, meddle, verify
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.stop import Cause
@@ -18,7 +18,9 @@ from uploader.verify.judge import Verdict
 
 
 def uploaded(tmp_path, rows, *, quota="none", options=None, **scenario) -> Job:
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota=quota, **scenario), options or {})
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota=quota, **scenario), options or {}
+    )
     job.run_virtual()
     return job
 
@@ -55,8 +57,8 @@ def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
         {"email": "bob@x.com", "lifecyclestage": "customer", "size": "7", "born": "2022-01-01"},
     ]
     rows[0]["born"] = "1640995200000"
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(properties=properties))
-    job.hub.reset(0.0, [{"properties": {"email": "ann@x.com", "lifecyclestage": "customer"}}])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(properties=properties))
+    job.simulator.reset(0.0, [{"properties": {"email": "ann@x.com", "lifecyclestage": "customer"}}])
     job.run_virtual()
     meddle(job, update=[{"email": "ann@x.com", "properties": {"size": "1.1"}}])
     report, findings = verify(job)
@@ -86,8 +88,10 @@ def test_the_last_row_of_a_key_counts_and_blanks_leave_what_was(tmp_path):
 def test_what_nobody_can_know_is_not_checked_and_says_why(tmp_path):
     rows = [*contacts(300), {"email": "c1@old.com", "firstname": "x"}]
     fault = {"kind": "status", "status": 502, "keys": ["c7@example.com"]}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[fault]))
-    job.hub.reset(0.0, [{"properties": {"email": "c1@example.com"}, "additional_emails": ["c1@old.com"]}])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", faults=[fault]))
+    job.simulator.reset(
+        0.0, [{"properties": {"email": "c1@example.com"}, "additional_emails": ["c1@old.com"]}]
+    )
     job.run_virtual()
     report, _ = verify(job)
     assert counts(report) == {"equal": 298, "not checked": 3}
@@ -99,7 +103,7 @@ def test_what_nobody_can_know_is_not_checked_and_says_why(tmp_path):
 
 
 def test_open_rows_of_a_job_that_is_not_finished_are_not_checked(tmp_path):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_simulator(latency_seconds=0.5))
     settled = job.run_virtual(stop_after=2.2).tallies.settled
     report, _ = verify(job)
     assert counts(report) == {"equal": settled, "not checked": 3_000 - settled}
@@ -112,10 +116,10 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     done = sum(report.counts.values())
     assert 0 < done < 9_000
     assert (report.exit_code, report.end.cause) == (130, Cause.SIGNAL)
-    before = job.hub.stats()["requests"]
+    before = job.simulator.stats()["requests"]
     report, _ = verify(job)
     assert counts(report) == {"equal": 8_999, "missing": 1}
-    assert job.hub.stats()["requests"] - before <= (9_000 - done) / 100 + 3
+    assert job.simulator.stats()["requests"] - before <= (9_000 - done) / 100 + 3
 
 
 def test_a_sample_is_the_same_each_time_and_costs_its_share(tmp_path):
@@ -146,13 +150,15 @@ def test_a_sample_is_the_same_each_time_and_costs_its_share(tmp_path):
 def test_a_server_that_misbehaves_is_asked_again(tmp_path, fault):
     job = uploaded(tmp_path, contacts(2_000))
     meddle(job, archive=["c77@example.com"])
-    job.hub.change_scenario(make_hub(faults=[{**fault, "endpoint": "read"}]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[{**fault, "endpoint": "read"}]).scenario)
     assert counts(verify(job)[0]) == {"equal": 1_999, "missing": 1}
 
 
 def test_a_token_that_may_not_read_can_not_verify(tmp_path):
     job = uploaded(tmp_path, contacts(200))
-    job.hub.change_scenario(make_hub(auth={"scopes": ["oauth", "crm.objects.contacts.write"]}).scenario)
+    job.simulator.change_scenario(
+        make_simulator(auth={"scopes": ["oauth", "crm.objects.contacts.write"]}).scenario
+    )
     report, _ = verify(job)
     assert (report.end.cause, report.exit_code) == (Cause.SCOPE, 2)
 
@@ -171,7 +177,7 @@ UNTOLD = [{"kind": "status", "status": 403, "endpoint": name} for name in ("acco
 )
 def test_it_says_where_nobody_knows_that_it_is_the_account_of_the_job(tmp_path, before, now, doubt):
     job = uploaded(tmp_path, contacts(30), faults=before)
-    job.hub.change_scenario(make_hub(faults=now).scenario)
+    job.simulator.change_scenario(make_simulator(faults=now).scenario)
     report, _ = verify(job)
     assert doubt in report.account_doubt
     assert bool(report.account_doubt) == bool(doubt)
@@ -183,32 +189,32 @@ def test_another_account_or_another_file_is_refused(tmp_path):
     other = write_csv(tmp_path / "other.csv", contacts(201))
     with pytest.raises(CheckpointError, match="another file"):
         verify(job, source=(str(other),))
-    job.hub.change_scenario(make_hub(account={"portal_id": 7}).scenario)
+    job.simulator.change_scenario(make_simulator(account={"portal_id": 7}).scenario)
     with pytest.raises(CheckpointError, match="account 7"):
         verify(job)
 
 
 def test_a_job_that_has_moved_on_is_verified_anew(tmp_path):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_simulator(latency_seconds=0.5))
     job.run_virtual(stop_after=2.2)
     verify(job)
     job.run_virtual()
     assert counts(verify(job)[0]) == {"equal": 3_000}
-    before = job.hub.stats()["requests"]
+    before = job.simulator.stats()["requests"]
     meddle(job, update=[{"email": "c9@example.com", "properties": {"firstname": "Else"}}])
     assert counts(verify(job)[0]) == {"equal": 2_999, "differs": 1}
-    assert job.hub.stats()["requests"] - before == 33  # what was read before says nothing of now
+    assert job.simulator.stats()["requests"] - before == 33  # what was read before says nothing of now
 
 
 def test_an_interrupted_look_is_not_taken_up_for_a_job_that_was_begun_anew(tmp_path):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_hub(latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_simulator(latency_seconds=0.5))
     job.run_virtual()
     report, _ = verify(job, stop_after=4.0, max_in_flight=1)
     assert 0 < report.left < 3_000
     job.run_virtual(restart=True)
-    before = job.hub.stats()["requests"]
+    before = job.simulator.stats()["requests"]
     assert counts(verify(job)[0]) == {"equal": 3_000}
-    assert job.hub.stats()["requests"] - before == 33
+    assert job.simulator.stats()["requests"] - before == 33
 
 
 def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
@@ -223,7 +229,7 @@ def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
 
 def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_from_it(tmp_path):
     job = uploaded(tmp_path, [{"email": f"c{i}@example.com", "city": "Ulm"} for i in range(300)])
-    handle = job.hub.handle
+    handle = job.simulator.handle
 
     def breaking(request, now):
         reply = handle(request, now)
@@ -231,7 +237,7 @@ def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_fro
             return type(reply)(status=500, headers={}, body=b'{"status":"error","message":"internal error"}')
         return reply
 
-    job.hub.handle = breaking
+    job.simulator.handle = breaking
     report, _ = verify(job)
     assert counts(report) == {"equal": 299, "not checked": 1}
 
@@ -240,7 +246,7 @@ def test_a_contact_that_breaks_the_read_is_not_checked_and_keeps_nobody_else_fro
 def test_a_read_that_fails_for_the_moment_is_no_missing_contact(tmp_path, category):
     job = uploaded(tmp_path, contacts(300))
     refused = {"kind": "reject", "endpoint": "read", "category": category, "times": 2}
-    job.hub.change_scenario(make_hub(faults=[refused, {**refused, "share": 0.3}]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[refused, {**refused, "share": 0.3}]).scenario)
     assert counts(verify(job)[0]) == {"equal": 300}
 
 
@@ -248,7 +254,7 @@ def test_a_read_that_fails_for_the_moment_is_no_missing_contact(tmp_path, catego
 def test_a_contact_whose_reading_never_succeeds_is_not_checked_and_the_reason_is_named(tmp_path, category):
     job = uploaded(tmp_path, contacts(300))
     refused = {"kind": "reject", "endpoint": "read", "category": category, "keys": ["c5@example.com"]}
-    job.hub.change_scenario(make_hub(faults=[refused]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[refused]).scenario)
     report, findings = verify(job)
     assert (counts(report), findings, report.exit_code) == ({"equal": 299, "not checked": 1}, [], 1)
     assert report.doubts == {f"HubSpot's answer left it out ({category})": 1}
@@ -257,8 +263,8 @@ def test_a_contact_whose_reading_never_succeeds_is_not_checked_and_the_reason_is
 def of_two(tmp_path, **options) -> Job:
     """One contact is there already, and holds another name."""
     rows = [{"email": "old@x.com", "firstname": "New"}, {"email": "new@x.com", "firstname": "New"}]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"), options)
-    job.hub.reset(0.0, [{"properties": {"email": "old@x.com", "firstname": "Old"}}])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"), options)
+    job.simulator.reset(0.0, [{"properties": {"email": "old@x.com", "firstname": "Old"}}])
     job.run_virtual()
     return job
 

@@ -6,12 +6,12 @@ import sqlite3
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.cli.commands.status import read_summary
 from uploader.cli.progress import Pace, lines
 from uploader.errors import CheckpointError, SettingsError
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.settings import Settings
@@ -22,7 +22,7 @@ from uploader.system import filesystem_of_path
 
 def job_of(folder, count=500, **options):
     source = write_csv(folder / "contacts.csv", contacts(count))
-    return Job(source, Hub(MockSettings()), options)
+    return Job(source, Simulator(MockSettings()), options)
 
 
 def mounted(monkeypatch, tmp_path, kind):
@@ -145,7 +145,7 @@ def shared(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "COMMIT_LOCK_SECONDS", 0.0)
     source = write_csv(tmp_path / "contacts.csv", REFUSED)
     return Job(
-        source, make_hub(quota="190/10", latency_seconds=0.5), {"max_failures": FailureLimit(share=1.0)}
+        source, make_simulator(quota="190/10", latency_seconds=0.5), {"max_failures": FailureLimit(share=1.0)}
     )
 
 

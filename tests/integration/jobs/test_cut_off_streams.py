@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.model.stop import Cause
 from uploader.settings.speed import OnLongPause
 
@@ -20,7 +20,7 @@ CUT = TEXT.index("c4321@") + len("c4321@example.com,F4321,Lond")
 @pytest.fixture
 def job(tmp_path) -> Job:
     options = {"checkpoint": tmp_path / "job.checkpoint", "on_long_pause": OnLongPause.WAIT}
-    return Job(tmp_path / "rows", make_hub(quota="none"), options)
+    return Job(tmp_path / "rows", make_simulator(quota="none"), options)
 
 
 def write(pipe: Path, text: str) -> None:
@@ -45,7 +45,7 @@ def test_a_job_goes_on_with_the_whole_stream(job):
     assert (again.cause, again.exit_code, again.tallies.rows) == (Cause.CUT_OFF, 78, 4_321)
     summary = run(job, TEXT)
     job.check(ROWS, summary)
-    assert (summary.exit_code, job.hub.stats()["records_received"]) == (0, len(ROWS))
+    assert (summary.exit_code, job.simulator.stats()["records_received"]) == (0, len(ROWS))
 
 
 def test_a_job_sends_the_last_row_as_it_stands_where_that_is_accepted(job):
@@ -53,7 +53,7 @@ def test_a_job_sends_the_last_row_as_it_stands_where_that_is_accepted(job):
     summary = run(job, TEXT[:CUT], accept_unfinished_last_line=True)
     assert (summary.exit_code, summary.tallies.rows) == (0, 4_322)
     assert job.held()["c4321@example.com"]["city"] == "Lond"
-    assert job.hub.stats()["records_received"] == 4_322
+    assert job.simulator.stats()["records_received"] == 4_322
 
 
 def test_a_stream_whose_beginning_is_short_is_begun_anew(job):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
 from uploader.storage.artifacts import find
@@ -19,7 +19,7 @@ ROWS = contacts(3_000)
 @pytest.fixture
 def job(tmp_path) -> Job:
     """Stopped half-way."""
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_hub(quota="190/10", latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
     assert 0 < job.run_virtual(stop_after=2.5).tallies.settled < len(ROWS)
     return job
 
@@ -49,7 +49,7 @@ def test_an_edited_results_file_is_refused_and_left_as_it_is(job, edit):
     path = results_of(job)
     original = path.read_bytes()
     path.write_bytes(EDITS[edit](original))
-    edited, sent = path.read_bytes(), job.hub.stats()["records_received"]
+    edited, sent = path.read_bytes(), job.simulator.stats()["records_received"]
     assert edited != original
     with pytest.raises(
         CheckpointError, match=r"results\.csv (was changed|is \d+ bytes short).*put the file back"
@@ -57,7 +57,7 @@ def test_an_edited_results_file_is_refused_and_left_as_it_is(job, edit):
         job.run_virtual()
     assert "--accept-changed-results" in str(error.value)
     assert path.read_bytes() == edited
-    assert job.hub.stats()["records_received"] == sent
+    assert job.simulator.stats()["records_received"] == sent
     path.write_bytes(original)
     job.check(ROWS, job.run_virtual())
     assert path.read_bytes().startswith(original)
@@ -170,7 +170,7 @@ def remove(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [rewrite, replace, remove], ids=lambda change: change.__name__)
 def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, change):
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_hub(quota="190/10", latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
     summary = job.run_virtual(**change_once(job, change))
     assert (summary.cause, summary.exit_code, summary.state) == (Cause.STORAGE, 78, "stopped")
     path = results_of(job)
@@ -187,7 +187,7 @@ def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, ch
 
 
 def test_a_results_file_that_is_only_touched_stops_nothing(tmp_path):
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_hub(quota="190/10", latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
     job.check(ROWS, job.run_virtual(**change_once(job, lambda path: path.write_bytes(path.read_bytes()))))
     with results_of(job).open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(ROWS)

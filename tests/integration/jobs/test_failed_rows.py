@@ -6,7 +6,7 @@ import json
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.cli import main
 from uploader.cli.commands.failures import top_reasons, unused
 from uploader.cli.commands.upload import _report
@@ -25,7 +25,7 @@ def test_those_that_may_pass_as_they_are_are_parted_from_those_to_be_mended(tmp_
         {"kind": "reject", "keys": ["c7@example.com"]},
     ]
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, make_hub(quota="none", faults=faults)).run_virtual()
+    Job(source, make_simulator(quota="none", faults=faults)).run_virtual()
     found = {
         kind: [
             (line["uploader_row"], line["uploader_outcome"])
@@ -42,9 +42,9 @@ def test_of_several_of_one_key_that_all_failed_each_is_sent_again_in_order(tmp_p
     rows = contacts(120)
     rows[10] = {"email": "c5@example.com", "firstname": "second"}
     rows[20] = {"email": "C5@example.com", "firstname": "third"}
-    hub = make_hub(quota="none", faults=[{"kind": "reject", "keys": ["c5@example.com"]}])
+    simulator = make_simulator(quota="none", faults=[{"kind": "reject", "keys": ["c5@example.com"]}])
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, hub).run_virtual()
+    Job(source, simulator).run_virtual()
     letters = listed(capsys, source, "--kind", "permanent")
     assert [(one["uploader_row"], one["uploader_superseded"], one["firstname"]) for one in letters] == [
         ("7", "", "F5"),
@@ -56,14 +56,14 @@ def test_of_several_of_one_key_that_all_failed_each_is_sent_again_in_order(tmp_p
 def test_strangers_that_share_a_key_which_is_none_all_arrive_once_it_is_mended(tmp_path, capsys):
     rows = [*contacts(100), *({"email": "n/a", "firstname": f"stranger {i}"} for i in range(14))]
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, make_hub(quota="none")).run_virtual()
+    Job(source, make_simulator(quota="none")).run_virtual()
     letters = listed(capsys, source)
     for number, letter in enumerate(letters):
         letter["email"] = f"s{number}@example.com"
-    mended, hub = write_csv(tmp_path / "mended.csv", letters), make_hub(quota="none")
-    summary = Job(mended, hub).run_virtual()
+    mended, simulator = write_csv(tmp_path / "mended.csv", letters), make_simulator(quota="none")
+    summary = Job(mended, simulator).run_virtual()
     assert summary.exit_code == 0
-    assert summary.tallies.confirmed == len(list(hub.objects(1e9, "contacts"))) == 14
+    assert summary.tallies.confirmed == len(list(simulator.objects(1e9, "contacts"))) == 14
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
     source.write_text("\n".join(rows).replace("|", delimiter), encoding=encoding)
     said = {"encoding": encoding} if encoding == "windows-1252" else {}
     odd = {"delimiter": delimiter} if delimiter == "^" else {}
-    Job(source, make_hub(quota="none"), {**said, **odd}).run_virtual()
+    Job(source, make_simulator(quota="none"), {**said, **odd}).run_virtual()
     output = tmp_path / "failed.csv"
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
     assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
@@ -90,7 +90,7 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
     text = output.read_text(encoding="utf-8-sig")
     assert text.startswith(f"email{delimiter}firstname{delimiter}uploader_row{delimiter}")
     output.write_text(text.replace("nobody", "m@example.com", 1), encoding="utf-8-sig" if mark else "utf-8")
-    again = Job(output, make_hub(quota="none"), odd)
+    again = Job(output, make_simulator(quota="none"), odd)
     assert again.run_virtual().exit_code == 0
     assert again.held()["m@example.com"]["firstname"] == "M\u00fcller, Ann"
 
@@ -98,7 +98,7 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
 def test_it_names_all_that_is_wrong_with_its_row(tmp_path, capsys):
     rows = [{"email": "nobody", "firstname": "A", "tier": "platinum"}]
     source = write_csv(tmp_path / "contacts.csv", rows)
-    Job(source, make_hub(quota="none")).run_virtual()
+    Job(source, make_simulator(quota="none")).run_virtual()
     (letter,) = listed(capsys, source)
     assert set(letter["uploader_message"].split("; ")) == {
         "'nobody' is no e-mail address",
@@ -114,7 +114,9 @@ def test_the_reasons_that_are_named_add_up(tmp_path):
         for number in range(place + 1):
             rows.append({**rows[0], "email": f"{column}{number}@example.com", column: "x"})
     source = write_csv(tmp_path / "contacts.csv", rows, columns)
-    summary = Job(source, make_hub(quota="none"), {"max_failures": FailureLimit(count=100)}).run_virtual()
+    summary = Job(
+        source, make_simulator(quota="none"), {"max_failures": FailureLimit(count=100)}
+    ).run_virtual()
     reasons = top_reasons(source.with_name("contacts.csv.checkpoint"))
     assert sum(count for _, count in reasons) == summary.tallies.failed == 28
     assert reasons[-1] == ("of 2 other kinds", 3)
@@ -150,9 +152,9 @@ def write_ndjson(path, rows):
 def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(tmp_path, capsys, row, told):
     """Taken back from a CSV, a list would be a text, and the record would be looked for by another key."""
     source = write_ndjson(tmp_path / "c.ndjson", [*contacts(1), row])
-    hub = make_hub(quota="none", properties=[{"name": "crm_id", "unique": True}])
-    hub.change_scenario(hub.scenario)
-    Job(source, hub, {"max_failures": FailureLimit(count=9)}).run_virtual()
+    simulator = make_simulator(quota="none", properties=[{"name": "crm_id", "unique": True}])
+    simulator.change_scenario(simulator.scenario)
+    Job(source, simulator, {"max_failures": FailureLimit(count=9)}).run_virtual()
     checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
     assert main.run(["failures", checkpoint, "-o", str(output)]) == 2
     assert told in capsys.readouterr().err
@@ -167,7 +169,7 @@ def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(t
     """Row 2 has failed; of the same contact a row is still to come, and would be overwritten by it."""
     rows = [{"email": "a@x.badtld", "firstname": "old"}, *contacts(3_000)]
     source = write_csv(tmp_path / "contacts.csv", rows)
-    job = Job(source, make_hub(latency_seconds=0.5))
+    job = Job(source, make_simulator(latency_seconds=0.5))
     stopped = job.run_virtual(stop_after=3.0)
     assert stopped.state == "stopped"
     _report(stopped, job.settings(), [], as_json=False)

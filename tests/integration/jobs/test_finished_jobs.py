@@ -5,7 +5,7 @@ import json
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.undo_runs import undo
 from uploader.cli import main
 
@@ -24,7 +24,7 @@ def said(capsys, monkeypatch):
 
 def finished(tmp_path, **options) -> Job:
     rows = [{"email": f"c{i}@example.com", "Joined": f"2024-02-{i:02}"} for i in range(1, 20)]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"), options)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"), options)
     assert job.run_virtual().exit_code == 0
     return job
 
@@ -47,7 +47,7 @@ def test_the_same_settings_are_no_others(tmp_path, said):
 
 def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     source = write_csv(tmp_path / "contacts.csv", contacts(150))
-    job = Job(source, make_hub(quota="none"), {"snapshot": True})
+    job = Job(source, make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     checkpoint = f"{source}.checkpoint"
     assert "undone" not in said("status", checkpoint)
@@ -74,7 +74,7 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
 
 def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
     source = write_csv(tmp_path / "contacts.csv", contacts(2_000))
-    job = Job(source, make_hub(quota="20/10"), {"snapshot": True})
+    job = Job(source, make_simulator(quota="20/10"), {"snapshot": True})
     job.run_virtual()
     for seconds in range(20, 100, 4):
         report, _ = undo(job, stop_after=seconds, max_in_flight=1)
@@ -90,7 +90,7 @@ def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
 
 def test_a_job_begun_anew_is_not_called_undone(tmp_path, said):
     source = write_csv(tmp_path / "contacts.csv", contacts(20))
-    job = Job(source, make_hub(quota="none"), {"snapshot": True})
+    job = Job(source, make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     undo(job)
     job.run_virtual(restart=True)

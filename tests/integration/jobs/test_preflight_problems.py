@@ -3,15 +3,15 @@
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.errors import SettingsError
 
 ROW = {"email": "a@example.com", "Nonsense": "1", "renewal_date": "01/02/2025", "num_notes": "3"}
 
 
 def job_of(tmp_path, rows, **options) -> Job:
-    hub = make_hub()
-    return Job(write_csv(tmp_path / "a.csv", rows), hub, options)
+    simulator = make_simulator()
+    return Job(write_csv(tmp_path / "a.csv", rows), simulator, options)
 
 
 def test_columns_and_orders_are_named_together(tmp_path):
@@ -22,7 +22,7 @@ def test_columns_and_orders_are_named_together(tmp_path):
     assert text.startswith("4 problems: (1) ")
     for said in ("'Phone', but the columns are", "'Nonsense'", "num_notes", "--date-order"):
         assert said in text
-    assert list(job.hub.objects(1e9, "contacts")) == []
+    assert list(job.simulator.objects(1e9, "contacts")) == []
 
 
 def test_times_without_a_zone_are_asked_for_before_the_first_write(tmp_path):

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.verify_runs import counts, verify
 from uploader.errors import SourceError
-from uploader.mockserver.simulator import Hub
+from uploader.mockserver.simulator import Simulator
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.checkpoint import Checkpoint
 
@@ -74,7 +74,7 @@ OPTIONS = {"timezones": {"": "Europe/Berlin"}, "ignored": frozenset(WIDE)}
 def job(tmp_path, **options):
 
     same = {**OPTIONS, "max_failures": FailureLimit(count=100), **options}
-    return Job(write(tmp_path, ROWS), Hub(), same)
+    return Job(write(tmp_path, ROWS), Simulator(), same)
 
 
 def test_each_value_is_right_or_has_a_clear_reason(tmp_path):
@@ -99,7 +99,7 @@ def test_each_value_is_right_or_has_a_clear_reason(tmp_path):
 
 def test_values_left_out_are_counted_once_over_stops(tmp_path):
     rows = [bad(i, "score", "x") for i in range(3_000)]
-    run = Job(write(tmp_path, rows), Hub(), {**OPTIONS, "on_bad_value": "drop"})
+    run = Job(write(tmp_path, rows), Simulator(), {**OPTIONS, "on_bad_value": "drop"})
     seen: set[int] = set()
     for step in range(60):
         summary = run.run_virtual(stop_after=0.5 + step * 0.05)
@@ -134,7 +134,7 @@ def test_numbers_of_a_parquet_file_are_not_read_as_the_texts_of_another_source(t
     people = [f"p{i}@x.com" for i in range(3)]
     pq.write_table(pa.table({"email": people, "score": [1.234, 12.0, 1234.0]}), tmp_path / "b.parquet")
     sources = (str(source), str(tmp_path / "b.parquet"))
-    job = Job(source, make_hub(quota="none"), {"sources": sources})
+    job = Job(source, make_simulator(quota="none"), {"sources": sources})
     summary = job.run_virtual()
     assert {name: held["score"] for name, held in job.held().items()} == {
         "a@x.com": "1.5",
@@ -150,7 +150,7 @@ def test_a_source_that_breaks_off_has_not_told_all_of_its_dates(tmp_path):
     whole = gzip.compress("\n".join(lines).encode())
     source = tmp_path / "a.csv.gz"
     source.write_bytes(whole[: len(whole) // 2])
-    job = Job(source, make_hub(quota="none"))
+    job = Job(source, make_simulator(quota="none"))
     with pytest.raises(SourceError, match="ends in the middle"):
         job.run_virtual()
     assert job.held() == {}
@@ -165,7 +165,7 @@ def test_an_owner_is_found_that_only_a_late_row_names_in_a_stream_that_is_read_o
     pipe = tmp_path / "rows"
     os.mkfifo(pipe)
     threading.Thread(target=pipe.write_text, args=(text,), daemon=True).start()
-    job = Job(pipe, make_hub(quota="none"), {"format": "ndjson"})
+    job = Job(pipe, make_simulator(quota="none"), {"format": "ndjson"})
     summary = job.run_virtual(checkpoint=tmp_path / "job.checkpoint", write_results=False)
     assert (summary.exit_code, summary.as_dict()["created"]) == (0, 600)
     assert job.held()["c590@x.com"]["hubspot_owner_id"] == "41629780"

@@ -10,7 +10,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import undo
 from support.verify_runs import counts, verify
 from support.virtual_loop import run_virtual
@@ -31,8 +31,8 @@ ACCOUNT, USAGE, TOKEN = "details", "private-apps", "access-token-info"
 
 
 def job_of(folder: Path, rows=None, *, faults=(), quota="190/10", **scenario) -> Job:
-    hub = make_hub(quota=quota, faults=[LATENCY, *faults], **scenario)
-    return Job(write_csv(folder / "contacts.csv", rows or contacts(3)), hub)
+    simulator = make_simulator(quota=quota, faults=[LATENCY, *faults], **scenario)
+    return Job(write_csv(folder / "contacts.csv", rows or contacts(3)), simulator)
 
 
 def owned(count: int) -> list[dict[str, str]]:
@@ -45,12 +45,12 @@ def check(job: Job, *, stop_after=None, **options):
     async def run():
         loop = asyncio.get_running_loop()
         loop._jumping.now = getattr(job, "_clock", 0.0)
-        transport = job.transport = HubTransport(job.hub)
+        transport = job.transport = MockTransport(job.simulator)
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Inline(),
             roll=random.Random(1).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         one = Check(job.settings(write_results=False, **options), seams)
         if stop_after is not None:
@@ -82,8 +82,8 @@ def fill_window(job: Job, requests: int) -> None:
     """A predecessor has sent so many, and was killed."""
     headers = {"authorization": "Bearer test-token"}
     for _ in range(requests):
-        job.hub.handle(Request(method="GET", path="/account-info/v3/details", headers=headers), 0.0)
-        job.hub.ended()
+        job.simulator.handle(Request(method="GET", path="/account-info/v3/details", headers=headers), 0.0)
+        job.simulator.ended()
     job._clock = 0.1
 
 
@@ -245,7 +245,7 @@ def test_in_a_window_that_a_killed_predecessor_filled_few_are_refused_and_all_is
     summary = job.run_virtual()
     assert summary.tallies.confirmed == 300
     assert summary.tallies.throttled <= 1 + EARLY_READS
-    refused = [seen.at for seen in job.hub.statistics.log if seen.status == "429"]
+    refused = [seen.at for seen in job.simulator.statistics.log if seen.status == "429"]
     assert refused
     assert max(refused) < WINDOW_SECONDS
     assert min(sent_at(job, "upsert")) >= WINDOW_SECONDS
@@ -258,7 +258,7 @@ def test_check_right_after_a_killed_predecessor_gets_its_answers_and_few_refusal
     report = check(job)
     assert not report.problems
     assert report.closer.token.scopes
-    assert job.hub.statistics.throttled <= 1 + EARLY_READS
+    assert job.simulator.statistics.throttled <= 1 + EARLY_READS
 
 
 # --- side by side ---

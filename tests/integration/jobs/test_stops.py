@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import state, undo
 from support.virtual_loop import run_virtual
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError, StorageError
@@ -35,9 +35,9 @@ def job(
     batch_records=100,
     **scenario,
 ) -> Job:
-    hub = make_hub(quota=quota, latency_seconds=latency_seconds, **scenario)
+    simulator = make_simulator(quota=quota, latency_seconds=latency_seconds, **scenario)
     source = write_csv(tmp_path / "contacts.csv", rows)
-    return Job(source, hub, options or {}, batch_records=batch_records)
+    return Job(source, simulator, options or {}, batch_records=batch_records)
 
 
 #: Its end is named by the account.
@@ -45,7 +45,7 @@ DAY_OF_AN_HOUR = {"account": {"day_seconds": 3_600}}
 
 
 def mend(run: Job, **scenario) -> None:
-    run.hub.change_scenario(make_hub(**scenario).scenario)
+    run.simulator.change_scenario(make_simulator(**scenario).scenario)
 
 
 def test_an_interrupted_run_books_what_is_on_the_wire_and_sends_nothing_twice(tmp_path):
@@ -54,11 +54,11 @@ def test_an_interrupted_run_books_what_is_on_the_wire_and_sends_nothing_twice(tm
     summary = run.run_virtual(stop_after=4.2)
     assert (summary.state, summary.exit_code) == ("stopped", 130)
     assert 0 < summary.tallies.settled < 3_000
-    received = run.hub.stats()["records_received"]
+    received = run.simulator.stats()["records_received"]
     assert received == summary.tallies.settled
     summary = run.run_virtual()
     run.check(rows, summary)
-    assert (summary.exit_code, run.hub.stats()["records_received"]) == (0, 3_000)
+    assert (summary.exit_code, run.simulator.stats()["records_received"]) == (0, 3_000)
     assert summary.as_dict()["replayed"] == 0
 
 
@@ -139,7 +139,7 @@ def test_an_unknown_column_is_named_before_the_first_write(tmp_path):
     run = job(tmp_path, rows)
     with pytest.raises(SettingsError, match="nosuchthing"):
         run.run_virtual()
-    assert run.hub.stats()["upserts"] == 0
+    assert run.simulator.stats()["upserts"] == 0
     summary = run.run_virtual(ignored=frozenset({"nosuchthing"}))
     assert summary.exit_code == 0
 
@@ -151,7 +151,7 @@ def test_an_unknown_column_is_systemic_where_the_properties_may_not_be_read(tmp_
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.PROPERTY, 2)
     assert "nosuchthing" in summary.reason
-    assert run.hub.stats()["requests"] <= 4
+    assert run.simulator.stats()["requests"] <= 4
     summary = run.run_virtual(ignored=frozenset({"nosuchthing"}))
     assert summary.exit_code == 0
     run.check([{k: v for k, v in row.items() if k != "nosuchthing"} for row in rows], summary)
@@ -173,7 +173,7 @@ def test_too_many_failures_stop_the_run(tmp_path):
 def test_patience_waits_the_day_out_and_goes_on(tmp_path):
     rows = contacts(500)
     run = job(tmp_path, rows, batch_records=10)
-    run.hub = make_hub(daily_quota=30, latency_seconds=0.1, **DAY_OF_AN_HOUR)
+    run.simulator = make_simulator(daily_quota=30, latency_seconds=0.1, **DAY_OF_AN_HOUR)
     summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
     assert summary.exit_code == 0
     assert run._clock > 3_600
@@ -349,7 +349,7 @@ def test_a_run_that_vanishes_is_continued_without_a_429(tmp_path, monkeypatch, a
     run._clock = after + 0.01
     summary = run.run_virtual()
     assert summary.exit_code == 0
-    assert run.hub.stats()["throttled"] == 0
+    assert run.simulator.stats()["throttled"] == 0
     run.check(rows, summary)
 
 
@@ -384,7 +384,7 @@ def test_a_run_that_ends_before_it_has_looked_back_forgets_nothing(tmp_path, mon
 def test_after_a_bug_between_a_request_and_its_answer_it_may_have_arrived(tmp_path, monkeypatch, options):
     rows = contacts(300)
     run = job(tmp_path, rows, options=options)
-    send = HubTransport.send
+    send = MockTransport.send
 
     async def send_and_break(transport, call, on_sent=lambda: None):
         reply = await send(transport, call, on_sent)
@@ -393,7 +393,7 @@ def test_after_a_bug_between_a_request_and_its_answer_it_may_have_arrived(tmp_pa
         return reply
 
     with monkeypatch.context() as patch:
-        patch.setattr(HubTransport, "send", send_and_break)
+        patch.setattr(MockTransport, "send", send_and_break)
         with pytest.raises(ZeroDivisionError):
             run.run_virtual()
     arrived = len(run.held())
@@ -412,7 +412,7 @@ def test_a_long_pause_is_no_outage_whatever_a_straggler_was_answered(tmp_path):
     rows = contacts(500)
     faults = [{"kind": "status", "status": 503, "requests": [29, 40]}]
     run = job(tmp_path, rows, batch_records=10, faults=faults, **DAY_OF_AN_HOUR)
-    run.hub.settings = make_hub(daily_quota=33).settings
+    run.simulator.settings = make_simulator(daily_quota=33).settings
     summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
     assert summary.exit_code == 0
     assert run._clock > 3_600
@@ -421,7 +421,7 @@ def test_a_long_pause_is_no_outage_whatever_a_straggler_was_answered(tmp_path):
 def test_a_clock_that_is_ahead_costs_minutes_and_not_a_day(tmp_path):
     rows = contacts(500)
     run = job(tmp_path, rows, batch_records=10)
-    run.hub = make_hub(daily_quota=30, latency_seconds=0.1, **DAY_OF_AN_HOUR)
+    run.simulator = make_simulator(daily_quota=30, latency_seconds=0.1, **DAY_OF_AN_HOUR)
     run.clock_ahead_seconds = 120.0
     summary = run.run_virtual(on_long_pause=OnLongPause.WAIT)
     assert summary.exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.verify_runs import counts, meddle, verify
 from support.virtual_loop import run_virtual
 from uploader.check.run import Check
@@ -25,21 +25,21 @@ def job_of(tmp_path, rows, *, ndjson=False, held=(), options=None, quota="none",
         source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     else:
         source = write_csv(tmp_path / "contacts.csv", rows)
-    job = Job(source, make_hub(quota=quota, latency_seconds=0.1, **scenario), dict(options or {}))
-    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    job = Job(source, make_simulator(quota=quota, latency_seconds=0.1, **scenario), dict(options or {}))
+    job.simulator.reset(0.0, [{"properties": dict(properties)} for properties in held])
     return job
 
 
 def listen(job: Job) -> list[bytes]:
     """The body of every request, of whatever endpoint, in lower case."""
     heard: list[bytes] = []
-    handle = job.hub.handle
+    handle = job.simulator.handle
 
     def handle_and_hear(request, now):
         heard.append(request.body.lower())
         return handle(request, now)
 
-    job.hub.handle = handle_and_hear
+    job.simulator.handle = handle_and_hear
     return heard
 
 
@@ -148,7 +148,7 @@ def test_an_opt_out_that_nobody_has_decided_stops_the_job_before_it_writes(tmp_p
     job = job_of(tmp_path, rows, ndjson=ndjson)
     with pytest.raises(SettingsError, match="--suppress-where"):
         job.run_virtual()
-    assert job.hub.stats()["upserts"] == 0
+    assert job.simulator.stats()["upserts"] == 0
     assert job.run_virtual(ignored=frozenset({"HasOptedOutOfEmail"})).exit_code == 0
     assert len(job.held()) == 300
 
@@ -203,7 +203,7 @@ def test_a_mark_that_can_not_be_set_is_said_before_anything_is_written(tmp_path,
     for constants in ({"nickname": "x"}, {"hubspot_owner_id": "nobody@x.com"}):
         with pytest.raises(SettingsError, match="--set"):
             job.run_virtual(constants=constants)
-    assert job.hub.stats()["upserts"] == 0
+    assert job.simulator.stats()["upserts"] == 0
 
 
 def test_going_on_without_the_mark_is_refused_once_a_row_is_confirmed(tmp_path):
@@ -219,7 +219,7 @@ def test_check_finds_what_upload_skips(tmp_path):
     job = job_of(tmp_path, rows, options={"suppression": listed})
 
     async def check():
-        seams = Seams(transport=lambda _: HubTransport(job.hub), offload=lambda _: Inline())
+        seams = Seams(transport=lambda _: MockTransport(job.simulator), offload=lambda _: Inline())
         return await Check(job.settings(write_results=False), seams).run()
 
     report = run_virtual(check())

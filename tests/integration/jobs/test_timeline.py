@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.model.stop import Cause
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint
@@ -35,7 +35,7 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
     ]
     rows = contacts(15_000)
     rows[11]["email"] = "nobody"
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.2, faults=faults))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.2, faults=faults))
     for _ in range(3):
         assert job.run_virtual(stop_after=2.5).state == "stopped"
     summary = job.run_virtual()
@@ -59,7 +59,7 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
 
 def test_a_pause_is_in_the_course_with_its_cause_and_length(tmp_path):
     moved = {"kind": "status", "endpoint": "upsert", "status": 477, "retry_after_seconds": 600, "first": 1}
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(4_000)), make_hub(faults=[moved]))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(4_000)), make_simulator(faults=[moved]))
     summary = job.run_virtual(on_long_pause=OnLongPause.WAIT)
     assert summary.tallies.pauses == {Cause.MIGRATION.value: 1}
     paused = added(kept(job)[0], "paused")

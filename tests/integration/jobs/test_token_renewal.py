@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from uploader.errors import SettingsError
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_oauth
 from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
@@ -22,19 +22,22 @@ CLIENT = {"client_id": "the-app", "client_secret": "its-secret", "refresh_tokens
 
 def oauth_job(tmp_path, *, lifetime=20, rows=ROWS, faults=(), auth=None, quota="60/10") -> Job:
     told = {**CLIENT, "tokens": [], "token_lifetime_seconds": lifetime, **(auth or {})}
-    hub = make_hub(latency_seconds=0.2, auth=told, faults=list(faults), quota=quota)
+    simulator = make_simulator(latency_seconds=0.2, auth=told, faults=list(faults), quota=quota)
     sign_in = OAuth("the-app", "its-secret", "r0")
     return Job(
-        write_csv(tmp_path / "contacts.csv", rows), hub, {"token": "", "sign_in": sign_in}, batch_records=10
+        write_csv(tmp_path / "contacts.csv", rows),
+        simulator,
+        {"token": "", "sign_in": sign_in},
+        batch_records=10,
     )
 
 
 def refreshes(job: Job) -> list[float]:
-    return job.hub.stats()["token_refreshes"]
+    return job.simulator.stats()["token_refreshes"]
 
 
 def refused(job: Job) -> int:
-    return job.hub.stats()["by_status"].get("401", 0)
+    return job.simulator.stats()["by_status"].get("401", 0)
 
 
 def test_a_token_is_renewed_ahead_of_its_end_once_each_time(tmp_path):
@@ -62,7 +65,7 @@ def test_a_token_that_ends_while_the_machine_sleeps_is_renewed_before_anything_l
     job.check(ROWS, summary)
     assert (summary.exit_code, len(refreshes(job))) == (0, 2)
     # But for one that was just leaving.
-    assert all(seen.at < slept_at[0] + 0.01 for seen in job.hub.statistics.log if seen.status == "401")
+    assert all(seen.at < slept_at[0] + 0.01 for seen in job.simulator.statistics.log if seen.status == "401")
 
 
 def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refresh(tmp_path):
@@ -108,7 +111,7 @@ def test_a_refresh_token_that_is_refused_ends_the_job_as_a_token_fault(tmp_path)
     summary = job.run_virtual()
     assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.TOKEN, 78)
     assert "r0" not in summary.reason
-    job.hub.change_scenario(make_hub(auth={**CLIENT, "tokens": []}).scenario)
+    job.simulator.change_scenario(make_simulator(auth={**CLIENT, "tokens": []}).scenario)
     summary = job.run_virtual()
     job.check(contacts(1_200), summary)
 
@@ -134,8 +137,8 @@ def test_a_token_revoked_ahead_of_its_end_is_renewed_after_one_refusal_for_all(t
         if not revoked and run.view() and run.view().tallies.settled > 200:
             token = run.session.sender.access.token
             revoked.append(token)
-            scenario = make_hub(auth={**CLIENT, "tokens": [], "expired": [token]}).scenario
-            job.hub.change_scenario(scenario)
+            scenario = make_simulator(auth={**CLIENT, "tokens": [], "expired": [token]}).scenario
+            job.simulator.change_scenario(scenario)
 
     summary = job.run_virtual(on_tick=revoke)
     job.check(ROWS, summary)
@@ -211,8 +214,8 @@ def file_job(tmp_path, new_portal=None, new_token="second", faults=(), new_fault
     path = tmp_path / "token"
     path.write_text("first\n")
     auth = {"tokens": ["first", "second"]}
-    hub = make_hub(latency_seconds=0.2, auth=auth, faults=list(faults))
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), hub, {"token": "first"}, batch_records=10)
+    simulator = make_simulator(latency_seconds=0.2, auth=auth, faults=list(faults))
+    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), simulator, {"token": "first"}, batch_records=10)
     job.options["sign_in"] = TokenFile(str(path))
 
     def replace(run):
@@ -221,16 +224,16 @@ def file_job(tmp_path, new_portal=None, new_token="second", faults=(), new_fault
             path.write_text(new_token)
             account = {"portal_id": new_portal} if new_portal else {}
             auth = {"tokens": ["second"]}
-            scenario = make_hub(auth=auth, account=account, faults=list(new_faults)).scenario
-            hub.change_scenario(scenario)
-            job.written_before = hub.statistics.records_written
+            scenario = make_simulator(auth=auth, account=account, faults=list(new_faults)).scenario
+            simulator.change_scenario(scenario)
+            job.written_before = simulator.statistics.records_written
 
     return job, replace
 
 
 def run_file_job(job: Job, replace):
     """The transport begins with the file's token, as the real one does."""
-    job.make_transport = partial(HubTransport, token="first")
+    job.make_transport = partial(MockTransport, token="first")
     return job.run_virtual(on_tick=replace)
 
 
@@ -263,27 +266,27 @@ def test_a_token_that_may_be_of_another_account_writes_nothing(  # noqa: PLR0917
 ):
     """Nor for those whose turn comes before the run has ended."""
     job, replace = file_job(tmp_path, new_portal=portal, faults=before, new_faults=after)
-    job.hub.change_quota(parse_quota(quota))
+    job.simulator.change_quota(parse_quota(quota))
     summary = run_file_job(job, replace)
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
     assert reason in summary.reason
-    assert job.hub.statistics.records_written == job.written_before
+    assert job.simulator.statistics.records_written == job.written_before
 
 
 def test_a_token_replaced_before_the_account_is_told_is_asked_for_its_own(tmp_path):
     """The first one tells and is refused from then on: what comes after has to be of that account."""
     job, _ = file_job(tmp_path)
-    answer = job.hub.handle
+    answer = job.simulator.handle
 
     def handle(request, now):
         reply = answer(request, now)
         if request.path.endswith("/details") and (tmp_path / "token").read_text() == "first\n":
             (tmp_path / "token").write_text("second\n")
-            other = make_hub(auth={"tokens": ["second"]}, account={"portal_id": 999})
-            job.hub.change_scenario(other.scenario)
+            other = make_simulator(auth={"tokens": ["second"]}, account={"portal_id": 999})
+            job.simulator.change_scenario(other.scenario)
         return reply
 
-    job.hub.handle = handle
+    job.simulator.handle = handle
     summary = run_file_job(job, lambda _: None)
     assert summary.cause is Cause.TOKEN
     assert "account 999" in summary.reason
@@ -337,7 +340,7 @@ def test_nothing_new_leaves_after_a_stop_though_its_token_was_replaced(tmp_path)
     slow = {"kind": "delay", "endpoint": "token", "seconds": 2.0, "from_seconds": 5}
     job = oauth_job(tmp_path, lifetime=1800, faults=[refusing, slow], quota="190/10", rows=contacts(3_000))
     summary = job.run_virtual(stop_after=9.2)
-    late = [one for one in job.hub.statistics.log if one.at > 9.5 and one.path.endswith("upsert")]
+    late = [one for one in job.simulator.statistics.log if one.at > 9.5 and one.path.endswith("upsert")]
     assert (summary.cause, late) == (Cause.SIGNAL, [])
 
 

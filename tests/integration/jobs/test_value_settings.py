@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.errors import CheckpointError
 from uploader.jobs.scans.formats import Orders
 
@@ -19,7 +19,7 @@ TELLING = {"email": "last@example.com", "renewal_date": "31.01.2024", "score": "
 
 def begun(tmp_path, **options) -> Job:
     """A job that was stopped on its way."""
-    job = Job(write_csv(tmp_path / "a.csv", [*ROWS, TELLING]), make_hub(latency_seconds=0.3), options)
+    job = Job(write_csv(tmp_path / "a.csv", [*ROWS, TELLING]), make_simulator(latency_seconds=0.3), options)
     summary = job.run_virtual(stop_after=1.5)
     assert 0 < summary.tallies.confirmed < len(ROWS)
     return job
@@ -67,7 +67,7 @@ def test_owners_are_found_on_whatever_page_they_stand(tmp_path):
         {"email": f"{name}@x.com", "hubspot_owner_id": f"o{number}@example.com"}
         for name, number in wanted.items()
     ]
-    job = Job(write_csv(tmp_path / "a.csv", rows), make_hub(owners=owners))
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_simulator(owners=owners))
     assert job.run_virtual().exit_code == 0
     held = {name.partition("@")[0]: one["hubspot_owner_id"] for name, one in job.held().items()}
     assert held == {name: str(10_000 + number) for name, number in wanted.items()}
@@ -78,7 +78,7 @@ def test_owners_are_found_on_whatever_page_they_stand(tmp_path):
 def test_values_that_are_left_out_are_told_row_by_row(tmp_path):
     rows = [{"email": f"c{i}@example.com", "renewal_date": "2025-02-01"} for i in range(250)]
     rows[120]["renewal_date"] = "soon"
-    job = Job(write_csv(tmp_path / "a.csv", rows), make_hub(), {"on_bad_value": "drop"})
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_simulator(), {"on_bad_value": "drop"})
     assert job.run_virtual().tallies.values_dropped == 1
     with (tmp_path / "a.csv.results.csv").open(encoding="utf-8", newline="") as file:
         noted = [(line["row"], line["note"]) for line in csv.DictReader(file) if line["note"]]

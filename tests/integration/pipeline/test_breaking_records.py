@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import counts, state, undo
 from support.virtual_loop import run_virtual
 from uploader.hubspot import wire
@@ -51,20 +51,20 @@ class Sent:
 
 @pytest.fixture
 def sent(monkeypatch) -> Sent:
-    sent, send = Sent(), HubTransport.send
+    sent, send = Sent(), MockTransport.send
 
     def noted(transport, call, *others):
         inputs = orjson.loads(call.body).get("inputs", []) if call.body and not call.is_form else []
         sent.seen.append((asyncio.get_running_loop().time(), call.path, inputs))
         return send(transport, call, *others)
 
-    monkeypatch.setattr(HubTransport, "send", noted)
+    monkeypatch.setattr(MockTransport, "send", noted)
     return sent
 
 
 def job(tmp_path, rows, *faults, options=None) -> Job:
-    hub = make_hub(latency_seconds=0.2, faults=list(faults))
-    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, options or {})
+    simulator = make_simulator(latency_seconds=0.2, faults=list(faults))
+    return Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options or {})
 
 
 def breaks(*keys: str, **more: object) -> dict[str, object]:
@@ -97,7 +97,7 @@ def test_what_is_asked_by_changes_nothing_and_counts_as_a_request_alone(tmp_path
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
     assert summary.tallies.upserts == len(upserts) - 1
     assert summary.tallies.sent == sum(map(len, upserts)) - 1
-    assert summary.tallies.requests == run.hub.stats()["requests"]
+    assert summary.tallies.requests == run.simulator.stats()["requests"]
 
 
 def test_in_a_canary_it_keeps_no_other_row_from_being_sent(tmp_path):
@@ -195,9 +195,9 @@ def test_reads_that_pass_are_no_attempts_of_what_is_written(tmp_path):
     """One row is to be written; all others are read, batch after batch, and there is nothing to do."""
     rows = contacts(5_000)
     outage = {"kind": "status", "status": 503, "until_seconds": 250}
-    hub = make_hub(quota="10/10", latency_seconds=0.2, faults=[outage])
-    hub.reset(0.0, [{"properties": row} for row in rows[1:]])
-    run = Job(write_csv(tmp_path / "contacts.csv", rows), hub, batch_records=50)
+    simulator = make_simulator(quota="10/10", latency_seconds=0.2, faults=[outage])
+    simulator.reset(0.0, [{"properties": row} for row in rows[1:]])
+    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=50)
     summary = run.run_virtual(skip_unchanged=True)
     run.check(rows, summary)
     assert (summary.as_dict()["created"], summary.as_dict()["unchanged"]) == (1, 4_999)
@@ -231,8 +231,8 @@ def test_only_writes_count_as_others_that_passed(tmp_path, sent, options):
     """Reads pass as well: of contacts before they are written, and of what was only accepted."""
     accepted = [f"c{n}@example.com" for n in range(10)]
     pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "keys": accepted}
-    hub = make_hub(latency_seconds=0.2, faults=[breaks("c300@example.com"), pending])
-    run = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), hub, options, batch_records=1)
+    simulator = make_simulator(latency_seconds=0.2, faults=[breaks("c300@example.com"), pending])
+    run = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), simulator, options, batch_records=1)
     run.run_virtual()
     assert abandoned(run) == [302]
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
@@ -250,9 +250,9 @@ def test_an_outage_of_writes_alone_stops_a_job_that_reads_first(tmp_path, count)
 
 def test_rows_that_need_no_writing_are_no_outage_while_one_row_can_not_be_written(tmp_path):
     rows = contacts(8_000)
-    hub = make_hub(quota="1/10", latency_seconds=0.2, faults=[breaks("c0@example.com")])
-    hub.reset(0.0, [{"properties": row} for row in rows[1:]])
-    run = Job(write_csv(tmp_path / "contacts.csv", rows), hub)
+    simulator = make_simulator(quota="1/10", latency_seconds=0.2, faults=[breaks("c0@example.com")])
+    simulator.reset(0.0, [{"properties": row} for row in rows[1:]])
+    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator)
     summary = run.run_virtual(skip_unchanged=True)
     run.check(rows, summary)
     assert run._clock > 800
@@ -271,7 +271,7 @@ def test_a_record_that_was_deleted_meanwhile_is_not_created_anew(tmp_path, sent)
         now = asyncio.get_running_loop().time()
         if not deleted and now > 20:
             deleted.append(now)
-            run.hub.meddle(now, (), ["c0@example.com"])
+            run.simulator.meddle(now, (), ["c0@example.com"])
 
     summary = run.run_virtual(on_tick=delete)
     assert deleted
@@ -389,10 +389,10 @@ def test_a_run_that_is_stopped_while_it_asks_writes_nothing_more():
 def test_no_write_leaves_after_a_stop(tmp_path, sent):
     """Not even one without properties: the stop comes while its contact is read."""
     run = job(tmp_path, contacts(150), breaks("c60@example.com"))
-    run.hub.settings = replace(run.hub.settings, latency_seconds=1.0)
+    run.simulator.settings = replace(run.simulator.settings, latency_seconds=1.0)
     stopped = []
 
-    class Stopped(HubTransport):
+    class Stopped(MockTransport):
         async def send(self, call, *others):
             now = asyncio.get_running_loop().time()
             if now > 60 and call.path.endswith("/read") and b"c60@" not in call.body and not stopped:
@@ -420,11 +420,15 @@ def test_a_preview_sends_no_write_to_probe_for_an_outage():
 def restored(tmp_path, sent, count, *faults):
     """What undo makes of a job that has changed so many contacts."""
     rows = contacts(count, city="Bonn")
-    run = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.2), {"snapshot": True})
-    run.hub.reset(0.0, [{"properties": {**row, "city": "Ulm"}} for row in rows])
+    run = Job(
+        write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.2), {"snapshot": True}
+    )
+    run.simulator.reset(0.0, [{"properties": {**row, "city": "Ulm"}} for row in rows])
     before = state(run)
     run.run_virtual()
-    run.hub.change_scenario(make_hub(faults=[{**fault, "endpoint": "update"} for fault in faults]).scenario)
+    run.simulator.change_scenario(
+        make_simulator(faults=[{**fault, "endpoint": "update"} for fault in faults]).scenario
+    )
     sent.seen.clear()
     began = run._clock
     report, _ = undo(run)
@@ -450,8 +454,8 @@ def test_undo_waits_an_outage_of_updates_out(tmp_path, sent):
 
 def _id_of_place(tmp_path, place):
     """The id of the contact at that place, which every double of the same settings gives it."""
-    hub = make_hub(latency_seconds=0.2)
-    hub.reset(0.0, [{"properties": row} for row in contacts(200)])
+    simulator = make_simulator(latency_seconds=0.2)
+    simulator.reset(0.0, [{"properties": row} for row in contacts(200)])
     return next(
-        one["id"] for one in hub.objects(1e9) if one["properties"]["email"] == f"c{place}@example.com"
+        one["id"] for one in simulator.objects(1e9) if one["properties"]["email"] == f"c{place}@example.com"
     )

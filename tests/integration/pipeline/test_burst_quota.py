@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.paced_clients import ASK, eager, steady, together, used
 from support.virtual_loop import run_virtual
 from uploader.model.settlements import Tallies
@@ -19,17 +19,19 @@ from uploader.pipeline.sender import Sender
 @pytest.mark.parametrize("latency", [0.02, 0.05, 0.3, 1.0, 3.0])
 @pytest.mark.parametrize("jitter", [0.0, 0.04])
 def test_the_quota_is_used_and_never_exceeded(latency, jitter):
-    hub, trips = together(lambda hub: eager(hub, 60), latency=latency, jitter=jitter)
-    assert hub.stats()["most_in_window"] <= 190
-    assert hub.stats()["throttled"] == 0 if jitter == 0 else hub.stats()["throttled"] <= 2
+    simulator, trips = together(lambda simulator: eager(simulator, 60), latency=latency, jitter=jitter)
+    assert simulator.stats()["most_in_window"] <= 190
+    assert simulator.stats()["throttled"] == 0 if jitter == 0 else simulator.stats()["throttled"] <= 2
     assert used(trips, "190/10", 10, 60) >= (0.99 if jitter == 0 else 0.98)
 
 
 @pytest.mark.parametrize("latency", [0.3, 3.0])
 @pytest.mark.parametrize("jitter", [0.0, 0.02])
 def test_the_quota_is_used_where_remaining_is_computed_at_the_answer(latency, jitter):
-    hub, trips = together(lambda hub: eager(hub, 60), latency=latency, jitter=jitter, remaining_at="answer")
-    assert hub.stats()["throttled"] == 0
+    simulator, trips = together(
+        lambda simulator: eager(simulator, 60), latency=latency, jitter=jitter, remaining_at="answer"
+    )
+    assert simulator.stats()["throttled"] == 0
     assert used(trips, "190/10", 10, 60) >= 0.99
 
 
@@ -47,36 +49,36 @@ def test_an_hour_of_it(quota, jitter):
 
 
 def _keep_to(quota, jitter, seconds):
-    hub, trips = together(lambda hub: eager(hub, seconds), quota=quota, jitter=jitter)
+    simulator, trips = together(lambda simulator: eager(simulator, seconds), quota=quota, jitter=jitter)
     accepted = used(trips, quota, 10, seconds)
-    assert hub.stats()["throttled"] <= (0 if jitter == 0 else 0.001 * hub.stats()["requests"])
+    assert simulator.stats()["throttled"] <= (0 if jitter == 0 else 0.001 * simulator.stats()["requests"])
     assert accepted >= (0.99 if jitter == 0 else 0.98)
 
 
 def test_ten_seconds_of_latency_change_nothing_but_the_number_in_flight():
-    hub, trips = together(lambda hub: eager(hub, 150, workers=400), latency=10.0)
-    assert hub.stats()["throttled"] == 0
+    simulator, trips = together(lambda simulator: eager(simulator, 150, workers=400), latency=10.0)
+    assert simulator.stats()["throttled"] == 0
     assert used(trips, "190/10", 25, 150) >= 0.99  # the first goes alone
-    assert hub.stats()["most_in_flight"] > 190
+    assert simulator.stats()["most_in_flight"] > 190
 
 
 def test_a_stall_of_the_process_breaks_no_window_and_saves_nothing_up():
-    hub, trips = together(lambda hub: eager(hub, 90, workers=60, stall=40.0))
-    assert hub.stats()["throttled"] == 0
-    assert hub.stats()["most_in_window"] <= 190
+    simulator, trips = together(lambda simulator: eager(simulator, 90, workers=60, stall=40.0))
+    assert simulator.stats()["throttled"] == 0
+    assert simulator.stats()["most_in_window"] <= 190
     assert used(trips, "190/10", 60, 90) >= 0.99
 
 
 @pytest.mark.parametrize("connect", [0.15, 0.25, 0.5])
 def test_new_connections_break_no_window(connect):
     """The first requests arrive late, by a handshake; those a window later find a connection and do not."""
-    hub, trips = together(lambda hub: eager(hub, 60, workers=60, connect=connect))
-    assert hub.stats()["throttled"] == 0
+    simulator, trips = together(lambda simulator: eager(simulator, 60, workers=60, connect=connect))
+    assert simulator.stats()["throttled"] == 0
     assert used(trips, "190/10", 10, 60) >= 0.97
 
 
 def test_a_way_that_jitters_more_than_the_margin_is_learned_from_a_few_refusals():
-    _, trips = together(lambda hub: eager(hub, 600), jitter=0.2)
+    _, trips = together(lambda simulator: eager(simulator, 600), jitter=0.2)
     assert trips[0].refused() <= 8
     assert trips[0].refused(since=60) <= 4
     assert used(trips, "190/10", 60, 600) >= 0.97
@@ -84,18 +86,20 @@ def test_a_way_that_jitters_more_than_the_margin_is_learned_from_a_few_refusals(
 
 @pytest.mark.parametrize(("headers_on_429", "refused"), [(True, 1), (False, 7)])
 def test_a_quota_that_changes_is_followed(headers_on_429, refused):
-    hub, trips = together(
-        lambda hub: eager(hub, 300), changes=((100, 100), (200, 250)), headers_on_429=headers_on_429
+    simulator, trips = together(
+        lambda simulator: eager(simulator, 300),
+        changes=((100, 100), (200, 250)),
+        headers_on_429=headers_on_429,
     )
-    assert hub.stats()["throttled"] <= refused
+    assert simulator.stats()["throttled"] <= refused
     assert used(trips, "190/10", 10, 100) >= 0.98
     assert used(trips, "100/10", 120, 200) >= 0.98
     assert used(trips, "250/10", 220, 300) >= 0.98
 
 
 def test_only_a_share_is_used_where_it_was_asked_for():
-    hub, trips = together(lambda hub: eager(hub, 60, share=0.8))
-    assert hub.stats()["most_in_window"] <= 152
+    simulator, trips = together(lambda simulator: eager(simulator, 60, share=0.8))
+    assert simulator.stats()["most_in_window"] <= 152
     assert used(trips, "190/10", 10, 60) == pytest.approx(0.8, abs=0.01)
 
 
@@ -120,8 +124,8 @@ def test_only_a_share_is_used_where_it_was_asked_for():
 )
 def test_two_of_us_share_the_window(latency, start):
     _, trips = together(
-        lambda hub: eager(hub, 240),
-        lambda hub: eager(hub, 240, start=start),
+        lambda simulator: eager(simulator, 240),
+        lambda simulator: eager(simulator, 240, start=start),
         latency=latency,
         jitter=0.02,
         seed=start,
@@ -136,8 +140,8 @@ def test_two_of_us_share_the_window(latency, start):
 @pytest.mark.parametrize(("in_bursts", "start"), [(False, 0), (True, 0), (False, 100), (True, 60)])
 def test_a_steady_client_is_not_starved_and_what_it_leaves_is_used(in_bursts, start):
     _, trips = together(
-        lambda hub: eager(hub, 240),
-        lambda hub: steady(hub, 240, in_bursts=in_bursts, start=start),
+        lambda simulator: eager(simulator, 240),
+        lambda simulator: steady(simulator, 240, in_bursts=in_bursts, start=start),
         jitter=0.02,
     )
     ours, theirs = trips
@@ -149,13 +153,13 @@ def test_a_steady_client_is_not_starved_and_what_it_leaves_is_used(in_bursts, st
 @pytest.mark.parametrize("remaining_at", ["arrival", "answer"])
 @pytest.mark.parametrize("latency", [0.3, 3.0])
 def test_beside_a_steady_client_nothing_is_refused_and_hardly_a_slot_is_left(latency, remaining_at):
-    hub, trips = together(
-        lambda hub: eager(hub, 240, workers=200, start=10),
-        lambda hub: steady(hub, 240),
+    simulator, trips = together(
+        lambda simulator: eager(simulator, 240, workers=200, start=10),
+        lambda simulator: steady(simulator, 240),
         latency=latency,
         remaining_at=remaining_at,
     )
-    assert hub.stats()["throttled"] == 0
+    assert simulator.stats()["throttled"] == 0
     assert used(trips, "190/10", 140, 240) >= 0.99
 
 
@@ -163,7 +167,10 @@ def test_beside_a_steady_client_nothing_is_refused_and_hardly_a_slot_is_left(lat
 @pytest.mark.parametrize("latency", [0.3, 3.0])
 def test_two_of_us_who_have_come_to_terms_leave_hardly_a_slot(latency, remaining_at):
     _, trips = together(
-        *(lambda hub, start=start: eager(hub, 400, workers=200, start=start) for start in (0, 13)),
+        *(
+            lambda simulator, start=start: eager(simulator, 400, workers=200, start=start)
+            for start in (0, 13)
+        ),
         latency=latency,
         remaining_at=remaining_at,
     )
@@ -173,7 +180,7 @@ def test_two_of_us_who_have_come_to_terms_leave_hardly_a_slot(latency, remaining
 
 
 def test_when_the_others_have_gone_their_part_is_used():
-    _, trips = together(lambda hub: eager(hub, 240), lambda hub: steady(hub, 120))
+    _, trips = together(lambda simulator: eager(simulator, 240), lambda simulator: steady(simulator, 120))
     assert used(trips[:1], "190/10", 135, 240) >= 0.985
 
 
@@ -181,14 +188,14 @@ def test_when_the_others_have_gone_their_part_is_used():
 
 
 async def _arrive_at_a_used_window(used_up: int) -> object:
-    hub = make_hub(quota="190/10")
-    before = HubTransport(hub)
+    simulator = make_simulator(quota="190/10")
+    before = MockTransport(simulator)
     for _ in range(used_up):
         await before.send(ASK)
     await asyncio.sleep(1)
-    sender = _sender(HubTransport(hub))
+    sender = _sender(MockTransport(simulator))
     await asyncio.gather(*(sender.send(ASK) for _ in range(400)))
-    return hub
+    return simulator
 
 
 def _sender(transport) -> Sender:
@@ -198,32 +205,32 @@ def _sender(transport) -> Sender:
 
 @pytest.mark.parametrize("used_up", [0, 1, 95, 188, 189])
 def test_what_a_predecessor_sent_is_taken_into_account(used_up):
-    hub = run_virtual(_arrive_at_a_used_window(used_up))
-    assert hub.stats()["throttled"] == 0
+    simulator = run_virtual(_arrive_at_a_used_window(used_up))
+    assert simulator.stats()["throttled"] == 0
 
 
 def test_a_process_that_follows_another_takes_over_what_leaves_the_window():
     """As after a kill: the predecessor's requests leave one by one, and ours take their places."""
-    hub, trips = together(
-        lambda hub: eager(hub, 40, workers=10),
-        lambda hub: eager(hub, 80, start=41.5),
+    simulator, trips = together(
+        lambda simulator: eager(simulator, 40, workers=10),
+        lambda simulator: eager(simulator, 80, start=41.5),
         jitter=0.01,
         latency=0.2,
     )
-    assert hub.stats()["throttled"] == 0
+    assert simulator.stats()["throttled"] == 0
     assert trips[1].accepted(41.5, 51.5) >= 150
     assert used(trips[1:], "190/10", 52, 80) >= 0.97
 
 
 async def _without_headers() -> object:
-    hub = make_hub(quota="100/10", rules={"rate_headers": False})
-    transport = HubTransport(hub)
+    simulator = make_simulator(quota="100/10", rules={"rate_headers": False})
+    transport = MockTransport(simulator)
     sender = _sender(transport)
     await asyncio.gather(*(sender.send(ASK) for _ in range(300)))
-    return hub, transport.sent_at
+    return simulator, transport.sent_at
 
 
 def test_without_headers_a_window_is_waited_out_and_the_careful_quota_kept():
-    hub, sent_at = run_virtual(_without_headers())
-    assert hub.stats()["throttled"] == 0
+    simulator, sent_at = run_virtual(_without_headers())
+    assert simulator.stats()["throttled"] == 0
     assert sent_at[1] - sent_at[0] >= 10

@@ -10,7 +10,7 @@ import pytest
 from support.builders import record, reply, slice_of
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.model.keys_of_one_contact import Alias
@@ -29,13 +29,17 @@ from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.keys_of_one_contact_file import Sightings
 
 
-def job(tmp_path, rows, *, hub=None, **scenario) -> Job:
+def job(tmp_path, rows, *, simulator=None, **scenario) -> Job:
     source = write_csv(tmp_path / "contacts.csv", rows)
-    return Job(source, hub or make_hub(latency_seconds=0.3, **scenario), {"on_long_pause": OnLongPause.WAIT})
+    return Job(
+        source,
+        simulator or make_simulator(latency_seconds=0.3, **scenario),
+        {"on_long_pause": OnLongPause.WAIT},
+    )
 
 
 def test_a_pause_of_hours_takes_no_look_at_the_books(tmp_path, monkeypatch):
-    run = job(tmp_path, contacts(5_000), hub=make_hub(daily_quota=30, latency_seconds=0.1))
+    run = job(tmp_path, contacts(5_000), simulator=make_simulator(daily_quota=30, latency_seconds=0.1))
     looks = []
     take = Collector._standing
 
@@ -81,7 +85,7 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
             course=Course((), 0.0),
         )
         sender = Sender(
-            HubTransport(make_hub(latency_seconds=7.0)),
+            MockTransport(make_simulator(latency_seconds=7.0)),
             SendLog(None),
             InFlightCap(1, 1),
             collector.tallies,

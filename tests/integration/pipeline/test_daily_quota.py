@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.cli.commands.upload import _forecast
 from uploader.errors import SettingsError
@@ -24,8 +24,8 @@ SHORT_DAY = {"account": {"day_seconds": 60}}
 
 
 def job(tmp_path, rows, daily_quota, *, batch_records=10, **scenario) -> Job:
-    hub = make_hub(daily_quota=daily_quota, latency_seconds=0.1, **scenario)
-    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, batch_records=batch_records)
+    simulator = make_simulator(daily_quota=daily_quota, latency_seconds=0.1, **scenario)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=batch_records)
 
 
 def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
@@ -36,7 +36,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
     assert 60 < run._clock < 80
-    assert run.hub.stats()["throttled"] == 0
+    assert run.simulator.stats()["throttled"] == 0
     assert re.match(r"about 3[0-4],\d{3} rows to go: some 3[0-4]\d requests", told[0])
     assert "of 200 requests" in told[1]
     assert "used up after some 19" in told[2]
@@ -54,7 +54,7 @@ def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
-    assert run.hub.stats()["throttled"] == 0
+    assert run.simulator.stats()["throttled"] == 0
 
 
 def test_a_reserve_is_left_to_other_apps(tmp_path):
@@ -63,14 +63,14 @@ def test_a_reserve_is_left_to_other_apps(tmp_path):
     summary = run.run_virtual(daily_reserve=Reserve(share=0.2))
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
     assert "kept for other apps" in summary.reason
-    assert 155 <= run.hub.stats()["requests"] <= 160
+    assert 155 <= run.simulator.stats()["requests"] <= 160
 
 
 def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_path):
     run = job(tmp_path, contacts(300), daily_quota=200, **SHORT_DAY)
     with pytest.raises(SettingsError, match="200 requests"):
         run.run_virtual(daily_reserve=Reserve(count=200))
-    assert not any(seen.inputs for seen in run.hub.statistics.log)
+    assert not any(seen.inputs for seen in run.simulator.statistics.log)
     with pytest.raises(SettingsError, match="leaves nothing"):
         parse_reserve("100%")
 
@@ -84,7 +84,7 @@ def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, 
     run.check(rows, summary)
     assert summary.exit_code == 0
     assert run._clock < 165
-    assert len(run.hub.statistics.log) < 320
+    assert len(run.simulator.statistics.log) < 320
 
 
 def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
@@ -92,7 +92,7 @@ def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
     run = job(tmp_path, rows, daily_quota=200, rules={"daily_headers": False})
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
-    assert run.hub.stats()["throttled"] <= 3
+    assert run.simulator.stats()["throttled"] <= 3
 
 
 def test_several_days_in_a_row(tmp_path):
@@ -151,8 +151,8 @@ def test_a_suspended_machine_wakes_right(tmp_path):
     """At seven in the evening of the account's zone; five hours are to be waited, four and more are slept."""
     rows = contacts(500)
     run = job(tmp_path, rows, daily_quota=30)
-    wall = run.hub.wall
-    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    wall = run.simulator.wall
+    run.simulator.wall = lambda now: wall(now) + run.clock_ahead_seconds
     clock = run_virtual(_timed(_suspended(run)))
     assert 600 < clock < 800
 
@@ -163,7 +163,7 @@ async def _timed(work) -> float:
     return asyncio.get_running_loop().time()
 
 
-class _Undated(HubTransport):
+class _Undated(MockTransport):
     """A proxy in between leaves the date out."""
 
     async def _answer(self, call, loop):
@@ -179,7 +179,7 @@ def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
     run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
     run.clock_ahead_seconds = ahead
     summary = run.run_virtual(**WAIT)
-    assert (summary.exit_code, run.hub.stats()["throttled"]) == (0, 0)
+    assert (summary.exit_code, run.simulator.stats()["throttled"]) == (0, 0)
     assert 1_800 < run._clock < 1_830
 
 
@@ -189,7 +189,7 @@ def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path
     run.clock_ahead_seconds, run.make_transport = ahead, _Undated
     summary = run.run_virtual(**WAIT)
     assert summary.exit_code == 0
-    assert run.hub.stats()["throttled"] < 30
+    assert run.simulator.stats()["throttled"] < 30
     assert 1_800 < run._clock <= 1_800 + 3_600 + 60
 
 
@@ -209,7 +209,7 @@ def test_a_clock_that_is_set_while_a_day_is_waited_for_costs_two_requests(tmp_pa
 
     summary = run.run_virtual(on_start=set_clock, **WAIT)
     assert summary.exit_code == 0
-    assert run.hub.stats()["throttled"] <= 2
+    assert run.simulator.stats()["throttled"] <= 2
     assert 1_800 < run._clock < 1_860
 
 
@@ -232,17 +232,17 @@ def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
     """By the machine's own clock the day's pause would last for hours yet."""
     fault = {"kind": "status", "status": 423, "from_seconds": 612, "until_seconds": 622}
     run = job(tmp_path, contacts(3_000), daily_quota=200, faults=[fault])
-    wall = run.hub.wall
-    run.hub.wall = lambda now: wall(now) + run.clock_ahead_seconds
+    wall = run.simulator.wall
+    run.simulator.wall = lambda now: wall(now) + run.clock_ahead_seconds
     summary = run_virtual(_slept_through(run))
     assert "locked by HubSpot" in summary.as_dict()["pauses"]
-    assert sum(612 < seen.at < 622 for seen in run.hub.statistics.log) < 60
+    assert sum(612 < seen.at < 622 for seen in run.simulator.statistics.log) < 60
 
 
 @pytest.mark.parametrize("latency", [0.1, 2.0, 9.0])
 def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
     run = job(tmp_path, contacts(3_000), daily_quota=310)
-    run.hub = make_hub(daily_quota=310, latency_seconds=latency)
+    run.simulator = make_simulator(daily_quota=310, latency_seconds=latency)
     assert run.run_virtual().exit_code == 0
 
 
@@ -252,7 +252,7 @@ def test_a_reserve_holds_where_nobody_says_when_the_day_ends(tmp_path):
     run = job(tmp_path, contacts(6_000), daily_quota=500, faults=refused)
     summary = run.run_virtual(stop_after=4 * 3_600, daily_reserve=Reserve(count=200), **WAIT)
     assert summary.state == "stopped"
-    assert run.hub.stats()["by_status"]["200"] <= 320
+    assert run.simulator.stats()["by_status"]["200"] <= 320
 
 
 def test_a_usage_endpoint_that_fails_keeps_no_job_from_starting(tmp_path):

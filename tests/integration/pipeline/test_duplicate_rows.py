@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Writing, cases
 from support.model.running import run_to_the_end, start
 from support.verify_runs import verify
@@ -34,7 +34,7 @@ def repeated(count=400):
 
 @pytest.fixture
 def job(tmp_path):
-    return Job(write_csv(tmp_path / "contacts.csv", repeated()), make_hub(latency_seconds=0.5))
+    return Job(write_csv(tmp_path / "contacts.csv", repeated()), make_simulator(latency_seconds=0.5))
 
 
 def test_the_first_row_of_a_key_is_written_and_later_ones_are_skipped(job):
@@ -64,7 +64,7 @@ def test_a_last_row_that_cannot_be_sent_does_not_count(tmp_path):
     rows += [{"email": "c3@example.com", "firstname": "good"}]
     rows += [{"email": "c3@example.com", "firstname": "bad", "score": "no number"}]
     source = write_csv(tmp_path / "contacts.csv", rows, ("email", "firstname", "score"))
-    job = Job(source, make_hub(properties=[{"name": "score", "type": "number"}]))
+    job = Job(source, make_simulator(properties=[{"name": "score", "type": "number"}]))
     summary = job.run_virtual(on_duplicate=LAST)
     assert job.outcomes() | {5: "skipped", 12: "created", 13: "invalid"} == job.outcomes()
     assert job.held()["c3@example.com"]["firstname"] == "good"
@@ -73,7 +73,7 @@ def test_a_last_row_that_cannot_be_sent_does_not_count(tmp_path):
 
 def test_a_file_of_five_keys_is_one_request_where_the_last_rows_are_written(tmp_path):
     rows = [{"email": f"c{n % 5}@example.com", "firstname": f"F{n}"} for n in range(2_000)]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub())
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator())
     summary = job.run_virtual(on_duplicate=LAST)
     assert (summary.tallies.upserts, summary.tallies.outcomes[Outcome.SKIPPED]) == (1, 1_995)
     assert {one["firstname"] for one in job.held().values()} == {f"F{n}" for n in range(1_995, 2_000)}
@@ -106,7 +106,7 @@ def test_without_the_option_all_rows_are_written_in_order(job):
 
 def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
     rows = [*contacts(300), *({"email": "none@none.com", "firstname": f"F{n}"} for n in range(40))]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.5))
     shown, kept = [], []
 
     def look(run):
@@ -130,7 +130,7 @@ def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
 def test_where_waiting_rows_fill_the_memory_reading_waits_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(feed, "MAX_OPEN_BYTES", 100_000)
     rows = [{"email": "none@none.com", "firstname": f"F{n}"} for n in range(1_200)]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.05))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.05))
     shown = []
     summary = job.run_virtual(
         on_tick=lambda run: shown.append(line(run.view(), Pace())) if run.view() is not None else None
@@ -172,7 +172,7 @@ def test_a_job_begun_before_the_rule_was_there_goes_on(job):
 def test_rows_of_several_sources_share_keys_and_name_the_other_source(tmp_path):
     one, two = contacts(30), [*contacts(130)[30:], {"email": "c3@example.com", "firstname": "other"}]
     other = write_csv(tmp_path / "more.csv", two)
-    job = Job(write_csv(tmp_path / "contacts.csv", one), make_hub())
+    job = Job(write_csv(tmp_path / "contacts.csv", one), make_simulator())
     summary = job.run_virtual(on_duplicate=REJECT, sources=(str(job.source), str(other)))
     assert summary.tallies.outcomes[Outcome.INVALID] == 2
     messages = {letter.source: letter.message for letter in job.dead_letters()}

@@ -3,14 +3,14 @@
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 
 
 def job_of(tmp_path, rows, people, *, rules=None, faults=(), **options):
-    hub = make_hub(quota="190/10", latency_seconds=0.3, rules=rules or {}, faults=list(faults))
-    hub.reset(0.0, [{"properties": person} for person in people])
+    simulator = make_simulator(quota="190/10", latency_seconds=0.3, rules=rules or {}, faults=list(faults))
+    simulator.reset(0.0, [{"properties": person} for person in people])
     source = write_csv(tmp_path / "rows.csv", rows)
-    return Job(source, hub, {"id_property": "external_id", **options}, batch_records=10)
+    return Job(source, simulator, {"id_property": "external_id", **options}, batch_records=10)
 
 
 def row(external_id, email="", **rest):

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.storage.checkpoint import Checkpoint
 
 
 def seeded(tmp_path, rows, *, people, **scenario) -> Job:
     """`people` are there before: each a list of addresses, the primary first."""
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
-    job.hub.reset(
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", **scenario))
+    job.simulator.reset(
         0.0, [{"properties": {"email": first}, "additional_emails": more} for first, *more in people]
     )
     return job

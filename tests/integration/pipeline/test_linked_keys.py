@@ -3,7 +3,7 @@
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 
 #: Every fourth request fails, so that some rows are sent again while others go on.
 FAULTS = [{"kind": "status", "status": 503, "every": 4}]
@@ -24,9 +24,12 @@ def rows_of(people, between):
 
 
 def job_of(tmp_path, rows, faults=FAULTS):
-    hub = make_hub(quota="190/10", latency_seconds=0.3, faults=list(faults))
+    simulator = make_simulator(quota="190/10", latency_seconds=0.3, faults=list(faults))
     return Job(
-        write_csv(tmp_path / "rows.csv", rows), hub, {"match": ("external_id", "email")}, batch_records=10
+        write_csv(tmp_path / "rows.csv", rows),
+        simulator,
+        {"match": ("external_id", "email")},
+        batch_records=10,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.verify_runs import counts, verify
 from uploader.errors import SettingsError
 from uploader.hubspot.wire import paths
@@ -30,10 +30,10 @@ def records(count: int, text: str, **same: str) -> list[dict[str, str]]:
 
 
 def job_of(tmp_path, rows, *, options, **scenario) -> Job:
-    hub = make_hub(quota="190/10", latency_seconds=0.2, **scenario)
+    simulator = make_simulator(quota="190/10", latency_seconds=0.2, **scenario)
     return Job(
         write_csv(tmp_path / "rows.csv", rows),
-        hub,
+        simulator,
         {"id_property": "external_id", **options},
     )
 
@@ -67,7 +67,7 @@ def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, text, v
     assert category == "VALIDATION_ERROR"
     report, findings = verify(job, api_version=version)
     assert (counts(report), findings) == ({"equal": len(job.held("external_id"))}, [])
-    paths = {seen.path for seen in job.hub.statistics.log}
+    paths = {seen.path for seen in job.simulator.statistics.log}
     assert len(paths) >= 5
     assert all(f"/{version}/" in f"{path}/" for path in paths), paths
 
@@ -113,7 +113,9 @@ def test_the_email_of_a_garage_is_text_like_any_other(tmp_path, column):
     assert summary.as_dict()["held_back"] == 0
     report, _ = verify(job)
     assert counts(report) == {"equal": 250}
-    job.hub.meddle(job._clock, [{"external_id": "e0", "properties": {column: "GARAGE 0"}}], [], "p_cars")
+    job.simulator.meddle(
+        job._clock, [{"external_id": "e0", "properties": {column: "GARAGE 0"}}], [], "p_cars"
+    )
     report, _ = verify(job, restart=True)
     assert counts(report) == {"equal": 249, "differs": 1}
 
@@ -123,7 +125,7 @@ def test_a_custom_object_may_be_matched_by_a_property_of_that_name(tmp_path):
     unique = [{"name": "email", "object_type": "p_cars", "unique": True}]
     job = Job(
         write_csv(tmp_path / "cars.csv", rows),
-        make_hub(quota="none", properties=unique),
+        make_simulator(quota="none", properties=unique),
         {"object_type": "p_cars", "match": ("email",)},
     )
     summary = job.run_virtual()
@@ -139,7 +141,7 @@ def test_rows_of_an_input_s_own_form(tmp_path):
     lines[5]["idProperty"] = "email"
     source.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     options = {"object_type": "deals", "id_property": "external_id"}
-    job = Job(source, make_hub(quota="none"), options)
+    job = Job(source, make_simulator(quota="none"), options)
     summary = job.run_virtual()
     assert (summary.as_dict()["created"], summary.as_dict()["invalid"]) == (119, 1)
     assert "unique" in job.dead_letters()[0].message
@@ -166,7 +168,7 @@ def test_a_key_that_is_none_is_said_before_the_first_write(tmp_path, object_type
     job = job_of(tmp_path, [{name: "x"}], options={"object_type": object_type, "id_property": name})
     with pytest.raises(SettingsError, match=text):
         job.run_virtual()
-    assert job.hub.stats()["upserts"] == 0
+    assert job.simulator.stats()["upserts"] == 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.cli.progress import Pace, line
 from uploader.model.stop import Cause
 from uploader.settings.speed import OnLongPause
@@ -14,13 +14,13 @@ from uploader.settings.speed import OnLongPause
 
 def job(tmp_path, rows, *, batch_records=10, **scenario) -> Job:
     """In batches of ten it is 190 rows a second at the quota."""
-    hub = make_hub(latency_seconds=0.3, **scenario)
-    return Job(write_csv(tmp_path / "contacts.csv", rows), hub, batch_records=batch_records)
+    simulator = make_simulator(latency_seconds=0.3, **scenario)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=batch_records)
 
 
 def gaps(run: Job) -> list[tuple[float, float]]:
     """Between requests, those longer than a second: when, and for how long."""
-    times = [seen.at for seen in run.hub.statistics.log]
+    times = [seen.at for seen in run.simulator.statistics.log]
     return [(a, b - a) for a, b in pairwise(times) if b - a > 1]
 
 
@@ -57,7 +57,9 @@ def test_a_storm_of_423_is_one_pause_at_a_time_and_fewer_in_flight(tmp_path):
 def test_failures_now_and_then_on_a_slow_line_cost_little(tmp_path):
     rows = contacts(6_000)
     run = job(tmp_path, rows)
-    run.hub = make_hub(latency_seconds=3.0, faults=[{"kind": "status", "status": 502, "rate": 0.01}])
+    run.simulator = make_simulator(
+        latency_seconds=3.0, faults=[{"kind": "status", "status": 502, "rate": 0.01}]
+    )
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
@@ -91,7 +93,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
     rows = contacts(6_000)
     run = job(tmp_path, rows)
     queue = {"free_at": 0.0}
-    handle = run.hub.handle
+    handle = run.simulator.handle
 
     def one_by_one(request, now):
         reply = handle(request, now)
@@ -104,7 +106,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
             delay_seconds=queue["free_at"] - now + 0.2,
         )
 
-    run.hub.handle = one_by_one
+    run.simulator.handle = one_by_one
     in_flight = []
     summary = run.run_virtual(on_tick=lambda one: in_flight.append(one.session.sender.on_wire))
     run.check(rows, summary)
@@ -117,7 +119,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
 def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, latency):
     rows = contacts(40_000)
     run = job(tmp_path, rows, batch_records=100)  # forecasts count on full batches
-    run.hub = make_hub(latency_seconds=latency, quota="100/10")
+    run.simulator = make_simulator(latency_seconds=latency, quota="100/10")
     pace, told = Pace(), []
 
     def look(one) -> None:
@@ -138,7 +140,7 @@ def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, laten
 def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
     rows = contacts(30_000)
     run = job(tmp_path, rows, batch_records=100, account={"day_seconds": 60})
-    run.hub = make_hub(daily_quota=200, latency_seconds=0.3, account={"day_seconds": 60})
+    run.simulator = make_simulator(daily_quota=200, latency_seconds=0.3, account={"day_seconds": 60})
     pace, told = Pace(), []
 
     def look(one) -> None:
@@ -172,4 +174,4 @@ def test_a_first_batch_that_is_halved_holds_nobody_up(tmp_path):
     ]
     run = job(tmp_path, rows, rules={"multi_status": False})
     run.run_virtual()
-    assert sum(seen.at < 30 for seen in run.hub.statistics.log) > 200
+    assert sum(seen.at < 30 for seen in run.simulator.statistics.log) > 200

@@ -3,7 +3,7 @@
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 
 #: More than these are rejected or so; the fault strikes the batch that has this key.
 FIRST = "c0@example.com"
@@ -13,8 +13,8 @@ def pending(tmp_path, *, status="PENDING", **fault) -> tuple[Job, list[dict[str,
     """A file in which one contact comes twice, and holds already what its first row asks for."""
     rows = [*contacts(120), {"email": FIRST.upper(), "firstname": "Last"}]
     fault = {"kind": "batch_status", "status": status, "results_share": 0, "times": 1, **fault}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[fault]))
-    job.hub.reset(0.0, [{"properties": {"email": FIRST, "firstname": "F0"}}])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", faults=[fault]))
+    job.simulator.reset(0.0, [{"properties": {"email": FIRST, "firstname": "F0"}}])
     return job, rows
 
 
@@ -55,7 +55,9 @@ def test_a_contact_that_breaks_its_reading_leaves_only_its_own_row_pending(tmp_p
     broken = {"kind": "status", "status": 500, "endpoint": "read", "keys": ["c50@example.com"]}
     accepted = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "applied": True, "times": 1}
     rows = contacts(120)
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[accepted, broken]))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", faults=[accepted, broken])
+    )
     summary = job.run_virtual()
     job.check(rows, summary)
     assert {row for row, outcome in job.outcomes().items() if outcome == "pending"} == {52}

@@ -8,7 +8,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.programs import options, seams_to
 from support.virtual_loop import run_virtual
 from uploader import Uploader
@@ -44,9 +44,9 @@ def slices_made_aside(folder, rows, name="contacts.csv", **options: object) -> i
         packed = gzip.compress(source.read_bytes())
         source = folder / name
         source.write_bytes(packed)
-    job = Job(source, make_hub(quota="none"), options)
+    job = Job(source, make_simulator(quota="none"), options)
     offloads = {name: Counted() for name in ("reader", "writer")}
-    seams = Seams(transport=lambda _: HubTransport(job.hub), offload=offloads.__getitem__)
+    seams = Seams(transport=lambda _: MockTransport(job.simulator), offload=offloads.__getitem__)
 
     async def run() -> Summary:
         return await Run(job.settings(), seams).run()
@@ -85,7 +85,7 @@ def test_a_source_that_may_keep_us_waiting_is_read_beside_the_loop_also_behind_o
 
     async def run():
         source = write_csv(tmp_path / "contacts.csv", contacts(1_000))
-        seams = seams_to(make_hub(quota="190/10"), threads=True)
+        seams = seams_to(make_simulator(quota="190/10"), threads=True)
         async with Uploader(**options(tmp_path), yes=True, seams=seams) as job:
             assert len([outcome async for outcome in job.run(source, rows())]) == 1_400
 

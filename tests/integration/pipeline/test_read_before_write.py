@@ -10,7 +10,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from uploader.errors import CheckpointError
 from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
@@ -19,8 +19,8 @@ from uploader.settings.speed import OnLongPause
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", **scenario))
-    job.hub.reset(0.0, [{"properties": dict(properties)} for properties in held])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", **scenario))
+    job.simulator.reset(0.0, [{"properties": dict(properties)} for properties in held])
     return job
 
 
@@ -32,10 +32,10 @@ def test_the_same_file_again_is_read_and_not_written(tmp_path):
     rows = contacts(250)
     job = job_of(tmp_path, rows)
     job.run_virtual()
-    before = list(job.hub.objects(1e9))
+    before = list(job.simulator.objects(1e9))
     summary = job.run_virtual(restart=True, skip_unchanged=True)
     assert (summary.exit_code, summary.as_dict()["unchanged"], upserts(job)) == (0, 250, 0)
-    assert list(job.hub.objects(1e9)) == before
+    assert list(job.simulator.objects(1e9)) == before
     assert set(job.outcomes().values()) == {"unchanged"}
 
 
@@ -156,8 +156,8 @@ def test_a_last_attempt_is_read_back_until_there_is_an_answer(tmp_path):
     """It was written, though no answer ever said so; the first reads of it fail for the moment."""
     lost = {"kind": "reset", "applied": True, "keys": ["c7@example.com"]}
     job = job_of(tmp_path, contacts(120), faults=[lost])
-    unread = make_hub(quota="none", faults=[reads_refused("INTERNAL_ERROR")]).handle
-    handle, left = job.hub.handle, [2]
+    unread = make_simulator(quota="none", faults=[reads_refused("INTERNAL_ERROR")]).handle
+    handle, left = job.simulator.handle, [2]
 
     def failing(request, now):
         if request.path.endswith("batch/read") and b'"firstname"' in request.body and left[0]:
@@ -165,7 +165,7 @@ def test_a_last_attempt_is_read_back_until_there_is_an_answer(tmp_path):
             return unread(request, now)
         return handle(request, now)
 
-    job.hub.handle = failing
+    job.simulator.handle = failing
     summary = job.run_virtual()
     assert (left, summary.as_dict()["abandoned"], job.outcomes()[9]) == ([0], 0, "updated")
 
@@ -180,9 +180,9 @@ def test_a_token_that_may_not_read_stops_the_job_before_it_writes(tmp_path):
 def test_a_row_is_told_that_was_unchanged_until_another_key_of_its_contact_wrote(tmp_path):
     """Both are read before either is written: the file's order can't be kept, so it has to be told."""
     rows = [{"email": "one@x.com", "city": "New"}, {"email": "two@x.com", "city": "Old"}]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"))
     person = {"properties": {"email": "one@x.com", "city": "Old"}, "additional_emails": ["two@x.com"]}
-    job.hub.reset(0.0, [person])
+    job.simulator.reset(0.0, [person])
     summary = job.run_virtual(skip_unchanged=True)
     assert (list(job.outcomes().values()), job.held()["one@x.com"]["city"]) == (
         ["unchanged", "updated"],
@@ -196,7 +196,7 @@ def test_an_outage_of_reading_alone_is_not_the_rows_fault(tmp_path):
     job = job_of(tmp_path, contacts(300), faults=[down])
     summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
     assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     assert job.run_virtual(skip_unchanged=True).as_dict()["created"] == 300
 
 
@@ -214,7 +214,7 @@ def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_
                 {"email": "c1@x.com", "properties": {"firstname": "Theirs"}},
                 {"email": "c0@x.com", "properties": {"city": ""}},
             ]
-            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), changes, []))
+            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), changes, []))
 
     options = {"on_long_pause": OnLongPause.WAIT, "policy": Policy.FILL, "snapshot": True}
     summary = job.run_virtual(on_tick=meddle, **options)
@@ -260,16 +260,16 @@ def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
     is written by what was read eight hours ago.
     """
     job = job_of(tmp_path, contacts(1_500, city="Ours"), [{"email": row["email"]} for row in contacts(1_500)])
-    job.hub.change_quota(parse_quota("50/10"))
-    job.make_transport = partial(HubTransport, connect_seconds=connect_seconds)
-    job.hub.settings = replace(job.hub.settings, latency_seconds=0.5)
+    job.simulator.change_quota(parse_quota("50/10"))
+    job.make_transport = partial(MockTransport, connect_seconds=connect_seconds)
+    job.simulator.settings = replace(job.simulator.settings, latency_seconds=0.5)
     theirs = []
 
     def wake() -> None:
         stand_still(job)
         theirs.extend(name for name, held in job.held().items() if not held.get("city"))
         changes = [{"email": name, "properties": {"city": "Theirs"}} for name in theirs]
-        job.hub.meddle(asyncio.get_running_loop().time(), changes, [])
+        job.simulator.meddle(asyncio.get_running_loop().time(), changes, [])
 
     def start(_):
         asyncio.get_running_loop().call_later(5.0 + late, wake)
@@ -306,7 +306,7 @@ def test_what_somebody_writes_while_the_disk_stands_still_is_looked_at_again(tmp
         now = asyncio.get_running_loop().time()
         if now > 600 and not meddled:
             change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-            meddled.append(job.hub.meddle(now, [change], []))
+            meddled.append(job.simulator.meddle(now, [change], []))
 
     summary = job.run_virtual(on_tick=meddle, policy=Policy.FILL, snapshot=True, stop_after=10_000.0)
     assert meddled
@@ -320,13 +320,13 @@ def test_the_same_while_the_disk_stands_still_for_links(tmp_path):
     people = [{**row, "city": "Ours" if n == 0 else ""} for n, row in enumerate(rows)]
     job = job_of(tmp_path, rows, people)
     asked = []
-    handle = job.hub.handle
+    handle = job.simulator.handle
 
     def note(request, now):
         asked.append(request.path.rsplit("/", 1)[1])
         return handle(request, now)
 
-    job.hub.handle = note
+    job.simulator.handle = note
 
     class StandsStill(Inline):
         has_stood = False
@@ -336,7 +336,7 @@ def test_the_same_while_the_disk_stands_still_for_links(tmp_path):
                 StandsStill.has_stood = True
                 await asyncio.sleep(150)
                 change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-                job.hub.meddle(asyncio.get_running_loop().time(), [change], [])
+                job.simulator.meddle(asyncio.get_running_loop().time(), [change], [])
                 await asyncio.sleep(150)
             return await super().run(call)
 
@@ -357,7 +357,7 @@ def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
     def meddle(run):
         if run.session.sender.pausing is Cause.MIGRATION and not meddled:
             change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), [change], []))
 
     summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
     assert meddled
@@ -379,7 +379,7 @@ def test_only_new_leaves_a_contact_that_somebody_created_after_a_lost_answer(tmp
     def create(run):
         if run.session.sender.pausing is Cause.MIGRATION and not meddled:
             theirs = {"properties": {"email": "c1@x.com", "city": "Theirs"}}
-            meddled.append(job.hub.account.seed({"contacts": [theirs]}, "2026-01-01T00:00:09Z"))
+            meddled.append(job.simulator.account.seed({"contacts": [theirs]}, "2026-01-01T00:00:09Z"))
 
     options = {"on_long_pause": OnLongPause.WAIT, "only_records": Only.NEW}
     summary = job.run_virtual(on_tick=create, **options)
@@ -395,10 +395,10 @@ def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path
     broken = {"kind": "status", "status": 500, "keys": ["c1@example.com"]}
     rows = contacts(2_000)
     job = job_of(tmp_path, rows, faults=[broken])
-    job.hub.change_quota(parse_quota("10/10"))
+    job.simulator.change_quota(parse_quota("10/10"))
     summary = job.run_virtual(policy=policy, stop_after=7_200)
     assert (summary.as_dict()["abandoned"], summary.as_dict()["created"]) == (1, 1_999)
-    assert sum(seen.status == "500" for seen in job.hub.statistics.log) < 40
+    assert sum(seen.status == "500" for seen in job.simulator.statistics.log) < 40
 
 
 # --- full batches of what is to be written ---
@@ -408,14 +408,14 @@ def changed_job(tmp_path, rows, changed, *, quota="none", batch_records=10) -> J
     """HubSpot holds all rows but the values of the changed ones, by their places."""
     job = Job(
         write_csv(tmp_path / "contacts.csv", rows),
-        make_hub(quota=quota, latency_seconds=0.2),
+        make_simulator(quota=quota, latency_seconds=0.2),
         {"skip_unchanged": True},
         batch_records=batch_records,
     )
     held = {
         row["email"]: {**row, "city": "Old"} if place in changed else row for place, row in enumerate(rows)
     }
-    job.hub.reset(0.0, [{"properties": properties} for properties in held.values()])
+    job.simulator.reset(0.0, [{"properties": properties} for properties in held.values()])
     return job
 
 
@@ -451,7 +451,7 @@ def test_a_row_that_another_waits_for_is_not_kept_until_its_batch_is_full(tmp_pa
         if not settled and job.held()["hot@x.com"]["city"] == "C18":
             settled.append(run.view().tallies.settled)
 
-    job.hub.meddle(0.0, [{"email": "hot@x.com", "properties": {"city": "Old"}}], [])
+    job.simulator.meddle(0.0, [{"email": "hot@x.com", "properties": {"city": "Old"}}], [])
     summary = job.run_virtual(on_tick=look, max_in_flight=4)
     job.check(rows, summary)
     assert settled[0] < 3_000
@@ -494,8 +494,8 @@ def test_rows_of_two_keys_are_written_by_their_own(tmp_path):
         else {"email": "", "external_id": f"{n}", "city": "New"}
         for n in range(400)
     ]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none"), batch_records=10)
-    job.hub.reset(0.0, [{"properties": row} for place, row in enumerate(rows) if place % 10 > 1])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"), batch_records=10)
+    job.simulator.reset(0.0, [{"properties": row} for place, row in enumerate(rows) if place % 10 > 1])
     summary = job.run_virtual(skip_unchanged=True, match=("email", "external_id"))
     assert (summary.exit_code, summary.as_dict()["created"], upserts(job)) == (0, 80, 8)
 
@@ -532,7 +532,7 @@ def test_what_a_killed_run_wrote_is_not_taken_for_what_was_there(tmp_path):
     job = job_of(tmp_path, rows, [{"email": "old@x.com", "firstname": "Old"}], faults=[lost])
     job.run_virtual(snapshot=True, stop_after=20.0)
     assert job.held()["old@x.com"]["firstname"] == "A"
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     summary = job.run_virtual(snapshot=True)
     assert summary.state == "complete"
     assert formers(job) == {("old@x.com", "firstname"): "Old"}
@@ -564,7 +564,7 @@ def test_going_on_without_the_snapshot_is_refused(tmp_path):
     refused = {"kind": "status", "status": 401, "requests": [3, 99]}
     job = job_of(tmp_path, contacts(500), faults=[refused])
     assert job.run_virtual(snapshot=True).as_dict()["created"]
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     with pytest.raises(CheckpointError, match="snapshot was True, is None"):
         job.run_virtual()
 
@@ -581,7 +581,7 @@ def test_what_was_refused_or_never_left_is_not_in_the_snapshot(tmp_path):
     assert job.run_virtual(snapshot=True).as_dict()["rejected"] == 1
     assert kept(job) == {f"c{i}@example.com" for i in range(9) if i != 3}
     spent = {"kind": "status", "status": 429, "shape": "daily", "rate": 1.0}
-    job.hub.change_scenario(make_hub(faults=[spent]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[spent]).scenario)
     summary = job.run_virtual(snapshot=True, restart=True)
     assert (summary.state, summary.tallies.settled, kept(job), formers(job)) == ("stopped", 0, set(), {})
 
@@ -596,7 +596,7 @@ def test_pauses_that_follow_each_other_count_together(tmp_path):
     def meddle(run):
         if run.session.sender.pausing and not meddled:
             change = {"email": "c1@x.com", "properties": {"firstname": "Theirs"}}
-            meddled.append(job.hub.meddle(asyncio.get_running_loop().time(), [change], []))
+            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), [change], []))
 
     summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
     assert (summary.exit_code, job.held()["c1@x.com"]["firstname"]) == (0, "Theirs")

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.cli.commands.upload import introduction
 from uploader.cli.progress import Pace
 
 
 @pytest.mark.parametrize("reads", [False, True])
 def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_hub(latency_seconds=0.1))
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_simulator(latency_seconds=0.1))
     told = []
     summary = job.run_virtual(on_start=lambda run: told.extend(introduction(run)), snapshot=reads)
     assert told[0] == (
@@ -28,7 +28,7 @@ def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
 def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency):
     job = Job(
         write_csv(tmp_path / "contacts.csv", contacts(20_000)),
-        make_hub(latency_seconds=latency, quota="100/10"),
+        make_simulator(latency_seconds=latency, quota="100/10"),
     )
     pace, told, foretold = Pace(), [], []
 

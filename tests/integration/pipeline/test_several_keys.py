@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.verify_runs import counts, verify
 from uploader.cli.commands.failures import command as failures
 from uploader.errors import CheckpointError, SettingsError
@@ -17,9 +17,9 @@ BOTH = {"match": ("external_id", "email")}
 
 
 def job_of(tmp_path, rows, people=(), **scenario) -> Job:
-    hub = make_hub(quota="190/10", latency_seconds=0.3, **scenario)
-    hub.reset(0.0, [{"properties": person} for person in people])
-    return Job(write_csv(tmp_path / "rows.csv", rows), hub, dict(BOTH))
+    simulator = make_simulator(quota="190/10", latency_seconds=0.3, **scenario)
+    simulator.reset(0.0, [{"properties": person} for person in people])
+    return Job(write_csv(tmp_path / "rows.csv", rows), simulator, dict(BOTH))
 
 
 def row(external_id="", email="", **rest):
@@ -64,7 +64,7 @@ def test_each_ndjson_row_goes_by_the_first_key_it_has(tmp_path):
     rows = [{name: cell for name, cell in one.items() if cell} for one in mixed(900)]
     source = tmp_path / "rows.ndjson"
     source.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
-    job = Job(source, make_hub(quota="none"), dict(BOTH))
+    job = Job(source, make_simulator(quota="none"), dict(BOTH))
     summary = job.run_virtual()
     assert (summary.exit_code, summary.as_dict()["created"]) == (0, 900)
     assert len(job.held("external_id")) == 600
@@ -74,14 +74,14 @@ def test_each_ndjson_row_goes_by_the_first_key_it_has(tmp_path):
 def test_no_batch_carries_two_id_properties(tmp_path):
     job = job_of(tmp_path, mixed(900))
     seen = []
-    take = job.hub.account.read_inputs
+    take = job.simulator.account.read_inputs
 
     def watch(request):
         inputs = take(request)
         seen.append({one.id_property for one in inputs})
         return inputs
 
-    job.hub.account.read_inputs = watch
+    job.simulator.account.read_inputs = watch
     job.run_virtual()
     assert {"external_id"} in seen
     assert {"email"} in seen
@@ -132,7 +132,7 @@ def test_an_address_of_another_contact_is_a_conflict_that_names_it(tmp_path, sha
     ]
     rules = {"conflict_body": shape, "multi_status": multi_status}
     job = job_of(tmp_path, rows, people=[{"email": "ann@x.com", "city": "Trier"}], rules=rules)
-    (ann,) = job.hub.objects(0)
+    (ann,) = job.simulator.objects(0)
     summary = job.run_virtual().as_dict()
     assert (summary["rejected"], summary["updated"], summary["created"]) == (1, 1, 1)
     (letter,) = job.dead_letters()
@@ -200,7 +200,7 @@ def test_what_rows_are_matched_by_is_the_job_s(tmp_path):
 
 
 def test_a_key_that_no_source_has_is_a_mistake(tmp_path):
-    job = Job(write_csv(tmp_path / "r.csv", [{"email": "a@x.com"}]), make_hub(), dict(BOTH))
+    job = Job(write_csv(tmp_path / "r.csv", [{"email": "a@x.com"}]), make_simulator(), dict(BOTH))
     with pytest.raises(SettingsError, match="no column is 'external_id'"):
         job.run_virtual()
 
@@ -229,7 +229,7 @@ def test_senseless_keys_are_refused(tmp_path, options, text):
 
 def test_each_key_has_to_be_unique_in_the_account(tmp_path):
     rows = [{"email": "a@x.com", "city": "Ulm"}]
-    job = Job(write_csv(tmp_path / "r.csv", rows), make_hub(), {"match": ("email", "city")})
+    job = Job(write_csv(tmp_path / "r.csv", rows), make_simulator(), {"match": ("email", "city")})
     with pytest.raises(SettingsError, match="--match 'city': its values are not unique"):
         job.run_virtual()
 
@@ -238,7 +238,7 @@ def test_a_job_that_was_begun_before_there_were_several_keys_goes_on(tmp_path):
     rows = [{"external_id": f"e{i}", "city": "Ulm"} for i in range(2_000)]
     job = Job(
         write_csv(tmp_path / "r.csv", rows),
-        make_hub(quota="190/10", latency_seconds=0.3),
+        make_simulator(quota="190/10", latency_seconds=0.3),
         {"id_property": "external_id"},
     )
     assert job.run_virtual(stop_after=1.0).tallies.confirmed

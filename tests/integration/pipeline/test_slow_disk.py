@@ -6,7 +6,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.cli.progress import Pace, lines
 from uploader.jobs.session import Seams
@@ -32,12 +32,12 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
     rows = contacts(ROWS)
     for row in rows[::90] if refused else []:
         row["email"] = row["email"].replace("example.com", "example.badtld")
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", latency_seconds=0.05))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", latency_seconds=0.05))
     waiting, out, told = [], [], set()
 
     async def work():
         seams = Seams(
-            transport=lambda _: HubTransport(job.hub),
+            transport=lambda _: MockTransport(job.simulator),
             offload=lambda name: SlowDisk() if name == "writer" else Inline(),
         )
         run = Run(job.settings(), seams)

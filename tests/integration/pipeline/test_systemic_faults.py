@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from uploader.model.stop import Cause
 
 #: A token that may write contacts, and not look at their properties.
@@ -16,7 +16,7 @@ WRITING_ONLY = {"auth": {"scopes": ["oauth", "crm.objects.contacts.write"]}}
 def ndjson(tmp_path: Path, rows, **scenario) -> Job:
     source = tmp_path / "contacts.ndjson"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return Job(source, make_hub(quota="190/10", latency_seconds=0.3, **scenario))
+    return Job(source, make_simulator(quota="190/10", latency_seconds=0.3, **scenario))
 
 
 @pytest.mark.parametrize("scenario", [{}, WRITING_ONLY], ids=["schema known", "schema unknown"])
@@ -56,7 +56,7 @@ def test_a_field_that_every_row_has_from_here_on_stops_the_run_with_those_rows_o
 @pytest.mark.parametrize("latency", [0.3, 3.0, 10.0])
 def test_a_slow_line_makes_a_systemic_fault_no_dearer(tmp_path, latency):
     job = ndjson(tmp_path, contacts(5_000, favourite="1"), **WRITING_ONLY)
-    job.hub = make_hub(quota="190/10", latency_seconds=latency, **WRITING_ONLY)
+    job.simulator = make_simulator(quota="190/10", latency_seconds=latency, **WRITING_ONLY)
     summary = job.run_virtual()
     assert (summary.cause, summary.tallies.settled) == (Cause.PROPERTY, 0)
     assert summary.tallies.requests <= 20

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from uploader.hubspot.wire import no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
@@ -17,8 +17,8 @@ from uploader.pipeline.batcher import MAX_BATCH_BYTES
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:
     source = write_csv(tmp_path / "contacts.csv", rows)
-    hub = make_hub(quota=quota, latency_seconds=latency_seconds, **scenario)
-    return Job(source, hub, options or {})
+    simulator = make_simulator(quota=quota, latency_seconds=latency_seconds, **scenario)
+    return Job(source, simulator, options or {})
 
 
 def test_every_row_of_a_clean_file_is_created(tmp_path):
@@ -35,9 +35,9 @@ def test_a_contact_that_an_answer_lists_twice_confirms_no_other(tmp_path, by):
     """The first answer leaves out a row that was not written, and lists another one twice instead."""
     rows = contacts(30)
     not_written = {"kind": "reject", "keys": ["c7@example.com"], "times": 1}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(quota="none", faults=[not_written]))
-    job.hub.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
-    handle, left = job.hub.handle, [1]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", faults=[not_written]))
+    job.simulator.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
+    handle, left = job.simulator.handle, [1]
 
     def list_twice(request, now):
         reply = handle(request, now)
@@ -54,7 +54,7 @@ def test_a_contact_that_an_answer_lists_twice_confirms_no_other(tmp_path, by):
             result["properties"] |= {"key": {"email": f"c{at}@example.com"}}.get(by, {})
         return replace(reply, status=200, body=orjson.dumps(body))
 
-    job.hub.handle = list_twice
+    job.simulator.handle = list_twice
     summary = job.run_virtual()
     assert (left, summary.exit_code, summary.as_dict()["updated"]) == ([0], 0, 30)
     job.check(rows, summary)
@@ -76,9 +76,9 @@ def test_a_finished_job_sends_nothing_and_gives_the_same_code(tmp_path):
     rows[3]["email"] = "nonsense"
     run = job(tmp_path, rows)
     first = run.run_virtual()
-    requests = run.hub.stats()["requests"]
+    requests = run.simulator.stats()["requests"]
     second = run.run_virtual()
-    assert run.hub.stats()["requests"] == requests
+    assert run.simulator.stats()["requests"] == requests
     assert first.exit_code == second.exit_code == 1
     assert first.as_dict() == second.as_dict()
 
@@ -115,7 +115,7 @@ def test_one_poisoned_record_in_a_hundred_costs_at_most_fourteen_more_requests(t
     rows[42]["email"] = BAD
     run = job(tmp_path, rows, rules={"multi_status": False})
     summary = run.run_virtual()
-    assert run.hub.stats()["upserts"] <= 15
+    assert run.simulator.stats()["upserts"] <= 15
     assert summary.as_dict()["rejected"] == 1
 
 
@@ -130,7 +130,7 @@ def test_a_conflict_is_retried_once_and_then_refused_alone(tmp_path):
     run.check(rows, summary)
     (letter,) = run.dead_letters()
     assert (letter.row, letter.category, letter.existing_id != "") == (7, "CONFLICT", True)
-    assert run.hub.stats()["upserts"] <= 16
+    assert run.simulator.stats()["upserts"] <= 16
 
 
 ANSWERS = {
@@ -197,7 +197,7 @@ def repeating(count: int) -> list[dict[str, str]]:
 
 
 def check_created(run, summary) -> None:
-    created = sum(1 for contact in run.hub.objects(1e9))
+    created = sum(1 for contact in run.simulator.objects(1e9))
     assert created - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
 
 
@@ -314,7 +314,7 @@ def test_an_outage_without_end_stops_the_run_with_all_rows_open(tmp_path):
     assert (summary.exit_code, summary.cause) == (75, Cause.OUTAGE)
     assert summary.tallies.failed == 0
     run.check(rows, summary)
-    run.hub.change_scenario(make_hub().scenario)
+    run.simulator.change_scenario(make_simulator().scenario)
     summary = run.run_virtual()
     assert summary.exit_code == 0
     run.check(rows, summary)
@@ -364,7 +364,7 @@ def test_a_token_revoked_while_reading_back_leaves_the_rows_open(tmp_path):
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
     assert summary.as_dict()["pending"] == 0
-    run.hub.change_scenario(make_hub().scenario)
+    run.simulator.change_scenario(make_simulator().scenario)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.exit_code == 0
@@ -375,14 +375,14 @@ def test_rows_that_wait_for_an_earlier_one_cost_no_requests_of_their_own(tmp_pat
     rows = [
         {"email": f"c{i if i % 20 else i - 1}@example.com", "firstname": f"F{i}"} for i in range(1, 6_001)
     ]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_hub(latency_seconds=0.3))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.3))
     summary = job.run_virtual()
     job.check(rows, summary)
     assert summary.tallies.held_back > 250
     assert summary.tallies.upserts <= 62
 
 
-class _Failing(HubTransport):
+class _Failing(MockTransport):
     """The first upserts fail on the way there: refused, or cut off once they had left."""
 
     def __init__(self, *arguments, maybe_applied, **named) -> None:
@@ -403,7 +403,7 @@ def test_what_never_left_is_not_counted_as_replayed(tmp_path, maybe_applied, rep
     rows = contacts(30)
     run = job(tmp_path, rows, options=options)
     run.make_transport = partial(_Failing, maybe_applied=maybe_applied)
-    run.hub.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
+    run.simulator.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
     summary = run.run_virtual()
     told = summary.as_dict()
     assert (run.transport.left, told["updated"], told["replayed"], summary.exit_code) == (0, 30, replayed, 0)
@@ -413,14 +413,14 @@ def test_a_batch_that_weighs_more_than_its_rows_is_halved_before_it_is_sent(tmp_
     """A control character is one byte in a CSV file, and six in JSON."""
     rows = contacts(100, lastname="\x01" * 9_000)
     run, weights = job(tmp_path, rows), []
-    handle = run.hub.handle
+    handle = run.simulator.handle
 
     def weigh(request, now):
         if request.path.endswith("/upsert"):
             weights.append(len(request.body))
         return handle(request, now)
 
-    run.hub.handle = weigh
+    run.simulator.handle = weigh
     summary = run.run_virtual()
     assert (summary.exit_code, summary.as_dict()["created"]) == (0, 100)
     assert len(weights) == 4

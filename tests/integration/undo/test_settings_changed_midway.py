@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model.running import Killed, Mortal, MortalCheckpoint, MortalTransport
 from support.undo_runs import counts, state, undo
 from support.verify_runs import counts as verdicts, meddle, verify
@@ -31,12 +31,12 @@ ROWS = 900
 
 def begun(tmp_path, rows=None, held=None, **scenario) -> Job:
     rows = contacts(ROWS, city="Bonn") if rows is None else rows
-    hub = make_hub(quota="190/10", latency_seconds=0.5, **scenario)
+    simulator = make_simulator(quota="190/10", latency_seconds=0.5, **scenario)
     options = {"canary": 0, "max_in_flight": 2}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options)
     if held is None:
         held = [{"email": f"c{n}@example.com", "firstname": f"Old {n}", "city": "Ulm"} for n in range(ROWS)]
-    job.hub.reset(0.0, [{"properties": dict(one)} for one in held])
+    job.simulator.reset(0.0, [{"properties": dict(one)} for one in held])
     job.before = state(job)
     return job
 
@@ -103,12 +103,12 @@ async def _killed(job: Job, is_time, options) -> None:
     loop = asyncio.get_running_loop()
     loop._jumping.now = getattr(job, "_clock", 0.0)
     killed = MortalCheckpoint.killed = Killed()
-    transport = MortalTransport(job.hub, killed)
+    transport = MortalTransport(job.simulator, killed)
     seams = Seams(
         transport=lambda _: transport,
         offload=lambda _: Mortal(killed),
         roll=random.Random(1).random,
-        wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(loop.time()), UTC),
+        wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
     )
     run = Run(job.settings(accept_changed_settings=True, **options), seams)
 
@@ -460,7 +460,7 @@ def test_values_spelled_otherwise_before_are_compared_as_they_were(tmp_path):
     job = begun(tmp_path, rows, held, properties=[{"name": "born", "type": "date"}])
     first = half(job, date_orders={"born": "DMY"}, constants={"jobtitle": "First"})
     finish(job, date_orders={"born": "MDY"}, constants={"jobtitle": "Second"})
-    found = [one["properties"] for one in job.hub.objects(1e9)]
+    found = [one["properties"] for one in job.simulator.objects(1e9)]
     assert sum(one["born"] == "2001-04-03" for one in found) == first
     report, findings = verify(job)
     assert (verdicts(report), findings) == ({"equal": ROWS}, [])
@@ -536,8 +536,8 @@ def test_rows_of_settings_that_can_not_be_applied_any_more_are_not_compared_and_
     job = begun(tmp_path)
     first = half(job, constants={"jobtitle": "First"})
     finish(job)
-    job.hub.change_scenario(
-        make_hub(properties=[{"name": "jobtitle", "type": "string", "read_only": True}]).scenario
+    job.simulator.change_scenario(
+        make_simulator(properties=[{"name": "jobtitle", "type": "string", "read_only": True}]).scenario
     )
     report, findings = verify(job)
     assert verdicts(report) == {"equal": ROWS - first, "not checked": first}

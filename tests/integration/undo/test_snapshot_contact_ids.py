@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.undo_runs import id_of
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
@@ -42,8 +42,8 @@ def confirmed(key: str, hubspot_id: str, outcome: Outcome) -> Settlement:
 
 
 def test_an_answer_that_names_a_created_contact_is_kept(tmp_path):
-    job = Job(write_csv(tmp_path / "c.csv", contacts(3)), make_hub(quota="none"), {"snapshot": True})
-    job.hub.reset(0.0, [{"properties": {"email": "c1@example.com"}}])
+    job = Job(write_csv(tmp_path / "c.csv", contacts(3)), make_simulator(quota="none"), {"snapshot": True})
+    job.simulator.reset(0.0, [{"properties": {"email": "c1@example.com"}}])
     job.run_virtual()
     created = [f"c{n}@example.com" for n in (0, 2)]
     assert reached(job.source) == {(key, id_of(job, key), "created") for key in created}
@@ -51,7 +51,7 @@ def test_an_answer_that_names_a_created_contact_is_kept(tmp_path):
 
 def test_ids_are_kept_as_soon_as_rows_count_as_settled(tmp_path):
     """Not at the end of the run: a kill would take them along."""
-    job = Job(write_csv(tmp_path / "c.csv", contacts(300)), make_hub(quota="10/10"), {"snapshot": True})
+    job = Job(write_csv(tmp_path / "c.csv", contacts(300)), make_simulator(quota="10/10"), {"snapshot": True})
     seen = []
 
     def look(run) -> None:
@@ -67,8 +67,8 @@ def test_a_contact_that_was_created_twice_over_is_known_by_the_read_of_its_next_
     """The first answer is lost, and that to the second sending names nobody."""
     rows = [*contacts(3, city="Bonn"), *contacts(3, city="Ulm")]
     fault = {"kind": "reset", "applied": True, "first": 1, "endpoint": "upsert"}
-    hub = make_hub(quota="none", faults=[fault])
-    job = Job(write_csv(tmp_path / "c.csv", rows), hub, {"snapshot": True})
+    simulator = make_simulator(quota="none", faults=[fault])
+    job = Job(write_csv(tmp_path / "c.csv", rows), simulator, {"snapshot": True})
     assert job.run_virtual().exit_code == 0
     named = {(key, one, how) for key, one, how in reached(job.source) if one}
     assert named == {(key, id_of(job, key), "seen") for key in (f"c{n}@example.com" for n in range(3))}
@@ -112,15 +112,15 @@ def test_what_is_forgotten_is_known_by_no_id_either(tmp_path):
 
 
 def test_the_time_of_a_read_is_hubspots(tmp_path):
-    job = Job(write_csv(tmp_path / "c.csv", contacts(2)), make_hub(quota="none"), {"snapshot": True})
+    job = Job(write_csv(tmp_path / "c.csv", contacts(2)), make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     times = [at for (at,) in asked(job.source, "SELECT seen_at FROM contacts")]
     assert len(times) == 2
-    assert all(0 <= at - job.hub.wall(0.0) < 100 for at in times), times
+    assert all(0 <= at - job.simulator.wall(0.0) < 100 for at in times), times
 
 
 def test_a_snapshot_of_0_6_2_is_taken_up(tmp_path):
-    job = Job(write_csv(tmp_path / "c.csv", contacts(3)), make_hub(quota="none"), {"snapshot": True})
+    job = Job(write_csv(tmp_path / "c.csv", contacts(3)), make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     with closing(sqlite3.connect(f"{job.source}.checkpoint.snapshot")) as connection:
         connection.executescript("DROP TABLE reached; ALTER TABLE contacts DROP COLUMN seen_at")

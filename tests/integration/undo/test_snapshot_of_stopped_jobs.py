@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import counts, id_of, state, undo
 from uploader.errors import StorageError
 from uploader.hubspot.wire import no_reply
@@ -25,7 +25,7 @@ ROWS = 1_200
 HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)]
 
 
-class Watched(HubTransport):
+class Watched(MockTransport):
     """Tells of each upsert when the server has applied it, before the answer comes."""
 
     told: Callable[[int], None] = staticmethod(lambda _: None)
@@ -40,11 +40,11 @@ class Watched(HubTransport):
 
 
 def make_job(tmp_path, rows=ROWS, held=HELD, *, latency_seconds=0.01, **options) -> Job:
-    hub = make_hub(quota="9000/10", latency_seconds=latency_seconds)
+    simulator = make_simulator(quota="9000/10", latency_seconds=latency_seconds)
     options = {"snapshot": True, "max_in_flight": 4, **options}
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(rows, city="Bonn")), hub, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(rows, city="Bonn")), simulator, options)
     job.make_transport = Watched
-    job.hub.reset(0.0, [{"properties": dict(one)} for one in held])
+    job.simulator.reset(0.0, [{"properties": dict(one)} for one in held])
     return job
 
 
@@ -97,7 +97,7 @@ def run_until(job: Job, end: str, monkeypatch, *, in_threads: bool) -> None:
     monkeypatch.setattr(Watched, "told", staticmethod(lambda count: ends[end]() if count >= 5 else None))
     monkeypatch.setattr(job, "run", noted)
     if end == "too many failures":
-        job.hub.change_scenario(make_hub(latency_seconds=0.01, faults=[REFUSED]).scenario)
+        job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
     start = job.run_in_threads if in_threads else job.run_virtual
     with suppress(ZeroDivisionError, asyncio.CancelledError):
         start(on_start=runs.append)
@@ -137,7 +137,7 @@ def test_a_job_that_ended_early_goes_on_and_is_undone(tmp_path, monkeypatch, end
     before = state(job)
     with monkeypatch.context() as patched:
         run_until(job, end, patched, in_threads=True)
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     assert job.run_virtual(max_failures=FailureLimit(share=1.0)).state == "complete"
     report, listed = undo(job)
     assert (state(job), report.exit_code, listed) == (before, 0, [])
@@ -176,7 +176,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
     address = HELD[0]["email"]
     job._clock += 3_600
     by = {"type": "CRM_UI", "id": "userId:7"}
-    job.hub.meddle(job._clock, [{"email": address, "properties": {"city": "Trier"}, "source": by}], ())
+    job.simulator.meddle(job._clock, [{"email": address, "properties": {"city": "Trier"}, "source": by}], ())
     before = state(job)
     job._clock += 3_600
     assert job.run_in_threads().state == "complete"
@@ -188,7 +188,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
 def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeypatch):
     """Refused rows are taken out before they are booked, and booked although their worker is cancelled."""
     job = make_job(tmp_path, rows=100, held=(), max_failures=FailureLimit(share=1.0))
-    job.hub.change_scenario(make_hub(latency_seconds=0.01, faults=[REFUSED]).scenario)
+    job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
     entered, released = threading.Event(), threading.Event()
     forget = SnapshotFile.forget
 
@@ -216,9 +216,9 @@ def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeyp
 
 def test_what_is_kept_of_refused_rows_does_not_pile_up(tmp_path):
     """Neither in memory nor in the snapshot."""
-    hub = make_hub(quota="190/10", latency_seconds=0.5, faults=[{"kind": "reject", "share": 0.5}])
+    simulator = make_simulator(quota="190/10", latency_seconds=0.5, faults=[{"kind": "reject", "share": 0.5}])
     options = {"snapshot": True, "max_in_flight": 4, "max_failures": FailureLimit(share=1.0)}
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(6_000)), hub, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(6_000)), simulator, options)
     seen = []
 
     def look(run: Run) -> None:
@@ -241,16 +241,16 @@ def test_a_row_that_is_refused_leaves_what_earlier_rows_of_its_contact_have_kept
         {"email": "b@x.com", "city": "refuse", "phone": "2"},
     ]
     refuse = {"kind": "reject", "match": {"city": "refuse"}}
-    hub = make_hub(quota="none", faults=[refuse])
-    job = Job(write_csv(tmp_path / "c.csv", rows), hub, {"snapshot": True})
+    simulator = make_simulator(quota="none", faults=[refuse])
+    job = Job(write_csv(tmp_path / "c.csv", rows), simulator, {"snapshot": True})
     both = {"properties": {"email": "a@x.com", "city": "Ulm", "phone": "1"}, "additional_emails": ["b@x.com"]}
-    job.hub.reset(0.0, [both])
+    job.simulator.reset(0.0, [both])
     before = state(job)
     job.run_virtual(max_failures=FailureLimit(share=1.0))
     # The job has never written the telephone: what others make of it is no concern of undo's.
     job._clock += 3_600
     by = {"type": "CRM_UI", "id": "userId:7"}
-    job.hub.meddle(job._clock, [{"email": "a@x.com", "properties": {"phone": "3"}, "source": by}], ())
+    job.simulator.meddle(job._clock, [{"email": "a@x.com", "properties": {"phone": "3"}, "source": by}], ())
     report, listed = undo(job)
     one = id_of(job, "a@x.com")
     assert state(job)[one] == {**before[one], "phone": "3"}
@@ -260,7 +260,7 @@ def test_a_row_that_is_refused_leaves_what_earlier_rows_of_its_contact_have_kept
 PERSON = {"type": "CRM_UI", "id": "userId:7"}
 
 
-class Asleep(HubTransport):
+class Asleep(MockTransport):
     """The machine sleeps for a night at the first upsert: before it leaves, or until its connection broke."""
 
     job: Job
@@ -308,7 +308,7 @@ def test_what_a_person_wrote_before_a_row_was_read_again_was_there(tmp_path, mon
 
     def set_city(job: Job, now: float) -> None:
         change = {"email": "c0@example.com", "properties": {"city": "Trier"}, "source": PERSON}
-        job.hub.meddle(now, [change], ())
+        job.simulator.meddle(now, [change], ())
 
     held = {"email": "c0@example.com", "city": "Ulm"}
     job = after_a_night(tmp_path, monkeypatch, end, held, set_city)
@@ -324,7 +324,9 @@ def test_what_another_job_created_before_a_row_was_read_again_is_not_archived(tm
 
     def create(job: Job, now: float) -> None:
         values = {"email": "c0@example.com", "phone": "123"}
-        job.hub.account.seed({"contacts": [{"properties": values, "source": ours}]}, iso(job.hub.wall(now)))
+        job.simulator.account.seed(
+            {"contacts": [{"properties": values, "source": ours}]}, iso(job.simulator.wall(now))
+        )
 
     job = after_a_night(tmp_path, monkeypatch, end, None, create)
     assert [one["city"] for one in state(job).values()] == ["Bonn"]
@@ -335,7 +337,7 @@ def test_what_another_job_created_before_a_row_was_read_again_is_not_archived(tm
 def test_a_row_given_up_takes_out_its_own_reading_and_not_that_of_a_later_row(tmp_path):
     """It never arrived. The later row of its contact was written, long before the run ends."""
 
-    class Unreachable(HubTransport):
+    class Unreachable(MockTransport):
         async def send(self, call, *others):
             if call.path.endswith("/batch/upsert") and b'"First"' in call.body:
                 return no_reply("refused", maybe_applied=False)
@@ -344,9 +346,9 @@ def test_a_row_given_up_takes_out_its_own_reading_and_not_that_of_a_later_row(tm
     rows = contacts(2_000, city="Bonn")
     rows[50] = {"email": "x@x.com", "firstname": "First", "city": "Bonn"}
     rows[1_950] = {"email": "x@x.com", "firstname": "Second", "city": "Mainz"}
-    job = Job(write_csv(tmp_path / "c.csv", rows), make_hub(latency_seconds=0.2), {"snapshot": True})
+    job = Job(write_csv(tmp_path / "c.csv", rows), make_simulator(latency_seconds=0.2), {"snapshot": True})
     job.make_transport = Unreachable
-    job.hub.reset(0.0, [{"properties": {"email": "x@x.com", "firstname": "Old", "city": "Ulm"}}])
+    job.simulator.reset(0.0, [{"properties": {"email": "x@x.com", "firstname": "Old", "city": "Ulm"}}])
     before = state(job)
     summary = job.run_virtual()
     assert (summary.state, summary.as_dict()["abandoned"], summary.as_dict()["updated"]) == ("complete", 1, 1)
@@ -358,7 +360,7 @@ def test_a_run_that_reads_and_sends_nothing_keeps_a_lost_write_in_doubt(tmp_path
     """It lands after that reading. The run that goes on finds our own values there."""
     lost = {"kind": "reset", "applied": False, "late_seconds": 100, "first": 1}
     job = make_job(tmp_path, rows=1, held=(), latency_seconds=1.0)
-    job.hub.change_scenario(make_hub(latency_seconds=1.0, faults=[lost]).scenario)
+    job.simulator.change_scenario(make_simulator(latency_seconds=1.0, faults=[lost]).scenario)
 
     def stop_once_it_is_lost(run: Run) -> None:
         if any("upsert" in path for path in job.transport.paths) and run.session.sender.on_wire == 0:

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.model.running import MortalTransport
 from support.undo_runs import (
     Fate,
@@ -117,8 +117,8 @@ def test_a_contact_somebody_else_created_meanwhile_is_not_archived(tmp_path):
     """Its row was refused; the contact came from a form, and holds nothing of ours."""
     refuse = {"kind": "reject", "keys": ["c1@example.com"], "category": "VALIDATION_ERROR", "message": "no"}
     job = uploaded(tmp_path, contacts(3), faults=[refuse])
-    job.hub.change_scenario(make_hub().scenario)
-    talk = job.hub.account.seed
+    job.simulator.change_scenario(make_simulator().scenario)
+    talk = job.simulator.account.seed
     talk(
         {"contacts": [{"properties": {"email": "c1@example.com"}, "source": {"type": "FORM"}}]}, "2026-01-02"
     )
@@ -222,7 +222,7 @@ def test_what_the_job_does_after_an_undo_is_undone_too(tmp_path):
     report, _ = undo(job)
     assert counts(report)["archived"]
     assert state(job) == job.before
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     assert job.run_virtual().state == "complete"
     report, _ = undo(job)
     assert (state(job), report.keys) == (job.before, 200)
@@ -241,14 +241,16 @@ def refused(job: Job, error=CheckpointError, **options) -> str:
 
 def test_another_account_is_left_alone(tmp_path):
     job = uploaded(tmp_path, rows_for(4), people(2))
-    job.hub.change_scenario(make_hub(account={"portal_id": 77}).scenario)
+    job.simulator.change_scenario(make_simulator(account={"portal_id": 77}).scenario)
     assert "belongs to account 44237313, this token to account 77" in refused(job)
 
 
 def test_a_token_that_may_not_say_whose_it_is_undoes_nothing(tmp_path):
     job = uploaded(tmp_path, rows_for(4), people(2))
     silent = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "token")]
-    job.hub.change_scenario(make_hub(faults=[{**fault, "rate": 1.0} for fault in silent]).scenario)
+    job.simulator.change_scenario(
+        make_simulator(faults=[{**fault, "rate": 1.0} for fault in silent]).scenario
+    )
     assert "may not say whose account it is" in refused(job)
 
 
@@ -286,7 +288,7 @@ def test_who_is_asked_and_says_no_writes_nothing(tmp_path):
 def test_properties_that_may_not_be_read_stop_it(tmp_path):
     job = uploaded(tmp_path, rows_for(4), people(2))
     fault = {"kind": "status", "status": 403, "endpoint": "properties", "rate": 1.0}
-    job.hub.change_scenario(make_hub(faults=[fault]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[fault]).scenario)
     report, _ = undo(job)
     assert (report.end.cause, report.exit_code, writes(job)) == (Cause.SCOPE, 2, 0)
 
@@ -355,11 +357,11 @@ def test_a_stage_that_was_cleared_and_not_written_back_goes_back_when_the_undo_i
     held = [{"email": "a@x.com", "city": "Ulm", "lifecyclestage": "lead"}]
     job = uploaded(tmp_path, [{"email": "a@x.com", "city": "Bonn", "lifecyclestage": "customer"}], held)
     refuse = {"kind": "reject", "endpoint": "update", "requests": [2, 2]}
-    job.hub.change_scenario(make_hub(faults=[refuse]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[refuse]).scenario)
     report, _ = undo(job)
     assert counts(report) == {"failed": 1}
     assert "lifecyclestage" not in next(iter(state(job).values()))
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job, restart=True)
     assert (counts(report), kept) == ({"restored": 1}, [])
     assert state(job) == job.before
@@ -369,7 +371,9 @@ def test_a_stage_that_a_workflow_sets_at_once_again_is_not_taken_for_restored(tm
     held = [{"email": "a@x.com", "city": "Ulm", "lifecyclestage": "lead"}]
     job = uploaded(tmp_path, [{"email": "a@x.com", "city": "Bonn", "lifecyclestage": "customer"}], held)
     again = {"who": "workflow", "property": "lifecyclestage", "value": "customer", "on": "updated"}
-    job.hub.change_scenario(make_hub(others=[{**again, "match": {"lifecyclestage": ""}}]).scenario)
+    job.simulator.change_scenario(
+        make_simulator(others=[{**again, "match": {"lifecyclestage": ""}}]).scenario
+    )
     report, kept = undo(job)
     assert counts(report) == {"failed": 1}
     assert [one.finding.why for one in kept] == ["HubSpot kept another value of lifecyclestage"]
@@ -456,7 +460,7 @@ def test_it_stops_with_the_right_code_and_goes_on_later(tmp_path, fault, cause, 
     fault = {"kind": "status", "rate": 1.0, "endpoint": "any", "from_seconds": 0.0, **fault}
     report, _ = under(job, {**fault, "endpoint": "update"}, outage_seconds=30.0)
     assert (report.end.cause, report.exit_code, report.left) == (cause, code, 150)
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, _ = undo(job)
     assert (counts(report), state(job)) == ({"archived": 250, "restored": 150}, job.before)
 
@@ -474,7 +478,7 @@ def test_undo_keeps_to_the_quota(tmp_path):
     job = uploaded(tmp_path, rows_for(3_000), people(1_200), quota="50/10", latency_seconds=0.2)
     report, _ = undo(job)
     assert (report.exit_code, state(job)) == (0, job.before)
-    assert job.hub.stats()["throttled"] == 0
+    assert job.simulator.stats()["throttled"] == 0
 
 
 @pytest.mark.parametrize("version", ["2026-03", "2026-09"])
@@ -491,8 +495,8 @@ def test_undo_of_other_object_types(tmp_path):
     extra = {"name": "serial", "object_type": "companies", "unique": True}
     source = write_csv(tmp_path / "companies.csv", rows)
     options = {"object_type": "companies", "id_property": "serial", "snapshot": True}
-    job = Job(source, make_hub(quota="none", properties=[extra]), options)
-    job.hub.reset(0.0, (), {"companies": [{"properties": {"serial": "S1", "city": "Ulm"}}]})
+    job = Job(source, make_simulator(quota="none", properties=[extra]), options)
+    job.simulator.reset(0.0, (), {"companies": [{"properties": {"serial": "S1", "city": "Ulm"}}]})
     before = state(job, "companies")
     assert job.run_virtual().exit_code == 0
     report, _ = undo(job)

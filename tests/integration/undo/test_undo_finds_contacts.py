@@ -9,7 +9,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.killed_runs import killed
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import (
     Fate,
     archived,
@@ -67,7 +67,7 @@ def undo_of_0_6_2(job: Job, script: str = "") -> None:
 
 def move_address(job: Job, address: str, owner: str) -> None:
     """Its contact is merged into another one that keeps its id, as HubSpot merged until 2025."""
-    records = job.hub.account._shelf("contacts").records
+    records = job.simulator.account._shelf("contacts").records
     loser, winner = records.owner("email", address), records.owner("email", owner)
     if loser is not winner:
         records.archive(loser, "2027-03-01T00:00:00.000Z")
@@ -82,8 +82,10 @@ def older(email: str = "a@x.com", **properties: str) -> dict[str, object]:
 
 def a_year_later(tmp_path, emails, held=(), **options) -> Job:
     rows = [{"email": email, "city": "Bonn"} for email in emails]
-    job = Job(write_csv(tmp_path / "c.csv", rows), make_hub(quota="none"), {"snapshot": True, **options})
-    job.hub.reset(0.0, held)
+    job = Job(
+        write_csv(tmp_path / "c.csv", rows), make_simulator(quota="none"), {"snapshot": True, **options}
+    )
+    job.simulator.reset(0.0, held)
     job._clock = 365 * DAY
     assert job.run_virtual().exit_code == 0
     job._clock += DAY
@@ -127,7 +129,9 @@ def test_a_contact_that_others_created_anew_under_the_same_key_is_not_the_jobs(t
     job = uploaded(tmp_path, rows_for(3))
     values = dict(state(job)[id_of(job, "c1@example.com")])
     meddle(job, archive=["c1@example.com"])
-    job.hub.account.seed({"contacts": [{"properties": values, "source": source}]}, "2026-01-03T00:00:00.000Z")
+    job.simulator.account.seed(
+        {"contacts": [{"properties": values, "source": source}]}, "2026-01-03T00:00:00.000Z"
+    )
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
     assert told(kept) == {"c1@example.com": (Fate.GONE, DELETED_SINCE)}
@@ -136,16 +140,16 @@ def test_a_contact_that_others_created_anew_under_the_same_key_is_not_the_jobs(t
 
 def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created(tmp_path):
     """Its key has two contacts: the one that was there, and the one that the job created."""
-    hub = make_hub(quota="1/10")
-    job = Job(write_csv(tmp_path / "contacts.csv", rows_for(3)), hub, {"snapshot": True})
-    hub.reset(0.0, [{"properties": one} for one in people(3)])
+    simulator = make_simulator(quota="1/10")
+    job = Job(write_csv(tmp_path / "contacts.csv", rows_for(3)), simulator, {"snapshot": True})
+    simulator.reset(0.0, [{"properties": one} for one in people(3)])
     first = id_of(job, "c1@example.com")
 
     def vanish(run) -> None:
         with closing(sqlite3.connect(snapshot_of(job))) as connection:
             is_read = connection.execute("SELECT count(*) FROM contacts").fetchone()[0]
         if is_read and first not in archived(job):
-            hub.meddle(run.session.clocks.loop(), (), ["c1@example.com"])
+            simulator.meddle(run.session.clocks.loop(), (), ["c1@example.com"])
 
     assert job.run_virtual(on_tick=vanish).as_dict()["created"] == 1
     assert len(state(job)) == 3
@@ -162,20 +166,20 @@ def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tm
     `stored` what was sent in a form of its own.
     """
 
-    class Overtaken(HubTransport):
+    class Overtaken(MockTransport):
         async def send(self, call, on_sent=lambda: None):
             if call.path.endswith("/batch/upsert"):
-                at = self.hub.wall(asyncio.get_running_loop().time())
+                at = self.simulator.wall(asyncio.get_running_loop().time())
                 values = {"email": "c1@example.com", "city": "Bonn"}
-                self.hub.account.seed({"contacts": [{"properties": values, "source": source}]}, iso(at))
+                self.simulator.account.seed({"contacts": [{"properties": values, "source": source}]}, iso(at))
             return await super().send(call, on_sent)
 
     path = write_csv(tmp_path / "c.csv", contacts(2, city="Bonn"))
-    job = Job(path, make_hub(quota="none"), {"snapshot": True}, make_transport=Overtaken)
-    job.hub.reset(0.0, [])
+    job = Job(path, make_simulator(quota="none"), {"snapshot": True}, make_transport=Overtaken)
+    job.simulator.reset(0.0, [])
     summary = job.run_virtual().as_dict()
     assert (summary["created"], summary["updated"]) == (1, 1)
-    record = job.hub.account._shelf("contacts").records.owner("email", "c1@example.com")
+    record = job.simulator.account._shelf("contacts").records.owner("email", "c1@example.com")
     record.packed = record.packed.replace(b'"Bonn"', f'"{stored}"'.encode())
     job._clock += DAY
     report, kept = undo(job)
@@ -190,7 +194,7 @@ def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tm
 def test_a_key_that_nobody_confirmed_and_that_leads_to_nobody_is_listed(tmp_path):
     fault = {"kind": "batch_status", "status": "PENDING", "results_share": 0.0, "applied": False, "rate": 1.0}
     job = uploaded(tmp_path, rows_for(2), faults=[fault])
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"gone": 2}, 1)
     assert {why for _, why in told(kept).values()} == {MAYBE_CREATED}
@@ -240,7 +244,7 @@ def test_a_key_that_can_not_be_looked_up_is_listed_as_failed(tmp_path, category)
     job = uploaded(tmp_path, rows_for(4))
     as_of_0_6_2(job)
     fault = {"kind": "reject", "endpoint": "read", "category": category, "keys": ["c1@example.com"]}
-    job.hub.change_scenario(make_hub(faults=[fault]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[fault]).scenario)
     report, kept = undo(job)
     assert counts(report) == {"archived": 3, "failed": 1}
     assert told(kept) == {"c1@example.com": (Fate.FAILED, f"HubSpot's answers leave it out ({category})")}
@@ -284,7 +288,7 @@ def test_what_a_merge_made_of_a_created_and_an_older_contact_is_kept(tmp_path, e
     """It has a new id, and answers to both of theirs."""
     job = a_year_later(tmp_path, emails, [older()])
     two = [{"email": "a@x.com"}, {"email": "b@x.com"}]
-    made = job.hub.merge(job._clock, *(reversed(two) if is_primary else two))
+    made = job.simulator.merge(job._clock, *(reversed(two) if is_primary else two))
     if is_old:
         as_of_0_6_2(job)
     held = state(job)
@@ -300,7 +304,7 @@ def test_what_a_merge_made_of_a_created_and_an_older_contact_is_kept(tmp_path, e
 
 def test_two_created_contacts_that_were_merged_are_kept(tmp_path):
     job = a_year_later(tmp_path, ["a@x.com", "b@x.com"])
-    job.hub.merge(job._clock, {"email": "a@x.com"}, {"email": "b@x.com"})
+    job.simulator.merge(job._clock, {"email": "a@x.com"}, {"email": "b@x.com"})
     report, kept = undo(job)
     assert (counts(report), writes(job)) == ({"gone": 2}, 0)
     assert {why for _, why in told(kept).values()} == {MERGED_SINCE}
@@ -309,8 +313,8 @@ def test_two_created_contacts_that_were_merged_are_kept(tmp_path):
 def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restored(tmp_path):
     """The address moved while the job ran: what the older one held then is kept as a former value."""
     rows = [{"email": "b@x.com", "city": "Bonn"}, {"email": "b@x.com", "city": "Kiel"}]
-    job = Job(write_csv(tmp_path / "c.csv", rows), make_hub(quota="1/10"), {"snapshot": True})
-    job.hub.reset(0.0, [older()])
+    job = Job(write_csv(tmp_path / "c.csv", rows), make_simulator(quota="1/10"), {"snapshot": True})
+    job.simulator.reset(0.0, [older()])
     job._clock = 365 * DAY
 
     def move(run) -> None:
@@ -369,9 +373,9 @@ def test_what_an_earlier_undo_was_about_to_archive_is_found_by_its_id(tmp_path):
         connection.execute("DELETE FROM reached")
         connection.commit()
     stop = {"kind": "status", "status": 401, "endpoint": "archive"}
-    job.hub.change_scenario(make_hub(faults=[stop]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[stop]).scenario)
     assert undo(job)[0].end is not None
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     meddle(job, [corrected("c1@example.com")])
     report, kept = undo(job, restart=True)
     assert (counts(report), report.exit_code) == ({"archived": 2, "kept": 1}, 1)
@@ -393,9 +397,9 @@ def test_a_half_done_undo_of_0_6_2_goes_on(tmp_path, endpoint, first, done):
     job = uploaded(tmp_path, rows_for(400), people(200))
     as_of_0_6_2(job)
     stop = {"kind": "status", "status": 401, "endpoint": endpoint, "requests": [first, 999]}
-    job.hub.change_scenario(make_hub(faults=[stop]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[stop]).scenario)
     assert undo(job, max_in_flight=1)[0].end is not None
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     assert len(archived(job)) == done
     undo_of_0_6_2(job)
     report, _ = undo(job)
@@ -454,10 +458,10 @@ def rows_of_one_key() -> list[dict[str, str]]:
 @pytest.mark.parametrize("then", ["undone", "finished", "corrected"])
 def test_a_second_contact_of_a_key_created_in_flight_is_found(tmp_path, then):
     """The first one, whose id is known, was archived by an undo in between."""
-    hub = make_hub(quota="none", latency_seconds=0.2)
-    hub.reset(0.0, [])
+    simulator = make_simulator(quota="none", latency_seconds=0.2)
+    simulator.reset(0.0, [])
     options = {"snapshot": True, "max_in_flight": 1}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows_of_one_key()), hub, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows_of_one_key()), simulator, options)
     killed(job, at_upsert=3)
     job._clock += 3_600
     undo(job)
@@ -470,7 +474,7 @@ def test_a_second_contact_of_a_key_created_in_flight_is_found(tmp_path, then):
         job._clock += 3_600
     if then == "corrected":
         change = {"email": "a@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
-        hub.meddle(job._clock, [change], ())
+        simulator.meddle(job._clock, [change], ())
         job._clock += 3_600
     report, listed = undo(job)
     if then == "corrected":

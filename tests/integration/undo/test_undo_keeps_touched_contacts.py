@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.undo_runs import (
     archived,
     association_reads,
@@ -35,7 +35,7 @@ C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
 def associate(job: Job, *links: tuple[str, str, int]) -> None:
     """Each an address, the type of objects, and how many of them."""
     told = [{"email": email, "to": to, "ids": range(1, count + 1)} for email, to, count in links]
-    job.hub.meddle(job._clock, [], [], "contacts", told)
+    job.simulator.meddle(job._clock, [], [], "contacts", told)
 
 
 def reasons(kept) -> dict[str, str]:
@@ -98,9 +98,9 @@ def test_a_value_that_a_person_wrote_keeps_the_contact_though_the_job_wrote_over
     rows = [*contacts(1, city="Bonn"), *contacts(1, city="Ulm")]
     job = uploaded(tmp_path, rows[:1])
     meddle(job, [by(C0, city="Trier")])
-    job.hub.meddle(
+    job.simulator.meddle(
         job._clock + 1,
-        [by(C0, "INTEGRATION", str(job.hub.scenario.account.app_id), city="Bonn")],
+        [by(C0, "INTEGRATION", str(job.simulator.scenario.account.app_id), city="Bonn")],
         [],
     )
     report, kept = undo(job)
@@ -165,7 +165,7 @@ def test_archive_touched_is_offered_only_for_what_it_would_archive(tmp_path):
     job = uploaded(tmp_path, rows_for(6))
     associate(job, (C2, "notes", 2))
     meddle(job, [by(C1, phone="1")])
-    job.hub.account._shelf("contacts").records.owner("email", C3).merged = (17,)
+    job.simulator.account._shelf("contacts").records.owner("email", C3).merged = (17,)
     report, _ = undo(job)
     assert counts(report) == {"archived": 3, "kept": 3}
     file = UndoFile(Path(f"{job.source}.checkpoint.snapshot"))
@@ -184,7 +184,7 @@ def test_archive_touched_is_offered_only_for_what_it_would_archive(tmp_path):
 def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_the_scope(tmp_path):
     job = uploaded(tmp_path, rows_for(5), people(2))
     associate(job, (C3, "notes", 1))
-    job.hub.change_scenario(make_hub(auth=without("tickets")).scenario)
+    job.simulator.change_scenario(make_simulator(auth=without("tickets")).scenario)
     told, listed = undo(job, dry=True)
     report, kept = undo(job)
     unknown = "not known whether tickets are associated with it: the token lacks the scope tickets"
@@ -196,7 +196,7 @@ def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_
     assert (counts(report), report.exit_code) == ({"restored": 2, "kept": 3}, 1)
     assert (counts(told), listed) == (counts(report), kept)
     # With the scope, all of them are looked at again.
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job, restart=True)
     assert (counts(report), reasons(kept)) == (
         {"archived": 2, "as_before": 2, "kept": 1},
@@ -207,7 +207,7 @@ def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_
 def test_all_missing_scopes_are_named_and_each_is_asked_for_once(tmp_path):
     job = uploaded(tmp_path, contacts(250))
     scopes = without("tickets", "crm.objects.deals.read")
-    job.hub.change_scenario(make_hub(auth=scopes).scenario)
+    job.simulator.change_scenario(make_simulator(auth=scopes).scenario)
     report, kept = undo(job, max_in_flight=1)
     assert counts(report) == {"kept": 250}
     (why,) = set(reasons(kept).values())
@@ -270,7 +270,7 @@ def test_an_error_about_one_contact_keeps_it_unless_it_passes(tmp_path, category
 def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
     job = uploaded(tmp_path, contacts(20))
     poison = id_of(job, C1)
-    handle = job.hub.handle
+    handle = job.simulator.handle
 
     def break_on_poison(request, now):
         reply = handle(request, now)
@@ -278,7 +278,7 @@ def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
         is_poisoned = any(one["id"] == poison for one in body.get("inputs", ()))
         return replace(reply, status=500, body=b"{}") if is_poisoned else reply
 
-    job.hub.handle = break_on_poison
+    job.simulator.handle = break_on_poison
     report, kept = undo(job)
     assert counts(report) == {"archived": 19, "kept": 1}
     (why,) = reasons(kept).values()
@@ -326,7 +326,7 @@ def test_an_outage_of_association_reads_stops_and_the_same_command_goes_on(tmp_p
     report, _ = under(job, fault, outage_seconds=30.0)
     assert (report.end.cause, report.left, archived(job), writes(job)) == (cause, 250, set(), 0)
     assert report.exit_code in {code, 2}
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, _ = undo(job)
     assert counts(report) == {"archived": 199, "restored": 50, "kept": 1}
 
@@ -348,10 +348,10 @@ def test_killed_at_any_moment_it_decides_the_same(tmp_path, kill_after):
 def test_interrupted_while_it_reads_associations_it_archives_nothing_more(tmp_path):
     slow = {"kind": "delay", "seconds": 5.0, "endpoint": "associations", "rate": 1.0}
     job = uploaded(tmp_path, contacts(50))
-    job.hub.change_scenario(make_hub(faults=[slow]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[slow]).scenario)
     report, _ = undo(job, stop_after=12.0)
     assert (report.exit_code, report.left, writes(job)) == (130, 50, 0)
-    job.hub.change_scenario(make_hub().scenario)
+    job.simulator.change_scenario(make_simulator().scenario)
     report, _ = undo(job)
     assert counts(report) == {"archived": 50}
 
@@ -361,7 +361,7 @@ def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, nu
     """The day's quota is used up before notes are read, or after; people go on working meanwhile."""
     job = uploaded(tmp_path, rows_for(250), people(50))
     fault = {"kind": "status", "status": 429, "shape": "daily", "endpoint": endpoint}
-    job.hub.change_scenario(make_hub(faults=[{**fault, "requests": [number, number]}]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[{**fault, "requests": [number, number]}]).scenario)
     at_work = _work_when_the_day_is_spent(job, [(f"c{n}@example.com", "notes", 1) for n in range(50, 250)])
     report, kept = undo(job, on_long_pause="wait", max_in_flight=1)
     assert at_work
@@ -373,7 +373,7 @@ def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, nu
 def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, number):
     """While it reads what is associated, or before it archives."""
     job = uploaded(tmp_path, rows_for(90), people(20))
-    handle, asked = job.hub.handle, []
+    handle, asked = job.simulator.handle, []
 
     def handle_and_sleep(request, now):
         reply = handle(request, now)
@@ -382,10 +382,10 @@ def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, numb
             asked.append("the machine sleeps")
             job.sleep_machine(8 * 3_600)
             told = [{"email": f"c{n}@example.com", "to": "notes", "ids": [1]} for n in range(20, 90)]
-            job.hub.meddle(now, [], [], "contacts", told)
+            job.simulator.meddle(now, [], [], "contacts", told)
         return reply
 
-    job.hub.handle = handle_and_sleep
+    job.simulator.handle = handle_and_sleep
     report, kept = undo(job, max_in_flight=1)
     assert "the machine sleeps" in asked
     assert counts(report) == {"restored": 20, "kept": 70}
@@ -395,7 +395,7 @@ def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, numb
 def test_after_a_day_s_pause_a_value_that_somebody_has_changed_stays(tmp_path):
     job = uploaded(tmp_path, rows_for(50), people(50))
     fault = {"kind": "status", "status": 429, "shape": "daily", "endpoint": "update", "requests": [1, 1]}
-    job.hub.change_scenario(make_hub(faults=[fault]).scenario)
+    job.simulator.change_scenario(make_simulator(faults=[fault]).scenario)
     at_work = _work_when_the_day_is_spent(job, [], [by("c7@example.com", city="Trier")])
     report, kept = undo(job, on_long_pause="wait")
     assert at_work
@@ -405,19 +405,19 @@ def test_after_a_day_s_pause_a_value_that_somebody_has_changed_stays(tmp_path):
 
 def _work_when_the_day_is_spent(job: Job, links, update=()) -> list[float]:
     """When it happened: an hour after the answer that the day's quota is used up; empty until then."""
-    handle, refused, at_work = job.hub.handle, [], []
+    handle, refused, at_work = job.simulator.handle, [], []
 
     def handle_and_work(request, now):
         if refused and not at_work and now > refused[0] + 3_600:
             at_work.append(now)
             told = [{"email": email, "to": to, "ids": [1]} for email, to, _ in links]
-            job.hub.meddle(now, update, [], "contacts", told)
+            job.simulator.meddle(now, update, [], "contacts", told)
         reply = handle(request, now)
         if reply.status == 429:
             refused.append(now)
         return reply
 
-    job.hub.handle = handle_and_work
+    job.simulator.handle = handle_and_work
     return at_work
 
 
@@ -433,10 +433,10 @@ def test_a_few_workers_ask_about_many_contacts_at_once(tmp_path):
 
 def test_association_reads_keep_to_the_quota_and_are_counted(tmp_path):
     job = uploaded(tmp_path, contacts(1_500), quota="50/10", latency_seconds=0.2)
-    before = job.hub.stats()["requests"]
+    before = job.simulator.stats()["requests"]
     report, _ = undo(job)
-    assert (report.exit_code, job.hub.stats()["throttled"]) == (0, 0)
-    assert report.requests == job.hub.stats()["requests"] - before
+    assert (report.exit_code, job.simulator.stats()["throttled"]) == (0, 0)
+    assert report.requests == job.simulator.stats()["requests"] - before
     assert len(association_reads(job)) == 15 * len(TYPES)
 
 
@@ -448,9 +448,11 @@ def test_records_of_other_types_are_kept_too(tmp_path, version):
     rows = [{"serial": f"S{n}", "dealname": "Big"} for n in range(3)]
     extra = {"name": "serial", "object_type": "deals", "unique": True}
     options = {"object_type": "deals", "id_property": "serial", "snapshot": True, "api_version": version}
-    job = Job(write_csv(tmp_path / "deals.csv", rows), make_hub(quota="none", properties=[extra]), options)
+    job = Job(
+        write_csv(tmp_path / "deals.csv", rows), make_simulator(quota="none", properties=[extra]), options
+    )
     job.run_virtual()
-    job.hub.meddle(job._clock, [], [], "deals", [{"serial": "S1", "to": "tickets", "ids": [7]}])
+    job.simulator.meddle(job._clock, [], [], "deals", [{"serial": "S1", "to": "tickets", "ids": [7]}])
     report, kept = undo(job, api_version=version)
     assert counts(report) == {"archived": 2, "kept": 1}
     assert reasons(kept) == {"S1": "1 ticket is associated with it"}

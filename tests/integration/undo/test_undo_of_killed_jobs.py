@@ -9,7 +9,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.killed_runs import killed
-from support.mock_transport import make_hub
+from support.mock_transport import make_simulator
 from support.undo_runs import archived, counts, id_of, state, undo
 from uploader.errors import StorageError
 from uploader.storage import snapshot as snapshot_module
@@ -22,10 +22,10 @@ PERSON = {"type": "CRM_UI", "id": "userId:7"}
 
 def make_job(tmp_path, rows=None, **options) -> Job:
     rows = rows or contacts(ROWS, city="Bonn")
-    hub = make_hub(quota="30/10", latency_seconds=0.5)  # so that rows wait that are read already
+    simulator = make_simulator(quota="30/10", latency_seconds=0.5)  # so that rows wait that are read already
     options = {"snapshot": True, "max_in_flight": 6, **options}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, options)
-    job.hub.reset(0.0, [{"properties": dict(one)} for one in HELD])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options)
+    job.simulator.reset(0.0, [{"properties": dict(one)} for one in HELD])
     return job
 
 
@@ -37,7 +37,7 @@ def kept(job: Job) -> set[str]:
 def set_city(job: Job, emails, city: str, source=PERSON) -> None:
     job._clock += 3_600
     update = [{"email": one, "properties": {"city": city}, "source": source} for one in emails]
-    job.hub.meddle(job._clock, update, ())
+    job.simulator.meddle(job._clock, update, ())
     job._clock += 3_600
 
 
@@ -49,7 +49,7 @@ def create_by_another_job(job: Job, emails, **values: str) -> None:
         for row in contacts(ROWS, city="Bonn")
         if row["email"] in emails
     ]
-    other = Job(write_csv(job.source.with_name("other.csv"), rows), job.hub, {})
+    other = Job(write_csv(job.source.with_name("other.csv"), rows), job.simulator, {})
     other._clock = job._clock
     assert other.run_virtual().as_dict()["created"] == len(rows)
     job._clock = other._clock + 3_600
@@ -145,7 +145,7 @@ def test_a_value_that_hubspot_stores_in_a_form_of_its_own_is_kept_and_listed_aft
     """It is not what was sent, and yet the job may have written it."""
     job = make_job(tmp_path)
     left = killed(job, applies=True)
-    records = job.hub.account._shelf("contacts").records
+    records = job.simulator.account._shelf("contacts").records
     for email in left:
         record = records.owner("email", email)
         record.packed = record.packed.replace(b'"Bonn"', b'"Bonn (DE)"')
@@ -211,7 +211,7 @@ def test_a_later_rows_property_is_read_anew_if_it_never_left(tmp_path):
     assert {state(job)[one]["city"] for one in before if before[one]["email"] in emails} == {"Bonn"}
     job._clock += 3_600
     update = [{"email": one, "properties": {"phone": "7"}, "source": PERSON} for one in emails]
-    job.hub.meddle(job._clock, update, ())
+    job.simulator.meddle(job._clock, update, ())
     job._clock += 3_600
     assert job.run_virtual().state == "complete"
     undo(job)
@@ -238,7 +238,7 @@ def test_what_a_history_does_not_tell_is_kept_and_listed(tmp_path, monkeypatch):
     before = state(job)
     left = killed(job, applies=True)
     one = min(left & {held["email"] for held in HELD})
-    record = job.hub.account._shelf("contacts").records.owner("email", one)
+    record = job.simulator.account._shelf("contacts").records.owner("email", one)
     record.history = record.history[-1:] * 20
     assert job.run_virtual().state == "complete"
     report, listed = undo(job)
@@ -284,15 +284,17 @@ def test_another_key_of_a_contact_created_in_flight_does_not_make_it_older(tmp_p
         *({"email": f"a{n}@x.com", "customer_no": f"K{n}", "city": "Bonn", "phone": ""} for n in range(4)),
         *({"email": "", "customer_no": f"K{n}", "city": "Kiel", "phone": "7"} for n in range(4)),
     ]
-    hub = make_hub(quota="none", latency_seconds=0.2, properties=[{"name": "customer_no", "unique": True}])
-    hub.reset(0.0, [])
+    simulator = make_simulator(
+        quota="none", latency_seconds=0.2, properties=[{"name": "customer_no", "unique": True}]
+    )
+    simulator.reset(0.0, [])
     options = {"snapshot": True, "max_in_flight": 1, "match": ("email", "customer_no")}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options)
     assert len(killed(job, at_upsert=1, applies=applies)) == 4
     job._clock += 3_600
     if not applies:
         mine = [{"email": f"a{n}@x.com", "customer_no": f"K{n}", "firstname": "Other"} for n in range(4)]
-        other = Job(write_csv(tmp_path / "other.csv", mine), hub, {})
+        other = Job(write_csv(tmp_path / "other.csv", mine), simulator, {})
         other._clock = job._clock
         assert other.run_virtual().as_dict()["created"] == 4
         job._clock = other._clock + 3_600
@@ -308,14 +310,14 @@ def test_another_key_of_a_contact_created_in_flight_does_not_make_it_older(tmp_p
 def test_keys_that_a_lost_request_may_have_created_contacts_of_are_counted(tmp_path, applies):
     """Where a person changed the key of such a contact, nobody can find it."""
     rows = [{"email": f"b{n}@x.com", "city": "Bonn"} for n in range(3)]
-    hub = make_hub(quota="none", latency_seconds=0.2)
-    hub.reset(0.0, [])
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), hub, {"snapshot": True, "max_in_flight": 1})
+    simulator = make_simulator(quota="none", latency_seconds=0.2)
+    simulator.reset(0.0, [])
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, {"snapshot": True, "max_in_flight": 1})
     killed(job, at_upsert=1, applies=applies)
     job._clock += 3_600
     if applies:
         change = {"email": "b1@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
-        hub.meddle(job._clock, [change], ())
+        simulator.meddle(job._clock, [change], ())
         job._clock += 3_600
     assert job.run_virtual().state == "complete"
     job._clock += 3_600

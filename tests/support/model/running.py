@@ -14,7 +14,7 @@ import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, write_csv
-from support.mock_transport import HubTransport, make_hub
+from support.mock_transport import MockTransport, make_simulator
 from support.model.cases import Case, Stop
 from support.model.checks import SEEN
 from support.model.conflicting_rows import MARK
@@ -79,9 +79,9 @@ class MortalThread(Background):
         return await super().run(mortal)
 
 
-class MortalTransport(HubTransport):
-    def __init__(self, hub, killed: Killed) -> None:
-        super().__init__(hub)
+class MortalTransport(MockTransport):
+    def __init__(self, simulator, killed: Killed) -> None:
+        super().__init__(simulator)
         self._killed = killed
 
     async def send(self, call, on_sent=lambda: None):
@@ -117,12 +117,14 @@ def write_source(case: Case, folder: Path) -> Path:
 
 def start(case: Case, folder) -> Job:
     file = write_source(case, folder)
-    hub = make_hub(quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario)
+    simulator = make_simulator(
+        quota=case.quota, latency_seconds=case.latency_seconds, seed=case.seed, **case.scenario
+    )
     people = [
         {"properties": {"email": first, **values}, "additional_emails": more}
         for (first, *more), values in case.seeded
     ]
-    hub.reset(0.0, people)
+    simulator.reset(0.0, people)
     options = {
         "match": case.match,
         "max_in_flight": case.max_in_flight,
@@ -133,7 +135,7 @@ def start(case: Case, folder) -> Job:
         "skip_unchanged": case.writing.skip_unchanged,
         "snapshot": case.writing.snapshot,
     }
-    return Job(file, hub, options)
+    return Job(file, simulator, options)
 
 
 def run_to_the_end(case: Case, job: Job) -> Summary:
@@ -143,7 +145,7 @@ def run_to_the_end(case: Case, job: Job) -> Summary:
             return summary
     for attempt in range(MOST_RUNS):
         if attempt == MOST_RUNS - 3:
-            job.hub.change_scenario(make_hub(properties=case.scenario["properties"]).scenario)
+            job.simulator.change_scenario(make_simulator(properties=case.scenario["properties"]).scenario)
         summary = run_virtual(_run(case, job, None))
         if summary.state == "complete":
             return summary
@@ -153,7 +155,7 @@ def run_to_the_end(case: Case, job: Job) -> Summary:
 def written(job: Job) -> list[list[int]]:
     """Of each contact, the rows that it was last written by, in the order of these writes."""
     found = []
-    for contact in job.hub.account.records("contacts"):
+    for contact in job.simulator.account.records("contacts"):
         values = (json.loads(packed).get(MARK) for _, _, packed in contact.writings)
         marks = [int(value) for value in values if value]
         found.append([mark for place, mark in enumerate(marks) if mark not in marks[place + 1 :]])
@@ -192,8 +194,8 @@ def reading(slice_rows: int, most_open: int) -> Iterator[None]:
 class _ShiftedTransport(MortalTransport):
     """On a loop whose clock does not begin with the account's."""
 
-    def __init__(self, hub, killed: Killed, clock: Callable[[], float]) -> None:
-        super().__init__(hub, killed)
+    def __init__(self, simulator, killed: Killed, clock: Callable[[], float]) -> None:
+        super().__init__(simulator, killed)
         self._clock = clock
 
     async def _answer(self, call, loop):
@@ -220,14 +222,14 @@ async def _process(
         return loop.time() - shift
 
     killed = MortalCheckpoint.killed = Killed()
-    transport = _ShiftedTransport(job.hub, killed, clock)
+    transport = _ShiftedTransport(job.simulator, killed, clock)
     offload = (lambda name: MortalThread(killed, name)) if has_threads else (lambda _: Mortal(killed))
     run = Run(
         job.settings(**options),
         Seams(
             transport=lambda _: transport,
             offload=offload,
-            wall_clock=lambda: datetime.fromtimestamp(job.hub.wall(clock()), UTC),
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(clock()), UTC),
             **seams,
         ),
     )

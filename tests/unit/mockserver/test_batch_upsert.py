@@ -182,7 +182,7 @@ def test_email_sent_with_a_secondary_key_swaps_the_primary():
     talk = Talk()
     talk.seed({"properties": {"email": "main@x.com"}, "additional_emails": ["other@x.com"]})
     talk.upsert(one("other@x.com", email="other@x.com"))
-    (contact,) = talk.hub.objects(0)
+    (contact,) = talk.simulator.objects(0)
     assert contact["properties"]["email"] == "other@x.com"
     assert contact["additional_emails"] == ("main@x.com",)
     assert talk.read("main@x.com").json()["results"][0]["properties"]["email"] == "other@x.com"
@@ -199,7 +199,7 @@ def test_two_addresses_of_one_contact_in_one_batch_conflict():
 def owned_elsewhere(document=None):
     talk = Talk(document)
     talk.seed({"properties": {"email": "taken@x.com"}, "additional_emails": ["also@x.com"]})
-    return talk, next(iter(talk.hub.objects(0)))["id"]
+    return talk, next(iter(talk.simulator.objects(0)))["id"]
 
 
 @pytest.mark.parametrize("email", ["taken@x.com", "ALSO@x.com"])
@@ -328,7 +328,7 @@ def test_2026_09_refuses_epoch_seconds():
 def test_without_id_property_the_id_is_a_record_id():
     talk = Talk()
     talk.upsert(one("a@x.com"))
-    (contact,) = talk.hub.objects(0)
+    (contact,) = talk.simulator.objects(0)
     known, unknown = (
         {"id": i, "properties": {"phone": "1"}, "objectWriteTraceId": i} for i in (contact["id"], "9")
     )

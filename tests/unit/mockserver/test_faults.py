@@ -107,7 +107,7 @@ def test_a_late_write_happens_when_its_time_has_come():
     assert talk.stored == {}
     talk.now = 3.0
     assert list(talk.stored) == ["a@x.com"]
-    assert next(talk.hub.objects(3.0))["created_at"] == "2026-01-01T00:00:03.000Z"
+    assert next(talk.simulator.objects(3.0))["created_at"] == "2026-01-01T00:00:03.000Z"
 
 
 def test_a_late_write_comes_after_a_resend_and_updates():

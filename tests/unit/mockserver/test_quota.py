@@ -95,9 +95,11 @@ def test_the_headers_count_down():
 def test_what_remains_is_counted_at_the_arrival_or_at_the_answer(moment, expected):
     talk = Talk({"rules": {"remaining_at": moment}}, quota=quota(3))
     replies = [talk.get(PROPERTIES) for _ in range(2)]
-    sent = [talk.hub.at_answer(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"] for reply in replies]
+    sent = [
+        talk.simulator.at_answer(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"] for reply in replies
+    ]
     assert sent == expected
-    later = talk.hub.at_answer(replies[0], 10.0).headers["X-HubSpot-RateLimit-Remaining"]
+    later = talk.simulator.at_answer(replies[0], 10.0).headers["X-HubSpot-RateLimit-Remaining"]
     assert later == ("2" if moment == "arrival" else "3")
 
 
@@ -169,9 +171,9 @@ def test_changing_the_quota_keeps_the_window():
     talk = Talk(quota=quota(5))
     for _ in range(3):
         talk.get(PROPERTIES)
-    talk.hub.change_quota(quota(3))
+    talk.simulator.change_quota(quota(3))
     assert talk.get(PROPERTIES).status == 429
-    assert talk.hub.stats()["most_in_window"] == 3
+    assert talk.simulator.stats()["most_in_window"] == 3
 
 
 def test_every_answer_is_dated_by_the_server_s_clock_as_it_is_sent():

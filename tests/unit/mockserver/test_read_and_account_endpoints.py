@@ -78,7 +78,7 @@ def test_archived_contacts_are_read_only_when_asked_for():
     for ids, id_property in (([contact_id], None), (["A@x.com"], "email")):
         (result,) = talk.read(*ids, id_property=id_property, query={"archived": "true"}).json()["results"]
         assert (result["id"], result["archived"]) == (contact_id, True)
-    assert talk.hub.stats()["contacts"] == 1
+    assert talk.simulator.stats()["contacts"] == 1
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"inputs":[7]}', b'{"inputs":{}}', b'{"inputs":[{"id":7}]}'])
@@ -253,7 +253,7 @@ def test_introspection_new_and_legacy():
 def test_token_endpoints_use_no_quota():
     talk = Talk({"auth": {"tokens": ["t"]}})
     talk.get("/oauth/v1/access-tokens/t", token=None)
-    assert talk.hub.stats()["most_in_window"] == 0
+    assert talk.simulator.stats()["most_in_window"] == 0
 
 
 @pytest.mark.parametrize("path", ["/crm/v3/owners", "/crm/owners/2026-03", "/crm/owners/2026-09/"])

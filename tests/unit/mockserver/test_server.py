@@ -68,7 +68,7 @@ async def test_over_http_what_remains_is_counted_at_the_arrival_or_at_the_answer
                 return reply.headers["X-HubSpot-RateLimit-Remaining"]
 
         slow = asyncio.ensure_future(first())
-        await until(lambda: server.hub.statistics.first_at is not None)
+        await until(lambda: server.simulator.statistics.first_at is not None)
         await upsert(client, server, *traced("b@x.com"))
         assert await slow == remaining
 
@@ -77,8 +77,8 @@ async def test_a_reset_breaks_the_connection_before_any_answer(client):
     async with MockServer(settings(fault("reset", applied=True))) as server:
         with pytest.raises(aiohttp.ClientConnectionError):
             await upsert(client, server, one("a@x.com"))
-        assert server.hub.stats()["contacts"] == 1
-        assert server.hub.stats()["by_status"] == {"reset": 1}
+        assert server.simulator.stats()["contacts"] == 1
+        assert server.simulator.stats()["by_status"] == {"reset": 1}
 
 
 async def test_a_truncated_body_breaks_off(client):
@@ -116,7 +116,7 @@ async def test_gzip_is_what_the_client_undoes(client):
 async def test_in_flight_counts_replies_not_yet_sent(client):
     async with MockServer(settings(fault("delay", seconds=0.5))) as server:
         await asyncio.gather(*(upsert(client, server, one(f"{n}@x.com")) for n in range(5)))
-        stats = server.hub.stats()
+        stats = server.simulator.stats()
         assert 1 < stats["most_in_flight"] <= 5
         assert stats["in_flight"] == 0
 
@@ -124,11 +124,11 @@ async def test_in_flight_counts_replies_not_yet_sent(client):
 async def test_a_client_that_goes_away_is_no_longer_in_flight(client):
     async with MockServer(settings(fault("delay", seconds=3600))) as server:
         waiting = asyncio.create_task(upsert(client, server, one("a@x.com")))
-        await until(lambda: server.hub.statistics.in_flight == 1)
+        await until(lambda: server.simulator.statistics.in_flight == 1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        await until(lambda: server.hub.statistics.in_flight == 0)
-        assert server.hub.stats()["contacts"] == 1
+        await until(lambda: server.simulator.statistics.in_flight == 0)
+        assert server.simulator.stats()["contacts"] == 1
 
 
 async def test_the_control_side_looks_and_steers_and_is_never_counted(client):
@@ -275,11 +275,11 @@ def test_the_official_client_has_nothing_to_complain_about(hubspot_mock):
 async def test_a_reset_in_the_middle_keeps_in_flight_right(client):
     async with MockServer(settings(fault("delay", seconds=2))) as server:
         waiting = asyncio.create_task(upsert(client, server, one("a@x.com")))
-        await until(lambda: server.hub.statistics.in_flight == 1)
+        await until(lambda: server.simulator.statistics.in_flight == 1)
         await call(client, server, "POST", "reset")
-        assert server.hub.stats()["in_flight"] == 1
+        assert server.simulator.stats()["in_flight"] == 1
         await waiting
-        await until(lambda: server.hub.statistics.in_flight == 0)
+        await until(lambda: server.simulator.statistics.in_flight == 0)
 
 
 def test_the_official_client_s_other_endpoints_have_nothing_to_complain_about(hubspot_mock):

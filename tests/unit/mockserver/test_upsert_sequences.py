@@ -34,7 +34,7 @@ def test_upserts_in_sequence_equal_a_dict(batches):
             written = {name: value for name, value in values.items() if value is not None}
             model[key] = {**model.get(key, {}), **written, "email": key}
     assert talk.stored == model
-    assert talk.hub.stats()["records_written"] == sum(map(len, batches))
+    assert talk.simulator.stats()["records_written"] == sum(map(len, batches))
 
 
 @given(BATCHES)
@@ -64,7 +64,7 @@ def test_results_and_errors_account_for_every_traced_input(wanted):
         fine = one(f"{place}@y.com", trace="2")
         body = talk.upsert(given_by_email if by_email else given_by_id, fine).json()
         assert len(body["results"]) + len(body.get("errors", [])) == 2
-    emails = [contact["properties"]["email"] for contact in talk.hub.objects(0)]
-    uniques = [u.lower() for c in talk.hub.objects(0) if (u := c["properties"].get("external_id"))]
+    emails = [contact["properties"]["email"] for contact in talk.simulator.objects(0)]
+    uniques = [u.lower() for c in talk.simulator.objects(0) if (u := c["properties"].get("external_id"))]
     assert len(set(emails)) == len(emails)
     assert len(set(uniques)) == len(uniques)

@@ -6,7 +6,7 @@
     property = "hs_lead_status"   # what they set; with `archive = true` they archive the record instead
     value = "OPEN"
     object_type = "contacts"      # the default
-    after_seconds = 0             # after the write, by the hub's clock; 0: before the next request
+    after_seconds = 0             # after the write, by the simulator's clock; 0: before the next request
     on = "any"                    # or "created", "updated": which of our writes it follows
     share = 0.05                  # of the records written; by the key, so a record always falls the same way
     keys = ["a@x.com"]            # only records written by these ids

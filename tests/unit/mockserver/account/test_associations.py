@@ -16,11 +16,11 @@ PATHS = {
 def filled(document=None):
     talk = Talk(document)
     talk.seed(*({"properties": {"email": f"{name}@x.com"}} for name in "abc"))
-    return talk, {held["properties"]["email"][0]: held["id"] for held in talk.hub.objects(0.0)}
+    return talk, {held["properties"]["email"][0]: held["id"] for held in talk.simulator.objects(0.0)}
 
 
 def associate(talk, *links, object_type="contacts"):
-    talk.hub.meddle(0.0, [], [], object_type, links)
+    talk.simulator.meddle(0.0, [], [], object_type, links)
 
 
 def read(talk, *ids, to="notes", of="contacts", version="v4", after=None):
@@ -64,8 +64,8 @@ def test_types_are_named_by_name_or_id_and_do_not_mix():
 
 def test_records_of_every_type_have_associations():
     talk = Talk()
-    talk.hub.reset(0.0, objects={"companies": [{"properties": {"external_id": "E1"}}]})
-    (company,) = talk.hub.objects(0.0, "companies")
+    talk.simulator.reset(0.0, objects={"companies": [{"properties": {"external_id": "E1"}}]})
+    (company,) = talk.simulator.objects(0.0, "companies")
     associate(talk, {"external_id": "E1", "to": "tickets", "ids": [5]}, object_type="companies")
     (result,) = read(talk, company["id"], of="companies", to="tickets").json()["results"]
     assert result["to"][0]["toObjectId"] == 5
@@ -127,7 +127,7 @@ def test_a_record_whose_read_is_rejected_is_named_by_an_error_of_its_own():
     associate(
         talk, {"email": "a@x.com", "to": "notes", "ids": [7]}, {"email": "b@x.com", "to": "notes", "ids": [8]}
     )
-    talk.hub.change_scenario(Scenario.parse({"faults": [{**reject, "keys": [ids["a"]], "times": 1}]}))
+    talk.simulator.change_scenario(Scenario.parse({"faults": [{**reject, "keys": [ids["a"]], "times": 1}]}))
     body = read(talk, ids["a"], ids["b"]).json()
     assert [one["from"]["id"] for one in body["results"]] == [ids["b"]]
     (error,) = body["errors"]

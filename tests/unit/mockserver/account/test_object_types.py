@@ -36,9 +36,9 @@ def test_each_type_is_written_and_read_by_its_name_and_by_its_id(name, type_id, 
     assert read.status == (200 if version == "2026-09" else 207)
     assert read.json()["results"][0]["properties"][text] == "y"
     assert f"some {word.upper()} objects" in read.json()["errors"][0]["message"]
-    assert [record["properties"][text] for record in talk.hub.objects(0, name)] == ["y"]
-    assert list(talk.hub.objects(0)) == []
-    assert talk.hub.stats()["objects"][name] == 1
+    assert [record["properties"][text] for record in talk.simulator.objects(0, name)] == ["y"]
+    assert list(talk.simulator.objects(0)) == []
+    assert talk.simulator.stats()["objects"][name] == 1
 
 
 @pytest.mark.parametrize(("name", "type_id", "word", "text"), TYPES)
@@ -54,7 +54,7 @@ def test_a_garage_s_email_is_text_like_any_other():
     talk = Talk()
     cars = [keyed("1", email="No Address"), keyed("2", email="No Address")]
     assert talk.upsert(*cars, path=path("v3", "p_cars", "upsert")).status == 200
-    assert {car["properties"]["email"] for car in talk.hub.objects(0, "p_cars")} == {"No Address"}
+    assert {car["properties"]["email"] for car in talk.simulator.objects(0, "p_cars")} == {"No Address"}
 
 
 def test_a_value_that_is_taken_is_a_conflict_in_the_type_s_own_words():
@@ -103,18 +103,18 @@ def test_limits_count_each_type_and_custom_ones_together():
 
 def test_seeds_and_meddling_reach_every_type():
     talk = Talk()
-    talk.hub.reset(0.0, objects={"deals": [{"properties": {"external_id": "D1", "amount": "5"}}]})
-    (deal,) = talk.hub.objects(0, "deals")
-    talk.hub.meddle(0.0, [{"external_id": "d1", "properties": {"amount": "6"}}], [], "deals")
-    talk.hub.meddle(0.0, [{"id": deal["id"], "properties": {"dealname": "x"}}], [], "0-3")
-    (deal,) = talk.hub.objects(0, "deals")
+    talk.simulator.reset(0.0, objects={"deals": [{"properties": {"external_id": "D1", "amount": "5"}}]})
+    (deal,) = talk.simulator.objects(0, "deals")
+    talk.simulator.meddle(0.0, [{"external_id": "d1", "properties": {"amount": "6"}}], [], "deals")
+    talk.simulator.meddle(0.0, [{"id": deal["id"], "properties": {"dealname": "x"}}], [], "0-3")
+    (deal,) = talk.simulator.objects(0, "deals")
     assert deal["properties"] == {"external_id": "D1", "amount": "6", "dealname": "x"}
-    talk.hub.meddle(0.0, [], [deal["id"]], "deals")
-    assert next(talk.hub.objects(0, "deals"))["archived"]
+    talk.simulator.meddle(0.0, [], [deal["id"]], "deals")
+    assert next(talk.simulator.objects(0, "deals"))["archived"]
     with pytest.raises(ValueError, match="no deal"):
-        talk.hub.meddle(0.0, [{"external_id": "D1", "properties": {}}], [], "deals")
+        talk.simulator.meddle(0.0, [{"external_id": "D1", "properties": {}}], [], "deals")
     with pytest.raises(ValueError, match="butterflies"):
-        talk.hub.objects(0, "butterflies")
+        talk.simulator.objects(0, "butterflies")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
