@@ -15,7 +15,7 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Stop
 from support.model.running import MOST_RUNS, MortalCheckpoint, _run
-from support.undo_runs import Fate, State, state, undo
+from support.undo_runs import State, UndoOutcome, state, undo
 from support.virtual_loop import run_virtual
 from uploader.jobs import opening
 from uploader.mockserver.bodies.error_bodies import iso
@@ -164,7 +164,7 @@ def _check(states: list[State], theirs: set[str], report: Report, kept: list[Kep
     assert not gone & theirs, "a contact that others have touched is archived"
     left = after.keys() - before.keys()
     listed = {one.hubspot_id for one in kept}
-    failed = {one.hubspot_id for one in kept if one.fate is Fate.FAILED}
+    failed = {one.hubspot_id for one in kept if one.outcome is UndoOutcome.FAILED}
     for one in after:
         expected = before.get(one, then[one])
         if after[one] != expected:
@@ -177,8 +177,8 @@ def _check(states: list[State], theirs: set[str], report: Report, kept: list[Kep
         assert left <= theirs | failed
     assert bool(kept) == (report.exit_code == 1)
     assert sum(report.counts.values()) == report.keys
-    for fate, count in report.counts.items():
-        SEEN[fate.value] += count
+    for outcome, count in report.counts.items():
+        SEEN[outcome.value] += count
 
 
 @pytest.mark.draws
@@ -208,5 +208,8 @@ def test_what_people_do_to_contacts_is_never_undone_and_never_hidden(request):
     model()
     enough = request.config.getoption("--cases") >= 60
     deeds = {"rename", "delete", "create anew", "merge", "take over"}
-    fates = {fate.value for fate in (Fate.ARCHIVED, Fate.RESTORED, Fate.KEPT, Fate.GONE)}
-    assert not enough or all(SEEN[name] for name in deeds | fates), SEEN
+    outcomes = {
+        outcome.value
+        for outcome in (UndoOutcome.ARCHIVED, UndoOutcome.RESTORED, UndoOutcome.KEPT, UndoOutcome.GONE)
+    }
+    assert not enough or all(SEEN[name] for name in deeds | outcomes), SEEN

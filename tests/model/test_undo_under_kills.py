@@ -23,7 +23,7 @@ from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Policy
 from uploader.storage.rows_without_snapshot import list_unkept
-from uploader.undo.plan import Fate
+from uploader.undo.plan import UndoOutcome
 from uploader.undo.run import Report
 from uploader.undo.undo_file import Kept
 
@@ -229,8 +229,8 @@ def _check(case: Case, steps: list[Step], undone: Undone) -> None:
             assert not remains or (remains == WHOLE and is_theirs), (one, remains)
             assert not is_listed or is_theirs, (one, "listed for nothing")
     assert not differs or report.exit_code, "it says that all is as before"
-    for fate, count in report.counts.items():
-        SEEN[fate.value] += count
+    for outcome, count in report.counts.items():
+        SEEN[outcome.value] += count
 
 
 #: What remains of a contact that the job created, and undo has left as it is.
@@ -298,7 +298,11 @@ def test_the_account_is_as_before_but_for_what_others_have_touched(request):
     model()
     # Cases that show nothing prove nothing; a handful may.
     enough = request.config.getoption("--cases") >= 60
-    assert not enough or all(SEEN[fate.value] for fate in Fate if fate not in {Fate.FAILED, Fate.ALIAS}), SEEN
+    assert not enough or all(
+        SEEN[outcome.value]
+        for outcome in UndoOutcome
+        if outcome not in {UndoOutcome.FAILED, UndoOutcome.ALIAS}
+    ), SEEN
     assert not enough or (SEEN["undo killed"] and SEEN["kept for a note"])
     assert not enough or (SEEN["stopped by --max-failures"] and SEEN["created by others"])
 
@@ -345,5 +349,5 @@ def run_case(case: Case) -> None:
         _meddle(job, steps, case.others)
         then = state(job)
         report, kept = _undo(case, job)
-        failed = {one.hubspot_id for one in kept if one.fate is Fate.FAILED}
+        failed = {one.hubspot_id for one in kept if one.outcome is UndoOutcome.FAILED}
         _check(case, steps, Undone(then, state(job), report, _listed(job, report, kept), failed))

@@ -11,8 +11,8 @@ from support.model.running import Killed, Mortal, MortalTransport
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
-from uploader.undo.plan import Fate
-from uploader.undo.run import Report, Undoing, undo_settings
+from uploader.undo.plan import UndoOutcome
+from uploader.undo.run import Report, Undo, undo_settings
 from uploader.undo.undo_file import Kept, UndoFile, find
 
 STAGES = ("lead", "subscriber", "customer")
@@ -45,7 +45,7 @@ def undo(
         )
         snapshot, checkpoint = find(Path(named or f"{job.source}.checkpoint"))
         file = UndoFile(snapshot)
-        undoing = Undoing(
+        undoing = Undo(
             undo_settings(file, checkpoint, token="test-token", **options),
             file,
             seams,
@@ -78,7 +78,7 @@ def undo(
 
 def counts(report: Report) -> dict[str, int]:
     assert sum(report.counts.values()) + report.left == report.keys
-    return {fate.name.lower(): count for fate, count in report.counts.items() if count}
+    return {outcome.name.lower(): count for outcome, count in report.counts.items() if count}
 
 
 def state(job: Job, object_type: str = "contacts") -> State:
@@ -155,7 +155,7 @@ def under(job: Job, *faults, **options):
 
 
 __all__ = [
-    "Fate",
+    "UndoOutcome",
     "archived",
     "association_reads",
     "by",

@@ -18,8 +18,8 @@ from uploader.jobs.column_rules import (
     rules_of,
 )
 from uploader.jobs.ending import Ending
-from uploader.jobs.opening import bytes_of, open_sources
-from uploader.jobs.preflight import Closer, check_keys, check_named_portal, side_by_side
+from uploader.jobs.opening import open_sources, total_bytes
+from uploader.jobs.preflight import TokenAndLimits, check_keys, check_named_portal, run_both
 from uploader.jobs.scans.before_sending import Passes
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
@@ -75,7 +75,7 @@ class Report:
     not_checked: list[str] = field(default_factory=list)
     unseen: Sequence[str] = ()  #: what no check can know, of contacts
     account: Account | None = None
-    closer: Closer | None = None
+    closer: TokenAndLimits | None = None
     token_kind: str = ""
     burst: Quota | None = None
     day_limit: int | None = None
@@ -151,7 +151,7 @@ class Check:
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
-        self.bytes_total = bytes_of(sources)
+        self.bytes_total = total_bytes(sources)
         if settings.offline:
             report.not_checked.append(
                 "the account: without a token nobody can say whether the properties exist, which values they "
@@ -185,7 +185,7 @@ class Check:
         report = self.report
         report.token_kind = token_kind(self.settings.token)
         try:
-            account, report.closer = await self.ending.unless_ended(_look_closer(session, sources))
+            account, report.closer = await self.ending.unless_ended(_read_account(session, sources))
         except StopRun:
             cause = self.ending.cause
             if cause is None or cause is Cause.SIGNAL or cause in _LATER:
@@ -410,7 +410,7 @@ class Check:
             sent = max(1, sent - found.repeated_rows)
         bytes_sent = found.row_bytes * sent // max(1, found.rows)
         report.batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-        reads = report.batches if self.settings.looks_first else 0
+        reads = report.batches if self.settings.reads_first else 0
         report.longest_chain = found.longest_chain if rule is OnDuplicate.IN_ORDER else 0
         report.ahead = with_chain(self._forecast(report.batches + reads), report.longest_chain)
         per_batch = -(-sent // report.batches)
@@ -433,15 +433,15 @@ class Check:
         return Forecast(requests, requests, None, None, 0, None, seconds)
 
 
-async def _look_closer(session: Session, sources: list[Source]) -> tuple[Account, Closer]:
-    account = await session.look_at_account()
+async def _read_account(session: Session, sources: list[Source]) -> tuple[Account, TokenAndLimits]:
+    account = await session.read_account()
 
-    async def look_at_properties() -> Account:
-        return await session.with_owners(sources, await session.look_at_properties(account))
+    async def read_properties() -> Account:
+        return await session.with_owners(sources, await session.read_properties(account))
 
-    closer = session.preflight.look_closer(session.settings.token, session.settings.object_type)
-    found = await side_by_side(look_at_properties(), closer)
-    await session.until_day_is_known()
+    closer = session.preflight.read_token_and_limits(session.settings.token, session.settings.object_type)
+    found = await run_both(read_properties(), closer)
+    await session.wait_for_daily_usage()
     return found
 
 

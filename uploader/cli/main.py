@@ -62,7 +62,7 @@ def _environment() -> ModuleType:
 def _load(name: str) -> click.Command:
     module = importlib.import_module(f"uploader.cli.commands.{name.replace('-', '_')}")
     command: click.Command = module.command
-    _environment().heed_variables(command, lambda: map(_load, COMMANDS))
+    _environment().add_option_variables(command, lambda: map(_load, COMMANDS))
     return command
 
 

@@ -57,7 +57,7 @@ class _Lines(click.ParamType[Any]):
         return self._one.shell_complete(ctx, param, incomplete)
 
 
-def heed_variables(command: click.Command, all_commands: Callable[[], Iterable[click.Command]]) -> None:
+def add_option_variables(command: click.Command, all_commands: Callable[[], Iterable[click.Command]]) -> None:
     """Let every option of a command come from its variable; an error names the variables it speaks of."""
     for parameter in command.params:
         former = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
@@ -136,7 +136,7 @@ def say_settings(context: click.Context) -> None:
         say(f"settings by variables: {', '.join(variables)}")
 
 
-def words_by_variables(context: click.Context) -> list[str]:
+def options_from_variables(context: click.Context) -> list[str]:
     """What the variables say, as words of a command that needs none of them."""
     words: list[str] = []
     arguments: list[str] = []

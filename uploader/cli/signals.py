@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 
-def heed_signals(stop: Callable[[signal.Signals], None]) -> None:
+def stop_on_signals(stop: Callable[[signal.Signals], None]) -> None:
     """Let SIGINT, SIGTERM and SIGHUP (as a SIGTERM) stop the work of this loop."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -25,7 +25,7 @@ class Ending:
         self.at_once = asyncio.Event()  #: not even what is on the wire is waited for
         self._drain: Callable[[], None] = lambda: None
         self._is_asked_for = False
-        self._has_come = asyncio.Event()
+        self._begun = asyncio.Event()
 
     def stop(self, signal: int = 0) -> None:
         """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
@@ -38,7 +38,7 @@ class Ending:
     def end(self, cause: Cause, reason: str = "") -> None:
         if self.cause is None:
             self.replace(cause, reason)
-        self._has_come.set()
+        self._begun.set()
         self._drain()
 
     def on_end(self, drain: Callable[[], None]) -> None:
@@ -52,15 +52,15 @@ class Ending:
     def forget(self) -> None:
         """Go on all the same."""
         self.cause, self.reason = None, ""
-        self._has_come.clear()
+        self._begun.clear()
 
     @property
-    def has_come(self) -> bool:
-        return self._has_come.is_set()
+    def is_ending(self) -> bool:
+        return self._begun.is_set()
 
-    def go_on(self) -> None:
+    def raise_if_ending(self) -> None:
         """StopRun where the run is to end."""
-        if self.has_come:
+        if self.is_ending:
             raise StopRun(self.cause or Cause.SIGNAL, self.reason)
 
     def stopped(self, cause: Cause, reason: str) -> StopRun:
@@ -70,7 +70,7 @@ class Ending:
 
     async def wait(self) -> None:
         """Until the run is to end."""
-        await self._has_come.wait()
+        await self._begun.wait()
 
     async def unless_ended(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`. StopRun where the run ends first, or by it; `work` is over then, too."""
@@ -78,7 +78,7 @@ class Ending:
         try:
             await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                self.go_on()
+                self.raise_if_ending()
             result = await task
         except StopRun as stop:
             self.end(stop.cause, stop.reason)
@@ -87,7 +87,7 @@ class Ending:
             for waiting in (task, ended):
                 waiting.cancel()
             await asyncio.gather(task, ended, return_exceptions=True)
-        self.go_on()
+        self.raise_if_ending()
         return result
 
     def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

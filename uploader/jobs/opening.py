@@ -40,7 +40,7 @@ from uploader.system.private_files import Lock, open_plain
 from uploader.system.sqlite import remove_database
 
 
-class Found(NamedTuple):
+class FoundJob(NamedTuple):
     """What there is of a job before HubSpot is asked."""
 
     sources: list[Source]
@@ -80,9 +80,9 @@ class Job:
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
-    def looks_first(self) -> bool:
+    def reads_first(self) -> bool:
         """Whether contacts are read before they are written."""
-        return self.settings.looks_first
+        return self.settings.reads_first
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -90,7 +90,7 @@ class Job:
         return self.account.schema.kinds if self.account.schema else {}
 
 
-def bytes_of(sources: Sequence[Source]) -> int | None:
+def total_bytes(sources: Sequence[Source]) -> int | None:
     """In all; None where nobody can know."""
     sizes = [source.size_bytes for source in sources if source.size_bytes is not None]
     return sum(sizes) if len(sizes) == len(sources) else None
@@ -110,13 +110,13 @@ def open_sources(settings: OutputSettings, given: Sequence[Given] = ()) -> list[
             sheet=settings.sheet,
             refuses_unfinished=not settings.accept_unfinished_last_line,
         )
-        for path in find_names(settings)
+        for path in find_source_names(settings)
     ]
 
 
-def open_again(settings: OutputSettings, known: Identity) -> list[Source]:
+def reopen_sources(settings: OutputSettings, known: Identity) -> list[Source]:
     """A job's own sources, wherever they are now, each read as it was when the job began."""
-    names = find_names(settings)
+    names = find_source_names(settings)
     check_count(settings.checkpoint_path.name, known, len(names))
     return [
         open_source(
@@ -130,7 +130,7 @@ def open_again(settings: OutputSettings, known: Identity) -> list[Source]:
     ]
 
 
-def find_names(settings: OutputSettings) -> Sequence[str]:
+def find_source_names(settings: OutputSettings) -> Sequence[str]:
     """The sources' own names: patterns are files now, as the checkpoint lists them if there is one."""
     if not any(map(is_open_pattern, settings.sources)):
         return settings.sources
@@ -145,7 +145,7 @@ def find_names(settings: OutputSettings) -> Sequence[str]:
     return keep_order(settings.sources, found, before) or found
 
 
-def find_new(settings: OutputSettings, sources: Sequence[Source]) -> list[str]:
+def find_new_files(settings: OutputSettings, sources: Sequence[Source]) -> list[str]:
     """Files that match a pattern now and belong to no source of the job."""
     if not any(map(is_open_pattern, settings.sources)):
         return []
@@ -159,7 +159,7 @@ def _written(settings: OutputSettings) -> list[str]:
     return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
 
 
-def look_at_place(settings: OutputSettings) -> str | None:
+def check_checkpoint_place(settings: OutputSettings) -> str | None:
     """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
     path = settings.checkpoint_path
     place, kind = filesystem_of_path.look_at(path)
@@ -176,15 +176,15 @@ def look_at_place(settings: OutputSettings) -> str | None:
     return None
 
 
-def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) -> Found:
+def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) -> FoundJob:
     """The job as far as it was begun before. From here on this process alone works on its checkpoint."""
     lock = Lock(settings.checkpoint_path)
     lock.acquire()
     stack.callback(lock.release)
     checkpoint = _find_checkpoint(settings, sources, stack)
     if checkpoint is None:
-        return Found(sources, lock, None, State(), 0)
-    return Found(sources, lock, checkpoint, checkpoint.state(), checkpoint.results_lack())
+        return FoundJob(sources, lock, None, State(), 0)
+    return FoundJob(sources, lock, checkpoint, checkpoint.state(), checkpoint.results_lack())
 
 
 def _find_checkpoint(
@@ -217,7 +217,7 @@ def _find_checkpoint(
 
 
 def open_job(
-    found: Found, settings: Settings, account: Account, stack: ExitStack, canary: Canary | None
+    found: FoundJob, settings: Settings, account: Account, stack: ExitStack, canary: Canary | None
 ) -> Job:
     """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
     sources = found.sources
@@ -255,7 +255,7 @@ def open_job(
 
 
 def _begin(
-    found: Found, settings: Settings, identity: Identity, canary: Canary | None, stack: ExitStack
+    found: FoundJob, settings: Settings, identity: Identity, canary: Canary | None, stack: ExitStack
 ) -> Checkpoint:
     """The checkpoint of a new job; what was left of a former one is removed."""
     path = settings.checkpoint_path

@@ -10,7 +10,7 @@ from uploader.canary.assessment import count_left
 from uploader.errors import CutOffError, StorageError
 from uploader.jobs.ending import Ending
 from uploader.jobs.keys_of_one_contact import find_aliases
-from uploader.jobs.opening import Job, bytes_of
+from uploader.jobs.opening import Job, total_bytes
 from uploader.jobs.outcome_stream import Follower
 from uploader.jobs.progress_view import View
 from uploader.jobs.session import Session, reason_of
@@ -76,7 +76,7 @@ class Pipeline:
         self._writer = writer
         self._note_rows = parts.rows
         self._has_aliases = False  # they are looked for once all rows are settled
-        looks_first = job.looks_first or parts.look is not None
+        reads_first = job.reads_first or parts.look is not None
         links = Links(job.sightings, job.settings.match, writer) if len(job.settings.match) > 1 else None
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         self.feed = Feed(
@@ -86,10 +86,10 @@ class Pipeline:
             held_back=self._hold_back,
             is_behind=lambda: self.collector.is_behind,
             links=links,
-            reads_first=looks_first,
+            reads_first=reads_first,
         )
         self.collector = self._collector(parts, lost_below, rows_estimated)
-        self.looking = self._looking(parts.look) if looks_first else None
+        self.looking = self._looking(parts.look) if reads_first else None
         self._crew = Crew(self.feed, self._hiring(links), self._ending.task)
         self._ending.on_end(self._crew.drain)
         committed, follower = self.collector.committed, parts.follower
@@ -139,7 +139,7 @@ class Pipeline:
         looking = Looking(job.overwriting, job.kinds, job.snapshot, self._writer, keys=job.settings.match)
         if observe is None:
             return looking
-        return replace(looking, observe=observe, only_watches=not job.looks_first)
+        return replace(looking, observe=observe, only_watches=not job.reads_first)
 
     def _hiring(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
@@ -189,7 +189,7 @@ class Pipeline:
             ending.task(self._producer.produce(self._queue, self.feed.arrived)),
             ending.task(self.collector.commit_regularly()),
             ending.task(session.watch()),
-            ending.task(session.follow_the_day()),
+            ending.task(session.refresh_daily_usage()),
             ending.task(self._follow_course()),
         ]
         try:
@@ -214,7 +214,7 @@ class Pipeline:
             if canary is not None:
                 feed.allowance = max(0, canary.rows - count_left(self.collector.tallies))
             await self._crew.work()
-            self._ending.go_on()
+            self._ending.raise_if_ending()
             if canary is None or await feed.is_over():
                 return
             if count_left(self.collector.tallies) >= canary.rows:
@@ -250,7 +250,7 @@ class Pipeline:
             tallies=collector.tallies,
             elapsed_seconds=collector.elapsed_seconds,
             bytes_read=feed.bytes_read,
-            bytes_total=bytes_of(self.job.sources),
+            bytes_total=total_bytes(self.job.sources),
             on_wire=sender.on_wire,
             limit=limit,
             used=sender.log.count(now, limit.seconds),

@@ -35,7 +35,7 @@ B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
-class Closer:
+class TokenAndLimits:
     """What only `check` asks for."""
 
     token: TokenInfo
@@ -45,15 +45,15 @@ class Closer:
 class Preflight:
     """Asks patiently: a busy or starting server gets as long as the settings say."""
 
-    def __init__(self, attempts: Attempts, paths: Paths, patience_seconds: Callable[[], float]) -> None:
-        """`patience_seconds` with a server that does not answer well."""
+    def __init__(self, attempts: Attempts, paths: Paths, outage_seconds: Callable[[], float]) -> None:
+        """`outage_seconds` with a server that does not answer well."""
         self._attempts = replace(attempts, sleep=self._wait, is_early=True)
         self._sender = attempts.sender
         self._paths = paths
-        self._patience_seconds = patience_seconds
+        self._outage_seconds = outage_seconds
         self._info: TokenInfo | None = None  # once the token has been asked for it
 
-    async def look_at_account(self, token: str) -> Account:
+    async def read_account(self, token: str) -> Account:
         """Which account it is; its properties are yet to be asked for. StopRun if no request could pass later
         either, SettingsError where the day is left to other apps.
 
@@ -75,19 +75,19 @@ class Preflight:
             ui_domain=str(details.get("uiDomain") or ""),
         )
 
-    async def look_at_properties(self, *, has_addresses: bool) -> Schema | None:
+    async def read_properties(self, *, has_addresses: bool) -> Schema | None:
         """None where the token may not read them."""
         reply = await self._ask(Call("GET", self._paths.properties))
         known = reply.body if reply.ok and reply.body else None
         return Schema.decode(known, has_addresses=has_addresses) if known else None
 
-    async def look_closer(self, token: str, object_type: str) -> Closer:
+    async def read_token_and_limits(self, token: str, object_type: str) -> TokenAndLimits:
         """Two more requests, whose refusal stops nobody."""
         limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=_TRIES)
-        info, reply = await side_by_side(self._ask_info(token), limits)
-        return Closer(info, decode_room(reply.body if reply.ok else None, object_type))
+        info, reply = await run_both(self._ask_info(token), limits)
+        return TokenAndLimits(info, decode_room(reply.body if reply.ok else None, object_type))
 
-    async def look_at_the_app(self, token: str) -> str:
+    async def read_app_id(self, token: str) -> str:
         """The id of the token's app, by which histories know it; "" where it may not be asked."""
         return (await self._ask_info(token)).app
 
@@ -109,9 +109,9 @@ class Preflight:
         )
         return TokenInfo.decode(reply.body if reply.ok else None)
 
-    async def look_at_owners(self) -> Owners | None:
+    async def read_owners(self) -> Owners | None:
         """All owners, those who have left included; None where the token may not read them."""
-        active, archived = await side_by_side(self._ask_owners("false"), self._ask_owners("true"))
+        active, archived = await run_both(self._ask_owners("false"), self._ask_owners("true"))
         return None if active is None or archived is None else Owners([*active, *archived])
 
     async def _ask_owners(self, archived: str) -> list[Owner] | None:
@@ -129,7 +129,7 @@ class Preflight:
                 break
         return found
 
-    async def look_at_the_day(self) -> None:
+    async def read_daily_usage(self) -> None:
         """When the day ends, where there is a daily quota and it may be asked. Not where few reads may leave:
         these are for what decides something.
         """
@@ -149,7 +149,7 @@ class Preflight:
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since
-        if since is not None and self._attempts.clock() + seconds - since > self._patience_seconds():
+        if since is not None and self._attempts.clock() + seconds - since > self._outage_seconds():
             raise StopRun(Cause.OUTAGE, self._sender.last_failure)
         await asyncio.sleep(seconds)
 
@@ -192,7 +192,7 @@ class _Question(Task[Call]):
         """The last answer has to do."""
 
 
-async def side_by_side(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
+async def run_both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
     """What both return. What the first one raises is raised whatever becomes of the second, and whenever: so
     the same fault is told whichever answer comes earlier. What is still under way then is ended.
     """

@@ -194,7 +194,7 @@ def check_settings(
         checkpoint.accept(replace(identity, portal=kept), changed, lost_below)
 
 
-def said_otherwise(settings: Settings, known: Identity) -> str:
+def changed_settings_text(settings: Settings, known: Identity) -> str:
     """What is said now and a finished job was not told, in words; "" if it is the same."""
     before = {name: value for name, value in known.settings.items() if name != "columns"}
     now = _said(settings)

@@ -65,7 +65,9 @@ def exact_clock() -> Callable[[], float]:
     return time.monotonic if is_coarse else loop.time
 
 
-async def wait_out(seconds: float, clock: Callable[[], float], wall_clock: Callable[[], datetime]) -> None:
+async def sleep_real_time(
+    seconds: float, clock: Callable[[], float], wall_clock: Callable[[], datetime]
+) -> None:
     """Sleep; the time in which the machine sleeps counts, too."""
     elapsed = Elapsed(clock(), wall_clock().timestamp())
     until = elapsed.seconds + seconds
@@ -94,7 +96,7 @@ class Session:
         self.paths = paths(settings.api_version, settings.object_type)
         self.account: Account | None = None  #: once its properties are known
         self._transport = seams.transport(settings)
-        self._look_at_day: asyncio.Task[None] | None = None
+        self._daily_usage_task: asyncio.Task[None] | None = None
         _LOG.info("%s", settings.network.told)
         self.sender = sender(
             self._transport,
@@ -106,7 +108,7 @@ class Session:
             day_is_spent=self._day_is_spent,
             access=self._access(),
         )
-        self.attempts = Attempts(self.sender, self.patience, seams.roll)
+        self.attempts = Attempts(self.sender, self.pause_for, seams.roll)
         self.preflight = Preflight(self.attempts, self.paths, self._outage_seconds)
 
     def _access(self) -> Access | None:
@@ -129,9 +131,9 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connections, once nothing is asked and no token is being renewed any more."""
-        if self._look_at_day is not None:
-            self._look_at_day.cancel()
-            await asyncio.gather(self._look_at_day, return_exceptions=True)
+        if self._daily_usage_task is not None:
+            self._daily_usage_task.cancel()
+            await asyncio.gather(self._daily_usage_task, return_exceptions=True)
         if self.sender.access is not None:
             await self.sender.access.close()
         await self._transport.close()
@@ -140,32 +142,32 @@ class Session:
 
     async def look(self) -> Account:
         """The account and its properties. SettingsError where rows can't be matched by the key."""
-        account = await self.look_at_properties(await self.look_at_account())
+        account = await self.read_properties(await self.read_account())
         if account.schema is not None:
             check_keys(self.settings.rules, account.schema)
         return account
 
-    async def look_at_account(self) -> Account:
+    async def read_account(self) -> Account:
         """Which account it is. Its day is asked for from then on, beside the rest: forecasts alone need that
         answer, so whatever becomes of the question ends nothing.
         """
-        account = await self.preflight.look_at_account(self.settings.token)
+        account = await self.preflight.read_account(self.settings.token)
 
-        async def look_at_the_day() -> None:
+        async def read_daily_usage() -> None:
             with suppress(StopRun):
-                await self.preflight.look_at_the_day()
+                await self.preflight.read_daily_usage()
 
-        self._look_at_day = self.ending.task(look_at_the_day())
+        self._daily_usage_task = self.ending.task(read_daily_usage())
         return account
 
-    async def until_day_is_known(self) -> None:
+    async def wait_for_daily_usage(self) -> None:
         """Or it turns out that nobody says."""
-        if self._look_at_day is not None:
-            await asyncio.wait({self._look_at_day})
+        if self._daily_usage_task is not None:
+            await asyncio.wait({self._daily_usage_task})
 
-    async def look_at_properties(self, account: Account) -> Account:
+    async def read_properties(self, account: Account) -> Account:
         has_addresses = self.settings.rules.has_addresses
-        schema = await self.preflight.look_at_properties(has_addresses=has_addresses)
+        schema = await self.preflight.read_properties(has_addresses=has_addresses)
         self.account = replace(account, schema=schema)
         return self.account
 
@@ -178,13 +180,13 @@ class Session:
             may_hold_owners(settings, sources, schema) for settings in (self.settings, *former)
         ):
             return account
-        owners = await self.preflight.look_at_owners()
+        owners = await self.preflight.read_owners()
         self.account = replace(account, schema=replace(schema, owners=owners))
         return self.account
 
     # --- beside the work ---
 
-    async def share_work(
+    async def run_workers(
         self,
         works: Iterable[Coroutine[Any, Any, None]],
         drain: Callable[[Collection[asyncio.Task[None]]], Awaitable[None]] | None = None,
@@ -218,7 +220,7 @@ class Session:
             if since is not None and self.clocks.loop() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
 
-    async def follow_the_day(self) -> None:
+    async def refresh_daily_usage(self) -> None:
         """Ask anew when a day has ended, so that the end of the next is known. Until cancelled."""
         sender, asked_for = self.sender, None
         day = sender.day
@@ -227,15 +229,15 @@ class Session:
             is_over = day.resets_at is not None and day.resets_at < self.clocks.server_now()
             if is_over and day.resets_at != asked_for and sender.pausing is None:
                 asked_for = day.resets_at
-                await self.preflight.look_at_the_day()
+                await self.preflight.read_daily_usage()
 
-    async def wait_out(self, seconds: float) -> None:
+    async def sleep_real_time(self, seconds: float) -> None:
         """Sleep; the time in which the machine sleeps counts, too."""
-        await wait_out(seconds, self.clocks.loop, self.clocks.wall)
+        await sleep_real_time(seconds, self.clocks.loop, self.clocks.wall)
 
     # --- patience ---
 
-    def patience(self, verdict: Verdict) -> float | None:
+    def pause_for(self, verdict: Verdict) -> float | None:
         """How long to wait for what ends by itself; None where the user would rather stop."""
         cause = verdict.cause
         if cause not in LONG_PAUSES or self.settings.on_long_pause is OnLongPause.STOP:

@@ -12,14 +12,14 @@ from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError
 from uploader.hubspot.account import Account
 from uploader.jobs.ending import Ending
-from uploader.jobs.opening import Found, Job, bytes_of, find_job, open_job, open_sources
+from uploader.jobs.opening import FoundJob, Job, find_job, open_job, open_sources, total_bytes
 from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
-from uploader.jobs.preflight import check_named_portal, side_by_side
+from uploader.jobs.preflight import check_named_portal, run_both
 from uploader.jobs.progress_view import View
-from uploader.jobs.resume_checks import check_account, said_otherwise
+from uploader.jobs.resume_checks import changed_settings_text, check_account
 from uploader.jobs.row_estimate import estimate_rows
 from uploader.jobs.scans.before_sending import Passes, decide_orders, find_repeated_keys, notices_of
-from uploader.jobs.session import Seams, Session, exact_clock, wait_out
+from uploader.jobs.session import Seams, Session, exact_clock, sleep_real_time
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
@@ -73,7 +73,7 @@ class Run:
         self.canary: Canary | None = None  #: that the others wait for
         self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
         self.finished_before: FinishedBefore | None = None
-        self._found: Found | None = None
+        self._found: FoundJob | None = None
         self._job: Job | None = None
         self._seams = seams or Seams()
         self._given = given
@@ -102,7 +102,7 @@ class Run:
             writer.close()
 
     async def _end_after(self, seconds: float) -> None:
-        await wait_out(seconds, exact_clock(), self._seams.wall_clock)
+        await sleep_real_time(seconds, exact_clock(), self._seams.wall_clock)
         self.ending.end(Cause.DURATION)
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> State:
@@ -118,14 +118,14 @@ class Run:
                 account = await self._look(session, found, reader)
                 await self._ask_to_go_on(session, found, account)
                 job = await self._open(found, account, reader, writer, stack)
-                self.ending.go_on()
+                self.ending.raise_if_ending()
                 return await self._move(session, job, found, reader, writer)
         except StopRun:  # before rows moved
             return self._found.state if self._found else State()
 
     # --- before rows move ---
 
-    async def _find(self, reader: Offload, stack: ExitStack) -> Found:
+    async def _find(self, reader: Offload, stack: ExitStack) -> FoundJob:
         """The sources, and what was begun of the job; a follower gets of that what it wants."""
         settings, unless_ended = self.settings, self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
@@ -137,20 +137,20 @@ class Run:
             await unless_ended(self._parts.follower.begin(settings, found.checkpoint, reader))
         if found.state.state == "complete":
             identity = found.checkpoint.identity()
-            self.finished_before = FinishedBefore(identity.portal, said_otherwise(settings, identity))
+            self.finished_before = FinishedBefore(identity.portal, changed_settings_text(settings, identity))
         return found
 
-    async def _look(self, session: Session, found: Found, reader: Offload) -> Account:
+    async def _look(self, session: Session, found: FoundJob, reader: Offload) -> Account:
         """The account with all that rows are mapped by; meanwhile rows are counted, about."""
 
         async def look() -> Account:
             return await session.with_owners(found.sources, await session.look())
 
         rows = reader.run(lambda: estimate_rows(found.sources))
-        account, self.rows_estimated = await self.ending.unless_ended(side_by_side(look(), rows))
+        account, self.rows_estimated = await self.ending.unless_ended(run_both(look(), rows))
         return account
 
-    async def _ask_to_go_on(self, session: Session, found: Found, account: Account) -> None:
+    async def _ask_to_go_on(self, session: Session, found: FoundJob, account: Account) -> None:
         """DeclinedError if the user says no; another error where account or canary isn't as was said before.
 
         A job that goes on into its account was approved before, and who names the account approves of it.
@@ -176,7 +176,7 @@ class Run:
 
     async def _open(
         self,
-        found: Found,
+        found: FoundJob,
         account: Account,
         reader: Offload,
         writer: Offload,
@@ -197,7 +197,7 @@ class Run:
     # --- while rows move ---
 
     async def _move(
-        self, session: Session, job: Job, found: Found, reader: Offload, writer: Offload
+        self, session: Session, job: Job, found: FoundJob, reader: Offload, writer: Offload
     ) -> State:
         """The canary first, where there is one that nobody has approved; then all that is open."""
         lost_below = found.lost_below
@@ -247,7 +247,7 @@ class Run:
         watch = self.ending.task(session.watch())
 
         async def read() -> Review:
-            await session.wait_out(seconds)
+            await session.sleep_real_time(seconds)
             reader = Reader(session.attempts, session.paths.read)
             rows = job.checkpoint.canary_rows()
             return await read_back.read_back(rows, canary, job.account, self.settings, reader)
@@ -269,7 +269,7 @@ class Run:
     @property
     def bytes_total(self) -> int | None:
         """Of all sources; None where nobody can know."""
-        return bytes_of(self.sources)
+        return total_bytes(self.sources)
 
     @property
     def job_id(self) -> str:

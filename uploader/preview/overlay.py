@@ -1,7 +1,7 @@
 """What an account would hold beside what it holds, had a job been written: one SQLite file, for a preview.
 
 It grows with what would be written, on the disk, and is worth nothing once the preview has ended: nothing
-here is durable. Ids are HubSpot's own, or of contacts that are not there yet (`is_pretended`).
+here is durable. Ids are HubSpot's own, or of contacts that are not there yet (`is_simulated`).
 """
 
 from collections.abc import Collection, Mapping
@@ -21,12 +21,12 @@ _AT_ONCE = 200
 _PRETENDED = "preview:"
 
 
-def pretended_id(number: int) -> str:
+def simulated_id(number: int) -> str:
     """The id of a contact that the job would create."""
     return f"{_PRETENDED}{number}"
 
 
-def is_pretended(contact: str) -> bool:
+def is_simulated(contact: str) -> bool:
     return contact.startswith(_PRETENDED)
 
 

@@ -16,7 +16,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.wire import paths
 from uploader.jobs.ending import Ending
-from uploader.jobs.opening import Job, find_names
+from uploader.jobs.opening import Job, find_source_names
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.session import Seams
@@ -29,7 +29,7 @@ from uploader.pipeline.requests.contact_reader import Reader
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.row_notes import RowNotes
-from uploader.preview.simulated_sender import Pretence, PretendingSender
+from uploader.preview.simulated_sender import SimulatedSender, Simulation
 from uploader.preview.value_changes import Tally
 from uploader.settings import Settings
 from uploader.settings.output import OutputSettings
@@ -116,12 +116,12 @@ class Preview:
         """
         anew = replace(self.settings, restart=True)
         try:
-            return await self.ending.unless_ended(reader.run(lambda: tuple(find_names(anew))))
+            return await self.ending.unless_ended(reader.run(lambda: tuple(find_source_names(anew))))
         except StopRun:
             return ()
 
     def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
-        """An upload whose requests that would write are answered by a pretence."""
+        """An upload whose requests that would write are answered by a simulation."""
         seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
         notes = RowNotes(self._tally)
 
@@ -129,11 +129,11 @@ class Preview:
             assert run.session is not None
             return Reader(run.session.attempts, known.read)
 
-        pretence = Pretence(overlay, offload, known, reader, notes)
+        simulation = Simulation(overlay, offload, known, reader, notes)
 
         def begin(job: Job) -> Job:
             self._names = [source.name for source in job.sources]
-            pretence.begin(job)
+            simulation.begin(job)
             if self._sample is None:
                 return job
             # Only now: what is found out by a look at all rows is true of all of them.
@@ -152,10 +152,10 @@ class Preview:
             max_failures=_NO_LIMIT,
         )
         parts = Parts(
-            sender=partial(PretendingSender, pretence=pretence),
+            sender=partial(SimulatedSender, simulation=simulation),
             job=begin,
             rows=notes.note_rows,
-            look=pretence.look,
+            look=simulation.look,
             settled=notes.note_settled,
         )
         reading = replace(seams, transport=lambda said: ReadOnly(seams.transport(said), known))

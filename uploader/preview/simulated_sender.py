@@ -24,7 +24,7 @@ from uploader.model.records import EMAIL, closed_value
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresses, told, with_why
 from uploader.pipeline.requests.contact_reader import Look, Reader
 from uploader.pipeline.sender import Sender
-from uploader.preview.overlay import Overlay, is_pretended, pretended_id
+from uploader.preview.overlay import Overlay, is_simulated, simulated_id
 from uploader.preview.row_notes import RowNotes
 from uploader.preview.value_changes import after_writing, text_of
 from uploader.system.blocking_calls import Offload
@@ -34,7 +34,7 @@ _CONFLICT = "CONFLICT"
 
 
 @dataclass(slots=True)
-class Pretence:
+class Simulation:
     """What a pretending sender goes by, and whom it tells."""
 
     overlay: Overlay
@@ -66,14 +66,14 @@ class Pretence:
             self.notes.note_unsent(look)
 
 
-class PretendingSender(Sender):
+class SimulatedSender(Sender):
     """Asks HubSpot as `Sender` does, and writes into the overlay."""
 
     only_reads = True
 
-    def __init__(self, *arguments: Any, pretence: Pretence, **named: Any) -> None:  # noqa: ANN401
+    def __init__(self, *arguments: Any, simulation: Simulation, **named: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **named)
-        self._pretence = pretence
+        self._simulation = simulation
 
     async def send(
         self,
@@ -84,13 +84,13 @@ class PretendingSender(Sender):
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> wire.Reply:
-        if call.path == self._pretence.paths.upsert:
+        if call.path == self._simulation.paths.upsert:
             on_wire(True)
             try:
                 return await self._write(call)
             finally:
                 on_wire(False)
-        if call.path == self._pretence.paths.read:
+        if call.path == self._simulation.paths.read:
             return await self._read(call, on_wire)
         return await super().send(
             call, on_wire=on_wire, known_at=known_at, may_resend=may_resend, is_early=is_early
@@ -104,7 +104,7 @@ class PretendingSender(Sender):
         name, keys = question.get("idProperty", ""), [one["id"] for one in question["inputs"]]
         owners = await self._owners(name, keys) if name else dict(zip(keys, keys, strict=True))
         named = set(owners.values()) - {""}
-        pretended = {one for one in named if is_pretended(one)}
+        pretended = {one for one in named if is_simulated(one)}
         results: dict[str, wire.Result] = {}
         errors = [ErrorObject(_NOT_FOUND, "", ids=(key,)) for key, one in owners.items() if not one]
         rest = [key for key in keys if key not in owners]
@@ -118,8 +118,8 @@ class PretendingSender(Sender):
                 return reply
             results |= {result.id: result for result in reply.results}
             errors += reply.errors if id_property == name else _by_key(reply.errors, owners)
-        overlay = self._pretence.overlay
-        written = await self._pretence.offload.run(lambda: overlay.properties(results.keys() | pretended))
+        overlay = self._simulation.overlay
+        written = await self._simulation.offload.run(lambda: overlay.properties(results.keys() | pretended))
         found = [
             msgspec.structs.replace(result, properties={**result.properties, **written.get(result.id, {})})
             for result in results.values()
@@ -129,45 +129,45 @@ class PretendingSender(Sender):
 
     async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:
         """Key -> the contact whose it would be; without the keys that the job would have left alone."""
-        overlay, values = self._pretence.overlay, {closed_value(name, key): key for key in keys}
-        found = await self._pretence.offload.run(lambda: overlay.owners(values.keys()))
+        overlay, values = self._simulation.overlay, {closed_value(name, key): key for key in keys}
+        found = await self._simulation.offload.run(lambda: overlay.owners(values.keys()))
         return {values[value]: one for value, one in found.items()}
 
     # --- writing ---
 
     async def _write(self, call: Call) -> wire.Reply:
-        pretence = self._pretence
+        simulation = self._simulation
         inputs = orjson.loads(call.body or b"{}")["inputs"]
         again = [
-            pretence.in_doubt.pop(trace)
+            simulation.in_doubt.pop(trace)
             for one in inputs
-            if (trace := one["objectWriteTraceId"]) in pretence.in_doubt
+            if (trace := one["objectWriteTraceId"]) in simulation.in_doubt
         ]
         answered = {result.trace_id for result in again}
         rows = [
-            _Row(pretence.looks[int(one["objectWriteTraceId"])], one["properties"])
+            _Row(simulation.looks[int(one["objectWriteTraceId"])], one["properties"])
             for one in inputs
             if one["objectWriteTraceId"] not in answered
         ]
         for row in rows:
-            row.carry_out(pretence)
+            row.carry_out(simulation)
         taken = await self._find_taken(rows)
         accepted = [row for row in rows if row.position not in taken]
         contacts = {row.contact: row.changed for row in accepted}
         given = {value: "" for row in accepted for value in row.given_up}
         given |= {value: row.contact for row in accepted for value in row.claimed}
-        await pretence.offload.run(lambda: pretence.overlay.write(contacts, given))
+        await simulation.offload.run(lambda: simulation.overlay.write(contacts, given))
         for row in rows:
-            del pretence.looks[row.position]
+            del simulation.looks[row.position]
             if row.position in taken:
-                pretence.notes.note_refused(row.look, *taken[row.position])
+                simulation.notes.note_refused(row.look, *taken[row.position])
             else:
-                pretence.notes.note_written(row.look)
+                simulation.notes.note_written(row.look)
         errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
         results = [*again, *(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
         # Two rows of one contact: they come again, each by itself.
         counts = Counter(result.id for result in results)
-        pretence.in_doubt |= {result.trace_id: result for result in results if counts[result.id] > 1}
+        simulation.in_doubt |= {result.trace_id: result for result in results if counts[result.id] > 1}
         return wire.Reply(
             207 if errors else 200,
             readable=True,
@@ -184,8 +184,8 @@ class PretendingSender(Sender):
         By position, with the property and the reason.
         """
         taken: dict[int, tuple[str, str]] = {}
-        reader = self._pretence.reader()
-        for name in sorted(self._pretence.unique):
+        reader = self._simulation.reader()
+        for name in sorted(self._simulation.unique):
             wanting = [row for row in rows if name in row.asked and row.asked[name] and row.claims(name)]
             if not wanting:
                 continue
@@ -232,16 +232,16 @@ class _Row:
         """Whether it wants a unique value that its contact has not got yet."""
         return closed_value(name, self.asked[name]) in self.claimed
 
-    def carry_out(self, pretence: Pretence) -> None:
+    def carry_out(self, simulation: Simulation) -> None:
         record = self.look.record
         self.changed = {
-            name: after_writing(name, text, text_of(self._held.get(name)), pretence.kinds.get(name, Kind()))
+            name: after_writing(name, text, text_of(self._held.get(name)), simulation.kinds.get(name, Kind()))
             for name, text in self.asked.items()
         }
         if self.is_new:
-            self.contact = pretended_id(next(pretence.ids))
+            self.contact = simulated_id(next(simulation.ids))
             self.changed.setdefault(record.id_property, record.key)
-        for name in pretence.unique:
+        for name in simulation.unique:
             if name in self.changed:
                 self._move(name, text_of(self._held.get(name)), self.changed[name])
 

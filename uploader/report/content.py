@@ -205,7 +205,7 @@ def day_texts(stretches: Sequence[Stretch]) -> list[str]:
 _AS_USUAL: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
 
 
-def told_settings(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
+def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the job was told, in words; what is as usual is left out. `names`: of settings, as options.
 
     Of what names people (an owner map) only how many entries there are is told.

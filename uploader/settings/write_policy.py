@@ -17,7 +17,7 @@ class WritePolicySettings:
     snapshot: bool = False  #: keep what the contacts held before
 
     @property
-    def looks_first(self) -> bool:
+    def reads_first(self) -> bool:
         """Whether contacts are read before they are written."""
         rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
         return rules.needs_reading or self.snapshot

@@ -17,7 +17,7 @@ from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
 from uploader.pipeline.read_matching import with_why
-from uploader.undo.plan import Fate, Finding, Plan
+from uploader.undo.plan import Finding, Plan, UndoOutcome
 
 #: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.
 _MOST_AT_ONCE = 500
@@ -146,7 +146,7 @@ def keep_touched(plan: Plan, associations: Associations) -> Plan:
     if not why:
         return plan
     finding = Finding("", "", "", "", why)
-    return replace(plan, archive=False, fate=Fate.KEPT, findings=[finding], is_touched=True)
+    return replace(plan, archive=False, outcome=UndoOutcome.KEPT, findings=[finding], is_touched=True)
 
 
 def _listed(names: Sequence[str], word: str = "and") -> str:

@@ -25,7 +25,7 @@ from uploader.undo.plan import (
     plan,
     wanted_history,
 )
-from uploader.undo.record_writer import NOT_FOUND, LastUpdated, Rewriter, Written
+from uploader.undo.record_writer import NOT_FOUND, LastUpdated, RecordWriter, Written
 from uploader.undo.undo_file import Key
 
 #: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
@@ -51,20 +51,20 @@ class BatchWorker:
         archive_touched: bool,
     ) -> None:
         """`last_updated` and `refused` (types whose associations can't be read, and why) are shared by all.
-        `is_tail`: this batch may be the last. `archive_touched`: as `Undoing` has it.
+        `is_tail`: this batch may be the last. `archive_touched`: as `Undo` has it.
         """
         self.on_wire = False
         self._sender = session.sender
         self._portal = portal
         self._archive_touched = archive_touched
         attempts = replace(
-            session.attempts, on_wire=self._note_wire, is_wanted=lambda: not session.ending.has_come
+            session.attempts, on_wire=self._note_wire, is_wanted=lambda: not session.ending.is_ending
         )
         types = associated_records.types_for(session.settings.object_type)
         path = session.paths.associations
         self._attempts = attempts
         self._reader = Reader(attempts, session.paths.read)
-        self._rewriter = Rewriter(attempts, session.paths, last=last_updated, is_tail=is_tail)
+        self._rewriter = RecordWriter(attempts, session.paths, last=last_updated, is_tail=is_tail)
         self._associations = AssociationReader(
             [
                 (one, Reader(attempts, path.replace("{to}", one.name), classify_optional_read))

@@ -24,7 +24,7 @@ from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 from uploader.undo.value_before_job import Absence, Doubt
 
 
-class Fate(StrEnum):
+class UndoOutcome(StrEnum):
     """What has become of a contact. Every key of a snapshot ends in exactly one."""
 
     ARCHIVED = "archived"
@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 
 #: What of these is not as it was before the job.
-UNDONE = frozenset({Fate.ARCHIVED, Fate.RESTORED, Fate.AS_BEFORE, Fate.ALIAS})
+UNDONE = frozenset({UndoOutcome.ARCHIVED, UndoOutcome.RESTORED, UndoOutcome.AS_BEFORE, UndoOutcome.ALIAS})
 
 #: What HubSpot writes by itself, of which nobody has had a thought: no reason to keep a contact.
 OWN_SOURCES = frozenset(
@@ -122,7 +122,7 @@ class Finding:
 class Plan:
     number: int
     hubspot_id: str
-    fate: Fate  #: once `archive` and `restore` are done
+    outcome: UndoOutcome  #: once `archive` and `restore` are done
     archive: bool = False
     restore: Mapping[str, str] = field(default_factory=dict)
     clear_first: bool = False  #: the lifecycle stage goes back by way of none
@@ -195,18 +195,18 @@ def told_source(version: Version) -> str:
 
 def _of_none(trace: Trace) -> Plan:
     if trace.archiving:
-        return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED)
+        return Plan(trace.number, trace.hubspot_id, UndoOutcome.ARCHIVED)
     if trace.was_archived and not trace.was_there:
-        return Plan(trace.number, trace.hubspot_id, Fate.AS_BEFORE)
+        return Plan(trace.number, trace.hubspot_id, UndoOutcome.AS_BEFORE)
     return _gone(trace, Finding("", "", "", "", DELETED_SINCE))
 
 
 def _gone(trace: Trace, finding: Finding) -> Plan:
-    return Plan(trace.number, trace.hubspot_id, Fate.GONE, findings=[finding])
+    return Plan(trace.number, trace.hubspot_id, UndoOutcome.GONE, findings=[finding])
 
 
 def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
-    return Plan(trace.number, trace.hubspot_id, Fate.KEPT, findings=findings)
+    return Plan(trace.number, trace.hubspot_id, UndoOutcome.KEPT, findings=findings)
 
 
 # --- what the job created ---
@@ -228,7 +228,7 @@ def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: 
     touches = [] if archive_touched else _touches(trace, held, portal)
     if findings or touches:
         return replace(_kept(trace, [*findings, *touches]), is_touched=not findings)
-    return Plan(trace.number, trace.hubspot_id, Fate.ARCHIVED, archive=True)
+    return Plan(trace.number, trace.hubspot_id, UndoOutcome.ARCHIVED, archive=True)
 
 
 def _merged_into(trace: Trace, held: Result) -> list[Finding]:
@@ -324,16 +324,16 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
             restore[name] = former
     findings += _unknown_before(trace, held, portal)
     if restore:
-        fate = Fate.KEPT if findings else Fate.RESTORED
+        outcome = UndoOutcome.KEPT if findings else UndoOutcome.RESTORED
     elif findings:
-        fate = Fate.KEPT
+        outcome = UndoOutcome.KEPT
     else:
-        fate = Fate.RESTORED if restored_before else Fate.AS_BEFORE
+        outcome = UndoOutcome.RESTORED if restored_before else UndoOutcome.AS_BEFORE
     stage = restore.get(LIFECYCLE_STAGE, "")
     return Plan(
         trace.number,
         trace.hubspot_id,
-        fate,
+        outcome,
         restore=restore,
         clear_first=bool(stage and _text(held, LIFECYCLE_STAGE)),
         findings=findings,

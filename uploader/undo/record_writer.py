@@ -36,7 +36,7 @@ class LastUpdated:
     hubspot_id: str = ""
 
 
-class Rewriter:
+class RecordWriter:
     """What one record breaks in a batch is written for the others without it."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Rewriter:
 class _Writing(Task[Record]):
     """Records written by their ids."""
 
-    def __init__(self, rewriter: Rewriter) -> None:
+    def __init__(self, rewriter: RecordWriter) -> None:
         self.written = Written()
         self.known_at = rewriter.known_at
         self._rewriter = rewriter

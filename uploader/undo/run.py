@@ -13,7 +13,7 @@ from uploader.errors import BooksError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.jobs.ending import Ending
-from uploader.jobs.preflight import side_by_side
+from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.settings_periods import Unkept
@@ -27,7 +27,7 @@ from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
 from uploader.undo import associated_records
 from uploader.undo.batch_worker import LEFT_OUT, BatchWorker
-from uploader.undo.plan import UNDONE, Fate, Plan, Portal, Trace
+from uploader.undo.plan import UNDONE, Plan, Portal, Trace, UndoOutcome
 from uploader.undo.record_writer import LastUpdated
 from uploader.undo.undo_file import Key, UndoFile
 
@@ -42,7 +42,7 @@ Approve = Callable[[Account, int, int], Awaitable[bool]]
 class Report:
     """How it ended, for people and scripts. The counts and what is left add up to the snapshot's keys."""
 
-    counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    counts: dict[UndoOutcome, int] = field(default_factory=lambda: dict.fromkeys(UndoOutcome, 0))
     keys: int = 0
     values_restored: int = 0
     values_kept: int = 0
@@ -61,11 +61,11 @@ class Report:
     def exit_code(self) -> int:
         if self.end is not None:
             return self.end.exit_code(has_begun=any(self.counts.values()))
-        is_left = any(count for fate, count in self.counts.items() if fate not in UNDONE)
+        is_left = any(count for outcome, count in self.counts.items() if outcome not in UNDONE)
         return int(is_left or not self.unkept.is_empty)
 
 
-class Undoing:
+class Undo:
     """`run` once; then `file` tells what was kept, until it is closed."""
 
     def __init__(
@@ -89,7 +89,7 @@ class Undoing:
         self.ending = Ending()
         self.file = file
         self.report = Report()
-        self.taken_up = False  #: an earlier one goes on
+        self.is_resumed = False  #: an earlier one goes on
         self.resolving = False  #: the keys that led to nobody are looked up
         self.dry = dry
         self.archive_touched = archive_touched
@@ -150,7 +150,9 @@ class Undoing:
         file, schema = self.file, account.schema
         if schema is None:
             raise self.ending.stopped(Cause.SCOPE, "the token may not read which properties there are")
-        self.taken_up = await writer.run(lambda: file.open(restart=self.settings.restart, keep=not self.dry))
+        self.is_resumed = await writer.run(
+            lambda: file.open(restart=self.settings.restart, keep=not self.dry)
+        )
         portal = Portal(app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         try:
             await self._undo_all(session, account, portal, writer)
@@ -165,8 +167,8 @@ class Undoing:
         self.report.keys = await writer.run(lambda: file.keys_count)
         self.report.counts = await writer.run(file.counts)
         again = await writer.run(file.kept_created) if self.archive_touched else 0
-        self.report.counts[Fate.KEPT] -= again  # they are looked at again, once that is approved
-        self.report.is_old = self.taken_up and not self.report.left
+        self.report.counts[UndoOutcome.KEPT] -= again  # they are looked at again, once that is approved
+        self.report.is_old = self.is_resumed and not self.report.left
         self.started.set()
         workers = self._workers(session, portal)
         share_out = partial(self._share_out, session, workers, writer)
@@ -219,7 +221,7 @@ class Undoing:
         async def serve(worker: BatchWorker) -> None:
             while batch := await writer.run(lambda: next(batches, None)):
                 await work(worker, batch)
-                self.ending.go_on()
+                self.ending.raise_if_ending()
 
         async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
             """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
@@ -227,7 +229,7 @@ class Undoing:
             if waiting:
                 await self._wait_for_the_last(waiting)
 
-        await session.share_work(map(serve, workers), drain)
+        await session.run_workers(map(serve, workers), drain)
 
     async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
         at_once = asyncio.ensure_future(self.ending.at_once.wait())
@@ -268,11 +270,11 @@ class Undoing:
         for why in dict.fromkeys(left_out.values()):
             numbers = [number for number, one in left_out.items() if one == why]
             await writer.run(partial(self.file.fail, numbers, with_why(LEFT_OUT, why)))
-        self._count({Fate.FAILED: len(left_out)})
+        self._count({UndoOutcome.FAILED: len(left_out)})
 
-    def _count(self, more: Mapping[Fate, int]) -> None:
-        for fate, count in more.items():
-            self.report.counts[fate] += count
+    def _count(self, more: Mapping[UndoOutcome, int]) -> None:
+        for outcome, count in more.items():
+            self.report.counts[outcome] += count
 
     async def _work(self, worker: BatchWorker, traces: list[Trace], *, writer: Offload) -> None:
         plans, left_out = await worker.plan(traces)
@@ -287,25 +289,25 @@ class Undoing:
         """What is decided is on the disk before anything is written, and what came of it afterwards."""
         if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
-            self._count(_fates(plans))
+            self._count(_count_outcomes(plans))
             return
         await writer.run(partial(self.file.decide, plans))
-        self._count(_fates([one for one in plans if not one.writes]))
+        self._count(_count_outcomes([one for one in plans if not one.writes]))
         todo = [one for one in plans if one.writes]
         failed, gone = await worker.carry_out(todo)
         await writer.run(partial(self.file.settle, todo, failed, gone))
         done = [one for one in todo if one.number not in failed and one.number not in gone]
-        self._count({**_fates(done), Fate.FAILED: len(failed), Fate.GONE: len(gone)})
+        self._count({**_count_outcomes(done), UndoOutcome.FAILED: len(failed), UndoOutcome.GONE: len(gone)})
 
 
 async def _look(session: Session) -> tuple[Account, str]:
     """The account, and the id of the token's app."""
-    properties = session.look_at_properties(await session.look_at_account())
-    return await side_by_side(properties, session.preflight.look_at_the_app(session.settings.token))
+    properties = session.read_properties(await session.read_account())
+    return await run_both(properties, session.preflight.read_app_id(session.settings.token))
 
 
-def _fates(plans: Sequence[Plan]) -> Counter[Fate]:
-    return Counter(one.fate for one in plans)
+def _count_outcomes(plans: Sequence[Plan]) -> Counter[UndoOutcome]:
+    return Counter(one.outcome for one in plans)
 
 
 def undo_settings(file: UndoFile, checkpoint: Path, **options: object) -> Settings:

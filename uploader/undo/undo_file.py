@@ -19,7 +19,7 @@ from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_pat
 from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 from uploader.undo import work_list
-from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Fate, Finding, Plan, Trace
+from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Finding, Plan, Trace, UndoOutcome
 from uploader.undo.value_before_job import Absence, Doubt, Seen
 
 
@@ -37,7 +37,7 @@ class Key:
 class Kept:
     """A finding, and of which contact it is."""
 
-    fate: Fate
+    outcome: UndoOutcome
     row: int
     source: int
     id_property: str
@@ -50,7 +50,7 @@ class Kept:
 class Undone:
     """How far a job is undone."""
 
-    counts: Mapping[Fate, int]
+    counts: Mapping[UndoOutcome, int]
     left: int
     ended_at: str  #: "" if it has not ended
 
@@ -75,17 +75,17 @@ class UndoFile(sqlite.Database):
                 self._begin(self.path if is_there else None)
                 return False
             try:
-                return self._take_up_or_begin(restart=restart)
+                return self._resume_or_begin(restart=restart)
             except sqlite3.DatabaseError:
                 if not restart:
                     raise
             # Nothing of it can be read.
             self.close()
             sqlite.remove_database(self.path)
-            self._take_up_or_begin(restart=True)
+            self._resume_or_begin(restart=True)
         return False
 
-    def _take_up_or_begin(self, *, restart: bool) -> bool:
+    def _resume_or_begin(self, *, restart: bool) -> bool:
         mode: sqlite.Mode = "rw" if self.path.exists() else "create"
         self._attach_to(sqlite.connect(self.path, mode, synchronous="FULL"))
         if not restart and self._is_begun():
@@ -128,23 +128,23 @@ class UndoFile(sqlite.Database):
                 last = rows[-1][0]
                 yield [Key(*row) for row in rows]
 
-    def resolve(self, found: Mapping[int, str]) -> dict[Fate, int]:
+    def resolve(self, found: Mapping[int, str]) -> dict[UndoOutcome, int]:
         """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
-        counts: dict[Fate, int] = {}
+        counts: dict[UndoOutcome, int] = {}
         with self._transaction() as connection:
             for number, leads_to in found.items():
                 # What an earlier undo was about to archive may be there, under another key.
                 hubspot_id = leads_to or self._archived_by(number)
-                fate, findings = Fate.ALIAS, list[Finding]()
+                outcome, findings = UndoOutcome.ALIAS, list[Finding]()
                 if not hubspot_id:
-                    fate, findings = self._of_nobody(number)
+                    outcome, findings = self._of_nobody(number)
                 elif not self._is_listed(number, hubspot_id):
                     connection.execute(
                         "UPDATE keys SET hubspot_id = ? WHERE number = ?", (hubspot_id, number)
                     )
                     continue
-                self._end(connection, number, fate, findings, 0)
-                counts[fate] = counts.get(fate, 0) + 1
+                self._end(connection, number, outcome, findings, 0)
+                counts[outcome] = counts.get(outcome, 0) + 1
         return counts
 
     def _archived_by(self, number: int) -> str:
@@ -168,7 +168,7 @@ class UndoFile(sqlite.Database):
         )
         return bool(self._all(query, (hubspot_id, number, number)))
 
-    def _of_nobody(self, number: int) -> tuple[Fate, list[Finding]]:
+    def _of_nobody(self, number: int) -> tuple[UndoOutcome, list[Finding]]:
         """What has become of a key that led to nobody, and does again."""
         # A refused row says nothing of another row of its key that may have been written.
         ((how, is_refused),) = self._all(
@@ -180,8 +180,8 @@ class UndoFile(sqlite.Database):
             (number,),
         )
         if is_refused and not how:
-            return Fate.AS_BEFORE, []
-        return Fate.GONE, [Finding("", "", "", "", CREATED_LOST if how else MAYBE_CREATED)]
+            return UndoOutcome.AS_BEFORE, []
+        return UndoOutcome.GONE, [Finding("", "", "", "", CREATED_LOST if how else MAYBE_CREATED)]
 
     def gather(self) -> None:
         """One entry a contact, its first key; once all keys are resolved."""
@@ -195,7 +195,7 @@ class UndoFile(sqlite.Database):
         """Contacts that the job created and an undo has kept for what others have done with them alone are to
         be looked at again.
         """
-        kept = (Fate.KEPT.value,)
+        kept = (UndoOutcome.KEPT.value,)
         with self._transaction() as connection:
             connection.execute(
                 "DELETE FROM findings WHERE number IN "
@@ -206,7 +206,9 @@ class UndoFile(sqlite.Database):
 
     def kept_created(self) -> int:
         """How many contacts `reopen_kept` opens."""
-        ((count,),) = self._all("SELECT count(*) FROM keys WHERE fate = ? AND is_touched", (Fate.KEPT.value,))
+        ((count,),) = self._all(
+            "SELECT count(*) FROM keys WHERE fate = ? AND is_touched", (UndoOutcome.KEPT.value,)
+        )
         return int(count)
 
     def traces(self, count: int, *, created: bool) -> Iterator[list[Trace]]:
@@ -332,7 +334,7 @@ class UndoFile(sqlite.Database):
                         (orjson.dumps(intent).decode(), plan.number),
                     )
                 else:
-                    self._settle(connection, plan, plan.fate, plan.findings)
+                    self._settle(connection, plan, plan.outcome, plan.findings)
 
     def settle(
         self, plans: Sequence[Plan], failed: Mapping[int, Finding], gone: Mapping[int, Finding]
@@ -341,26 +343,26 @@ class UndoFile(sqlite.Database):
         with self._transaction() as connection:
             for plan in plans:
                 if plan.number in gone:
-                    self._settle(connection, plan, Fate.GONE, [gone[plan.number]])
+                    self._settle(connection, plan, UndoOutcome.GONE, [gone[plan.number]])
                 elif plan.number in failed:
-                    self._settle(connection, plan, Fate.FAILED, [*plan.findings, failed[plan.number]])
+                    self._settle(connection, plan, UndoOutcome.FAILED, [*plan.findings, failed[plan.number]])
                 else:
-                    self._settle(connection, plan, plan.fate, plan.findings)
+                    self._settle(connection, plan, plan.outcome, plan.findings)
 
     def fail(self, numbers: Sequence[int], why: str) -> None:
         """Contacts of which nothing could be found out."""
         with self._transaction() as connection:
             for number in numbers:
-                self._end(connection, number, Fate.FAILED, [Finding("", "", "", "", why)], 0)
+                self._end(connection, number, UndoOutcome.FAILED, [Finding("", "", "", "", why)], 0)
 
     def _settle(
-        self, connection: sqlite3.Connection, plan: Plan, fate: Fate, findings: Sequence[Finding]
+        self, connection: sqlite3.Connection, plan: Plan, outcome: UndoOutcome, findings: Sequence[Finding]
     ) -> None:
-        is_done = fate in {Fate.RESTORED, Fate.KEPT}
+        is_done = outcome in {UndoOutcome.RESTORED, UndoOutcome.KEPT}
         self._end(
             connection,
             plan.number,
-            fate,
+            outcome,
             findings,
             plan.restored_before + (len(plan.restore) if is_done else 0),
             is_touched=plan.is_touched,
@@ -370,7 +372,7 @@ class UndoFile(sqlite.Database):
         self,
         connection: sqlite3.Connection,
         number: int,
-        fate: Fate,
+        outcome: UndoOutcome,
         findings: Sequence[Finding],
         restored: int,
         *,
@@ -378,7 +380,7 @@ class UndoFile(sqlite.Database):
     ) -> None:
         connection.execute(
             "UPDATE keys SET fate = ?, restored = ?, is_touched = ? WHERE number = ?",
-            (fate.value, restored, is_touched, number),
+            (outcome.value, restored, is_touched, number),
         )
         connection.executemany(
             "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)",
@@ -413,9 +415,9 @@ class UndoFile(sqlite.Database):
         )
         return int(count)
 
-    def counts(self) -> dict[Fate, int]:
+    def counts(self) -> dict[UndoOutcome, int]:
         found = dict(self._all("SELECT fate, count(*) FROM keys WHERE fate IS NOT NULL GROUP BY fate"))
-        return {fate: found.get(fate.value, 0) for fate in Fate}
+        return {outcome: found.get(outcome.value, 0) for outcome in UndoOutcome}
 
     def open_counts(self) -> tuple[int, int]:
         """The contacts still to be looked at: seemingly created ones, others."""
@@ -437,8 +439,8 @@ class UndoFile(sqlite.Database):
             "property, ours, now, findings.source, why FROM findings JOIN keys USING (number) "
             "ORDER BY contact, number, property"
         )
-        for fate, row, source, id_property, key, hubspot_id, *finding in rows:
-            yield Kept(Fate(fate), row, source, id_property, key, hubspot_id, Finding(*finding))
+        for outcome, row, source, id_property, key, hubspot_id, *finding in rows:
+            yield Kept(UndoOutcome(outcome), row, source, id_property, key, hubspot_id, Finding(*finding))
 
     # --- the file ---
 
@@ -472,7 +474,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
     # It may have been declined: then nothing was.
     if not found:
         return None
-    counts = {fate: found.get(fate.value, 0) for fate in Fate}
+    counts = {outcome: found.get(outcome.value, 0) for outcome in UndoOutcome}
     return Undone(counts, left, str(about.get("ended_at", "")))
 
 

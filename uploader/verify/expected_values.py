@@ -29,7 +29,7 @@ from uploader.verify.verify_file import VerificationFile
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PeriodMapping:
     """How the rows of a period were mapped and written."""
 
     match: tuple[str, ...]
@@ -38,9 +38,9 @@ class Way:
     doubt: Doubt = Doubt.NONE  #: why nobody knows any more
 
 
-def find_ways(
+def find_period_mappings(
     settings: Settings, periods: Sequence[Period], sources: list[Source], account: Account
-) -> list[Way]:
+) -> list[PeriodMapping]:
     """How the rows of each period were mapped. `settings`: those of the last one."""
     present = periods[-1].settings
     assert present is not None
@@ -67,7 +67,9 @@ def former_settings(settings: Settings, period: Period) -> Settings | None:
     return None
 
 
-def _way(settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account) -> Way:
+def _way(
+    settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account
+) -> PeriodMapping:
     """By the columns as they were resolved when it ran: a label may have changed since.
 
     SettingsError where that can't be any more, such as a property that has changed since.
@@ -80,7 +82,7 @@ def _way(settings: Settings, known: Mapping[str, Any], sources: list[Source], ac
             mappers.append(Mapper(index, rules_of(settings.rules, source), account.schema, columns))
         except MappingError as error:
             raise SettingsError(str(error)) from error
-    return Way(settings.match, mappers, overwriting_rules(settings, sources, account))
+    return PeriodMapping(settings.match, mappers, overwriting_rules(settings, sources, account))
 
 
 class _Rows:
@@ -92,7 +94,7 @@ class _Rows:
         self._rows = rows
         self._mapped: dict[int, Sequence[Record | Unsent]] = {}  # by the way's identity
 
-    def mapped(self, way: Way, position: int) -> Record | Unsent:
+    def mapped(self, way: PeriodMapping, position: int) -> Record | Unsent:
         if id(way) not in self._mapped:
             self._mapped[id(way)] = way.mappers[self._source].map(self._first, self._rows)
         return self._mapped[id(way)][position - self._first]
@@ -102,7 +104,7 @@ class Builder:
     """Row by row, what was asked for goes into the file; each row by the settings that applied to it."""
 
     def __init__(
-        self, file: VerificationFile, main: str, periods: Sequence[Period], ways: Sequence[Way]
+        self, file: VerificationFile, main: str, periods: Sequence[Period], ways: Sequence[PeriodMapping]
     ) -> None:
         """`ways`: one a period. `main`: the job's main id property by now."""
         self._file = file
@@ -148,7 +150,7 @@ class Builder:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
             self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, way.doubt))
 
-    def _may_have_been_sent(self, position: int, formers: Sequence[Way]) -> None:
+    def _may_have_been_sent(self, position: int, formers: Sequence[PeriodMapping]) -> None:
         """A row that was not written, and that a killed run may have sent under other settings."""
         for former in formers:
             record = self._rows.mapped(former, position)

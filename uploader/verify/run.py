@@ -10,7 +10,7 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
 from uploader.jobs.ending import Ending
-from uploader.jobs.opening import open_again
+from uploader.jobs.opening import reopen_sources
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
@@ -25,7 +25,7 @@ from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.file_names import verification_path
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
-from uploader.verify.expected_values import Builder, doubts_of, find_ways, former_settings
+from uploader.verify.expected_values import Builder, doubts_of, find_period_mappings, former_settings
 from uploader.verify.judge import Verdict, Wanted, judge
 from uploader.verify.verify_file import VerificationFile
 
@@ -77,7 +77,7 @@ class Verification:
         self.file = VerificationFile(checkpoint.path)
         self.report = Report(is_sample=sample is not None)
         self.rows = 0  #: of the sources, looked through so far
-        self.taken_up = False  #: an earlier one goes on
+        self.is_resumed = False  #: an earlier one goes on
         self._seams = seams or Seams()
         self._checkpoint = checkpoint
         self._sample = sample
@@ -112,7 +112,7 @@ class Verification:
         stack.callback(lock.release)
         with suppress(StopRun):
             unless_ended = self.ending.unless_ended
-            sources = await unless_ended(reader.run(lambda: open_again(self.settings, identity)))
+            sources = await unless_ended(reader.run(lambda: reopen_sources(self.settings, identity)))
             check_sources(self._checkpoint.path.name, identity, sources)
             async with Session(self.settings, self._seams, self.ending) as session:
                 self.session = session
@@ -135,7 +135,7 @@ class Verification:
         writer: Offload,
     ) -> None:
         about = {"job": fingerprint(self._checkpoint, identity, self._periods), "sample": self._sample}
-        self.taken_up = self.file.open(about, restart=self.settings.restart)
+        self.is_resumed = self.file.open(about, restart=self.settings.restart)
         build = self._build(identity, sources, account, writer)
         try:
             await self.ending.unless_ended(self.ending.guard(build))
@@ -160,7 +160,7 @@ class Verification:
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.forget)
-        ways = find_ways(self.settings, self._periods, sources, account)
+        ways = find_period_mappings(self.settings, self._periods, sources, account)
         builder = Builder(self.file, identity.settings["id_property"], self._periods, ways)
         steps = builder.steps(sources, doubts_of(self._checkpoint))
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
@@ -187,7 +187,7 @@ class Verification:
                         break
                 await writer.run(lambda unknown=unknown: self.file.leave(unknown))  # type: ignore[misc]
 
-        await session.share_work(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
+        await session.run_workers(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """What is held of a batch: without a contact that breaks the question for all of them."""

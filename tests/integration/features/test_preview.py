@@ -435,9 +435,9 @@ def test_temporary_files_are_gone_whatever_happens(tmp_path, monkeypatch):
 def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, monkeypatch):
     job = job_of(tmp_path, contacts(3))
 
-    def honest(*arguments, pretence, **named):
-        """As if somebody had taken the pretence away: its upserts are really sent."""
-        del pretence
+    def honest(*arguments, simulation, **named):
+        """As if somebody had taken the simulation away: its upserts are really sent."""
+        del simulation
         return Sender(*arguments, **named)
 
     monkeypatch.setattr("uploader.preview.run.PretendingSender", honest)

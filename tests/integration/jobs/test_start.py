@@ -16,7 +16,7 @@ from support.verify_runs import counts, verify
 from support.virtual_loop import run_virtual
 from uploader.check.run import Check
 from uploader.errors import SettingsError
-from uploader.jobs.preflight import side_by_side
+from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams
 from uploader.mockserver.messages import Request
 from uploader.model.stop import Cause
@@ -271,7 +271,7 @@ def test_of_two_errors_the_first_ones_is_raised_whichever_comes_earlier(first, s
         raise SettingsError(text)
 
     with pytest.raises(SettingsError, match=r"^first$"):
-        run_virtual(side_by_side(fail(first, "first"), fail(second, "second")))
+        run_virtual(run_both(fail(first, "first"), fail(second, "second")))
 
 
 def test_what_is_under_way_beside_an_error_is_ended():
@@ -288,5 +288,5 @@ def test_what_is_under_way_beside_an_error_is_ended():
         raise SettingsError("so")
 
     with pytest.raises(SettingsError):
-        run_virtual(side_by_side(fail(), last()))
+        run_virtual(run_both(fail(), last()))
     assert ended == [pytest.approx(1, abs=0.01)]

@@ -21,7 +21,7 @@ from uploader.pipeline import feed as feed_module
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.retry import RECORD_ATTEMPTS
 from uploader.pipeline.requests.write_outage_probe import Proof
-from uploader.preview.simulated_sender import PretendingSender
+from uploader.preview.simulated_sender import SimulatedSender
 
 from support.builders import record  # isort: skip
 
@@ -409,7 +409,7 @@ def test_no_write_leaves_after_a_stop(tmp_path, sent):
 
 def test_a_preview_sends_no_write_to_probe_for_an_outage():
     sender = _Asked("a@x.com", "b@x.com")
-    sender.only_reads = PretendingSender.only_reads
+    sender.only_reads = SimulatedSender.only_reads
     assert passes(proof(), sender) is None
     assert sender.read == sender.written == []
 

@@ -10,7 +10,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from support.model.running import MortalTransport
 from support.undo_runs import (
-    Fate,
+    UndoOutcome,
     archived,
     by,
     counts,
@@ -345,7 +345,7 @@ def test_what_hubspot_refuses_is_listed_with_its_reason_and_the_others_go_on(tmp
     }
     report, kept = under(job, {**refuse, "endpoint": "update"})
     assert counts(report) == {"archived": 130, "restored": 118, "failed": 2}
-    assert [(one.fate, one.hubspot_id) for one in kept] == [(Fate.FAILED, one) for one in victims]
+    assert [(one.outcome, one.hubspot_id) for one in kept] == [(UndoOutcome.FAILED, one) for one in victims]
     assert {one.finding.why for one in kept} == {"VALIDATION_ERROR: (an address) is not nice"}
     after = state(job)
     assert {one for one in job.before if after[one] != job.before[one]} == set(victims)

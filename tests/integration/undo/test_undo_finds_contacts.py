@@ -11,7 +11,7 @@ from support.jobs import Job, contacts, write_csv
 from support.killed_runs import killed
 from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import (
-    Fate,
+    UndoOutcome,
     archived,
     counts,
     id_of,
@@ -96,8 +96,8 @@ def corrected(email: str, source=PERSON) -> dict[str, object]:
     return {"email": email, "properties": {"email": "new@example.com"}, "source": source}
 
 
-def told(kept) -> dict[str, tuple[Fate, str]]:
-    return {one.key: (one.fate, one.finding.why) for one in kept}
+def told(kept) -> dict[str, tuple[UndoOutcome, str]]:
+    return {one.key: (one.outcome, one.finding.why) for one in kept}
 
 
 # --- what the job created is found by its id ---
@@ -120,7 +120,7 @@ def test_a_created_contact_that_was_deleted_is_listed(tmp_path):
     meddle(job, archive=["c1@example.com"])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (Fate.GONE, DELETED_SINCE)}
+    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
 
 
 @pytest.mark.parametrize("source", [PERSON, OURS])
@@ -134,7 +134,7 @@ def test_a_contact_that_others_created_anew_under_the_same_key_is_not_the_jobs(t
     )
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (Fate.GONE, DELETED_SINCE)}
+    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert list(state(job).values()) == [values]
 
 
@@ -155,7 +155,7 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
     assert len(state(job)) == 3
     report, kept = undo(job)
     assert counts(report) == {"restored": 2, "gone": 1, "archived": 1}
-    assert [(one.fate, one.hubspot_id) for one in kept] == [(Fate.GONE, first)]
+    assert [(one.outcome, one.hubspot_id) for one in kept] == [(UndoOutcome.GONE, first)]
     assert {one["email"] for one in state(job).values()} == {"c0@example.com", "c2@example.com"}
 
 
@@ -212,7 +212,7 @@ def test_a_row_that_was_refused_before_a_kill_created_nobody(tmp_path):
     Path(f"{job.source}.checkpoint").unlink()
     report, kept = undo(job, restart=True)
     assert counts(report) == {"as_before": 2, "gone": 1}
-    assert told(kept) == {"c1@example.com": (Fate.GONE, MAYBE_CREATED)}
+    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_at_a_kill(tmp_path):
@@ -226,7 +226,7 @@ def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_a
     snapshot.close()
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (Fate.GONE, MAYBE_CREATED)}
+    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_leads_to_nobody(tmp_path):
@@ -236,7 +236,7 @@ def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_lea
     meddle(job, [corrected("c1@example.com")])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (Fate.GONE, CREATED_LOST)}
+    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, CREATED_LOST)}
 
 
 @pytest.mark.parametrize("category", ["INTERNAL_ERROR", "FORBIDDEN"])
@@ -247,7 +247,9 @@ def test_a_key_that_can_not_be_looked_up_is_listed_as_failed(tmp_path, category)
     job.simulator.change_scenario(make_simulator(faults=[fault]).scenario)
     report, kept = undo(job)
     assert counts(report) == {"archived": 3, "failed": 1}
-    assert told(kept) == {"c1@example.com": (Fate.FAILED, f"HubSpot's answers leave it out ({category})")}
+    assert told(kept) == {
+        "c1@example.com": (UndoOutcome.FAILED, f"HubSpot's answers leave it out ({category})")
+    }
 
 
 # --- what was there before is not archived ---
@@ -261,7 +263,7 @@ def test_a_contact_of_the_file_that_took_over_a_created_ones_address_is_restored
         as_of_0_6_2(job)
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"restored": 1, "gone": 1}, 1)
-    assert told(kept) == {"b@x.com": (Fate.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
+    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
     (held,) = state(job).values()
     assert (held["email"], held["city"]) == ("a@x.com", "Ulm")
 
@@ -277,7 +279,7 @@ def test_an_older_contact_that_took_over_a_created_ones_address_is_left_alone(tm
     held = state(job)
     report, kept = undo(job)
     assert (counts(report), report.exit_code, writes(job)) == ({"gone": 1}, 1, 0)
-    assert told(kept) == {"b@x.com": (Fate.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
+    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
     assert state(job) == held
 
 
@@ -296,8 +298,8 @@ def test_what_a_merge_made_of_a_created_and_an_older_contact_is_kept(tmp_path, e
     report, kept = undo(job)
     assert (counts(report), report.exit_code, writes(job)) == ({"gone": len(emails)}, 1, 0)
     found = told(kept)
-    assert found["b@x.com"] == (Fate.GONE, TAKEN_OVER if is_old else MERGED_SINCE)
-    assert found.get("a@x.com") in {None, (Fate.GONE, MERGED_SINCE)}
+    assert found["b@x.com"] == (UndoOutcome.GONE, TAKEN_OVER if is_old else MERGED_SINCE)
+    assert found.get("a@x.com") in {None, (UndoOutcome.GONE, MERGED_SINCE)}
     assert {one.finding.now for one in kept} == {made}
     assert state(job) == held
 
@@ -325,7 +327,7 @@ def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restor
     assert [one["city"] for one in state(job).values()] == ["Kiel"]
     report, kept = undo(job)
     assert counts(report) == {"restored": 1, "gone": 1}
-    assert told(kept) == {"b@x.com": (Fate.GONE, DELETED_SINCE)}
+    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert [one["city"] for one in state(job).values()] == ["Ulm"]
 
 
@@ -362,7 +364,7 @@ def test_what_an_earlier_undo_archived_is_as_before(tmp_path):
     for options in ({"dry": True}, {"restart": True}, {"restart": True}, {"dry": True}):
         report, kept = undo(job, **options)
         assert (counts(report), report.exit_code) == (expected, 1)
-        assert told(kept) == {"c9@example.com": (Fate.GONE, DELETED_SINCE)}
+        assert told(kept) == {"c9@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert state(job) == job.before
 
 
@@ -415,7 +417,7 @@ def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(t
     for is_old in (False, True):
         report, kept = undo(job)
         assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-        assert (told(kept), report.is_old) == ({"c1@example.com": (Fate.GONE, MAYBE_CREATED)}, is_old)
+        assert (told(kept), report.is_old) == ({"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}, is_old)
 
 
 def test_a_snapshot_of_0_6_2_is_undone(tmp_path):
@@ -424,7 +426,7 @@ def test_a_snapshot_of_0_6_2_is_undone(tmp_path):
     meddle(job, archive=["c5@example.com"])
     report, kept = undo(job)
     assert counts(report) == {"archived": 2, "restored": 3, "gone": 1}
-    assert told(kept) == {"c5@example.com": (Fate.GONE, MAYBE_CREATED)}
+    assert told(kept) == {"c5@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_what_an_earlier_attempt_was_about_to_write_stays_known(tmp_path):
@@ -438,7 +440,7 @@ def test_what_an_earlier_attempt_was_about_to_write_stays_known(tmp_path):
         file.gather()
         ((trace,),) = file.traces(10, created=False)
         for values in ({"firstname": "Old"}, {"city": ""}):
-            file.decide([Plan(trace.number, trace.hubspot_id, Fate.RESTORED, restore=values)])
+            file.decide([Plan(trace.number, trace.hubspot_id, UndoOutcome.RESTORED, restore=values)])
         ((trace,),) = file.traces(10, created=False)
     finally:
         file.close()
@@ -446,7 +448,7 @@ def test_what_an_earlier_attempt_was_about_to_write_stays_known(tmp_path):
     versions = {name: [Version(text, "", "INTEGRATION", "1512050")] for name, text in trace.former.items()}
     held = Result(trace.hubspot_id, False, "", dict(trace.former), history=versions)
     made = plan(trace, held, Portal("1512050", frozenset(trace.former), {}))
-    assert (made.fate, made.restored_before) == (Fate.RESTORED, 2)
+    assert (made.outcome, made.restored_before) == (UndoOutcome.RESTORED, 2)
 
 
 def rows_of_one_key() -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import pytest
 
 from support.processes import Ended, environment, run as run_forked
 from uploader.cli.main import COMMANDS, group, run
-from uploader.cli.option_variables import variable, words_by_variables
+from uploader.cli.option_variables import options_from_variables, variable
 
 #: What others script against; a name that goes away breaks their jobs without a word.
 SOME = {"UPLOADER_SOURCE", "UPLOADER_RATE", "UPLOADER_CHECKPOINT_DIR", "UPLOADER_MAP", "UPLOADER_PORTAL"}
@@ -75,7 +75,7 @@ def test_values_flags_and_lists_are_read_from_variables(monkeypatch):
     assert said["mapped"] == ("First, name=firstname", "Last=lastname")
     assert [str(path) for path in said["suppress_files"]] == ["list one.csv"]
     # The same as words, for a command that needs no variable.
-    words = words_by_variables(context)
+    words = options_from_variables(context)
     for name in list(os.environ):
         if name.startswith("UPLOADER_"):
             monkeypatch.delenv(name)

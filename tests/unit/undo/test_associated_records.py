@@ -18,11 +18,11 @@ from uploader.undo.associated_records import (
     refusal,
     types_for,
 )
-from uploader.undo.plan import Fate, Plan
+from uploader.undo.plan import Plan, UndoOutcome
 
 NOTES, DEALS, TICKETS = (one for one in TYPES if one.name in {"notes", "deals", "tickets"})
 SOME = (NOTES, DEALS, TICKETS)
-ARCHIVED = Plan(1, "7", Fate.ARCHIVED, archive=True)
+ARCHIVED = Plan(1, "7", UndoOutcome.ARCHIVED, archive=True)
 
 
 def answer(status: int, **body: object) -> Reply:
@@ -181,14 +181,14 @@ def test_a_created_record_is_kept_for_what_is_associated_or_not_known(associatio
     if not why:
         assert made == ARCHIVED
     else:
-        assert (made.fate, made.archive, made.writes) == (Fate.KEPT, False, False)
+        assert (made.outcome, made.archive, made.writes) == (UndoOutcome.KEPT, False, False)
         assert [(one.property, one.why) for one in made.findings] == [("", why)]
 
 
-@pytest.mark.parametrize("fate", [Fate.RESTORED, Fate.KEPT, Fate.AS_BEFORE])
-def test_associations_decide_only_on_what_is_to_be_archived(fate):
+@pytest.mark.parametrize("outcome", [UndoOutcome.RESTORED, UndoOutcome.KEPT, UndoOutcome.AS_BEFORE])
+def test_associations_decide_only_on_what_is_to_be_archived(outcome):
     """A record that was there before goes back value by value, whatever is associated with it."""
-    plan = Plan(1, "7", fate, restore={"city": "Ulm"} if fate is Fate.RESTORED else {})
+    plan = Plan(1, "7", outcome, restore={"city": "Ulm"} if outcome is UndoOutcome.RESTORED else {})
     assert keep_touched(plan, known({"notes": 5})) == plan
 
 

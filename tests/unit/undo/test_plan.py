@@ -17,9 +17,9 @@ from uploader.undo.plan import (
     MERGED_SINCE,
     OWN_SOURCES,
     TAKEN_OVER,
-    Fate,
     Portal,
     Trace,
+    UndoOutcome,
     plan,
     wanted_history,
 )
@@ -106,8 +106,14 @@ def test_nothing_is_both_archived_and_written_and_no_property_is_both_written_an
     made = plan(trace, held, PORTAL)
     assert not (made.archive and made.restore)
     assert not {finding.property for finding in made.findings} & made.restore.keys()
-    assert (made.fate in {Fate.KEPT, Fate.GONE}) == bool(made.findings)
-    assert made.fate in {Fate.ARCHIVED, Fate.RESTORED, Fate.AS_BEFORE, Fate.KEPT, Fate.GONE}
+    assert (made.outcome in {UndoOutcome.KEPT, UndoOutcome.GONE}) == bool(made.findings)
+    assert made.outcome in {
+        UndoOutcome.ARCHIVED,
+        UndoOutcome.RESTORED,
+        UndoOutcome.AS_BEFORE,
+        UndoOutcome.KEPT,
+        UndoOutcome.GONE,
+    }
     assert made.restore.items() <= trace.former.items()
 
 
@@ -169,9 +175,13 @@ def test_what_was_written_back_is_as_before_and_counts_as_restored(pair):
     }
     after = Result("7", False, "", done, created=BORN, history=history)
     again = plan(Trace(1, "7", False, True, trace.former, trace.sent, restoring=made.restore), after, PORTAL)
-    assert (again.fate, again.restore, again.restored_before) == (Fate.RESTORED, {}, len(made.restore))
+    assert (again.outcome, again.restore, again.restored_before) == (
+        UndoOutcome.RESTORED,
+        {},
+        len(made.restore),
+    )
     fresh = plan(Trace(1, "7", False, True, trace.former, trace.sent), after, PORTAL)
-    assert (fresh.fate, fresh.restore) == (Fate.AS_BEFORE, {})
+    assert (fresh.outcome, fresh.restore) == (UndoOutcome.AS_BEFORE, {})
 
 
 @given(traces(), helds(), st.sampled_from(NAMES), st.sampled_from(OTHERS))
@@ -194,19 +204,19 @@ def test_a_touch_by_somebody_else_only_ever_saves(trace, held, name, source):
 
 
 @pytest.mark.parametrize(
-    ("trace", "fate"),
+    ("trace", "outcome"),
     [
-        (Trace(1, "7", True, False, {}, {}), Fate.GONE),
-        (Trace(1, "7", True, False, {}, {}, was_archived=True), Fate.AS_BEFORE),
-        (Trace(1, "7", False, True, {}, {}, was_archived=True), Fate.GONE),
-        (Trace(1, "7", True, False, {}, {}, archiving=True), Fate.ARCHIVED),
-        (Trace(1, "7", False, True, {"city": ""}, {}), Fate.GONE),
-        (Trace(1, "7", False, True, {"city": ""}, {}, restoring={"city": ""}), Fate.GONE),
+        (Trace(1, "7", True, False, {}, {}), UndoOutcome.GONE),
+        (Trace(1, "7", True, False, {}, {}, was_archived=True), UndoOutcome.AS_BEFORE),
+        (Trace(1, "7", False, True, {}, {}, was_archived=True), UndoOutcome.GONE),
+        (Trace(1, "7", True, False, {}, {}, archiving=True), UndoOutcome.ARCHIVED),
+        (Trace(1, "7", False, True, {"city": ""}, {}), UndoOutcome.GONE),
+        (Trace(1, "7", False, True, {"city": ""}, {}, restoring={"city": ""}), UndoOutcome.GONE),
     ],
 )
-def test_a_record_that_is_not_found_is_not_written(trace, fate):
+def test_a_record_that_is_not_found_is_not_written(trace, outcome):
     made = plan(trace, None, PORTAL)
-    assert (made.fate, made.writes) == (fate, False)
+    assert (made.outcome, made.writes) == (outcome, False)
 
 
 def held_with(
@@ -277,9 +287,9 @@ def test_a_value_of_a_contact_that_others_created_first_is_listed_in_whatever_fo
     held = held_with("INTEGRATION", APP, LATER, "A (stored)", "firstname")
     overtaken = Trace(1, "7", False, True, {}, {"firstname": ["a"]}, was_overtaken=True)
     made = plan(overtaken, held, PORTAL)
-    assert (made.fate, [one.now for one in made.findings]) == (Fate.KEPT, ["A (stored)"])
+    assert (made.outcome, [one.now for one in made.findings]) == (UndoOutcome.KEPT, ["A (stored)"])
     corrected = held_with("CRM_UI", "", LATER, "b", "firstname")
-    assert plan(overtaken, corrected, PORTAL).fate is Fate.AS_BEFORE
+    assert plan(overtaken, corrected, PORTAL).outcome is UndoOutcome.AS_BEFORE
 
 
 def test_a_lifecycle_stage_without_a_version_is_hubspots_own_default():
@@ -296,10 +306,10 @@ def test_what_others_have_touched_is_archived_only_if_the_job_created_it():
     assert not plan(CREATED, theirs, PORTAL).archive
     assert plan(CREATED, theirs, PORTAL, archive_touched=True).archive
     changed = Trace(1, "7", False, True, {"firstname": "b"}, {"firstname": ["a"]})
-    assert plan(changed, theirs, PORTAL, archive_touched=True).fate is Fate.KEPT
+    assert plan(changed, theirs, PORTAL, archive_touched=True).outcome is UndoOutcome.KEPT
     stranger = {**theirs.properties, "hs_object_source": "FORM"}
     held = Result("7", False, "", stranger, created=BORN, history=theirs.history)
-    assert plan(CREATED, held, PORTAL, archive_touched=True).fate is Fate.KEPT
+    assert plan(CREATED, held, PORTAL, archive_touched=True).outcome is UndoOutcome.KEPT
 
 
 SINCE = replace(CREATED, absent_at=ABSENT_AT)
@@ -307,31 +317,35 @@ OURS = held_with("INTEGRATION", APP, LATER, "a", "firstname")
 
 
 @pytest.mark.parametrize(
-    ("trace", "held", "fate"),
+    ("trace", "held", "outcome"),
     [
-        (SINCE, OURS, Fate.ARCHIVED),
-        (CREATED, structs.replace(OURS, created=LONG_AGO), Fate.ARCHIVED),  # nobody knows since when
-        (SINCE, structs.replace(OURS, created=LONG_AGO), Fate.GONE),
-        (replace(SINCE, is_named=True), structs.replace(OURS, created=LONG_AGO), Fate.KEPT),
-        (SINCE, held_with("INTEGRATION", APP, LONG_AGO, "a", "firstname"), Fate.KEPT),
-        (SINCE, held_with("CALCULATED", "", LONG_AGO), Fate.ARCHIVED),  # such as a first visit
-        (SINCE, structs.replace(OURS, properties={"firstname": "a", "hs_merged_object_ids": "5"}), Fate.KEPT),
+        (SINCE, OURS, UndoOutcome.ARCHIVED),
+        (CREATED, structs.replace(OURS, created=LONG_AGO), UndoOutcome.ARCHIVED),  # nobody knows since when
+        (SINCE, structs.replace(OURS, created=LONG_AGO), UndoOutcome.GONE),
+        (replace(SINCE, is_named=True), structs.replace(OURS, created=LONG_AGO), UndoOutcome.KEPT),
+        (SINCE, held_with("INTEGRATION", APP, LONG_AGO, "a", "firstname"), UndoOutcome.KEPT),
+        (SINCE, held_with("CALCULATED", "", LONG_AGO), UndoOutcome.ARCHIVED),  # such as a first visit
+        (
+            SINCE,
+            structs.replace(OURS, properties={"firstname": "a", "hs_merged_object_ids": "5"}),
+            UndoOutcome.KEPT,
+        ),
         (
             SINCE,
             structs.replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7;5"}),
-            Fate.KEPT,
+            UndoOutcome.KEPT,
         ),
         (
             SINCE,
             structs.replace(OURS, properties={"firstname": "a", "hs_all_contact_vids": "7"}),
-            Fate.ARCHIVED,
+            UndoOutcome.ARCHIVED,
         ),
-        (replace(SINCE, was_there=True), OURS, Fate.KEPT),
-        (replace(SINCE, was_there=True, former={"firstname": "b"}), OURS, Fate.RESTORED),
+        (replace(SINCE, was_there=True), OURS, UndoOutcome.KEPT),
+        (replace(SINCE, was_there=True, former={"firstname": "b"}), OURS, UndoOutcome.RESTORED),
     ],
 )
-def test_what_is_older_than_the_job_or_holds_another_contact_is_not_archived(trace, held, fate):
-    assert plan(trace, held, PORTAL).fate is fate
+def test_what_is_older_than_the_job_or_holds_another_contact_is_not_archived(trace, held, outcome):
+    assert plan(trace, held, PORTAL).outcome is outcome
 
 
 def test_what_was_before_an_early_value_of_an_old_version_is_not_taken_for_ours():
@@ -348,7 +362,7 @@ def test_what_was_before_an_early_value_of_an_old_version_is_not_taken_for_ours(
 def test_a_contact_that_answers_under_another_id_was_merged_and_is_left_alone(trace):
     held = structs.replace(held_with("INTEGRATION", APP), id="9")
     made = plan(trace, held, PORTAL)
-    assert (made.fate, made.writes) == (Fate.GONE, False)
+    assert (made.outcome, made.writes) == (UndoOutcome.GONE, False)
     assert [(finding.now, finding.why) for finding in made.findings] == [("9", MERGED_SINCE)]
 
 
@@ -373,10 +387,10 @@ def test_a_value_of_ours_whose_former_one_is_not_known_is_told():
         history={name: [Version("a", LATER, "INTEGRATION", APP)] for name in ("firstname", "city")},
     )
     made = plan(trace, both, PORTAL)
-    assert (made.fate, dict(made.restore)) == (Fate.KEPT, {"firstname": "b"})
+    assert (made.outcome, dict(made.restore)) == (UndoOutcome.KEPT, {"firstname": "b"})
     assert [finding.property for finding in made.findings] == ["city"]
     theirs = {**both.history, "city": [Version("a", LATER, "CRM_UI", "")]}
-    assert plan(trace, structs.replace(both, history=theirs), PORTAL).fate is Fate.RESTORED
+    assert plan(trace, structs.replace(both, history=theirs), PORTAL).outcome is UndoOutcome.RESTORED
 
 
 def test_a_stage_goes_back_by_way_of_none_and_is_found_half_way():
@@ -394,7 +408,7 @@ def test_a_stage_goes_back_by_way_of_none_and_is_found_half_way():
 def test_a_stage_that_a_workflow_took_further_is_not_ours():
     trace = Trace(1, "7", False, True, {"lifecyclestage": "lead"}, {"lifecyclestage": ["opportunity"]})
     further = held_with("", "", LATER, "customer", "lifecyclestage")
-    assert plan(trace, further, PORTAL).fate is Fate.KEPT
+    assert plan(trace, further, PORTAL).outcome is UndoOutcome.KEPT
 
 
 def test_a_property_that_can_not_be_written_any_more_is_told():
@@ -413,7 +427,7 @@ def test_a_contact_that_is_another_s_is_written_back_where_it_was_there():
     )
     assert dict(plan(trace, theirs, PORTAL).restore) == {"city": "Ulm"}
     stranger = Trace(1, "7", True, False, {}, {"city": ["a"]})
-    assert plan(stranger, theirs, PORTAL).fate is Fate.KEPT
+    assert plan(stranger, theirs, PORTAL).outcome is UndoOutcome.KEPT
 
 
 def test_the_history_of_all_that_can_be_written_is_wanted_only_of_created_contacts():

@@ -19,7 +19,7 @@ from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import shown, survey_line
-from uploader.cli.signals import heed_signals
+from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import duration, printable
@@ -126,7 +126,7 @@ _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
-    heed_signals(run.ending.stop)
+    stop_on_signals(run.ending.stop)
     async with shown(_live(run) if sys.stderr.isatty() else _plain(run)):
         return await run.run()
 

@@ -15,7 +15,7 @@ from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show, shown
-from uploader.cli.signals import heed_signals
+from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.preview import as_dict, ending, lines
 from uploader.hubspot.object_types import noun
 from uploader.preview.run import Preview, Report
@@ -77,7 +77,7 @@ def command(
 
 async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
     preview = Preview(settings, sample=sample, examples=examples)
-    heed_signals(preview.ending.stop)
+    stop_on_signals(preview.ending.stop)
     async with shown(_display(preview)):
         return await preview.preview()
 

@@ -29,8 +29,8 @@ from uploader.report.content import (
     day_texts,
     latency_text,
     outcome_lines,
+    setting_lines,
     status_lines,
-    told_settings,
     whole_of,
 )
 from uploader.sources.open import reread
@@ -178,7 +178,7 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
         "several_sources": len(identity.sources) > 1,
         "source_names": [source.name for source in identity.sources],
         "with_values": with_values,
-        "settings": told_settings(settings, _OPTIONS),
+        "settings": setting_lines(settings, _OPTIONS),
         "changes": checkpoint.changes(),
         "next": _next_commands(path, summary),
     }

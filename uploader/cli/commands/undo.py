@@ -16,7 +16,7 @@ from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_s
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.progress import shown
-from uploader.cli.signals import heed_signals
+from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
@@ -30,8 +30,8 @@ from uploader.model.settings_periods import Unkept
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.associated_records import UNSEEN
-from uploader.undo.plan import Fate
-from uploader.undo.run import Approve, Report, Undoing, undo_settings
+from uploader.undo.plan import UndoOutcome
+from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
 
 _HEADER = (
@@ -117,20 +117,20 @@ def command(
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)
         approve = _approval(yes=yes)
-        make = partial(Undoing, settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
+        make = partial(Undo, settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
         report = asyncio.run(_undo(make, write))
     finally:
         file.close()
     _tell(report, output, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
-            say(f"{line}; what is undone already counts here as: {_WORDS[Fate.AS_BEFORE]}")
+            say(f"{line}; what is undone already counts here as: {_WORDS[UndoOutcome.AS_BEFORE]}")
     return report.exit_code
 
 
-async def _undo(make: Callable[[], Undoing], write: Callable[[Undoing], None]) -> Report:
+async def _undo(make: Callable[[], Undo], write: Callable[[Undo], None]) -> Report:
     run = make()
-    heed_signals(run.ending.stop)
+    stop_on_signals(run.ending.stop)
     async with shown(_display(run)):
         report = await run.run()
         if report.end is None:
@@ -171,13 +171,13 @@ async def _approve(account: Account, created: int, others: int) -> bool:
 # --- telling ---
 
 
-async def _display(run: Undoing) -> None:
+async def _display(run: Undo) -> None:
     many = noun(run.settings.object_type).many
     await run.started.wait()
     assert run.session is not None
     account, sender, report = run.session.account, run.session.sender, run.report
     where = f"account {account.portal}" if account else "the account"
-    goes_on = f", {report.left:,} left from an earlier undo" if run.taken_up else ""
+    goes_on = f", {report.left:,} left from an earlier undo" if run.is_resumed else ""
     say(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
@@ -191,10 +191,10 @@ async def _display(run: Undoing) -> None:
 
 
 def _parts(report: Report) -> list[str]:
-    return [f"{count:,} {fate.value}" for fate, count in report.counts.items() if count]
+    return [f"{count:,} {outcome.value}" for outcome, count in report.counts.items() if count]
 
 
-def _write(run: Undoing, output: Path, *, keeps_empty: bool) -> None:
+def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
     reasons: Counter[str] = Counter()
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
@@ -218,14 +218,14 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
         )
 
 
-def _listed(run: Undoing, reasons: Counter[str]) -> Iterator[Sequence[object]]:
+def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
     """What was kept, and what no snapshot is of, as rows; why is counted in `reasons`."""
     for kept in run.file.kept():
         finding = kept.finding
         why = without_identifiers(finding.why)
-        reasons[f"{kept.fate.value}: {finding.property or 'the whole record'}: {why}"] += 1
+        reasons[f"{kept.outcome.value}: {finding.property or 'the whole record'}: {why}"] += 1
         yield (
-            kept.fate.value,
+            kept.outcome.value,
             kept.row,
             kept.source + 1,
             told_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
@@ -264,7 +264,7 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
         if as_json:
             document = {
                 "contacts": report.keys,
-                **{fate.name.lower(): counts[fate] for fate in Fate},
+                **{outcome.name.lower(): counts[outcome] for outcome in UndoOutcome},
                 "left": report.left,
                 "values_restored": report.values_restored,
                 "values_kept": report.values_kept,
@@ -290,23 +290,23 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
 
 
 _WORDS = {
-    Fate.ARCHIVED: "created by the job, archived",
-    Fate.RESTORED: "changed by the job, restored",
-    Fate.AS_BEFORE: "as before: nothing to be done",
-    Fate.KEPT: "kept, or part of it: touched by others since",
-    Fate.GONE: "gone: deleted or merged by others since, or not found",
-    Fate.FAILED: "failed",
-    Fate.ALIAS: "counted already, by another key",
+    UndoOutcome.ARCHIVED: "created by the job, archived",
+    UndoOutcome.RESTORED: "changed by the job, restored",
+    UndoOutcome.AS_BEFORE: "as before: nothing to be done",
+    UndoOutcome.KEPT: "kept, or part of it: touched by others since",
+    UndoOutcome.GONE: "gone: deleted or merged by others since, or not found",
+    UndoOutcome.FAILED: "failed",
+    UndoOutcome.ALIAS: "counted already, by another key",
 }
 _WOULD = {
-    Fate.ARCHIVED: "created by the job, to be archived",
-    Fate.RESTORED: "changed by the job, to be restored",
+    UndoOutcome.ARCHIVED: "created by the job, to be archived",
+    UndoOutcome.RESTORED: "changed by the job, to be restored",
 }
 
 
 def _lines(report: Report, *, dry_run: bool) -> list[str]:
     words = {**_WORDS, **_WOULD} if dry_run else _WORDS
-    lines = [f"{count:>12,}  {words[fate]}" for fate, count in report.counts.items()]
+    lines = [f"{count:>12,}  {words[outcome]}" for outcome, count in report.counts.items()]
     if report.left:
         lines.append(f"{report.left:>12,}  left")
     lines.append(f"{report.keys:>12,}  in the snapshot")

@@ -16,13 +16,13 @@ import click
 
 from uploader.canary.assessment import Review
 from uploader.cli.logs import is_json, note_event, note_job, say, speak
-from uploader.cli.option_variables import say_settings, words_by_variables
+from uploader.cli.option_variables import options_from_variables, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.options.source_and_key import job_settings, shaping
 from uploader.cli.output import tell, tell_json
 from uploader.cli.progress import show
-from uploader.cli.signals import heed_signals
+from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
     approving_command,
@@ -250,7 +250,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
             return asks and await _is_yes("go on with the other rows?")
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
-    heed_signals(partial(_interrupt, run))
+    stop_on_signals(partial(_interrupt, run))
     display = _Display(run)
     display.start()
     try:
@@ -351,7 +351,7 @@ def _forecast(run: Run) -> list[str]:
         return []
     settled = view.tallies.settled if (view := run.view()) else 0
     rows = max(0, run.rows_estimated - settled)
-    reads = settings.looks_first
+    reads = settings.reads_first
     ahead = session.forecast(-(-rows // MAX_INPUTS) * (2 if reads else 1))
     waits = settings.on_long_pause is OnLongPause.WAIT
     return forecast_lines(
@@ -399,7 +399,7 @@ def _report(
     else:
         say(ending_text(summary))
     if summary.cause is Cause.CANARY:
-        words = [*sys.argv[1:], *words_by_variables(click.get_current_context())]
+        words = [*sys.argv[1:], *options_from_variables(click.get_current_context())]
         say(f"to go on: {approving_command(words)}")
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = f"{tallies.settled - results_lack:,} of the rows" if results_lack else "each row"

@@ -15,7 +15,7 @@ from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_s
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
 from uploader.cli.progress import shown
-from uploader.cli.signals import heed_signals
+from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
@@ -104,7 +104,7 @@ async def _verify(
     settings: Settings, checkpoint: Checkpoint, sample: int | None, write: Callable[[Verification], None]
 ) -> Report:
     run = Verification(settings, checkpoint, sample=sample)
-    heed_signals(run.ending.stop)
+    stop_on_signals(run.ending.stop)
     with contextlib.closing(run.file):
         async with shown(_display(run)):
             report = await run.run()

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uploader.check.run import Report
-from uploader.cli.text.next_command import is_said, next_command, portal_words, upload_line
+from uploader.cli.text.next_command import is_said, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
@@ -387,7 +387,7 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     if settings.offline:
         again = next_command(typed, "check", mapping)
         return [f"next: {first}put the token into HUBSPOT_ACCESS_TOKEN, then {again}"]
-    more = [*mapping, *portal_words(typed, portal)]
+    more = [*mapping, *portal_option(typed, portal)]
     return [
         f"next, {first}see what it would do to what is there: {next_command(typed, 'preview', more)}",
         f"then {upload_line(typed, settings, more)}",

@@ -43,12 +43,12 @@ def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Seque
     """The upload that was looked ahead at, with a way back."""
     if settings.snapshot:
         return f"upload: {next_command(typed, 'upload', more)}"
-    cost = "" if settings.looks_first else ", for twice the requests"
+    cost = "" if settings.reads_first else ", for twice the requests"
     way_back = next_command(typed, "upload", [*more, "--snapshot"])
     return f"upload, with a way back (undo{cost}): {way_back}"
 
 
-def portal_words(typed: Sequence[str], portal: str) -> list[str]:
+def portal_option(typed: Sequence[str], portal: str) -> list[str]:
     """That it has to be this account, unless that is said already, or nobody knows."""
     return [] if is_said(typed, "--portal") or not portal else ["--portal", portal]
 

@@ -23,7 +23,7 @@ The keys of `--json`, which others script against:
 
 from collections.abc import Iterator, Sequence
 
-from uploader.cli.text.next_command import portal_words, upload_line
+from uploader.cli.text.next_command import portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
@@ -198,4 +198,4 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
         yield "nothing was written; next: give the same rows to uploader upload -"
         return
     portal = report.account.portal if report.account else ""
-    yield f"nothing was written; next {upload_line(typed, settings, portal_words(typed, portal))}"
+    yield f"nothing was written; next {upload_line(typed, settings, portal_option(typed, portal))}"

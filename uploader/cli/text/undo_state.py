@@ -9,7 +9,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.storage.rows_without_snapshot import find_unkept
 from uploader.system.private_files import Lock
-from uploader.undo.plan import UNDONE, Fate
+from uploader.undo.plan import UNDONE, UndoOutcome
 from uploader.undo.undo_file import Undone, read_undone
 
 #: Shown of ranges of rows.
@@ -23,11 +23,11 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
         return []
     undone, unkept = found
     counts = undone.counts
-    others = sum(count for fate, count in counts.items() if fate not in UNDONE)
+    others = sum(count for outcome, count in counts.items() if outcome not in UNDONE)
     when = f" on {undone.ended_at}" if undone.ended_at and not undone.left else ""
     parts = [
-        f"{counts[Fate.ARCHIVED]:,} that it created are archived",
-        f"{counts[Fate.RESTORED]:,} that it changed are restored",
+        f"{counts[UndoOutcome.ARCHIVED]:,} that it created are archived",
+        f"{counts[UndoOutcome.RESTORED]:,} that it changed are restored",
         *([f"{others:,} are not"] if others else []),
     ]
     lines = unkept_lines(unkept)
@@ -46,7 +46,7 @@ def undone_dict(checkpoint: Path) -> dict[str, object] | None:
     if found is None:
         return None
     undone, unkept = found
-    counts = {fate.name.lower(): count for fate, count in undone.counts.items()}
+    counts = {outcome.name.lower(): count for outcome, count in undone.counts.items()}
     ended_at = "" if undone.left else undone.ended_at
     return {**counts, "left": undone.left, "ended_at": ended_at, **unkept_dict(unkept)}
 

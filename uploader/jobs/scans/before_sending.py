@@ -8,7 +8,7 @@ from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far
 from uploader.jobs.ending import Ending
-from uploader.jobs.opening import Job, find_new, look_at_place
+from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.survey import Step, last
@@ -45,10 +45,10 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
     notices += warnings_of(settings.checkpoint_path)
     if settings.suppression is not None:
         notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
-    if new := find_new(settings, sources):
+    if new := find_new_files(settings, sources):
         listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
         notices.append(f"not of this job, which was begun without: {listed}")
-    place = look_at_place(settings)
+    place = check_checkpoint_place(settings)
     return notices if place is None else [*notices, place]
 
 

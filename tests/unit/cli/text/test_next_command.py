@@ -4,7 +4,7 @@ import shlex
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.next_command import next_command, portal_words, undo_command
+from uploader.cli.text.next_command import next_command, portal_option, undo_command
 
 _WORD = st.text("ab ='\"*", min_size=1).filter(lambda text: not text.startswith("-"))
 _KEPT = st.one_of(
@@ -32,9 +32,9 @@ def test_of_a_url_only_what_may_be_shown_is_said():
 
 
 def test_an_account_is_named_unless_that_is_done_or_it_is_unknown():
-    assert portal_words(["check", "a.csv"], "7") == ["--portal", "7"]
-    assert portal_words(["check", "a.csv", "--portal=8"], "7") == []
-    assert portal_words(["check", "a.csv"], "") == []
+    assert portal_option(["check", "a.csv"], "7") == ["--portal", "7"]
+    assert portal_option(["check", "a.csv", "--portal=8"], "7") == []
+    assert portal_option(["check", "a.csv"], "") == []
 
 
 def test_an_undo_is_of_the_account_that_was_typed_for_another_command():
