@@ -126,11 +126,13 @@ def _do(deed: Deed, job: Job) -> set[str]:
     match deed.what:
         case "rename":
             values = {"email": f"new.{deed.key}"}
-            job.simulator.meddle(job._clock, [{"id": one, "properties": values, "source": source}], ())
+            job.simulator.change_records(
+                job._clock, [{"id": one, "properties": values, "source": source}], ()
+            )
         case "delete":
-            job.simulator.meddle(job._clock, (), [{"id": one}])
+            job.simulator.change_records(job._clock, (), [{"id": one}])
         case "create anew":
-            job.simulator.meddle(job._clock, (), [{"id": one}])
+            job.simulator.change_records(job._clock, (), [{"id": one}])
             values = {"email": deed.key, "city": "Bonn"}
             before = set(state(job))
             seeded = {"contacts": [{"properties": values, "source": source}]}

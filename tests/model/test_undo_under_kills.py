@@ -111,7 +111,7 @@ def _meddle(job: Job, steps: list[Step], others: Others) -> None:
     ]
     noted = [key for key in others.noted if key in ids and key not in gone]
     links = [{"email": key, "to": "notes", "ids": [1]} for key in noted]
-    job.simulator.meddle(job._clock, update, gone, "contacts", links)
+    job.simulator.change_records(job._clock, update, gone, "contacts", links)
     fresh = [key for key in others.created if key not in ids]
     if fresh:
         inputs = [

@@ -140,9 +140,9 @@ def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=
     return job
 
 
-def meddle(job: Job, update=(), archive=()) -> None:
+def change_records(job: Job, update=(), archive=()) -> None:
     job._clock += 120.0
-    job.simulator.meddle(job._clock, update, archive)
+    job.simulator.change_records(job._clock, update, archive)
 
 
 def by(email: str, source: str = "CRM_UI", source_id: str = "userId:7", **properties: str) -> dict:
@@ -159,9 +159,9 @@ __all__ = [
     "archived",
     "association_reads",
     "by",
+    "change_records",
     "counts",
     "id_of",
-    "meddle",
     "people",
     "rows_for",
     "state",

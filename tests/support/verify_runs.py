@@ -53,5 +53,5 @@ def counts(report: Report) -> dict[str, int]:
     return {verdict.value: count for verdict, count in report.counts.items() if count}
 
 
-def meddle(job: Job, update=(), archive=()) -> None:
-    job.simulator.meddle(job._clock, update, archive)
+def change_records(job: Job, update=(), archive=()) -> None:
+    job.simulator.change_records(job._clock, update, archive)

@@ -234,7 +234,7 @@ class Check:
         if report.closer is None:
             return
         self._note_scopes(report.closer.token)
-        if report.closer.room is None:
+        if report.closer.record_limit is None:
             report.not_checked.append("how many more records the account may hold: it does not say")
 
     def _note_scopes(self, token: TokenInfo) -> None:
@@ -418,11 +418,12 @@ class Check:
             report.halved[share] = self._forecast(
                 reads + round(report.batches * requests_by_halving(per_batch, share))
             )
-        room = report.closer.room if report.closer else None
-        if room is not None and room.left < found.sendable:
+        record_limit = report.closer.record_limit if report.closer else None
+        if record_limit is not None and record_limit.left < found.sendable:
             report.warnings.append(
-                f"the account has room for {room.left:,} more records, and the file holds {found.sendable:,} "
-                "rows: unless enough of them are there already, HubSpot will refuse the last of them"
+                f"the account has room for {record_limit.left:,} more records, and the file holds "
+                f"{found.sendable:,} rows: unless enough of them are there already, HubSpot will refuse the "
+                "last of them"
             )
 
     def _forecast(self, requests: int) -> Forecast:

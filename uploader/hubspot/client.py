@@ -1,7 +1,7 @@
-"""HTTP to HubSpot: one request out, one `Reply` back. No waiting, no retrying, no judging here.
+"""HTTP to HubSpot: one request out, one `Reply` back, without retries.
 
-Whatever goes wrong on the way becomes a `Reply` of status 0 that says whether the request may have
-arrived: the caller only decides, so it gets a value and no exception.
+A failed request becomes a `Reply` of status 0 that says whether the request may have arrived. The caller
+decides what to do, so it gets a value and no exception.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from uploader.hubspot.proxy import Network
 from uploader.hubspot.reply_decoding import decode, holds_too_much
 from uploader.hubspot.wire import Reply, no_reply
 
-#: HubSpot's edge gives up on its own side after 100 s (524). Waiting longer than that means that no
-#: request is still being worked on when its records are sent again.
+#: HubSpot's edge gives up after 100 s (524). Waiting longer than that ensures that HubSpot no longer works on
+#: a request when its records are sent again.
 _TOTAL_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 #: An answer for 100 new contacts is about 100 KB; with 50 KB messages in each, 5 MB.
 MAX_REPLY_BYTES = 32 * 1024 * 1024
-#: Of all answers that are being read at once. Small ones are always read.
+#: The limit for all replies that are read at the same time. Small ones are always read.
 _MAX_HELD_BYTES, _SMALL_BYTES = 96 * 1024 * 1024, 256 * 1024
 
 
@@ -42,36 +42,37 @@ class Call:
     method: str
     path: str
     body: bytes | None = None
-    is_form: bool = False  #: the body is a form that says by itself who asks: no token goes with it
-    shown: str | None = None  #: of a batch: what is read of its results' properties, as `decode` has it
+    is_form: bool = False  #: the body is a form with its own credentials: no token is sent
+    shown: str | None = None  #: which property of a batch's results to read, as in `decode`
 
 
 def _nothing() -> None:
-    """What to do when a request has left, for those who do not ask."""
+    """The default of `on_sent`."""
 
 
 class Transport(Protocol):
-    """The seam: production speaks HTTP, tests answer from memory.
+    """Sends requests. The real one uses HTTP; tests reply from memory.
 
-    `on_sent` is called when the request goes onto the wire, which a new connection may delay. What it raises
-    keeps the request from leaving, and is raised.
+    `on_sent` is called just before the request is sent, once it has a connection. An exception in it stops
+    the request and is raised.
     """
 
     async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply: ...
 
     def use(self, token: str) -> None:
-        """Send what leaves from now on by this token."""
+        """Send later requests with this token."""
 
     async def close(self) -> None: ...
 
 
-#: Of the request that the running task is sending.
+#: `on_sent` of the request that the current task sends.
 _ON_SENT: ContextVar[Callable[[], None]] = ContextVar("on_sent", default=_nothing)
 
 
-class _TellingConnector(aiohttp.TCPConnector):
-    """Tells when a request has its connection, and so leaves. aiohttp's traces would tell the same, for a
-    tenth of the CPU that a request costs.
+class _NotifyingConnector(aiohttp.TCPConnector):
+    """Calls `on_sent` when a request has its connection.
+
+    aiohttp's traces could do this too, but would add a tenth to the CPU cost of a request.
     """
 
     async def connect(
@@ -90,19 +91,19 @@ class _TellingConnector(aiohttp.TCPConnector):
 
 
 class HubSpot:
-    """A session with one host. The token goes to that host alone: redirects are not followed."""
+    """A session with one host. Only that host gets the token: redirects are not followed."""
 
     def __init__(self, base_url: str, token: str, network: Network | None = None) -> None:
         self._base_url = base_url.rstrip("/")
         self._network = network or Network()
         self._held_bytes = 0
         self._session = aiohttp.ClientSession(
-            # The cap on requests in flight is the run's own; waiting for a connection here would come
-            # between permit and send.
-            connector=_TellingConnector(
+            # No limit: the run has its own cap on requests in flight, and nothing may wait between
+            # permit and send.
+            connector=_NotifyingConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=tls.context_of(self._network)
             ),
-            # Not trust_env: that would also send what ~/.netrc holds for the host.
+            # Not trust_env: that would also send the host's credentials from ~/.netrc.
             proxy=self._network.proxy or None,
             timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -160,9 +161,7 @@ class HubSpot:
             return no_reply(f"the connection broke: {_kind(error)}", maybe_applied=True)
 
     async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes | None:
-        """The body, decompressed; None when it is larger than any answer has reason to be, or when with the
-        others that are being read there would be too much.
-        """
+        """The body, decompressed; None if it, or all bodies being read together, exceed their limit."""
         parts, size = [], 0
         try:
             async for part in response.content.iter_any():
@@ -183,11 +182,11 @@ def _reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-# --- what broke an answer, by kind: the library's own words quote the bytes that it received ---
+# --- the reason of a broken reply. aiohttp's own texts quote the bytes that it received ---
 
 
 def _flaw(error: aiohttp.ClientError) -> str:
-    """What is wrong with an answer that can't be read as HTTP."""
+    """Why a reply can't be read as HTTP."""
     causes = list(_causes(error))
     for kind, text in _FLAWS.items():
         if any(isinstance(cause, kind) for cause in causes):

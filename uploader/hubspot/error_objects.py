@@ -1,4 +1,4 @@
-"""One error object of HubSpot's, read leniently: whom it concerns, and what it says of which property.
+"""HubSpot's error objects, decoded leniently: which inputs they concern, and which properties.
 
 From  https://developers.hubspot.com/docs/api-reference/error-handling and answers as they were seen
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.json_values import as_text, as_texts
 
-#: Errors that ask for another try rather than for another row or question.
+#: Errors after which the same request may succeed.
 _TRANSIENT = frozenset(
     {
         "RATE_LIMIT",
@@ -24,14 +24,14 @@ _TRANSIENT = frozenset(
     }
 )
 _NOT_FOUND = "OBJECT_NOT_FOUND"
-#: Where an error names the inputs it is about; the last one is of associations.
+#: Where an error names its inputs; the last one is for associations.
 _ID_KEYS = ("ids", "id", "fromObjectId")
 _CODE = re.compile(r"[A-Z0-9_]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyFault:
-    """A machine-readable complaint about one property."""
+    """An error about one property, with its code."""
 
     code: str
     name: str
@@ -52,27 +52,28 @@ class ErrorObject:
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same request may get another answer a moment later."""
+        """Whether the same request may succeed a moment later."""
         return self.category in _TRANSIENT
 
     @property
-    def says_absent(self) -> bool:
-        """Whether it says that there is no such object. No other error does."""
+    def is_not_found(self) -> bool:
+        """Whether it says that the object does not exist. No other error does."""
         return (self.category or self.sub_category) == _NOT_FOUND
 
     @property
     def code(self) -> str:
-        """The category where it is one; anything else could hold what nobody should read."""
+        """The category if it is a code. Other text could contain personal data, so it is replaced."""
         return self.category if _CODE.fullmatch(self.category) else "an error of no known category"
 
     @property
     def plain_text(self) -> str:
-        """The complaints in words, where the message wraps them in JSON; "" elsewhere."""
+        """The texts of the faults, where the message wraps them in JSON; else ""."""
         told = [(fault.name, fault.text) for fault in self.faults if fault.text]
         return "; ".join(f"{name}: {text}" if name else text for name, text in told)
 
 
 def errors_of(value: object) -> list[ErrorObject]:
+    """The entries of a reply's `errors`; empty if that is no list."""
     if not isinstance(value, list):
         return []
     return [
@@ -82,6 +83,7 @@ def errors_of(value: object) -> list[ErrorObject]:
 
 
 def error_of(entry: Mapping[str, object]) -> ErrorObject:
+    """One entry of `errors`, or an error reply's whole body."""
     context = entry.get("context")
     context = context if isinstance(context, dict) else {}
     message = as_text(entry.get("message"))
@@ -106,7 +108,7 @@ def _existing_id(message: str) -> str:
 
 
 def _identity(entry: Mapping[str, object]) -> str:
-    """Another spelling of a conflict describes the contact that is there."""
+    """The id of the existing contact, in another format of a conflict."""
     profile = entry.get("identityProfile")
     return as_text(profile.get("vid")) if isinstance(profile, dict) else ""
 
@@ -118,7 +120,7 @@ _READ_ONLY = re.compile(r'"([^"]+)" is a (?:calculated|read only) property')
 
 
 def faults_of(message: str, errors: object) -> tuple[PropertyFault, ...]:
-    """The machine codes, which HubSpot keeps as JSON inside the message or in a nested `errors[]`."""
+    """The errors about properties: as JSON inside the message, in a nested `errors[]`, or in its words."""
     found = [*_embedded_faults(message), *_nested_faults(errors)]
     if not found:
         found = [PropertyFault("PROPERTY_DOESNT_EXIST", name) for name in _DOES_NOT_EXIST.findall(message)]
@@ -151,12 +153,12 @@ def _nested_faults(errors: object) -> list[PropertyFault]:
     return faults
 
 
-#: What a 409 calls itself, of a batch or of a record.
+#: The categories of a 409, for a batch or a record.
 CONFLICTS = frozenset({"CONFLICT", "OBJECT_ALREADY_EXISTS"})
-#: How a value is refused that has to be unique, and that another record has.
+#: In the message where another record has the unique value.
 _TAKEN = "already has that value"
 
 
-def says_taken(category: str, message: str) -> bool:
-    """Whether a record is refused because another one has a unique value."""
+def is_value_taken(category: str, message: str) -> bool:
+    """Whether a record is refused because another one has its unique value."""
     return category in CONFLICTS or category == "HTTP_409" or _TAKEN in message

@@ -1,11 +1,10 @@
-"""Who can own a record in HubSpot, and whom a text means.
+"""Finds the owner in HubSpot that a text names.
 
 In    the pages of the owners endpoint, those of archived owners included.
-Out   an owner's id, by id, e-mail address or name. Else a `Fault`, whose reason goes on where the text was
-      named.
+Out   an owner's id, found by id, e-mail address or name; else a `Fault` whose reason completes a sentence
+      that begins with the text.
 Raise nothing.
-Rules A name that two people have names nobody. Of two entries of one address the one that still works is
-      meant.
+Rules A name that two people share finds none. Of two entries with one address the active one is found.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
 """
 
@@ -24,11 +23,11 @@ class Owner:
     first_name: str = ""
     last_name: str = ""
     archived: bool = False
-    user_ids: tuple[str, ...] = ()  #: of the same person as a user; no owner's id, though it looks like one
+    user_ids: tuple[str, ...] = ()  #: the same person's user ids, which look like owner ids and are none
 
 
 class Owners:
-    """The owners of an account, to be found by what a file calls them."""
+    """The owners of an account, searchable by id, address and name."""
 
     def __init__(self, owners: Iterable[Owner]) -> None:
         listed = sorted(owners, key=lambda owner: owner.archived)
@@ -43,7 +42,7 @@ class Owners:
                 self._by_name.setdefault(name, []).append(owner)
 
     def find(self, text: str) -> str | Fault:
-        """The id of the owner that a text means."""
+        """The id of the owner that a text names."""
         if text in self.ids:
             return text
         if text.isdecimal():
@@ -61,8 +60,9 @@ class Owners:
 
 
 def decode_owners(body: Mapping[str, object]) -> tuple[list[Owner], str]:
-    """A page of the owners endpoint, and where the next one begins: "" after the last. Entries that make no
-    sense are passed over.
+    """The owners of a page of the owners endpoint, and the next page's cursor, "" after the last.
+
+    Malformed entries are ignored.
     """
     results = body.get("results")
     entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []
@@ -90,7 +90,7 @@ def _text(entry: Mapping[str, object], name: str) -> str:
 
 
 def _names(owner: Owner) -> set[str]:
-    """What a person may be called: `First Last`, and `Last, First`."""
+    """The spellings of an owner's name: `First Last` and `Last, First`."""
     first, last = owner.first_name, owner.last_name
     return {
         name

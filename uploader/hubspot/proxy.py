@@ -1,9 +1,9 @@
-"""The way to the server: through which proxy, and by whose word a certificate is trusted.
+"""How the server is reached: through which proxy, and with which certificate authorities.
 
 In    the base URL, and the environment's variables.
 Out   a `Network`. ValueError for a proxy that can't be used; its text never holds the proxy's password.
-Rules The usual variables, lower case first, as curl, pip and requests read them. A server on this machine is
-      never reached through a proxy: it would be handed the token unencrypted.
+Rules The usual variables, lower case first, as curl, pip and requests read them. Plain http is only for a
+      server on this machine; it never passes a proxy, which would see the token unencrypted.
 """
 
 import re
@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The default is a direct connection, and the machine's own list of authorities."""
+    """How to connect. Default: directly, with the machine's own certificate authorities."""
 
     proxy: str = field(default="", repr=False)  #: a URL, which may hold a password; "" for none
-    proxy_shown: str = ""  #: what may be shown of it
-    proxy_variable: str = ""  #: which variable names it
-    #: Files and folders of certificates, by variable, in place of the machine's own; none: those.
+    proxy_shown: str = ""  #: the same without a password
+    proxy_variable: str = ""  #: the environment variable that names it
+    #: Files and folders of certificates, by variable. Empty: the machine's own.
     authorities: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def told(self) -> str:
-        """In one line, for those who ask."""
+    def summary(self) -> str:
+        """One line for the log."""
         through = (
             f"through the proxy {self.proxy_shown} ({self.proxy_variable})" if self.proxy else "directly"
         )
@@ -34,12 +34,12 @@ class Network:
 
 #: OpenSSL's own, a file and a list of folders.
 _OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: A file or a folder, where there is none of the former: requests and pip have taught people this one.
+#: A file or a folder, read where neither of those is set; known from requests and pip.
 _REQUESTS = "REQUESTS_CA_BUNDLE"
 
 
 def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
-    """For a base URL that was found good."""
+    """The `Network` for a valid base URL."""
     found = _URL.fullmatch(base_url)
     if found is None or found["scheme"].lower() != "https":
         return Network()
@@ -47,8 +47,8 @@ def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
     authorities = {name: variables[name] for name in said if variables.get(name)}
     host, port = found["host"].lower().strip("[]"), int(found["port"] or _HTTPS_PORT)
     proxy = next((name for name in _names("https_proxy", "all_proxy") if variables.get(name, "").strip()), "")
-    spared = next((variables[name] for name in _names("no_proxy") if name in variables), "")
-    if not proxy or _is_spared(host, port, spared):
+    exempt = next((variables[name] for name in _names("no_proxy") if name in variables), "")
+    if not proxy or _bypasses_proxy(host, port, exempt):
         return Network(authorities=authorities)
     url, shown = _checked(variables[proxy].strip(), proxy)
     return Network(url, shown, proxy, authorities)
@@ -59,7 +59,7 @@ def _names(*lower: str) -> list[str]:
 
 
 def _checked(text: str, variable: str) -> tuple[str, str]:
-    """The proxy's URL, and what may be shown of it."""
+    """The proxy's URL, and the same without a password."""
     url = text if "://" in text else f"http://{text}"
     found = _URL.fullmatch(url)
     if found is None or not url.isascii() or not url.isprintable() or int(found["port"] or 1) > _MOST_PORT:
@@ -72,7 +72,7 @@ def _checked(text: str, variable: str) -> tuple[str, str]:
     return url, f"http://{found['host']}:{found['port'] or _HTTP_PORT}"
 
 
-#: What stands before the host, and what after the port, may be secret.
+#: The parts before the host and after the port may be secret.
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?:[^/?#\s]*@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(?::(?P<port>\d{1,5}))?(?:[/?#]\S*)?"
@@ -80,8 +80,8 @@ _URL = re.compile(
 _HTTP_PORT, _HTTPS_PORT, _MOST_PORT = 80, 443, 65_535
 
 
-def _is_spared(host: str, port: int, listed: str) -> bool:
-    """`NO_PROXY`: hosts, with all that ends in them, with a port or without; `*` for all."""
+def _bypasses_proxy(host: str, port: int, listed: str) -> bool:
+    """Whether `NO_PROXY` lists the host: by name or parent domain, with or without a port; `*`: all hosts."""
     for entry in listed.lower().split(","):
         name = entry.strip()
         if name == "*":

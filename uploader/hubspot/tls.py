@@ -1,4 +1,4 @@
-"""TLS and proxies as aiohttp wants them, and what went wrong with them on the way, as replies.
+"""TLS settings for aiohttp, and the replies that stand for TLS and proxy errors.
 
 Certificates are always verified: there is no option to leave that out.
 """
@@ -13,7 +13,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.wire import Reply, no_reply
 
-#: What the proxy and the certificate are at fault for.
+#: The errors of aiohttp that a proxy or a certificate causes.
 Fault = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ClientConnectorSSLError,
@@ -23,9 +23,9 @@ Fault = (
 
 
 def context_of(network: Network) -> ssl.SSLContext | bool:
-    """How the server's certificate is verified; True: as aiohttp does, by the machine's own authorities.
+    """The TLS context that verifies the server; True: aiohttp's default, with the machine's own authorities.
 
-    SettingsError where the named ones can't be read: OpenSSL would trust nobody, and not say why.
+    SettingsError where the named certificates can't be read: OpenSSL would trust none, and not say why.
     """
     if not network.authorities:
         return True
@@ -39,7 +39,7 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
             raise SettingsError(f"{named}, which is not there; name what there is, or unset it")
         folders = text if all(path.is_dir() for path in paths) else None
         try:
-            # Loaded into a bare one: the machine's own are not to be trusted beside them.
+            # Into an empty context: the machine's own authorities must not be trusted as well.
             context.load_verify_locations(None if folders else text, folders)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"{named}, which holds no certificates (PEM) that can be read") from error
@@ -47,23 +47,23 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
 
 
 def reply_for(error: Exception, network: Network) -> Reply:
-    """Nothing was sent. `barred` where trying again can't help."""
+    """The reply for a TLS or proxy error: nothing was sent; `misconfigured` where a retry can't help."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return no_reply(
             f"the certificate of {error.host} is not trusted: {_why(error.certificate_error)}; nothing was "
             "sent. If a proxy or server of your company stands there, name the file of its certificate "
             "authority in SSL_CERT_FILE",
             maybe_applied=False,
-            barred=True,
+            misconfigured=True,
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        # 502 to 504: the proxy is well, and can't reach the server just now.
+        # 502 to 504: the proxy works, and can't reach the server at the moment.
         is_passing = error.status >= 500
         what = "asks for a user name and a password" if error.status == 407 else f"answers {error.status}"
         return no_reply(
             f"the proxy {network.proxy_shown} {what}; see to {network.proxy_variable}",
             maybe_applied=False,
-            barred=not is_passing,
+            misconfigured=not is_passing,
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return no_reply(

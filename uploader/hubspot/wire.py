@@ -1,7 +1,7 @@
-"""HubSpot's forms on the wire: how a request is spelled, and what a reply says. Only spelling lives here.
+"""The format of HubSpot's requests and replies. No decision is made here.
 
 In    properties and keys as text.
-Out   bytes to send; the types of what is answered, which `reply_decoding` makes of an answer.
+Out   bytes to send; the types of decoded replies, which `reply_decoding` fills.
 From  https://developers.hubspot.com/docs/api-reference/error-handling and the official OpenAPI schemas
 """
 
@@ -21,15 +21,15 @@ from uploader.model.records import Properties, Record
 MAX_INPUTS = 100
 #: The same of a read that asks for property histories (undocumented; a 51st is answered 400).
 MAX_INPUTS_WITH_HISTORY = 50
-#: Of a batch's answer: all properties of its results are read.
+#: For `Call.shown`: read all properties of a batch reply's results.
 ALL_PROPERTIES = "*"
-#: By what objects are told apart where no unique property is named.
+#: The property that identifies objects where no unique property is named.
 OWN_ID = "hs_object_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where one API version keeps what the job needs; `{}` stands for the object type."""
+    """The paths of one API version; `{}` stands for the object type."""
 
     upsert: str
     update: str
@@ -92,7 +92,7 @@ VERSIONS = tuple(_TABLES)
 
 @lru_cache(8)
 def paths(version: str, object_type: str) -> Paths:
-    """The addresses of an API version for one type of object, by its name or its id, as `Settings` has it."""
+    """The paths of an API version for one object type, given by name or id as in `Settings`."""
     return Paths(*(path.replace("{}", object_type) for path in astuple(_TABLES[version])))
 
 
@@ -100,8 +100,10 @@ def paths(version: str, object_type: str) -> Paths:
 
 
 class _Input(msgspec.Struct, gc=False):
-    """The key property is not repeated inside `properties`: with `email` that would overwrite the primary
-    address of a contact matched by a secondary one.
+    """One input of batch/upsert.
+
+    The key is not repeated inside `properties`: `email` there would overwrite the primary address of a
+    contact that was matched by a secondary one.
     """
 
     idProperty: str  # noqa: N815
@@ -111,7 +113,7 @@ class _Input(msgspec.Struct, gc=False):
 
 
 class _Update(msgspec.Struct, gc=False):
-    """Of a record that is there, by HubSpot's own id."""
+    """One input of batch/update: an existing record, by HubSpot's own id."""
 
     id: str
     objectWriteTraceId: str  # noqa: N815
@@ -122,26 +124,29 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    """What batch/upsert takes."""
+    """The body of batch/upsert."""
     inputs = [_Input(one.id_property, one.key, str(one.position), one.properties) for one in records]
     return _ENCODER.encode({"inputs": inputs})
 
 
 def encode_updates(records: Sequence[Record]) -> bytes:
-    """What batch/update takes, of records whose keys are HubSpot's own ids."""
+    """The body of batch/update, for records whose keys are HubSpot's own ids."""
     inputs = [_Update(one.key, str(one.position), one.properties) for one in records]
     return _ENCODER.encode({"inputs": inputs})
 
 
 def encode_ids(ids: Sequence[str]) -> bytes:
-    """What batch/archive takes, and a batch read of associations."""
+    """The body of batch/archive, and of a batch read of associations."""
     return orjson.dumps({"inputs": [{"id": one} for one in ids]})
 
 
 def encode_read(
     id_property: str, keys: Sequence[str], properties: Sequence[str], history: Sequence[str] = ()
 ) -> bytes:
-    """`id_property` "": the keys are HubSpot's own ids. `history`: what comes with all its versions."""
+    """The body of batch/read.
+
+    `id_property` "": the keys are HubSpot's own ids. `history`: properties to read with all their versions.
+    """
     body: dict[str, object] = {
         "properties": list(properties),
         "propertiesWithHistory": list(history),
@@ -151,11 +156,12 @@ def encode_read(
 
 
 def encode_token_info(token: str) -> bytes:
+    """The body of a request for a private app token's info."""
     return orjson.dumps({"tokenKey": token})
 
 
 def sent_properties(record: Record) -> dict[str, str]:
-    """What a record's input asks HubSpot to store."""
+    """The properties that a record's request asks HubSpot to store."""
     properties: dict[str, str] = msgspec.to_builtins(record.properties)
     return properties
 
@@ -165,18 +171,18 @@ def sent_properties(record: Record) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class QuotaHeaders:
-    """What the rate headers of a reply say; None for what they leave out."""
+    """The rate limit headers of a reply; None for each that is missing."""
 
     limit: int | None = None  #: requests in a window
-    remaining: int | None = None  #: of them left
-    interval_seconds: float | None = None  #: the window
+    remaining: int | None = None  #: requests left in this window
+    interval_seconds: float | None = None  #: the length of the window
     daily: int | None = None
     daily_remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the usage endpoint says of the account's day. What is used of it headers tell sooner."""
+    """The account's daily quota, from the usage endpoint. How much of it is used, headers say sooner."""
 
     limit: int
     resets_at: datetime | None = None
@@ -192,8 +198,8 @@ class Version(
 
     value: str = ""
     timestamp: str = ""
-    source: str = ""  #: such as CRM_UI; "" where it isn't told
-    source_id: str = ""  #: of an INTEGRATION the app's id
+    source: str = ""  #: such as CRM_UI; "" where the reply does not say
+    source_id: str = ""  #: for INTEGRATION: the app's id
     label: str = ""  #: such as the name of a workflow
 
     @property
@@ -214,20 +220,20 @@ class Result(
         "associated": "to",  # a list there, which is counted
     },
 ):
-    """One written (or read) object, as the reply names it."""
+    """One object in a reply: written or read."""
 
     id: str
     new: bool = False
     trace_id: str = ""
-    properties: Mapping[str, object] = {}  #: all of them, or the one that was to be read
+    properties: Mapping[str, object] = {}  #: those that `Call.shown` asks for
     updated: str = ""  #: a timestamp
-    created: str = ""  #: another
-    url: str = ""  #: where people see it
-    history: Mapping[str, tuple[Version, ...]] = {}  #: of what was asked for with it
-    associated: int | None = None  #: in a read of associations: with how many others; None: not said
+    created: str = ""  #: a timestamp
+    url: str = ""  #: the object's page in HubSpot
+    history: Mapping[str, tuple[Version, ...]] = {}  #: of the properties read with history
+    associated: int | None = None  #: in a read of associations: how many; None: not said
 
     def latest(self, name: str) -> Version | None:
-        """The version of a property that holds now, where its history was asked for and there is any."""
+        """The current version of a property; None where its history was not read or is empty."""
         return max(self.history.get(name, ()), key=lambda version: version.at or 0.0, default=None)
 
     @property
@@ -241,23 +247,23 @@ class Result(
         return as_moment(self.updated)
 
 
-#: What the specification knows of; others are counted together.
+#: The specified statuses; others are counted together.
 BATCH_STATUSES = frozenset({"COMPLETE", "PENDING", "PROCESSING", "CANCELED"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What HubSpot said, or that it said nothing (`status` 0, the reason in `message`)."""
+    """HubSpot's reply, decoded. `status` 0: no reply came, for the reason in `message`."""
 
     status: int
     readable: bool = False  #: the body was a JSON object
     maybe_applied: bool = True  #: the request may have reached the server
-    barred: bool = False  #: no answer, and trying again can't help: somebody has to mend the way
+    misconfigured: bool = False  #: no answer until the proxy or TLS configuration is changed
     quota: QuotaHeaders = QuotaHeaders()
     retry_after_seconds: float | None = None
     date: float | None = None  #: when it was sent, by the server's clock, in seconds since 1970
     correlation_id: str = ""
-    accepted: str = ""  #: a timestamp: when HubSpot took it on
+    accepted: str = ""  #: a timestamp: when HubSpot accepted the request
     batch_status: str = ""  #: COMPLETE, PENDING, PROCESSING, CANCELED, or "" where the body has none
     results: tuple[Result, ...] = ()
     errors: tuple[ErrorObject, ...] = ()
@@ -266,7 +272,7 @@ class Reply:
     message: str = ""
     policy: str = ""  #: `policyName` of a 429
     faults: tuple[PropertyFault, ...] = ()
-    body: Mapping[str, object] | None = None  #: for the answers that are not a batch's
+    body: Mapping[str, object] | None = None  #: for replies other than a batch's
 
     @property
     def ok(self) -> bool:
@@ -274,16 +280,16 @@ class Reply:
 
     @property
     def accepted_at(self) -> float | None:
-        """By the clock of `Result.updated_at`."""
+        """When HubSpot accepted the request, by its own clock, in seconds since 1970."""
         return as_moment(self.accepted)
 
 
-def no_reply(reason: str, *, maybe_applied: bool, barred: bool = False) -> Reply:
-    """The request ended without an answer: a reset, a time-out, a refused connection."""
-    return Reply(status=0, message=reason, maybe_applied=maybe_applied, barred=barred)
+def no_reply(reason: str, *, maybe_applied: bool, misconfigured: bool = False) -> Reply:
+    """The `Reply` for a request without an answer: a reset, a time-out, a refused connection."""
+    return Reply(status=0, message=reason, maybe_applied=maybe_applied, misconfigured=misconfigured)
 
 
 def whole_error(reply: Reply) -> ErrorObject:
-    """A refusing reply's body, in the form of one error object."""
+    """The body of an error reply, as one error object."""
     body = reply.body or {}
     return error_of(body) if body else ErrorObject(category=reply.category, message=reply.message)

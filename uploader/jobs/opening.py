@@ -47,7 +47,7 @@ class FoundJob(NamedTuple):
     lock: Lock
     checkpoint: Checkpoint | None  #: of a job that was begun before
     state: State  #: where that one stands
-    results_lack: int  #: rows that were settled before its results file was begun anew
+    rows_not_in_results: int  #: rows that were settled before its results file was begun anew
 
     @property
     def lost_below(self) -> int:
@@ -76,7 +76,7 @@ class Job:
     snapshot: SnapshotFile | None
     lock: Lock
     id: str
-    results_lack: int  #: rows that were settled before the results file was begun anew
+    rows_not_in_results: int  #: rows that were settled before the results file was begun anew
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
@@ -184,7 +184,7 @@ def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) 
     checkpoint = _find_checkpoint(settings, sources, stack)
     if checkpoint is None:
         return FoundJob(sources, lock, None, State(), 0)
-    return FoundJob(sources, lock, checkpoint, checkpoint.state(), checkpoint.results_lack())
+    return FoundJob(sources, lock, checkpoint, checkpoint.state(), checkpoint.rows_not_in_results())
 
 
 def _find_checkpoint(
@@ -247,7 +247,7 @@ def open_job(
         _open_snapshot(settings, checkpoint, stack),
         found.lock,
         checkpoint.job_id(),
-        checkpoint.results_lack(),
+        checkpoint.rows_not_in_results(),
     )
     if found.checkpoint is None:
         found.lock.forget()
@@ -273,7 +273,7 @@ def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identi
     was_kept = may_have_kept(checkpoint.periods(lost_below))
     check_settings(settings, checkpoint, identity, lost_below)
     if was_kept and not snapshot_path(checkpoint.path).exists():
-        checkpoint.lose_snapshot(lost_below)  # another one would be begun as if it were all
+        checkpoint.note_missing_snapshot(lost_below)  # another one would be begun as if it were all
 
 
 def _open_results(
@@ -286,7 +286,7 @@ def _open_results(
     if settings.accept_changed_results and extent.size and not is_unchanged(path, extent):
         settled, aside = checkpoint.state().tallies.settled, put_results_aside(path)
         what = f"was changed, and is {aside.name} now" if aside else "was missing"
-        checkpoint.begin_results_anew(settled, f"the results file {path.name} {what}; a new one was begun")
+        checkpoint.restart_results(settled, f"the results file {path.name} {what}; a new one was begun")
     extent, names = _extent(checkpoint), [source.name for source in sources]
     results = ResultsFile(path, extent.size, names, settings.id_property, digest=extent.digest)
     stack.callback(results.close)
@@ -324,7 +324,7 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
     """What --restart removes has to be ours, by its name or by what it holds."""
     with _reading(checkpoint):
         is_foreign = checkpoint.suffix != ".checkpoint" and checkpoint.exists()
-        if is_foreign and not Checkpoint.is_one(checkpoint):
+        if is_foreign and not Checkpoint.is_checkpoint(checkpoint):
             raise CheckpointError(
                 f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
             )

@@ -46,7 +46,7 @@ class Follower:
         path, state = settings.results_path, checkpoint.state()
         if path is None:
             raise SettingsError("the outcomes of earlier invocations need the results file; write one")
-        if lack := checkpoint.results_lack():
+        if lack := checkpoint.rows_not_in_results():
             raise CheckpointError(
                 f"{path} was begun anew when {lack:,} rows were settled, whose outcomes it does not hold; "
                 "run without `earlier`"

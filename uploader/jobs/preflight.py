@@ -12,7 +12,7 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
-from uploader.hubspot.record_limits import Room, decode_room
+from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
 from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo
@@ -39,7 +39,7 @@ class TokenAndLimits:
     """What only `check` asks for."""
 
     token: TokenInfo
-    room: Room | None  #: None where it may not be asked
+    record_limit: RecordLimit | None  #: None where it may not be asked
 
 
 class Preflight:
@@ -85,7 +85,7 @@ class Preflight:
         """Two more requests, whose refusal stops nobody."""
         limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=_TRIES)
         info, reply = await run_both(self._ask_info(token), limits)
-        return TokenAndLimits(info, decode_room(reply.body if reply.ok else None, object_type))
+        return TokenAndLimits(info, decode_record_limit(reply.body if reply.ok else None, object_type))
 
     async def read_app_id(self, token: str) -> str:
         """The id of the token's app, by which histories know it; "" where it may not be asked."""

@@ -97,7 +97,7 @@ class Session:
         self.account: Account | None = None  #: once its properties are known
         self._transport = seams.transport(settings)
         self._daily_usage_task: asyncio.Task[None] | None = None
-        _LOG.info("%s", settings.network.told)
+        _LOG.info("%s", settings.network.summary)
         self.sender = sender(
             self._transport,
             SendLog(settings.rate, share=settings.share),

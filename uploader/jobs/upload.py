@@ -277,10 +277,10 @@ class Run:
         return self._job.id if self._job else ""
 
     @property
-    def results_lack(self) -> int:
+    def rows_not_in_results(self) -> int:
         """Rows that were settled before the results file was begun anew."""
         known = self._job or self._found
-        return known.results_lack if known else 0
+        return known.rows_not_in_results if known else 0
 
     def late_notices(self) -> list[str]:
         """What reading the sources has told of them since `notices`."""

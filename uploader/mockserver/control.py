@@ -73,7 +73,7 @@ def _carry_out(simulator: Simulator, order: str, document: Mapping[str, Any], no
         case _:
             object_type = order.removeprefix(OBJECTS)
             update, archive, associate = (document.get(n, ()) for n in ("update", "archive", "associate"))
-            simulator.meddle(now, update, archive, object_type, associate)
+            simulator.change_records(now, update, archive, object_type, associate)
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Reply:

@@ -69,15 +69,17 @@ class RunningMock:
     def reset(self, contacts: Sequence[Mapping[str, Any]] = ()) -> None:
         self._call("POST", "reset", {"contacts": list(contacts)})
 
-    def meddle(
+    def change_records(
         self,
         update: Sequence[Mapping[str, Any]] = (),
         archive: Sequence[str] = (),
         associate: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Change, delete and associate contacts behind the client's back, each named by an address."""
+        """Update, archive and associate contacts as another user would; each is named by its address."""
         orders = {"update": list(update), "archive": list(archive), "associate": list(associate)}
         self._call("POST", "objects/contacts", orders)
+
+    change_records = change_records  #: the former name
 
     def change_scenario(self, scenario: Mapping[str, Any]) -> None:
         self._call("POST", "scenario", scenario)
@@ -96,7 +98,7 @@ class RunningMock:
 
 @pytest.fixture
 def hubspot_mock() -> Iterator[Callable[..., RunningMock]]:
-    """A factory of running HubSpot doubles; each call starts one."""
+    """A factory of running mock servers; each call starts one."""
     running: list[RunningMock] = []
 
     def start(

@@ -62,7 +62,7 @@ class Simulator:
         contacts: Iterable[Mapping[str, Any]] = (),
         objects: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
     ) -> None:
-        """A fresh account under the same settings; the scenario starts again. `objects`: by their type."""
+        """Start a new account with the same settings, and the scenario again. `objects`: by their type."""
         seed = self.settings.seed
         in_flight = self.statistics.in_flight
         # Separate streams, so that the roll of a fault never shifts a latency.
@@ -79,7 +79,7 @@ class Simulator:
         self._day = DailyCount(self.scenario.account.daily_used)
         self._strikes = Strikes(self.scenario, seed)
 
-    def meddle(
+    def change_records(
         self,
         now: float,
         update: Iterable[Mapping[str, Any]],
@@ -87,13 +87,13 @@ class Simulator:
         object_type: str = "contacts",
         associate: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Somebody else changes, deletes and associates records, named by an id or a unique value."""
-        self.account.meddle(object_type, update, archive, error_bodies.iso(self.wall(now)), associate)
+        """Change records as another user would; each is named by an id or a unique value."""
+        self.account.change_records(object_type, update, archive, error_bodies.iso(self.wall(now)), associate)
 
     def merge(
         self, now: float, primary: Mapping[str, Any], other: Mapping[str, Any], object_type: str = "contacts"
     ) -> str:
-        """Somebody merges two records, each named by an id or a unique value; the id of the result."""
+        """Merge two records as another user would, each named by an id or a unique value; the new id."""
         return str(self.account.merge(object_type, primary, other, error_bodies.iso(self.wall(now))).id)
 
     def change_scenario(self, scenario: Scenario) -> None:

@@ -76,7 +76,9 @@ class Collector:
         self.half_done = 0  #: records that were read and are still to be written
         self._on_relief = on_relief
         self._accounting = Accounting(self.committed, limit)
-        self._failed_values = FailedValues(checkpoint.dead_values(), checkpoint.values_beside_dead_keys())
+        self._failed_values = FailedValues(
+            checkpoint.dead_letter_lock_keys(), checkpoint.dead_letter_other_lock_keys()
+        )
         self._note_sent = note_sent
         self._lost_below = self._sent_below = lost_below
         self._clock = clock

@@ -97,7 +97,7 @@ def _told(held: Sequence[Result], errors: Sequence[ErrorObject]) -> Told:
     if held:
         return Told(Answer.HELD, held[0])
     for error in errors:
-        if not error.says_absent:
+        if not error.is_not_found:
             return Told(Answer.UNKNOWN, why=error.code)
     return Told(Answer.ABSENT) if errors else Told(Answer.AGAIN)
 

@@ -80,7 +80,7 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
     if reply.ok and reply.readable:
         return reconcile(records, reply, columns, match_in_bulk(records, reply.results, reply.errors))
-    if reply.barred:
+    if reply.misconfigured:
         return _closed_door(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
         return Verdict(Action.RETRY, unresolved=records, reason=_code(reply))
@@ -98,7 +98,7 @@ def classify_read(reply: Reply) -> Verdict:
         if reply.errors and not reply.results and all(error.is_transient for error in reply.errors):
             return Verdict(Action.RETRY, reason=f"HTTP {reply.status}: {reply.errors[0].code}")
         return Verdict(Action.SETTLE)
-    if reply.barred:
+    if reply.misconfigured:
         return _closed_door((), reply)
     if reply.ok or reply.status in _TRANSIENT:
         return Verdict(Action.RETRY, reason=_code(reply))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.hubspot.error_objects import says_taken
+from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
@@ -356,7 +356,7 @@ class Worker(Task[Record]):
 
 def _is_taken(rejected: Settlement) -> bool:
     refusal = rejected.refusal
-    return refusal is not None and says_taken(refusal.category, refusal.message)
+    return refusal is not None and is_value_taken(refusal.category, refusal.message)
 
 
 def _log(attempt: Attempt[Record]) -> None:

@@ -177,7 +177,7 @@ class Checkpoint:
             return file.read(16) == b"SQLite format 3\0"
 
     @staticmethod
-    def is_one(path: Path) -> bool:
+    def is_checkpoint(path: Path) -> bool:
         """Whether the file says it is ours, damaged or not."""
         with open_plain(path) as file:
             head = file.read(100)  # the SQLite header; the application id stands at 68
@@ -232,11 +232,11 @@ class Checkpoint:
         with self._storing(), self._connection as connection:
             connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
 
-    def results_lack(self) -> int:
+    def rows_not_in_results(self) -> int:
         """How many rows were settled before the results file was begun anew."""
         return int(self._of_job("results_lack", 0))
 
-    def begin_results_anew(self, settled: int, what: str) -> None:
+    def restart_results(self, settled: int, what: str) -> None:
         """The results file starts empty; `settled` rows are not in it, which is recorded in words, too."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -258,12 +258,12 @@ class Checkpoint:
                 settings_periods.end(connection, former, lost_below)
             self._put_job(identity)
 
-    def lose_snapshot(self, lost_below: int) -> None:
+    def note_missing_snapshot(self, lost_below: int) -> None:
         """The snapshot of what was written so far is not there any more."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
-            settings_periods.lose_snapshot(connection, self.identity().settings, lost_below)
+            settings_periods.note_missing_snapshot(connection, self.identity().settings, lost_below)
 
     def periods(self, lost_below: int = 0) -> list[Period]:
         """Which settings applied to which rows; the last one is the present, and goes on."""
@@ -379,16 +379,16 @@ class Checkpoint:
         """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
         return failed_and_pending_rows.dead_letters(self._connection)
 
-    def dead_messages(self) -> Iterator[tuple[str, str]]:
+    def dead_letter_messages(self) -> Iterator[tuple[str, str]]:
         """Outcome and message of every dead letter."""
         yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
 
-    def dead_values(self) -> Iterator[str]:
+    def dead_letter_lock_keys(self) -> Iterator[str]:
         """The closed values of all dead letters."""
         for (value,) in self._connection.execute("SELECT closed_value FROM dead_letters"):
             yield value
 
-    def values_beside_dead_keys(self) -> Iterator[str]:
+    def dead_letter_other_lock_keys(self) -> Iterator[str]:
         """Of those dead letters whose record other rows may reach by them."""
         for (value,) in self._connection.execute("SELECT DISTINCT closed_value FROM dead_values"):
             yield value

@@ -66,7 +66,7 @@ def list_unkept(checkpoint: Path, unkept: Unkept) -> Iterator[UnkeptRow]:
         return
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         periods, state, identity = opened.periods(), opened.state(), opened.identity()
-        done = opened.results_lack()
+        done = opened.rows_not_in_results()
     if not identity.results:
         return
     sources = {source.name: number for number, source in reversed(list(enumerate(identity.sources)))}

@@ -81,7 +81,7 @@ def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str
     """By id, how many objects are associated with the record; and why that is not known of the others."""
     if _NO_SUCH_TYPE in reply.message:
         return dict.fromkeys(ids, 0), {}
-    known = {one: 0 for error in reply.errors if error.says_absent for one in error.ids}
+    known = {one: 0 for error in reply.errors if error.is_not_found for one in error.ids}
     for result in reply.results:
         if result.associated is not None:
             known[result.id] = max(result.associated, known.get(result.id, 0))

@@ -68,7 +68,7 @@ def test_what_verify_finds_is_told_by_the_key_s_property(tmp_path, hubspot_mock)
     write_csv(tmp_path / "rows.csv", rows)
     said = ("--base-url", mock.url)
     assert run("upload", "rows.csv", "--match", "external_id,email", *said, cwd=tmp_path).code == 0
-    mock.meddle(
+    mock.change_records(
         [
             {"external_id": "e1", "properties": {"city": "X"}},
             {"email": "b@x.com", "properties": {"city": "X"}},

@@ -16,7 +16,7 @@ def job(tmp_path, hubspot_mock):
     way = ("--base-url", mock.url)
     done = run("upload", source, *way, "--yes", "--snapshot", "--on-duplicate", "first", cwd=tmp_path)
     assert done.code == 1, done.err
-    mock.meddle(update=[{"email": "c5@example.com", "properties": {"firstname": "Else"}}])
+    mock.change_records(update=[{"email": "c5@example.com", "properties": {"firstname": "Else"}}])
     checkpoint = tmp_path / "contacts.csv.checkpoint"
     for words in (("verify", checkpoint, *way), ("report", checkpoint), ("undo", checkpoint, *way, "--yes")):
         assert run(*words, cwd=tmp_path).code in {0, 1}

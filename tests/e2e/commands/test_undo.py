@@ -47,7 +47,7 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     tmp_path, hubspot_mock
 ):
     mock, before = uploaded(tmp_path, hubspot_mock, 1_200, 600, latency_seconds=0.05)
-    mock.meddle(
+    mock.change_records(
         update=[
             {"email": "c7@example.com", "properties": {"city": "Trier"}},
             {"email": "c800@example.com", "properties": {"phone": "1"}},
@@ -101,7 +101,7 @@ def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is
     mock, before = uploaded(tmp_path, hubspot_mock, 6, 2)
     scopes = ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.deals.read"]
     mock.change_scenario({"auth": {"scopes": scopes}})
-    mock.meddle(associate=[{"email": "c3@example.com", "to": "notes", "ids": [1, 2]}])
+    mock.change_records(associate=[{"email": "c3@example.com", "to": "notes", "ids": [1, 2]}])
     undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
     ended = run(*undo, cwd=tmp_path)
     assert (ended.code, len(state(mock))) == (1, 6)

@@ -18,7 +18,7 @@ def test_differences_are_found_after_a_kill_and_listed_in_a_file(tmp_path, hubsp
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
     fast = ("--base-url", mock.url, "--rate", "1000/1")
     assert run("upload", "contacts.csv", *fast, cwd=tmp_path).code == 0
-    mock.meddle(
+    mock.change_records(
         update=[
             *({"email": f"c{i}@example.com", "properties": {"city": "Bonn"}} for i in range(37)),
             *(
@@ -72,10 +72,10 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     assert (ended.code, former.exists()) == (0, False), ended
     told = "of 32 rows 31 were written, 1 of them by a key that came before; 1 were not (rejected, invalid"
     assert told in ended.out
-    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
+    mock.change_records(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
     again = run("verify", "contacts.csv.checkpoint", *fast, "--json", cwd=tmp_path)
     assert (again.code, again.summary["differs"], former.exists()) == (1, 1, True), "it has to be read anew"
-    mock.meddle(update=[{"email": "c3@example.com", "properties": {"city": "Ulm"}}])
+    mock.change_records(update=[{"email": "c3@example.com", "properties": {"city": "Ulm"}}])
     assert not (tmp_path / "contacts.csv.checkpoint.verify").exists()
     ended = run("verify", "contacts.csv.checkpoint", *fast, "-o", "none.csv", "--json", cwd=tmp_path)
     assert (ended.summary["rows"], ended.summary["rows_written"]) == (32, 31)

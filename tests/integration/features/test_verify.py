@@ -9,7 +9,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
-from support.verify_runs import counts, meddle, verify
+from support.verify_runs import change_records, counts, verify
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only, Policy
@@ -29,7 +29,7 @@ def test_what_was_changed_deleted_and_recased_behind_its_back_is_found_and_nothi
     rows = contacts(2_000, city="Ulm")
     job = uploaded(tmp_path, rows)
     changed, deleted, recased = range(0, 370, 10), range(401, 406), range(700, 703)
-    meddle(
+    change_records(
         job,
         update=[
             *({"email": f"c{i}@example.com", "properties": {"city": f"Bonn {i}"}} for i in changed),
@@ -60,7 +60,7 @@ def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(properties=properties))
     job.simulator.reset(0.0, [{"properties": {"email": "ann@x.com", "lifecyclestage": "customer"}}])
     job.run_virtual()
-    meddle(job, update=[{"email": "ann@x.com", "properties": {"size": "1.1"}}])
+    change_records(job, update=[{"email": "ann@x.com", "properties": {"size": "1.1"}}])
     report, findings = verify(job)
     assert (counts(report), report.exit_code) == ({"equal": 1, "hubspot": 1}, 0)
     assert {(f.property, f.found) for f in findings} == {
@@ -80,7 +80,7 @@ def test_the_last_row_of_a_key_counts_and_blanks_leave_what_was(tmp_path):
     ]
     job = uploaded(tmp_path, rows)
     assert counts(verify(job)[0]) == {"equal": 1}
-    meddle(job, update=[{"email": "a@x.com", "properties": {"firstname": "First", "city": "Rome"}}])
+    change_records(job, update=[{"email": "a@x.com", "properties": {"firstname": "First", "city": "Rome"}}])
     _, findings = verify(job, restart=True)
     assert {(f.row, f.property, f.wanted) for f in findings} == {(2, "city", "Ulm"), (3, "firstname", "Last")}
 
@@ -111,7 +111,7 @@ def test_open_rows_of_a_job_that_is_not_finished_are_not_checked(tmp_path):
 
 def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     job = uploaded(tmp_path, contacts(9_000), latency_seconds=0.5)
-    meddle(job, archive=["c8999@example.com"])
+    change_records(job, archive=["c8999@example.com"])
     report, _ = verify(job, stop_after=11.5)
     done = sum(report.counts.values())
     assert 0 < done < 9_000
@@ -124,7 +124,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
 
 def test_a_sample_is_the_same_each_time_and_costs_its_share(tmp_path):
     job = uploaded(tmp_path, contacts(5_000))
-    meddle(
+    change_records(
         job, update=[{"email": f"c{i}@example.com", "properties": {"firstname": "x"}} for i in range(5_000)]
     )
     report, first = verify(job, sample=250)
@@ -149,7 +149,7 @@ def test_a_sample_is_the_same_each_time_and_costs_its_share(tmp_path):
 )
 def test_a_server_that_misbehaves_is_asked_again(tmp_path, fault):
     job = uploaded(tmp_path, contacts(2_000))
-    meddle(job, archive=["c77@example.com"])
+    change_records(job, archive=["c77@example.com"])
     job.simulator.change_scenario(make_simulator(faults=[{**fault, "endpoint": "read"}]).scenario)
     assert counts(verify(job)[0]) == {"equal": 1_999, "missing": 1}
 
@@ -201,7 +201,7 @@ def test_a_job_that_has_moved_on_is_verified_anew(tmp_path):
     job.run_virtual()
     assert counts(verify(job)[0]) == {"equal": 3_000}
     before = job.simulator.stats()["requests"]
-    meddle(job, update=[{"email": "c9@example.com", "properties": {"firstname": "Else"}}])
+    change_records(job, update=[{"email": "c9@example.com", "properties": {"firstname": "Else"}}])
     assert counts(verify(job)[0]) == {"equal": 2_999, "differs": 1}
     assert job.simulator.stats()["requests"] - before == 33  # what was read before says nothing of now
 
@@ -221,7 +221,7 @@ def test_rows_keyed_by_another_property_are_found_by_it(tmp_path):
     rows = [{"external_id": f"K{i}", "email": f"c{i}@x.com", "city": "Ulm"} for i in range(250)]
     properties = [{"name": "external_id", "unique": True}]
     job = uploaded(tmp_path, rows, properties=properties, options={"id_property": "external_id"})
-    meddle(job, update=[{"email": "c9@x.com", "properties": {"email": "new@x.com"}}])
+    change_records(job, update=[{"email": "c9@x.com", "properties": {"email": "new@x.com"}}])
     report, findings = verify(job)
     assert counts(report) == {"equal": 249, "differs": 1}
     assert [(f.row, f.property, f.found) for f in findings] == [(11, "email", "new@x.com")]
@@ -284,7 +284,7 @@ def test_findings_come_in_the_order_of_the_rows(tmp_path):
     rows += [{"email": "c3@example.com", "firstname": "Later"}]
     job = uploaded(tmp_path, rows)
     changed = ["c3@example.com", "c140@example.com", "c7@example.com", "c90@example.com"]
-    meddle(job, [{"email": email, "properties": {"firstname": "X"}} for email in changed])
+    change_records(job, [{"email": email, "properties": {"firstname": "X"}} for email in changed])
     _, findings = verify(job)
     assert [finding.row for finding in findings] == [9, 92, 142, 152]
 

@@ -83,7 +83,7 @@ def test_a_job_goes_on_with_a_new_results_file_where_that_is_accepted(job, edit)
     outcomes = job.outcomes()
     assert len(outcomes) == len(ROWS) - settled
     checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
-    assert checkpoint.results_lack() == settled
+    assert checkpoint.rows_not_in_results() == settled
     assert [what for _, what in checkpoint.changes() if "results" in what]
     checkpoint.close()
     found = {one.path for one in find(Path(f"{job.source}.checkpoint"))}

@@ -166,7 +166,7 @@ def test_requests_side_by_side_that_are_refused_for_the_moment_are_asked_again(t
     report = check(job)
     assert report.end is None
     assert report.closer.token.scopes
-    assert report.closer.room is not None
+    assert report.closer.record_limit is not None
 
 
 @pytest.mark.parametrize("slow", ["properties", "token", "limits", "usage"])

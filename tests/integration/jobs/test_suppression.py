@@ -9,7 +9,7 @@ import pytest
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
-from support.verify_runs import counts, meddle, verify
+from support.verify_runs import change_records, counts, verify
 from support.virtual_loop import run_virtual
 from uploader.check.run import Check
 from uploader.errors import CheckpointError, SettingsError
@@ -178,7 +178,7 @@ def test_every_record_carries_the_mark_of_the_run_and_verify_looks_for_it(tmp_pa
     job.run_virtual()
     assert {held["tier"] for held in job.held().values()} == {"gold"}
     assert counts(verify(job)[0]) == {"equal": 250}
-    meddle(job, [{"email": "c7@example.com", "properties": {"tier": "silver"}}])
+    change_records(job, [{"email": "c7@example.com", "properties": {"tier": "silver"}}])
     report, findings = verify(job, restart=True)
     assert counts(report) == {"equal": 249, "differs": 1}
     assert [(one.property, one.wanted, one.found) for one in findings] == [("tier", "gold", "silver")]

@@ -271,7 +271,7 @@ def test_a_record_that_was_deleted_meanwhile_is_not_created_anew(tmp_path, sent)
         now = asyncio.get_running_loop().time()
         if not deleted and now > 20:
             deleted.append(now)
-            run.simulator.meddle(now, (), ["c0@example.com"])
+            run.simulator.change_records(now, (), ["c0@example.com"])
 
     summary = run.run_virtual(on_tick=delete)
     assert deleted

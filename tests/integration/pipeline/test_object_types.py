@@ -113,7 +113,7 @@ def test_the_email_of_a_garage_is_text_like_any_other(tmp_path, column):
     assert summary.as_dict()["held_back"] == 0
     report, _ = verify(job)
     assert counts(report) == {"equal": 250}
-    job.simulator.meddle(
+    job.simulator.change_records(
         job._clock, [{"external_id": "e0", "properties": {column: "GARAGE 0"}}], [], "p_cars"
     )
     report, _ = verify(job, restart=True)

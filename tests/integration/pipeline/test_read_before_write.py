@@ -208,16 +208,16 @@ def test_what_somebody_writes_while_the_job_waits_for_the_next_day_is_looked_at_
     job = job_of(tmp_path, rows, held, faults=[spent])
     meddled = []
 
-    def meddle(run):
+    def change_records(run):
         if run.session.sender.pausing is Cause.DAILY and not meddled:
             changes = [
                 {"email": "c1@x.com", "properties": {"firstname": "Theirs"}},
                 {"email": "c0@x.com", "properties": {"city": ""}},
             ]
-            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), changes, []))
+            meddled.append(job.simulator.change_records(asyncio.get_running_loop().time(), changes, []))
 
     options = {"on_long_pause": OnLongPause.WAIT, "policy": Policy.FILL, "snapshot": True}
-    summary = job.run_virtual(on_tick=meddle, **options)
+    summary = job.run_virtual(on_tick=change_records, **options)
     assert meddled
     assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 2)
     there = {name: (one["firstname"], one["city"]) for name, one in job.held().items()}
@@ -269,7 +269,7 @@ def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
         stand_still(job)
         theirs.extend(name for name, held in job.held().items() if not held.get("city"))
         changes = [{"email": name, "properties": {"city": "Theirs"}} for name in theirs]
-        job.simulator.meddle(asyncio.get_running_loop().time(), changes, [])
+        job.simulator.change_records(asyncio.get_running_loop().time(), changes, [])
 
     def start(_):
         asyncio.get_running_loop().call_later(5.0 + late, wake)
@@ -302,13 +302,13 @@ def test_what_somebody_writes_while_the_disk_stands_still_is_looked_at_again(tmp
     job.offload = lambda _: disk
     meddled = []
 
-    def meddle(run):
+    def change_records(run):
         now = asyncio.get_running_loop().time()
         if now > 600 and not meddled:
             change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-            meddled.append(job.simulator.meddle(now, [change], []))
+            meddled.append(job.simulator.change_records(now, [change], []))
 
-    summary = job.run_virtual(on_tick=meddle, policy=Policy.FILL, snapshot=True, stop_after=10_000.0)
+    summary = job.run_virtual(on_tick=change_records, policy=Policy.FILL, snapshot=True, stop_after=10_000.0)
     assert meddled
     assert (summary.exit_code, summary.as_dict()["values_spared"], upserts(job)) == (0, 1, 1)
     assert [held["city"] for _, held in sorted(job.held().items())] == ["Ours", "Theirs", "Ours"]
@@ -336,7 +336,7 @@ def test_the_same_while_the_disk_stands_still_for_links(tmp_path):
                 StandsStill.has_stood = True
                 await asyncio.sleep(150)
                 change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-                job.simulator.meddle(asyncio.get_running_loop().time(), [change], [])
+                job.simulator.change_records(asyncio.get_running_loop().time(), [change], [])
                 await asyncio.sleep(150)
             return await super().run(call)
 
@@ -354,12 +354,12 @@ def test_records_in_doubt_are_read_again_after_a_long_pause_too(tmp_path):
     job = job_of(tmp_path, rows, [{"email": "c0@x.com"}, {"email": "c1@x.com"}], faults=[lost, pause])
     meddled = []
 
-    def meddle(run):
+    def change_records(run):
         if run.session.sender.pausing is Cause.MIGRATION and not meddled:
             change = {"email": "c1@x.com", "properties": {"city": "Theirs"}}
-            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), [change], []))
+            meddled.append(job.simulator.change_records(asyncio.get_running_loop().time(), [change], []))
 
-    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    summary = job.run_virtual(on_tick=change_records, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
     assert meddled
     assert (summary.exit_code, summary.as_dict()["values_spared"]) == (0, 1)
     assert {name: held["city"] for name, held in job.held().items()} == {
@@ -451,7 +451,7 @@ def test_a_row_that_another_waits_for_is_not_kept_until_its_batch_is_full(tmp_pa
         if not settled and job.held()["hot@x.com"]["city"] == "C18":
             settled.append(run.view().tallies.settled)
 
-    job.simulator.meddle(0.0, [{"email": "hot@x.com", "properties": {"city": "Old"}}], [])
+    job.simulator.change_records(0.0, [{"email": "hot@x.com", "properties": {"city": "Old"}}], [])
     summary = job.run_virtual(on_tick=look, max_in_flight=4)
     job.check(rows, summary)
     assert settled[0] < 3_000
@@ -593,10 +593,10 @@ def test_pauses_that_follow_each_other_count_together(tmp_path):
     job = job_of(tmp_path, rows, [{"email": "c1@x.com"}], faults=[spent])
     meddled = []
 
-    def meddle(run):
+    def change_records(run):
         if run.session.sender.pausing and not meddled:
             change = {"email": "c1@x.com", "properties": {"firstname": "Theirs"}}
-            meddled.append(job.simulator.meddle(asyncio.get_running_loop().time(), [change], []))
+            meddled.append(job.simulator.change_records(asyncio.get_running_loop().time(), [change], []))
 
-    summary = job.run_virtual(on_tick=meddle, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
+    summary = job.run_virtual(on_tick=change_records, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
     assert (summary.exit_code, job.held()["c1@x.com"]["firstname"]) == (0, "Theirs")

@@ -13,7 +13,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from support.model.running import Killed, Mortal, MortalCheckpoint, MortalTransport
 from support.undo_runs import counts, state, undo
-from support.verify_runs import counts as verdicts, meddle, verify
+from support.verify_runs import change_records, counts as verdicts, verify
 from support.virtual_loop import run_virtual
 from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.errors import CheckpointError, StorageError
@@ -435,7 +435,9 @@ def test_a_column_that_was_ignored_later_is_compared_of_the_rows_that_had_it(tmp
     job = begun(tmp_path)
     first = half(job)
     finish(job, ignored=frozenset({"city"}))
-    meddle(job, [{"email": f"c{n}@example.com", "properties": {"city": "Trier"}} for n in (3, first + 3)])
+    change_records(
+        job, [{"email": f"c{n}@example.com", "properties": {"city": "Trier"}} for n in (3, first + 3)]
+    )
     report, findings = verify(job)
     assert verdicts(report) == {"equal": ROWS - 1, "differs": 1}
     assert [(one.row, one.property, one.wanted, one.found) for one in findings] == [
@@ -449,7 +451,7 @@ def test_a_column_that_was_mapped_otherwise_before_is_compared_as_it_was(tmp_pat
     finish(job)
     report, findings = verify(job)
     assert (verdicts(report), findings, report.exit_code) == ({"equal": ROWS}, [], 0)
-    meddle(job, [{"email": "c3@example.com", "properties": {"jobtitle": "Trier"}}])
+    change_records(job, [{"email": "c3@example.com", "properties": {"jobtitle": "Trier"}}])
     report, findings = verify(job)
     assert [(one.row, one.property, one.wanted) for one in findings] == [(5, "jobtitle", "Bonn")]
 
@@ -487,7 +489,7 @@ def test_a_value_that_a_later_row_may_only_fill_in_is_compared_with_the_earlier_
     finish(job, policy=Policy.FILL)
     report, findings = verify(job)
     assert (verdicts(report), findings) == ({"equal": 500}, [])
-    meddle(job, [{"email": "c3@example.com", "properties": {"city": "Trier"}}])
+    change_records(job, [{"email": "c3@example.com", "properties": {"city": "Trier"}}])
     report, _ = verify(job)
     assert verdicts(report) == {"equal": 499, "differs": 1}
 
@@ -496,7 +498,7 @@ def test_a_value_that_a_later_row_has_filled_in_is_as_good_as_the_earlier_one(tm
     rows = [*contacts(100, city="Bonn"), *contacts(700)[100:], *contacts(100, city="Mainz")]
     job = begun(tmp_path, rows)
     half(job)
-    meddle(job, [{"email": "c3@example.com", "properties": {"city": ""}}])
+    change_records(job, [{"email": "c3@example.com", "properties": {"city": ""}}])
     finish(job, policy=Policy.FILL)
     (held,) = (one for one in state(job).values() if one["email"] == "c3@example.com")
     assert held["city"] == "Mainz"
@@ -577,5 +579,5 @@ def test_a_verification_that_was_begun_by_other_settings_is_not_taken_up(tmp_pat
     half(job)
     with closing(Checkpoint.open(checkpoint_of(job))) as opened:
         before = fingerprint(opened, opened.identity(), opened.periods())
-        opened.lose_snapshot(0)
+        opened.note_missing_snapshot(0)
         assert fingerprint(opened, opened.identity(), opened.periods()) != before

@@ -176,7 +176,9 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
     address = HELD[0]["email"]
     job._clock += 3_600
     by = {"type": "CRM_UI", "id": "userId:7"}
-    job.simulator.meddle(job._clock, [{"email": address, "properties": {"city": "Trier"}, "source": by}], ())
+    job.simulator.change_records(
+        job._clock, [{"email": address, "properties": {"city": "Trier"}, "source": by}], ()
+    )
     before = state(job)
     job._clock += 3_600
     assert job.run_in_threads().state == "complete"
@@ -250,7 +252,9 @@ def test_a_row_that_is_refused_leaves_what_earlier_rows_of_its_contact_have_kept
     # The job has never written the telephone: what others make of it is no concern of undo's.
     job._clock += 3_600
     by = {"type": "CRM_UI", "id": "userId:7"}
-    job.simulator.meddle(job._clock, [{"email": "a@x.com", "properties": {"phone": "3"}, "source": by}], ())
+    job.simulator.change_records(
+        job._clock, [{"email": "a@x.com", "properties": {"phone": "3"}, "source": by}], ()
+    )
     report, listed = undo(job)
     one = id_of(job, "a@x.com")
     assert state(job)[one] == {**before[one], "phone": "3"}
@@ -265,13 +269,13 @@ class Asleep(MockTransport):
 
     job: Job
     end = ""
-    meddle: Callable[[float], None] = staticmethod(lambda _: None)
+    change_records: Callable[[float], None] = staticmethod(lambda _: None)
     has_slept = False
 
     def _sleep(self) -> None:
         self.has_slept = True
         self.job.sleep_machine(8 * 3_600)
-        self.meddle(asyncio.get_running_loop().time())
+        self.change_records(asyncio.get_running_loop().time())
 
     async def send(self, call, on_sent=lambda: None):
         if call.path.endswith("/batch/upsert") and not self.has_slept and self.end == "never left":
@@ -287,13 +291,13 @@ class Asleep(MockTransport):
         return await super()._answer(call, loop)
 
 
-def after_a_night(tmp_path, monkeypatch, end: str, held: dict[str, str] | None, meddle) -> Job:
+def after_a_night(tmp_path, monkeypatch, end: str, held: dict[str, str] | None, change_records) -> Job:
     """A job of one row that is complete, and read its contact again after a night in its first request."""
     job = make_job(tmp_path, rows=1, held=[held] if held else [], latency_seconds=0.2)
     job.make_transport = Asleep
     monkeypatch.setattr(Asleep, "job", job, raising=False)
     monkeypatch.setattr(Asleep, "end", end)
-    monkeypatch.setattr(Asleep, "meddle", staticmethod(lambda now: meddle(job, now)))
+    monkeypatch.setattr(Asleep, "change_records", staticmethod(lambda now: change_records(job, now)))
     assert job.run_virtual().state == "complete"
     assert sum(path.endswith("/batch/read") for path in job.transport.paths) == 2
     job._clock += 3_600
@@ -308,7 +312,7 @@ def test_what_a_person_wrote_before_a_row_was_read_again_was_there(tmp_path, mon
 
     def set_city(job: Job, now: float) -> None:
         change = {"email": "c0@example.com", "properties": {"city": "Trier"}, "source": PERSON}
-        job.simulator.meddle(now, [change], ())
+        job.simulator.change_records(now, [change], ())
 
     held = {"email": "c0@example.com", "city": "Ulm"}
     job = after_a_night(tmp_path, monkeypatch, end, held, set_city)

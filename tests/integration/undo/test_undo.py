@@ -13,9 +13,9 @@ from support.undo_runs import (
     UndoOutcome,
     archived,
     by,
+    change_records,
     counts,
     id_of,
-    meddle,
     people,
     rows_for,
     state,
@@ -56,7 +56,7 @@ def test_a_second_undo_writes_nothing(tmp_path):
 def test_what_others_have_touched_since_is_kept_and_listed(tmp_path):
     job = uploaded(tmp_path, rows_for(40), people(20))
     changed, created = "c3@example.com", "c30@example.com"
-    meddle(
+    change_records(
         job,
         [
             by(changed, city="Trier"),
@@ -169,7 +169,7 @@ def test_only_what_was_written_under_the_users_rules_goes_back(tmp_path):
     rules = {"firstname": Policy.FILL, "phone": Policy.CREATE_ONLY}
     job = uploaded(tmp_path, rows, held, options={"policies": rules, "skip_unchanged": True})
     # Somebody sets to our value what we have not written.
-    meddle(job, [by("c0@example.com", phone="2")])
+    change_records(job, [by("c0@example.com", phone="2")])
     report, _ = undo(job)
     expected = {
         **job.before,
@@ -194,7 +194,7 @@ def test_stages_go_back_by_way_of_none(tmp_path):
 
 def test_a_dry_run_writes_nothing_and_says_what_will_be_done(tmp_path):
     job = uploaded(tmp_path, rows_for(120), people(60))
-    meddle(job, [by("c3@example.com", city="Trier"), by("c90@example.com", phone="1")])
+    change_records(job, [by("c3@example.com", city="Trier"), by("c90@example.com", phone="1")])
     held = state(job)
     told, listed = undo(job, dry=True)
     assert (state(job), writes(job)) == (held, 0)
@@ -484,7 +484,7 @@ def test_undo_keeps_to_the_quota(tmp_path):
 @pytest.mark.parametrize("version", ["2026-03", "2026-09"])
 def test_undo_works_with_every_version_of_the_api(tmp_path, version):
     job = uploaded(tmp_path, rows_for(30), people(20), options={"api_version": version})
-    meddle(job, archive=["c3@example.com"])
+    change_records(job, archive=["c3@example.com"])
     report, _ = undo(job, api_version=version)
     assert counts(report) == {"archived": 10, "restored": 19, "gone": 1}
     assert all(version in path for path in job.transport.paths if "/batch/" in path)

@@ -13,9 +13,9 @@ from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import (
     UndoOutcome,
     archived,
+    change_records,
     counts,
     id_of,
-    meddle,
     people,
     rows_for,
     state,
@@ -106,7 +106,7 @@ def told(kept) -> dict[str, tuple[UndoOutcome, str]]:
 @pytest.mark.parametrize("source", [PERSON, OURS])
 def test_a_created_contact_whose_address_was_corrected_is_kept_and_listed(tmp_path, source):
     job = uploaded(tmp_path, rows_for(5))
-    meddle(job, [corrected("c1@example.com", source)])
+    change_records(job, [corrected("c1@example.com", source)])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 4, "kept": 1}, 1)
     assert [(one.key, one.finding.property, one.finding.now) for one in kept] == [
@@ -117,7 +117,7 @@ def test_a_created_contact_whose_address_was_corrected_is_kept_and_listed(tmp_pa
 
 def test_a_created_contact_that_was_deleted_is_listed(tmp_path):
     job = uploaded(tmp_path, rows_for(3))
-    meddle(job, archive=["c1@example.com"])
+    change_records(job, archive=["c1@example.com"])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
     assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
@@ -128,7 +128,7 @@ def test_a_contact_that_others_created_anew_under_the_same_key_is_not_the_jobs(t
     """Not even where the same app wrote the same values."""
     job = uploaded(tmp_path, rows_for(3))
     values = dict(state(job)[id_of(job, "c1@example.com")])
-    meddle(job, archive=["c1@example.com"])
+    change_records(job, archive=["c1@example.com"])
     job.simulator.account.seed(
         {"contacts": [{"properties": values, "source": source}]}, "2026-01-03T00:00:00.000Z"
     )
@@ -149,7 +149,7 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
         with closing(sqlite3.connect(snapshot_of(job))) as connection:
             is_read = connection.execute("SELECT count(*) FROM contacts").fetchone()[0]
         if is_read and first not in archived(job):
-            simulator.meddle(run.session.clocks.loop(), (), ["c1@example.com"])
+            simulator.change_records(run.session.clocks.loop(), (), ["c1@example.com"])
 
     assert job.run_virtual(on_tick=vanish).as_dict()["created"] == 1
     assert len(state(job)) == 3
@@ -233,7 +233,7 @@ def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_lea
     """The first answer is lost, and that to the second sending names nobody."""
     fault = {"kind": "reset", "applied": True, "first": 1, "endpoint": "upsert"}
     job = uploaded(tmp_path, rows_for(3), faults=[fault])
-    meddle(job, [corrected("c1@example.com")])
+    change_records(job, [corrected("c1@example.com")])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
     assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, CREATED_LOST)}
@@ -358,7 +358,7 @@ def test_a_contact_that_was_there_by_one_key_is_not_judged_as_created_by_another
 
 def test_what_an_earlier_undo_archived_is_as_before(tmp_path):
     job = uploaded(tmp_path, rows_for(20), people(5))
-    meddle(job, archive=["c9@example.com"])
+    change_records(job, archive=["c9@example.com"])
     undo(job)
     expected = {"as_before": 19, "gone": 1}
     for options in ({"dry": True}, {"restart": True}, {"restart": True}, {"dry": True}):
@@ -378,7 +378,7 @@ def test_what_an_earlier_undo_was_about_to_archive_is_found_by_its_id(tmp_path):
     job.simulator.change_scenario(make_simulator(faults=[stop]).scenario)
     assert undo(job)[0].end is not None
     job.simulator.change_scenario(make_simulator().scenario)
-    meddle(job, [corrected("c1@example.com")])
+    change_records(job, [corrected("c1@example.com")])
     report, kept = undo(job, restart=True)
     assert (counts(report), report.exit_code) == ({"archived": 2, "kept": 1}, 1)
     assert {one.key for one in kept} == {"c1@example.com"}
@@ -411,7 +411,7 @@ def test_a_half_done_undo_of_0_6_2_goes_on(tmp_path, endpoint, first, done):
 def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(tmp_path):
     job = uploaded(tmp_path, contacts(3))
     as_of_0_6_2(job)
-    meddle(job, [corrected("c1@example.com")])
+    change_records(job, [corrected("c1@example.com")])
     assert counts(undo(job)[0]) == {"archived": 2, "gone": 1}
     undo_of_0_6_2(job, "UPDATE keys SET fate = 'as before' WHERE fate = 'gone'; DELETE FROM findings;")
     for is_old in (False, True):
@@ -423,7 +423,7 @@ def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(t
 def test_a_snapshot_of_0_6_2_is_undone(tmp_path):
     job = uploaded(tmp_path, rows_for(6), people(3))
     as_of_0_6_2(job)
-    meddle(job, archive=["c5@example.com"])
+    change_records(job, archive=["c5@example.com"])
     report, kept = undo(job)
     assert counts(report) == {"archived": 2, "restored": 3, "gone": 1}
     assert told(kept) == {"c5@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
@@ -476,7 +476,7 @@ def test_a_second_contact_of_a_key_created_in_flight_is_found(tmp_path, then):
         job._clock += 3_600
     if then == "corrected":
         change = {"email": "a@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
-        simulator.meddle(job._clock, [change], ())
+        simulator.change_records(job._clock, [change], ())
         job._clock += 3_600
     report, listed = undo(job)
     if then == "corrected":

@@ -12,9 +12,9 @@ from support.undo_runs import (
     archived,
     association_reads,
     by,
+    change_records,
     counts,
     id_of,
-    meddle,
     people,
     rows_for,
     state,
@@ -35,7 +35,7 @@ C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
 def associate(job: Job, *links: tuple[str, str, int]) -> None:
     """Each an address, the type of objects, and how many of them."""
     told = [{"email": email, "to": to, "ids": range(1, count + 1)} for email, to, count in links]
-    job.simulator.meddle(job._clock, [], [], "contacts", told)
+    job.simulator.change_records(job._clock, [], [], "contacts", told)
 
 
 def reasons(kept) -> dict[str, str]:
@@ -88,7 +88,7 @@ def test_a_contact_that_was_there_before_goes_back_whatever_is_associated_with_i
 def test_what_only_hubspot_has_written_since_is_archived(tmp_path):
     job = uploaded(tmp_path, contacts(4))
     own = ("CALCULATED", "DATA_ENRICHMENT", "INTERNAL_PROCESSING", "PROPERTY_DEFAULT_VALUE")
-    meddle(job, [by(f"c{n}@example.com", source, "", phone="1") for n, source in enumerate(own)])
+    change_records(job, [by(f"c{n}@example.com", source, "", phone="1") for n, source in enumerate(own)])
     report, kept = undo(job)
     assert (counts(report), kept, state(job)) == ({"archived": 4}, [], {})
 
@@ -97,8 +97,8 @@ def test_a_value_that_a_person_wrote_keeps_the_contact_though_the_job_wrote_over
     """The job was stopped in between, and its later row sets the value again."""
     rows = [*contacts(1, city="Bonn"), *contacts(1, city="Ulm")]
     job = uploaded(tmp_path, rows[:1])
-    meddle(job, [by(C0, city="Trier")])
-    job.simulator.meddle(
+    change_records(job, [by(C0, city="Trier")])
+    job.simulator.change_records(
         job._clock + 1,
         [by(C0, "INTEGRATION", str(job.simulator.scenario.account.app_id), city="Bonn")],
         [],
@@ -119,7 +119,7 @@ def test_a_value_that_a_person_wrote_keeps_the_contact_though_the_job_wrote_over
 def test_archive_touched_archives_them_without_looking_at_associations(tmp_path):
     job = uploaded(tmp_path, rows_for(6), people(2))
     associate(job, (C2, "notes", 2))
-    meddle(job, [by(C3, phone="1"), by(C0, city="Trier")])
+    change_records(job, [by(C3, phone="1"), by(C0, city="Trier")])
     report, kept = undo(job, archive_touched=True)
     # Of a contact that was there before, a value that somebody else has written stays.
     assert counts(report) == {"archived": 4, "restored": 1, "kept": 1}
@@ -131,7 +131,7 @@ def test_archive_touched_archives_them_without_looking_at_associations(tmp_path)
 def test_archive_touched_after_an_undo_archives_what_that_has_kept(tmp_path):
     job = uploaded(tmp_path, rows_for(6), people(2))
     associate(job, (C2, "notes", 2))
-    meddle(job, [by(C3, phone="1"), by(C0, city="Trier")])
+    change_records(job, [by(C3, phone="1"), by(C0, city="Trier")])
     first, _ = undo(job)
     assert counts(first) == {"archived": 2, "restored": 1, "kept": 3}
     again, _ = undo(job)
@@ -145,7 +145,7 @@ def test_archive_touched_after_an_undo_archives_what_that_has_kept(tmp_path):
 def test_who_declines_to_archive_touched_loses_nothing_of_what_an_undo_has_kept(tmp_path):
     job = uploaded(tmp_path, rows_for(6), people(2))
     associate(job, (C2, "notes", 2))
-    meddle(job, [by(C3, phone="1"), by(C0, city="Trier")])
+    change_records(job, [by(C3, phone="1"), by(C0, city="Trier")])
     first, listed = undo(job)
     asked = []
 
@@ -164,7 +164,7 @@ def test_archive_touched_is_offered_only_for_what_it_would_archive(tmp_path):
     """A contact into which another one was merged stays, whatever is said."""
     job = uploaded(tmp_path, rows_for(6))
     associate(job, (C2, "notes", 2))
-    meddle(job, [by(C1, phone="1")])
+    change_records(job, [by(C1, phone="1")])
     job.simulator.account._shelf("contacts").records.owner("email", C3).merged = (17,)
     report, _ = undo(job)
     assert counts(report) == {"archived": 3, "kept": 3}
@@ -382,7 +382,7 @@ def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, numb
             asked.append("the machine sleeps")
             job.sleep_machine(8 * 3_600)
             told = [{"email": f"c{n}@example.com", "to": "notes", "ids": [1]} for n in range(20, 90)]
-            job.simulator.meddle(now, [], [], "contacts", told)
+            job.simulator.change_records(now, [], [], "contacts", told)
         return reply
 
     job.simulator.handle = handle_and_sleep
@@ -411,7 +411,7 @@ def _work_when_the_day_is_spent(job: Job, links, update=()) -> list[float]:
         if refused and not at_work and now > refused[0] + 3_600:
             at_work.append(now)
             told = [{"email": email, "to": to, "ids": [1]} for email, to, _ in links]
-            job.simulator.meddle(now, update, [], "contacts", told)
+            job.simulator.change_records(now, update, [], "contacts", told)
         reply = handle(request, now)
         if reply.status == 429:
             refused.append(now)
@@ -452,7 +452,7 @@ def test_records_of_other_types_are_kept_too(tmp_path, version):
         write_csv(tmp_path / "deals.csv", rows), make_simulator(quota="none", properties=[extra]), options
     )
     job.run_virtual()
-    job.simulator.meddle(job._clock, [], [], "deals", [{"serial": "S1", "to": "tickets", "ids": [7]}])
+    job.simulator.change_records(job._clock, [], [], "deals", [{"serial": "S1", "to": "tickets", "ids": [7]}])
     report, kept = undo(job, api_version=version)
     assert counts(report) == {"archived": 2, "kept": 1}
     assert reasons(kept) == {"S1": "1 ticket is associated with it"}

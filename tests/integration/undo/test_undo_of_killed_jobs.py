@@ -37,7 +37,7 @@ def kept(job: Job) -> set[str]:
 def set_city(job: Job, emails, city: str, source=PERSON) -> None:
     job._clock += 3_600
     update = [{"email": one, "properties": {"city": city}, "source": source} for one in emails]
-    job.simulator.meddle(job._clock, update, ())
+    job.simulator.change_records(job._clock, update, ())
     job._clock += 3_600
 
 
@@ -211,7 +211,7 @@ def test_a_later_rows_property_is_read_anew_if_it_never_left(tmp_path):
     assert {state(job)[one]["city"] for one in before if before[one]["email"] in emails} == {"Bonn"}
     job._clock += 3_600
     update = [{"email": one, "properties": {"phone": "7"}, "source": PERSON} for one in emails]
-    job.simulator.meddle(job._clock, update, ())
+    job.simulator.change_records(job._clock, update, ())
     job._clock += 3_600
     assert job.run_virtual().state == "complete"
     undo(job)
@@ -317,7 +317,7 @@ def test_keys_that_a_lost_request_may_have_created_contacts_of_are_counted(tmp_p
     job._clock += 3_600
     if applies:
         change = {"email": "b1@x.com", "properties": {"email": "new@x.com"}, "source": PERSON}
-        simulator.meddle(job._clock, [change], ())
+        simulator.change_records(job._clock, [change], ())
         job._clock += 3_600
     assert job.run_virtual().state == "complete"
     job._clock += 3_600

@@ -194,7 +194,7 @@ def take_errors_for_absence() -> Iterator[None]:
     """Whatever HubSpot says against a key it was asked for, there is no such contact."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(error_objects.ErrorObject, "is_transient", False)
-        patch.setattr(error_objects.ErrorObject, "says_absent", True)
+        patch.setattr(error_objects.ErrorObject, "is_not_found", True)
         yield
 
 

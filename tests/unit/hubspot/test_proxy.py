@@ -12,14 +12,14 @@ PROXY = "http://proxy.example:3128"
 def test_nothing_is_said_and_the_way_is_direct():
     network = find_network(HUBSPOT, {})
     assert network == Network()
-    assert "directly" in network.told
+    assert "directly" in network.summary
 
 
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 def test_the_usual_variables_name_the_proxy(variable):
     network = find_network(HUBSPOT, {variable: PROXY})
     assert (network.proxy, network.proxy_variable) == (PROXY, variable)
-    assert PROXY in network.told
+    assert PROXY in network.summary
 
 
 def test_lower_case_comes_first_and_a_bare_host_is_http():
@@ -71,11 +71,11 @@ def test_the_password_shows_in_no_text(password):
     secret = f"pw{password}"
     network = find_network(HUBSPOT, {"https_proxy": f"http://user:{secret}@proxy.example:3128"})
     assert secret in network.proxy
-    assert secret not in network.told + network.proxy_shown + repr(network)
+    assert secret not in network.summary + network.proxy_shown + repr(network)
 
 
 def test_openssls_own_variables_come_before_the_one_of_requests():
     both = {"SSL_CERT_FILE": "/a", "REQUESTS_CA_BUNDLE": "/b"}
     assert find_network(HUBSPOT, both).authorities == {"SSL_CERT_FILE": "/a"}
     assert find_network(HUBSPOT, {"REQUESTS_CA_BUNDLE": "/b"}).authorities == {"REQUESTS_CA_BUNDLE": "/b"}
-    assert "/b" in find_network(HUBSPOT, {"REQUESTS_CA_BUNDLE": "/b"}).told
+    assert "/b" in find_network(HUBSPOT, {"REQUESTS_CA_BUNDLE": "/b"}).summary

@@ -125,7 +125,7 @@ async def test_a_certificate_that_proves_nothing_gets_no_token_and_stops_the_run
     async with serving(_bad(authority)[which]) as server:
         reply, left = await _ask(server.port, Network(authorities=trusted))
     assert server.seen == []
-    assert (reply.status, reply.maybe_applied, reply.barred, left) == (0, False, True, 0)
+    assert (reply.status, reply.maybe_applied, reply.misconfigured, left) == (0, False, True, 0)
     assert "certificate of localhost" in reply.message
     assert "SSL_CERT_FILE" in reply.message
     verdict = classify_read(reply)
@@ -135,14 +135,14 @@ async def test_a_certificate_that_proves_nothing_gets_no_token_and_stops_the_run
 async def test_without_a_word_the_machines_own_authorities_count(authority):
     async with serving(authority.issue_cert("localhost")) as server:
         reply, _ = await _ask(server.port, Network())
-    assert reply.barred
+    assert reply.misconfigured
     assert server.seen == []
 
 
 async def test_a_server_without_tls_is_told_as_such_and_may_come_back(trusted):
     async with serving() as server:
         reply, _ = await _ask(server.port, Network(authorities=trusted))
-    assert (reply.status, reply.barred) == (0, False)
+    assert (reply.status, reply.misconfigured) == (0, False)
     assert not any(b"secret-token" in head for head in server.seen)
 
 
@@ -173,22 +173,22 @@ async def test_through_a_proxy_the_token_stays_encrypted_and_the_request_leaves_
 async def test_a_proxy_that_reads_along_is_found_out(authority, trusted):
     async with serving(trustme.CA().issue_cert("localhost")) as server, tunnelling() as proxy:
         reply, left = await _ask(server.port, _proxy(proxy.port, trusted))
-    assert (reply.barred, server.seen, left) == (True, [], 0)
+    assert (reply.misconfigured, server.seen, left) == (True, [], 0)
 
 
 @pytest.mark.parametrize(
-    ("status", "barred"), [(b"407 Who are you", True), (b"403 No", True), (b"502 Bad", False)]
+    ("status", "misconfigured"), [(b"407 Who are you", True), (b"403 No", True), (b"502 Bad", False)]
 )
-async def test_a_proxy_that_refuses_is_named_without_its_password(trusted, status, barred):
+async def test_a_proxy_that_refuses_is_named_without_its_password(trusted, status, misconfigured):
     async with tunnelling(status) as proxy:
         reply, left = await _ask(443, _proxy(proxy.port, trusted, "ann:p4ss@"))
-    assert (reply.status, reply.maybe_applied, reply.barred, left) == (0, False, barred, 0)
+    assert (reply.status, reply.maybe_applied, reply.misconfigured, left) == (0, False, misconfigured, 0)
     assert "HTTPS_PROXY" in reply.message
     assert "p4ss" not in repr(reply)
 
 
 async def test_a_proxy_that_is_not_there_is_named(trusted):
     reply, _ = await _ask(443, _proxy(9, trusted, "ann:p4ss@"))
-    assert (reply.status, reply.barred) == (0, False)
+    assert (reply.status, reply.misconfigured) == (0, False)
     assert "proxy http://127.0.0.1:9" in reply.message
     assert "p4ss" not in repr(reply)

@@ -39,7 +39,7 @@ def test_what_the_app_wrote_is_an_integration_s_with_its_id():
 def test_what_was_there_before_and_what_a_human_changed_say_so():
     talk = Talk()
     talk.seed({"properties": {"email": "a@x.com", "city": "Ulm"}, "source": {"type": "FORM", "id": "7"}})
-    talk.simulator.meddle(0.0, [{"email": "a@x.com", "properties": {"city": "Trier"}}], [])
+    talk.simulator.change_records(0.0, [{"email": "a@x.com", "properties": {"city": "Trier"}}], [])
     talk.upsert(one("a@x.com", city="Bonn"))
     found = versions(talk, "a@x.com", "city")
     assert [(v["value"], v["sourceType"]) for v in found] == [

@@ -36,7 +36,7 @@ def test_records_are_updated_by_id_and_by_unique_value():
 @pytest.mark.parametrize(("version", "status"), [("v3", 207), ("2026-09", 200)])
 def test_what_is_not_there_is_listed_and_not_created(version, status):
     talk, ids = filled()
-    talk.simulator.meddle(0.0, [], [ids["a"]])
+    talk.simulator.change_records(0.0, [], [ids["a"]])
     path = UPDATE if version == "v3" else f"/crm/objects/{version}/contacts/batch/update"
     sent = [one(ids["a"], None, city="Bonn"), one(ids["b"], None, city="Bonn"), one("1", None, city="Bonn")]
     reply = update(talk, *sent, path=path)

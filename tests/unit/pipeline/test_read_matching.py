@@ -210,7 +210,7 @@ def test_every_key_has_one_answer_and_it_rests_on_what_names_the_key(results, er
         naming = [found for found in errors if key in found.ids]
         assert (one.answer is Answer.ABSENT) == (
             bool(naming)
-            and all(found.says_absent for found in naming)
+            and all(found.is_not_found for found in naming)
             and all(found.properties["email"] != key for found in results)
         )
         if one.answer is Answer.HELD:

@@ -158,8 +158,8 @@ def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp
             for position, some in enumerate(values)
         ],
     )
-    may_pass = [letter.may_pass for letter in checkpoint.dead_letters()]
-    assert may_pass == [False, False, False, False, True, True]
+    is_retryable = [letter.is_retryable for letter in checkpoint.dead_letters()]
+    assert is_retryable == [False, False, False, False, True, True]
 
 
 def test_what_is_read_as_of_now_stays_so_while_another_process_commits(tmp_path):

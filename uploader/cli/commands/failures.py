@@ -47,8 +47,8 @@ _TOP_REASONS = 5
 #: earlier one might come last.
 KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
     "all": lambda _: True,
-    "transient": lambda letter: letter.may_pass,
-    "permanent": lambda letter: not letter.may_pass,
+    "transient": lambda letter: letter.is_retryable,
+    "permanent": lambda letter: not letter.is_retryable,
 }
 
 
@@ -136,7 +136,7 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     """
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         reasons = Counter(
-            f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_messages()
+            f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_letter_messages()
         )
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)

@@ -198,9 +198,9 @@ def command(
             file.check(settings)
         _spare_the_collector()
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-            summary, finished_before, results_lack = runner.run(_upload(settings, yes=yes))
+            summary, finished_before, rows_not_in_results = runner.run(_upload(settings, yes=yes))
     code = file.write(summary) if file else summary.exit_code
-    _report(summary, settings, finished_before, as_json=as_json, results_lack=results_lack)
+    _report(summary, settings, finished_before, as_json=as_json, rows_not_in_results=rows_not_in_results)
     return code
 
 
@@ -258,7 +258,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
         has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
         lines = _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
         lines += run.late_notices()
-        return summary, lines, run.results_lack
+        return summary, lines, run.rows_not_in_results
     finally:
         await display.stop()
 
@@ -384,7 +384,7 @@ def _report(
     finished_before: list[str],
     *,
     as_json: bool,
-    results_lack: int = 0,
+    rows_not_in_results: int = 0,
 ) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
@@ -402,7 +402,9 @@ def _report(
         words = [*sys.argv[1:], *options_from_variables(click.get_current_context())]
         say(f"to go on: {approving_command(words)}")
     if tallies.rows and settings.results_path and settings.results_path.exists():
-        which = f"{tallies.settled - results_lack:,} of the rows" if results_lack else "each row"
+        which = (
+            f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"
+        )
         left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
         say(f"what became of {which}{left_out}: {settings.results_path}")
     if tallies.aliases:

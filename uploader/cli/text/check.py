@@ -98,7 +98,7 @@ def _account_dict(report: Report) -> dict[str, object] | None:
     if account is None:
         return None
     scopes = closer.token.scopes if closer else None
-    room = closer.room if closer else None
+    record_limit = closer.record_limit if closer else None
     return {
         "portal": account.portal or (closer.token.portal if closer else ""),
         "kind": account.kind,
@@ -109,8 +109,8 @@ def _account_dict(report: Report) -> dict[str, object] | None:
         "burst_seconds": report.burst.seconds if report.burst else None,
         "day_limit": report.day_limit,
         "day_left": report.day_left,
-        "records_used": room.used if room else None,
-        "records_limit": room.limit if room else None,
+        "records_used": record_limit.used if record_limit else None,
+        "records_limit": record_limit.limit if record_limit else None,
     }
 
 
@@ -190,8 +190,8 @@ def _account_lines(report: Report) -> list[str]:
             else ""
         )
         said.append(f"quota: {burst.requests:,} requests in {burst.seconds:g} s{day}")
-    if closer and closer.room:
-        said.append(f"records: {closer.room.used:,} of {closer.room.limit:,}, room for {closer.room.left:,}")
+    if closer and (records := closer.record_limit):
+        said.append(f"records: {records.used:,} of {records.limit:,}, room for {records.left:,}")
     return said
 
 

@@ -1,6 +1,6 @@
-"""The one place where a run's token comes from: renewed ahead of its end, and after a refusal. One at a time.
+"""Provides a run's token, and renews it before it expires and after a 401.
 
-`Sender` calls it while it holds its turn, so nobody sends meanwhile and no renewal happens twice.
+`Sender` calls it while no other request may be sent, so that no renewal happens twice.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from uploader.model.stop import Cause, StopRun
 from uploader.system.blocking_calls import Offload
 
 _LOG = logging.getLogger("uploader")
-#: How often the account of a token that took another's place is asked for.
-_VOUCH_TRIES = 5
+#: How often HubSpot is asked for the account of a new token.
+_ACCOUNT_TRIES = 5
 _CLOSE_SECONDS = 20.0
 
 
 class Access:
-    """By which token a run's requests are made."""
+    """The token that a run's requests are sent with."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Access:
         offload: Offload | None = None,
         outage_seconds: Callable[[], float] = lambda: 600.0,
     ) -> None:
-        """`token`: the one to begin with; "" of OAuth. `outage_seconds`: how long a renewal may go on failing
-        with no token that lives.
+        """`token`: the first one; "" with OAuth. `outage_seconds`: how long renewals may fail without a valid
+        token.
         """
         self.token = token
-        self.info: TokenInfo | None = None  #: what a grant has said of itself
-        #: The account it has to stay; "" where its token could not tell, None before it was asked.
+        self.info: TokenInfo | None = None  #: what the last grant says about its token
+        #: The account that must stay the same; "" where the token may not ask, None before it was asked.
         self.portal: str | None = None
         self._sign_in = sign_in
         self._transport = transport
@@ -61,14 +61,14 @@ class Access:
         self._clock = clock
         self._offload = offload
         self._outage_seconds = outage_seconds
-        self._is_proven = False  # a request was answered by this very token
-        self._given_up = ""  # the token that was refused last, while it is yet to be replaced
+        self._is_proven = False  # a request with this token was accepted
+        self._given_up = ""  # the refused token, until it is replaced
         self._failing_since: float | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._fault: StopRun | None = None  # there is no token to go on by
+        self._fault: StopRun | None = None  # why there will be no further token
         self._life = Life() if isinstance(sign_in, OAuth) else _endless()
 
-    # --- what the sender asks ---
+    # --- called by the sender ---
 
     def is_due(self, now: float) -> bool:
         return self._life.is_due(now)
@@ -77,59 +77,60 @@ class Access:
         return self._life.wait_seconds(now)
 
     def worked(self, token: str) -> None:
-        """A request was let in by it."""
+        """Note that HubSpot accepted a request with this token."""
         self._is_proven = self._is_proven or token == self.token
 
-    async def renew(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
-        """Get the next token. StopRun where there is none to be had, or asking has failed for too long.
+    async def renew(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
+        """Get the next token. StopRun if there is none, or renewals have failed for too long.
 
-        To its end, whatever becomes of who waits: a refresh token that was replaced and not kept is lost.
-        `vouch` asks by the token in use.
+        It runs to its end even if the caller is cancelled: a replaced refresh token must be kept.
         """
         if self._fault is not None:
             raise StopRun(self._fault.cause, self._fault.reason)
         if self._renewing is not None and not self._renewing.done():
-            await asyncio.shield(self._renewing)  # who waited for it first was cancelled
+            await asyncio.shield(self._renewing)  # its first caller was cancelled
             return
-        self._renewing = asyncio.ensure_future(self._renew(vouch))
+        self._renewing = asyncio.ensure_future(self._renew(send_with_current_token))
         await asyncio.shield(self._renewing)
 
-    async def _renew(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
-        """Once that has failed for good, it fails for all who wait for their turn: nothing leaves by a token
-        that turned out to be another account's.
-        """
+    async def _renew(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
+        """Renew. After a `StopRun`, later calls raise it: the token may be another account's."""
         try:
-            await (self._refresh() if isinstance(self._sign_in, OAuth) else self._read_again(vouch))
+            await (
+                self._refresh()
+                if isinstance(self._sign_in, OAuth)
+                else self._read_again(send_with_current_token)
+            )
         except StopRun as stop:
             self._fault = stop
             self._life.expire()
             raise
 
     def refused(self, token: str) -> bool:
-        """A request by that token got a 401; whether it may be sent again, by another one."""
+        """Note a 401 for a request with this token. Returns whether to send it again with another one."""
         if token != self.token or token == self._given_up:
-            return True  # another has taken its place since the request left, or is about to
+            return True  # it has been replaced since the request was sent, or is about to be
         if isinstance(self._sign_in, OAuth) and not self._is_proven:
-            return False  # fresh, and refused all the same: another one would be, too
+            return False  # a new token refused: the next one would be, too
         self._given_up = token
         self._life.expire()
         return True
 
     async def close(self) -> None:
-        """Let a renewal that is under way end, but not for longer than anybody waits for that."""
+        """Wait for a renewal in progress, up to `_CLOSE_SECONDS`."""
         if self._renewing is not None:
             await asyncio.wait({self._renewing}, timeout=_CLOSE_SECONDS)
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
 
     def introspection(self) -> Call | None:
-        """The question whose token it is and what it may do, where that is asked in OAuth's way."""
+        """The request for an OAuth token's account and scopes; None without OAuth."""
         if not isinstance(self._sign_in, OAuth):
             return None
         body = urlencode(introspection_form(self._sign_in, self.token)).encode()
         return Call("POST", f"{self._paths.refresh}/introspect", body, is_form=True)
 
-    # --- how it is done ---
+    # --- renewal ---
 
     async def _refresh(self) -> None:
         oauth = self._sign_in
@@ -164,7 +165,7 @@ class Access:
             raise StopRun(Cause.OUTAGE, f"no access token for {now - self._failing_since:.0f} s: {reason}")
 
     async def _keep(self, oauth: OAuth, refresh_token: str) -> OAuth:
-        """Before the access token is used: a kill from here on finds the new one."""
+        """Store the new refresh token, before the access token is used: a later run needs it after a kill."""
         if not oauth.file:
             _LOG.warning(
                 "HubSpot has replaced the refresh token, and an environment can't keep the new one: "
@@ -178,7 +179,7 @@ class Access:
             _LOG.warning("HubSpot has replaced the refresh token, and it can't be kept: %s", error)
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
-    async def _read_again(self, vouch: Callable[[Call], Awaitable[Reply]]) -> None:
+    async def _read_again(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
         assert isinstance(self._sign_in, TokenFile)
         read = partial(read_token, Path(self._sign_in.path))
         try:
@@ -191,26 +192,27 @@ class Access:
         self._given_up = ""
         self._transport.use(found)
         _LOG.info("the token file holds another token; going on with it")
-        for _ in range(_VOUCH_TRIES):
-            reply = await vouch(Call("GET", self._paths.account))
+        for _ in range(_ACCOUNT_TRIES):
+            reply = await send_with_current_token(Call("GET", self._paths.account))
             if reply.status == 401:
                 raise StopRun(Cause.TOKEN, "HTTP 401, also by the token that the file holds now")
             if reply.ok or reply.status == 403:
                 portal = (reply.body or {}).get("portalId") if reply.ok else None
-                self._check_account(str(portal or ""), has_to_say=True)
+                self._check_account(str(portal or ""), must_name_account=True)
                 return
         raise StopRun(Cause.OUTAGE, "nobody says whose account the new token is of")
 
-    def _check_account(self, portal: str, *, has_to_say: bool = False) -> None:
-        """`has_to_say`: nothing else ties the new token to the account of the one before, as a refresh token
-        does.
+    def _check_account(self, portal: str, *, must_name_account: bool = False) -> None:
+        """StopRun if the new token is of another account than the job's.
+
+        `must_name_account`: the token must tell its account, because no refresh token ties it to the former.
         """
-        if self.portal is None or (portal and portal == self.portal) or not (portal or has_to_say):
+        if self.portal is None or (portal and portal == self.portal) or not (portal or must_name_account):
             return
         whose = f"is of account {portal}" if portal else "may not say whose account it is of"
         if self.portal:
             raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes into account {self.portal}")
-        if has_to_say:
+        if must_name_account:
             raise StopRun(
                 Cause.TOKEN,
                 f"the new token {whose}, and the one before could not say either; run the command again with "
@@ -219,5 +221,5 @@ class Access:
 
 
 def _endless() -> Life:
-    """Of a token that nobody has told the end of."""
+    """The life of a token that is not known to expire."""
     return Life(float("inf"), float("inf"))

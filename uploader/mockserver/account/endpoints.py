@@ -143,7 +143,7 @@ class Account:
                 since = str(one.get("created_at", at))
                 shelf.records.create(properties, since, _source(one, BEFORE), additional)
 
-    def meddle(
+    def change_records(
         self,
         object_type: str,
         update: Iterable[Mapping[str, Any]],
@@ -166,7 +166,7 @@ class Account:
     def merge(
         self, object_type: str, primary: Mapping[str, Any], other: Mapping[str, Any], at: str
     ) -> Record:
-        """The record that two become, each named by an id or a unique value; ValueError as `meddle`."""
+        """Merge two records, each named by an id or a unique value; ValueError as `change_records`."""
         shelf = self._shelf(object_type)
         return shelf.records.merge(shelf.known(primary), shelf.known(other), at)
 

@@ -14,7 +14,7 @@ from operator import and_
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
-from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, values_beside_key
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, other_lock_keys
 
 #: A byte each. A power of two, so that the low bits of a hash name a place.
 _PLACES = 1 << 22
@@ -73,7 +73,7 @@ class FailedValues:
         if settlement.outcome in DEAD_LETTERS:
             for value in settlement.record.values[:1]:
                 self._keys.add(value)
-            for value in values_beside_key(settlement):
+            for value in other_lock_keys(settlement):
                 self._beside_keys.add(value)
 
     def _by(self, record: Record) -> list[Superseding]:

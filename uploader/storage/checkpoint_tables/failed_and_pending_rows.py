@@ -78,7 +78,7 @@ class DeadLetter:
     waits: bool = False
 
     @property
-    def may_pass(self) -> bool:
+    def is_retryable(self) -> bool:
         """As it is: nobody has said anything against it, nor against one that belongs before or after it."""
         return self.outcome in TRANSIENT and not self.waits
 
@@ -91,7 +91,7 @@ def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], mai
     )
     connection.executemany(
         "INSERT INTO dead_values VALUES (?, ?)",
-        [(value, s.record.position) for s in settlements for value in values_beside_key(s)],
+        [(value, s.record.position) for s in settlements for value in other_lock_keys(s)],
     )
     connection.executemany(
         "INSERT INTO skipped VALUES (?)",
@@ -187,7 +187,7 @@ def outcomes(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     yield from connection.execute(_UNCONFIRMED if is_later else _UNCONFIRMED_BEFORE)
 
 
-def values_beside_key(settlement: Settlement) -> tuple[str, ...]:
+def other_lock_keys(settlement: Settlement) -> tuple[str, ...]:
     """What a dead letter's record is reached by beside its key: nothing, where another is said to have it."""
     is_dead = settlement.outcome in DEAD_LETTERS
     if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):

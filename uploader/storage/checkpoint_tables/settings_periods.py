@@ -70,7 +70,9 @@ def end(connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below:
     _insert(connection, present(connection, settings, lost_below))
 
 
-def lose_snapshot(connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int) -> None:
+def note_missing_snapshot(
+    connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int
+) -> None:
     """What was kept of all rows so far is gone."""
     end(connection, settings, lost_below)
     connection.execute("UPDATE periods SET has_snapshot = 0")

@@ -20,7 +20,7 @@ def filled(document=None):
 
 
 def associate(talk, *links, object_type="contacts"):
-    talk.simulator.meddle(0.0, [], [], object_type, links)
+    talk.simulator.change_records(0.0, [], [], object_type, links)
 
 
 def read(talk, *ids, to="notes", of="contacts", version="v4", after=None):
@@ -138,7 +138,7 @@ def test_a_record_whose_read_is_rejected_is_named_by_an_error_of_its_own():
 def test_the_official_client_reads_them(hubspot_mock):
     mock = hubspot_mock()
     mock.reset([{"properties": {"email": f"{name}@x.com"}} for name in "ab"])
-    mock.meddle(associate=[{"email": "a@x.com", "to": "deals", "ids": [7]}])
+    mock.change_records(associate=[{"email": "a@x.com", "to": "deals", "ids": [7]}])
     ids = [one["id"] for one in mock.contacts()]
     configuration = v4.Configuration(host=mock.url)
     configuration.access_token = "any"

@@ -105,14 +105,14 @@ def test_seeds_and_meddling_reach_every_type():
     talk = Talk()
     talk.simulator.reset(0.0, objects={"deals": [{"properties": {"external_id": "D1", "amount": "5"}}]})
     (deal,) = talk.simulator.objects(0, "deals")
-    talk.simulator.meddle(0.0, [{"external_id": "d1", "properties": {"amount": "6"}}], [], "deals")
-    talk.simulator.meddle(0.0, [{"id": deal["id"], "properties": {"dealname": "x"}}], [], "0-3")
+    talk.simulator.change_records(0.0, [{"external_id": "d1", "properties": {"amount": "6"}}], [], "deals")
+    talk.simulator.change_records(0.0, [{"id": deal["id"], "properties": {"dealname": "x"}}], [], "0-3")
     (deal,) = talk.simulator.objects(0, "deals")
     assert deal["properties"] == {"external_id": "D1", "amount": "6", "dealname": "x"}
-    talk.simulator.meddle(0.0, [], [deal["id"]], "deals")
+    talk.simulator.change_records(0.0, [], [deal["id"]], "deals")
     assert next(talk.simulator.objects(0, "deals"))["archived"]
     with pytest.raises(ValueError, match="no deal"):
-        talk.simulator.meddle(0.0, [{"external_id": "D1", "properties": {}}], [], "deals")
+        talk.simulator.change_records(0.0, [{"external_id": "D1", "properties": {}}], [], "deals")
     with pytest.raises(ValueError, match="butterflies"):
         talk.simulator.objects(0, "butterflies")
 

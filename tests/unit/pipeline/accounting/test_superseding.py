@@ -7,7 +7,7 @@ from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Unsent
 from uploader.model.settlements import Refusal, Settlement
 from uploader.pipeline.accounting.superseding import FailedValues, SeenFilter
-from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, values_beside_key
+from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, other_lock_keys
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
@@ -55,7 +55,7 @@ def test_rows_supersede_as_if_each_was_settled_alone(batches):
         for one in settlements:
             if one.outcome in DEAD_LETTERS:
                 keys.update(one.record.values[:1])
-                beside.update(values_beside_key(one))
+                beside.update(other_lock_keys(one))
         expected = []
         for one in settlements:
             if one.outcome in DEAD_LETTERS or one.outcome is Outcome.SKIPPED:
