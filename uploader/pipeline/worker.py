@@ -109,6 +109,11 @@ class Worker(Task[Record]):
             await asyncio.sleep(seconds)
             await self.enter()
 
+    def _open(self) -> None:
+        """A batch was answered well: others need not wait for that any more."""
+        self._sender.open()
+        self._slots.wake()
+
     # --- reading first ---
 
     async def _read(self, records: Sequence[Record], looking: Looking) -> None:
@@ -167,6 +172,8 @@ class Worker(Task[Record]):
         await self._settle(settled)
         if settled:
             self._sender.progressed()
+        if any(settlement.outcome is not Outcome.ABANDONED for settlement in settled):
+            self._open()  # a run that writes nothing would read one batch at a time to its end
         rest = [look for look in looks if look.decision and look.decision.outcome is None]
         dues = [Due(look.record, look.record.properties, reader.known_at, now, stalled) for look in rest]
         for look in rest:
@@ -223,8 +230,7 @@ class Worker(Task[Record]):
     async def book(self, attempt: Attempt[Record]) -> None:
         verdict, reply = attempt.verdict, attempt.reply
         if attempt.is_answer:
-            self._sender.open()
-            self._slots.wake()
+            self._open()
         if attempt.following is not Next.FINISH:
             _log(attempt)
         self._collector.count_reply(reply, retried=attempt.following is Next.AGAIN)

@@ -600,3 +600,13 @@ def test_pauses_that_follow_each_other_count_together(tmp_path):
 
     summary = job.run_virtual(on_tick=change_records, on_long_pause=OnLongPause.WAIT, policy=Policy.FILL)
     assert (summary.exit_code, job.held()["c1@x.com"]["firstname"]) == (0, "Theirs")
+
+
+def test_reads_go_side_by_side_before_anything_is_written(tmp_path):
+    """A first batch is answered well, too, where reading it shows that nothing of it is to be written."""
+    rows = contacts(3_000)
+    job = job_of(tmp_path, rows, rows, latency_seconds=3.0)
+    out = []
+    summary = job.run_virtual(on_tick=lambda run: out.append(run.view().on_wire), skip_unchanged=True)
+    assert (summary.as_dict()["unchanged"], upserts(job)) == (3_000, 0)
+    assert max(out) > 20
