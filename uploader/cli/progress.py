@@ -38,9 +38,9 @@ class Pace:
     """Rates and the time left, from the views of the last while."""
 
     def __init__(self) -> None:
-        self._views: deque[tuple[float, float, int]] = deque()  # seconds, rows worked, requests
+        self._views: deque[tuple[float, int, int]] = deque()  # seconds, work done, requests
         self._worked_before: float = math.inf
-        self._steady = (0.0, 0.0)  # rows and requests a second while nothing pauses
+        self._steady = (0.0, 0.0)  # work and requests a second while nothing pauses
         self._is_steady = False  # or the best that can be said so far
 
     def add(self, now: float, view: View) -> None:
@@ -54,9 +54,8 @@ class Pace:
         while len(self._views) > 2 and now - self._views[0][0] > _RATE_SECONDS:
             self._views.popleft()
 
-    @property
-    def rows_per_second(self) -> float:
-        return self._per_second(1)
+    def rows_per_second(self, view: View) -> float:
+        return self._per_second(1) / view.work_per_row
 
     @property
     def requests_per_second(self) -> float:
@@ -72,7 +71,7 @@ class Pace:
         return left if left is None else max(left, view.chain.seconds + view.pause_seconds)
 
     def _seconds_of_all(self, view: View) -> float | None:
-        total, rate = _rows_in_all(view), self.rows_per_second
+        total, rate = _rows_in_all(view), self._per_second(1)
         if rate and self._span_seconds >= _STEADY_SECONDS:
             self._steady, self._is_steady = (rate, self.requests_per_second), True
         elif rate and not self._is_steady:
@@ -82,7 +81,7 @@ class Pace:
             self._steady = (rate, self.requests_per_second)
         if not total or not self._steady[0]:
             return None
-        seconds = max(0.0, total - view.worked) / self._steady[0]
+        seconds = max(0.0, total * view.work_per_row - view.worked) / self._steady[0]
         if not self._steady[1]:  # rows that are settled without being sent: no quota is in their way
             return seconds + view.pause_seconds
         ahead = view.forecast(math.ceil(seconds * self._steady[1]), self._steady[1])
@@ -186,7 +185,7 @@ def _troubles(view: View) -> list[str]:
 
 
 def _rates(view: View, pace: Pace) -> list[str]:
-    rows = pace.rows_per_second
+    rows = pace.rows_per_second(view)
     return [
         *([f"{rows:,.0f} rows/s"] if rows else []),
         f"{view.used:,} of {view.limit.requests:,} requests in {view.limit.seconds:g} s",
@@ -216,7 +215,7 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "settled": tallies.settled,
         "outcomes": {outcome.value: count for outcome, count in tallies.outcomes.items() if count},
         "share_done": None if done is None else round(done, 4),
-        "rows_per_second": round(pace.rows_per_second, 1),
+        "rows_per_second": round(pace.rows_per_second(view), 1),
         "requests_per_second": round(pace.requests_per_second, 2),
         "quota_per_second": round(view.per_second, 2),
         "window_used": view.used,

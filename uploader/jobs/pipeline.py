@@ -263,6 +263,7 @@ class Pipeline:
             is_behind=collector.is_behind,
             is_locked_out=collector.commits.is_locked_out,
             settled_before=settled_before,
+            reads_first=self.looking is not None,
             half_done=collector.half_done,
             forecast=lambda requests, per_second: session.forecast(requests, per_second).seconds,
         )

@@ -27,6 +27,7 @@ class View:
     held_back: int
     chain: Chain  #: the longest of the rows that wait for each other
     is_behind: bool  #: the books are: nothing more is read until the disk has them
+    reads_first: bool  #: contacts are read before their rows are written
     half_done: int  #: rows that were read and are still to be written
     settled_before: int  #: by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds that so many requests take, at so many a second
@@ -38,6 +39,21 @@ class View:
         return self.limit.per_second
 
     @property
-    def worked(self) -> float:
-        """Rows, by the work they take: where they are read before they are written, that is half of it."""
-        return self.tallies.settled + self.half_done / 2
+    def worked(self) -> int:
+        """The work done, in rows: those that were settled or read, and once more those written after that."""
+        seen = self.tallies.settled + self.half_done
+        return seen + self.tallies.written if self.reads_first else seen
+
+    @property
+    def work_per_row(self) -> float:
+        """What a row takes of it, by those seen so far; before any is, what it takes at most."""
+        if not self.reads_first:
+            return 1.0
+        share = self.share_written
+        return 2.0 if share is None else 1.0 + share
+
+    @property
+    def share_written(self) -> float | None:
+        """Of the rows settled or read those that were sent, or are to be; None before there are any."""
+        seen = self.tallies.settled + self.half_done
+        return (self.tallies.written + self.half_done) / seen if seen else None

@@ -53,6 +53,9 @@ def skip_rule(settlement: Settlement) -> str:
     return record.category if isinstance(record, Unsent) else (refusal.category if refusal else "") or ONLY
 
 
+_SENT = (Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING)
+
+
 @dataclass(slots=True)
 class Tallies:
     """The books: counts over all invocations of a job."""
@@ -78,6 +81,11 @@ class Tallies:
     @property
     def settled(self) -> int:
         return sum(self.outcomes.values())
+
+    @property
+    def written(self) -> int:
+        """Of the settled ones those that were sent; whether HubSpot took them is another question."""
+        return sum(map(self.outcomes.__getitem__, _SENT))
 
     @property
     def open(self) -> int:

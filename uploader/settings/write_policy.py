@@ -19,5 +19,10 @@ class WritePolicySettings:
     @property
     def reads_first(self) -> bool:
         """Whether contacts are read before they are written."""
+        return self.may_spare_rows or self.snapshot
+
+    @property
+    def may_spare_rows(self) -> bool:
+        """Whether a row may turn out not to be written, once its contact is read."""
         rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
-        return rules.needs_reading or self.snapshot
+        return rules.needs_reading

@@ -84,6 +84,20 @@ def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_ur
 
 
 @pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--skip-unchanged", "10 batches: at most 20 requests (each hundred is read first, and what remains"),
+        ("--snapshot", "10 batches: 20 requests (each hundred is read before it is written), "),
+        ("--no-canary", "10 batches: 10 requests, "),
+    ],
+)
+def test_requests_are_the_most_where_rows_may_turn_out_not_to_be_written(tmp_path, mock_url, option, told):
+    (tmp_path / "contacts.csv").write_text("email\n" + "".join(f"c{n}@x.com\n" for n in range(1_000)))
+    ended = run("check", "contacts.csv", option, "--base-url", mock_url, cwd=tmp_path)
+    assert told in ended.out
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         (("--fill", "nickname"), "no column 'nickname'"),

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import math
 import signal
 import sys
 import time
@@ -31,7 +32,7 @@ from uploader.cli.text.canary import (
     refusal_text,
     review_lines,
 )
-from uploader.cli.text.forecast import forecast_lines
+from uploader.cli.text.forecast import forecast_lines, reads_text
 from uploader.cli.text.numbers import about, printable
 from uploader.cli.text.summary import ending_text, summary_text
 from uploader.cli.typed_answer import answer
@@ -349,13 +350,19 @@ def _forecast(run: Run) -> list[str]:
     session, settings = run.session, run.settings
     if session is None or run.rows_estimated is None:
         return []
-    settled = view.tallies.settled if (view := run.view()) else 0
+    view, reads_first = run.view(), settings.reads_first
+    settled = view.tallies.settled if view else 0
+    share = view.share_written if view and reads_first else None
     rows = max(0, run.rows_estimated - settled)
-    reads = settings.reads_first
-    ahead = session.forecast(-(-rows // MAX_INPUTS) * (2 if reads else 1))
-    waits = settings.on_long_pause is OnLongPause.WAIT
+    reads, writes = rows if reads_first else 0, rows if share is None else share * rows
     return forecast_lines(
-        rows, ahead, session.sender.day, session.day.clock_text, waits=waits, reads_first=reads
+        rows,
+        session.forecast(math.ceil(reads / MAX_INPUTS) + math.ceil(writes / MAX_INPUTS)),
+        session.sender.day,
+        session.day.clock_text,
+        waits=settings.on_long_pause is OnLongPause.WAIT,
+        reads=reads_text(settings),
+        is_most=share is None and settings.may_spare_rows,
     )
 
 

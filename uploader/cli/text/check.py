@@ -14,7 +14,8 @@ The keys of `--json`, which others script against:
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     owners, unknown_owners  property -> value -> rows; the second, of those that nobody knows
     cleared         column -> blanks that clear
-    forecast        batches, requests, seconds, days (pauses at midnight), ends_at,
+    forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
+                    are read: at most), days (pauses at midnight), ends_at,
                     longest_chain (rows of one key, 0: none; written one after the other), chain_seconds,
                     without_multi_status (refused_share, requests, seconds); null without rows to send
     requests, elapsed_seconds, exit_code
@@ -25,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uploader.check.run import Report
+from uploader.cli.text.forecast import reads_text
 from uploader.cli.text.next_command import is_said, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
@@ -161,7 +163,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         *_account_lines(report),
         *_column_lines(report),
         *_row_lines(report, settings),
-        *_forecast_lines(report),
+        *_forecast_lines(report, settings),
         *([f"NOBODY CAN SEE: {'; '.join(report.unseen)}"] if report.unseen else []),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
@@ -316,14 +318,15 @@ def _row_text(row: str, source: int, report: Report, *, several: bool = False) -
     return f"row{'s' * several} {row}{of}"
 
 
-def _forecast_lines(report: Report) -> list[str]:
+def _forecast_lines(report: Report, settings: Settings) -> list[str]:
     ahead = report.ahead
     if ahead is None:
         return []
     pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
     quota = "" if report.has_asked_quota else ", at the usual quota of larger accounts"
     ending = f"{pauses}{quota}"
-    requests = _counted(ahead.requests, "request", "requests")
+    most = "at most " if settings.may_spare_rows else ""
+    requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
     said = [
         f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
         "  (a handful of requests at the start come on top)",

@@ -6,6 +6,14 @@ from datetime import datetime
 from uploader.cli.text.numbers import about, duration
 from uploader.pipeline.rate.daily_quota import Day
 from uploader.pipeline.rate.forecast import Forecast
+from uploader.settings.write_policy import WritePolicySettings
+
+
+def reads_text(settings: WritePolicySettings) -> str:
+    """Why there are more requests than rows would need; "" where there are not."""
+    if settings.may_spare_rows:
+        return " (each hundred is read first, and what remains of it is written)"
+    return " (each hundred is read before it is written)" if settings.reads_first else ""
 
 
 def forecast_lines(
@@ -15,12 +23,18 @@ def forecast_lines(
     clock: Callable[[datetime], str],
     *,
     waits: bool,
-    reads_first: bool = False,
+    reads: str = "",
+    is_most: bool = False,
 ) -> list[str]:
-    """What is likely to happen: how many requests, how long, when it pauses, when it ends."""
+    """What is likely to happen: how many requests, how long, when it pauses, when it ends.
+
+    `reads`: what `reads_text` says. `is_most`: that many requests at most.
+    """
+    some, latest = ("at most", " at the latest") if is_most else ("some", "")
     takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
-    reads = " (each hundred is read before it is written)" if reads_first else ""
-    lines = [f"about {about(rows)} rows to go: some {about(ahead.requests)} requests{reads}, {takes}"]
+    lines = [
+        f"about {about(rows)} rows to go: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"
+    ]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
         spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
