@@ -68,7 +68,7 @@ class Uploader:
         named (`portal`), where `approve` says so, or with `yes`. There is no canary unless `canary` says how
         many rows, or `judge` is there to be shown it. `seams` are for tests.
         """
-        self._said = _said(settings) | options
+        self._given_options = _given_options(settings) | options
         self._sources = settings.sources if isinstance(settings, Settings) else ()
         self._consent = _Consent(yes, approve, judge)
         self._seams = seams
@@ -126,7 +126,7 @@ class Uploader:
                 raise RuntimeError("a job of this Uploader is under way; use another one beside it")
             await self._started.close(quiet=True)
         follower = Follower(wants_earlier=earlier)
-        run, given = _make_run(sources, self._said, self._consent, self._seams, follower)
+        run, given = _make_run(sources, self._given_options, self._consent, self._seams, follower)
         self._started = _Started(run, given, follower)
         return self._started
 
@@ -150,7 +150,7 @@ class OutcomeStream:
         if self._started is None:
             self._started = await self._uploader._start(self._sources, earlier=self._earlier)  # noqa: SLF001
             self._sources = ()
-        outcome = await self._started.follower.take()
+        outcome = await self._started.follower.next_outcome()
         if outcome is None:
             self._is_over = True
             await self._started.end()
@@ -183,7 +183,7 @@ class _Started:
         self.summary: Summary | None = None
         self.is_stopping = False
         self._given = given
-        self._is_told = False  # how it ended
+        self._is_reported = False  # how it ended
         self.task = self.loop.create_task(run.run())
         self.task.add_done_callback(self._note_end)
 
@@ -202,15 +202,15 @@ class _Started:
 
     async def end(self) -> None:
         """Wait for the end, and raise what the job, or an iterable it reads, has raised."""
-        self._is_told = True
-        await _wait_in_order(self.task, self.stop)
+        self._is_reported = True
+        await _wait_until_ended(self.task, self.stop)
         _raise_failure(self.task, self._given)
 
     async def close(self, *, quiet: bool = False) -> None:
         """Stop, wait for the end, and raise what nobody was told of yet, unless `quiet`."""
         self.stop_once()
-        is_told, self._is_told = self._is_told or quiet, True
-        await _wait_in_order(self.task, self.stop)
+        is_told, self._is_reported = self._is_reported or quiet, True
+        await _wait_until_ended(self.task, self.stop)
         if not is_told:
             _raise_failure(self.task, self._given)
 
@@ -230,12 +230,12 @@ async def upload(
     """
     run, given = _make_run(sources, options, _Consent(yes, approve, judge), seams)
     task = asyncio.get_running_loop().create_task(run.run())
-    await _wait_in_order(task, lambda: run.stop(signal.SIGINT))
+    await _wait_until_ended(task, lambda: run.stop(signal.SIGINT))
     _raise_failure(task, given)
     return task.result()
 
 
-async def _wait_in_order(task: asyncio.Task[Summary], stop: Callable[[], None]) -> None:
+async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None]) -> None:
     """Until a job has ended. Whoever is cancelled meanwhile stops it in order, and waits all the same."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -292,7 +292,7 @@ async def _answer(said: bool | Awaitable[bool]) -> bool:  # a callback's
     return bool(await said if isawaitable(said) else said)
 
 
-def _said(settings: Settings | Options | None) -> dict[str, Any]:
+def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
     if not isinstance(settings, Settings):
         return dict(settings or {})
     named = (field.name for field in fields(Settings))

@@ -33,7 +33,7 @@ _LINKS = 5
 _CLOCKS_DIFFER_SECONDS = 300.0
 
 
-def count_left(tallies: Tallies) -> int:
+def count_sent_rows(tallies: Tallies) -> int:
     """How many rows of a job have left, whatever became of them."""
     return sum(tallies.outcomes[outcome] for outcome in LEFT)
 
@@ -172,7 +172,7 @@ def _is_recent(at: float | None, begun_at: float) -> bool:
     return at is not None and at >= begun_at - _CLOCKS_DIFFER_SECONDS
 
 
-def _our_moment(contact: _Contact, ours: _Source | None, begun_at: float) -> float | None:
+def _first_write_at(contact: _Contact, ours: _Source | None, begun_at: float) -> float | None:
     """When the canary first wrote to it, by HubSpot's clock."""
     written = [
         version.at
@@ -186,7 +186,7 @@ def _our_moment(contact: _Contact, ours: _Source | None, begun_at: float) -> flo
 
 def _changes(contact: _Contact, ours: _Source | None, begun_at: float) -> dict[Change, str]:
     """With the source's id of each."""
-    since = _our_moment(contact, ours, begun_at)
+    since = _first_write_at(contact, ours, begun_at)
     if since is None or contact.held is None:
         return {}
     return {

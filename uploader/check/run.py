@@ -147,7 +147,7 @@ class Check:
 
     async def _run(self, reader: Offload) -> None:
         report, settings = self.report, self.settings
-        report.unseen = UNSEEN if settings.rules.has_addresses else ()
+        report.unseen = NOT_VISIBLE if settings.rules.has_addresses else ()
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
@@ -164,7 +164,7 @@ class Check:
         if self._drafts:
             report.draft = await unless_ended(reader.run(lambda: _draft(sources[0], self._schema)))
         survey = self._survey()
-        await unless_ended(reader.run(self._remark))
+        await unless_ended(reader.run(self._add_remarks))
         await self._find_orders(survey, reader)
         report.starts = survey.starts
         try:
@@ -174,7 +174,7 @@ class Check:
                 report.problems.append(survey.broken)
             self._judge_failures(survey)
             self._judge_owners()
-            self._foresee()
+            self._make_forecast()
 
     # --- the account ---
 
@@ -192,7 +192,7 @@ class Check:
                 raise
             report.problems.append(f"{reason_of(self.ending, session)}; {advice(cause)}")
             report.not_checked.append("the account: see the problem")
-            self.ending.forget()
+            self.ending.clear()
             return
         finally:
             report.account = session.account
@@ -207,10 +207,10 @@ class Check:
         """Whether it is the one that the user has named, and has the keys that rows are matched by."""
         settings, problems = self.settings, self.report.problems
         if settings.portal:
-            with _noting(problems):
+            with _collecting_problem(problems):
                 check_named_portal(settings.portal, account)
         if account.schema is not None:
-            with _noting(problems):
+            with _collecting_problem(problems):
                 check_keys(settings.rules, account.schema)
 
     def _note_account(self, session: Session) -> None:
@@ -333,7 +333,7 @@ class Check:
             report.columns.append(Column(index, column, property_, type_, unnamed, is_undecided))
         return resolved.columns, rules
 
-    def _remark(self) -> None:
+    def _add_remarks(self) -> None:
         """On columns whose values may not be what their property is for. Blocks a little."""
         report, schema = self.report, self._schema
         for index, source in enumerate(report.sources):
@@ -401,7 +401,7 @@ class Check:
 
     # --- what it will take ---
 
-    def _foresee(self) -> None:
+    def _make_forecast(self) -> None:
         report, found = self.report, self.report.findings
         if not found.sendable:
             return
@@ -447,7 +447,7 @@ async def _read_account(session: Session, sources: list[Source]) -> tuple[Accoun
 
 
 @contextmanager
-def _noting(problems: list[str]) -> Iterator[None]:
+def _collecting_problem(problems: list[str]) -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
@@ -478,7 +478,7 @@ def _schema_scope(object_type: str) -> str:
 
 #: What no request shows, and happens all the same once contacts are written; the manual says what to do
 #: (live-portal, "Before a load").
-UNSEEN = (
+NOT_VISIBLE = (
     "workflows that contacts enter as they are created or changed, and what they send",
     "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",
     "notices to the owners that records are given to",

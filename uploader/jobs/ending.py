@@ -1,6 +1,6 @@
-"""How a run ends before its time: by a signal, for a cause, after its longest duration, by a fault of ours.
+"""How a run is ended early: by a signal, for a cause, after its maximum duration, by a bug.
 
-`StopRun` is the one exception that tells of it. It is raised wherever the run waits for a stage of its work.
+`StopRun` is the one exception for it. It is raised wherever the run waits for a stage of its work.
 """
 
 import asyncio
@@ -15,42 +15,43 @@ T = TypeVar("T")
 
 
 class Ending:
-    """The first cause holds."""
+    """Whether a run is to end early, and why. Of several causes the first one counts."""
 
     def __init__(self) -> None:
         self.cause: Cause | None = None
-        self.reason = ""  #: what there is to say of the cause
-        self.signal = 0  #: its number, where one came
-        self.crash: Exception | None = None  #: a fault of ours, to be raised once the books are closed
-        self.at_once = asyncio.Event()  #: not even what is on the wire is waited for
+        self.reason = ""  #: details of the cause
+        self.signal = 0  #: number of the signal, if one came
+        self.crash: Exception | None = None  #: an unexpected error, raised after the last commit
+        self.abort = asyncio.Event()  #: requests in flight are dropped
         self._drain: Callable[[], None] = lambda: None
         self._is_asked_for = False
         self._begun = asyncio.Event()
 
     def stop(self, signal: int = 0) -> None:
-        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
+        """Finish the requests in flight and stop, with the other rows open. A second call drops them."""
         if self._is_asked_for:
-            self.at_once.set()
+            self.abort.set()
         self._is_asked_for = True
         self.signal = self.signal or signal
         self.end(Cause.SIGNAL)
 
     def end(self, cause: Cause, reason: str = "") -> None:
+        """End the run for this cause, unless there is one already."""
         if self.cause is None:
             self.replace(cause, reason)
         self._begun.set()
         self._drain()
 
     def on_end(self, drain: Callable[[], None]) -> None:
-        """Call `drain` when the run is to end, before any other task has its turn."""
+        """Call `drain` when the run is ended, before any other task runs."""
         self._drain = drain
 
     def replace(self, cause: Cause, reason: str) -> None:
-        """A cause that comes before any other: nothing of the others may be durable."""
+        """Set the cause even if there is one: a failed commit outweighs any other."""
         self.cause, self.reason = cause, without_addresses(reason)
 
-    def forget(self) -> None:
-        """Go on all the same."""
+    def clear(self) -> None:
+        """Remove the cause, so that the run continues."""
         self.cause, self.reason = None, ""
         self._begun.clear()
 
@@ -59,21 +60,21 @@ class Ending:
         return self._begun.is_set()
 
     def raise_if_ending(self) -> None:
-        """StopRun where the run is to end."""
+        """Raise StopRun if the run is to end."""
         if self.is_ending:
             raise StopRun(self.cause or Cause.SIGNAL, self.reason)
 
     def stopped(self, cause: Cause, reason: str) -> StopRun:
-        """End the run, with what is to be raised for it."""
+        """End the run, and return the exception to raise."""
         self.end(cause, reason)
         return StopRun(cause, reason)
 
     async def wait(self) -> None:
-        """Until the run is to end."""
+        """Wait until the run is to end."""
         await self._begun.wait()
 
     async def unless_ended(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`. StopRun where the run ends first, or by it; `work` is over then, too."""
+        """The result of `work`. StopRun if the run is ended before or by it; `work` is cancelled then."""
         task, ended = asyncio.ensure_future(work), asyncio.ensure_future(self.wait())
         try:
             await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,17 +92,17 @@ class Ending:
         return result
 
     def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """One whose end for a reason ends the run."""
+        """Start a task whose errors end the run."""
         return asyncio.ensure_future(self.guard(work))
 
     async def guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """What ends one task for a reason ends the run for it. It raises nothing itself."""
+        """Wait for `work`; an error of it ends the run and is not raised here."""
         try:
             await work
         except StopRun as stop:
             self.end(stop.cause, stop.reason)
         except StorageError as error:
             self.end(Cause.STORAGE, str(error))
-        except Exception as error:  # noqa: BLE001  # raised again once the books are closed
+        except Exception as error:  # noqa: BLE001  # raised again after the last commit
             self.crash = self.crash or error
             self.end(Cause.OUTAGE, "crashed")

@@ -41,12 +41,12 @@ from uploader.system.sqlite import remove_database
 
 
 class FoundJob(NamedTuple):
-    """What there is of a job before HubSpot is asked."""
+    """The job as found on disk, before the first request to HubSpot."""
 
     sources: list[Source]
     lock: Lock
-    checkpoint: Checkpoint | None  #: of a job that was begun before
-    state: State  #: where that one stands
+    checkpoint: Checkpoint | None  #: None for a new job
+    state: State  #: as of the checkpoint's last commit
     rows_not_in_results: int  #: rows that were settled before its results file was begun anew
 
     @property
@@ -61,7 +61,7 @@ class FoundJob(NamedTuple):
 
 @dataclass(slots=True)
 class Job:
-    """What a run works with."""
+    """An opened job: its settings, its sources, and its files."""
 
     settings: Settings
     sources: list[Source]
@@ -70,7 +70,7 @@ class Job:
     results: ResultsFile | None
     sightings: Sightings
     account: Account
-    columns: frozenset[str]  #: properties that every row carries
+    columns: frozenset[str]  #: properties that are columns of every source
     identity: Identity
     overwriting: Overwriting
     snapshot: SnapshotFile | None
@@ -86,18 +86,18 @@ class Job:
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
-        """Of the account's properties, by name, as far as known."""
+        """The kinds of the account's properties, by name; empty if the schema is not known."""
         return self.account.schema.kinds if self.account.schema else {}
 
 
 def total_bytes(sources: Sequence[Source]) -> int | None:
-    """In all; None where nobody can know."""
+    """The size of all sources together in bytes; None if one is not known."""
     sizes = [source.size_bytes for source in sources if source.size_bytes is not None]
     return sum(sizes) if len(sizes) == len(sources) else None
 
 
 def open_sources(settings: OutputSettings, given: Sequence[Given] = ()) -> list[Source]:
-    """In the order in which they are read; of a pattern's files, those that the job was begun with."""
+    """Open the sources in reading order. A pattern stands for the files that the job was begun with."""
     rows = {one.name: one for one in given}
     return [
         open_given(rows[path])
@@ -115,7 +115,7 @@ def open_sources(settings: OutputSettings, given: Sequence[Given] = ()) -> list[
 
 
 def reopen_sources(settings: OutputSettings, known: Identity) -> list[Source]:
-    """A job's own sources, wherever they are now, each read as it was when the job began."""
+    """Open a job's sources where they are now, in the formats recorded when the job began."""
     names = find_source_names(settings)
     check_count(settings.checkpoint_path.name, known, len(names))
     return [
@@ -131,10 +131,10 @@ def reopen_sources(settings: OutputSettings, known: Identity) -> list[Source]:
 
 
 def find_source_names(settings: OutputSettings) -> Sequence[str]:
-    """The sources' own names: patterns are files now, as the checkpoint lists them if there is one."""
+    """The names of the sources, with patterns replaced by files: those in the checkpoint if there is one."""
     if not any(map(is_open_pattern, settings.sources)):
         return settings.sources
-    found = expand(settings.sources, _written(settings), is_resumed=settings.checkpoint_path.exists())
+    found = expand(settings.sources, _own_files(settings), is_resumed=settings.checkpoint_path.exists())
     if settings.restart or not settings.checkpoint_path.exists():
         return found
     checkpoint = Checkpoint.open(settings.checkpoint_path, read_only=True)
@@ -146,21 +146,21 @@ def find_source_names(settings: OutputSettings) -> Sequence[str]:
 
 
 def find_new_files(settings: OutputSettings, sources: Sequence[Source]) -> list[str]:
-    """Files that match a pattern now and belong to no source of the job."""
+    """Files that match a pattern now and are not sources of the job."""
     if not any(map(is_open_pattern, settings.sources)):
         return []
     named = {source.name for source in sources}
     return [
-        name for name in expand(settings.sources, _written(settings), is_resumed=True) if name not in named
+        name for name in expand(settings.sources, _own_files(settings), is_resumed=True) if name not in named
     ]
 
 
-def _written(settings: OutputSettings) -> list[str]:
+def _own_files(settings: OutputSettings) -> list[str]:
     return [str(path) for path in (settings.checkpoint_path, settings.results_path) if path]
 
 
 def check_checkpoint_place(settings: OutputSettings) -> str | None:
-    """What is to be said of where the checkpoint is; CheckpointError if none can be kept there."""
+    """A warning about the file system of the checkpoint, or None. CheckpointError if it can't be used."""
     path = settings.checkpoint_path
     place, kind = filesystem_of_path.look_at(path)
     if place is Place.OBJECTS:
@@ -177,7 +177,7 @@ def check_checkpoint_place(settings: OutputSettings) -> str | None:
 
 
 def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) -> FoundJob:
-    """The job as far as it was begun before. From here on this process alone works on its checkpoint."""
+    """Take the job's lock and find its checkpoint. From here on no other process can work on the job."""
     lock = Lock(settings.checkpoint_path)
     lock.acquire()
     stack.callback(lock.release)
@@ -190,7 +190,7 @@ def find_job(settings: OutputSettings, sources: list[Source], stack: ExitStack) 
 def _find_checkpoint(
     settings: OutputSettings, sources: Sequence[Source], stack: ExitStack
 ) -> Checkpoint | None:
-    """The job's checkpoint, if it was begun before; checked against the sources, not yet the settings."""
+    """Open the checkpoint of a job begun before, checked against the sources but not the settings."""
     path, results = settings.checkpoint_path, settings.results_path
     _refuse_sources(settings)
     if settings.restart:
@@ -219,13 +219,13 @@ def _find_checkpoint(
 def open_job(
     found: FoundJob, settings: Settings, account: Account, stack: ExitStack, canary: Canary | None
 ) -> Job:
-    """Everything a run works with; a new job's checkpoint is created here, with the canary it shall have."""
+    """Open all files of a job. The checkpoint of a new job is created here, with its `canary`."""
     sources = found.sources
     mappers = resolve_mappers(settings, sources, account)
     columns = [mapper.columns for mapper in mappers]
     overwriting = overwriting_rules(settings, sources, account)
     identity = identity_of(settings, sources, columns, account)
-    checkpoint = found.checkpoint or _begin(found, settings, identity, canary, stack)
+    checkpoint = found.checkpoint or _create_checkpoint(found, settings, identity, canary, stack)
     results = _open_results(settings, sources, checkpoint, stack)
     if found.checkpoint is not None:
         _check_settings(settings, checkpoint, identity, found.lost_below)
@@ -254,13 +254,13 @@ def open_job(
     return job
 
 
-def _begin(
+def _create_checkpoint(
     found: FoundJob, settings: Settings, identity: Identity, canary: Canary | None, stack: ExitStack
 ) -> Checkpoint:
-    """The checkpoint of a new job; what was left of a former one is removed."""
+    """Create the checkpoint of a new job, after removing what a former job left."""
     path = settings.checkpoint_path
     if settings.restart:
-        _forget(settings, found.lost_below)
+        _discard_job(settings, found.lost_below)
     remove_database(sightings_path(path))
     duplicates_file.remove(duplicates_path(path))
     checkpoint = Checkpoint.create(path, identity, canary)
@@ -269,11 +269,11 @@ def _begin(
 
 
 def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity, lost_below: int) -> None:
-    """CheckpointError where they are not those of a job that goes on."""
+    """CheckpointError if the settings differ from those of the job that is resumed."""
     was_kept = may_have_kept(checkpoint.periods(lost_below))
     check_settings(settings, checkpoint, identity, lost_below)
     if was_kept and not snapshot_path(checkpoint.path).exists():
-        checkpoint.note_missing_snapshot(lost_below)  # another one would be begun as if it were all
+        checkpoint.note_missing_snapshot(lost_below)  # a new snapshot would pass for a complete one
 
 
 def _open_results(
@@ -312,7 +312,7 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
 
 
 def _refuse_sources(settings: OutputSettings) -> None:
-    """A source reached by another name, such as a link, is a source all the same."""
+    """CheckpointError if an output file is a source under another name, such as a link."""
     written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
     for source in settings.sources:
         for path in written:
@@ -321,21 +321,22 @@ def _refuse_sources(settings: OutputSettings) -> None:
 
 
 def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
-    """What --restart removes has to be ours, by its name or by what it holds."""
-    with _reading(checkpoint):
+    """CheckpointError if --restart would remove a file that is not uploader's, by its name or content."""
+    with _translating_os_errors(checkpoint):
         is_foreign = checkpoint.suffix != ".checkpoint" and checkpoint.exists()
         if is_foreign and not Checkpoint.is_checkpoint(checkpoint):
             raise CheckpointError(
                 f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
             )
     if results and results.exists() and not results.name.endswith(".results.csv"):
-        with _reading(results), open_plain(results) as file:
+        with _translating_os_errors(results), open_plain(results) as file:
             if not file.readline(200).startswith(",".join(HEADER[:-1]).encode()):
                 raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _translating_os_errors(path: Path) -> Iterator[None]:
+    """Raise an OSError within as a CheckpointError that names the path."""
     try:
         yield
     except OSError as error:
@@ -343,8 +344,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _refuse_namesake(settings: OutputSettings, sources: Sequence[Source]) -> None:
-    """In a folder of many jobs, files of one name from elsewhere have one checkpoint: --restart of the one
-    would forget the other.
+    """CheckpointError if --restart would remove the checkpoint of another source.
+
+    In a --checkpoint-dir, sources of the same name from different folders have the same checkpoint path.
     """
     path = settings.checkpoint_path
     if settings.checkpoint_dir is None or not path.exists():
@@ -352,7 +354,7 @@ def _refuse_namesake(settings: OutputSettings, sources: Sequence[Source]) -> Non
     try:
         checkpoint = Checkpoint.open(path, read_only=True)
     except CheckpointError:
-        return  # damaged: to start over is the way out
+        return  # a damaged checkpoint may be replaced
     try:
         (before, *_), now = checkpoint.identity().sources, sources[0]
     finally:
@@ -368,7 +370,8 @@ def _is_same(before: str, now: str) -> bool:
     return before == now or Path(before).absolute() == Path(now).absolute()
 
 
-def _forget(settings: OutputSettings, lost_below: int) -> None:
+def _discard_job(settings: OutputSettings, lost_below: int) -> None:
+    """Remove the checkpoint and the results file; keep the snapshot under another name."""
     note_unkept(settings.checkpoint_path, lost_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):

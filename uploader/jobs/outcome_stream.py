@@ -1,7 +1,7 @@
-"""Between a job and the program that follows it row by row: outcomes that are durable, and not yet taken.
+"""The queue of outcomes between a job and a program that reads them row by row.
 
-An outcome is given out once it stands in the checkpoint: no kill undoes what was seen. A follower that is
-slow keeps rows from being read; what waits here does not depend on the sources.
+An outcome enters once it is committed, so that no kill takes it back. A slow reader stops the job from
+reading more rows, so the queue's size does not depend on the sources.
 """
 
 import asyncio
@@ -19,19 +19,22 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.results_file import Extent, read_results
 from uploader.system.blocking_calls import Offload
 
-#: Outcomes that wait, from which on no more rows are read. Those that are read already still come to it.
+#: With more outcomes waiting, no more rows are read. Rows that are read already may still be added.
 MOST_WAITING = 2_000
 _EARLIER_ROWS = 500
-#: A follower that never waits for anything lets others have their turn after so many rows.
+#: After this many outcomes, other tasks get a turn, even if the reader never waits.
 _TURN_ROWS = 200
 
 
 class Follower:
-    """One side for the job: `begin`, `room`, `settled`, `end`; the other for whoever follows: `take`."""
+    """The queue between a job and its reader.
+
+    The job calls `add_earlier`, `wait_for_space`, `add_settled` and `end`; the reader calls `next_outcome`.
+    """
 
     def __init__(self, *, wants_earlier: bool = False) -> None:
-        """`wants_earlier`: what earlier invocations have settled comes first."""
-        self.waiting = 0  #: rows
+        """`wants_earlier`: begin with the outcomes of earlier invocations."""
+        self.waiting = 0  #: number of outcomes
         self._wants_earlier = wants_earlier
         self._batches: deque[Iterator[RowOutcome]] = deque()
         self._ended = False
@@ -39,8 +42,8 @@ class Follower:
         self._took = asyncio.Event()
         self._taken = 0
 
-    async def begin(self, settings: Settings, checkpoint: Checkpoint, reader: Offload) -> None:
-        """Before any row moves: what is committed stays as it is meanwhile."""
+    async def add_earlier(self, settings: Settings, checkpoint: Checkpoint, reader: Offload) -> None:
+        """Add the outcomes of earlier invocations. Call it before rows are processed."""
         if not self._wants_earlier:
             return
         path, state = settings.results_path, checkpoint.state()
@@ -55,20 +58,20 @@ class Follower:
         earlier = _earlier(checkpoint, lambda: read_results(path, extent), settings.id_property)
         while rows := await reader.run(lambda: list(islice(earlier, _EARLIER_ROWS))):
             self._put(iter(rows), len(rows))
-            await self.room()
+            await self.wait_for_space()
 
-    async def room(self, uncommitted: Callable[[], int] = lambda: 0) -> None:
-        """Until there is some. `uncommitted`: rows that are settled, and will wait here."""
+    async def wait_for_space(self, uncommitted: Callable[[], int] = lambda: 0) -> None:
+        """Wait until fewer than `MOST_WAITING` outcomes wait, with settled but uncommitted rows counted."""
         while self.waiting + uncommitted() >= MOST_WAITING:
             self._took.clear()
             await self._took.wait()
 
-    def settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement]) -> None:
-        """Rows are settled, and that is durable."""
+    def add_settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement]) -> None:
+        """Add the outcomes of rows whose settlement is committed."""
         self._put(outcomes_of(settled, names, main), len(settled))
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Note that no more outcomes will be added."""
         self._ended = True
         self._arrived.set()
 
@@ -79,8 +82,8 @@ class Follower:
         self.waiting += rows
         self._arrived.set()
 
-    async def take(self) -> RowOutcome | None:
-        """The next; None when there will be no other. Cancelled, it has taken none."""
+    async def next_outcome(self) -> RowOutcome | None:
+        """The next outcome; None after the last one. A cancelled call takes none."""
         self._taken += 1
         if self._taken % _TURN_ROWS == 0:
             await asyncio.sleep(0)
@@ -101,7 +104,7 @@ class Follower:
 def _earlier(
     checkpoint: Checkpoint, results: Callable[[], Iterator[list[str]]], main: str
 ) -> Iterator[RowOutcome]:
-    """Dead letters from the checkpoint, which knows why; all others from the results file."""
+    """Failed rows from the checkpoint, which has the reasons; all others from the results file."""
     if not checkpoint.state().tallies.settled:
         return
     names = [source.name for source in checkpoint.identity().sources]
@@ -121,5 +124,5 @@ def _earlier(
         for row, key, hubspot_id, outcome, source, *_ in results():
             if Outcome(outcome) not in DEAD_LETTERS:
                 yield RowOutcome(source, int(row), key, Outcome(outcome), hubspot_id, is_earlier=True)
-    except ValueError as error:  # no digest tells of a file that an earlier version wrote
+    except ValueError as error:  # there is no digest of a file that an earlier version wrote
         raise CheckpointError("the results file was changed since the job wrote it; put it back") from error

@@ -1,4 +1,4 @@
-"""The pipeline of one job: producer, queue, feed, workers and collector, put together and run to the end."""
+"""The pipeline of one job: connect producer, queue, feed, workers and collector, and run them to the end."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from uploader.canary.assessment import count_left
+from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, StorageError
 from uploader.jobs.ending import Ending
 from uploader.jobs.keys_of_one_contact import find_aliases
@@ -33,25 +33,25 @@ from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import Crew
 from uploader.system.blocking_calls import Offload
 
-#: How often the course is told what time it is.
+#: How often the timeline is updated.
 _TICK_SECONDS = 0.5
 
 
 class Parts(NamedTuple):
-    """What may stand in the place of an upload's own parts, and who is told of its rows."""
+    """Replacements for parts of an upload, and callbacks for its rows."""
 
     sender: Callable[..., Sender] = Sender
-    job: Callable[[Job], Job] = lambda job: job  #: may give it other sources, whose rows move then
-    rows: Callable[[Slice], None] = lambda _: None  #: told of rows as they come in
-    #: Told what each row is about to do; contacts are read first then, whatever the settings say.
-    look: Callable[[Look], None] | None = None
-    #: Told of settled rows once that is committed, where there is no follower.
-    settled: Callable[[Sequence[Settlement]], None] | None = None
-    follower: Follower | None = None  #: told of every row's outcome
+    job: Callable[[Job], Job] = lambda job: job  #: may replace the sources
+    on_rows: Callable[[Slice], None] = lambda _: None  #: called with each slice that is read
+    #: Called before a row is written. Contacts are then read first, whatever the settings say.
+    on_look: Callable[[Look], None] | None = None
+    #: Called with settled rows after their commit; not used with a follower.
+    on_settled: Callable[[Sequence[Settlement]], None] | None = None
+    follower: Follower | None = None  #: receives the outcome of every row
 
 
 class Pipeline:
-    """`run` once, then `close`, as often as there is more to be booked."""
+    """Call `run` once. Call `close` again whenever requests after it have to be counted."""
 
     def __init__(
         self,
@@ -65,33 +65,33 @@ class Pipeline:
         rows_estimated: int | None,
         canary: Canary | None = None,
     ) -> None:
-        """`lost_below`: open rows before it may have been sent. With a `canary` no more rows leave than that
-        has.
+        """`lost_below`: open rows below this position may have been sent. With a `canary`, only its rows are
+        sent.
         """
         self.job = job
-        self.has_sent_canary = False  #: the canary has left, and rows are open
+        self.has_sent_canary = False  #: the canary's rows are sent, and other rows are open
         self._session = session
         self._ending = session.ending
         self._canary = canary
         self._writer = writer
-        self._note_rows = parts.rows
-        self._has_aliases = False  # they are looked for once all rows are settled
-        reads_first = job.reads_first or parts.look is not None
+        self._note_rows = parts.on_rows
+        self._has_aliases = False  # they are listed once all rows are settled
+        reads_first = job.reads_first or parts.on_look is not None
         links = Links(job.sightings, job.settings.match, writer) if len(job.settings.match) > 1 else None
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         self.feed = Feed(
             self._queue,
             Batcher(session.seams.batch_records),
-            taken=self._take_in,
-            held_back=self._hold_back,
+            taken=self._count_slice,
+            held_back=self._count_waiting,
             is_behind=lambda: self.collector.is_behind,
             links=links,
             reads_first=reads_first,
         )
         self.collector = self._collector(parts, lost_below, rows_estimated)
-        self.looking = self._looking(parts.look) if reads_first else None
-        self._crew = Crew(self.feed, self._hiring(links), self._ending.task)
-        self._ending.on_end(self._crew.drain)
+        self.looking = self._looking(parts.on_look) if reads_first else None
+        self._pool = Crew(self.feed, self._worker_factory(links), self._ending.task)
+        self._ending.on_end(self._pool.drain)
         committed, follower = self.collector.committed, parts.follower
         self._producer = Producer(
             job.sources,
@@ -100,19 +100,19 @@ class Pipeline:
             reader,
             lost_below=lost_below,
             duplicates=job.duplicates,
-            room=partial(follower.room, lambda: self.collector.uncommitted) if follower else None,
+            room=partial(follower.wait_for_space, lambda: self.collector.uncommitted) if follower else None,
             known=committed.known,
         )
 
-    # --- what it is made of ---
+    # --- its parts ---
 
     def _collector(self, parts: Parts, lost_below: int, rows_estimated: int | None) -> Collector:
-        """What the preflight has cost stands in its books, too."""
+        """Make the collector, with the requests of the preflight already counted."""
         job, session, follower = self.job, self._session, parts.follower
-        sender, on_committed = session.sender, parts.settled
+        sender, on_committed = session.sender, parts.on_settled
         if follower is not None:
             names = [source.name for source in job.sources]
-            on_committed = partial(follower.settled, names, job.settings.id_property)
+            on_committed = partial(follower.add_settled, names, job.settings.id_property)
         course = sender.course or Course(job.checkpoint.course(), session.clocks.wall().timestamp())
         collector = Collector(
             job.checkpoint,
@@ -129,7 +129,7 @@ class Pipeline:
             is_canary=self._canary is not None,
             on_relief=self.feed.relieved,
             on_committed=on_committed,
-            gives_up=self._ending.at_once.is_set,
+            gives_up=self._ending.abort.is_set,
         )
         sender.count_into(collector.tallies, collector.note_change, course)
         return collector
@@ -141,12 +141,12 @@ class Pipeline:
             return looking
         return replace(looking, observe=observe, only_watches=not job.reads_first)
 
-    def _hiring(self, links: Links | None) -> Callable[[], Worker]:
+    def _worker_factory(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
         slots = Slots(session.sender.cap)
         proof = Proof(session.paths, session.clocks.loop, self.feed.batcher.is_open)
 
-        def hire() -> Worker:
+        def make_worker() -> Worker:
             return Worker(
                 self.feed,
                 session.attempts,
@@ -160,21 +160,21 @@ class Pipeline:
                 links=links,
             )
 
-        return hire
+        return make_worker
 
-    def _take_in(self, slice_: Slice) -> None:
+    def _count_slice(self, slice_: Slice) -> None:
         self.collector.read(slice_)
         self._note_rows(slice_)
 
-    def _hold_back(self, records: int) -> None:
+    def _count_waiting(self, records: int) -> None:
         self.collector.count_held_back(records)
 
     # --- while rows move ---
 
     async def run(self) -> None:
-        """Until all rows are settled, the canary has left, or the run ends: then what is out may end."""
+        """Run until all rows are settled, the canary is sent, or the run is ended; then drain."""
         lock, producer = self.job.lock, self._producer
-        lock.keep_note = True  # until the last commit has taken over what it says
+        lock.keep_note = True  # until the last commit records the same
         await self._run_tasks()
         if producer.error is not None:
             is_cut_off = isinstance(producer.error, CutOffError)
@@ -198,31 +198,31 @@ class Pipeline:
                 await ending.unless_ended(ending.guard(self._list_aliases()))
         except StopRun:
             patience = self.job.settings.drain_timeout_seconds if session.sender.ever_answered else 0.0
-            await self._crew.rest(patience, ending.at_once)
+            await self._pool.rest(patience, ending.abort)
         finally:
             for helper in helpers:
                 helper.cancel()
-            await self._crew.leave()
+            await self._pool.leave()
             await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _work(self) -> None:
-        """Until all rows are settled, or as many have left as the canary has: what is read and turns out not
-        to be written doesn't count.
+        """Run workers until all rows are settled, or as many rows as the canary has are sent. Rows that are
+        read first and need no writing do not count as sent.
         """
         feed, canary = self.feed, self._canary
         while True:
             if canary is not None:
-                feed.allowance = max(0, canary.rows - count_left(self.collector.tallies))
-            await self._crew.work()
+                feed.allowance = max(0, canary.rows - count_sent_rows(self.collector.tallies))
+            await self._pool.work()
             self._ending.raise_if_ending()
             if canary is None or await feed.is_over():
                 return
-            if count_left(self.collector.tallies) >= canary.rows:
+            if count_sent_rows(self.collector.tallies) >= canary.rows:
                 self.has_sent_canary = True
                 return
 
     async def _follow_course(self) -> None:
-        """Until cancelled."""
+        """Keep the timeline up to date until cancelled."""
         sender, wall_clock = self._session.sender, self._session.clocks.wall
         course = sender.course
         assert course is not None
@@ -234,7 +234,8 @@ class Pipeline:
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _list_aliases(self) -> None:
-        await self.collector.commit()  # so that all is there that was seen
+        """Find the contacts that several keys of the file led to, and record them."""
+        await self.collector.commit()  # includes what was observed since the last commit
         reader = Reader(self._session.attempts, self._session.paths.read, classify_optional_read)
         main = self.job.settings.id_property
         aliases = await find_aliases(self.job.sightings, reader, self._writer, main)
@@ -242,7 +243,7 @@ class Pipeline:
         self._has_aliases = True
 
     def view(self, settled_before: int) -> View:
-        """Where it stands. `settled_before`: rows, by earlier invocations."""
+        """The current progress. `settled_before`: rows that earlier invocations settled."""
         session, collector, feed = self._session, self.collector, self.feed
         sender, now = session.sender, session.clocks.loop()
         limit, failing_since = sender.log.slowest, sender.failing_since
@@ -271,7 +272,7 @@ class Pipeline:
     # --- the end ---
 
     async def close(self) -> bool:
-        """Commit how the job stands. Whether all that is booked is committed."""
+        """Commit the job's final state; False if the commit failed."""
         collector, ending = self.collector, self._ending
         is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
         is_done = self._has_aliases and collector.tallies.open == 0 and not is_broken
@@ -293,5 +294,5 @@ class Pipeline:
 
 
 def stop_reason(ending: Ending, session: Session | None) -> str:
-    """Why a job stops with rows open."""
+    """Why the job stops with rows open."""
     return reason_of(ending, session) or f"{Cause.CANARY}: --approve-canary goes on"

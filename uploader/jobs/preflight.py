@@ -1,4 +1,4 @@
-"""What is asked before the first write: which account it is, and which properties it has. Reads only."""
+"""The requests before the first write: account, properties, owners, daily usage. Nothing is written."""
 
 import asyncio
 import math
@@ -25,9 +25,9 @@ from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece
 from uploader.pipeline.requests.retry import Evidence, GiveUp, History
 from uploader.records.columns import Rules
 
-#: How often what only makes something better is asked for.
+#: Attempts for a request that a job can do without.
 _TRIES = 4
-#: No account has more owners than these pages hold; an answer that goes round in circles ends here.
+#: More pages of owners than any account has; ends a loop if a reply names the same next page again.
 _OWNER_PAGES = 200
 
 A = TypeVar("A")
@@ -36,36 +36,36 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, slots=True)
 class TokenAndLimits:
-    """What only `check` asks for."""
+    """What only `check` reads: the token's scopes, and how many records the account may hold."""
 
     token: TokenInfo
-    record_limit: RecordLimit | None  #: None where it may not be asked
+    record_limit: RecordLimit | None  #: None if the token may not read it
 
 
 class Preflight:
-    """Asks patiently: a busy or starting server gets as long as the settings say."""
+    """Sends the requests of the preflight, and retries them as long as the settings allow."""
 
     def __init__(self, attempts: Attempts, paths: Paths, outage_seconds: Callable[[], float]) -> None:
-        """`outage_seconds` with a server that does not answer well."""
+        """`outage_seconds()`: how long no request may succeed before the run stops."""
         self._attempts = replace(attempts, sleep=self._wait, is_early=True)
         self._sender = attempts.sender
         self._paths = paths
         self._outage_seconds = outage_seconds
-        self._info: TokenInfo | None = None  # once the token has been asked for it
+        self._info: TokenInfo | None = None  # None until it is read
 
     async def read_account(self, token: str) -> Account:
-        """Which account it is; its properties are yet to be asked for. StopRun if no request could pass later
-        either, SettingsError where the day is left to other apps.
+        """Read which account the token belongs to, without its properties. StopRun if later requests would
+        fail, too; SettingsError if --daily-reserve leaves no requests.
 
-        By itself, also where the token has to be asked for the account: whatever token takes its place has to
-        be of the same one, and other requests may have it replaced.
+        No other request may run meanwhile: it could have the token replaced, and a new token must be of the
+        account that is read here.
         """
         answer = await self._ask(Call("GET", self._paths.account))
         _check_reserve(self._sender.day)
         details = answer.body or {}
         portal = str((details.get("portalId") if answer.ok else (await self._ask_info(token)).portal) or "")
         if self._sender.access is not None:
-            self._sender.access.portal = portal  # from here on, whatever token takes this one's place
+            self._sender.access.portal = portal  # a renewed token must be of the same account
         offset = details.get("utcOffsetMilliseconds")
         return Account(
             portal=portal,
@@ -76,19 +76,19 @@ class Preflight:
         )
 
     async def read_properties(self, *, has_addresses: bool) -> Schema | None:
-        """None where the token may not read them."""
+        """Read the properties; None if the token may not."""
         reply = await self._ask(Call("GET", self._paths.properties))
         known = reply.body if reply.ok and reply.body else None
         return Schema.decode(known, has_addresses=has_addresses) if known else None
 
     async def read_token_and_limits(self, token: str, object_type: str) -> TokenAndLimits:
-        """Two more requests, whose refusal stops nobody."""
+        """Read what only `check` shows, in two requests; a refusal is no error."""
         limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=_TRIES)
         info, reply = await run_both(self._ask_info(token), limits)
         return TokenAndLimits(info, decode_record_limit(reply.body if reply.ok else None, object_type))
 
     async def read_app_id(self, token: str) -> str:
-        """The id of the token's app, by which histories know it; "" where it may not be asked."""
+        """The id of the token's app, as it appears in property histories; "" if the token may not read it."""
         return (await self._ask_info(token)).app
 
     async def _ask_info(self, token: str) -> TokenInfo:
@@ -103,14 +103,14 @@ class Preflight:
             told = TokenInfo.decode(reply.body if reply.ok else None)
             return told if told.portal else access.info or told
         if access is not None:
-            token = access.token  # another one may stand in the file by now
+            token = access.token  # it may have been replaced since
         reply = await self._ask(
             Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=_TRIES
         )
         return TokenInfo.decode(reply.body if reply.ok else None)
 
     async def read_owners(self) -> Owners | None:
-        """All owners, those who have left included; None where the token may not read them."""
+        """Read all owners, archived ones included; None if the token may not."""
         active, archived = await run_both(self._ask_owners("false"), self._ask_owners("true"))
         return None if active is None or archived is None else Owners([*active, *archived])
 
@@ -141,7 +141,9 @@ class Preflight:
             self._sender.day.look(usage)
 
     async def _ask(self, call: Call, *, is_optional: bool = False, tries: float = math.inf) -> Reply:
-        """The definite answer; of an optional question whatever is answered after so many tries."""
+        """Send a request until there is a definite reply. An optional one is given up after `tries`, with the
+        last reply.
+        """
         question = _Question(self._attempts.patience, is_optional=is_optional, tries=tries)
         await self._attempts.run(question, [Piece([call])])
         assert question.reply is not None
@@ -155,7 +157,7 @@ class Preflight:
 
 
 class _Question(Task[Call]):
-    """A request by itself. A 403 is a definite answer: a token for writing may not read this."""
+    """A single request. A 403 is a definite reply: the token may lack the scope to read this."""
 
     def __init__(
         self, patience: Callable[[Verdict], float | None], *, is_optional: bool, tries: float
@@ -189,12 +191,12 @@ class _Question(Task[Call]):
         self.reply = attempt.reply
 
     async def give_up(self, attempt: Attempt[Call]) -> None:
-        """The last answer has to do."""
+        """Keep the last reply."""
 
 
 async def run_both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """What both return. What the first one raises is raised whatever becomes of the second, and whenever: so
-    the same fault is told whichever answer comes earlier. What is still under way then is ended.
+    """Run both side by side and return both results. If both fail, the error of the first one is raised,
+    whichever came earlier, so that the reported error does not depend on timing. The other is cancelled.
     """
     tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
     try:
@@ -206,6 +208,7 @@ async def run_both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]
 
 
 def _check_reserve(day: Day) -> None:
+    """SettingsError if --daily-reserve leaves no requests to this job."""
     if day.limit and day.reserve.of(day.limit) >= day.limit:
         raise SettingsError(
             f"--daily-reserve keeps all of the day's {day.limit:,} requests for other apps; "
@@ -214,7 +217,7 @@ def _check_reserve(day: Day) -> None:
 
 
 def check_named_portal(named: str, account: Account) -> None:
-    """SettingsError where the token is not of the account that the user has named, or can't say so."""
+    """SettingsError if the token is not certainly of the account that --portal names."""
     if named == account.portal:
         return
     if account.portal:
@@ -229,13 +232,13 @@ def check_named_portal(named: str, account: Account) -> None:
 
 
 def check_keys(rules: Rules, schema: Schema) -> None:
-    """Whether HubSpot can upsert by what rows are matched by. SettingsError where it can't."""
+    """SettingsError if HubSpot can't upsert by a property that rows are matched by."""
     option = "--id-property" if len(rules.match) == 1 else "--match"
     many = noun(rules.object_type).many
     for name in rules.match:
         if name not in schema.labels:
             raise SettingsError(f"{option} {name!r}: there is no such property of {many} in this account")
-        # What the API says of email's uniqueness differs between accounts; contacts are always found by it.
+        # Accounts differ in whether they report email as unique; contacts can always be upserted by it.
         if name in schema.unique or (name == EMAIL and rules.has_addresses):
             continue
         fitting = sorted(schema.unique | ({EMAIL} if rules.has_addresses else set()))

@@ -1,4 +1,4 @@
-"""What makes a job this job, and whether a checkpoint belongs to these sources, this account, these settings.
+"""The identity of a job, and whether a checkpoint matches the sources, the account and the settings.
 
 Raise `CheckpointError`, one line each, before anything is changed.
 """
@@ -24,10 +24,11 @@ from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 def identity_of(
     settings: Settings, sources: Sequence[Source], columns: Sequence[Columns | None], account: Account
 ) -> Identity:
+    """What identifies a job in its checkpoint: sources, settings that change what is written, account."""
     return Identity(
         sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
         settings={
-            **_said(settings),
+            **_identity_settings(settings),
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -39,7 +40,8 @@ def identity_of(
     )
 
 
-def _said(settings: Settings) -> dict[str, Any]:
+def _identity_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that change what is written, without the resolved columns."""
     return {
         "id_property": settings.id_property,
         "match": list(settings.match),
@@ -53,8 +55,8 @@ def _said(settings: Settings) -> dict[str, Any]:
 
 
 def recorded_values(settings: Settings) -> dict[str, Any]:
-    """What changes how values are written. Only what was said: a job that was begun before this could be
-    said goes on.
+    """The settings that change how values are written, without defaults: a job begun by a version that lacks
+    a setting can be resumed.
     """
     said = {
         "only": sorted(settings.only),
@@ -80,7 +82,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
 
 
 def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from those that an identity has recorded."""
+    """Fields of `Settings`, from the settings recorded in an identity."""
     return {
         "match": tuple(known.get("match", [known["id_property"]])),
         "object_type": known["object_type"],
@@ -105,6 +107,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None:
+    """CheckpointError if the sources are not those of the job, or are read in another way."""
     check_count(path, known, len(sources))
     for before, source in zip(known.sources, sources, strict=True):
         if before.fingerprint != source.fingerprint:
@@ -121,6 +124,7 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
 
 
 def check_count(path: str, known: Identity, count: int) -> None:
+    """CheckpointError if the job has another number of sources."""
     if len(known.sources) != count:
         raise CheckpointError(
             f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
@@ -137,6 +141,7 @@ def _shape(shape: Shape) -> str:
 
 
 def check_portal(path: Path, known: Identity, portal: str) -> None:
+    """CheckpointError if the token belongs to another account than the job, as far as both are known."""
     if known.portal and portal and known.portal != portal:
         raise CheckpointError(
             f"{path} belongs to account {known.portal}, this token to account {portal}; "
@@ -145,7 +150,7 @@ def check_portal(path: Path, known: Identity, portal: str) -> None:
 
 
 def account_doubt(known: Identity, portal: str) -> str:
-    """Why it is not certain that this token's account is the job's, for people; "" where it is."""
+    """Why it is not certain that the token's account is the job's, as text; "" if it is certain."""
     if not known.portal:
         read = portal or "unknown"
         return f"the job's token could not say which account it wrote into; read is account {read}"
@@ -159,7 +164,9 @@ def account_doubt(known: Identity, portal: str) -> str:
 def check_account(
     settings: SafetySettings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool
 ) -> None:
-    """Whether the account of this token is the job's. `may_be_sent`: rows of it may be in an account."""
+    """CheckpointError if the token's account is not certainly the job's. `may_be_sent`: rows may have been
+    sent already.
+    """
     known = checkpoint.identity()
     check_portal(checkpoint.path, known, portal)
     if known.portal and not portal and not settings.accept_changed_settings:
@@ -181,7 +188,10 @@ def check_account(
 def check_settings(
     settings: SafetySettings, checkpoint: Checkpoint, identity: Identity, lost_below: int = 0
 ) -> None:
-    """Once `check_account` has found nothing amiss. `lost_below`: open rows before it may have been sent."""
+    """CheckpointError if settings that change what is written differ; record them if they are accepted.
+
+    Call `check_account` first. `lost_below`: open rows below this position may have been sent.
+    """
     known = checkpoint.identity()
     changed = _differences(known.settings, identity.settings)
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
@@ -195,10 +205,10 @@ def check_settings(
 
 
 def changed_settings_text(settings: Settings, known: Identity) -> str:
-    """What is said now and a finished job was not told, in words; "" if it is the same."""
+    """How the settings differ from those that a job was finished with, as text; "" if they do not."""
     before = {name: value for name, value in known.settings.items() if name != "columns"}
-    now = _said(settings)
-    for name in ("date_orders", "decimals"):  # what the rows told stands among what was said
+    now = _identity_settings(settings)
+    for name in ("date_orders", "decimals"):  # the recorded ones include what was inferred from the rows
         if merged := {**before.get(name, {}), **now.get(name, {})}:
             now[name] = merged
     return _differences(before, now)
@@ -208,13 +218,13 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
     return ", ".join(
-        f"{name} differs" if name in _UNTOLD else f"{name} was {was!r}, is {now.get(name)!r}"
+        f"{name} differs" if name in _NOT_SHOWN else f"{name} was {was!r}, is {now.get(name)!r}"
         for name in dict.fromkeys((*now, *before))
-        if (was := before.get(name, _UNSAID.get(name))) != now.get(name)
+        if (was := before.get(name, _FORMER_DEFAULTS.get(name))) != now.get(name)
     )
 
 
-#: Settings whose values hold addresses.
-_UNTOLD = frozenset({"owner_map"})
-#: What settings were that older versions did not have.
-_UNSAID = {"on_duplicate": OnDuplicate.IN_ORDER.value}
+#: Settings whose values hold e-mail addresses.
+_NOT_SHOWN = frozenset({"owner_map"})
+#: The values of settings that older versions did not record.
+_FORMER_DEFAULTS = {"on_duplicate": OnDuplicate.IN_ORDER.value}

@@ -15,7 +15,7 @@ from uploader.model.settlements import Settlement
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """The final fate of one row. `key` and `message` are personal data, or may hold some."""
+    """The outcome of one row. `key` and `message` are personal data, or may hold some."""
 
     source: str  #: its name
     row: int  #: as the results file has it: a line of CSV, else the row's ordinal; 1 is the first

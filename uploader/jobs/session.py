@@ -1,4 +1,4 @@
-"""A job's session with HubSpot: by which sender it asks, which account that is, how patient it is."""
+"""A job's session with HubSpot: its sender, its account, and how long it waits for either."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ _WATCH_SECONDS, _LOOK_SECONDS = 0.2, 1.0
 
 @dataclass(slots=True)
 class Seams:
-    """Where tests put other things than the world: each default is the real one."""
+    """What tests replace: transport, threads, random numbers and clock. The defaults are the real ones."""
 
     transport: Callable[[SignInSettings], Transport] = lambda settings: HubSpot(
         settings.base_url, settings.token, settings.network
@@ -57,8 +57,8 @@ class Seams:
 
 
 def exact_clock() -> Callable[[], float]:
-    """The loop's. uvloop's own stands still while a callback runs: too coarse for an exact log of sends, so
-    it is read where uvloop reads it, too.
+    """The loop's clock. uvloop caches the time while a callback runs, which is too coarse for an exact log of
+    sends; there the clock behind it is read instead.
     """
     loop = asyncio.get_running_loop()
     is_coarse = any(kind.__module__.partition(".")[0] == "uvloop" for kind in type(loop).__mro__)
@@ -68,7 +68,7 @@ def exact_clock() -> Callable[[], float]:
 async def sleep_real_time(
     seconds: float, clock: Callable[[], float], wall_clock: Callable[[], datetime]
 ) -> None:
-    """Sleep; the time in which the machine sleeps counts, too."""
+    """Sleep for this time, in which the time that the machine is suspended counts."""
     elapsed = Elapsed(clock(), wall_clock().timestamp())
     until = elapsed.seconds + seconds
     while (rest := until - elapsed.seconds) > 0:
@@ -77,7 +77,7 @@ async def sleep_real_time(
 
 
 class Session:
-    """From the first request to the end of the connections, which `async with` sees to."""
+    """All requests of a job, from the first to the last. `async with` closes the connections."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Session:
         *,
         sender: Callable[..., Sender] = Sender,
     ) -> None:
-        """`tallies`: where its requests are counted; `sender` makes the one by which they leave."""
+        """`tallies` counts the requests. `sender` makes the sender."""
         self.settings = settings
         self.seams = seams
         self.ending = ending
@@ -130,7 +130,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections, once nothing is asked and no token is being renewed any more."""
+        """Close the connections, after the daily usage request and any token renewal have ended."""
         if self._daily_usage_task is not None:
             self._daily_usage_task.cancel()
             await asyncio.gather(self._daily_usage_task, return_exceptions=True)
@@ -140,16 +140,17 @@ class Session:
 
     # --- which account it is ---
 
-    async def look(self) -> Account:
-        """The account and its properties. SettingsError where rows can't be matched by the key."""
+    async def read_account_and_schema(self) -> Account:
+        """Read the account and its properties. SettingsError if HubSpot can't match rows by the key."""
         account = await self.read_properties(await self.read_account())
         if account.schema is not None:
             check_keys(self.settings.rules, account.schema)
         return account
 
     async def read_account(self) -> Account:
-        """Which account it is. Its day is asked for from then on, beside the rest: forecasts alone need that
-        answer, so whatever becomes of the question ends nothing.
+        """Read which account the token belongs to, and begin to read its daily usage in the background.
+
+        Only forecasts need the daily usage, so a failure of that request is ignored.
         """
         account = await self.preflight.read_account(self.settings.token)
 
@@ -161,11 +162,12 @@ class Session:
         return account
 
     async def wait_for_daily_usage(self) -> None:
-        """Or it turns out that nobody says."""
+        """Wait until the daily usage is read, or that request has failed."""
         if self._daily_usage_task is not None:
             await asyncio.wait({self._daily_usage_task})
 
     async def read_properties(self, account: Account) -> Account:
+        """The account with its properties."""
         has_addresses = self.settings.rules.has_addresses
         schema = await self.preflight.read_properties(has_addresses=has_addresses)
         self.account = replace(account, schema=schema)
@@ -174,7 +176,7 @@ class Session:
     async def with_owners(
         self, sources: list[Source], account: Account, former: Sequence[Settings] = ()
     ) -> Account:
-        """The account with its owners, where a source holds any by these settings or by former ones."""
+        """The account with its owners, if a source can hold owners under the current or `former` settings."""
         schema = account.schema
         if schema is None or not any(
             may_hold_owners(settings, sources, schema) for settings in (self.settings, *former)
@@ -191,8 +193,8 @@ class Session:
         works: Iterable[Coroutine[Any, Any, None]],
         drain: Callable[[Collection[asyncio.Task[None]]], Awaitable[None]] | None = None,
     ) -> None:
-        """Until all are done. StopRun where the run ends first: then `drain` waits for some of the tasks, and
-        the others are cancelled.
+        """Run these coroutines side by side until all are done. StopRun if the run is ended first: then
+        `drain` waits for the tasks that may finish, and the others are cancelled.
         """
         tasks = [self.ending.task(work) for work in works]
         watch = self.ending.task(self.watch())
@@ -208,20 +210,20 @@ class Session:
             await asyncio.gather(*tasks, watch, return_exceptions=True)
 
     async def watch(self) -> None:
-        """StopRun when nothing succeeds for long. Until cancelled."""
+        """Raise StopRun when no request succeeds for the outage time. Runs until cancelled."""
         sender = self.sender
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.clocks.notice_time()
             limit = self._outage_seconds()
             if sender.pausing in LONG_PAUSES:
-                sender.failing_since = None  # a straggler's failure says nothing of what comes after
+                sender.failing_since = None  # a late failure from before the pause does not count
             since = sender.failing_since
             if since is not None and self.clocks.loop() - since > limit:
                 raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
 
     async def refresh_daily_usage(self) -> None:
-        """Ask anew when a day has ended, so that the end of the next is known. Until cancelled."""
+        """Read the daily usage again after each reset of the daily quota. Runs until cancelled."""
         sender, asked_for = self.sender, None
         day = sender.day
         while True:
@@ -232,13 +234,13 @@ class Session:
                 await self.preflight.read_daily_usage()
 
     async def sleep_real_time(self, seconds: float) -> None:
-        """Sleep; the time in which the machine sleeps counts, too."""
+        """Sleep for this time, in which the time that the machine is suspended counts."""
         await sleep_real_time(seconds, self.clocks.loop, self.clocks.wall)
 
-    # --- patience ---
+    # --- how long to wait ---
 
     def pause_for(self, verdict: Verdict) -> float | None:
-        """How long to wait for what ends by itself; None where the user would rather stop."""
+        """Seconds to wait for a pause that ends by itself; None if the run is to stop instead."""
         cause = verdict.cause
         if cause not in LONG_PAUSES or self.settings.on_long_pause is OnLongPause.STOP:
             return None
@@ -249,26 +251,26 @@ class Session:
         return self.day.seconds_to_wait
 
     def _day_is_spent(self) -> float:
-        """The requests we may send today are used up: wait for the next day, or stop."""
+        """Seconds until the daily quota is reset. StopRun if the run is to stop instead."""
         if self.settings.on_long_pause is OnLongPause.STOP:
             raise StopRun(Cause.DAILY, self.day.spent_text)
         return self.day.seconds_to_wait
 
     def _outage_seconds(self) -> float:
-        """How long nothing may succeed."""
+        """Seconds after which the run stops if no request succeeds."""
         settings = self.settings
         return settings.outage_seconds if self.sender.ever_answered else settings.first_contact_seconds
 
     @property
     def day(self) -> AccountDay:
-        """The account's, as it is now."""
+        """The account's current day and daily quota."""
         clocks = self.clocks
         return AccountDay(
             self.account or Account(), clocks.server_now(), self.sender.day, clocks.knows_server_time
         )
 
     def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
-        """How long so many more requests take, the account's days included."""
+        """How long this many more requests take, with pauses for the daily quota."""
         sender = self.sender
         is_over = sender.pausing is Cause.DAILY
         return self.day.forecast(
@@ -282,7 +284,7 @@ class Session:
 
 
 def reason_of(ending: Ending, session: Session | None) -> str:
-    """Why a job ends early; "" where it does not."""
+    """Why a job ends early; "" if it does not."""
     reason = ": ".join(part for part in (ending.cause, ending.reason) if part)
     if ending.cause is Cause.DAILY and session is not None:
         day = session.day
@@ -291,5 +293,5 @@ def reason_of(ending: Ending, session: Session | None) -> str:
 
 
 def early_end(ending: Ending, session: Session | None) -> EarlyEnd | None:
-    """How a job that only reads ended before its end, where it did."""
+    """How a job that only reads was ended early; None if it ran to its end."""
     return EarlyEnd(ending.cause, reason_of(ending, session), ending.signal) if ending.cause else None

@@ -1,4 +1,4 @@
-"""One invocation of a job, from opening to the last commit: its stages, one after the other."""
+"""One invocation of a job, stage by stage, from opening to the last commit."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -30,22 +30,22 @@ from uploader.sources.source import Source
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.system.blocking_calls import Offload
 
-#: Asked before a job writes into an account for the first time, with the rows there are, about. Where it says
-#: no, nothing is written.
+#: Called before a job first writes to an account, with the estimated number of rows. If it returns False,
+#: nothing is written.
 Approve = Callable[[Account, int | None], Coroutine[Any, Any, bool]]
-#: Shown what became of the canary, to say whether the run goes on.
+#: Called with the canary's review; returns whether the other rows are sent.
 Judge = Callable[[Review], Coroutine[Any, Any, bool]]
 
 
 class FinishedBefore(NamedTuple):
-    """A job that had nothing left to do."""
+    """A job that was complete before this invocation."""
 
     portal: str
-    otherwise: str  #: the settings it was finished with and these, where they differ
+    changed_settings: str  #: how its settings differ from the present ones, as text; "" if they do not
 
 
 class Run:
-    """`run` once. `stop` may be called at any time from the same loop, a second time to stop at once."""
+    """Call `run` once. `stop` drains the run; a second `stop` aborts it. Call both from the same loop."""
 
     def __init__(
         self,
@@ -58,20 +58,20 @@ class Run:
         parts: Parts | None = None,
         ending: Ending | None = None,
     ) -> None:
-        """`given`: the rows that are named in `settings.given`. Without `judge`, where nobody is there to be
-        shown it, only a canary that the settings ask for is sent. `ending` where others may end it, too.
+        """`given`: the rows that are named in `settings.given`. Without `judge`, a canary is sent only if the
+        settings ask for one. `ending`: pass one to end the run from outside.
         """
         self.settings = settings
-        self.session: Session | None = None  #: once HubSpot is asked
-        self.pipeline: Pipeline | None = None  #: once rows move
-        self.started = asyncio.Event()  #: they do
+        self.session: Session | None = None  #: None before the first request
+        self.pipeline: Pipeline | None = None  #: None before rows are processed
+        self.started = asyncio.Event()  #: set when rows are processed
         self.ending = ending or Ending()
-        self.passes = Passes(self.ending)  #: over all rows, before the first one moves
+        self.passes = Passes(self.ending)  #: over all rows, before the first one is sent
         self.sources: Sequence[Source] = ()
-        self.notices: list[str] = []  #: what the user should know of the sources, a line each
-        self.rows_estimated: int | None = None  #: of all sources; None where nobody can know
-        self.canary: Canary | None = None  #: that the others wait for
-        self.reads_back_at: float | None = None  #: when the canary is looked at, by the loop's clock
+        self.notices: list[str] = []  #: about the sources, for the user, a line each
+        self.rows_estimated: int | None = None  #: of all sources; None if not known
+        self.canary: Canary | None = None  #: whose approval the other rows wait for
+        self.reads_back_at: float | None = None  #: when the canary is read back, by the loop's clock
         self.finished_before: FinishedBefore | None = None
         self._found: FoundJob | None = None
         self._job: Job | None = None
@@ -82,11 +82,11 @@ class Run:
         self._parts = parts or Parts()
 
     def stop(self, signal: int = 0) -> None:
-        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait."""
+        """Finish the requests in flight and stop, with the other rows open. A second call drops them."""
         self.ending.stop(signal)
 
     async def run(self) -> Summary:
-        """Run the job, or what is left of it. UploaderError where it can't start."""
+        """Run the job, or resume it. UploaderError if it can't start."""
         reader, writer = self._seams.offload("reader"), self._seams.offload("writer")
         longest = self.settings.max_duration_seconds
         timer = None if longest is None else self.ending.task(self._end_after(longest))
@@ -106,7 +106,7 @@ class Run:
         self.ending.end(Cause.DURATION)
 
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> State:
-        """What is durable in the end."""
+        """Run the stages; the last committed state."""
         try:
             found = await self._find(reader, stack)
             if found.state.state == "complete":
@@ -119,14 +119,14 @@ class Run:
                 await self._ask_to_go_on(session, found, account)
                 job = await self._open(found, account, reader, writer, stack)
                 self.ending.raise_if_ending()
-                return await self._move(session, job, found, reader, writer)
-        except StopRun:  # before rows moved
+                return await self._process_rows(session, job, found, reader, writer)
+        except StopRun:  # before rows were processed
             return self._found.state if self._found else State()
 
-    # --- before rows move ---
+    # --- before rows are processed ---
 
     async def _find(self, reader: Offload, stack: ExitStack) -> FoundJob:
-        """The sources, and what was begun of the job; a follower gets of that what it wants."""
+        """Open the sources and find the job's checkpoint. A follower receives earlier outcomes if it asks."""
         settings, unless_ended = self.settings, self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
@@ -134,26 +134,27 @@ class Run:
         if found.checkpoint is None:
             return found
         if self._parts.follower is not None:
-            await unless_ended(self._parts.follower.begin(settings, found.checkpoint, reader))
+            await unless_ended(self._parts.follower.add_earlier(settings, found.checkpoint, reader))
         if found.state.state == "complete":
             identity = found.checkpoint.identity()
             self.finished_before = FinishedBefore(identity.portal, changed_settings_text(settings, identity))
         return found
 
     async def _look(self, session: Session, found: FoundJob, reader: Offload) -> Account:
-        """The account with all that rows are mapped by; meanwhile rows are counted, about."""
+        """Read the account, its properties and owners, and estimate the number of rows meanwhile."""
 
         async def look() -> Account:
-            return await session.with_owners(found.sources, await session.look())
+            return await session.with_owners(found.sources, await session.read_account_and_schema())
 
         rows = reader.run(lambda: estimate_rows(found.sources))
         account, self.rows_estimated = await self.ending.unless_ended(run_both(look(), rows))
         return account
 
     async def _ask_to_go_on(self, session: Session, found: FoundJob, account: Account) -> None:
-        """DeclinedError if the user says no; another error where account or canary isn't as was said before.
+        """Raise DeclinedError if the user does not approve; another error if account or canary do not match
+        the settings or the checkpoint.
 
-        A job that goes on into its account was approved before, and who names the account approves of it.
+        A resumed job was approved before, and --portal approves the account that it names.
         """
         settings, checkpoint = self.settings, found.checkpoint
         if settings.portal:
@@ -182,7 +183,7 @@ class Run:
         writer: Offload,
         stack: ExitStack,
     ) -> Job:
-        """The job, with what all its rows tell before the first one moves."""
+        """Open the job, after the passes over all rows that its settings need."""
         settings = await decide_orders(
             self.settings, found.sources, found.checkpoint, account, passes=self.passes, reader=reader
         )
@@ -194,12 +195,12 @@ class Run:
         duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
         return self._parts.job(replace(job, duplicates=duplicates))
 
-    # --- while rows move ---
+    # --- while rows are processed ---
 
-    async def _move(
+    async def _process_rows(
         self, session: Session, job: Job, found: FoundJob, reader: Offload, writer: Offload
     ) -> State:
-        """The canary first, where there is one that nobody has approved; then all that is open."""
+        """Send the canary if there is one that is not approved yet, then all open rows."""
         lost_below = found.lost_below
         canary = self.canary = read_back.unapproved(self.settings, job.checkpoint)
         make = partial(
@@ -211,7 +212,7 @@ class Run:
             if not first.has_sent_canary:
                 return first.collector.committed
             if not await self._is_approved(session, job, canary, writer):
-                await first.close()  # with the requests of the review in the books
+                await first.close()  # counts the requests of the review
                 return first.collector.committed
             lost_below = job.checkpoint.state().lost_below
         rest = make(lost_below=lost_below)
@@ -224,7 +225,7 @@ class Run:
         await pipeline.run()
 
     async def _is_approved(self, session: Session, job: Job, canary: Canary, writer: Offload) -> bool:
-        """Show what became of it. Whether the run goes on, as is recorded then."""
+        """Review the canary and ask for approval, which is recorded."""
         now = session.clocks.server_now().timestamp()
         if canary.sent_at is None:
             canary = replace(canary, sent_at=now)
@@ -242,7 +243,7 @@ class Run:
         return True
 
     async def _review(self, session: Session, job: Job, canary: Canary, seconds: float) -> Review:
-        """What became of the canary, as it is read back in so many seconds."""
+        """Wait `seconds`, read the canary's contacts back, and compare them with what was sent."""
         self.reads_back_at = session.clocks.loop() + seconds
         watch = self.ending.task(session.watch())
 
@@ -259,35 +260,35 @@ class Run:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
 
-    # --- what it tells of itself ---
+    # --- progress ---
 
     @property
     def account(self) -> Account:
-        """As far as it is known."""
+        """The account, as far as it is known."""
         return (self.session.account if self.session else None) or Account()
 
     @property
     def bytes_total(self) -> int | None:
-        """Of all sources; None where nobody can know."""
+        """The size of all sources together; None if one is not known."""
         return total_bytes(self.sources)
 
     @property
     def job_id(self) -> str:
-        """Once the job's checkpoint is open."""
+        """The job's id; "" before its checkpoint is open."""
         return self._job.id if self._job else ""
 
     @property
     def rows_not_in_results(self) -> int:
-        """Rows that were settled before the results file was begun anew."""
+        """Number of rows that were settled before the results file was begun anew."""
         known = self._job or self._found
         return known.rows_not_in_results if known else 0
 
     def late_notices(self) -> list[str]:
-        """What reading the sources has told of them since `notices`."""
+        """Notices about the sources that came up while they were read."""
         return [one for source in self.sources for one in source.notices if one not in self.notices]
 
     def view(self) -> View | None:
-        """Where the run stands; None before rows move."""
+        """The current progress; None before rows are processed."""
         if self.pipeline is None or self._found is None:
             return None
         return self.pipeline.view(self._found.state.tallies.settled)

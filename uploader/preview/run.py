@@ -112,7 +112,7 @@ class Preview:
         """The sources; none where the preview is stopped meanwhile, as its run will find out.
 
         Before the run, since the job's own files are none of theirs; and anew, for the reason that all rows
-        are looked at (`_told_of_job`): to read the checkpoint would leave files beside it.
+        are looked at (`_begun_job_notices`): to read the checkpoint would leave files beside it.
         """
         anew = replace(self.settings, restart=True)
         try:
@@ -154,9 +154,9 @@ class Preview:
         parts = Parts(
             sender=partial(SimulatedSender, simulation=simulation),
             job=begin,
-            rows=notes.note_rows,
-            look=simulation.look,
-            settled=notes.note_settled,
+            on_rows=notes.note_rows,
+            on_look=simulation.look,
+            on_settled=notes.note_settled,
         )
         reading = replace(seams, transport=lambda said: ReadOnly(seams.transport(said), known))
         run = Run(settings, reading, parts=parts, ending=self.ending)
@@ -170,13 +170,13 @@ class Preview:
             session.account if session else None,
             self._names,
             self._sample,
-            [*run.notices, *run.late_notices(), *_told_of_job(self.settings)],
+            [*run.notices, *run.late_notices(), *_begun_job_notices(self.settings)],
             requests=session.sender.tallies.requests if session else 0,
             would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
         )
 
 
-def _told_of_job(settings: OutputSettings) -> list[str]:
+def _begun_job_notices(settings: OutputSettings) -> list[str]:
     """All rows are looked at, also of a job that has begun: what became of them is not taken off."""
     place = settings.checkpoint_path
     if not place.exists():

@@ -19,7 +19,7 @@ from uploader.records.write_policy import Change, Decision
 REFUSED = "refused"
 KINDS = (*(change.value for change in Change), REFUSED)
 #: Kinds that are told by example; there is nothing to see where nothing changes.
-EXEMPLARY = tuple(kind for kind in KINDS if kind != Change.SAME)
+EXAMPLE_KINDS = tuple(kind for kind in KINDS if kind != Change.SAME)
 #: Where rows name their own fields, there may be no end of names: the rest is counted under one.
 MOST_NAMES, OTHERS = 2_000, "(others)"
 _MOST_CHARACTERS = 200

@@ -202,7 +202,7 @@ def day_texts(stretches: Sequence[Stretch]) -> list[str]:
     return texts
 
 
-_AS_USUAL: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
+_DEFAULTS: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
 
 
 def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -212,14 +212,17 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
     """
     lines = []
     for name, value in settings.items():
-        if value in _AS_USUAL:
+        if value in _DEFAULTS:
             continue
         option = names.get(name, name)
         if name == "owner_map" and isinstance(value, Mapping):
             lines.append((option, f"{len(value):,} entries"))
         elif isinstance(value, Mapping):
             lines.append(
-                (option, _listed([f"{left or 'all'} = {_said(right)}" for left, right in value.items()]))
+                (
+                    option,
+                    _listed([f"{left or 'all'} = {_value_text(right)}" for left, right in value.items()]),
+                )
             )
         elif isinstance(value, Sequence) and not isinstance(value, str):
             lines.append((option, _listed([str(one) for one in value])))
@@ -228,7 +231,7 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
     return lines
 
 
-def _said(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value)) or "a usual yes"
     return str(value)

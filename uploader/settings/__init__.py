@@ -43,12 +43,12 @@ class Settings(
     def __post_init__(self) -> None:
         # Where several settings are wrong, the first in this order is reported.
         self._check_sign_in()
-        self._settle_keys()
+        self._set_keys()
         self._check_version()
         self._check_names()
         self._check_delimiter()
         self._check_values()
-        self._check_people()
+        self._check_suppression_and_constants()
         self._check_account_and_canary()
         self._check_speed()
         self._check_canary_wait()

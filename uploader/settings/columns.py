@@ -42,7 +42,7 @@ class ColumnSettings:
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
     allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
 
-    def _settle_keys(self) -> None:
+    def _set_keys(self) -> None:
         if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
             raise SettingsError(
                 f"--object-type {self.object_type}: say with --id-property by which of their properties "
@@ -83,7 +83,7 @@ class ColumnSettings:
             if both := sorted(set(said) & self.ignored):
                 raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
 
-    def _check_people(self) -> None:
+    def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):
             raise SettingsError("--suppress is for contacts: only they have an address")
         for name in self.constants:

@@ -48,7 +48,7 @@ TYPES = (
     Type("tickets", "ticket", "tickets", "tickets"),
 )
 #: Begins the reason of a record that is kept because not all could be read.
-UNSEEN = "not known"
+NOT_KNOWN = "not known"
 _LEFT_OUT = "HubSpot's answers leave them out"
 
 
@@ -137,7 +137,7 @@ class Associations:
                 why = self.unknown.get(one.name, {}).get(hubspot_id, "")
                 by_reason.setdefault(with_why(_LEFT_OUT, why), []).append(one.many)
         for why, names in by_reason.items():
-            yield f"{UNSEEN} whether {_listed(names, 'or')} are associated with it: {why}"
+            yield f"{NOT_KNOWN} whether {_listed(names, 'or')} are associated with it: {why}"
 
 
 def keep_touched(plan: Plan, associations: Associations) -> Plan:

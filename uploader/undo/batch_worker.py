@@ -85,7 +85,7 @@ class BatchWorker:
             reply = await self._reader.read(
                 [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
             )
-            led, unknown = _whose(rest, reply)
+            led, unknown = _contact_ids(rest, reply)
             found |= led
             rest = [key for key in rest if key.number in unknown]
             if not rest:
@@ -147,7 +147,7 @@ class BatchWorker:
         failed, _ = _refusals(written)
         rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
         whys: dict[int, str] = {}
-        for wait in _waits():
+        for wait in _read_back_waits():
             if not rest:
                 break
             await asyncio.sleep(wait)
@@ -178,10 +178,10 @@ class BatchWorker:
         failed |= {
             number: _failure(f"HubSpot kept another value of {name}")
             for number, shown in written.confirmed.items()
-            if (name := _other(wanted[number][1], shown, self._portal))
+            if (name := _differing_property(wanted[number][1], shown, self._portal))
         }
         unsure = {wanted[number][0]: number for number in written.unsure}
-        for wait in _waits():
+        for wait in _read_back_waits():
             if not unsure:
                 break
             await asyncio.sleep(wait)
@@ -193,7 +193,9 @@ class BatchWorker:
             for one, held in _held(unsure, reply)[0].items():
                 if held is None:
                     gone[unsure.pop(one)] = _DELETED
-                elif not _other(wanted[unsure[one]][1], held.properties, self._portal, is_all=True):
+                elif not _differing_property(
+                    wanted[unsure[one]][1], held.properties, self._portal, is_all=True
+                ):
                     del unsure[one]
         failed |= {number: _failure("HubSpot gave no definite answer") for number in unsure.values()}
         return failed, gone
@@ -208,7 +210,7 @@ def _failure(why: str) -> Finding:
     return Finding("", "", "", "", without_addresses(" ".join(why.split())))
 
 
-def _waits() -> Iterator[float]:
+def _read_back_waits() -> Iterator[float]:
     yield 0.0
     for count in range(_LOOKS_AGAIN):
         yield _LOOK_SECONDS * 2**count
@@ -218,7 +220,7 @@ def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequ
     return wire.encode_read("", ids, names, history)
 
 
-def _whose(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
+def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
     """By number, the id of the contact a key leads to ("" for nobody), or why it is not known."""
     ids: dict[int, str] = {}
     unknown: dict[int, str] = {}
@@ -255,7 +257,7 @@ def _refusals(written: Written) -> tuple[dict[int, Finding], dict[int, Finding]]
     return failed, gone
 
 
-def _other(
+def _differing_property(
     wanted: Mapping[str, str], shown: Mapping[str, object], portal: Portal, *, is_all: bool = False
 ) -> str:
     """A property that is not as it was written; `is_all`: what isn't shown holds nothing."""

@@ -141,18 +141,18 @@ def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: 
     `archive_touched`: what the job created is archived, whoever has written to it since.
     """
     if held is None:
-        return _of_none(trace)
+        return _plan_for_deleted(trace)
     if held.id != trace.hubspot_id:
         return _gone(trace, Finding("", "", held.id, "", MERGED_SINCE))
     if trace.was_absent and not trace.was_there:
-        creator = _told_creator(held, portal)
+        creator = _other_creator(held, portal)
         if _is_before(held.created_at, trace) and not trace.is_named:
             return _gone(trace, Finding("", "", held.id, "", TAKEN_OVER))
         if creator:
             why = "it was not there before the job, and somebody else created it"
             return _kept(trace, [Finding("", "", "", creator, why)])
-        return _of_created(trace, held, portal, archive_touched=archive_touched)
-    return _of_changed(trace, held, portal)
+        return _plan_for_created(trace, held, portal, archive_touched=archive_touched)
+    return _plan_for_changed(trace, held, portal)
 
 
 #: Why a contact is gone, or was never found.
@@ -170,7 +170,7 @@ FORMER_UNKNOWN = (
 )
 _NO_FORMER = "it is the job's value, and the snapshot does not know what was there before"
 _NOT_SENT = "it is not a value that the job sent"
-_UNTOLD = "HubSpot's answer lacks the history that tells who wrote it"
+_NO_HISTORY = "HubSpot's answer lacks the history that tells who wrote it"
 MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
 
 
@@ -187,13 +187,13 @@ def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> boo
     return match is Match.EQUAL or (match is Match.ADJUSTED and name != LIFECYCLE_STAGE)
 
 
-def told_source(version: Version) -> str:
+def written_by(version: Version) -> str:
     """Who wrote it, for the user."""
     details = " ".join(part for part in (version.source_id, version.label) if part)
     return f"{version.source} ({details})" if details else version.source
 
 
-def _of_none(trace: Trace) -> Plan:
+def _plan_for_deleted(trace: Trace) -> Plan:
     if trace.archiving:
         return Plan(trace.number, trace.hubspot_id, UndoOutcome.ARCHIVED)
     if trace.was_archived and not trace.was_there:
@@ -212,7 +212,7 @@ def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
 # --- what the job created ---
 
 
-def _told_creator(held: Result, portal: Portal) -> str:
+def _other_creator(held: Result, portal: Portal) -> str:
     """Who else has created the contact, as it says itself; "" where it was us, or it says nothing."""
     source, source_id = (_text(held, name) for name in RECORD_SOURCE)
     is_ours = source == _APP and (not portal.app or source_id in {"", portal.app})
@@ -221,7 +221,7 @@ def _told_creator(held: Result, portal: Portal) -> str:
     return f"{source} ({source_id})" if source_id else source
 
 
-def _of_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: bool) -> Plan:
+def _plan_for_created(trace: Trace, held: Result, portal: Portal, *, archive_touched: bool) -> Plan:
     findings = _merged_into(trace, held)
     if trace.is_creator_unknown:
         findings = findings or [Finding("", "", "", "", CREATOR_UNKNOWN)]
@@ -247,23 +247,24 @@ def _is_before(at: float | None, trace: Trace) -> bool:
 def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
     """What others have written, one finding a property, although the job has written over it since."""
     if not held.history:
-        return [Finding("", "", "", "", _UNTOLD)]
-    untold = {name for name in trace.sent if not is_told(name, held, portal)}
+        return [Finding("", "", "", "", _NO_HISTORY)]
+    without_history = {name for name in trace.sent if not has_full_history(name, held, portal)}
     findings = [
-        Finding(name, " | ".join(trace.sent[name]), _text(held, name), "", _UNTOLD) for name in sorted(untold)
+        Finding(name, " | ".join(trace.sent[name]), _text(held, name), "", _NO_HISTORY)
+        for name in sorted(without_history)
     ]
-    for name in sorted(held.history.keys() - untold):
+    for name in sorted(held.history.keys() - without_history):
         latest = held.latest(name)
         others = [one for one in held.history[name] if _is_foreign(one, portal)]
         version = max(others, key=lambda one: one.at or 0.0, default=latest)
         why = _touched(name, version, trace, held, portal) if version else ""
         if latest and version and why:
             ours = " | ".join(trace.sent.get(name, ()))
-            findings.append(Finding(name, ours, latest.value, told_source(version), why))
+            findings.append(Finding(name, ours, latest.value, written_by(version), why))
     return findings
 
 
-def is_told(name: str, held: Result, portal: Portal) -> bool:
+def has_full_history(name: str, held: Result, portal: Portal) -> bool:
     """Whether the history of a property goes as far as its value now; the answer has to have both."""
     latest = held.latest(name)
     if name == LIFECYCLE_STAGE and latest is None and held.history:
@@ -307,7 +308,7 @@ def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
 # --- what the job changed ---
 
 
-def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
+def _plan_for_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
     restore: dict[str, str] = {}
     findings: list[Finding] = []
     restored_before = 0
@@ -343,7 +344,7 @@ def _of_changed(trace: Trace, held: Result, portal: Portal) -> Plan:
 
 def _unknown(name: str, now: str, trace: Trace, held: Result) -> Finding:
     version = held.latest(name) or Version("", "", "")
-    return Finding(name, " | ".join(trace.sent.get(name, ())), now, told_source(version), FORMER_UNKNOWN)
+    return Finding(name, " | ".join(trace.sent.get(name, ())), now, written_by(version), FORMER_UNKNOWN)
 
 
 def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
@@ -357,7 +358,7 @@ def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]
         is_stored_so = trace.was_overtaken and version is not None and is_of_app(version, portal)
         if (is_sent or is_stored_so) and is_set and not (version and _is_foreign(version, portal)):
             ours = " | ".join(trace.sent[name])
-            source = told_source(version) if version else ""
+            source = written_by(version) if version else ""
             findings.append(Finding(name, ours, now, source, _NO_FORMER if is_sent else _NOT_SENT))
     return findings
 
@@ -373,11 +374,11 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
         why = "somebody else has written it since"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
         why = _NOT_SENT
-    elif not is_told(name, held, portal):
-        why = _UNTOLD
+    elif not has_full_history(name, held, portal):
+        why = _NO_HISTORY
     elif name not in portal.writable:
         why = "the property can't be written any more"
-    return Finding(name, " | ".join(sent), now, told_source(version), why) if why else None
+    return Finding(name, " | ".join(sent), now, written_by(version), why) if why else None
 
 
 def _text(held: Result, name: str) -> str:

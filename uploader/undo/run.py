@@ -157,7 +157,7 @@ class Undo:
         try:
             await self._undo_all(session, account, portal, writer)
         finally:
-            await writer.run(self._tell)
+            await writer.run(self._fill_report)
         if not self.report.left and not self.report.is_old:
             await writer.run(partial(file.note_end, f"{self._seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
 
@@ -177,7 +177,7 @@ class Undo:
             await share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer))
         finally:
             self.resolving = False
-        await unless_ended(guard(self._ask(account, writer, again)))
+        await unless_ended(guard(self._ask_for_approval(account, writer, again)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
         at_once = associated_records.records_at_once((await writer.run(file.open_counts))[0], len(workers))
         for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
@@ -187,7 +187,7 @@ class Undo:
                 traces = file.traces(count, created=created)
                 await share_out(traces, partial(self._work, writer=writer))
 
-    def _tell(self) -> None:
+    def _fill_report(self) -> None:
         self.report.keys = self.file.keys_count
         self.report.counts = self.file.counts()
         self.report.values_restored, self.report.values_kept = self.file.values()
@@ -198,7 +198,7 @@ class Undo:
         while await writer.run(self.file.copy):
             pass
 
-    async def _ask(self, account: Account, writer: Offload, again: int) -> None:
+    async def _ask_for_approval(self, account: Account, writer: Offload, again: int) -> None:
         """`again`: contacts that an undo has kept, and this one looks at anew."""
         await writer.run(self.file.gather)
         created, others = await writer.run(self.file.open_counts)
@@ -232,7 +232,7 @@ class Undo:
         await session.run_workers(map(serve, workers), drain)
 
     async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
-        at_once = asyncio.ensure_future(self.ending.at_once.wait())
+        at_once = asyncio.ensure_future(self.ending.abort.wait())
         ended = asyncio.ensure_future(asyncio.wait(tasks))
         await asyncio.wait(
             {at_once, ended},

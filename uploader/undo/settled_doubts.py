@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from uploader.hubspot.wire import Result, Version
-from uploader.undo.plan import Portal, Trace, is_of_app, is_stored, is_told
+from uploader.undo.plan import Portal, Trace, has_full_history, is_of_app, is_stored
 from uploader.undo.value_before_job import UNKNOWN, Creator, Doubt, find_creator, find_former
 
 
@@ -28,7 +28,7 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
     former, sent, undecided = dict(trace.former), dict(trace.sent), {}
     for name, doubt in trace.doubts.items():
         answer = UNKNOWN
-        if is_told(name, held, portal):
+        if has_full_history(name, held, portal):
             answer = find_former(
                 doubt,
                 held.history.get(name, ()),
@@ -47,13 +47,13 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
 
 
 def _creator(trace: Trace, held: Result, portal: Portal) -> Creator:
-    untold = {name for name in trace.sent if not is_told(name, held, portal)}
+    without_history = {name for name in trace.sent if not has_full_history(name, held, portal)}
     found = {
         find_creator(
             absence,
             held.created_at,
             held.history,
-            untold=untold,
+            without_history=without_history,
             is_ours=lambda version: is_of_app(version, portal),
             is_stored=lambda name, text, version: is_stored(name, text, version.value, portal),
             is_sent=lambda name, version: _is_ours(name, trace, portal)(version),

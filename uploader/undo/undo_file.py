@@ -20,7 +20,7 @@ from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 from uploader.undo import work_list
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Finding, Plan, Trace, UndoOutcome
-from uploader.undo.value_before_job import Absence, Doubt, Seen
+from uploader.undo.value_before_job import Absence, Doubt, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class UndoFile(sqlite.Database):
 
     def _begin(self, earlier: Path | None = None) -> None:
         work_list.begin(self._open, earlier)
-        self._say("snapshot", self._state_of_snapshot())
+        self._write_note("snapshot", self._state_of_snapshot())
         self._open.commit()
 
     def _attach_to(self, connection: sqlite3.Connection) -> None:
@@ -137,7 +137,7 @@ class UndoFile(sqlite.Database):
                 hubspot_id = leads_to or self._archived_by(number)
                 outcome, findings = UndoOutcome.ALIAS, list[Finding]()
                 if not hubspot_id:
-                    outcome, findings = self._of_nobody(number)
+                    outcome, findings = self._outcome_without_contact(number)
                 elif not self._is_listed(number, hubspot_id):
                     connection.execute(
                         "UPDATE keys SET hubspot_id = ? WHERE number = ?", (hubspot_id, number)
@@ -168,7 +168,7 @@ class UndoFile(sqlite.Database):
         )
         return bool(self._all(query, (hubspot_id, number, number)))
 
-    def _of_nobody(self, number: int) -> tuple[UndoOutcome, list[Finding]]:
+    def _outcome_without_contact(self, number: int) -> tuple[UndoOutcome, list[Finding]]:
         """What has become of a key that led to nobody, and does again."""
         # A refused row says nothing of another row of its key that may have been written.
         ((how, is_refused),) = self._all(
@@ -185,11 +185,11 @@ class UndoFile(sqlite.Database):
 
     def gather(self) -> None:
         """One entry a contact, its first key; once all keys are resolved."""
-        if self._said("gathered"):
+        if self._read_note("gathered"):
             return
         with self._transaction() as connection:
             work_list.gather(connection)
-            self._say("gathered", "yes")
+            self._write_note("gathered", "yes")
 
     def reopen_kept(self) -> None:
         """Contacts that the job created and an undo has kept for what others have done with them alone are to
@@ -274,9 +274,9 @@ class UndoFile(sqlite.Database):
         ):
             former[name] = text
             if state != ReadingState.WRITTEN:
-                again = Seen(*later) if end is not None else None
+                again = Reading(*later) if end is not None else None
                 between = self._in_doubt(hubspot_id, reading, end) if again else ()
-                doubts[name] = Doubt(Seen(at, text, slack), again, between)
+                doubts[name] = Doubt(Reading(at, text, slack), again, between)
         return former, doubts
 
     def _in_doubt(self, hubspot_id: str, after: int, before: int) -> list[tuple[float, float]]:
@@ -392,7 +392,7 @@ class UndoFile(sqlite.Database):
     def note_end(self, at: str) -> None:
         """All contacts are settled."""
         with self._transaction():
-            self._say("ended_at", at)
+            self._write_note("ended_at", at)
 
     @property
     def keys_count(self) -> int:
@@ -444,11 +444,11 @@ class UndoFile(sqlite.Database):
 
     # --- the file ---
 
-    def _said(self, name: str) -> str:
+    def _read_note(self, name: str) -> str:
         rows = self._all("SELECT value FROM about WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else ""
 
-    def _say(self, name: str, value: str) -> None:
+    def _write_note(self, name: str, value: str) -> None:
         self._open.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
     def _state_of_snapshot(self) -> str:
@@ -463,7 +463,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
     if not path.is_file():
         return None
     try:
-        with closing(_glance(path)) as connection:
+        with closing(_open_read_only(path)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
     except sqlite3.Error:
@@ -495,7 +495,7 @@ def find(named: Path) -> tuple[Path, Path]:
 def _about(snapshot: Path) -> dict[str, str]:
     """Whose it is, and by what its first contact was matched."""
     try:
-        with closing(_glance(snapshot)) as connection:
+        with closing(_open_read_only(snapshot)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))
             keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()
     except sqlite3.Error as error:
@@ -505,5 +505,5 @@ def _about(snapshot: Path) -> dict[str, str]:
     return {"id_property": keys[0][0] if keys else EMAIL, **about}
 
 
-def _glance(path: Path) -> sqlite3.Connection:
+def _open_read_only(path: Path) -> sqlite3.Connection:
     return sqlite.connect(path, "ro", lock_seconds=sqlite.SHORT_LOCK_SECONDS)

@@ -25,7 +25,7 @@ AT_BIRTH_SECONDS = 2.0
 _MOST_VERSIONS = 20
 
 
-class Seen(NamedTuple):
+class Reading(NamedTuple):
     """What was read of a value, and when."""
 
     at: float
@@ -37,8 +37,8 @@ class Seen(NamedTuple):
 class Doubt:
     """What was read of a value: before a sending that nobody knows the end of, and before the next one."""
 
-    first: Seen
-    later: Seen | None = None  #: None: it was not read again
+    first: Reading
+    later: Reading | None = None  #: None: it was not read again
     between: Sequence[tuple[float, float]] = ()  #: further ones in doubt: when, and by how much it may be off
 
     def can_have_written(self, at: float) -> bool:
@@ -108,7 +108,7 @@ def _between(
     yield doubt.later.text if doubt.later else None
 
 
-def _places(versions: Sequence[Version], seen: Seen) -> list[int]:
+def _places(versions: Sequence[Version], seen: Reading) -> list[int]:
     """The versions that may have held when this was read; -1: none, but perhaps a default of HubSpot's."""
     found = []
     for place, version in enumerate(versions):
@@ -153,14 +153,14 @@ def find_creator(
     born_at: float | None,
     history: Mapping[str, Sequence[Version]],
     *,
-    untold: Collection[str] = (),
+    without_history: Collection[str] = (),
     is_ours: Callable[[Version], bool],
     is_stored: Callable[[str, str, Version], bool],
     is_sent: Callable[[str, Version], bool],
 ) -> Creator:
     """By what the contact held when it was created: all that the row asked for, and nothing else.
 
-    `untold`: properties whose history the answer lacks.
+    `without_history`: properties whose history the answer lacks.
     `is_ours`: an app's version, and the app may be ours. `is_stored`: such a value led to that version;
     `is_sent`: one of those that the job ever sent did.
     """
@@ -178,7 +178,7 @@ def find_creator(
     for name, text in absence.sent.items():
         if not text:
             continue
-        if name in untold or len(history.get(name, ())) >= _MOST_VERSIONS:
+        if name in without_history or len(history.get(name, ())) >= _MOST_VERSIONS:
             return Creator.UNKNOWN
         first = [one for one in at_birth.get(name, ()) if is_ours(one) and one.value]
         if not first:

@@ -44,16 +44,16 @@ def find_period_mappings(
     """How the rows of each period were mapped. `settings`: those of the last one."""
     present = periods[-1].settings
     assert present is not None
-    now = _way(settings, present, sources, account)
-    ways = []
+    now = _period_mapping(settings, present, sources, account)
+    mappings = []
     for period in periods[:-1]:
-        way = replace(now, doubt=Doubt.UNKNOWN if period.settings is None else Doubt.UNUSABLE)
+        mapping = replace(now, doubt=Doubt.UNKNOWN if period.settings is None else Doubt.UNUSABLE)
         former = former_settings(settings, period)
         if former is not None and period.settings is not None:
             with suppress(SettingsError):
-                way = _way(former, period.settings, sources, account)
-        ways.append(way)
-    return [*ways, now]
+                mapping = _period_mapping(former, period.settings, sources, account)
+        mappings.append(mapping)
+    return [*mappings, now]
 
 
 def former_settings(settings: Settings, period: Period) -> Settings | None:
@@ -67,7 +67,7 @@ def former_settings(settings: Settings, period: Period) -> Settings | None:
     return None
 
 
-def _way(
+def _period_mapping(
     settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account
 ) -> PeriodMapping:
     """By the columns as they were resolved when it ran: a label may have changed since.
@@ -94,24 +94,24 @@ class _Rows:
         self._rows = rows
         self._mapped: dict[int, Sequence[Record | Unsent]] = {}  # by the way's identity
 
-    def mapped(self, way: PeriodMapping, position: int) -> Record | Unsent:
-        if id(way) not in self._mapped:
-            self._mapped[id(way)] = way.mappers[self._source].map(self._first, self._rows)
-        return self._mapped[id(way)][position - self._first]
+    def mapped(self, mapping: PeriodMapping, position: int) -> Record | Unsent:
+        if id(mapping) not in self._mapped:
+            self._mapped[id(mapping)] = mapping.mappers[self._source].map(self._first, self._rows)
+        return self._mapped[id(mapping)][position - self._first]
 
 
 class Builder:
     """Row by row, what was asked for goes into the file; each row by the settings that applied to it."""
 
     def __init__(
-        self, file: VerificationFile, main: str, periods: Sequence[Period], ways: Sequence[PeriodMapping]
+        self, file: VerificationFile, main: str, periods: Sequence[Period], mappings: Sequence[PeriodMapping]
     ) -> None:
-        """`ways`: one a period. `main`: the job's main id property by now."""
+        """`mappings`: one a period. `main`: the job's main id property by now."""
         self._file = file
         self._main = main
         self._periods = periods
-        self._ways = ways
-        self._is_linked = len({name for way in ways for name in way.match}) > 1
+        self._mappings = mappings
+        self._is_linked = len({name for mapping in mappings for name in mapping.match}) > 1
         self._wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
         self._rows = _Rows(0, 0, ())
 
@@ -122,33 +122,33 @@ class Builder:
             for slice_ in source.slices(None):
                 self._rows = _Rows(index, position, slice_.rows)
                 for _ in slice_.rows:
-                    self._take(position, doubt_of(position))
+                    self._add_row(position, doubt_of(position))
                     position += 1
                 self._store()
                 yield position
 
-    def _take(self, position: int, doubt: Doubt | None) -> None:
-        way = self._ways[period_of(self._periods, position)]
+    def _add_row(self, position: int, doubt: Doubt | None) -> None:
+        mapping = self._mappings[period_of(self._periods, position)]
         unsure = unsure_of(self._periods, position)
-        formers = [self._ways[i] for i in unsure]
+        formers = [self._mappings[i] for i in unsure]
         if doubt is None:
             self._may_have_been_sent(position, formers)
             return
-        doubt = way.doubt or next((former.doubt for former in formers if former.doubt), doubt)
-        record = self._rows.mapped(way, position)
+        doubt = mapping.doubt or next((former.doubt for former in formers if former.doubt), doubt)
+        record = self._rows.mapped(mapping, position)
         if isinstance(record, Record):
-            wanted = _of(record, doubt, way.overwriting)
-            if len(self._ways) > 1 and doubt is Doubt.NONE:
+            wanted = _wanted_of_record(record, doubt, mapping.overwriting)
+            if len(self._mappings) > 1 and doubt is Doubt.NONE:
                 sent = [_sent(self._rows.mapped(former, position)) for former in formers]
                 wanted = replace(wanted, others=_others(record, wanted.cells, sent))
             self._wanted.append((record.values, wanted, doubt))
             if record.id_property != self._main and not self._is_linked:
-                self._file.share(record.values)
-        elif record.key and (record.outcome is Outcome.INVALID or way.doubt):
-            self._wanted.append((record.values, _gone(record), way.doubt or Doubt.CHANGED))
-        elif way.doubt:
+                self._file.note_shared_values(record.values)
+        elif record.key and (record.outcome is Outcome.INVALID or mapping.doubt):
+            self._wanted.append((record.values, _wanted_of_unsent(record), mapping.doubt or Doubt.CHANGED))
+        elif mapping.doubt:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
-            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, way.doubt))
+            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, mapping.doubt))
 
     def _may_have_been_sent(self, position: int, formers: Sequence[PeriodMapping]) -> None:
         """A row that was not written, and that a killed run may have sent under other settings."""
@@ -157,17 +157,17 @@ class Builder:
             if isinstance(record, Record):
                 self._store()  # what earlier rows asked for comes first
                 others = {name: (text,) for name, text in sent_properties(record).items()}
-                self._file.may_hold(record.values[0], others, former.doubt)
+                self._file.allow_values(record.values[0], others, former.doubt)
 
     def _store(self) -> None:
         wanted, self._wanted = self._wanted, []
         if self._is_linked:
-            self._file.want_linked(wanted)
+            self._file.add_linked_rows(wanted)
         else:
-            self._file.want([(values[0], contact, doubt) for values, contact, doubt in wanted])
+            self._file.add_rows([(values[0], contact, doubt) for values, contact, doubt in wanted])
 
 
-def _of(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
+def _wanted_of_record(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
     """What may have been spared asks for nothing: HubSpot's own value is as good."""
     cells = {
         name: Cell(text, record.row, record.source)
@@ -177,7 +177,7 @@ def _of(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
     return Wanted(0, record.id_property, record.key, record.row, record.source, cells)
 
 
-def _gone(row: Unsent) -> Wanted:
+def _wanted_of_unsent(row: Unsent) -> Wanted:
     id_property, _, _ = row.values[0].partition("=")
     return Wanted(0, id_property, row.key, row.row, row.source, {})
 

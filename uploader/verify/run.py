@@ -116,7 +116,7 @@ class Verification:
             check_sources(self._checkpoint.path.name, identity, sources)
             async with Session(self.settings, self._seams, self.ending) as session:
                 self.session = session
-                account = await unless_ended(session.look())
+                account = await unless_ended(session.read_account_and_schema())
                 check_portal(self._checkpoint.path, identity, account.portal)
                 self.report.account_doubt = account_doubt(identity, account.portal)
                 former = [
@@ -141,9 +141,9 @@ class Verification:
             await self.ending.unless_ended(self.ending.guard(build))
             await self._read_all(session, account, writer)
         finally:
-            await writer.run(self._tell)
+            await writer.run(self._fill_report)
 
-    def _tell(self) -> None:
+    def _fill_report(self) -> None:
         self.report.counts = self.file.counts()
         self.report.doubts = self.file.doubts()
         self.report.left = self.file.unsettled_count()
@@ -159,9 +159,9 @@ class Verification:
         """In slices, so that a signal is heard in between."""
         if await writer.run(lambda: self.file.is_built):
             return
-        await writer.run(self.file.forget)
-        ways = find_period_mappings(self.settings, self._periods, sources, account)
-        builder = Builder(self.file, identity.settings["id_property"], self._periods, ways)
+        await writer.run(self.file.clear)
+        mappings = find_period_mappings(self.settings, self._periods, sources, account)
+        builder = Builder(self.file, identity.settings["id_property"], self._periods, mappings)
         steps = builder.steps(sources, doubts_of(self._checkpoint))
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
             self.rows = rows
@@ -185,7 +185,7 @@ class Verification:
                         self.report.counts[one.verdict] += 1
                     if not rest:
                         break
-                await writer.run(lambda unknown=unknown: self.file.leave(unknown))  # type: ignore[misc]
+                await writer.run(lambda unknown=unknown: self.file.mark_unknown(unknown))  # type: ignore[misc]
 
         await session.run_workers(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
 

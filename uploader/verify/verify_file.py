@@ -65,14 +65,14 @@ class VerificationFile(sqlite.Database):
     def is_built(self) -> bool:
         return bool(self._all("SELECT 1 FROM about WHERE name = 'built'"))
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """A building that was broken off starts again."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM contacts")
             connection.execute("DELETE FROM shared")
             connection.execute("DELETE FROM owned")
 
-    def want(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
+    def add_rows(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
         """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
         with self._transaction() as connection:
             connection.executemany(
@@ -87,7 +87,7 @@ class VerificationFile(sqlite.Database):
                 [(value, *_packed(contact), doubt.value) for value, contact, doubt in wanted],
             )
 
-    def may_hold(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
+    def allow_values(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
         """Of a contact that earlier rows wrote: a row that was not written after all may have been sent."""
         with self._transaction() as connection:
             connection.execute(
@@ -97,7 +97,7 @@ class VerificationFile(sqlite.Database):
                 (_packed_others(others), doubt.value, value, value),
             )
 
-    def want_linked(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
+    def add_linked_rows(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
         """The same where rows are matched by several properties: all unique values of each come along.
 
         A row whose key an earlier row wrote beside its own belongs to that row's record. Where that record
@@ -107,13 +107,13 @@ class VerificationFile(sqlite.Database):
             for values, contact, doubt in wanted:
                 number = self._apply(connection, values[0], contact, doubt)
                 for value in values:
-                    self._own(connection, value, number)
+                    self._assign_value(connection, value, number)
 
     def _apply(self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt) -> int:
         found = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
         id_property, key, cells, others, row, source = _packed(contact)
         if found is not None and found[0] < 0:
-            self._doubt(connection, -found[0])
+            self._mark_shared(connection, -found[0])
             found, doubt = None, doubt or Doubt.SHARED
         if found is None:
             cursor = connection.execute(
@@ -129,14 +129,14 @@ class VerificationFile(sqlite.Database):
         )
         return int(found[0])
 
-    def _own(self, connection: sqlite3.Connection, value: str, number: int) -> None:
+    def _assign_value(self, connection: sqlite3.Connection, value: str, number: int) -> None:
         """A record has one value of a property; its former ones stand with the number negative."""
         former = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
         if former == (number,):
             return
         if former is not None and former[0] > 0:
-            self._doubt(connection, former[0])
-            self._doubt(connection, number)
+            self._mark_shared(connection, former[0])
+            self._mark_shared(connection, number)
         name = value[: value.index("=") + 1]
         connection.execute(
             "UPDATE owned SET number = -number WHERE number = ? AND substr(value, 1, ?) = ?",
@@ -144,12 +144,12 @@ class VerificationFile(sqlite.Database):
         )
         connection.execute("INSERT OR REPLACE INTO owned VALUES (?, ?)", (value, number))
 
-    def _doubt(self, connection: sqlite3.Connection, number: int) -> None:
+    def _mark_shared(self, connection: sqlite3.Connection, number: int) -> None:
         connection.execute(
             "UPDATE contacts SET doubt = ? WHERE number = ? AND doubt = ''", (Doubt.SHARED.value, number)
         )
 
-    def share(self, values: Iterable[str]) -> None:
+    def note_shared_values(self, values: Iterable[str]) -> None:
         """Unique values that rows wrote beside their key, where keys of several properties occur."""
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO shared VALUES (?)", [(value,) for value in values])
@@ -209,7 +209,7 @@ class VerificationFile(sqlite.Database):
                 [(c.verdict.value, c.hubspot_id, _findings(c.findings), c.number) for c in checked],
             )
 
-    def leave(self, unknown: Mapping[int, str]) -> None:
+    def mark_unknown(self, unknown: Mapping[int, str]) -> None:
         """HubSpot's answers don't tell of these contacts: by number, what it says of the reason."""
         with self._transaction() as connection:
             connection.executemany(

@@ -97,7 +97,7 @@ def watched_run(job: Job, batch_records=100, **options) -> Watched:
         seen.looks.append(look)
 
     async def run():
-        parts = Parts(rows=note_rows, look=note_look)
+        parts = Parts(on_rows=note_rows, on_look=note_look)
         one = Run(job.settings(**options), seams_of(job, batch_records), parts=parts)
         try:
             return await one.run()
@@ -440,7 +440,7 @@ def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, mo
         del simulation
         return Sender(*arguments, **named)
 
-    monkeypatch.setattr("uploader.preview.run.PretendingSender", honest)
+    monkeypatch.setattr("uploader.preview.run.SimulatedSender", honest)
 
     async def run():
         return await Preview(job.settings(), seams_of(job, 100)).preview()

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.store import merge
 from uploader.model.rows import Fault
-from uploader.preview.value_changes import EXEMPLARY, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
+from uploader.preview.value_changes import EXAMPLE_KINDS, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
 from uploader.records.write_policy import Change, Decision, Overwriting, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone", "lifecyclestage", "interests"])
@@ -31,7 +31,7 @@ def test_every_value_is_counted_once_and_shown_as_it_is(rows):
         tally.writes(source=0, row=number, decision=decision, wanted=wanted, held=held or {})
         asked += len(wanted)
     assert sum(counts.total() for counts in tally.properties.values()) == asked
-    for kind in EXEMPLARY:
+    for kind in EXAMPLE_KINDS:
         assert len(tally.examples(kind)) == min(3, tally.total(kind))
         for one in tally.examples(kind):
             wanted, held = rows[one.row]
@@ -60,7 +60,7 @@ def test_no_example_is_kept_where_none_is_wanted():
     tally = Tally(0)
     write_one(tally, 1, "a")
     tally.refuses(0, 2, [("a", Fault("bad", "DATE", "a"))])
-    assert [tally.examples(kind) for kind in EXEMPLARY] == [[]] * len(EXEMPLARY)
+    assert [tally.examples(kind) for kind in EXAMPLE_KINDS] == [[]] * len(EXAMPLE_KINDS)
     assert dict(tally.properties["a"]) == {"set": 1, REFUSED: 1}
 
 

@@ -15,7 +15,7 @@ from uploader.undo.value_before_job import (
     Answer,
     Creator,
     Doubt,
-    Seen,
+    Reading,
     find_creator,
     find_former,
 )
@@ -42,8 +42,8 @@ def is_ours(one: Version) -> bool:
     return is_of_app(one) and one.value in SENT
 
 
-def seen(at: float, text: str, slack: float = 5.0) -> Seen:
-    return Seen(DAY + at, text, slack)
+def seen(at: float, text: str, slack: float = 5.0) -> Reading:
+    return Reading(DAY + at, text, slack)
 
 
 def answer(doubt: Doubt, *history: Version, born_at: float | None = None) -> Answer:

@@ -77,9 +77,9 @@ def _show(page: str) -> None:
 
 def for_terminal(page: str) -> str:
     """The page without what no terminal shows: pictures, comments, links between pages become commands."""
-    return _LINK.sub(_spoken, _IMAGE.sub("", _COMMENT.sub("", page)))
+    return _LINK.sub(_link_text, _IMAGE.sub("", _COMMENT.sub("", page)))
 
 
-def _spoken(link: re.Match[str]) -> str:
+def _link_text(link: re.Match[str]) -> str:
     text, page = link.groups()
     return text if page in {None, text} else f"{text} (`uploader help {page}`)"

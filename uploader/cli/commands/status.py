@@ -30,7 +30,7 @@ def read_summary(path: Path) -> Summary:
     )
 
 
-def _awaits_word(path: Path) -> bool:
+def _waits_for_approval(path: Path) -> bool:
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         canary = checkpoint.canary()
     return canary is not None and canary.waits
@@ -91,6 +91,6 @@ def command(
         told = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
         tell(told)
         if summary.state == "stopped":
-            word = ", with --approve-canary added," if _awaits_word(checkpoint) else ""
+            word = ", with --approve-canary added," if _waits_for_approval(checkpoint) else ""
             tell([f"the command it was begun with{word} goes on from here"])
     return 0

@@ -29,7 +29,7 @@ from uploader.model.redaction import without_identifiers
 from uploader.model.settings_periods import Unkept
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
-from uploader.undo.associated_records import UNSEEN
+from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import UndoOutcome
 from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
@@ -211,7 +211,7 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
             f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept; add "
             "--archive-touched to this command to archive also what others have worked with since"
         )
-    if any(UNSEEN in reason for reason in reasons):
+    if any(NOT_KNOWN in reason for reason in reasons):
         yield (
             "where the token lacks a scope, grant it, then add --restart to this command, which looks at all "
             "of them again"

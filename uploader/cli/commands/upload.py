@@ -197,7 +197,7 @@ def command(
         )
         if file:
             file.check(settings)
-        _spare_the_collector()
+        _tune_garbage_collector()
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
             summary, finished_before, rows_not_in_results = runner.run(_upload(settings, yes=yes))
     code = file.write(summary) if file else summary.exit_code
@@ -212,7 +212,7 @@ def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
     return 0 if no_canary or (yes and rows is None) else rows
 
 
-def _spare_the_collector() -> None:
+def _tune_garbage_collector() -> None:
     """Records are many and make no cycles: looking for some at every 700th costs 15 to 20 % of the CPU."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -375,12 +375,12 @@ def _finished_lines(run: Run) -> list[str]:
 
     where = f"this job was finished before, into account {before.portal or 'unknown'}"
     undone = undone_text(run.settings.checkpoint_path, sys.argv[1:])
-    if not before.otherwise:
+    if not before.changed_settings:
         return [f"nothing was sent: {where} (--restart does it again)", *undone]
     ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"
     return [
         f"nothing was sent: {where}, and with other settings; {ways}",
-        f"what differs: {printable(before.otherwise, 2_000)}",
+        f"what differs: {printable(before.changed_settings, 2_000)}",
         *undone,
     ]
 

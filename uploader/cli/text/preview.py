@@ -30,7 +30,7 @@ from uploader.jobs.summary import advice
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
 from uploader.preview.run import Report
-from uploader.preview.value_changes import EXEMPLARY, KINDS, REFUSED, Example
+from uploader.preview.value_changes import EXAMPLE_KINDS, KINDS, REFUSED, Example
 from uploader.records.write_policy import Change
 from uploader.settings import Settings
 
@@ -75,7 +75,8 @@ def as_dict(report: Report) -> dict[str, object]:
             for (category, name), count in tally.faults.most_common()
         ],
         "examples": {
-            kind: [_example_dict(one, report.sources) for one in tally.examples(kind)] for kind in EXEMPLARY
+            kind: [_example_dict(one, report.sources) for one in tally.examples(kind)]
+            for kind in EXAMPLE_KINDS
         },
         "not_seen": list(NOT_SEEN),
         "aliases": tallies.aliases,
@@ -154,7 +155,7 @@ def _property_lines(report: Report) -> Iterator[str]:
 
 
 def _example_lines(report: Report) -> Iterator[str]:
-    for kind in EXEMPLARY:
+    for kind in EXAMPLE_KINDS:
         examples = report.tally.examples(kind)
         if not examples:
             continue
