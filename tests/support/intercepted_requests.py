@@ -10,7 +10,7 @@ import orjson
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from uploader.mockserver.messages import Reply, Request
-from uploader.mockserver.statistics import Seen
+from uploader.mockserver.statistics import LoggedRequest
 
 
 def job(
@@ -42,7 +42,7 @@ def existing(email: str, *others: str, **properties: str) -> dict[str, Any]:
     return {"properties": {"email": email, **properties}, "additional_emails": others}
 
 
-def upserts(run: Job) -> list[Seen]:
+def upserts(run: Job) -> list[LoggedRequest]:
     return [seen for seen in run.simulator.statistics.log if seen.path.endswith("/batch/upsert")]
 
 

@@ -53,7 +53,7 @@ class MockTransport:
         else:
             await asyncio.sleep(self._connect_seconds)
         on_sent()
-        if seconds := self.simulator.way_seconds():
+        if seconds := self.simulator.arrival_delay_seconds():
             await asyncio.sleep(seconds)
         try:
             return await self._answer(call, loop)
@@ -74,7 +74,7 @@ class MockTransport:
         reply = self.simulator.handle(request, loop.time() + self.ahead_seconds)
         try:
             await asyncio.sleep(reply.delay_seconds)
-            reply = self.simulator.at_answer(reply, loop.time() + self.ahead_seconds)
+            reply = self.simulator.complete_headers(reply, loop.time() + self.ahead_seconds)
             await asyncio.sleep(reply.drip_seconds)
         finally:
             self.simulator.ended()

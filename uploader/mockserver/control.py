@@ -1,13 +1,13 @@
-"""The `/_mock/` side of the double: looking and steering. Never counted, limited or struck by faults.
+"""The `/_mock/` endpoints for tests. Their requests are not counted or limited, and have no faults.
 
 GET  /_mock/stats              counts, as JSON
 GET  /_mock/objects/TYPE       every record of a type (contacts, companies, 0-3, p_cars, ...) by id, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
-POST /_mock/reset              a fresh account; body, optional: {"contacts": [{"properties": {},
+POST /_mock/reset              a new account; body, optional: {"contacts": [{"properties": {},
                                "additional_emails": [], "created_at": "2026-01-31T09:00:00.000Z"}],
                                "objects": {"deals": [{"properties": {}}]}} to begin with
-POST /_mock/objects/TYPE       behind a client's back: {"update": [{"email": "a@x.com", "properties": {}}],
-                               "archive": ["a@x.com"]}; values are taken as they come. Records are named by
+POST /_mock/objects/TYPE       changes by another user: {"update": [{"email": "a@x.com", "properties": {}}],
+                               "archive": ["a@x.com"]}; values are not checked. Records are named by
                                `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who.
                                "associate": [{"email": "a@x.com", "to": "notes", "ids": [1, 2]}] associates
                                them with others (activities, or records of a type), which need not exist
@@ -36,7 +36,7 @@ def control(simulator: Simulator, request: Request, now: float) -> Reply | Itera
     """A reply, or the lines of an NDJSON stream."""
     match request.method, request.path.removeprefix(PREFIX):
         case "GET", "stats":
-            simulator.account.write_late(now, simulator.wall(now))
+            simulator.account.apply_late_writes(now, simulator.wall(now))
             return _json(200, simulator.stats())
         case "GET", "log":
             return (seen._asdict() for seen in list(simulator.statistics.log))
@@ -57,7 +57,7 @@ def _order(simulator: Simulator, order: str, body: bytes, now: float) -> Reply:
         if not isinstance(document, dict):
             return _json(400, {"error": "expected a JSON object"})
         _carry_out(simulator, order, document, now)
-    except (ValueError, TypeError, AttributeError) as error:  # the latter two: seed contacts of a wrong shape
+    except (ValueError, TypeError, AttributeError) as error:  # the latter two: malformed seed contacts
         return _json(400, {"error": str(error)})
     return _json(200, {})
 

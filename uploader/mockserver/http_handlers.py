@@ -1,4 +1,4 @@
-"""The double over HTTP: aiohttp handlers, thin over `simulator` and `control`. No decision is made here."""
+"""The mock server over HTTP: thin aiohttp handlers around `simulator` and `control`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def build_app(simulator: Simulator) -> web.Application:
         if asked.path.startswith(PREFIX):
             reply = control(simulator, asked, clock())
             return _whole(reply) if isinstance(reply, Reply) else await _stream(request, reply)
-        if seconds := simulator.way_seconds():
+        if seconds := simulator.arrival_delay_seconds():
             await asyncio.sleep(seconds)
         reply = simulator.handle(asked, clock())
         try:
             if reply.delay_seconds:
                 await asyncio.sleep(reply.delay_seconds)
-            return await _carry_out(request, simulator.at_answer(reply, clock()))
+            return await _carry_out(request, simulator.complete_headers(reply, clock()))
         finally:
             simulator.ended()
 
@@ -49,7 +49,7 @@ async def _carry_out(request: web.Request, reply: Reply) -> web.StreamResponse:
     match reply.delivery:
         case Delivery.SEND:
             response: web.StreamResponse = _whole(reply)
-            # Sent here, not by aiohttp after the return, so that it still counts as in flight.
+            # Sent here, not by aiohttp after the return, so that it counts as in flight until then.
             await response.prepare(request)
             await response.write_eof()
             return response
@@ -88,7 +88,7 @@ async def _drip(request: web.Request, reply: Reply) -> web.StreamResponse:
 
 def _break(request: web.Request, *, after_sending: bool = False) -> None:
     transport = request.transport
-    if transport is None:  # the client has gone already
+    if transport is None:  # the client has disconnected
         return
     if after_sending:
         transport.close()  # what was written is still flushed

@@ -1,8 +1,8 @@
 """The request that the simulator gets and the reply that a transport sends. Values only.
 
 Times are in seconds; header names of requests are in lower case. A transport (aiohttp's, or a test's in
-virtual time) waits `delay_seconds`, lets `Simulator.at_answer` complete the headers, treats the connection
-as `delivery` says, and calls `Simulator.ended`.
+virtual time) waits `delay_seconds`, calls `Simulator.complete_headers`, treats the connection as `delivery`
+says, and calls `Simulator.ended`.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
-    def asks(self, name: str) -> bool:
-        """Whether the query says so; the official client for Python writes "True"."""
+    def has_flag(self, name: str) -> bool:
+        """Whether the query sets this flag; the official client for Python writes "True"."""
         return self.query.get(name, "").lower() == "true"
 
 
@@ -44,7 +44,7 @@ class Reply:
     delivery: Delivery = Delivery.SEND
     sent_bytes: int = 0
     drip_seconds: float = 0.0
-    remaining_of: str | None = None  #: the app whose requests left are to be counted again at the answer
+    remaining_of: str | None = None  #: the app whose remaining requests `complete_headers` counts
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the body holds
         return orjson.loads(self.body)

@@ -10,8 +10,8 @@
 
 `hubspot_mock(*, quota="190/10", daily_quota=..., latency_seconds=0, scenario={}, seed=0)` starts a server in
 a thread of its own, so clients may be synchronous; all of them stop when the test ends. A scenario is what a
-scenario file holds (see `uploader.mockserver.faults.scenario`). pytest loads this module in every session: it
-imports nothing of weight.
+scenario file holds (see `uploader.mockserver.faults.scenario`). pytest loads this module in every session, so
+it imports nothing large.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RunningMock:
-    """A mock server in a thread: its address, and what it has seen."""
+    """A mock server in a thread: its address, and calls to inspect and change its account."""
 
     def __init__(self, settings: MockSettings) -> None:
         import asyncio  # noqa: PLC0415 - see the module's docstring
@@ -79,7 +79,7 @@ class RunningMock:
         orders = {"update": list(update), "archive": list(archive), "associate": list(associate)}
         self._call("POST", "objects/contacts", orders)
 
-    change_records = change_records  #: the former name
+    meddle = change_records  #: the former name
 
     def change_scenario(self, scenario: Mapping[str, Any]) -> None:
         self._call("POST", "scenario", scenario)

@@ -1,4 +1,4 @@
-"""Counting requests against the burst window and the day. Pure: `now` comes in, nothing is awaited.
+"""Counts requests in the burst window and the day. Pure: `now` comes in.
 
 Units: seconds of the caller's monotonic clock.
 """
@@ -20,7 +20,7 @@ class Quota:
 
 
 def parse_quota(text: str) -> Quota | None:
-    """`190/10` is 190 requests in any 10 seconds; `none` is no limit at all."""
+    """The quota in a text: `190/10` is 190 requests in any 10 seconds; `none` is no limit."""
     if text.strip().lower() == "none":
         return None
     requests, _, seconds = text.partition("/")
@@ -38,7 +38,7 @@ class RollingWindow:
 
     def __init__(self) -> None:
         self._counted: deque[float] = deque()
-        self.most = 0  #: the most ever counted in one window
+        self.most = 0  #: the highest count in one window
 
     def used(self, now: float, window_seconds: float) -> int:
         counted = self._counted
@@ -59,7 +59,7 @@ class RollingWindow:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """When the account's day ends: local midnight, or every `day_seconds` where a test wants it short."""
+    """The account's day: it ends at local midnight, or every `day_seconds` for tests."""
 
     time_zone: str
     day_seconds: float | None
@@ -75,14 +75,14 @@ class Day:
 
 
 class DailyCount:
-    """Requests of the whole account since its last midnight (all private apps share it)."""
+    """The account's requests since its last midnight; all private apps share this count."""
 
     def __init__(self, already_used: int) -> None:
         self.used = already_used
         self._ends_at: float | None = None
 
     def ends_at(self, wall_seconds: float, day: Day) -> float:
-        """Starts the count afresh if midnight has passed."""
+        """When the current day ends, by the wall clock. Resets the count if one has ended."""
         if self._ends_at is None:
             self._ends_at = day.ends_at(wall_seconds)
         elif wall_seconds >= self._ends_at:

@@ -1,4 +1,4 @@
-"""Which endpoint a method and path mean. Pure. From the official specs."""
+"""The endpoint of a method and path. Pure. From the official specs."""
 
 import re
 from typing import Literal, NamedTuple, TypeAlias
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
     @property
     def is_token(self) -> bool:
-        """Token endpoints need no bearer token and belong to no app's window."""
+        """Whether it is a token endpoint: these need no bearer token and count in no app's window."""
         return self.endpoint in ("token_info", "refresh", "introspect", "legacy_token")
 
     @property
@@ -42,7 +42,7 @@ class Route(NamedTuple):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What a token must be granted (0, 7.1); of associations the scopes of both types (13)."""
+        """The scopes that a token needs; for associations those of both types."""
         if self.endpoint == "owners":
             return ("crm.objects.owners.read",)
         kind = find_kind(self.argument) or CONTACTS

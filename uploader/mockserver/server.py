@@ -1,4 +1,4 @@
-"""The double listening on 127.0.0.1: in a test's own loop, or alone in a process.
+"""The mock server on 127.0.0.1: in a test's own loop, or alone in a process.
 
 It binds the loopback address only: anyone who reaches it can read what was sent to it.
 """
@@ -17,10 +17,8 @@ from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Simulator
 
 HOST = "127.0.0.1"
-SHUTDOWN_SECONDS = (
-    0.5  # replies still delayed by then are dropped: a client treats that as any lost connection
-)
-# A million contacts are much for the collector to walk; what becomes garbage in cycles does so while young.
+SHUTDOWN_SECONDS = 0.5  # later replies are dropped: a client treats that as a lost connection
+# The garbage collector would traverse a million contacts; cyclic garbage here is young.
 GC_THRESHOLDS = (10_000, 10, 1_000)
 
 
@@ -52,7 +50,7 @@ class MockServer:
         now = asyncio.get_running_loop().time()
         self._simulator = Simulator(self._settings, started=now, epoch_seconds=time.time() - now)
         app = build_app(self._simulator)
-        # A client that gives up ends its request here too; else it stays in flight for the whole delay.
+        # A client that disconnects ends its request; otherwise it would be in flight for the whole delay.
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True
         )
@@ -75,9 +73,9 @@ class MockServer:
 
 
 def serve(settings: MockSettings, *, port: int) -> None:
-    """Prints one line with the URL when it listens, and returns after SIGINT or SIGTERM.
+    """Run a server until SIGINT or SIGTERM; print one line with the URL when it listens.
 
-    Raise `OSError` where the port is taken.
+    OSError if the port is taken.
     """
     gc.set_threshold(*GC_THRESHOLDS)
     asyncio.run(_serve(settings, port))

@@ -17,26 +17,26 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from uploader.mockserver.account.endpoints import Account, Visit
+from uploader.mockserver.account.endpoints import Account, Exchange
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.account.tokens import Tokens
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults import broken_replies
-from uploader.mockserver.faults.broken_replies import Occasion
+from uploader.mockserver.faults.broken_replies import ErrorContext
 from uploader.mockserver.faults.latency import latency_seconds
-from uploader.mockserver.faults.scenario import Scenario, Status, Strikes, Struck
+from uploader.mockserver.faults.scenario import ActiveFaults, FaultSelector, Scenario, Status
 from uploader.mockserver.messages import Delivery, Reply, Request
 from uploader.mockserver.quota import DailyCount, Day, Quota, RollingWindow
 from uploader.mockserver.routes import Route, find_route
 from uploader.mockserver.settings import MockSettings
-from uploader.mockserver.statistics import Seen, Statistics
+from uploader.mockserver.statistics import LoggedRequest, Statistics
 
 #: Where no other is given, time 0 of the clock is the first second of 2026: runs repeat to the byte.
 DEFAULT_EPOCH_SECONDS = 1_767_225_600.0
 UNLIMITED_WINDOW_SECONDS = 10.0  # the span of "most in a window" where there is no quota
 REMAINING = "X-HubSpot-RateLimit-Remaining"
-NOWHERE = Route("account", "v3")
+UNKNOWN_ROUTE = Route("account", "v3")
 
 
 class Simulator:
@@ -65,19 +65,19 @@ class Simulator:
         """Start a new account with the same settings, and the scenario again. `objects`: by their type."""
         seed = self.settings.seed
         in_flight = self.statistics.in_flight
-        # Separate streams, so that the roll of a fault never shifts a latency.
-        self._latency_random, self._fault_random, self._id_random, order, self._way_random = (
+        # Separate generators, so that the faults never change the latencies.
+        self._latency_random, self._fault_random, self._id_random, order, self._arrival_random = (
             Random(f"{seed} {purpose}")  # noqa: S311
             for purpose in ("latency", "faults", "ids", "order", "way")
         )
-        # Replies still on their way when an account is reset will end under the new one.
+        # Replies in progress when an account is reset will end under the new one.
         self.statistics = Statistics(in_flight)
         self.account = Account(self.scenario, self.statistics, order)
         self.account.seed({"contacts": contacts, **(objects or {})}, error_bodies.iso(self.wall(now)))
         self._tokens = Tokens()
         self._windows: dict[str, RollingWindow] = {}
         self._day = DailyCount(self.scenario.account.daily_used)
-        self._strikes = Strikes(self.scenario, seed)
+        self._fault_selector = FaultSelector(self.scenario, seed)
 
     def change_records(
         self,
@@ -97,38 +97,38 @@ class Simulator:
         return str(self.account.merge(object_type, primary, other, error_bodies.iso(self.wall(now))).id)
 
     def change_scenario(self, scenario: Scenario) -> None:
-        """Contacts and counts stay; faults count from here, `from_seconds` still from the first request."""
+        """Use another scenario: records stay, and faults count anew, but not `from_seconds`."""
         self.scenario = scenario
-        self.account.adopt(scenario)
-        self._strikes = Strikes(scenario, self.settings.seed)
+        self.account.change_scenario(scenario)
+        self._fault_selector = FaultSelector(scenario, self.settings.seed)
 
     def change_quota(self, quota: Quota | None) -> None:
         self.quota = quota
 
-    def way_seconds(self) -> float:
-        """How long the next request has been on its way when it is handed to `handle`."""
-        return self.scenario.rules.arrival_jitter_seconds * self._way_random.random()
+    def arrival_delay_seconds(self) -> float:
+        """How long the next request travels before the transport hands it to `handle`."""
+        return self.scenario.rules.arrival_jitter_seconds * self._arrival_random.random()
 
     def handle(self, request: Request, now: float) -> Reply:
-        """The transport calls `ended` once this reply is sent."""
+        """The reply to a request. The transport calls `ended` once it is sent."""
         wall = self.wall(now)
-        self.account.write_late(now, wall)
+        self.account.apply_late_writes(now, wall)
         self.statistics.arrived(now - self._started)
         route = find_route(request.method, request.path)
-        visit = Visit(
+        exchange = Exchange(
             request=request,
             now=now,
             wall=wall,
             correlation_id=str(UUID(int=self._id_random.getrandbits(128), version=4)),
-            route=route or NOWHERE,
-            struck=Struck(self.scenario.rules),
+            route=route or UNKNOWN_ROUTE,
+            faults=ActiveFaults(self.scenario.rules),
         )
-        reply = self._reply(visit, self._answer(visit) if route else error_bodies.not_found())
-        self._count(visit, reply)
+        reply = self._reply(exchange, self._answer(exchange) if route else error_bodies.not_found())
+        self._count(exchange, reply)
         return reply
 
-    def at_answer(self, reply: Reply, now: float) -> Reply:
-        """The reply as it is sent at `now`: a header may tell of that moment."""
+    def complete_headers(self, reply: Reply, now: float) -> Reply:
+        """The reply as sent at `now`: the scenario may compute a header only then."""
         window = self._windows.get(reply.remaining_of or "")
         if window is None or self.quota is None:
             return reply
@@ -137,31 +137,31 @@ class Simulator:
     def ended(self) -> None:
         self.statistics.in_flight -= 1
 
-    def _answer(self, visit: Visit) -> Answer:
-        if not visit.route.is_token and (refused := self._admit(visit)):
+    def _answer(self, exchange: Exchange) -> Answer:
+        if not exchange.route.is_token and (refused := self._admit(exchange)):
             return refused
         self.statistics.accepted += 1
-        if visit.route.endpoint == "upsert":
+        if exchange.route.endpoint == "upsert":
             self.statistics.upserts += 1
-        if visit.route.endpoint in ("upsert", "update"):
-            visit.inputs = self.account.read_inputs(visit.request)
-        self._strike(visit)
-        mishap = visit.struck.mishap
-        answer = broken_replies.reshaped(mishap, self._serve(visit))
-        return broken_replies.replaced(mishap, answer, self._occasion(visit))
+        if exchange.route.endpoint in ("upsert", "update"):
+            exchange.inputs = self.account.read_inputs(exchange.request)
+        self._select_faults(exchange)
+        failure = exchange.faults.failure
+        answer = broken_replies.change_results(failure, self._serve(exchange))
+        return broken_replies.replace_answer(failure, answer, self._error_context(exchange))
 
-    def _admit(self, visit: Visit) -> Answer | None:
+    def _admit(self, exchange: Exchange) -> Answer | None:
         rules, auth = self.scenario.rules, self.scenario.auth
-        if refused := self._tokens.check(visit.request, visit.route, auth, rules, visit.wall):
+        if refused := self._tokens.check(exchange.request, exchange.route, auth, rules, exchange.wall):
             return refused
-        self._day.ends_at(visit.wall, self._day_of_account())
+        self._day.ends_at(exchange.wall, self._day_of_account())
         if self._day.used >= self.settings.daily_quota:
-            return self._throttled(error_bodies.day_exceeded(visit.correlation_id))
-        window = self._windows.setdefault(self._tokens.app_of(visit.request), RollingWindow())
+            return self._throttled(error_bodies.day_exceeded(exchange.correlation_id))
+        window = self._windows.setdefault(self._tokens.app_of(exchange.request), RollingWindow())
         if self.quota is None:
-            window.used(visit.now, UNLIMITED_WINDOW_SECONDS)
-            window.add(visit.now)
-        elif not window.admit(visit.now, self.quota, count_refused=rules.refused_calls_count):
+            window.used(exchange.now, UNLIMITED_WINDOW_SECONDS)
+            window.add(exchange.now)
+        elif not window.admit(exchange.now, self.quota, count_refused=rules.refused_calls_count):
             info = self.account.info
             return self._throttled(error_bodies.burst_exceeded(info.app_id, info.portal_id))
         self._day.used += 1
@@ -171,44 +171,46 @@ class Simulator:
         wait = self.scenario.rules.retry_after_seconds
         return answer if wait is None else Answer(answer.status, answer.body, {"Retry-After": str(wait)})
 
-    def _strike(self, visit: Visit) -> None:
+    def _select_faults(self, exchange: Exchange) -> None:
         first_at = self.statistics.first_at or 0.0
-        elapsed = visit.now - self._started - first_at
-        candidates = visit.candidates if self.scenario.faults else ()
-        visit.struck = self._strikes.strike(
-            visit.route.fault_endpoint, candidates, elapsed, self._fault_random.random
+        elapsed = exchange.now - self._started - first_at
+        candidates = exchange.candidates if self.scenario.faults else ()
+        exchange.faults = self._fault_selector.select(
+            exchange.route.fault_endpoint, candidates, elapsed, self._fault_random.random
         )
-        visit.latency_seconds = self._latency(visit, _size(visit))
+        exchange.latency_seconds = self._latency(exchange, _size(exchange))
 
-    def _latency(self, visit: Visit, records: int) -> float:
-        roll = self._latency_random.random()
-        if visit.struck.delay_seconds is not None:
-            return visit.struck.delay_seconds
-        return latency_seconds(self.settings.latency_seconds, records, roll)
+    def _latency(self, exchange: Exchange, records: int) -> float:
+        random = self._latency_random.random()
+        if exchange.faults.delay_seconds is not None:
+            return exchange.faults.delay_seconds
+        return latency_seconds(self.settings.latency_seconds, records, random)
 
-    def _occasion(self, visit: Visit) -> Occasion:
-        candidates = visit.candidates if isinstance(visit.struck.mishap, Status) else ()
-        return Occasion(
+    def _error_context(self, exchange: Exchange) -> ErrorContext:
+        candidates = exchange.candidates if isinstance(exchange.faults.failure, Status) else ()
+        return ErrorContext(
             account=self.account.info,
-            wall_seconds=visit.wall,
-            request_id=visit.correlation_id,
-            scope=next(iter(visit.route.scopes), "oauth"),
+            wall_seconds=exchange.wall,
+            request_id=exchange.correlation_id,
+            scope=next(iter(exchange.route.scopes), "oauth"),
             key=candidates[0].key if candidates else "",
         )
 
-    def _serve(self, visit: Visit) -> Answer:
+    def _serve(self, exchange: Exchange) -> Answer:
         info = self.account.info
-        mishap = visit.struck.mishap
-        if visit.route.endpoint == "refresh" and mishap is not None and not mishap.applied:
-            return Answer(200, {})  # no token is issued; what hides it takes this answer's place
-        if visit.route.is_token:
-            return self._tokens.answer(visit.request, visit.route, self.scenario.auth, info, visit.wall)
-        match visit.route.endpoint:
+        failure = exchange.faults.failure
+        if exchange.route.endpoint == "refresh" and failure is not None and not failure.applied:
+            return Answer(200, {})  # no token is issued; the fault replaces this answer
+        if exchange.route.is_token:
+            return self._tokens.answer(
+                exchange.request, exchange.route, self.scenario.auth, info, exchange.wall
+            )
+        match exchange.route.endpoint:
             case "account":
-                return self._details(visit.wall)
+                return self._details(exchange.wall)
             case "usage":
-                return self._usage(visit.wall)
-        return self.account.answer(visit)
+                return self._usage(exchange.wall)
+        return self.account.answer(exchange)
 
     def _details(self, wall: float) -> Answer:
         info = self.account.info
@@ -243,34 +245,38 @@ class Simulator:
 
     # sending
 
-    def _reply(self, visit: Visit, answer: Answer) -> Reply:
-        mishap = visit.struck.mishap
-        body, usual_type = _encode(answer, visit.correlation_id)
-        body = broken_replies.garbled(mishap, body)
-        headers = {"Content-Type": broken_replies.content_type(mishap, usual_type), **answer.headers}
-        headers["Date"] = formatdate(visit.wall + visit.latency_seconds, usegmt=True)
-        if not answer.headers.get("Content-Type"):  # the edge's own pages know nothing of HubSpot's headers
-            headers["x-hubspot-correlation-id"] = visit.correlation_id
-            headers |= self._rate_headers(visit, answer.status)
-        if visit.struck.rules.gzip and body and "gzip" in visit.request.headers.get("accept-encoding", ""):
+    def _reply(self, exchange: Exchange, answer: Answer) -> Reply:
+        failure = exchange.faults.failure
+        body, usual_type = _encode(answer, exchange.correlation_id)
+        body = broken_replies.garble_body(failure, body)
+        headers = {"Content-Type": broken_replies.content_type(failure, usual_type), **answer.headers}
+        headers["Date"] = formatdate(exchange.wall + exchange.latency_seconds, usegmt=True)
+        if not answer.headers.get("Content-Type"):  # pages of the edge have no HubSpot headers
+            headers["x-hubspot-correlation-id"] = exchange.correlation_id
+            headers |= self._rate_headers(exchange, answer.status)
+        if (
+            exchange.faults.rules.gzip
+            and body
+            and "gzip" in exchange.request.headers.get("accept-encoding", "")
+        ):
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        delivery, sent_bytes, drip_seconds = broken_replies.delivery(mishap, body)
-        is_late = REMAINING in headers and visit.struck.rules.remaining_at == "answer"
+        delivery, sent_bytes, drip_seconds = broken_replies.delivery(failure, body)
+        is_late = REMAINING in headers and exchange.faults.rules.remaining_at == "answer"
         return Reply(
             status=answer.status,
             headers=headers,
             body=body,
-            delay_seconds=visit.latency_seconds,
+            delay_seconds=exchange.latency_seconds,
             delivery=delivery,
             sent_bytes=sent_bytes,
             drip_seconds=drip_seconds,
-            remaining_of=self._tokens.app_of(visit.request) if is_late else None,
+            remaining_of=self._tokens.app_of(exchange.request) if is_late else None,
         )
 
-    def _rate_headers(self, visit: Visit, status: int) -> Mapping[str, str]:
-        rules, window = visit.struck.rules, self._windows.get(self._tokens.app_of(visit.request))
-        if not rules.rate_headers or window is None or visit.route.is_token:
+    def _rate_headers(self, exchange: Exchange, status: int) -> Mapping[str, str]:
+        rules, window = exchange.faults.rules, self._windows.get(self._tokens.app_of(exchange.request))
+        if not rules.rate_headers or window is None or exchange.route.is_token:
             return {}
         if status == 429 and not rules.headers_on_429:
             return {}
@@ -278,7 +284,7 @@ class Simulator:
         if self.quota is not None:
             headers = {
                 "X-HubSpot-RateLimit-Max": str(self.quota.requests),
-                REMAINING: self._remaining(window, self.quota, visit.now),
+                REMAINING: self._remaining(window, self.quota, exchange.now),
                 "X-HubSpot-RateLimit-Interval-Milliseconds": str(round(self.quota.window_seconds * 1000)),
             }
         if rules.daily_headers:
@@ -291,16 +297,16 @@ class Simulator:
     def _remaining(self, window: RollingWindow, quota: Quota, now: float) -> str:
         return str(max(0, quota.requests - window.used(now, quota.window_seconds)))
 
-    # looking at it
+    # inspection
 
     def wall(self, now: float) -> float:
         return self._epoch + now
 
-    def _count(self, visit: Visit, reply: Reply) -> None:
+    def _count(self, exchange: Exchange, reply: Reply) -> None:
         status = "reset" if reply.delivery is Delivery.RESET else str(reply.status)
-        request = visit.request
-        at = visit.now - self._started
-        self.statistics.answered(Seen(at, request.method, request.path, status, _size(visit)))
+        request = exchange.request
+        at = exchange.now - self._started
+        self.statistics.answered(LoggedRequest(at, request.method, request.path, status, _size(exchange)))
 
     def stats(self) -> dict[str, Any]:
         windows = self._windows.values()
@@ -315,8 +321,8 @@ class Simulator:
         }
 
     def objects(self, now: float, object_type: str = "contacts") -> Iterator[dict[str, Any]]:
-        """Every record of a type by id, archived ones too. ValueError for a type that is not there."""
-        self.account.write_late(now, self.wall(now))
+        """All records of a type by id, archived ones too. ValueError for an unknown type."""
+        self.account.apply_late_writes(now, self.wall(now))
         return map(_shown, self.account.records(object_type))
 
 
@@ -332,8 +338,8 @@ def _shown(record: Record) -> dict[str, Any]:
     }
 
 
-def _size(visit: Visit) -> int:
-    return 0 if isinstance(visit.inputs, Answer) else len(visit.inputs)
+def _size(exchange: Exchange) -> int:
+    return 0 if isinstance(exchange.inputs, Answer) else len(exchange.inputs)
 
 
 def _encode(answer: Answer, correlation_id: str) -> tuple[bytes, str]:

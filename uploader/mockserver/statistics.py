@@ -1,4 +1,4 @@
-"""What the double has seen: counts for `/_mock/stats`, the last requests for `/_mock/log`."""
+"""Counts for `/_mock/stats`, and the last requests for `/_mock/log`."""
 
 from collections import Counter, deque
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 LOGGED_REQUESTS = 100_000
 
 
-class Seen(NamedTuple):
+class LoggedRequest(NamedTuple):
     at: float  #: seconds since the server started
     method: str
     path: str
@@ -17,8 +17,8 @@ class Seen(NamedTuple):
 class Statistics:
     def __init__(self, in_flight: int = 0) -> None:
         self.by_status: Counter[str] = Counter()
-        self.log: deque[Seen] = deque(maxlen=LOGGED_REQUESTS)
-        self.accepted = 0  #: let through by auth and quota
+        self.log: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
+        self.accepted = 0  #: accepted by auth and quota
         self.throttled = 0  #: answered 429, by the quota or by a fault
         self.upserts = 0
         self.records_received = 0
@@ -34,7 +34,7 @@ class Statistics:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
-    def answered(self, seen: Seen) -> None:
+    def answered(self, seen: LoggedRequest) -> None:
         self.by_status[seen.status] += 1
         self.throttled += seen.status == "429"
         self.log.append(seen)

@@ -96,10 +96,11 @@ def test_what_remains_is_counted_at_the_arrival_or_at_the_answer(moment, expecte
     talk = Talk({"rules": {"remaining_at": moment}}, quota=quota(3))
     replies = [talk.get(PROPERTIES) for _ in range(2)]
     sent = [
-        talk.simulator.at_answer(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"] for reply in replies
+        talk.simulator.complete_headers(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"]
+        for reply in replies
     ]
     assert sent == expected
-    later = talk.simulator.at_answer(replies[0], 10.0).headers["X-HubSpot-RateLimit-Remaining"]
+    later = talk.simulator.complete_headers(replies[0], 10.0).headers["X-HubSpot-RateLimit-Remaining"]
     assert later == ("2" if moment == "arrival" else "3")
 
 

@@ -1,4 +1,4 @@
-"""The simulated account: what it holds, and what it makes of a valid request. No sockets, no quota.
+"""The simulated account: its records, and how it answers valid requests. No sockets, no quota.
 
 admin_validation_rules  validation rules that an admin has set
 associations            associations between records
@@ -7,8 +7,8 @@ default_properties      the properties of a fresh account
 endpoints               one method an endpoint
 object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page
-properties              what a property is, and which values it takes
+properties              properties, and the values they accept
 store                   the records of one object type, in memory
-tokens                  which tokens are let in, and the OAuth endpoints
+tokens                  which tokens are accepted, and the OAuth endpoints
 upsert_plan             what a batch upsert would write and refuse
 """

@@ -63,11 +63,11 @@ def _holds(rule: str, value: str, argument: str = "") -> bool:
 
 
 def listed(rules: tuple[Validation, ...], kind_name: str) -> dict[str, Any]:
-    """As `property-validations` tells them; what the create form requires is not among them."""
+    """The reply of `property-validations`; fields that the create form requires are not in it."""
     by_property: dict[str, list[dict[str, Any]]] = {}
     for rule in rules:
         if rule.rule != "REQUIRED" and rule.object_type == kind_name:
-            told = {"ruleType": rule.rule, "ruleArguments": list(rule.arguments)}
-            by_property.setdefault(rule.property, []).append(told)
+            entry = {"ruleType": rule.rule, "ruleArguments": list(rule.arguments)}
+            by_property.setdefault(rule.property, []).append(entry)
     entries = [{"propertyName": n, "propertyValidationRules": found} for n, found in by_property.items()]
     return {"results": entries}

@@ -1,4 +1,4 @@
-"""What records are associated with, and how `associations/{from}/{to}/batch/read` answers. No I/O.
+"""Associations of records, and the answers of `associations/{from}/{to}/batch/read`. No I/O.
 
 From the official spec (associations-v4.json), the changelog of February 2025 (1,000 ids a request) and bodies
 that clients have recorded: a record without any association of the asked type is an error of its own in a
@@ -17,13 +17,13 @@ PAGE_RECORDS = 500
 
 
 class Target(NamedTuple):
-    """A type of records that others are associated with."""
+    """An object type that records are associated with."""
 
     name: str
     type_id: str
     singular: str
     scope: str  #: for reading; activities are read with the scope of contacts
-    association_type: int  #: the unlabelled one, from a contact
+    association_type: int  #: the type id of an unlabelled association from a contact
 
 
 def _activity(name: str, type_id: str, singular: str, association_type: int) -> Target:
@@ -48,18 +48,18 @@ _BY_NAME = {name: target for target in TARGETS for name in (target.name, target.
 
 
 def find_target(name: str) -> Target | None:
-    """By what stands in a path: its name or its id."""
+    """The target with this name or id; None if there is none."""
     return _BY_NAME.get(name)
 
 
 class Associations:
-    """Ids of associated records, by record and by their type. They need not be records of this account."""
+    """Ids of associated records, by record and type. They need not exist in this account."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[int, str, str], dict[int, None]] = {}
 
     def add(self, kind: Kind, record_id: int, to: str, ids: Iterable[object]) -> None:
-        """ValueError for a type that is not there, or an id that is no number."""
+        """Add associations. ValueError for an unknown type, or an id that is no number."""
         target = find_target(to)
         if target is None:
             raise ValueError(f"there is no object type {to!r} to associate with")
@@ -69,7 +69,7 @@ class Associations:
     def read(
         self, kind: Kind, target: Target, inputs: Iterable[tuple[str, int]], live: Collection[str]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """The results and the errors of an answer; `live`: the ids of records that are there."""
+        """The results and errors of an answer. `live`: the ids of existing records."""
         results, errors = [], []
         for record_id, after in inputs:
             ids = self._ids.get((int(record_id), kind.name, target.name), {}) if record_id in live else {}
@@ -82,7 +82,7 @@ class Associations:
 
 
 def read_inputs(document: dict[str, Any]) -> list[tuple[str, int]] | Answer:
-    """The ids that are asked for, and after which associated record the page begins."""
+    """The requested ids, each with the associated record after which its page begins."""
     raw = read_list(document, "inputs")
     if isinstance(raw, Answer):
         return raw
@@ -103,7 +103,7 @@ def _result(record_id: str, page: list[int], target: Target) -> dict[str, Any]:
 
 
 def _none_found(record_id: str, kind: Kind, target: Target) -> dict[str, Any]:
-    """What is said of a record without associations, and of one that is not there."""
+    """The error for a record without associations, or for one that does not exist."""
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",

@@ -1,9 +1,9 @@
-"""How the simulated account behaves: the standing rules, what it is, and whom it lets in. Values only.
+"""How the simulated account behaves: its rules, its details, and which tokens it accepts. Values only.
 
-Where HubSpot's behaviour is documented or was recorded, the default follows it; where nobody knows
-(the code says so), the default is the likelier reading and a rule here switches to the other.
+Where HubSpot's behaviour is documented or was recorded, the default follows it. Where it is unknown (the code
+says so), the default is the likelier one and a rule switches to the other.
 Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`, `[[owners]]`.
-A rule can also be bent for some requests only, by a fault of kind "rules" (see `scenario`).
+A fault of kind "rules" changes a rule for some requests only (see `scenario`).
 """
 
 from dataclasses import dataclass
@@ -15,31 +15,29 @@ from uploader.mockserver.faults.toml_tables import ScenarioError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    multi_status: bool = True  #: trace ids turn a whole-batch 400 into a 207 naming the culprits
+    multi_status: bool = True  #: with trace ids a 207 names the refused records instead of a 400 for all
     email_refuses_partial: bool = False  #: keyed by e-mail, one bad record still refuses the batch
-    mixed_trace_ids: Literal["batch", "record"] = "batch"  #: trace ids on some inputs: as none, or as all
+    mixed_trace_ids: Literal["batch", "record"] = "batch"  #: if only some inputs have one
     conflict: Literal["record", "batch"] = "record"  #: "batch": 409 for all even with trace ids
     conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies
     duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates
     results_order: Literal["shuffled", "input"] = "shuffled"  #:
     echo_trace_ids: bool = False  #: results carry objectWriteTraceId
     errors_in_200: bool = False  #: as the 2026-09 paths always do
-    errors_listed: bool = True  #: False: a 207 that says nothing of its failures
-    errors_without_trace_id: bool = False  #: error entries tied to no input
+    errors_listed: bool = True  #: False: a 207 without its errors
+    errors_without_trace_id: bool = False  #: error entries that name no input
     group_errors: Literal["none", "trace_ids", "ids"] = "none"  #: one error naming many records
     trace_id_shape: Literal["list", "string", "top_level"] = "list"  #:
     num_errors: Literal["objects", "records", "zero"] = "objects"  #: what numErrors counts
-    option_text_bytes: int = 0  #: least length of an INVALID_OPTION message, options made up to fill it
+    option_text_bytes: int = 0  #: minimum length of an INVALID_OPTION message, filled with invented options
     scope_error_shape: Literal["errors", "context"] = "errors"  #: where a 403 names its scopes
     rate_headers: bool = True  #: any X-HubSpot-RateLimit header at all
-    headers_on_429: bool = True  #: whether a refused request gets them, too: nobody says
+    headers_on_429: bool = True  #: whether a refused request gets them, too: unknown
     daily_headers: bool = True  #: absent for OAuth apps
-    remaining_at: Literal["arrival", "answer"] = (
-        "arrival"  #: when RateLimit-Remaining is computed: nobody says
-    )
-    arrival_jitter_seconds: float = 0.0  #: requests take up to so long on their way here
+    remaining_at: Literal["arrival", "answer"] = "arrival"  #: when RateLimit-Remaining is computed: unknown
+    arrival_jitter_seconds: float = 0.0  #: maximum travel time of a request
     retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
-    refused_calls_count: bool = False  #: do 429 answers use up the window
+    refused_calls_count: bool = False  #: whether 429 answers count in the window
     gzip: bool = False  #: compress for clients that accept it; off, as it costs more than all the rest
 
 
@@ -51,8 +49,8 @@ class AccountInfo:
     time_zone: str = "US/Eastern"
     currency: str = "USD"
     day_seconds: float | None = None  #: a short "day" for tests; None: local midnight
-    daily_used: int = 0  #: requests other apps have made today: the day is shared
-    record_limit: int = 15_000_000  #: of each type of object, as `limits/records` tells it; not enforced
+    daily_used: int = 0  #: requests of other apps today, which share the quota
+    record_limit: int = 15_000_000  #: of each object type, in `limits/records`; not enforced
 
     def __post_init__(self) -> None:
         try:
@@ -65,7 +63,7 @@ class AccountInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """By default any token, client and refresh token will do. A list restricts."""
+    """The accepted credentials: by default any token, client and refresh token."""
 
     tokens: tuple[str, ...] | None = None  #: others are garbage: "expired 20705 day(s) ago"
     expired: tuple[str, ...] = ()  #: tokens that expired 75 seconds ago
@@ -87,12 +85,12 @@ class Auth:
     client_secret: str | None = None
     refresh_tokens: tuple[str, ...] | None = None
     token_lifetime_seconds: int = 1800  #: of access tokens issued by a refresh
-    rotates_refresh_tokens: bool = False  #: each refresh replaces the token it was asked by
+    rotates_refresh_tokens: bool = False  #: each refresh replaces the refresh token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraProperty:
-    """A property the scenario adds to the default ones, or puts in the place of one."""
+    """A property that the scenario adds to the default ones, or replaces one with."""
 
     name: str
     object_type: str = "contacts"
@@ -108,7 +106,7 @@ class ExtraProperty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Somebody who can own records. Owners of the scenario stand in the place of the default ones."""
+    """An owner. The scenario's owners replace the default ones."""
 
     id: str
     email: str = ""

@@ -1,4 +1,4 @@
-"""The properties of a fresh account, and a few custom ones to try everything on. Tables."""
+"""The properties of a new account, and custom ones of every type. Tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -67,7 +67,7 @@ STAGE_LABELS = (
     "Evangelist",
     "Other",
 )
-#: Of the other types of objects; none of these is unique.
+#: Properties of the other object types; none is unique.
 OTHER_TEXTS = {
     "companies": "name=Company name|domain=Company Domain Name|phone=Phone Number|city=City"
     "|country=Country/Region|description=Description|website=Website URL",
@@ -95,7 +95,7 @@ FIELD_TYPES = {
 def properties_of(
     kind: Kind, extra: Sequence[ExtraProperty] = (), user_ids: frozenset[str] = frozenset()
 ) -> list[Property]:
-    """`extra`: of the scenario; `user_ids`: of the account's owners."""
+    """The properties of an object type. `extra`: from the scenario; `user_ids`: of the owners."""
     default = _default() if kind.is_contacts else _of_others(kind)
     named = {p.name: p for p in (*default, *_custom())}
     named.update((p.name, _from_scenario(p)) for p in extra if p.object_type == kind.name)

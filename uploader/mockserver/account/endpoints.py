@@ -1,6 +1,6 @@
-"""The account behind the endpoints: records, properties, owners, late writes. No quota, no token, no socket.
+"""The simulated account: records, properties, owners, late writes. No quotas, tokens or sockets.
 
-Each method answers one endpoint for one `Visit`. Writes happen here and nowhere else.
+Each method answers one endpoint for one `Exchange`. All writes happen here.
 """
 
 import heapq
@@ -31,21 +31,21 @@ from uploader.mockserver.bodies.batch_request import (
     read_upsert,
 )
 from uploader.mockserver.bodies.error_bodies import Answer
-from uploader.mockserver.faults.scenario import BatchStatus, Candidate, Reject, Scenario, Struck
+from uploader.mockserver.faults.scenario import ActiveFaults, BatchStatus, Candidate, Reject, Scenario
 from uploader.mockserver.messages import Request
 from uploader.mockserver.routes import Route
 from uploader.mockserver.statistics import Statistics
 
 STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced
 DEFAULT_READ = ("email", "firstname", "lastname")
-#: Whoever wrote what was there before, unless a seed says otherwise.
-BEFORE = Source("IMPORT", "28512344")
-BEHIND_ITS_BACK = Source("CRM_UI", "userId:9586504", "", 9586504)
+#: The source of seeded records, unless the seed names another.
+SEED_SOURCE = Source("IMPORT", "28512344")
+OTHER_USER = Source("CRM_UI", "userId:9586504", "", 9586504)
 
 
 @dataclass(slots=True, kw_only=True)
-class Visit:
-    """One request on its way through the double."""
+class Exchange:
+    """One request to the mock server, with what is decided about it."""
 
     request: Request
     now: float
@@ -54,7 +54,7 @@ class Visit:
     route: Route
     latency_seconds: float = 0.0
     inputs: Sequence[Input] | Answer = ()  #: of an upsert or update
-    struck: Struck
+    faults: ActiveFaults
 
     @property
     def candidates(self) -> Sequence[Candidate]:
@@ -70,20 +70,20 @@ class Visit:
         return self.route.version == STRICT_VERSION
 
 
-class Shelf:
-    """The records of one type, and what is known of their properties."""
+class ObjectStore:
+    """The records and properties of one object type."""
 
     def __init__(self, kind: Kind, scenario: Scenario, owners: Owners) -> None:
         self.kind = kind
         self.catalogue = Catalogue(properties_of(kind, scenario.properties, owners.user_ids))
         self.records = Records(self.catalogue.unique, self.catalogue.multiple, kind.derived)
 
-    def adopt(self, scenario: Scenario, owners: Owners) -> None:
+    def change_scenario(self, scenario: Scenario, owners: Owners) -> None:
         self.catalogue = Catalogue(properties_of(self.kind, scenario.properties, owners.user_ids))
-        self.records.adopt(self.catalogue.unique, self.catalogue.multiple)
+        self.records.change_properties(self.catalogue.unique, self.catalogue.multiple)
 
     def known(self, named: Mapping[str, Any]) -> Record:
-        """The live record of an `id`, or of the unique value in `named`. ValueError where nobody has it."""
+        """The live record with the `id` or a unique value in `named`. ValueError if there is none."""
         if "id" in named:
             record = self.records.by_id(str(named["id"]))
             if record is not None and not record.archived:
@@ -98,13 +98,13 @@ class Account:
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)
-        self._shelves = {kind.name: Shelf(kind, scenario, self._owners) for kind in KINDS}
+        self._stores = {kind.name: ObjectStore(kind, scenario, self._owners) for kind in KINDS}
         self._associations = Associations()
         self._statistics = statistics
         self._random = random
         self._late: list[tuple[float, int, Callable[[str], None]]] = []
         self._order = count()
-        self._followed: set[tuple[int, int]] = set()  # rules of others, and the records they have touched
+        self._reacted: set[tuple[int, int]] = set()  # (rule of `others`, record) pairs already applied
         self._changes = count(1)
 
     @property
@@ -113,35 +113,35 @@ class Account:
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: len(shelf.records) for name, shelf in self._shelves.items()}
+        return {name: len(store.records) for name, store in self._stores.items()}
 
-    def adopt(self, scenario: Scenario) -> None:
+    def change_scenario(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)
-        for shelf in self._shelves.values():
-            shelf.adopt(scenario, self._owners)
+        for store in self._stores.values():
+            store.change_scenario(scenario, self._owners)
 
     def records(self, object_type: str) -> Iterator[Record]:
-        """By id, archived ones too. ValueError for a type that is not there."""
-        return iter(self._shelf(object_type).records)
+        """All records by id, archived ones too. ValueError for an unknown object type."""
+        return iter(self._store(object_type).records)
 
-    def _shelf(self, object_type: str) -> Shelf:
+    def _store(self, object_type: str) -> ObjectStore:
         kind = find_kind(object_type)
         if kind is None:
             raise ValueError(f"there is no object type {object_type!r}")
-        return self._shelves[kind.name]
+        return self._stores[kind.name]
 
     def seed(self, objects: Mapping[str, Iterable[Mapping[str, Any]]], at: str) -> None:
-        """As they come, unchecked: a test may want what HubSpot would refuse today."""
+        """Create records without checks: a test may need values that HubSpot would refuse."""
         for object_type, records in objects.items():
-            shelf = self._shelf(object_type)
+            store = self._store(object_type)
             for one in records:
                 properties = {str(k): str(v) for k, v in one.get("properties", {}).items()}
-                if shelf.kind.is_contacts and "email" in properties:
+                if store.kind.is_contacts and "email" in properties:
                     properties["email"] = properties["email"].strip().lower()
                 additional = tuple(str(a).strip().lower() for a in one.get("additional_emails", ()))
                 since = str(one.get("created_at", at))
-                shelf.records.create(properties, since, _source(one, BEFORE), additional)
+                store.records.create(properties, since, _source(one, SEED_SOURCE), additional)
 
     def change_records(
         self,
@@ -151,77 +151,78 @@ class Account:
         at: str,
         associate: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Unchecked, as `seed`; ValueError for a record that nobody has."""
-        shelf = self._shelf(object_type)
+        """Update, archive and associate records, unchecked. ValueError for an unknown record."""
+        store = self._store(object_type)
         for change in update:
             values = {str(k): str(v) for k, v in change.get("properties", {}).items()}
-            shelf.records.update(shelf.known(change), values, at, _source(change, BEHIND_ITS_BACK))
+            store.records.update(store.known(change), values, at, _source(change, OTHER_USER))
         for named in archive:
-            told = named if isinstance(named, Mapping) else {"id": named, "email": named}
-            shelf.records.archive(shelf.known(told), at)
+            fields = named if isinstance(named, Mapping) else {"id": named, "email": named}
+            store.records.archive(store.known(fields), at)
         for link in associate:
-            record_id = shelf.known({name: one for name, one in link.items() if name not in ("to", "ids")}).id
-            self._associations.add(shelf.kind, record_id, str(link.get("to")), link.get("ids", ()))
+            record_id = store.known({name: one for name, one in link.items() if name not in ("to", "ids")}).id
+            self._associations.add(store.kind, record_id, str(link.get("to")), link.get("ids", ()))
 
     def merge(
         self, object_type: str, primary: Mapping[str, Any], other: Mapping[str, Any], at: str
     ) -> Record:
         """Merge two records, each named by an id or a unique value; ValueError as `change_records`."""
-        shelf = self._shelf(object_type)
-        return shelf.records.merge(shelf.known(primary), shelf.known(other), at)
+        store = self._store(object_type)
+        return store.records.merge(store.known(primary), store.known(other), at)
 
-    def answer(self, visit: Visit) -> Answer:  # noqa: PLR0911  # a table of endpoints
-        match visit.route.endpoint:
+    def answer(self, exchange: Exchange) -> Answer:  # noqa: PLR0911  # a table of endpoints
+        match exchange.route.endpoint:
             case "owners":
-                return self._owners.page(visit.request.query)
+                return self._owners.page(exchange.request.query)
             case "limits":
                 return self._limits()
-        kind = find_kind(visit.route.argument)
+        kind = find_kind(exchange.route.argument)
         if kind is None:
-            return error_bodies.unknown_object_type(visit.route.argument)
-        shelf = self._shelves[kind.name]
-        match visit.route.endpoint:
+            return error_bodies.unknown_object_type(exchange.route.argument)
+        store = self._stores[kind.name]
+        match exchange.route.endpoint:
             case "upsert":
-                return self._upsert(shelf, visit)
+                return self._upsert(store, exchange)
             case "update":
-                return self._update(shelf, visit)
+                return self._update(store, exchange)
             case "read":
-                return self._read(shelf, visit)
+                return self._read(store, exchange)
             case "archive":
-                return self._archive(shelf, visit)
+                return self._archive(store, exchange)
             case "associations":
-                return self._associated(shelf, visit)
+                return self._associated(store, exchange)
             case "validations":
                 return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
-        return self._properties(shelf, visit)
+        return self._properties(store, exchange)
 
     # upsert, batch/update
 
     def read_inputs(self, request: Request) -> Sequence[Input] | Answer:
+        """The inputs of an upsert or update, or the answer that refuses them."""
         inputs = read_upsert(request.body)
         if not isinstance(inputs, Answer):
             self._statistics.records_received += len(inputs)
         return inputs
 
-    def _upsert(self, shelf: Shelf, visit: Visit) -> Answer:
-        if isinstance(visit.inputs, Answer):
-            return visit.inputs
-        mishap = visit.struck.mishap
-        if mishap is not None and not mishap.applied and not isinstance(mishap, BatchStatus):
-            self._write_later(shelf, visit, visit.inputs, mishap.late_seconds)
-            return Answer(200, self._batch([], visit))
-        return self._write_batch(shelf, visit, visit.inputs)
+    def _upsert(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        if isinstance(exchange.inputs, Answer):
+            return exchange.inputs
+        failure = exchange.faults.failure
+        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
+            self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
+            return Answer(200, self._batch([], exchange))
+        return self._write_batch(store, exchange, exchange.inputs)
 
-    def _update(self, shelf: Shelf, visit: Visit) -> Answer:
-        """As upsert, by id or unique value, but that nothing is created: what is not there is listed."""
-        if isinstance(visit.inputs, Answer):
-            return visit.inputs
-        mishap = visit.struck.mishap
-        if mishap is not None and not mishap.applied and not isinstance(mishap, BatchStatus):
-            return Answer(200, self._batch([], visit))
-        upserter = self._upserter(shelf, visit)
-        missing = [one for one in visit.inputs if not upserter.knows(one)]
-        answer = self._write_batch(shelf, visit, [one for one in visit.inputs if upserter.knows(one)])
+    def _update(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        """As upsert, by id or unique value, but creates nothing: unknown records are listed as errors."""
+        if isinstance(exchange.inputs, Answer):
+            return exchange.inputs
+        failure = exchange.faults.failure
+        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
+            return Answer(200, self._batch([], exchange))
+        upserter = self._upserter(store, exchange)
+        missing = [one for one in exchange.inputs if not upserter.knows(one)]
+        answer = self._write_batch(store, exchange, [one for one in exchange.inputs if upserter.knows(one)])
         if answer.status not in (200, 207) or not isinstance(answer.body, dict):
             return answer
         body = answer.body
@@ -229,121 +230,125 @@ class Account:
         if missing:
             errors = [
                 *body.get("errors", ()),
-                batch_reply.not_found([one.key for one in missing], shelf.kind),
+                batch_reply.not_found([one.key for one in missing], store.kind),
             ]
             body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if "errors" in body and not visit.is_strict else answer.status, body)
+        return Answer(207 if "errors" in body and not exchange.is_strict else answer.status, body)
 
-    def _write_batch(self, shelf: Shelf, visit: Visit, inputs: Sequence[Input]) -> Answer:
-        mishap, rules = visit.struck.mishap, visit.struck.rules
-        decision = self._upserter(shelf, visit).decide(inputs)
+    def _write_batch(self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input]) -> Answer:
+        failure, rules = exchange.faults.failure, exchange.faults.rules
+        decision = self._upserter(store, exchange).decide(inputs)
         if decision.refused is not None:
             return decision.refused
         writes, kept_back = list(decision.writes), []
-        if isinstance(mishap, BatchStatus):
-            shown = int(len(writes) * mishap.results_share)
+        if isinstance(failure, BatchStatus):
+            shown = int(len(writes) * failure.results_share)
             writes, kept_back = writes[:shown], writes[shown:]
-            if mishap.applied:
-                self._write(shelf, kept_back, visit)
+            if failure.applied:
+                self._write(store, kept_back, exchange)
             else:
-                self._write_later(shelf, visit, [write.input for write in kept_back], mishap.late_seconds)
-        body = self._batch(self._write(shelf, writes, visit), visit)
-        return Answer(self._add_errors(body, decision.refusals, visit, rules), body)
+                self._schedule_write(
+                    store, exchange, [write.input for write in kept_back], failure.late_seconds
+                )
+        body = self._batch(self._write(store, writes, exchange), exchange)
+        return Answer(self._add_errors(body, decision.refusals, exchange, rules), body)
 
-    def _add_errors(self, body: dict[str, Any], refusals: Sequence[Any], visit: Visit, rules: Rules) -> int:
+    def _add_errors(
+        self, body: dict[str, Any], refusals: Sequence[Any], exchange: Exchange, rules: Rules
+    ) -> int:
         if not refusals:
             return 200
         batch_reply.add_errors(body, refusals, rules)
-        return 200 if rules.errors_in_200 or visit.is_strict else 207
+        return 200 if rules.errors_in_200 or exchange.is_strict else 207
 
-    def _upserter(self, shelf: Shelf, visit: Visit) -> Upserter:
-        rules = [v for v in self._scenario.validations if v.object_type == shelf.kind.name]
+    def _upserter(self, store: ObjectStore, exchange: Exchange) -> Upserter:
+        rules = [v for v in self._scenario.validations if v.object_type == store.kind.name]
         return Upserter(
-            kind=shelf.kind,
-            catalogue=shelf.catalogue,
-            records=shelf.records,
-            rules=visit.struck.rules,
+            kind=store.kind,
+            catalogue=store.catalogue,
+            records=store.records,
+            rules=exchange.faults.rules,
             portal_id=self.info.portal_id,
-            strict_datetimes=visit.is_strict,
-            validations=rules if visit.is_strict else (),
-            rejections=visit.struck.rejections,
+            strict_datetimes=exchange.is_strict,
+            validations=rules if exchange.is_strict else (),
+            rejections=exchange.faults.rejections,
         )
 
-    def _write(self, shelf: Shelf, writes: Sequence[Write], visit: Visit) -> list[dict[str, Any]]:
-        at, ours = error_bodies.iso(visit.wall), Source("INTEGRATION", str(self.info.app_id))
-        rules = visit.struck.rules
+    def _write(self, store: ObjectStore, writes: Sequence[Write], exchange: Exchange) -> list[dict[str, Any]]:
+        at, ours = error_bodies.iso(exchange.wall), Source("INTEGRATION", str(self.info.app_id))
+        rules = exchange.faults.rules
         results = []
         for write in writes:
             if write.record is None:
-                record, stored = shelf.records.create(write.values, at, ours)
-                result = batch_reply.created(record, stored, at, shelf.kind, self.info)
+                record, stored = store.records.create(write.values, at, ours)
+                result = batch_reply.created(record, stored, at, store.kind, self.info)
             else:
-                record, stored = write.record, shelf.records.update(write.record, write.values, at, ours)
-                result = batch_reply.updated(record, stored, at, shelf.kind, self.info)
+                record, stored = write.record, store.records.update(write.record, write.values, at, ours)
+                result = batch_reply.updated(record, stored, at, store.kind, self.info)
             if rules.echo_trace_ids and write.input.trace_id:
                 result["objectWriteTraceId"] = write.input.trace_id
             results.append(result)
-            self._let_others_follow(shelf, write, record, visit.now)
+            self._schedule_other_writers(store, write, record, exchange.now)
         self._statistics.records_written += len(results)
         if rules.results_order == "shuffled":
             self._random.shuffle(results)
         return results
 
-    def _batch(self, results: list[dict[str, Any]], visit: Visit) -> dict[str, Any]:
-        return batch_reply.batch(results, visit.wall, visit.wall + visit.latency_seconds)
+    def _batch(self, results: list[dict[str, Any]], exchange: Exchange) -> dict[str, Any]:
+        return batch_reply.batch(results, exchange.wall, exchange.wall + exchange.latency_seconds)
 
-    # writes that come late
+    # late writes
 
-    def _later(self, due: float, happen: Callable[[str], None]) -> None:
-        heapq.heappush(self._late, (due, next(self._order), happen))
+    def _schedule(self, due: float, write: Callable[[str], None]) -> None:
+        heapq.heappush(self._late, (due, next(self._order), write))
 
-    def _write_later(
-        self, shelf: Shelf, visit: Visit, inputs: Sequence[Input], after_seconds: float | None
+    def _schedule_write(
+        self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input], after_seconds: float | None
     ) -> None:
         if after_seconds is None or not inputs:
             return
-        rules, ours = visit.struck.rules, Source("INTEGRATION", str(self.info.app_id))
+        rules, ours = exchange.faults.rules, Source("INTEGRATION", str(self.info.app_id))
 
         def write(at: str) -> None:
-            # Judged when it happens, for the records may have changed meanwhile.
+            # Checked only now: the records may have changed since the request.
             upserter = Upserter(
-                kind=shelf.kind,
-                catalogue=shelf.catalogue,
-                records=shelf.records,
+                kind=store.kind,
+                catalogue=store.catalogue,
+                records=store.records,
                 rules=rules,
                 portal_id=self.info.portal_id,
             )
             for one in upserter.decide(inputs).writes:
                 if one.record is None:
-                    shelf.records.create(one.values, at, ours)
+                    store.records.create(one.values, at, ours)
                 else:
-                    shelf.records.update(one.record, one.values, at, ours)
+                    store.records.update(one.record, one.values, at, ours)
                 self._statistics.records_written += 1
 
-        self._later(visit.now + after_seconds, write)
+        self._schedule(exchange.now + after_seconds, write)
 
-    def _let_others_follow(self, shelf: Shelf, write: Write, record: Record, now: float) -> None:
+    def _schedule_other_writers(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
         for place, other in enumerate(self._scenario.others):
             seen = (place, record.id)
-            if other.object_type != shelf.kind.name or seen in self._followed:
+            if other.object_type != store.kind.name or seen in self._reacted:
                 continue
             key = normalise(write.input.key)
-            if other.follows(place, key, write.values, new=write.record is None):
-                self._followed.add(seen)
+            if other.reacts_to(place, key, write.values, new=write.record is None):
+                self._reacted.add(seen)
                 source = other.source(next(self._changes))
                 values = None if other.archive else {other.property: other.value}
-                self._later(now + other.after_seconds, _by_another(shelf, record, values, source))
+                self._schedule(now + other.after_seconds, _change_by_other(store, record, values, source))
 
-    def write_late(self, now: float, wall: float) -> None:
-        """Whatever has come due since."""
+    def apply_late_writes(self, now: float, wall: float) -> None:
+        """Carry out the writes that are due."""
         while self._late and self._late[0][0] <= now:
-            due, _, happen = heapq.heappop(self._late)
-            happen(error_bodies.iso(wall - (now - due)))
+            due, _, write = heapq.heappop(self._late)
+            write(error_bodies.iso(wall - (now - due)))
 
     # batch/read, associations, batch/archive, properties, limits
 
-    def _read(self, shelf: Shelf, visit: Visit) -> Answer:
-        document = read_object(visit.request.body)
+    def _read(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        document = read_object(exchange.request.body)
         if isinstance(document, Answer):
             return document
         lists = [read_list(document, name) for name in ("properties", "propertiesWithHistory", "inputs")]
@@ -354,71 +359,71 @@ class Account:
         if isinstance(ids, Answer):
             return ids
         id_property = document.get("idProperty") or ""
-        if id_property and (not isinstance(id_property, str) or id_property not in shelf.catalogue.unique):
-            return error_bodies.non_unique_property(str(id_property), shelf.kind)
-        archived = visit.request.asks("archived")
-        rejected = _rejected(visit, ids)
+        if id_property and (not isinstance(id_property, str) or id_property not in store.catalogue.unique):
+            return error_bodies.non_unique_property(str(id_property), store.kind)
+        archived = exchange.request.has_flag("archived")
+        rejected = _rejected(exchange, ids)
         asked = [key for key in ids if key not in rejected]
-        found = {key: _find(shelf, id_property, key, archived=archived) for key in asked}
+        found = {key: _find(store, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
-        wanted = names or (DEFAULT_READ if shelf.kind.is_contacts else ())
-        results = [batch_reply.read(one, wanted, history, shelf.kind, self.info) for one in records]
-        body = self._batch(results, visit)
+        wanted = names or (DEFAULT_READ if store.kind.is_contacts else ())
+        results = [batch_reply.read(one, wanted, history, store.kind, self.info) for one in records]
+        body = self._batch(results, exchange)
         missing = [key for key, record in found.items() if record is None]
-        errors = [batch_reply.not_found(missing, shelf.kind)] if missing else []
+        errors = [batch_reply.not_found(missing, store.kind)] if missing else []
         errors += batch_reply.unread(rejected)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if errors and not visit.is_strict else 200, body)
+        return Answer(207 if errors and not exchange.is_strict else 200, body)
 
-    def _associated(self, shelf: Shelf, visit: Visit) -> Answer:
-        target = find_target(visit.route.target)
+    def _associated(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        target = find_target(exchange.route.target)
         if target is None:
-            return error_bodies.unknown_object_type(visit.route.target)
-        document = read_object(visit.request.body)
+            return error_bodies.unknown_object_type(exchange.route.target)
+        document = read_object(exchange.request.body)
         inputs = document if isinstance(document, Answer) else associations.read_inputs(document)
         if isinstance(inputs, Answer):
             return inputs
-        rejected = _rejected(visit, [one for one, _ in inputs])
+        rejected = _rejected(exchange, [one for one, _ in inputs])
         asked = [(one, after) for one, after in inputs if one not in rejected]
-        live = {one for one, _ in asked if _find(shelf, "", one, archived=False) is not None}
-        results, errors = self._associations.read(shelf.kind, target, asked, live)
+        live = {one for one, _ in asked if _find(store, "", one, archived=False) is not None}
+        results, errors = self._associations.read(store.kind, target, asked, live)
         errors += batch_reply.unread(rejected, "fromObjectId")
-        body = self._batch(results, visit)
+        body = self._batch(results, exchange)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if errors else 200, body)
 
-    def _archive(self, shelf: Shelf, visit: Visit) -> Answer:
-        document = read_object(visit.request.body)
+    def _archive(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        document = read_object(exchange.request.body)
         raw = document if isinstance(document, Answer) else read_list(document, "inputs")
         ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
         if isinstance(ids, Answer):
             return ids
-        mishap = visit.struck.mishap
-        if mishap is None or mishap.applied:
+        failure = exchange.faults.failure
+        if failure is None or failure.applied:
             for key in ids:
-                if (record := shelf.records.by_id(key)) is not None:
-                    shelf.records.archive(record, error_bodies.iso(visit.wall))
+                if (record := store.records.by_id(key)) is not None:
+                    store.records.archive(record, error_bodies.iso(exchange.wall))
         return Answer(204, b"")  # unknown ids are no error
 
-    def _properties(self, shelf: Shelf, visit: Visit) -> Answer:
-        query = visit.request.query
-        if visit.request.asks("archived"):
+    def _properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        query = exchange.request.query
+        if exchange.request.has_flag("archived"):
             return Answer(200, {"results": []})
         sensitivity = query.get("dataSensitivity", "non_sensitive")
-        return Answer(200, {"results": shelf.catalogue.definitions(sensitivity)})
+        return Answer(200, {"results": store.catalogue.definitions(sensitivity)})
 
     def _limits(self) -> Answer:
-        """Whether there is room for more records; the example in the documentation has the percentage so."""
+        """The record limits and their use; percentages have the form of the documentation's example."""
         limit = self.info.record_limit
-        shelves = self._shelves.values()
-        told = [
+        stores = self._stores.values()
+        entries = [
             {**_labels(s.kind), "limit": limit, **_share(len(s.records), limit)}
-            for s in shelves
+            for s in stores
             if not s.kind.is_custom
         ]
-        custom = [s for s in shelves if s.kind.is_custom]
+        custom = [s for s in stores if s.kind.is_custom]
         used = sum(len(s.records) for s in custom)
         by_type = [{**_labels(s.kind), "usage": len(s.records)} for s in custom]
         overall = {
@@ -427,40 +432,40 @@ class Account:
             "overallPercentage": _share(used, limit)["percentage"],
             "overallUsage": used,
         }
-        return Answer(200, {"hubspotDefinedObjectTypes": told, "customObjectTypes": overall})
+        return Answer(200, {"hubspotDefinedObjectTypes": entries, "customObjectTypes": overall})
 
 
-def _rejected(visit: Visit, ids: Sequence[str]) -> dict[str, Reject]:
-    """Which of the ids a fault keeps from being read."""
-    rejections = visit.struck.rejections or {}
+def _rejected(exchange: Exchange, ids: Sequence[str]) -> dict[str, Reject]:
+    """The ids that a fault refuses to read."""
+    rejections = exchange.faults.rejections or {}
     return {key: rejections[place] for place, key in enumerate(ids) if place in rejections}
 
 
-def _find(shelf: Shelf, id_property: str, key: str, *, archived: bool) -> Record | None:
+def _find(store: ObjectStore, id_property: str, key: str, *, archived: bool) -> Record | None:
     if not id_property:
-        record = shelf.records.by_id(key)
+        record = store.records.by_id(key)
         return record if record is not None and record.archived == archived else None
     if archived:
-        return shelf.records.archived_owner(id_property, normalise(key))
-    return shelf.records.owner(id_property, normalise(key))
+        return store.records.archived_owner(id_property, normalise(key))
+    return store.records.owner(id_property, normalise(key))
 
 
-def _by_another(
-    shelf: Shelf, record: Record, values: Mapping[str, str] | None, source: Source
+def _change_by_other(
+    store: ObjectStore, record: Record, values: Mapping[str, str] | None, source: Source
 ) -> Callable[[str], None]:
     def change(at: str) -> None:
         if record.archived:
             return
         if values is None:
-            shelf.records.archive(record, at)
+            store.records.archive(record, at)
         else:
-            shelf.records.update(record, values, at, source)
+            store.records.update(record, values, at, source)
 
     return change
 
 
 def _source(one: Mapping[str, Any], usual: Source) -> Source:
-    """Of a seed or a change; `source` says who wrote it, such as {"type": "FORM", "id": "7"}."""
+    """The `source` of a seed or change, such as {"type": "FORM", "id": "7"}; else `usual`."""
     return Source(**one["source"]) if "source" in one else usual
 
 

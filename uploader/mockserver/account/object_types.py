@@ -1,7 +1,7 @@
-"""The types of objects an account has: their names, the words for them, what HubSpot adds by itself. Tables.
+"""The object types: their names, their words in texts, and what HubSpot adds by itself. Tables.
 
-Documented or recorded for contacts. That companies, deals, tickets and custom objects answer alike, with
-their own words in the texts, is known of the id in "non-unique 0-2 property"; of the rest it is assumed.
+Documented or recorded for contacts. For companies, deals, tickets and custom objects only the id in
+"non-unique 0-2 property" is known; the rest is assumed to be alike, with their own words.
 """
 
 from collections.abc import Mapping
@@ -39,17 +39,17 @@ _CONTACT_CREATED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    name: str  #: as it stands in paths
-    type_id: str  #: stands there just as well
+    name: str  #: the name in paths
+    type_id: str  #: the id in paths
     singular: str
     plural: str
     read_scope: str
     write_scope: str
-    created: str = "createdate"  #: the property that says when
+    created: str = "createdate"  #: the property with the time of creation
     modified: str = "hs_lastmodifieddate"
-    updated_values: Mapping[str, str]  #: what comes back with an update
+    updated_values: Mapping[str, str]  #: properties in the reply to an update
     created_values: Mapping[str, str]
-    derived: Mapping[str, str]  #: what a record has without anyone having written it
+    derived: Mapping[str, str]  #: values that a record has unwritten
 
     @property
     def is_contacts(self) -> bool:
@@ -114,5 +114,5 @@ _BY_NAME = {name: kind for kind in KINDS for name in (kind.name, kind.type_id)}
 
 
 def find_kind(name: str) -> Kind | None:
-    """By what stands in a path: its name or its id."""
+    """The type with this name or id; None if there is none."""
     return _BY_NAME.get(name)

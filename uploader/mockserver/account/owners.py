@@ -1,4 +1,4 @@
-"""The owners of an account, as the owners API lists them: page by page, archived ones apart. Pure.
+"""The owners of an account, in the pages of the owners API; archived ones apart. Pure.
 
 Fields, paging and the trap that a `userId` is no owner id are documented [owners guide]; that an archived
 owner keeps `userIdIncludingInactive` and loses `userId` follows from the names and is an assumption.
@@ -13,7 +13,7 @@ from uploader.mockserver.bodies.error_bodies import Answer
 
 PAGE, MOST_ON_A_PAGE = 100, 500
 
-#: Two of one name, a name that is no ASCII, a queue, and three who have left.
+#: Two of the same name, a non-ASCII name, a queue, and three archived ones.
 DEFAULT_OWNERS = (
     Owner(id="41629779", email="ann.lee@example.com", first_name="Ann", last_name="Lee"),
     Owner(id="41629780", email="bob.stone@example.com", first_name="Bob", last_name="Stone"),
@@ -24,7 +24,7 @@ DEFAULT_OWNERS = (
     Owner(id="41629785", type="QUEUE", first_name="Support queue"),
     Owner(id="41629790", email="dora.gone@example.com", first_name="Dora", last_name="Gone", archived=True),
     Owner(id="41629791", email="erik.left@example.com", first_name="Erik", last_name="Left", archived=True),
-    # The successor of an address: the same person, archived once and there again.
+    # The same address twice: a person who was archived and has returned.
     Owner(id="41629792", email="ann.lee@example.com", first_name="Ann", last_name="Lee", archived=True),
 )
 

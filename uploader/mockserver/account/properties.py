@@ -1,7 +1,7 @@
-"""What a property is and which values it takes. Pure.
+"""Properties and the values that they accept. Pure.
 
-`Property.check` gives the value as it is stored, or the `Problem` it has. Codes and wordings are those
-recorded; where none is known the comment says so.
+`Property.check` returns the value to store, or a `Problem`. Codes and messages are recorded ones; comments
+say where none is known.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 MAX_VALUE_CHARACTERS = 65_536
 DAY_MILLISECONDS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Epoch seconds of this century, taken for milliseconds, fall within weeks of 1970.
+# Epoch seconds of this century, read as milliseconds, lie within weeks of 1970.
 SECONDS_LOOK_BELOW_MILLISECONDS = 10_000_000_000
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -21,7 +21,7 @@ EMAIL = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(?P<tld>[a-z]{2,24}|xn--[a-z0-9-]+)"
 )
-# HubSpot refuses top-level domains that do not exist. Its list is not ours; these are plainly none.
+# HubSpot refuses top-level domains that do not exist. Its list is unknown; these certainly are none.
 BOGUS_TLDS = frozenset(
     {"badtld", "cmo", "comm", "con", "cpm", "invalid", "local", "localhost", "nte", "ocm", "vom"}
 )
@@ -61,9 +61,9 @@ class Property:
     read_only: bool = False
     calculated: bool = False
     external_options: bool = False
-    address: bool = False  #: a contact's `email`, by which it is found
+    address: bool = False  #: a contact's `email`, which identifies it
     owner: bool = False  #: holds the id of an owner
-    user_ids: frozenset[str] = frozenset()  #: of the owners: what is mistaken for their ids, and refused
+    user_ids: frozenset[str] = frozenset()  #: the owners' user ids, which are refused as owner ids
     hubspot_defined: bool = True
     sensitivity: str = "non_sensitive"
 
@@ -73,12 +73,12 @@ class Property:
 
     @property
     def is_plain_text(self) -> bool:
-        """Any text will do: the one case worth a short cut, as most values are of it."""
+        """Whether any text is valid. Most values are such text, so this case has a fast path."""
         is_text = self.type in ("string", "phone_number")
         return is_text and not self.address and not (self.read_only or self.calculated)
 
     def check(self, value: str, *, strict_datetimes: bool = False) -> str | Problem:
-        """An empty value clears and is always valid, except where nothing may be written."""
+        """The value to store, or its problem. An empty value clears; only read-only properties refuse it."""
         if self.read_only or self.calculated:
             return self._read_only()
         if not value:
@@ -102,7 +102,7 @@ def does_not_exist(name: str) -> Problem:
 
 
 def normalise(value: str) -> str:
-    """How unique values are compared: e-mail case-insensitively for sure, the others by analogy."""
+    """The form in which unique values are compared. For e-mail this is known, for others assumed."""
     return value.strip().lower()
 
 
@@ -145,8 +145,8 @@ def _bool(property_: Property, value: str) -> str | Problem:
 
 def _enumeration(property_: Property, value: str) -> str | Problem:
     if property_.external_options:
-        # An owner's id, not a user's [owners guide] and not an address. What becomes of an id that nobody
-        # has is unknown: it is taken.
+        # An owner's id, not a user's [owners guide] and not an address. Whether HubSpot accepts an unknown
+        # id is not known: accepted here.
         is_id = value.isdigit() and value not in property_.user_ids
         return value if is_id else invalid_option(property_, value)
     chosen = value.removeprefix(";").split(";") if property_.is_multiple else [value]
@@ -212,18 +212,18 @@ CHECKS: Mapping[str, Callable[[Property, str], str | Problem]] = {
 
 
 class Catalogue:
-    """The properties of one type of object, with what the write path asks of them worked out beforehand."""
+    """The properties of one object type, with lookup tables for the write path."""
 
     def __init__(self, properties: Sequence[Property]) -> None:
         self.by_name = {p.name: p for p in properties}
         everything = self.by_name.values()
         self.plain = frozenset(p.name for p in everything if p.is_plain_text)
-        # `email` identifies a contact whatever `hasUniqueValue` says of it.
+        # `email` identifies a contact whatever its `hasUniqueValue` says.
         self.unique = frozenset(p.name for p in everything if p.unique or p.address)
         self.multiple = frozenset(p.name for p in everything if p.is_multiple)
 
     def definitions(self, sensitivity: str) -> list[dict[str, Any]]:
-        """Sensitive properties are listed only to those who ask."""
+        """The definitions for the properties endpoint, of one `dataSensitivity`."""
         chosen = [p for p in self.by_name.values() if p.sensitivity == sensitivity]
         return [_definition(p, order) for order, p in enumerate(chosen)]
 

@@ -1,4 +1,4 @@
-"""The records of one type of object, in memory, found by id and by each unique value. Pure; times are text.
+"""The records of one object type, in memory, found by id and by each unique value. Pure; times are text.
 
 A record's properties are kept as JSON text: a million contacts then take some hundred bytes each where a
 dict would take a kilobyte. Values arrive checked and unique values normalised (see `upsert_plan`).
@@ -20,7 +20,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Source(NamedTuple):
-    """Who wrote a value, as property histories tell it."""
+    """Who wrote a value, in the form of property histories."""
 
     type: str
     id: str = ""
@@ -28,14 +28,14 @@ class Source(NamedTuple):
     user_id: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"sourceType": self.type}
+        document: dict[str, Any] = {"sourceType": self.type}
         if self.id:
-            told["sourceId"] = self.id
+            document["sourceId"] = self.id
         if self.label:
-            told["sourceLabel"] = self.label
+            document["sourceLabel"] = self.label
         if self.user_id is not None:
-            told["updatedByUserId"] = self.user_id
-        return told
+            document["updatedByUserId"] = self.user_id
+        return document
 
 
 @dataclass(slots=True, eq=False)
@@ -44,12 +44,12 @@ class Record:
     packed: bytes  #: the properties ever written, as JSON
     created_at: str
     updated_at: str
-    source: Source  #: of its creation
+    source: Source  #: who created it
     writes: int = 1
-    archived_at: str = ""  #: "" while it is there
+    archived_at: str = ""  #: "" while it is not archived
     additional_emails: tuple[str, ...] = ()
-    history: tuple[tuple[str, Source, bytes], ...] = ()  #: all writes; empty while there was only one
-    merged: tuple[int, ...] = ()  #: the records it was made of
+    history: tuple[tuple[str, Source, bytes], ...] = ()  #: all writes; empty if there was only the first
+    merged: tuple[int, ...] = ()  #: the records that were merged into it
 
     @property
     def archived(self) -> bool:
@@ -61,7 +61,7 @@ class Record:
         return unpacked
 
     def value(self, name: str, derived: Mapping[str, str] = NOTHING) -> str | None:  # noqa: PLR0911
-        """As a read answers it: written values, those HubSpot keeps itself, and `derived` ones."""
+        """A property's value as a read shows it: written, kept by HubSpot itself, or `derived`."""
         match name:
             case "hs_object_id":
                 return str(self.id)
@@ -82,13 +82,13 @@ class Record:
         return self.properties.get(name, derived.get(name))
 
     @property
-    def writings(self) -> tuple[tuple[str, Source, bytes], ...]:
-        """When, who and what, from its creation on."""
+    def all_writes(self) -> tuple[tuple[str, Source, bytes], ...]:
+        """Time, source and values of each write, from the creation on."""
         return self.history or ((self.created_at, self.source, self.packed),)
 
     def versions(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-        """Of each name, newest first (`propertiesWithHistory`)."""
-        writes = self.writings
+        """The versions of each property, newest first (`propertiesWithHistory`)."""
+        writes = self.all_writes
         found = [(at, source, orjson.loads(packed)) for at, source, packed in reversed(writes)]
         return {
             name: [
@@ -104,10 +104,10 @@ class Records:
     def __init__(
         self, unique: Iterable[str], multiple: Iterable[str] = (), derived: Mapping[str, str] = NOTHING
     ) -> None:
-        """`derived`: what a record has without anyone having written it."""
+        """`derived`: values that a record has unwritten."""
         self._by_id: dict[int, Record] = {}
         self._archived: dict[int, Record] = {}
-        self._merged: dict[int, Record] = {}  # what became of them
+        self._merged: dict[int, Record] = {}  # into which record
         self._multiple = frozenset(multiple)
         self._derived = derived
         self._owners: dict[str, dict[str, Record]] = {name: {} for name in unique}
@@ -116,26 +116,26 @@ class Records:
         return len(self._by_id) - len(self._archived)
 
     def __iter__(self) -> Iterator[Record]:
-        """By id, archived ones too; safe while records are written."""
+        """All records by id, archived ones too; a copy, so records may be written meanwhile."""
         return iter(list(self._by_id.values()))
 
-    def adopt(self, unique: Iterable[str], multiple: Iterable[str]) -> None:
-        """The properties changed: index what is unique now."""
+    def change_properties(self, unique: Iterable[str], multiple: Iterable[str]) -> None:
+        """Use another set of properties, and index the unique ones again."""
         self._multiple = frozenset(multiple)
         self._owners = {name: {} for name in unique}
         for record in self._by_id.values():
             if not record.archived:
-                self._own(record, record.properties)
+                self._index_values(record, record.properties)
 
     def by_id(self, record_id: str) -> Record | None:
-        """Of one that was merged, the record that it is part of now."""
+        """The record with this id, or the one that it was merged into."""
         number = int(record_id) if record_id.isdecimal() else -1
         while number in self._merged:
             number = self._merged[number].id
         return self._by_id.get(number)
 
     def owner(self, name: str, normalised: str) -> Record | None:
-        """The live record that has this unique value; for `email` also by an additional address."""
+        """The live record with this unique value; `email` also matches additional addresses."""
         return self._owners[name].get(normalised)
 
     def archived_owner(self, name: str, normalised: str) -> Record | None:
@@ -145,41 +145,43 @@ class Records:
     def create(
         self, values: Mapping[str, str], at: str, source: Source, additional_emails: tuple[str, ...] = ()
     ) -> tuple[Record, dict[str, str]]:
-        """The new record and its values as they now are."""
+        """Create a record; returns it and its stored values."""
         stored = merge({}, values, self._multiple, self._derived)
         record = Record(FIRST_ID + len(self._by_id), _pack(stored), at, at, source)
         record.additional_emails = additional_emails
         self._by_id[record.id] = record
-        self._own(record, stored)
+        self._index_values(record, stored)
         return record, stored
 
     def update(self, record: Record, values: Mapping[str, str], at: str, source: Source) -> dict[str, str]:
-        """The values as they now are, for the names sent: a step back in the lifecycle is refused."""
+        """Write values; returns the stored ones. The lifecycle stage never goes back."""
         before = record.properties
         after = merge(before, values, self._multiple, self._derived)
-        self._disown(record, before, values)
+        self._unindex_values(record, before, values)
         self._change_primary(record, before.get("email", ""), after.get("email", ""))
         stored = {name: after[name] for name in values}
-        record.history = (*record.writings, (at, source, _pack(stored)))[-MAX_VERSIONS:]
+        record.history = (*record.all_writes, (at, source, _pack(stored)))[-MAX_VERSIONS:]
         record.packed = _pack(after)
         record.updated_at = at
         record.writes += 1
-        self._own(record, after)
+        self._index_values(record, after)
         return stored
 
     def archive(self, record: Record, at: str) -> None:
         if record.archived:
             return
         properties = record.properties
-        self._disown(record, properties, properties)
+        self._unindex_values(record, properties, properties)
         for address in record.additional_emails:
             self._owners["email"].pop(address, None)
         record.archived_at = at
         self._archived[record.id] = record
 
     def merge(self, primary: Record, other: Record, at: str) -> Record:
-        """A new record of two, as HubSpot merges since 2025: the primary one's values go first, its own id is
-        new, and theirs lead to it. Their histories become one, and it is as old as the older one.
+        """Merge two records into a new one, as HubSpot has done since 2025.
+
+        The primary's values win. The new record has a new id, which the two old ids lead to, both histories,
+        and the older creation time.
         """
         values = {**other.properties, **{name: text for name, text in primary.properties.items() if text}}
         for record in (primary, other):
@@ -190,7 +192,7 @@ class Records:
             min(primary.created_at, other.created_at),
             at,
             primary.source,
-            history=tuple(sorted((*other.writings, *primary.writings), key=lambda one: one[0]))[
+            history=tuple(sorted((*other.all_writes, *primary.all_writes), key=lambda one: one[0]))[
                 -MAX_VERSIONS:
             ],
             merged=(primary.id, other.id, *primary.merged, *other.merged),
@@ -199,30 +201,30 @@ class Records:
         made.additional_emails = tuple(address for address in addresses if address)
         self._by_id[made.id] = made
         self._merged |= {primary.id: made, other.id: made}
-        self._own(made, values)
+        self._index_values(made, values)
         return made
 
-    def _own(self, record: Record, values: Mapping[str, str]) -> None:
+    def _index_values(self, record: Record, values: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
             if name in values and (value := values[name]):
                 owners[normalise(value)] = record
         for address in record.additional_emails:
             self._owners["email"][address] = record
 
-    def _disown(self, record: Record, before: Mapping[str, str], changed: Mapping[str, str]) -> None:
+    def _unindex_values(self, record: Record, before: Mapping[str, str], changed: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
             if name in changed and owners.get(old := normalise(before.get(name, ""))) is record:
                 del owners[old]
 
     def _change_primary(self, record: Record, old: str, new: str) -> None:
-        """An additional address written as `email` becomes the primary one; the two change places."""
+        """An additional address written as `email` becomes the primary one; the two swap."""
         if new in record.additional_emails:
             others = (address for address in record.additional_emails if address != new)
             record.additional_emails = (*others, old) if old else tuple(others)
 
 
 def _pack(values: Mapping[str, str]) -> bytes:
-    # Copied by the join: what `dumps` returns keeps the kilobyte of its buffer for as long as it lives.
+    # The join copies: the bytes that `dumps` returns keep a buffer of a kilobyte alive.
     return b"".join((orjson.dumps(values), b""))
 
 
@@ -232,7 +234,7 @@ def merge(
     multiple: frozenset[str],
     derived: Mapping[str, str] = NOTHING,
 ) -> dict[str, str]:
-    """`""` clears, `;a` appends to a multi-checkbox, the lifecycle goes forward only (5.5 to 5.7)."""
+    """The values after a write: `""` clears, `;a` appends to a multi-checkbox, the lifecycle advances."""
     after = {**before, **values}
     stage = values.get("lifecyclestage")
     if stage:

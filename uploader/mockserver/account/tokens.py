@@ -1,4 +1,4 @@
-"""Who may come in, and the OAuth endpoints that hand out and explain tokens. Wall-clock seconds come in."""
+"""Checks tokens, and answers the OAuth endpoints that issue and describe them. Pure: times come in."""
 
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -10,7 +10,7 @@ from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.messages import Request
 from uploader.mockserver.routes import Route
 
-EXPIRED_SECONDS_AGO = 75  # of the tokens a scenario calls expired: the recorded figure
+EXPIRED_SECONDS_AGO = 75  # for the tokens that a scenario lists as expired: a recorded value
 USER_ID = 26892217
 
 
@@ -20,16 +20,16 @@ def bearer(request: Request) -> str:
 
 
 class Tokens:
-    """The access tokens issued by refreshes; each expires at a wall-clock second."""
+    """The tokens that the mock server issued; access tokens expire by the wall clock."""
 
     def __init__(self) -> None:
         self._expires_at: dict[str, float] = {}
-        self._replaced: set[str] = set()  # refresh tokens that another one took the place of
-        self._rotated: set[str] = set()  # those others
+        self._replaced: set[str] = set()  # refresh tokens that are no longer valid
+        self._rotated: set[str] = set()  # refresh tokens that replaced them
         self.refreshes: list[float] = []  #: when access tokens were issued, by the wall clock
 
     def app_of(self, request: Request) -> str:
-        """Whose quota it is: the window belongs to the app, whichever of its tokens is used."""
+        """The app whose quota a request uses; all tokens from refreshes belong to one app."""
         token = bearer(request)
         return "the app that refreshes" if token in self._expires_at else token
 
@@ -69,7 +69,7 @@ class Tokens:
         token = document.get("tokenKey")
         if not isinstance(token, str):
             return error_bodies.missing_fields(["tokenKey"])
-        # Tokens of the European data centre are explained only to those who show a bearer token.
+        # Tokens of the European data centre need a bearer token to be described.
         if token.startswith("pat-eu1") and not bearer(request):
             return error_bodies.no_credentials()
         if refused := self._check_token(token, auth, wall):
@@ -105,7 +105,7 @@ class Tokens:
             self._rotated.add(refresh_token)
         body: dict[str, Any] = {
             "token_type": "bearer",
-            "refresh_token": refresh_token,  # unless it rotates: came back unchanged in a 2026 test
+            "refresh_token": refresh_token,  # unchanged unless it rotates, as in a 2026 test
             "access_token": access_token,
             "hub_id": account.portal_id,
             "scopes": list(auth.scopes),
@@ -126,7 +126,7 @@ class Tokens:
         form = _form(request)
         if refused := _check_client(form, auth):
             return refused
-        # The guide calls the field by what it holds, the specification `token`.
+        # The guide names the field after the kind of token, the specification `token`.
         token = form.get("token") or form.get("access_token") or form.get("refresh_token") or ""
         is_refresh = "refresh_token" in (form.get("token_type_hint"), *(form if "token" not in form else ()))
         if is_refresh:

@@ -1,4 +1,4 @@
-"""What a batch upsert would do: which records can be written, why the others cannot. Nothing is written.
+"""Decides a batch upsert: which records can be written, and why the others cannot. Nothing is written.
 
 In    the inputs as read, the records as they are, the rules in force.
 Out   a `Decision`: an `Answer` that refuses the whole batch, or writes and refusals, one for every input.
@@ -72,12 +72,12 @@ class Upserter:
         return Decision(None, writes, refusals)
 
     def knows(self, one: Input) -> bool:
-        """Whether there is a record that the input names."""
+        """Whether the input's record exists."""
         is_refused = self._check_batch([one]) is not None  # for another reason
         return is_refused or self._find(one.id_property, normalise(one.key)) is not None
 
     def _check_batch(self, inputs: Sequence[Input]) -> Answer | None:
-        """What trace ids do not help against."""
+        """The answer that refuses the batch even if it has trace ids."""
         for name in dict.fromkeys(one.id_property for one in inputs):
             if name and name not in self.catalogue.unique:
                 return error_bodies.non_unique_property(name, self.kind)
@@ -100,7 +100,7 @@ class Upserter:
         return error_bodies.refusal(refusal.error, refusal.input.key, self.portal_id, shape, self.kind)
 
     def _are_traced(self, inputs: Sequence[Input]) -> bool:
-        """Whether errors are granted per record. Trace ids must be unique (3); repeated ones grant none."""
+        """Whether errors are reported per record: only if the trace ids are unique."""
         traced = [one.trace_id for one in inputs if one.trace_id]
         if not self.rules.multi_status or len(set(traced)) < len(traced):
             return False
@@ -140,7 +140,7 @@ class Upserter:
         values: dict[str, str],
         taken: set[tuple[str, str]],
     ) -> Write | Refusal:
-        """Two inputs that come to one record, or want one value, are a typical 409."""
+        """The write, or a 409: two inputs lead to one record, or a unique value is taken."""
         claims = {(one.id_property, key)}
         claims.update((name, normalise(values[name])) for name in self.catalogue.unique if values.get(name))
         owners = [self.records.owner(name, value) for name, value in claims if name]
@@ -188,7 +188,7 @@ class Upserter:
         return checked
 
     def _add_key(self, one: Input, values: dict[str, str]) -> list[Problem]:
-        """The key need not stand in `properties` to be stored."""
+        """Store the key even if `properties` lacks it."""
         if values.get(one.id_property):
             return []
         checked = self._check_value(one.id_property, one.key)

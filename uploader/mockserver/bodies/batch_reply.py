@@ -1,4 +1,4 @@
-"""The body that answers a batch: its results, and its errors in each shape seen or feared. Pure."""
+"""The body of a batch reply: its results, and its errors in each recorded or possible shape. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ def _of_a_new_contact(record: Record, values: Mapping[str, str], at: str) -> dic
 def updated(
     record: Record, values: Mapping[str, str], at: str, kind: Kind, account: AccountInfo
 ) -> dict[str, Any]:
-    """Only what was sent and some system keys: `email` is missing unless it was sent (0)."""
+    """A new contact's result: the sent properties and system keys, so `email` only if it was sent."""
     properties = {**kind.updated_values, **values, "hs_object_id": str(record.id), kind.modified: at}
     return _result(record, properties, kind, account, new=False)
 
@@ -91,7 +91,7 @@ def batch(
 
 
 def not_found(ids: Sequence[str], kind: Kind) -> dict[str, Any]:
-    """One error for all misses."""
+    """One error for all records that were not found."""
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",
@@ -102,7 +102,7 @@ def not_found(ids: Sequence[str], kind: Kind) -> dict[str, Any]:
 
 
 def unread(rejected: Mapping[str, Reject], named: str = "ids") -> list[dict[str, Any]]:
-    """Of what could not be read for another reason, by key: one error a reason; `named` holds the keys."""
+    """Errors for keys that a fault refuses to read, one a reason. `named`: the context entry of keys."""
     keys: dict[tuple[str, str], list[str]] = {}
     for key, reject in rejected.items():
         keys.setdefault((reject.category, reject.message), []).append(key)
@@ -113,7 +113,7 @@ def unread(rejected: Mapping[str, Reject], named: str = "ids") -> list[dict[str,
 
 
 def add_errors(body: dict[str, Any], refusals: Sequence[Refusal], rules: Rules) -> None:
-    """`numErrors` counts error objects, not records, unless a rule makes it lie."""
+    """Add `errors` and `numErrors` to a body; a rule decides what `numErrors` counts."""
     if not rules.errors_listed:
         return
     if rules.group_errors == "none":
@@ -141,7 +141,7 @@ def _entry(refusal: Refusal, rules: Rules) -> dict[str, Any]:
 
 
 def _group(refusals: Sequence[Refusal], rules: Rules) -> list[dict[str, Any]]:
-    """One entry for all records refused in the same category, with the first one's message."""
+    """One error for all records of a category, with the first one's message."""
     groups: dict[str, list[Refusal]] = {}
     for refusal in refusals:
         groups.setdefault(refusal.error.category, []).append(refusal)

@@ -1,4 +1,4 @@
-"""Reading the body of a batch request, or saying as HubSpot does why it cannot be read. Pure."""
+"""Reads the body of a batch request, or answers as HubSpot why it cannot be read. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def read_object(body: bytes) -> dict[str, Any] | Answer:
 
 
 def read_upsert(body: bytes) -> list[Input] | Answer:
-    """No inputs where the `inputs` key is missing: the request is then answered as complete."""
+    """The inputs of an upsert or update. Without the `inputs` key there are none, and no error."""
     document = read_object(body)
     if isinstance(document, Answer):
         return document
@@ -56,7 +56,7 @@ def read_list(document: dict[str, Any], name: str) -> list[Any] | Answer:
 
 
 def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
-    """The `inputs` of batch/read and batch/archive."""
+    """The ids in the `inputs` of batch/read or batch/archive."""
     ids: list[str] = []
     for item in raw:
         if not isinstance(item, dict):
@@ -72,7 +72,7 @@ def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
 
 
 def asked_for(body: bytes, limit: int = MAX_INPUTS) -> list[str]:
-    """The keys that a batch/read asks for, as far as they can be read."""
+    """The keys that a batch/read requests; none if the body cannot be read."""
     document = read_object(body)
     raw = [] if isinstance(document, Answer) else read_list(document, "inputs")
     ids = raw if isinstance(raw, Answer) else read_ids(raw, limit)
@@ -102,7 +102,7 @@ def _read_input(item: object) -> Input | Answer:
         if type(value) is not str and value is not None:
             if isinstance(value, dict | list):
                 return _wrong_type("java.lang.String", value)
-            # The schema says strings; numbers and booleans are taken in practice.
+            # The schema says strings; in practice numbers and booleans are accepted.
             properties[name] = orjson.dumps(value).decode()
     return Input(key, id_property or "", properties, trace_id)
 

@@ -1,6 +1,6 @@
-"""The bodies HubSpot answers errors with, as documented or recorded. Values in, values out.
+"""The bodies of HubSpot's error replies, as documented or recorded. Values in, values out.
 
-The `correlationId` is added where the answer is sent.
+`simulator` adds the `correlationId`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class RecordError:
 
 
 def iso(wall_seconds: float) -> str:
-    """Milliseconds and Z, as in every recorded batch answer (0)."""
+    """A timestamp with milliseconds and Z, as in every recorded batch reply."""
     text = datetime.fromtimestamp(wall_seconds, UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
@@ -94,7 +94,7 @@ def non_unique_property(name: str, kind: Kind) -> Answer:
 
 
 def problems_message(problems: Sequence[Problem], portal_id: int) -> str:
-    """The machine-readable codes stand in JSON inside the message."""
+    """The error for invalid values: the codes are JSON inside the message."""
     details = [
         {
             "isValid": False,
@@ -110,7 +110,7 @@ def problems_message(problems: Sequence[Problem], portal_id: int) -> str:
 
 
 def invalid_values(problems: Sequence[Problem], portal_id: int) -> Answer:
-    """Tied to no input, and cut short: four in the message, three in `errors` [S24]."""
+    """The error for missing fields: it names no input, and at most four fields, three in `errors` [S24]."""
     distinct = list(dict.fromkeys(problems))
     return error(
         400,
@@ -145,7 +145,7 @@ def expired_token(seconds_ago: int, wall_seconds: float) -> Answer:
 
 
 def garbage_token() -> Answer:
-    """A token of the wrong kind is also called expired, since 1970: the trap of 2.6."""
+    """The error for a malformed token: HubSpot says that it expired in 1970."""
     return error(
         401,
         "The OAuth token used to make this call expired 20705 day(s) ago.",
@@ -217,14 +217,14 @@ def html_text(status: int) -> bytes:
 
 
 def html_page(status: int) -> Answer:
-    """What the edge sends in the origin's place."""
+    """An error page of the edge, when the origin does not answer."""
     return Answer(
         status, html_text(status), {"Content-Type": "text/html; charset=UTF-8", "Server": "cloudflare"}
     )
 
 
 def refusal(error_: RecordError, key: str, portal_id: int, conflict_shape: str, kind: Kind) -> Answer:
-    """One record's error as the answer to the whole batch."""
+    """One record's error, as the answer to the whole batch."""
     if error_.is_conflict:
         return conflict(error_.existing_id, key, conflict_shape, kind)
     if error_.problems:
@@ -233,6 +233,6 @@ def refusal(error_: RecordError, key: str, portal_id: int, conflict_shape: str, 
 
 
 def oauth_error(error_: str, status: str, message: str) -> Answer:
-    """The token endpoints speak OAuth's own dialect."""
+    """An error of the token endpoints, in OAuth's format."""
     body = {"error": error_, "error_description": message, "status": status, "message": message}
     return Answer(400, body)

@@ -1,6 +1,6 @@
-"""What a fault makes of an answer: another status, another body, another end of the connection. Pure.
+"""Applies a fault to an answer: another status, body or end of the connection. Pure.
 
-Which request a fault strikes is decided in `scenario`; whether its write happens, in `simulator`.
+`scenario` decides which requests have a fault, `simulator` whether the write happens.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,8 @@ from uploader.mockserver.faults.scenario import (
     BatchStatus,
     Drip,
     DropResults,
+    Failure,
     Garble,
-    Mishap,
     NoOp,
     Redirect,
     Reset,
@@ -36,8 +36,8 @@ MESSAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """What the bodies of ordered statuses speak of."""
+class ErrorContext:
+    """What error bodies name: the account, the request, a scope, a key."""
 
     account: AccountInfo
     wall_seconds: float
@@ -46,96 +46,96 @@ class Occasion:
     key: str
 
 
-def reshaped(mishap: Mishap | None, answer: Answer) -> Answer:
-    """Faults inside an otherwise healthy envelope."""
+def change_results(failure: Failure | None, answer: Answer) -> Answer:
+    """Change the results or the batch status inside a valid body."""
     if not isinstance(answer.body, dict) or "results" not in answer.body:
         return answer
     body: dict[str, Any] = answer.body
-    match mishap:
+    match failure:
         case NoOp():
             body = {**body, "results": []}
         case DropResults():
-            body = {**body, "results": body["results"][: max(0, len(body["results"]) - mishap.count)]}
+            body = {**body, "results": body["results"][: max(0, len(body["results"]) - failure.count)]}
         case BatchStatus() if "startedAt" in body:
-            body = {**body, "status": mishap.status}
+            body = {**body, "status": failure.status}
     return Answer(answer.status, body, answer.headers)
 
 
-def replaced(mishap: Mishap | None, answer: Answer, occasion: Occasion) -> Answer:
-    match mishap:
+def replace_answer(failure: Failure | None, answer: Answer, context: ErrorContext) -> Answer:
+    match failure:
         case Status():
-            return _status(mishap, occasion)
+            return _status(failure, context)
         case Redirect():
-            return Answer(mishap.status, b"", {"Location": mishap.location})
+            return Answer(failure.status, b"", {"Location": failure.location})
     return answer
 
 
-def _status(mishap: Status, occasion: Occasion) -> Answer:
-    answer = _shaped(mishap, occasion)
+def _status(failure: Status, context: ErrorContext) -> Answer:
+    answer = _shaped(failure, context)
     body = answer.body
-    if mishap.message is not None and isinstance(body, dict):
-        body = {**body, "message": mishap.message}
+    if failure.message is not None and isinstance(body, dict):
+        body = {**body, "message": failure.message}
     headers = dict(answer.headers)
-    retry_after = mishap.retry_after_seconds
-    if retry_after is None and mishap.status == 477:
+    retry_after = failure.retry_after_seconds
+    if retry_after is None and failure.status == 477:
         retry_after = MIGRATION_RETRY_AFTER_SECONDS
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return Answer(mishap.status, body, headers)
+    return Answer(failure.status, body, headers)
 
 
-def _shaped(mishap: Status, occasion: Occasion) -> Answer:
-    status = mishap.status
-    shape = mishap.shape or ("html" if status in EDGE_STATUSES else "")
+def _shaped(failure: Status, context: ErrorContext) -> Answer:
+    status = failure.status
+    shape = failure.shape or ("html" if status in EDGE_STATUSES else "")
     if shape == "html":
         return error_bodies.html_page(status)
     if shape == "empty":
         return Answer(status, b"")
     if status in SHAPES:
-        return SHAPES[status](shape, occasion)
+        return SHAPES[status](shape, context)
     message, category = MESSAGES.get(status, (f"status {status} by order of the scenario", None))
     return error_bodies.error(status, message, category)
 
 
-def _unauthorised(shape: str, occasion: Occasion) -> Answer:
+def _unauthorised(shape: str, context: ErrorContext) -> Answer:
     if shape == "garbage":
         return error_bodies.garbage_token()
     if shape == "missing":
         return error_bodies.no_credentials()
-    return error_bodies.expired_token(75, occasion.wall_seconds)
+    return error_bodies.expired_token(75, context.wall_seconds)
 
 
-def _conflict(shape: str, occasion: Occasion) -> Answer:
-    # The contact in the way is nobody in particular.
-    return error_bodies.conflict("171591000198", occasion.key, shape or "with_id")
+def _conflict(shape: str, context: ErrorContext) -> Answer:
+    # Any id will do for the other contact.
+    return error_bodies.conflict("171591000198", context.key, shape or "with_id")
 
 
-def _throttled(shape: str, occasion: Occasion) -> Answer:
+def _throttled(shape: str, context: ErrorContext) -> Answer:
     if shape == "daily":
-        return error_bodies.day_exceeded(occasion.request_id)
-    return error_bodies.burst_exceeded(occasion.account.app_id, occasion.account.portal_id)
+        return error_bodies.day_exceeded(context.request_id)
+    return error_bodies.burst_exceeded(context.account.app_id, context.account.portal_id)
 
 
-SHAPES: Mapping[int, Callable[[str, Occasion], Answer]] = {
+SHAPES: Mapping[int, Callable[[str, ErrorContext], Answer]] = {
     401: _unauthorised,
-    403: lambda shape, occasion: error_bodies.missing_scopes([occasion.scope], shape),
+    403: lambda shape, context: error_bodies.missing_scopes([context.scope], shape),
     409: _conflict,
     429: _throttled,
 }
 
 
-def garbled(mishap: Mishap | None, body: bytes) -> bytes:
-    return GARBLES[mishap.shape](mishap, body) if isinstance(mishap, Garble) else body
+def garble_body(failure: Failure | None, body: bytes) -> bytes:
+    return GARBLES[failure.shape](failure, body) if isinstance(failure, Garble) else body
 
 
 def _invalid_utf8(_: Garble, body: bytes) -> bytes:
-    """JSON as far as the brackets go, with a key whose bytes are no text."""
+    """A JSON object with a key that is not UTF-8."""
     return body[:1] + b'"\xff\xfe":0,' + body[1:]
 
 
-def _huge(mishap: Garble, body: bytes) -> bytes:
-    """Valid JSON around a padding of blanks: what hurts is the size, not the content."""
-    return body[:1] + b" " * max(0, mishap.bytes - len(body)) + body[1:]
+def _huge(failure: Garble, body: bytes) -> bytes:
+    """Valid JSON padded with blanks: only the size is wrong."""
+    return body[:1] + b" " * max(0, failure.bytes - len(body)) + body[1:]
 
 
 WRONG_TYPES = (
@@ -154,17 +154,17 @@ GARBLES: Mapping[str, Callable[[Garble, bytes], bytes]] = {
 }
 
 
-def content_type(mishap: Mishap | None, usual: str) -> str:
-    return mishap.content_type if isinstance(mishap, Garble) and mishap.content_type is not None else usual
+def content_type(failure: Failure | None, usual: str) -> str:
+    return failure.content_type if isinstance(failure, Garble) and failure.content_type is not None else usual
 
 
-def delivery(mishap: Mishap | None, body: bytes) -> tuple[Delivery, int, float]:
-    """What to do with the connection, how many bytes to send, over how many seconds."""
-    match mishap:
+def delivery(failure: Failure | None, body: bytes) -> tuple[Delivery, int, float]:
+    """How the reply is sent: the way, the number of bytes, and the seconds they take."""
+    match failure:
         case Reset():
             return Delivery.RESET, 0, 0.0
         case Truncate():
-            return Delivery.TRUNCATE, int(len(body) * mishap.keep_share), 0.0
+            return Delivery.TRUNCATE, int(len(body) * failure.keep_share), 0.0
         case Drip():
-            return Delivery.DRIP, len(body), mishap.seconds
+            return Delivery.DRIP, len(body), failure.seconds
     return Delivery.SEND, len(body), 0.0

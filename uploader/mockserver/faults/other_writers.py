@@ -1,22 +1,22 @@
-"""Somebody else at the account: workflows and people who change records after they were written. Pure.
+"""Other writers: workflows, people and apps that change records after our writes. Pure.
 
     [[others]]
     who = "workflow"              # or "human", or another "app"
-    name = "Lead routing"         # of the workflow, the person, the app
+    name = "Lead routing"         # the name of the workflow, person or app
     property = "hs_lead_status"   # what they set; with `archive = true` they archive the record instead
     value = "OPEN"
     object_type = "contacts"      # the default
     after_seconds = 0             # after the write, by the simulator's clock; 0: before the next request
-    on = "any"                    # or "created", "updated": which of our writes it follows
-    share = 0.05                  # of the records written; by the key, so a record always falls the same way
+    on = "any"                    # or "created", "updated": which of our writes it reacts to
+    share = 0.05                  # of the records written; chosen by the key, so the same ones each time
     keys = ["a@x.com"]            # only records written by these ids
     match = { tier = "gold" }     # only records written with these values
 
-Every condition given must hold. A rule touches a record once, after its first such write, and what one
-rule sets sets off no other. The answer to the write doesn't show it; a read does, and so does the history.
+Every condition given must hold. A rule changes a record once, after its first such write, and triggers no
+other rule. The answer to the write does not show the change; a read and the history do.
 
-What stands in a history for each: recorded for apps, documented for people ("userId:1", the changelog of
-April 2021); of workflows the `sourceType` is known, the form of their `sourceId` is assumed.
+The sources in histories are recorded for apps and documented for people ("userId:1", the changelog of April
+2021). For workflows the `sourceType` is known, and the form of the `sourceId` is assumed.
 """
 
 from collections.abc import Mapping
@@ -55,8 +55,8 @@ class Other:
         if self.after_seconds < 0:
             raise ScenarioError(f"after_seconds must not be negative, got {self.after_seconds}")
 
-    def follows(self, place: int, key: str, values: Mapping[str, str], *, new: bool) -> bool:
-        """Whether this one acts on a record written with these values; `place` tells rules apart."""
+    def reacts_to(self, place: int, key: str, values: Mapping[str, str], *, new: bool) -> bool:
+        """Whether it changes a record written with these values. `place`: the rule's index."""
         if self.on != "any" and (self.on == "created") != new:
             return False
         if self.keys and key not in {wanted.strip().lower() for wanted in self.keys}:
@@ -66,7 +66,7 @@ class Other:
         return self.share is None or crc32(f"others {place} {key}".encode()) < self.share * 2**32
 
     def source(self, number: int) -> Source:
-        """`number`: of the change, from 1."""
+        """The source in the history. `number`: the ordinal of the change, from 1."""
         match self.who:
             case "workflow":
                 return Source(

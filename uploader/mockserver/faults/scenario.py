@@ -1,8 +1,8 @@
-"""What a scenario orders to go wrong, and for which request. Pure: rolls, counts and times come in.
+"""The faults of a scenario, and which requests they affect. Pure: random numbers and times come in.
 
 A scenario file is TOML. All of it is optional; an unknown key is refused.
 
-    [rules]                       # standing behaviour, see `behaviour_switches.Rules`
+    [rules]                       # behaviour of every request, see `behaviour_switches.Rules`
     echo_trace_ids = true
 
     [account]                     # see `behaviour_switches.AccountInfo`
@@ -20,7 +20,7 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     id = "7"
     email = "ann@x.com"
 
-    [[validations]]               # what 2026-09 enforces, see `admin_validation_rules`
+    [[validations]]               # rules that the 2026-09 paths enforce, see `admin_validation_rules`
     property = "score"
     rule = "MAX_NUMBER"
     arguments = ["100"]
@@ -35,26 +35,26 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     status = 503
     rate = 0.02
 
-Which requests a fault strikes; every condition given must hold:
+Which requests a fault affects; every condition given must hold:
 
     endpoint = "upsert"           # the default; update, read, archive, associations, properties,
                                   # validations, account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
-    every = 10                    # the 10th, 20th, ... of the requests the other conditions admit
+    every = 10                    # every tenth of the requests that meet the other conditions
     first = 3                     # the first three of them
     requests = [5, 9]             # the fifth to the ninth of them
     from_seconds = 2              # since the first API request, both ends optional
     until_seconds = 4.5
-    times = 1                     # strikes at most so often
+    times = 1                     # affects at most so many requests
     keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case)
     match = { tier = "gold" }     # only if an input has all these property values
-    share = 0.01                  # only if an input is among 1 % of all ids; an id always falls the same way
+    share = 0.01                  # only if an input is among 1 % of all ids, the same ones each time
 
 What it does, by `kind` (the classes below hold the keys of each, with their defaults):
 
     status        answers `status` instead. `shape` picks the body: expired, garbage, missing (401); errors,
                   context (403); with_id, without_id, identity (409); burst, daily (429); json, html, empty
-                  (any). Unsaid: 502-504 and 52x are HTML from the edge, the rest JSON
+                  (any). Default: 502-504 and 52x are HTML from the edge, the rest JSON
     reset         closes the connection with no answer
     truncate      sends part of the answer, then closes the connection
     drip          sends the answer little by little over `seconds`
@@ -66,11 +66,11 @@ What it does, by `kind` (the classes below hold the keys of each, with their def
     redirect      to `location`
     reject        refuses the records chosen by keys, match and share (all, if none is given), and no others;
                   of a read, whose inputs have no properties, an error names their ids
-    rules         bends `[rules]` for these requests: rules = { errors_in_200 = true }
+    rules         changes `[rules]` for these requests: rules = { errors_in_200 = true }
 
-`applied = true` lets the write happen although the answer hides it (commit, then fail); `applied = false`
-prevents it; `late_seconds = 3` with `applied = false` lets it happen three seconds after all.
-Of the faults that strike one request, all delays, rejections and rules hold, and the first of the others.
+`applied = true`: the write happens although the answer hides it (commit, then fail). `applied = false`: it
+does not happen. `late_seconds = 3` with `applied = false`: it happens three seconds later.
+If several faults affect one request, all delays, rejections and rules apply, and the first of the others.
 """
 
 import tomllib
@@ -156,7 +156,7 @@ class Status:
     late_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        # A 1xx would never end the exchange and a status above 999 cannot be written on the wire.
+        # A 1xx would never end the exchange, and HTTP has no status above 999.
         if not 200 <= self.status <= 999:
             raise ScenarioError(f"status must lie between 200 and 999, got {self.status}")
 
@@ -236,14 +236,14 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bend:
+class RuleChange:
     rules: Mapping[str, object]
 
 
-Mishap: TypeAlias = (
+Failure: TypeAlias = (
     Status | Reset | Truncate | Drip | NoOp | DropResults | BatchStatus | Garble | Redirect
-)  #: of these, one request suffers at most one
-Effect: TypeAlias = Mishap | Delay | Reject | Bend
+)  #: one request has at most one of these
+Effect: TypeAlias = Failure | Delay | Reject | RuleChange
 
 KINDS: Mapping[str, type[Effect]] = {
     "status": Status,
@@ -257,7 +257,7 @@ KINDS: Mapping[str, type[Effect]] = {
     "garble": Garble,
     "redirect": Redirect,
     "reject": Reject,
-    "rules": Bend,
+    "rules": RuleChange,
 }
 
 
@@ -330,60 +330,60 @@ def _read_fault(table: object, where: str, rules: Rules) -> Fault:
     trigger = read_table(Trigger, {k: v for k, v in table.items() if k in triggers}, where)
     rest = {k: v for k, v in table.items() if k not in triggers and k != "kind"}
     effect = read_table(KINDS[kind], rest, f"{where} ({kind})")
-    if isinstance(effect, Bend):
-        bend_rules(rules, effect, where)  # a rule that cannot be read is refused now, not mid-run
+    if isinstance(effect, RuleChange):
+        change_rules(rules, effect, where)  # an unreadable rule is refused now, not during a run
     return Fault(trigger, effect)
 
 
-def bend_rules(rules: Rules, bend: Bend, where: str = "rules") -> Rules:
-    bent = read_table(Rules, bend.rules, where)
-    return replace(rules, **{name: getattr(bent, name) for name in bend.rules})
+def change_rules(rules: Rules, change: RuleChange, where: str = "rules") -> Rules:
+    changed = read_table(Rules, change.rules, where)
+    return replace(rules, **{name: getattr(changed, name) for name in change.rules})
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An input as far as a trigger looks at it."""
+    """What a trigger looks at in an input."""
 
     key: str
     properties: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """What the scenario has in store for one request."""
+class ActiveFaults:
+    """The faults that apply to one request."""
 
     rules: Rules
-    mishap: Mishap | None = None
+    failure: Failure | None = None
     delay_seconds: float | None = None
     rejections: Mapping[int, Reject] | None = None  #: by place in `inputs`
 
 
-class Strikes:
-    """A scenario's faults with what each has seen and done so far."""
+class FaultSelector:
+    """Selects the faults for each request, and counts how many each has seen and affected."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self._scenario = scenario
         self._seed = seed
         self._seen = [0] * len(scenario.faults)
-        self._struck = [0] * len(scenario.faults)
+        self._applied = [0] * len(scenario.faults)
 
-    def strike(
+    def select(
         self,
         endpoint: str,
         candidates: Sequence[Candidate],
         elapsed_seconds: float,
-        roll: Callable[[], float],
-    ) -> Struck:
-        struck = Struck(self._scenario.rules)
+        random: Callable[[], float],
+    ) -> ActiveFaults:
+        faults = ActiveFaults(self._scenario.rules)
         for place, fault in enumerate(self._scenario.faults):
-            hit = self._hit(place, fault.trigger, endpoint, candidates, elapsed_seconds)
-            if hit is None or not self._due(place, fault.trigger, roll):
+            chosen = self._matching_inputs(place, fault.trigger, endpoint, candidates, elapsed_seconds)
+            if chosen is None or not self._is_due(place, fault.trigger, random):
                 continue
-            self._struck[place] += 1
-            struck = _add(struck, fault.effect, hit)
-        return struck
+            self._applied[place] += 1
+            faults = _add(faults, fault.effect, chosen)
+        return faults
 
-    def _hit(
+    def _matching_inputs(
         self,
         place: int,
         trigger: Trigger,
@@ -391,7 +391,7 @@ class Strikes:
         candidates: Sequence[Candidate],
         elapsed_seconds: float,
     ) -> Sequence[int] | None:
-        """The inputs the fault is about, or None where it is not about this request."""
+        """The inputs that the fault affects; None if it does not affect the request."""
         if trigger.endpoint not in ("any", endpoint):
             return None
         if not trigger.from_seconds <= elapsed_seconds:
@@ -403,10 +403,10 @@ class Strikes:
         salt = f"{self._seed}:{place}:"
         return [i for i, candidate in enumerate(candidates) if _picks(trigger, candidate, salt)] or None
 
-    def _due(self, place: int, trigger: Trigger, roll: Callable[[], float]) -> bool:
+    def _is_due(self, place: int, trigger: Trigger, random: Callable[[], float]) -> bool:
         self._seen[place] += 1
         number = self._seen[place]
-        if trigger.times is not None and self._struck[place] >= trigger.times:
+        if trigger.times is not None and self._applied[place] >= trigger.times:
             return False
         if trigger.every is not None and number % trigger.every:
             return False
@@ -414,7 +414,7 @@ class Strikes:
             return False
         if trigger.requests is not None and not trigger.requests[0] <= number <= trigger.requests[1]:
             return False
-        return trigger.rate is None or roll() < trigger.rate
+        return trigger.rate is None or random() < trigger.rate
 
 
 def _picks(trigger: Trigger, candidate: Candidate, salt: str) -> bool:
@@ -424,17 +424,17 @@ def _picks(trigger: Trigger, candidate: Candidate, salt: str) -> bool:
     match = trigger.match or {}
     if any(candidate.properties.get(name) != value for name, value in match.items()):
         return False
-    # By a hash, not a roll: a record refused once is refused however often it is sent, alone or among others.
+    # By a hash, not at random: a record that is refused is refused each time it is sent.
     return trigger.share is None or crc32(f"{salt}{key}".encode()) < trigger.share * 2**32
 
 
-def _add(struck: Struck, effect: Effect, hit: Sequence[int]) -> Struck:
+def _add(faults: ActiveFaults, effect: Effect, chosen: Sequence[int]) -> ActiveFaults:
     match effect:
         case Delay():
-            return replace(struck, delay_seconds=effect.seconds)
+            return replace(faults, delay_seconds=effect.seconds)
         case Reject():
-            return replace(struck, rejections={**dict.fromkeys(hit, effect), **(struck.rejections or {})})
-        case Bend():
-            return replace(struck, rules=bend_rules(struck.rules, effect))
+            return replace(faults, rejections={**dict.fromkeys(chosen, effect), **(faults.rejections or {})})
+        case RuleChange():
+            return replace(faults, rules=change_rules(faults.rules, effect))
         case _:
-            return struck if struck.mishap else replace(struck, mishap=effect)
+            return faults if faults.failure else replace(faults, failure=effect)

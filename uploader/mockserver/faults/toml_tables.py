@@ -1,6 +1,6 @@
-"""Reading a table (of TOML or JSON) into a frozen dataclass; unknown or missing keys and wrong types refused.
+"""Reads a TOML or JSON table into a frozen dataclass, and refuses unknown or missing keys and wrong types.
 
-In    a dataclass, a mapping, and where it stands in the file (for the message).
+In    a dataclass, a mapping, and its place in the file (for the message).
 Raise `ScenarioError`, one line naming the place and the key.
 """
 
