@@ -1,10 +1,10 @@
-"""Whether people or other apps have worked with a record that a job created: what is associated with it.
+"""Whether people or other apps have worked with a record that a job created, by what is associated with it.
 
-In    the answers to a batch read of associations, type by type.
-Out   why the record is to be kept, as a finding; none where nothing is associated with it.
-Raise nothing. What can't be read, or what an answer leaves out, keeps the record, too.
+In    the replies to a batch read of associations, one for each type.
+Out   why the record is kept, as a finding; none if nothing is associated with it.
+Raise nothing. A record whose associations can't be read, or are missing in a reply, is kept, too.
 Rules Companies do not count for a contact: HubSpot itself associates them, by the domain of the address. An
-      error OBJECT_NOT_FOUND says that nothing is associated with the record; any other says nothing of it.
+      error OBJECT_NOT_FOUND means that nothing is associated with the record; any other error means nothing.
 From  https://developers.hubspot.com/docs/api-reference/legacy/crm/associations/associate-records/guide
       and answers as they were recorded
 """
@@ -19,7 +19,7 @@ from uploader.hubspot.wire import MAX_INPUTS, Reply
 from uploader.pipeline.read_matching import with_why
 from uploader.undo.plan import Finding, Plan, UndoOutcome
 
-#: Half of what one read of associations may ask for: fewer records have to wait for each other's answers.
+#: Half of the maximum of one read of associations: fewer records wait for each other's replies.
 _MOST_AT_ONCE = 500
 #: What HubSpot answers where the account has no such type of objects.
 _NO_SUCH_TYPE = "Unable to infer object type from"
@@ -27,7 +27,7 @@ _MOST_SCOPES = 3
 
 
 class Type(NamedTuple):
-    """A type of objects whose association says that somebody has worked with a record."""
+    """A type of objects: if one is associated with a record, somebody has worked with the record."""
 
     name: str  #: as in paths
     one: str
@@ -47,27 +47,27 @@ TYPES = (
     Type("deals", "deal", "deals", "crm.objects.deals.read"),
     Type("tickets", "ticket", "tickets", "tickets"),
 )
-#: Begins the reason of a record that is kept because not all could be read.
+#: The beginning of the reason if a record is kept because its associations are not all known.
 NOT_KNOWN = "not known"
 _LEFT_OUT = "HubSpot's answers leave them out"
 
 
 def types_for(object_type: str) -> tuple[Type, ...]:
-    """What is looked for with records of this type: all but that type itself."""
+    """The types to look for with records of this type: all but that type itself."""
     own = {object_type, type_id(object_type)} - {""}
     return tuple(one for one in TYPES if own.isdisjoint({one.name, type_id(one.name)}))
 
 
 def records_at_once(count: int, workers: int) -> int:
-    """How many of `count` records one worker asks about in one request: many, where all workers have some."""
+    """How many of `count` records one request asks about: as many as leave every worker some."""
     return min(_MOST_AT_ONCE, max(MAX_INPUTS, count // workers))
 
 
-# --- what an answer says ---
+# --- what a reply means ---
 
 
 def refusal(wanted: Type, reply: Reply) -> str:
-    """Why the objects of a type can't be read; "" where they can."""
+    """Why the objects of a type can't be read; "" if they can."""
     if reply.ok or not reply.status or _NO_SUCH_TYPE in reply.message:
         return ""
     scopes = _required_scopes(reply.body or {})
@@ -78,7 +78,7 @@ def refusal(wanted: Type, reply: Reply) -> str:
 
 
 def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str, str]]:
-    """By id, how many objects are associated with the record; and why that is not known of the others."""
+    """By record id, the number of associated objects; for records whose number is not known, the reason."""
     if _NO_SUCH_TYPE in reply.message:
         return dict.fromkeys(ids, 0), {}
     known = {one: 0 for error in reply.errors if error.is_not_found for one in error.ids}
@@ -107,12 +107,12 @@ def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-# --- what follows from it ---
+# --- what follows for a record ---
 
 
 @dataclass(frozen=True, slots=True)
 class Associations:
-    """What is known of some records, by type of the objects that are associated with them."""
+    """The objects associated with some records, counted by type."""
 
     types: Sequence[Type]
     counts: Mapping[str, Mapping[str, int]]  #: by type and id
@@ -120,7 +120,7 @@ class Associations:
     refused: Mapping[str, str]  #: types that can't be read, and why
 
     def reason(self, hubspot_id: str) -> str:
-        """Why a record is kept; "" where nothing is associated with it."""
+        """Why a record is kept; "" if nothing is associated with it."""
         held = [(one, self.counts.get(one.name, {}).get(hubspot_id, 0)) for one in self.types]
         told = [f"{count:,} {one.one if count == 1 else one.many}" for one, count in held if count]
         is_one = sum(count for _, count in held) == 1
@@ -141,7 +141,7 @@ class Associations:
 
 
 def keep_touched(plan: Plan, associations: Associations) -> Plan:
-    """The plan, with the record kept instead of archived where it may have been worked with."""
+    """The plan, changed to keep a record that somebody may have worked with."""
     why = associations.reason(plan.hubspot_id) if plan.archive else ""
     if not why:
         return plan

@@ -1,4 +1,4 @@
-"""What is associated with records, read type by type. `undo/associated_records` decides."""
+"""Read which objects are associated with records, type by type. `undo/associated_records` decides."""
 
 from collections.abc import MutableMapping, Sequence
 
@@ -9,15 +9,15 @@ from uploader.undo.associated_records import Associations, Type
 
 
 class AssociationReader:
-    """Asks for each type of objects whether any is associated with records, by the ids of those."""
+    """Counts the objects of each type that are associated with records, given by id."""
 
     def __init__(self, readers: Sequence[tuple[Type, Reader]], refused: MutableMapping[str, str]) -> None:
-        """`refused`: types that can't be read, and why; they are asked for once in a run."""
+        """`refused`: types that can't be read, and why; shared, so that each is asked for once in a run."""
         self._readers = readers
         self._refused = refused
 
     async def look(self, ids: Sequence[str]) -> Associations:
-        """One request a type. StopRun where no question can be answered."""
+        """Read the associations of records, one request for each type. StopRun if nothing can be read."""
         counts: dict[str, dict[str, int]] = {}
         unknown: dict[str, dict[str, str]] = {}
         for one, reader in self._readers:

@@ -1,4 +1,4 @@
-"""One batch of contacts: read, judged by `plan`, archived or written back. What came of it is returned."""
+"""Read one batch of contacts, decide by `plan`, archive or restore them, and return the results."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,17 +28,17 @@ from uploader.undo.plan import (
 from uploader.undo.record_writer import NOT_FOUND, LastUpdated, RecordWriter, Written
 from uploader.undo.undo_file import Key
 
-#: How often what may not show yet is read again, and the first wait, in seconds (it doubles).
+#: How often a change that may not be visible yet is read again; the first wait in seconds (it doubles).
 _LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
-#: For how long, added to an upload's, a batch may have paused since its first read and still be acted upon.
-#: It takes some thirty requests: if each has to pause for a moment, it must not be read again for ever.
+#: How long, added to an upload's limit, a batch may have paused since its first read and still be written.
+#: A batch takes some thirty requests: pauses of each must not make it outdated again and again.
 _STALLS_SECONDS = 540.0
-#: What is said of a contact of which nothing is known.
+#: The reason for a contact that no reply names.
 LEFT_OUT = "HubSpot's answers leave it out"
 
 
 class BatchWorker:
-    """Works on one batch at a time. StopRun where nothing can pass, and where the run is to end."""
+    """Works on one batch at a time. StopRun if no request can succeed, or if the run is to end."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class BatchWorker:
         self.on_wire = out
 
     async def resolve(self, keys: list[Key]) -> tuple[dict[int, str], dict[int, str]]:
-        """Whom keys lead to now, by number: ids ("" for nobody), and why it is not known of the others."""
+        """The ids of the contacts that keys lead to now, by number ("" for none); why others are unknown."""
         name, rest = keys[0].id_property, keys
         found: dict[int, str] = {}
         asked = also_other_addresses({name})
@@ -93,7 +93,7 @@ class BatchWorker:
         return found, {key.number: unknown[key.number] for key in rest}
 
     async def plan(self, traces: list[Trace]) -> tuple[list[Plan], dict[int, str]]:
-        """And, by number, why nothing is known of the others. Only what an answer names is acted on."""
+        """Read contacts and make a plan for each; by number, why the others could not be read."""
         self._rewriter.known_at = self._sender.stalled_seconds + _STALLS_SECONDS
         portal = self._portal
         plans: list[Plan] = []
@@ -124,7 +124,7 @@ class BatchWorker:
         return (plans if self._archive_touched else await self._keep_touched(plans)), left_out
 
     async def _keep_touched(self, plans: list[Plan]) -> list[Plan]:
-        """What was created and has been worked with since is kept: one read for each type of objects."""
+        """Keep created contacts that have associations, which takes one read for each type of objects."""
         ids = [one.hubspot_id for one in plans if one.archive]
         if not ids:
             return plans
@@ -133,16 +133,16 @@ class BatchWorker:
         return [associated_records.keep_touched(one, associations) for one in plans]
 
     async def carry_out(self, plans: Sequence[Plan]) -> tuple[dict[int, Finding], dict[int, Finding]]:
-        """Archive and write back. By number, those that failed, and those that are not there any more.
+        """Archive and restore. By number, the contacts that failed and those that do not exist any more.
 
-        OutOfDateError where what was read of them is too old to act upon.
+        OutOfDateError if the contacts were read too long ago.
         """
         failed = await self._archive([one for one in plans if one.archive])
         more, gone = await self._restore([one for one in plans if one.restore])
         return {**failed, **more}, gone
 
     async def _archive(self, plans: list[Plan]) -> dict[int, Finding]:
-        """The answer says nothing of the single contact, so they are read back."""
+        """Archive contacts, then read them back: the reply does not name single contacts."""
         written = await self._rewriter.archive({one.number: one.hubspot_id for one in plans})
         failed, _ = _refusals(written)
         rest = {one.hubspot_id: one.number for one in plans if one.number not in failed}
@@ -172,7 +172,7 @@ class BatchWorker:
     async def _write(
         self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]
     ) -> tuple[dict[int, Finding], dict[int, Finding]]:
-        """Values into contacts, by number; those that failed, and those that are not there any more."""
+        """Write values, by number; the contacts that failed and those that do not exist any more."""
         written = await self._rewriter.update(wanted)
         failed, gone = _refusals(written)
         failed |= {
@@ -221,7 +221,7 @@ def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequ
 
 
 def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
-    """By number, the id of the contact a key leads to ("" for nobody), or why it is not known."""
+    """By number, the id of the contact that a key leads to ("" for none), or why it is not known."""
     ids: dict[int, str] = {}
     unknown: dict[int, str] = {}
     answers = told(keys[0].id_property, [key.key for key in keys], reply.results, reply.errors)
@@ -234,8 +234,8 @@ def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str]
 
 
 def _held(asked: Collection[str], reply: wire.Reply) -> tuple[dict[str, wire.Result | None], dict[str, str]]:
-    """By id, what the answer holds of those that were asked for, None where it says that nobody is there; and
-    why it isn't known of the others.
+    """By id, the records in the reply (None if it says that a record does not exist); for the other ids that
+    were asked for, why they are unknown.
     """
     held: dict[str, wire.Result | None] = {}
     unknown: dict[str, str] = {}
@@ -260,7 +260,7 @@ def _refusals(written: Written) -> tuple[dict[int, Finding], dict[int, Finding]]
 def _differing_property(
     wanted: Mapping[str, str], shown: Mapping[str, object], portal: Portal, *, is_all: bool = False
 ) -> str:
-    """A property that is not as it was written; `is_all`: what isn't shown holds nothing."""
+    """A property that differs from what was written; "" if none. `is_all`: a property not shown is blank."""
     for name, text in wanted.items():
         value = shown.get(name)
         value = value if isinstance(value, str) else "" if is_all else text

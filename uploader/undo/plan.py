@@ -1,14 +1,15 @@
-"""What is to be done with one contact so that it is as it was before a job, where it is still the job's.
+"""What to do with one contact so that it is as before a job, as far as nobody else has changed it since.
 
-In    what the job left (`Trace`: former values, the values it sent), what is held now with its history, and
-      the `Portal`: our app, the properties that can be written, their kinds.
-Out   a `Plan`: archive it, write former values back, or nothing, with a finding for all that is kept.
+In    the job's traces (`Trace`: former values, sent values), the contact as HubSpot has it now with its
+      history, and the `Portal`: our app, the writable properties, their kinds.
+Out   a `Plan`: archive the contact, restore values, or nothing, with a finding for each thing that is kept.
 Raise nothing.
 Rules A contact that the job created is archived only if nobody else has written any property of it since,
-      nobody has worked with it otherwise (`associated_records`), and nothing of it is older than the job: one
-      that was there before is never archived, whoever's key leads to it now. What nobody finds is told.
-      Of one that was there before, each property is looked at by itself: it goes back only if it holds a
-      value we sent, and nobody else wrote it. In doubt it stays, and is told.
+      nobody has worked with it otherwise (`associated_records`), and nothing in it is older than the job. A
+      contact that existed before the job is never archived, whichever key leads to it now.
+      Of a contact that existed before, each property is judged by itself: it is restored only if it holds a
+      value that the job sent and nobody else wrote. In doubt it is kept. All that is kept or not found is
+      reported.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
       https://github.com/HubSpot/hubspot-api-nodejs codegen/marketing/events/models/PropertyValue.ts
 """
@@ -25,21 +26,21 @@ from uploader.undo.value_before_job import Absence, Doubt
 
 
 class UndoOutcome(StrEnum):
-    """What has become of a contact. Every key of a snapshot ends in exactly one."""
+    """The outcome of a contact. Every key of a snapshot ends in exactly one."""
 
     ARCHIVED = "archived"
     RESTORED = "restored"
     AS_BEFORE = "as before"  #: nothing had to be done
-    KEPT = "kept"  #: somebody else has touched it since, or part of it
-    GONE = "gone"  #: somebody has deleted or merged it since, or nobody finds it
+    KEPT = "kept"  #: somebody else has changed it since, or part of it
+    GONE = "gone"  #: somebody has deleted or merged it since, or it was not found
     FAILED = "failed"  #: HubSpot refused, or did not answer
     ALIAS = "counted already"  #: another key of the same contact
 
 
-#: What of these is not as it was before the job.
+#: Outcomes with which nothing of the job is left.
 UNDONE = frozenset({UndoOutcome.ARCHIVED, UndoOutcome.RESTORED, UndoOutcome.AS_BEFORE, UndoOutcome.ALIAS})
 
-#: What HubSpot writes by itself, of which nobody has had a thought: no reason to keep a contact.
+#: Sources of values that HubSpot writes by itself: no reason to keep a contact.
 OWN_SOURCES = frozenset(
     {
         "ANALYTICS",
@@ -65,56 +66,56 @@ OWN_SOURCES = frozenset(
 )
 _UNKNOWN = frozenset({"", "UNKNOWN"})
 _APP = "INTEGRATION"
-#: How a record says who created it.
+#: The properties that say who created a record.
 RECORD_SOURCE = ("hs_object_source", "hs_object_source_id")
-#: What an app's own request has HubSpot fill in is as old as the contact; later it is another job's.
+#: Values that HubSpot fills in with an app's request are as old as the contact; later ones are another job's.
 _AT_BIRTH_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """What has to be known of the account."""
+    """The account, as far as a plan depends on it."""
 
-    app: str  #: of the token: the id by which histories know it; "" where nobody says
+    app: str  #: the id of the token's app, as in histories; "" if not known
     writable: frozenset[str]
     kinds: Mapping[str, Kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a job left of one contact, by all its keys."""
+    """What the snapshot knows of a job and one contact, over all keys of the contact."""
 
     number: int  #: of its first key
     hubspot_id: str
-    was_absent: bool  #: at least one of its keys led to nobody before the job
-    was_there: bool  #: at least one led to it
-    former: Mapping[str, str]  #: "" for none
-    sent: Mapping[str, Sequence[str]]  #: by property, all values that were
-    archiving: bool = False  #: it was about to be archived when an earlier undo ended
-    restoring: Mapping[str, str] = field(default_factory=dict)  #: what was about to be written then
-    was_archived: bool = False  #: an undo that was started anew since had archived it, or was about to
-    was_cleared: bool = False  #: such an undo may have cleared its lifecycle stage, and not written it back
-    is_named: bool = False  #: answers to the job, or its reads, named the contact
-    was_overtaken: bool = False  #: it was created between a key's reading and its write, and not by the job
-    absent_at: float = 0.0  #: its keys led to nobody then, for certain, by HubSpot's clock; 0: not known
-    #: What a killed run leaves open, and `settled_doubts.settle` answers: whether its keys led to it,
-    #: and what of `former` was read before the job's first write.
+    was_absent: bool  #: at least one of its keys led to no contact before the job
+    was_there: bool  #: at least one of its keys led to it before the job
+    former: Mapping[str, str]  #: values before the job; "" for none
+    sent: Mapping[str, Sequence[str]]  #: by property, all values that the job sent
+    archiving: bool = False  #: an earlier undo ended when it was about to archive it
+    restoring: Mapping[str, str] = field(default_factory=dict)  #: what that undo was about to write
+    was_archived: bool = False  #: an undo before a --restart archived it, or was about to
+    was_cleared: bool = False  #: that undo may have cleared its lifecycle stage without restoring it
+    is_named: bool = False  #: a reply to the job named the contact
+    was_overtaken: bool = False  #: somebody else created it between the read of a key and the write
+    absent_at: float = 0.0  #: a time, by HubSpot's clock, when its keys led to no contact; 0: not known
+    #: What a killed run left open, and `settled_doubts.settle` decides: whether its keys led to it,
+    #: and which of `former` were read before the job's first write.
     absences: Sequence[Absence] = ()
     doubts: Mapping[str, Doubt] = field(default_factory=dict)
     is_creator_unknown: bool = False
     undecided: Mapping[str, Sequence[str]] = field(
         default_factory=dict
-    )  #: what it may have been, by property
+    )  #: by property, the values that it may have had before the job
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why something stays as it is."""
+    """Why a value, or a contact, is kept as it is."""
 
-    property: str  #: "" where it is the whole contact
-    ours: str
-    now: str
-    source: str  #: who wrote what is there now
+    property: str  #: "" for the whole contact
+    ours: str  #: what the job sent
+    now: str  #: what HubSpot has now
+    source: str  #: who wrote that
     why: str
 
 
@@ -122,13 +123,13 @@ class Finding:
 class Plan:
     number: int
     hubspot_id: str
-    outcome: UndoOutcome  #: once `archive` and `restore` are done
+    outcome: UndoOutcome  #: after `archive` and `restore` are done
     archive: bool = False
     restore: Mapping[str, str] = field(default_factory=dict)
-    clear_first: bool = False  #: the lifecycle stage goes back by way of none
+    clear_first: bool = False  #: the lifecycle stage can go back only after it is cleared
     findings: Sequence[Finding] = ()
-    restored_before: int = 0  #: values that an earlier undo had written back
-    is_touched: bool = False  #: the job created it, and it is kept for what others have done with it alone
+    restored_before: int = 0  #: number of values that an earlier undo restored
+    is_touched: bool = False  #: created by the job, and kept only because others have worked with it
 
     @property
     def writes(self) -> bool:
@@ -136,9 +137,10 @@ class Plan:
 
 
 def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: bool = False) -> Plan:
-    """`held` with the history of `wanted_history`; None where HubSpot says that there is no such contact.
+    """Decide what to do with a contact.
 
-    `archive_touched`: what the job created is archived, whoever has written to it since.
+    `held`: the contact with the history of `wanted_history`; None if HubSpot says that it does not exist.
+    `archive_touched`: archive what the job created even if others have written to it since.
     """
     if held is None:
         return _plan_for_deleted(trace)
@@ -182,13 +184,13 @@ def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
 
 
 def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> bool:
-    """The same value, perhaps in HubSpot's spelling. A later lifecycle stage is another one."""
+    """Whether two values are the same, HubSpot's notation apart. Lifecycle stages have to be equal."""
     match = compare(name, kinds.get(name, Kind()), wanted, held).match
     return match is Match.EQUAL or (match is Match.ADJUSTED and name != LIFECYCLE_STAGE)
 
 
 def written_by(version: Version) -> str:
-    """Who wrote it, for the user."""
+    """Who wrote a version, as text."""
     details = " ".join(part for part in (version.source_id, version.label) if part)
     return f"{version.source} ({details})" if details else version.source
 
@@ -213,7 +215,7 @@ def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
 
 
 def _other_creator(held: Result, portal: Portal) -> str:
-    """Who else has created the contact, as it says itself; "" where it was us, or it says nothing."""
+    """The other app or user that created the contact; "" if it was our app, or is not known."""
     source, source_id = (_text(held, name) for name in RECORD_SOURCE)
     is_ours = source == _APP and (not portal.app or source_id in {"", portal.app})
     if is_ours or source in _UNKNOWN:
@@ -232,7 +234,9 @@ def _plan_for_created(trace: Trace, held: Result, portal: Portal, *, archive_tou
 
 
 def _merged_into(trace: Trace, held: Result) -> list[Finding]:
-    """That what the job created holds another contact, too: HubSpot says so, or it is older than the job."""
+    """A finding if another contact was merged into a created one: by merged ids, or by values older than the
+    job.
+    """
     versions = [one for history in held.history.values() for one in history if one.source not in OWN_SOURCES]
     is_older = _is_before(held.created_at, trace) or any(_is_before(one.at, trace) for one in versions)
     merged = ";".join(sorted(merged_ids(held)))
@@ -240,12 +244,12 @@ def _merged_into(trace: Trace, held: Result) -> list[Finding]:
 
 
 def _is_before(at: float | None, trace: Trace) -> bool:
-    """Whether it was so before the job wrote the contact's keys."""
+    """Whether a time is before the job wrote the contact's keys."""
     return at is not None and at < trace.absent_at
 
 
 def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
-    """What others have written, one finding a property, although the job has written over it since."""
+    """Findings for the properties that others have written, even if the job has overwritten them since."""
     if not held.history:
         return [Finding("", "", "", "", _NO_HISTORY)]
     without_history = {name for name in trace.sent if not has_full_history(name, held, portal)}
@@ -265,7 +269,7 @@ def _touches(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
 
 
 def has_full_history(name: str, held: Result, portal: Portal) -> bool:
-    """Whether the history of a property goes as far as its value now; the answer has to have both."""
+    """Whether the history of a property reaches its present value. The reply has to include both."""
     latest = held.latest(name)
     if name == LIFECYCLE_STAGE and latest is None and held.history:
         return True  # HubSpot's own default has no version
@@ -273,17 +277,17 @@ def has_full_history(name: str, held: Result, portal: Portal) -> bool:
 
 
 def is_of_app(version: Version, portal: Portal) -> bool:
-    """Whether this app wrote it, or an app that may be this one."""
+    """Whether our app wrote a version, or an app that may be ours."""
     return version.source == _APP and (not portal.app or version.source_id == portal.app)
 
 
 def _is_foreign(version: Version, portal: Portal) -> bool:
-    """Whether a user or another app wrote it, and neither this app nor HubSpot by itself."""
+    """Whether a user or another app wrote a version, not our app, and not HubSpot by itself."""
     return not is_of_app(version, portal) and version.source not in OWN_SOURCES | _UNKNOWN
 
 
 def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> str:
-    """Why what a created contact holds is not the job's; "" where it is, or is HubSpot's own."""
+    """Why a value of a created contact is not the job's; "" if it is, or if HubSpot wrote it by itself."""
     if version.source in OWN_SOURCES:
         return ""
     is_sent = any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
@@ -301,7 +305,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
 
 
 def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
-    """What was sent led to what is held, by HubSpot's own rules included."""
+    """Whether the value that HubSpot holds is the one that was sent, HubSpot's own changes included."""
     return compare(name, portal.kinds.get(name, Kind()), sent, held).match is not Match.DIFFERS
 
 
@@ -348,7 +352,7 @@ def _unknown(name: str, now: str, trace: Trace, held: Result) -> Finding:
 
 
 def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]:
-    """Values of the job's whose former ones the snapshot lacks: they came by a merge, or by another key."""
+    """Findings for values of the job without a former value in the snapshot, such as after a merge."""
     findings = []
     for name in sorted(trace.sent.keys() - trace.former.keys()):
         now, version = _text(held, name), held.latest(name)
@@ -364,11 +368,11 @@ def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]
 
 
 def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal) -> Finding | None:
-    """Why a value stays; None where it goes back."""
+    """The finding for a value that is kept; None if the value is restored."""
     version = held.latest(name) or Version("", "", "")
     sent = trace.sent.get(name, ())
     why = ""
-    is_on_its_way = name in trace.restoring or trace.was_cleared  # it goes back by way of none
+    is_on_its_way = name in trace.restoring or trace.was_cleared  # it is cleared before it is restored
     was_cleared = name == LIFECYCLE_STAGE and is_on_its_way and not now
     if _is_foreign(version, portal):
         why = "somebody else has written it since"

@@ -1,6 +1,6 @@
-"""Records that are there, updated or archived by HubSpot's own id until there is an answer for each.
+"""Update or archive existing records by HubSpot's own id until there is a reply for each.
 
-No decision of its own: `reply_verdict` and `retry` say what an answer means, as for an upload.
+`reply_verdict` and `retry` decide what a reply means, as for an upload.
 """
 
 import math
@@ -16,46 +16,48 @@ from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece
 from uploader.pipeline.requests.retry import History, Next, spare_races
 from uploader.pipeline.sender import OutOfDateError
 
-#: How an update's answer calls a record that is not there.
+#: The category of an update's error for a record that does not exist.
 NOT_FOUND = "OBJECT_NOT_FOUND"
 
 
 @dataclass(slots=True)
 class Written:
-    """What has become of each record, by its number."""
+    """The result for each record, by its number."""
 
-    confirmed: dict[int, Mapping[str, object]] = field(default_factory=dict)  #: and what the answer shows
+    confirmed: dict[int, Mapping[str, object]] = field(default_factory=dict)  #: with the values in the reply
     refused: dict[int, Refusal] = field(default_factory=dict)
-    unsure: set[int] = field(default_factory=set)  #: accepted, or left without an answer: to be read
+    unsure: set[int] = field(default_factory=set)  #: accepted or without a reply: to be read back
 
 
 @dataclass(slots=True)
 class LastUpdated:
-    """The last record that an update of any writer has confirmed: another one of it changes nothing."""
+    """The last record that an update has confirmed, shared by all writers, as a target for probes."""
 
     hubspot_id: str = ""
 
 
 class RecordWriter:
-    """What one record breaks in a batch is written for the others without it."""
+    """Writes batches of records. If one record makes a batch fail, the others are written without it."""
 
     def __init__(
         self, attempts: Attempts, paths: wire.Paths, *, last: LastUpdated, is_tail: Callable[[], bool]
     ) -> None:
-        """`is_tail`: whether few records are left, with which one that fails could be compared."""
+        """`is_tail`: whether few records are left, so that a failing one can't be compared with others."""
         self.attempts = attempts
         self.paths = paths
         self.last = last
         self.is_tail = is_tail
-        self.known_at = math.inf  #: as the sender's, of what is to be written: it may raise OutOfDateError
+        self.known_at = math.inf  #: as for `Sender.send`: older reads raise OutOfDateError
 
     async def update(self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]) -> Written:
-        """By number, the id and the properties of at most a batch. StopRun where no batch can pass."""
+        """Update up to a batch of records: by number, id and properties. StopRun if no batch can succeed."""
         records = [_record(number, one, values) for number, (one, values) in wanted.items()]
         return await self._deliver(_Update(self), records)
 
     async def archive(self, wanted: Mapping[int, str]) -> Written:
-        """By number, the ids of at most a batch. Confirmed says that HubSpot took it on, and no more."""
+        """Archive at most a batch of records: by number, the ids. Confirmed means only that HubSpot accepted
+        the request.
+        """
         records = [_record(number, one, {}) for number, one in wanted.items()]
         return await self._deliver(_Archiving(self), records)
 
@@ -68,7 +70,7 @@ class RecordWriter:
 
 
 class _Writing(Task[Record]):
-    """Records written by their ids."""
+    """A task that writes records by their ids."""
 
     def __init__(self, rewriter: RecordWriter) -> None:
         self.written = Written()
@@ -102,7 +104,7 @@ class _Writing(Task[Record]):
 
 
 class _Update(_Writing):
-    """Their properties."""
+    """A task that updates properties."""
 
     def call(self, items: Sequence[Record]) -> Call:
         body = wire.encode_updates(items)
@@ -115,9 +117,9 @@ class _Update(_Writing):
         return Judged(verdict, verdict.unresolved)
 
     async def writes_pass(self) -> bool | None:
-        """Whether an update without properties succeeds now, of a record that one has confirmed before.
+        """Whether an update of the last confirmed record without properties succeeds; None without one.
 
-        It changes nothing, and creates nothing where the record is gone.
+        It changes nothing, and creates nothing if the record does not exist any more.
         """
         last = self._rewriter.last
         if not last.hubspot_id:
@@ -132,13 +134,13 @@ class _Update(_Writing):
 
 
 class _Archiving(_Writing):
-    """One that changes nothing does not exist: the record may be there again."""
+    """A task that archives. It has no probe: an archive request that changes nothing does not exist."""
 
     def call(self, items: Sequence[Record]) -> Call:
         return Call("POST", self._rewriter.paths.archive, wire.encode_ids([record.key for record in items]))
 
     def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
-        """It is answered with 204 and no body."""
+        """Confirm all records on success: the reply is 204 without a body."""
         del history
         if reply.ok:
             return Judged(Verdict(Action.SETTLE, [Confirmed(record, new=False) for record in items]), ())
@@ -148,7 +150,7 @@ class _Archiving(_Writing):
 
 
 def _record(number: int, hubspot_id: str, properties: Mapping[str, str]) -> Record:
-    """As `reply_verdict` judges them: by the number, which travels as trace id, else by the id."""
+    """A record whose position is its number, which is sent as trace id, and whose key is its id."""
     return Record(
         position=number,
         source=0,

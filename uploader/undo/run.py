@@ -1,4 +1,4 @@
-"""One invocation of `undo`: a snapshot's contacts read, judged by `plan`, archived or written back."""
+"""One invocation of `undo`: read a snapshot's contacts, decide by `plan`, archive or restore them."""
 
 import asyncio
 from collections import Counter
@@ -34,24 +34,24 @@ from uploader.undo.undo_file import Key, UndoFile
 _WORKERS = 32
 
 Item = TypeVar("Item")
-#: Asked before anything is written: the account, how many contacts may be archived, how many written back.
+#: Called before anything is written: the account, how many contacts may be archived, how many restored.
 Approve = Callable[[Account, int, int], Awaitable[bool]]
 
 
 @dataclass(slots=True)
 class Report:
-    """How it ended, for people and scripts. The counts and what is left add up to the snapshot's keys."""
+    """The result. The counts and what is left add up to the snapshot's keys."""
 
     counts: dict[UndoOutcome, int] = field(default_factory=lambda: dict.fromkeys(UndoOutcome, 0))
     keys: int = 0
     values_restored: int = 0
     values_kept: int = 0
-    twice_absent: int = 0  #: keys of which an earlier row may have created a contact that nobody can find
+    twice_absent: int = 0  #: keys with which an earlier row may have created a contact that can't be found
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
     unkept: Unkept = field(default=Unkept())  #: what the job wrote and the snapshot knows nothing of
-    is_old: bool = False  #: an earlier undo has left nothing to be done, and nobody looked again
+    is_old: bool = False  #: an earlier undo was complete, and nothing was read again
 
     @property
     def left(self) -> int:
@@ -66,7 +66,7 @@ class Report:
 
 
 class Undo:
-    """`run` once; then `file` tells what was kept, until it is closed."""
+    """Call `run` once; then `file` lists what was kept, until it is closed."""
 
     def __init__(
         self,
@@ -78,27 +78,27 @@ class Undo:
         dry: bool = False,
         archive_touched: bool = False,
     ) -> None:
-        """`settings` as `undo_settings` makes them; `settings.restart` forgets what was undone before.
+        """`settings`: from `undo_settings`; with `settings.restart` an earlier undo is not resumed.
 
-        `dry`: reads only; what would become of each contact is told as if it had. `archive_touched`: archive
-        what the job created although people or other apps have worked with it since.
+        `dry`: write nothing, and report what would be done. `archive_touched`: archive what the job created
+        even if people or other apps have worked with it since.
         """
         self.settings = settings
-        self.session: Session | None = None  #: once the account is asked
-        self.started = asyncio.Event()  #: the account is known, and how much there is to be done
+        self.session: Session | None = None  #: None before the first request
+        self.started = asyncio.Event()  #: set when the account and the number of keys are known
         self.ending = Ending()
         self.file = file
         self.report = Report()
-        self.is_resumed = False  #: an earlier one goes on
-        self.resolving = False  #: the keys that led to nobody are looked up
+        self.is_resumed = False  #: an earlier undo is continued
+        self.resolving = False  #: keys that led to no contact are being looked up
         self.dry = dry
         self.archive_touched = archive_touched
         self._seams = seams or Seams()
         self._approve = approve
-        self._is_outdated = False  # contacts were left, for what was read of them is too old to act upon
+        self._is_outdated = False  # contacts were skipped because they were read too long ago
 
     async def run(self) -> Report:
-        """UploaderError where it can't start."""
+        """Undo the job. UploaderError if it can't start."""
         writer, clock = self._seams.offload("writer"), exact_clock()
         began = clock()
         try:
@@ -194,12 +194,12 @@ class Undo:
         self.report.twice_absent = self.file.twice_absent
 
     async def _copy(self, writer: Offload) -> None:
-        """In slices, so that a signal is heard in between."""
+        """Copy the snapshot's keys in slices, so that signals are handled in between."""
         while await writer.run(self.file.copy):
             pass
 
     async def _ask_for_approval(self, account: Account, writer: Offload, again: int) -> None:
-        """`again`: contacts that an undo has kept, and this one looks at anew."""
+        """Ask for approval, unless nothing would be written. `again`: kept contacts to be judged again."""
         await writer.run(self.file.gather)
         created, others = await writer.run(self.file.open_counts)
         is_asked = created + again + others and not self.dry
@@ -216,7 +216,7 @@ class Undo:
         batches: Iterator[list[Item]],
         work: Callable[[BatchWorker, list[Item]], Awaitable[None]],
     ) -> None:
-        """Batch by batch. Where the run ends, what is on the wire may end."""
+        """Give batches to the workers until none is left. If the run is ended, finish what is in flight."""
 
         async def serve(worker: BatchWorker) -> None:
             while batch := await writer.run(lambda: next(batches, None)):
@@ -224,7 +224,7 @@ class Undo:
                 self.ending.raise_if_ending()
 
         async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
-            """What was decided is on the disk, so any moment will do; but an answer on its way tells more."""
+            """Wait for the requests in flight. Decisions are on the disk; this only saves repeated work."""
             waiting = {task for task, worker in zip(tasks, workers, strict=True) if worker.on_wire}
             if waiting:
                 await self._wait_for_the_last(waiting)
@@ -244,7 +244,7 @@ class Undo:
         await asyncio.gather(at_once, ended, return_exceptions=True)
 
     def _workers(self, session: Session, portal: Portal) -> list[BatchWorker]:
-        """As many as batches may be under way."""
+        """Make one worker for each batch that may be in flight."""
         make = partial(
             BatchWorker,
             session,
@@ -259,14 +259,14 @@ class Undo:
     # --- one batch ---
 
     async def _resolve(self, worker: BatchWorker, keys: list[Key], *, writer: Offload) -> None:
-        """Whom the keys lead to now."""
+        """Record which contacts the keys lead to now."""
         found, unknown = await worker.resolve(keys)
         settled = await writer.run(partial(self.file.resolve, found))
         await self._fail(unknown, writer)
         self._count(settled)
 
     async def _fail(self, left_out: Mapping[int, str], writer: Offload) -> None:
-        """Of these contacts nothing is known: by number, what HubSpot says of the reason."""
+        """Count contacts as failed that could not be read: by number, HubSpot's reason."""
         for why in dict.fromkeys(left_out.values()):
             numbers = [number for number, one in left_out.items() if one == why]
             await writer.run(partial(self.file.fail, numbers, with_why(LEFT_OUT, why)))
@@ -283,10 +283,10 @@ class Undo:
             for start in range(0, len(plans), wire.MAX_INPUTS):
                 await self._carry_out(worker, plans[start : start + wire.MAX_INPUTS], writer)
         except OutOfDateError:
-            self._is_outdated = True  # others may have written meanwhile: those left are read anew
+            self._is_outdated = True  # others may have written meanwhile: the rest is read again
 
     async def _carry_out(self, worker: BatchWorker, plans: list[Plan], writer: Offload) -> None:
-        """What is decided is on the disk before anything is written, and what came of it afterwards."""
+        """Store decisions, write to HubSpot, then store the results."""
         if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
             self._count(_count_outcomes(plans))
@@ -311,7 +311,7 @@ def _count_outcomes(plans: Sequence[Plan]) -> Counter[UndoOutcome]:
 
 
 def undo_settings(file: UndoFile, checkpoint: Path, **options: object) -> Settings:
-    """For a snapshot's account and type of objects; `options` are this invocation's."""
+    """Settings for a snapshot's account and object type; `options` are this invocation's."""
     return Settings(
         sources=(str(file.snapshot),),
         checkpoint=checkpoint,

@@ -1,7 +1,7 @@
-"""What was there before a job where the snapshot does not tell: `value_before_job` of a contact's history.
+"""Settle doubtful snapshot entries of a contact by its history, with `value_before_job`.
 
-In    a `Trace` with its doubts, the contact with its history, the `Portal`.
-Out   the same trace without doubts: former values as they were, or what can't be known, so that it is kept.
+In    a `Trace` with doubts, the contact with its history, the `Portal`.
+Out   the same trace without doubts: former values, or `undecided` ones that can't be known and are kept.
 Raise nothing.
 """
 
@@ -14,7 +14,7 @@ from uploader.undo.value_before_job import UNKNOWN, Creator, Doubt, find_creator
 
 
 def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
-    """`held` as for `plan.plan`."""
+    """The trace with its doubts settled. `held`: as for `plan.plan`."""
     if held is None or not (trace.doubts or trace.absences):
         return trace
     born_at = None
@@ -66,7 +66,7 @@ def _creator(trace: Trace, held: Result, portal: Portal) -> Creator:
 
 
 def _is_ours(name: str, trace: Trace, portal: Portal) -> Callable[[Version], bool]:
-    """Whether a version of a property is one that the job wrote."""
+    """A function that says whether a version of this property is one that the job wrote."""
     return lambda version: (
         is_of_app(version, portal)
         and any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))

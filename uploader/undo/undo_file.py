@@ -1,7 +1,7 @@
 """What an undo has to do, has decided and has done: one SQLite file beside the snapshot.
 
-Its size follows the snapshot, so that memory does not have to. What is about to be written is on the disk
-before it leaves: so a killed undo knows its own doing from what was so before.
+Its size grows with the snapshot; memory does not. A decision is on the disk before its request is sent, so
+that a killed undo can tell its own changes from what was there before.
 """
 
 import sqlite3
@@ -25,17 +25,17 @@ from uploader.undo.value_before_job import Absence, Doubt, Reading
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that led to nobody before the job."""
+    """A key that led to no contact before the job."""
 
     number: int
-    value: str  #: its closed value
+    value: str  #: its lock key
     id_property: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A finding, and of which contact it is."""
+    """A finding with its contact."""
 
     outcome: UndoOutcome
     row: int
@@ -59,13 +59,15 @@ class UndoFile(sqlite.Database):
     """The file beside a snapshot."""
 
     def __init__(self, snapshot: Path) -> None:
-        """CheckpointError where there is no snapshot."""
+        """CheckpointError if there is no snapshot."""
         super().__init__(undo_path(snapshot))
         self.snapshot = snapshot
         self.about = _about(snapshot)
 
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
-        """Take up what was begun on the same snapshot, or begin; True if taken up. `keep`: for a next run."""
+        """Resume an undo of the same snapshot, or begin one; True if resumed. Without `keep`, the file is
+        temporary and nothing is resumed.
+        """
         with self._storing():
             is_there = self.path.exists()
             if not keep:
@@ -112,12 +114,12 @@ class UndoFile(sqlite.Database):
     # --- the list of work ---
 
     def copy(self) -> bool:
-        """Some more of the snapshot's keys; False once there are all."""
+        """Copy a slice of the snapshot's keys; False after the last one."""
         with self._transaction() as connection:
             return work_list.copy(connection)
 
     def absent(self, count: int) -> Iterator[list[Key]]:
-        """The keys that led to nobody, and of which it isn't known yet whom they lead to now."""
+        """Batches of keys that led to no contact before the job, and are not looked up yet."""
         for (name,) in self._all("SELECT DISTINCT id_property FROM keys ORDER BY 1"):
             last = 0
             while rows := self._all(
@@ -129,11 +131,11 @@ class UndoFile(sqlite.Database):
                 yield [Key(*row) for row in rows]
 
     def resolve(self, found: Mapping[int, str]) -> dict[UndoOutcome, int]:
-        """Whom keys lead to now, by number; "" for nobody. What that settles is counted."""
+        """Record the contacts that keys lead to, by number ("" for none). Count the keys settled by it."""
         counts: dict[UndoOutcome, int] = {}
         with self._transaction() as connection:
             for number, leads_to in found.items():
-                # What an earlier undo was about to archive may be there, under another key.
+                # A contact that an earlier undo was about to archive may exist under another key.
                 hubspot_id = leads_to or self._archived_by(number)
                 outcome, findings = UndoOutcome.ALIAS, list[Finding]()
                 if not hubspot_id:
@@ -148,9 +150,9 @@ class UndoFile(sqlite.Database):
         return counts
 
     def _archived_by(self, number: int) -> str:
-        """The contact of a key that an earlier undo has archived, or was about to; "" if there is none.
+        """The contact of a key that an earlier undo archived, or was about to; "" if there is none.
 
-        One that was named while the job ran has an entry of its own.
+        A contact that was named while the job ran has an entry of its own.
         """
         rows = self._all(
             "SELECT archived.hubspot_id FROM archived JOIN keys USING (value) WHERE number = ? "
@@ -161,7 +163,7 @@ class UndoFile(sqlite.Database):
         return str(rows[0][0]) if rows else ""
 
     def _is_listed(self, number: int, hubspot_id: str) -> bool:
-        """Whether a contact is listed for a key already: somebody named it while the job ran."""
+        """Whether a contact is listed for a key already, since a reply to the job named it."""
         query = (
             "SELECT 1 FROM keys WHERE hubspot_id = ? AND number != ? "
             "AND contact = (SELECT contact FROM keys WHERE number = ?)"
@@ -169,8 +171,8 @@ class UndoFile(sqlite.Database):
         return bool(self._all(query, (hubspot_id, number, number)))
 
     def _outcome_without_contact(self, number: int) -> tuple[UndoOutcome, list[Finding]]:
-        """What has become of a key that led to nobody, and does again."""
-        # A refused row says nothing of another row of its key that may have been written.
+        """The outcome of a key that led to no contact before the job and leads to none now."""
+        # That a row was refused does not mean that another row of its key was not written.
         ((how, is_refused),) = self._all(
             "SELECT how, (SELECT min(outcome = 'rejected') FROM letters WHERE letters.value = keys.value) "
             "AND NOT EXISTS (SELECT 1 FROM snapshot.readings WHERE readings.contact = keys.contact "
@@ -184,7 +186,7 @@ class UndoFile(sqlite.Database):
         return UndoOutcome.GONE, [Finding("", "", "", "", CREATED_LOST if how else MAYBE_CREATED)]
 
     def gather(self) -> None:
-        """One entry a contact, its first key; once all keys are resolved."""
+        """Keep one entry for each contact, its first key. Call it when all keys are resolved."""
         if self._read_note("gathered"):
             return
         with self._transaction() as connection:
@@ -192,9 +194,7 @@ class UndoFile(sqlite.Database):
             self._write_note("gathered", "yes")
 
     def reopen_kept(self) -> None:
-        """Contacts that the job created and an undo has kept for what others have done with them alone are to
-        be looked at again.
-        """
+        """Reopen created contacts that were kept only because others have worked with them."""
         kept = (UndoOutcome.KEPT.value,)
         with self._transaction() as connection:
             connection.execute(
@@ -205,14 +205,14 @@ class UndoFile(sqlite.Database):
             connection.execute("UPDATE keys SET fate = NULL WHERE fate = ? AND is_touched", kept)
 
     def kept_created(self) -> int:
-        """How many contacts `reopen_kept` opens."""
+        """The number of contacts that `reopen_kept` reopens."""
         ((count,),) = self._all(
             "SELECT count(*) FROM keys WHERE fate = ? AND is_touched", (UndoOutcome.KEPT.value,)
         )
         return int(count)
 
     def traces(self, count: int, *, created: bool) -> Iterator[list[Trace]]:
-        """The contacts that are not settled: those the job seems to have created, or the others."""
+        """Batches of contacts that are not settled: those the job seems to have created, or the others."""
         last = 0
         while rows := self._all(
             "SELECT number, hubspot_id, intent FROM keys WHERE number > ? AND fate IS NULL "
@@ -263,7 +263,7 @@ class UndoFile(sqlite.Database):
         )
 
     def _former(self, hubspot_id: str) -> tuple[dict[str, str], dict[str, Doubt]]:
-        """What a contact held before the job, and what of it is in doubt."""
+        """The values of a contact before the job, and those of them that are in doubt."""
         former: dict[str, str] = {}
         doubts: dict[str, Doubt] = {}
         for name, text, reading, state, at, slack, *later, end in self._all(
@@ -280,7 +280,7 @@ class UndoFile(sqlite.Database):
         return former, doubts
 
     def _in_doubt(self, hubspot_id: str, after: int, before: int) -> list[tuple[float, float]]:
-        """When a contact was read of which nobody knows whether its row was written."""
+        """The times of reads of a contact after which its row may or may not have been written."""
         return self._all(
             "SELECT at, slack FROM snapshot.readings WHERE id > ? AND id < ? AND state != ? "
             "AND contact IN (SELECT contact FROM keys WHERE hubspot_id = ?)",
@@ -288,7 +288,7 @@ class UndoFile(sqlite.Database):
         )
 
     def _absences(self, hubspot_id: str) -> list[Absence]:
-        """Of keys that led to nobody, and may have been written since; none if one was, for certain."""
+        """Keys that led to no contact and may have been written since; empty if one certainly was."""
         absences: list[Absence] = []
         firsts: list[Absence] = []
         for contact, how, id_property in self._all(
@@ -299,7 +299,7 @@ class UndoFile(sqlite.Database):
                 "WHERE contact = ? ORDER BY id",
                 (contact,),
             )
-            # What found nobody after the contact had been found says nothing of it.
+            # A read that found no contact after another had found it does not count.
             places = [place for place, (found, *_) in enumerate(readings) if found == hubspot_id]
             absent = [one for one in readings[: places[0] if places else None] if not one[0]]
             written = [state == ReadingState.WRITTEN for _, state, *_ in absent]
@@ -323,11 +323,11 @@ class UndoFile(sqlite.Database):
     # --- what is decided and done ---
 
     def decide(self, plans: Sequence[Plan]) -> None:
-        """What is about to be written, durable when it returns; what needs no writing is settled by it."""
+        """Store the plans durably; contacts that need no request are settled."""
         with self._transaction() as connection:
             for plan in plans:
                 if plan.writes:
-                    # What an earlier undo has begun stays known: it may have been written.
+                    # The intents of an earlier undo are kept: they may have been carried out.
                     intent = {"archive": True} if plan.archive else {"restore": dict(plan.restore)}
                     connection.execute(
                         "UPDATE keys SET intent = json_patch(coalesce(intent, '{}'), ?) WHERE number = ?",
@@ -339,7 +339,7 @@ class UndoFile(sqlite.Database):
     def settle(
         self, plans: Sequence[Plan], failed: Mapping[int, Finding], gone: Mapping[int, Finding]
     ) -> None:
-        """What has become of plans that were carried out; `failed` and `gone` by number."""
+        """Store the results of plans that were carried out; `failed` and `gone` by number."""
         with self._transaction() as connection:
             for plan in plans:
                 if plan.number in gone:
@@ -350,7 +350,7 @@ class UndoFile(sqlite.Database):
                     self._settle(connection, plan, plan.outcome, plan.findings)
 
     def fail(self, numbers: Sequence[int], why: str) -> None:
-        """Contacts of which nothing could be found out."""
+        """Settle contacts that could not be read."""
         with self._transaction() as connection:
             for number in numbers:
                 self._end(connection, number, UndoOutcome.FAILED, [Finding("", "", "", "", why)], 0)
@@ -387,16 +387,16 @@ class UndoFile(sqlite.Database):
             [(number, f.property, f.ours, f.now, f.source, f.why) for f in findings],
         )
 
-    # --- telling ---
+    # --- reporting ---
 
     def note_end(self, at: str) -> None:
-        """All contacts are settled."""
+        """Record that all contacts are settled."""
         with self._transaction():
             self._write_note("ended_at", at)
 
     @property
     def keys_count(self) -> int:
-        """Of the snapshot, and further contacts that one of them led to while the job ran."""
+        """The number of keys in the snapshot, with further contacts that they led to while the job ran."""
         ((count,),) = self._all(
             "SELECT max((SELECT count(*) FROM snapshot.contacts), (SELECT count(*) FROM keys))"
         )
@@ -404,8 +404,8 @@ class UndoFile(sqlite.Database):
 
     @property
     def twice_absent(self) -> int:
-        """How many keys led to nobody before a row that may have been written, and again before the next one.
-        What the first may have created is under another key by then.
+        """The number of keys that led to no contact before a row that may have been written, and again before
+        the next row. If the first row created a contact, it has another key since.
         """
         ((count,),) = self._all(
             "SELECT count(DISTINCT first.contact) FROM snapshot.readings AS first "
@@ -420,20 +420,20 @@ class UndoFile(sqlite.Database):
         return {outcome: found.get(outcome.value, 0) for outcome in UndoOutcome}
 
     def open_counts(self) -> tuple[int, int]:
-        """The contacts still to be looked at: seemingly created ones, others."""
+        """The number of contacts that are not settled: those seemingly created, and others."""
         found = dict(
             self._all("SELECT is_created, count(*) FROM keys WHERE fate IS NULL GROUP BY is_created")
         )
         return found.get(1, 0), found.get(0, 0)
 
     def values(self) -> tuple[int, int]:
-        """How many values were written back, and how many were kept."""
+        """The number of values that were restored, and of those that were kept."""
         ((restored,),) = self._all("SELECT coalesce(sum(restored), 0) FROM keys")
         ((kept,),) = self._all("SELECT count(*) FROM findings WHERE property != ''")
         return int(restored), int(kept)
 
     def kept(self) -> Iterator[Kept]:
-        """In the order of the snapshot."""
+        """All findings, in the order of the snapshot."""
         rows = self._open.execute(
             "SELECT fate, row, keys.source, id_property, key, hubspot_id, "
             "property, ours, now, findings.source, why FROM findings JOIN keys USING (number) "
@@ -452,13 +452,13 @@ class UndoFile(sqlite.Database):
         self._open.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
     def _state_of_snapshot(self) -> str:
-        """Changes when the job has gone on since."""
+        """A text that changes when the job is resumed."""
         ((count,),) = self._all("SELECT count(*) FROM snapshot.contacts")
         return f"{self.about['job']} {self.about.get('runs', '')} {count}"
 
 
 def read_undone(checkpoint: Path, job: str) -> Undone | None:
-    """None where nobody has undone this job, or nobody can tell."""
+    """How far a job is undone; None if no undo was begun, or its file can't be read."""
     path = undo_path(snapshot_path(checkpoint))
     if not path.is_file():
         return None
@@ -479,7 +479,7 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
 
 
 def find(named: Path) -> tuple[Path, Path]:
-    """The snapshot and the checkpoint meant by the name of either. CheckpointError for no snapshot."""
+    """The paths of snapshot and checkpoint, given either. CheckpointError if there is no snapshot."""
     head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
     if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
         found = named, named.with_name(head)
@@ -493,7 +493,7 @@ def find(named: Path) -> tuple[Path, Path]:
 
 
 def _about(snapshot: Path) -> dict[str, str]:
-    """Whose it is, and by what its first contact was matched."""
+    """The snapshot's notes (job, portal, object type), and the id property of its first contact."""
     try:
         with closing(_open_read_only(snapshot)) as connection:
             about = dict(connection.execute("SELECT name, value FROM about"))

@@ -1,12 +1,10 @@
-"""What was there before a job, where nobody knows whether what was read was read before its first write.
+"""What a value was before a job, if it is not certain that it was read before the job's first write.
 
-In    readings, and how far the job had come when a process was killed; a value's history.
-Out   whether a reading stands, is in doubt or was for nothing; of one in doubt, what was there before.
+In    readings of the value, and the value's history.
+Out   the value before the job, or that it is not known; who created a contact.
 Raise nothing.
-Rules A reading stands if its row was confirmed by the process that read it. It was for nothing if its row
-      cannot have left. Else the value's own history decides: the first version after the reading that is the
-      job's own was its first write, and the version before it was there before. Where several answers are
-      possible, none is given.
+Rules The first version after the reading that is the job's own is its first write, and the version before it
+      is the former value. If several answers are possible, none is given.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,16 +15,16 @@ from typing import NamedTuple
 from uploader.hubspot.wire import Version
 from uploader.storage.snapshot_entry_state import EXACT_SECONDS
 
-#: A row leaves so long after it was read at most, its attempts included. What is written later is not its.
+#: A row is sent at most this long after its contact was read, retries included. Later writes are not its own.
 LEAVES_WITHIN_SECONDS = 1_800.0
-#: A contact's first values are as old as the contact, but for HubSpot's own rounding.
+#: A contact's first values are as old as the contact, within HubSpot's rounding.
 AT_BIRTH_SECONDS = 2.0
 #: A history of so many versions may lack the earliest.
 _MOST_VERSIONS = 20
 
 
 class Reading(NamedTuple):
-    """What was read of a value, and when."""
+    """A value as it was read, and when."""
 
     at: float
     text: str  #: "" for none
@@ -35,20 +33,20 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What was read of a value: before a sending that nobody knows the end of, and before the next one."""
+    """The readings of a value before a request of unknown result, and before the next request."""
 
     first: Reading
     later: Reading | None = None  #: None: it was not read again
-    between: Sequence[tuple[float, float]] = ()  #: further ones in doubt: when, and by how much it may be off
+    between: Sequence[tuple[float, float]] = ()  #: further doubtful readings: time and slack
 
     def can_have_written(self, at: float) -> bool:
-        """Whether a row that one of these readings was made for can have been sent then."""
+        """Whether a row that one of these readings was made for can have been sent at this time."""
         readings = ((self.first.at, self.first.slack), *self.between)
         return any(read - slack <= at <= read + slack + LEAVES_WITHIN_SECONDS for read, slack in readings)
 
 
 class Answer(NamedTuple):
-    """What a history says. `text` is None where the job never wrote the value."""
+    """A former value by its history. `text` is None if the job never wrote the value."""
 
     is_known: bool
     text: str | None = None
@@ -65,15 +63,15 @@ def find_former(
     is_of_app: Callable[[Version], bool],
     born_at: float | None = None,
 ) -> Answer:
-    """What a value was before the job. `born_at`: somebody else created the contact then.
+    """What a value was before the job. `born_at`: when somebody else created the contact.
 
-    `is_ours`: our app wrote it, and the job sent it. `is_of_app`: our app wrote it.
+    `is_ours`: our app wrote the version, and the job sent it. `is_of_app`: our app wrote the version.
     """
     if any(version.at is None for version in history):
         return UNKNOWN
     versions = sorted(history, key=lambda version: version.at or 0.0)
     firsts = _places(versions, doubt.first)
-    if born_at is not None:  # what its creator wrote is not ours, whatever it is
+    if born_at is not None:  # the creator's values are not ours
         firsts = [_last_before(versions, born_at + AT_BIRTH_SECONDS)]
     lasts = [len(versions) - 1]
     if doubt.later is not None:
@@ -96,11 +94,11 @@ def _between(
     is_ours: Callable[[Version], bool],
     is_of_app: Callable[[Version], bool],
 ) -> Iterator[str | None]:
-    """What it may have been."""
+    """The values that it may have had before the job."""
     for place in range(first + 1, len(versions)):
         version = versions[place]
         can_be_ours = doubt.can_have_written(version.at or 0.0)
-        # HubSpot may store what was sent in a form of its own, and another job may send the same value.
+        # HubSpot may store a value in another notation, and another job may send the same value.
         if is_of_app(version) and (is_ours(version) or can_be_ours):
             yield versions[place - 1].value if place else doubt.first.text
             if is_ours(version) and can_be_ours:
@@ -109,7 +107,7 @@ def _between(
 
 
 def _places(versions: Sequence[Version], seen: Reading) -> list[int]:
-    """The versions that may have held when this was read; -1: none, but perhaps a default of HubSpot's."""
+    """The indices of versions that may have been current at this reading; -1: none, or HubSpot's default."""
     found = []
     for place, version in enumerate(versions):
         began = version.at or 0.0
@@ -117,7 +115,7 @@ def _places(versions: Sequence[Version], seen: Reading) -> list[int]:
         if version.value == seen.text and began - seen.slack <= seen.at <= ended + seen.slack:
             found.append(place)
     is_before_all = not versions or seen.at <= (versions[0].at or 0.0) + seen.slack
-    # Where there are many, the earliest may not be told any more.
+    # A long history may lack its earliest versions.
     if is_before_all and len(versions) < _MOST_VERSIONS:
         found.append(-1)
     return found
@@ -132,7 +130,7 @@ def _last_before(versions: Sequence[Version], at: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A key led to nobody, and its row may have been written since."""
+    """A key that led to no contact, and whose row may have been written since."""
 
     at: float
     sent: Mapping[str, str]  #: what the row asked for
@@ -158,16 +156,16 @@ def find_creator(
     is_stored: Callable[[str, str, Version], bool],
     is_sent: Callable[[str, Version], bool],
 ) -> Creator:
-    """By what the contact held when it was created: all that the row asked for, and nothing else.
+    """Who created a contact. It was the job if the first values are those of the row, and no others.
 
-    `without_history`: properties whose history the answer lacks.
-    `is_ours`: an app's version, and the app may be ours. `is_stored`: such a value led to that version;
-    `is_sent`: one of those that the job ever sent did.
+    `without_history`: properties whose history the reply lacks. `is_ours`: our app may have written the
+    version. `is_stored`: the version is what HubSpot makes of this value. `is_sent`: the version is what
+    HubSpot makes of a value that the job sent.
     """
     if born_at is None:
         return Creator.UNKNOWN
     if born_at < absence.at - absence.slack:
-        return Creator.OTHERS  # the key has come to it since
+        return Creator.OTHERS  # it existed, and got this key later
     if born_at > absence.at + absence.slack + LEAVES_WITHIN_SECONDS:
         return Creator.OTHERS  # another job of the same app may send the very same
     at_birth = {
@@ -183,7 +181,7 @@ def find_creator(
         first = [one for one in at_birth.get(name, ()) if is_ours(one) and one.value]
         if not first:
             return Creator.OTHERS
-        # Else HubSpot may have stored it in a form of its own.
+        # If not, HubSpot may have stored it in another notation.
         is_exact = is_exact and any(is_stored(name, text, one) for one in first)
     others = [
         one

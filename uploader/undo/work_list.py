@@ -1,6 +1,6 @@
-"""The list of work in an undo file: made of a snapshot's keys, and gathered by the contacts they lead to.
+"""The work list of an undo file: the keys of a snapshot, grouped by the contacts that they lead to.
 
-Called within the undo file's connection, to which the snapshot is attached as `snapshot`.
+All functions use the undo file's connection, to which the snapshot is attached as `snapshot`.
 """
 
 import sqlite3
@@ -9,9 +9,9 @@ from pathlib import Path
 from uploader.system import sqlite
 from uploader.undo.plan import TAKEN_OVER
 
-#: `contact`: of the snapshot; it has several rows where its key led to several contacts while the job ran.
-#: `how`: as `Reached`; "" where nobody named the contact. `absent_at`: until then the key led to nobody.
-#: `is_touched`: as a `Plan` has it.
+#: `contact`: number in the snapshot; several rows if its key led to several contacts while the job ran.
+#: `how`: as `Reached`; "" if no reply named the contact. `absent_at`: until then the key led to no contact.
+#: `is_touched`: as in a `Plan`.
 _SCHEMA = """
 CREATE TABLE main.about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE main.keys (
@@ -30,8 +30,8 @@ CREATE TABLE main.findings (
 _DROP = """
 DROP TABLE IF EXISTS main.about; DROP TABLE IF EXISTS main.keys; DROP TABLE IF EXISTS main.findings;
 """
-#: An earlier undo is forgotten but for these: keys whose contact it had archived, or had been about to, and
-#: contacts whose lifecycle stage it may have cleared on its way back.
+#: What a restart keeps of an earlier undo: keys whose contact it archived or was about to archive, and
+#: contacts whose lifecycle stage it may have cleared without restoring it.
 _BEGUN = """
 CREATE TABLE IF NOT EXISTS main.archived (
     hubspot_id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (hubspot_id, value)
@@ -49,15 +49,15 @@ _COPY_BEGUN = {
     "archived": "INSERT OR IGNORE INTO main.archived SELECT hubspot_id, value FROM earlier.archived;",
     "cleared": "INSERT OR IGNORE INTO main.cleared SELECT hubspot_id FROM earlier.cleared;",
 }
-#: What `keys` of 0.6.2 lacks.
+#: Columns that `keys` of version 0.6.2 lacks.
 _COLUMNS = (
     "contact INTEGER NOT NULL DEFAULT 0",
     "how TEXT NOT NULL DEFAULT ''",
     "absent_at REAL NOT NULL DEFAULT 0",
     "is_touched INTEGER NOT NULL DEFAULT 0",
 )
-#: Contacts that are not settled are gathered again, by today's rules. 0.6.2 took every key that leads to
-#: nobody for one that created nobody.
+#: Contacts that are not settled are grouped again, by today's rules. Version 0.6.2 assumed that a key that
+#: leads to no contact created none.
 _FILL = """
 UPDATE keys SET fate = NULL WHERE fate = 'as before' AND was_absent AND hubspot_id = '';
 UPDATE keys SET is_touched = 1 WHERE fate = 'kept' AND is_created;
@@ -70,19 +70,19 @@ UPDATE keys SET fate = NULL WHERE fate = 'counted already' AND EXISTS (
 UPDATE keys SET is_created = 0 WHERE fate IS NULL;
 DELETE FROM about WHERE name = 'gathered';
 """
-#: HubSpot's own time of a read is exact but for some seconds. A snapshot of 0.6.2 has this machine's, whose
-#: clock may have been wrong by a time zone.
+#: HubSpot's time of a read is exact to some seconds. A snapshot of version 0.6.2 has this machine's time,
+#: which may have been off by a time zone.
 _VIEWS = """
 CREATE TEMP VIEW entries AS
     SELECT *, coalesce(seen_at - 60.0, kept_at - 86400.0) AS absent_at FROM snapshot.contacts;
 CREATE TEMP VIEW named AS SELECT contact, hubspot_id, how FROM snapshot.reached;
 """
-#: What the job's checkpoint says of rows that failed: the outcome of each, by its key and its position.
+#: The failed rows in the job's checkpoint: the outcome of each, by its key and its position.
 _LETTERS = """
 CREATE TEMP VIEW letters AS SELECT closed_value AS value, position, outcome FROM job.dead_letters;
 """
 _NO_LETTERS = "CREATE TEMP VIEW letters AS SELECT '' AS value, 0 AS position, '' AS outcome WHERE 0;"
-#: Keys that led to nobody, and lead now to a contact that was there before the job.
+#: Keys that led to no contact before the job, and lead now to a contact that existed before the job.
 _TAKEN_OVER = """
 CREATE TEMP VIEW taken_over AS SELECT number FROM main.keys
 WHERE fate IS NULL AND was_absent AND how NOT IN ('created', 'updated') AND hubspot_id IN (
@@ -90,8 +90,8 @@ WHERE fate IS NULL AND was_absent AND how NOT IN ('created', 'updated') AND hubs
     EXCEPT SELECT hubspot_id FROM main.keys WHERE how = 'created'
 );
 """
-#: With the contact that the job left by a key that led to nobody, as far as anybody named it. That the first
-#: answer said that it was there is surer than the reading: somebody else created it in between.
+#: For a key that led to no contact, `hubspot_id` is the contact that a reply named. If the first reply called
+#: it updated, somebody else created it between the read and the write: the reply is surer than the read.
 _COPY = """
 INSERT INTO keys (
     number, contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how
@@ -115,8 +115,8 @@ WHERE named.hubspot_id != '' AND NOT EXISTS (
     SELECT 1 FROM keys WHERE keys.hubspot_id = named.hubspot_id AND keys.contact = named.contact
 )
 """
-#: Keys that led to nobody when a row left of which nobody knows the end: they lead perhaps to a contact that
-#: nobody named, beside those that were named before.
+#: Keys that led to no contact before a request of unknown result: they may lead to a contact that no reply
+#: named, in addition to those that were named before.
 _COPY_IN_DOUBT = """
 INSERT INTO keys (contact, value, id_property, key, row, source, absent_at, was_absent, hubspot_id, how)
 SELECT number, value, id_property, key, row, source, absent_at, 1, '', ''
@@ -141,14 +141,14 @@ _COPIED_AT_ONCE = 20_000
 
 
 def attach(connection: sqlite3.Connection, snapshot: Path, job: str) -> None:
-    """Make the entries of a snapshot of today's form visible, and the checkpoint of its job."""
+    """Attach the snapshot and its job's checkpoint, with views that hide older formats."""
     connection.execute("ATTACH ? AS snapshot", (sqlite.uri(snapshot, "ro"),))
     letters = _LETTERS if _attach_checkpoint(connection, snapshot, job) else _NO_LETTERS
     connection.executescript(_VIEWS + letters + _TAKEN_OVER)
 
 
 def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str) -> bool:
-    """False where it is gone, can't be read, or is another job's by now."""
+    """Attach the job's checkpoint; False if it does not exist, can't be read, or is another job's."""
     checkpoint = snapshot.with_suffix("")
     if snapshot.suffix != ".snapshot" or not checkpoint.is_file():
         return False
@@ -161,7 +161,7 @@ def _attach_checkpoint(connection: sqlite3.Connection, snapshot: Path, job: str)
 
 
 def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
-    """An empty list. What an earlier undo in this file, or in `earlier`, has begun to write stays known."""
+    """Create an empty list; keep what an earlier undo in this file, or in `earlier`, began to write."""
     schema = "main"
     if earlier is not None:
         schema = "earlier"
@@ -178,7 +178,7 @@ def begin(connection: sqlite3.Connection, earlier: Path | None = None) -> None:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add what a list of 0.6.2 lacks."""
+    """Add the columns that a list of version 0.6.2 lacks."""
     known = sqlite.columns(connection, "main", "keys")
     lacking = [one for one in _COLUMNS if one.split()[0] not in known]
     if lacking:
@@ -187,7 +187,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
 
 
 def copy(connection: sqlite3.Connection) -> bool:
-    """Some more of the snapshot's keys; False once there are all."""
+    """Copy a slice of the snapshot's keys; False after the last one."""
     ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM keys")
     copied = connection.execute(_COPY, (last, _COPIED_AT_ONCE))
     if copied.rowcount > 0 or connection.execute(_COPY_FURTHER).rowcount > 0:
@@ -196,7 +196,7 @@ def copy(connection: sqlite3.Connection) -> bool:
 
 
 def gather(connection: sqlite3.Connection) -> None:
-    """One entry a contact, its first key; what the others were is settled."""
+    """Keep one entry for each contact, its first key; settle the others."""
     connection.execute(
         "INSERT OR REPLACE INTO findings SELECT number, '', '', '', '', ? FROM taken_over", (TAKEN_OVER,)
     )
