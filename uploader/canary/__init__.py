@@ -1,5 +1,5 @@
-"""The canary: a job's first rows, sent alone and looked at before the others follow.
+"""The canary: a job's first rows, sent alone and reviewed before the others are sent.
 
-assessment  what became of the canary's rows, and what others changed since
-read_back   whether a job has a canary, and its contacts read back
+assessment  compares the canary's contacts with its rows, and finds what others changed since
+read_back   whether a job has a canary; reads its contacts back
 """

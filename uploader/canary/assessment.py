@@ -1,11 +1,11 @@
-"""The first rows of a job, sent alone: what became of them, and what somebody else made of it since.
+"""Review a canary: compare its contacts with the rows sent, and find what others changed since.
 
-In    the rows sent, what HubSpot holds of their contacts with its history, the properties' kinds, when it
-      began.
+In    the rows sent, their contacts as HubSpot has them now with history, the properties' kinds, the time
+      when the canary began.
 Out   a `Review`.
 Raise nothing.
-Rules Somebody else is whoever wrote after us under another source. Which source is ours is seen in the values
-      that we sent. Rows of one contact are judged together: the later one's values count.
+Rules Others are those who wrote after us under another source. Our own source is recognised by the values
+      that we sent. Rows of one contact are judged together: the values of the later row count.
 """
 
 from collections import Counter
@@ -26,15 +26,15 @@ from uploader.records.values.compare import Match, compare
 
 Key = TypeVar("Key")
 
-#: What may be set by workflows where the account's properties may not be asked for.
+#: Properties that workflows often set, for accounts whose properties can't be read.
 _LIKELY = ("hs_lead_status", "hubspot_owner_id", "lifecyclestage")
 _LINKS = 5
-#: A machine's clock may be behind HubSpot's, or ahead of it, by so much.
+#: How far a machine's clock may differ from HubSpot's.
 _CLOCKS_DIFFER_SECONDS = 300.0
 
 
 def count_sent_rows(tallies: Tallies) -> int:
-    """How many rows of a job have left, whatever became of them."""
+    """The number of rows of a job that were sent, whatever their outcome."""
     return sum(tallies.outcomes[outcome] for outcome in LEFT)
 
 
@@ -48,7 +48,7 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Place:
-    """How many contacts, and one of them: the row, and the source's id where it is a change."""
+    """A number of contacts, and the row of one of them; for a change, also the id of its source."""
 
     count: int
     row: int
@@ -57,15 +57,15 @@ class Place:
 
 @dataclass(slots=True)
 class Review:
-    """What is shown to the user. Counts are of contacts, but for `rows` and `failed`."""
+    """The result, as shown to the user. `rows` and `failed` count rows, the other counts contacts."""
 
     rows: int = 0
     as_sent: int = 0
-    adjusted: int = 0  #: other than sent by HubSpot's own rules alone
-    changed: int = 0  #: by somebody else
-    different: int = 0  #: and no history says by whom
+    adjusted: int = 0  #: differ from what was sent only by HubSpot's own rules
+    changed: int = 0  #: changed by others
+    different: int = 0  #: differ, and no history says who changed them
     missing: int = 0
-    unread: int = 0  #: HubSpot's answers leave them out
+    unread: int = 0  #: missing in HubSpot's replies
     adjustments: dict[tuple[str, str], Place] = field(default_factory=dict)  #: by property and rule
     changes: dict[Change, Place] = field(default_factory=dict)
     differences: dict[str, Place] = field(default_factory=dict)  #: by property
@@ -79,7 +79,7 @@ class Review:
 
     @property
     def is_clean(self) -> bool:
-        """Whether all is as it was sent, but for HubSpot's own rules."""
+        """Whether all contacts are as sent, HubSpot's own rules apart."""
         return not (self.failed or self.changed or self.different or self.missing or self.unread)
 
 
@@ -88,7 +88,7 @@ def confirmed(sent: Iterable[Sent]) -> list[Record]:
 
 
 def history_names(records: Sequence[Record], writable: Iterable[str]) -> list[str]:
-    """Properties whose history tells who else wrote: what was sent, and whatever else can be written."""
+    """The properties whose history is read: those that were sent, and all that can be written."""
     names = {name for record in records for name in sent_properties(record)}
     return sorted(names | set(writable or _LIKELY))
 
@@ -99,7 +99,7 @@ def review(
     kinds: Mapping[str, Kind],
     begun_at: float,
 ) -> Review:
-    """`found`: by position, what HubSpot holds of it; None where there is nothing."""
+    """Review the rows sent. `found`: by position, the contact; None if HubSpot has none."""
     told = Review(rows=len(sent))
     for one in sent:
         if one.outcome not in WRITTEN:
@@ -115,7 +115,7 @@ def review(
 
 
 def with_link(result: Result, ui_domain: str, portal: str, type_id: str) -> Result:
-    """The same, with the address of its page; as it is where nobody can know that."""
+    """The result with the URL of its page in HubSpot, as far as that is known."""
     if result.url or not (ui_domain and portal and type_id and result.id):
         return result
     return msgspec.structs.replace(
@@ -128,8 +128,8 @@ def with_link(result: Result, ui_domain: str, portal: str, type_id: str) -> Resu
 
 @dataclass(slots=True)
 class _Contact:
-    row: int  #: its last
-    held: Result | None  #: None: there is no such contact any more
+    row: int  #: its last row
+    held: Result | None  #: None if the contact does not exist any more
     wanted: dict[str, str]
     is_read: bool = True
 
@@ -140,7 +140,7 @@ class _Source(NamedTuple):
 
 
 def _contacts(records: Sequence[Record], found: Mapping[int, Result | None]) -> Iterator[_Contact]:
-    """By the contact that HubSpot names, since several keys may lead to one; in file order."""
+    """The contacts of the records, in file order. Several keys may lead to one contact."""
     made: dict[str, _Contact] = {}
     for record in sorted(records, key=lambda record: record.position):
         held = found.get(record.position)
@@ -154,7 +154,9 @@ def _contacts(records: Sequence[Record], found: Mapping[int, Result | None]) -> 
 
 
 def _our_source(contacts: Sequence[_Contact], kinds: Mapping[str, Kind], begun_at: float) -> _Source | None:
-    """Whoever wrote most of what we sent, since it began if the clocks agree: apps before anybody else."""
+    """The source that wrote most of the values sent, since the canary began if the clocks agree. An app is
+    preferred to other sources.
+    """
     written = [
         version
         for contact in contacts
@@ -173,7 +175,7 @@ def _is_recent(at: float | None, begun_at: float) -> bool:
 
 
 def _first_write_at(contact: _Contact, ours: _Source | None, begun_at: float) -> float | None:
-    """When the canary first wrote to it, by HubSpot's clock."""
+    """When the canary first wrote to the contact, by HubSpot's clock."""
     written = [
         version.at
         for name in contact.wanted
@@ -185,7 +187,7 @@ def _first_write_at(contact: _Contact, ours: _Source | None, begun_at: float) ->
 
 
 def _changes(contact: _Contact, ours: _Source | None, begun_at: float) -> dict[Change, str]:
-    """With the source's id of each."""
+    """The changes by others since the canary wrote to the contact, each with the id of its source."""
     since = _first_write_at(contact, ours, begun_at)
     if since is None or contact.held is None:
         return {}
@@ -226,7 +228,7 @@ def _judge(
 def _compared(
     wanted: Mapping[str, str], held: Result, kinds: Mapping[str, Kind]
 ) -> tuple[dict[str, str], set[str]]:
-    """What HubSpot's own rules have adjusted, with the rule, and what is different."""
+    """The properties that HubSpot's own rules adjusted, with the rule; and those that differ."""
     adjusted, different = {}, set()
     for name, text in wanted.items():
         there = held.properties.get(name)

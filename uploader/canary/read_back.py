@@ -1,6 +1,6 @@
-"""The first rows of a job on a production account: whether it has such, and their reading back.
+"""Whether a job has a canary, and reading its contacts back.
 
-What is sent, and when, is the pipeline's; what the answers tell is for `canary/assessment` to say.
+The pipeline sends the canary; `canary/assessment` reviews the replies.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ from uploader.storage.checkpoint import Checkpoint
 
 
 def planned(settings: SafetySettings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
-    """A new job's canary: as the settings say, else on a production account where somebody watches."""
+    """The canary of a new job: as set, else the usual one on a production account if `is_watched`."""
     usual = USUAL_ROWS if account.may_be_production and is_watched else 0
     rows = usual if settings.canary is None else settings.canary
     return Canary(rows, now) if rows else None
 
 
 def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> None:
-    """SettingsError where what is said of a canary doesn't fit the job's. Before anything is written."""
+    """SettingsError if the canary options do not fit the job. Call it before anything is written."""
     if is_new and canary is not None and settings.approve_canary:
         raise SettingsError(
             "--approve-canary: there is no canary yet to be approved; run the command without it first, "
@@ -41,7 +41,7 @@ def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> N
 
 
 def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | None:
-    """The canary that keeps the other rows from leaving, if there is one. The user's word is recorded."""
+    """The canary whose approval the other rows wait for, or None. An approval by option is recorded."""
     canary = checkpoint.canary()
     if canary is None or canary.approved:
         return None
@@ -54,7 +54,7 @@ def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | Non
 async def read_back(
     sent: Sequence[Sent], canary: Canary, account: Account, settings: ColumnSettings, reader: Reader
 ) -> Review:
-    """What became of the rows. StopRun where no question is answered."""
+    """Read the contacts of the rows and review them. StopRun if nothing can be read."""
     records = confirmed(sent)
     schema = account.schema
     writable = schema.labels.keys() - schema.read_only if schema else frozenset[str]()
@@ -78,7 +78,7 @@ async def read_back(
 
 
 def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Of one id property each, as many as may be asked for with their history."""
+    """Batches of one id property each, as large as a read with history may be."""
     for id_property in dict.fromkeys(record.id_property for record in records):
         same = [record for record in records if record.id_property == id_property]
         for start in range(0, len(same), wire.MAX_INPUTS_WITH_HISTORY):

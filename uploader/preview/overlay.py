@@ -1,7 +1,7 @@
-"""What an account would hold beside what it holds, had a job been written: one SQLite file, for a preview.
+"""The values that a job would have written, on top of those in the account: a temporary SQLite file.
 
-It grows with what would be written, on the disk, and is worth nothing once the preview has ended: nothing
-here is durable. Ids are HubSpot's own, or of contacts that are not there yet (`is_simulated`).
+It grows on the disk with what would be written, and is of no use after the preview, so nothing is durable.
+Ids are HubSpot's own, or simulated ones of contacts that would be created (`is_simulated`).
 """
 
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ _PRETENDED = "preview:"
 
 
 def simulated_id(number: int) -> str:
-    """The id of a contact that the job would create."""
+    """A simulated id, for a contact that the job would create."""
     return f"{_PRETENDED}{number}"
 
 
@@ -31,7 +31,7 @@ def is_simulated(contact: str) -> bool:
 
 
 class Overlay:
-    """Used by one thread at a time. StorageError where the disk refuses."""
+    """Use it from one thread at a time. StorageError if the disk fails."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,19 +42,18 @@ class Overlay:
             self._connection.executescript(_SCHEMA)
 
     def owners(self, values: Collection[str]) -> dict[str, str]:
-        """Whose a closed value would be: a contact's id, "" where it would be nobody's any more.
-
-        What the job would not have changed is left out.
+        """By lock key, the id of the contact that would have it; "" if no contact would. Lock keys that the
+        job would not have changed are left out.
         """
         return dict(self._among("SELECT value, id FROM owners WHERE value IN", values))
 
     def properties(self, contacts: Collection[str]) -> dict[str, dict[str, str]]:
-        """What would have been written, by id: all there is of a contact that would be created."""
+        """By contact id, the properties that would have been written."""
         found = self._among("SELECT id, properties FROM contacts WHERE id IN", contacts)
         return {contact: orjson.loads(packed) for contact, packed in found}
 
     def write(self, contacts: Mapping[str, Mapping[str, str]], owners: Mapping[str, str]) -> None:
-        """Over what was written before."""
+        """Write properties and unique values, over those written before."""
         before = self.properties(contacts.keys())
         rows = [(one, orjson.dumps({**before.get(one, {}), **new})) for one, new in contacts.items()]
         with self._storing(), self._connection as connection:

@@ -1,6 +1,6 @@
-"""A transport through which nothing is written, whatever those behind it ask for.
+"""A transport that sends only requests that write nothing.
 
-Lives here: the one list of what may leave. RuntimeError for anything else: it is a bug, and it must not pass.
+The list of permitted requests is here. RuntimeError for any other: it is a bug, and it must not be sent.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from uploader.hubspot.wire import Paths, Reply
 
 
 def _nothing() -> None:
-    """What to do when a request has left, for those who do not ask."""
+    """The default callback when a request is sent: nothing."""
 
 
 class ReadOnly:
-    """Passes on what reads: every GET, and the questions that HubSpot takes as a POST."""
+    """Passes on every GET, and every POST that only reads."""
 
     def __init__(self, transport: Transport, paths: Paths) -> None:
         self._transport = transport

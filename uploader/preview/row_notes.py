@@ -1,4 +1,4 @@
-"""What a preview notes of each row: what would be written, refused, skipped, and why."""
+"""Count what would be done with each row of a preview: written, refused or skipped, and why."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from uploader.records.suppressed_rows import SUPPRESSED
 
 
 class RowNotes:
-    """Counts in `tally` what the pipeline and the pretending sender tell of rows."""
+    """Counts rows in `tally`, as reported by the pipeline and the simulated sender."""
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
@@ -23,7 +23,7 @@ class RowNotes:
         self._job: Job | None = None
 
     def begin(self, job: Job) -> None:
-        """Before the first row."""
+        """Set the job. Call it before the first row."""
         self._job = job
         self.tally.kinds = job.kinds
 
@@ -36,7 +36,7 @@ class RowNotes:
                 self._note_faults(unsent, faults)
 
     def note_unsent(self, look: Look) -> None:
-        """A row whose contact was read, and that is not sent for what it holds."""
+        """Count a row that is not sent because of what its contact holds."""
         self.note_written(look)
         assert look.decision is not None
         if look.decision.outcome is Outcome.SKIPPED:
@@ -54,7 +54,7 @@ class RowNotes:
         )
 
     def note_refused(self, look: Look, name: str, reason: str) -> None:
-        """It may leave once more, and be taken then."""
+        """Remember why a row was refused. It may be sent once more, and accepted then."""
         self._refusals[look.record.position] = name, reason
 
     def note_settled(self, settlements: Sequence[Settlement]) -> None:
@@ -72,7 +72,7 @@ class RowNotes:
         self.tally.refuses(row.source, row.row, told)
 
     def _property_of(self, source: int, column: str) -> str:
-        """What a column, or a row's field, stands for; itself where that is not known."""
+        """The property of a column or field; its own name if that is not known."""
         known = self._properties.get((source, column))
         if known is not None or not column:
             return known or ""

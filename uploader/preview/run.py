@@ -1,7 +1,7 @@
-"""One `preview`: the real pipeline, over a sender that writes nothing, with its books in a folder of its own.
+"""One `preview`: the real pipeline with a sender that writes nothing, and a checkpoint in a temporary folder.
 
-So its figures are the run's: the same rows, rules, batches and waits. Nothing of the job itself is opened for
-writing: no checkpoint, results file or lock of it. The folder is gone when `preview` returns or raises.
+Rows, rules, batches and waits are those of an upload. No file of the job itself is opened for writing: no
+checkpoint, results file or lock. The folder is removed when `preview` returns or raises.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ from uploader.settings.output import OutputSettings
 from uploader.sources.source import Source
 from uploader.system.blocking_calls import Offload
 
-#: The run would stop; the preview goes on and says so.
+#: The failure limit does not stop a preview, which reports that it would stop an upload.
 _NO_LIMIT = FailureLimit(count=10**12)
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found; `summary` are the outcomes that rows would have."""
+    """The result; `summary` has the outcomes that rows would have."""
 
     summary: Summary
     tally: Tally
@@ -50,12 +50,12 @@ class Report:
     sources: list[str]
     sample: int | None
     notices: list[str]
-    requests: int  #: what it has cost
-    would_stop: bool  #: the run would end early, for too many failures
+    requests: int  #: requests that the preview sent
+    would_stop: bool  #: an upload would stop early because of too many failures
 
     @property
     def end(self) -> EarlyEnd | None:
-        """Why the rows were not all looked at, where they were not."""
+        """Why not all rows were processed; None if they were."""
         summary = self.summary
         if summary.state == "complete":
             return None
@@ -69,7 +69,7 @@ class Report:
 
 
 class Preview:
-    """`preview` once."""
+    """Call `preview` once."""
 
     def __init__(
         self,
@@ -79,10 +79,12 @@ class Preview:
         sample: int | None = None,
         examples: int = 5,
     ) -> None:
-        """`sample`: so many rows, from the first; `examples`: of each kind of change, at most."""
+        """`sample`: process only the first rows, this many. `examples`: at most this many for each kind of
+        change.
+        """
         self.settings = settings
         self.ending = Ending()
-        #: Once there is one to be looked at.
+        #: The run, once there is one.
         self.run: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         self._seams = seams or Seams()
         self._sample = sample
@@ -90,7 +92,7 @@ class Preview:
         self._names: list[str] = []
 
     async def preview(self) -> Report:
-        """UploaderError where the job can't start."""
+        """Preview the job. UploaderError if it can't start."""
         folder = _make_folder(self.settings.checkpoint_path.absolute().parent)
         offload, reader = self._seams.offload("overlay"), self._seams.offload("names")
         overlay: Overlay | None = None
@@ -109,10 +111,10 @@ class Preview:
         return self._report(run, summary)
 
     async def _find_names(self, reader: Offload) -> tuple[str, ...]:
-        """The sources; none where the preview is stopped meanwhile, as its run will find out.
+        """The names of the sources; empty if the preview is stopped meanwhile, which its run then reports.
 
-        Before the run, since the job's own files are none of theirs; and anew, for the reason that all rows
-        are looked at (`_begun_job_notices`): to read the checkpoint would leave files beside it.
+        They are found by the job's own settings, so that no pattern matches the job's files, and without the
+        job's checkpoint: reading it would leave files beside it, and a preview is of all rows anyway.
         """
         anew = replace(self.settings, restart=True)
         try:
@@ -121,7 +123,7 @@ class Preview:
             return ()
 
     def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
-        """An upload whose requests that would write are answered by a simulation."""
+        """Make an upload whose writing requests are answered by a simulation."""
         seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
         notes = RowNotes(self._tally)
 
@@ -136,7 +138,7 @@ class Preview:
             simulation.begin(job)
             if self._sample is None:
                 return job
-            # Only now: what is found out by a look at all rows is true of all of them.
+            # Limited only here: the passes before this read all rows, as those of an upload do.
             left = _Budget(self._sample)
             return replace(job, sources=[_FirstRows(source, left) for source in job.sources])
 
@@ -177,7 +179,7 @@ class Preview:
 
 
 def _begun_job_notices(settings: OutputSettings) -> list[str]:
-    """All rows are looked at, also of a job that has begun: what became of them is not taken off."""
+    """A notice if the job was begun before: the preview is of all rows, including those already settled."""
     place = settings.checkpoint_path
     if not place.exists():
         return []
@@ -194,13 +196,13 @@ class _Budget:
 
 
 class _FirstRows:
-    """A source of which no more rows are read than are left in a budget that several share."""
+    """A source that is read only up to a number of rows that several sources share."""
 
     def __init__(self, source: Source, left: _Budget) -> None:
         self._source = source
         self._left = left
         self.name, self.shape = source.name, source.shape
-        self.size_bytes: int | None = None  # nobody knows how much of it is read
+        self.size_bytes: int | None = None  # not known: only a part of it is read
         self.is_at_hand = source.is_at_hand
         self.fingerprint, self.rows_about, self.notices = (
             source.fingerprint,
@@ -212,7 +214,7 @@ class _FirstRows:
         return self._source.first_rows()
 
     def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
-        """From the first row: a preview is never resumed."""
+        """Slices from the first row on: a preview is never resumed."""
         del start, known
         if self._left.rows <= 0:
             return
@@ -228,7 +230,7 @@ class _FirstRows:
 
 
 def _make_folder(beside: Path) -> Path:
-    """For its owner alone, on the disk for temporary files; where there is none, beside the job's files."""
+    """Make a private folder in the temporary directory, or beside the job's files if there is none."""
     try:
         return Path(tempfile.mkdtemp(prefix="uploader-preview-"))
     except OSError:
@@ -243,7 +245,7 @@ def _make_folder(beside: Path) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Whatever is in it; a thread that still reads may put a file there meanwhile."""
+    """Remove a folder. It is tried several times, since a thread that still reads may add a file."""
     for _ in range(_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

@@ -1,8 +1,8 @@
 """A sender that writes nothing: it answers upserts itself, and reads as if they had been made.
 
-What the pipeline asks goes the usual way, but for two requests. An upsert never leaves: it is noted in the
-overlay and answered as HubSpot would, at once, without a permit. A read leaves, for what the overlay can't
-tell, and its answer is put together with what the overlay holds.
+All requests of the pipeline but two are sent as usual. An upsert is not sent: it is stored in the overlay and
+answered at once as HubSpot would, without a permit. A read is sent only for records that are not in the
+overlay, and its reply is merged with the overlay.
 """
 
 import math
@@ -35,21 +35,21 @@ _CONFLICT = "CONFLICT"
 
 @dataclass(slots=True)
 class Simulation:
-    """What a pretending sender goes by, and whom it tells."""
+    """The state that a simulated sender shares with the preview."""
 
     overlay: Overlay
     offload: Offload
     paths: wire.Paths
-    reader: Callable[[], Reader]  #: of whom it asks who has a value
+    reader: Callable[[], Reader]  #: reads which contact has a unique value
     notes: RowNotes
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
-    looks: dict[int, Look] = field(default_factory=dict)  #: of the rows about to be written, by position
-    in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: answers that are asked for again
-    ids: Any = field(default_factory=count)  #: numbers of contacts that would be created
+    looks: dict[int, Look] = field(default_factory=dict)  #: by position, rows that are about to be written
+    in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: results that will be asked for again
+    ids: Any = field(default_factory=count)  #: numbers for contacts that would be created
 
     def begin(self, job: Job) -> None:
-        """Before the first row."""
+        """Set the job. Call it before the first row."""
         self.notes.begin(job)
         schema, rules = job.account.schema, job.settings.rules
         self.kinds = job.kinds
@@ -57,17 +57,17 @@ class Simulation:
         self.unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
 
     def look(self, look: Look) -> None:
-        """A row's contact was read."""
+        """Note the decision for a row whose contact was read."""
         if look.decision is None:
             return
         if look.decision.outcome is None:
-            self.looks[look.record.position] = look  # what comes of it, its upsert tells
+            self.looks[look.record.position] = look  # counted when its upsert comes
         else:
             self.notes.note_unsent(look)
 
 
 class SimulatedSender(Sender):
-    """Asks HubSpot as `Sender` does, and writes into the overlay."""
+    """Reads from HubSpot as `Sender` does, and writes to the overlay."""
 
     only_reads = True
 
@@ -99,7 +99,7 @@ class SimulatedSender(Sender):
     # --- reading ---
 
     async def _read(self, call: Call, on_wire: _OnWire) -> wire.Reply:
-        """HubSpot is asked for what it alone can tell: keys nobody would have changed, contacts it has."""
+        """Answer a read from HubSpot and the overlay. Keys in the overlay are not sent as keys."""
         question = orjson.loads(call.body or b"{}")
         name, keys = question.get("idProperty", ""), [one["id"] for one in question["inputs"]]
         owners = await self._owners(name, keys) if name else dict(zip(keys, keys, strict=True))
@@ -128,7 +128,7 @@ class SimulatedSender(Sender):
         return wire.Reply(200, readable=True, results=tuple(found), errors=tuple(errors))
 
     async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:
-        """Key -> the contact whose it would be; without the keys that the job would have left alone."""
+        """By key, the contact that would have it; without keys that the job would not have changed."""
         overlay, values = self._simulation.overlay, {closed_value(name, key): key for key in keys}
         found = await self._simulation.offload.run(lambda: overlay.owners(values.keys()))
         return {values[value]: one for value, one in found.items()}
@@ -178,10 +178,8 @@ class SimulatedSender(Sender):
         )
 
     async def _find_taken(self, rows: Sequence["_Row"]) -> dict[int, tuple[str, str]]:
-        """Rows that want a unique value, beside their key, that another contact has: HubSpot refuses them.
-        So may those be of whose value nobody knows whose it is.
-
-        By position, with the property and the reason.
+        """Rows that HubSpot would refuse, since another contact has a unique value of theirs besides the key,
+        or may have it. By position, with the property and the reason.
         """
         taken: dict[int, tuple[str, str]] = {}
         reader = self._simulation.reader()
@@ -203,7 +201,7 @@ class SimulatedSender(Sender):
 
 
 def _by_key(errors: Sequence[ErrorObject], owners: Mapping[str, str]) -> list[ErrorObject]:
-    """Errors that name HubSpot's ids, of the keys that lead to those."""
+    """The errors with HubSpot's ids replaced by the keys that lead to them."""
     return [
         replace(error, ids=tuple(key for key, one in owners.items() if one in error.ids)) for error in errors
     ]
@@ -224,12 +222,12 @@ class _Row:
         self.is_new = look.held is None
         self.contact = look.held.id if look.held else ""
         self.changed: dict[str, str] = {}
-        self.claimed: list[str] = []  #: unique values that would be this contact's from now on
-        self.given_up: list[str] = []  #: and those that would be nobody's
+        self.claimed: list[str] = []  #: unique values that the contact would get
+        self.given_up: list[str] = []  #: unique values that it would lose
         self._held = look.held.properties if look.held else {}
 
     def claims(self, name: str) -> bool:
-        """Whether it wants a unique value that its contact has not got yet."""
+        """Whether the row has a unique value that its contact does not have yet."""
         return closed_value(name, self.asked[name]) in self.claimed
 
     def carry_out(self, simulation: Simulation) -> None:
@@ -251,7 +249,7 @@ class _Row:
             return
         others = text_of(self._held.get(OTHER_ADDRESSES)).split(";") if name == EMAIL else []
         if new in (closed_value(name, other) for other in others):
-            # A further address becomes the primary one; the two change places.
+            # A secondary address becomes the primary one; the two swap.
             kept = [other for other in others if closed_value(name, other) != new]
             self.changed[OTHER_ADDRESSES] = ";".join([*kept, *([before] if before else [])])
             return

@@ -1,9 +1,9 @@
-"""What a run would do to values: counted by property, with a few examples of each kind.
+"""Count what a run would do to values, by property, with a few examples of each kind.
 
-In    what each row would do (`write_policy.Decision`), what HubSpot holds, what is wrong with a row.
-Out   a `Tally`; what HubSpot would hold after a write.
+In    the decision for each row (`write_policy.Decision`), what HubSpot has, what is wrong with a row.
+Out   a `Tally`; the value that HubSpot would have after a write.
 Raise nothing.
-Rules Memory is bounded: so many properties and examples, each text cut to so many characters.
+Rules Memory is bounded: the number of properties and examples, and the length of each text.
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ from uploader.model.rows import Fault
 from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
 from uploader.records.write_policy import Change, Decision
 
-#: What is done to a value, beside the kinds of `Change`: HubSpot would not take it, so it is not sent.
+#: A kind besides those of `Change`: HubSpot would refuse the value, so it is not sent.
 REFUSED = "refused"
 KINDS = (*(change.value for change in Change), REFUSED)
-#: Kinds that are told by example; there is nothing to see where nothing changes.
+#: Kinds that are shown with examples: all but unchanged values.
 EXAMPLE_KINDS = tuple(kind for kind in KINDS if kind != Change.SAME)
-#: Where rows name their own fields, there may be no end of names: the rest is counted under one.
+#: Rows that name their own fields may have any number of names: beyond this many they are counted as one.
 MOST_NAMES, OTHERS = 2_000, "(others)"
 _MOST_CHARACTERS = 200
 
@@ -33,15 +33,15 @@ class Example:
     row: int
     property: str
     kind: str  #: of `KINDS`
-    before: str = ""  #: what HubSpot holds; "" for nothing
-    asked: str = ""  #: what the row holds
-    after: str = ""  #: what HubSpot would hold then
+    before: str = ""  #: what HubSpot has; "" for nothing
+    asked: str = ""  #: what the row has
+    after: str = ""  #: what HubSpot would have afterwards
     reason: str = ""  #: why it is refused
 
 
 @dataclass(slots=True)
 class Tally:
-    """Grows with every row."""
+    """Counts and examples so far."""
 
     most_examples: int = 5  #: of each kind
     kinds: Mapping[str, Kind] = field(default_factory=dict)  #: of the properties, as far as known
@@ -59,7 +59,7 @@ class Tally:
         wanted: Mapping[str, str],
         held: Mapping[str, object],
     ) -> None:
-        """A row that HubSpot would take, or that is not sent for nothing in it."""
+        """Count a row that HubSpot would accept, or that has nothing to be written."""
         for name, change in decision.changes.items():
             self._count(name, change.value)
             if change is Change.SAME or not self.most_examples:
@@ -71,32 +71,32 @@ class Tally:
             self._keep(Example(source, row, name, change.value, _cut(before), _cut(asked), _cut(after)))
 
     def refuses(self, source: int, row: int, faults: Iterable[tuple[str, Fault]]) -> None:
-        """What is wrong with single values of a row; each comes with its property, "" for the row's own."""
+        """Count faults of a row, each with its property; "" for the row as a whole."""
         for name, fault in faults:
             known = self._count(name, REFUSED) if name else ""
             self.faults[fault.category, known] += 1
             self._keep(Example(source, row, name, REFUSED, reason=_cut(fault.reason)))
 
     def skips(self, reason: str) -> None:
-        """A row that is not sent by the user's own rule; `reason` is the same for many."""
+        """Count a row that is not sent because of an option. `reason` is the same for many rows."""
         self.skipped[reason] += 1
 
     def total(self, kind: str) -> int:
         return sum(counts[kind] for counts in self.properties.values())
 
     def examples(self, kind: str) -> list[Example]:
-        """In the order of the rows."""
+        """The examples of this kind, in row order."""
         return sorted(self._examples.get(kind, ()), key=lambda one: (one.source, one.row))
 
     def _count(self, name: str, kind: str) -> str:
-        """The name it is counted under."""
+        """Count a value; the name that it is counted under."""
         if name not in self.properties and len(self.properties) >= MOST_NAMES:
             name = OTHERS
         self.properties.setdefault(name, Counter())[kind] += 1
         return name
 
     def _keep(self, example: Example) -> None:
-        """Of as many properties as there is room for: one that has more makes way for one that has fewer."""
+        """Keep an example. If there are enough, it replaces one of the property with the most examples."""
         kept = self._examples.setdefault(example.kind, [])
         if len(kept) >= self.most_examples:
             share = Counter(one.property for one in kept)
@@ -109,7 +109,7 @@ class Tally:
 
 
 def after_writing(name: str, text: str, before: str, kind: Kind) -> str:
-    """What a property holds once a text was written over another; "" for nothing."""
+    """The value of a property after a text is written over another; "" for nothing."""
     if name == LIFECYCLE_STAGE and compare(name, kind, text, before).match is Match.ADJUSTED:
         return before
     if kind.is_multiple and text.startswith(";"):
@@ -119,7 +119,7 @@ def after_writing(name: str, text: str, before: str, kind: Kind) -> str:
 
 
 def text_of(value: object) -> str:
-    """A held value; HubSpot's null is nothing."""
+    """A value of HubSpot as text; "" for null."""
     return value if isinstance(value, str) else ""
 
 

@@ -1,7 +1,7 @@
-"""`verify`: the records of a job, read back and compared with its rows.
+"""`verify`: read the records of a job back and compare them with its rows.
 
-expected_values  what each contact ought to hold, by the settings that applied to its rows
-judge            whether what was read is what was expected
+expected_values  what each contact should hold, by the settings that applied to its rows
+judge            compares a contact with what is expected
 run              one verify, from the sources to the last contact
-verify_file      expected values and findings, in a file of their own
+verify_file      the file of expected values and findings
 """

@@ -1,7 +1,7 @@
-"""What a job's rows ask for, each by the settings that applied to it: what `verify` compares with.
+"""The expected values for `verify`: what a job's rows ask for, each by the settings that applied to it.
 
-Raise `SettingsError` where the present settings can't be applied any more. Where former ones can't, their
-rows are in doubt.
+Raise `SettingsError` if the present settings can't be applied any more. If former settings can't, the rows
+written with them are in doubt.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -33,15 +33,15 @@ class PeriodMapping:
     """How the rows of a period were mapped and written."""
 
     match: tuple[str, ...]
-    mappers: Sequence[Mapper]  #: by source; those of the present, where there is a doubt
+    mappers: Sequence[Mapper]  #: by source; those of the present settings if there is a doubt
     overwriting: Overwriting
-    doubt: Doubt = Doubt.NONE  #: why nobody knows any more
+    doubt: Doubt = Doubt.NONE  #: why the period's own mapping is not known
 
 
 def find_period_mappings(
     settings: Settings, periods: Sequence[Period], sources: list[Source], account: Account
 ) -> list[PeriodMapping]:
-    """How the rows of each period were mapped. `settings`: those of the last one."""
+    """The mapping of each period. `settings`: those of the last period."""
     present = periods[-1].settings
     assert present is not None
     now = _period_mapping(settings, present, sources, account)
@@ -57,7 +57,7 @@ def find_period_mappings(
 
 
 def former_settings(settings: Settings, period: Period) -> Settings | None:
-    """The settings as they were then; None where they can't be applied to the records that are read now."""
+    """The settings of a period; None if they can't be applied to the records that are read now."""
     known = period.settings
     if known is None or known["object_type"] != settings.object_type:
         return None
@@ -70,9 +70,9 @@ def former_settings(settings: Settings, period: Period) -> Settings | None:
 def _period_mapping(
     settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account
 ) -> PeriodMapping:
-    """By the columns as they were resolved when it ran: a label may have changed since.
+    """The mapping of one period, with its columns as they were resolved then: labels may have changed.
 
-    SettingsError where that can't be any more, such as a property that has changed since.
+    SettingsError if the columns can't be mapped any more, such as after a property was deleted.
     """
     mappers = []
     for index, (source, names) in enumerate(zip(sources, known["columns"], strict=True)):
@@ -86,13 +86,13 @@ def _period_mapping(
 
 
 class _Rows:
-    """A slice of rows, mapped as a whole by each way that is asked for."""
+    """A slice of rows, mapped as a whole the first time that a mapping is asked for."""
 
     def __init__(self, source: int, first: int, rows: Sequence[Row]) -> None:
         self._source = source
         self._first = first
         self._rows = rows
-        self._mapped: dict[int, Sequence[Record | Unsent]] = {}  # by the way's identity
+        self._mapped: dict[int, Sequence[Record | Unsent]] = {}  # by id of the mapping
 
     def mapped(self, mapping: PeriodMapping, position: int) -> Record | Unsent:
         if id(mapping) not in self._mapped:
@@ -101,12 +101,12 @@ class _Rows:
 
 
 class Builder:
-    """Row by row, what was asked for goes into the file; each row by the settings that applied to it."""
+    """Writes the expected values into the file, row by row, each by the settings that applied to it."""
 
     def __init__(
         self, file: VerificationFile, main: str, periods: Sequence[Period], mappings: Sequence[PeriodMapping]
     ) -> None:
-        """`mappings`: one a period. `main`: the job's main id property by now."""
+        """`mappings`: one for each period. `main`: the job's main id property."""
         self._file = file
         self._main = main
         self._periods = periods
@@ -116,7 +116,7 @@ class Builder:
         self._rows = _Rows(0, 0, ())
 
     def steps(self, sources: list[Source], doubt_of: Callable[[int], Doubt | None]) -> Iterator[int]:
-        """The rows looked through so far, slice by slice."""
+        """Process all rows, slice by slice; yields the number of rows so far."""
         position = 0
         for index, source in enumerate(sources):
             for slice_ in source.slices(None):
@@ -151,11 +151,11 @@ class Builder:
             self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, mapping.doubt))
 
     def _may_have_been_sent(self, position: int, formers: Sequence[PeriodMapping]) -> None:
-        """A row that was not written, and that a killed run may have sent under other settings."""
+        """Note the values of a row that was not written but may have been sent under other settings."""
         for former in formers:
             record = self._rows.mapped(former, position)
             if isinstance(record, Record):
-                self._store()  # what earlier rows asked for comes first
+                self._store()  # values are applied in row order
                 others = {name: (text,) for name, text in sent_properties(record).items()}
                 self._file.allow_values(record.values[0], others, former.doubt)
 
@@ -168,7 +168,7 @@ class Builder:
 
 
 def _wanted_of_record(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
-    """What may have been spared asks for nothing: HubSpot's own value is as good."""
+    """What a record asks for. Values that may be preserved are left out: HubSpot's value is as good."""
     cells = {
         name: Cell(text, record.row, record.source)
         for name, text in (sent_properties(record).items() if doubt is Doubt.NONE else ())
@@ -185,9 +185,9 @@ def _wanted_of_unsent(row: Unsent) -> Wanted:
 def _others(
     record: Record, cells: Mapping[str, Cell], sent: Sequence[Mapping[str, str]]
 ) -> dict[str, Collection[str]]:
-    """What a contact may hold instead of what earlier rows asked for: what this row may have written.
+    """The values that a contact may also hold, by property, since a row may have been written with them.
 
-    Nothing but its own value, of a property that the row wrote for certain.
+    For a property that the row certainly wrote there are none.
     """
     others: dict[str, Collection[str]] = dict.fromkeys(cells, ())
     for properties in (sent_properties(record), *sent):
@@ -202,9 +202,8 @@ def _sent(record: Record | Unsent) -> dict[str, str]:
 
 
 def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
-    """What is known of a row's position: Doubt.NONE if it was confirmed, None if it was never written.
-
-    Asked for in file order.
+    """A function that says what is known of a position: Doubt.NONE if its row was confirmed, None if it was
+    never written. Call it in file order.
     """
     progress = checkpoint.state().progress
     aliases = {alias.position for alias in checkpoint.aliases()}

@@ -1,4 +1,4 @@
-"""What a read tells of a contact that the job wrote: as wanted, other by HubSpot's own doing, or different.
+"""Compare a contact with what the job wrote: equal, adjusted by HubSpot's own rules, or different.
 
 In    a `Wanted` contact: what its confirmed rows, applied in file order, ask for; the result read, or None.
 Out   a `Checked`: one verdict, and a finding for each property that is not as it was sent.
@@ -17,14 +17,14 @@ from uploader.records.values.compare import Match, compare
 
 class Verdict(StrEnum):
     EQUAL = "equal"
-    ADJUSTED = "hubspot"  #: other than sent, by HubSpot's own doing
+    ADJUSTED = "hubspot"  #: differs from what was sent only by HubSpot's own rules
     DIFFERS = "differs"
     MISSING = "missing"
     UNCHECKED = "not checked"
 
 
 class Doubt(StrEnum):
-    """Why a contact is not checked: what it ought to hold is not known."""
+    """Why a contact is not checked: what it should hold is not known."""
 
     NONE = ""
     OPEN = "a row of it is still open"
@@ -37,13 +37,13 @@ class Doubt(StrEnum):
     UNUSABLE = "a row of it was written with former settings that can't be applied any more"
 
 
-#: Settings are missing: who was not compared for that is listed.
+#: Doubts whose contacts are listed, since their settings are missing.
 SETTINGS_MISSING = (Doubt.UNKNOWN, Doubt.UNUSABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value that a row asked for."""
+    """A value that a row asks for."""
 
     text: str
     row: int
@@ -52,19 +52,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
+    """A contact as it is expected to be."""
+
     number: int  #: of the contact, from 1
     id_property: str
     key: str
     row: int  #: its last
     source: int
     cells: Mapping[str, Cell]  #: by property
-    #: What it may hold as well, by property, since former settings may have written it. None of a property:
-    #: nothing of what was said of earlier rows
+    #: Other values that it may hold, by property, since former settings may have written them. An empty
+    #: collection removes those of earlier rows
     others: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """A property that is not as it was sent."""
+
     verdict: Verdict
     property: str
     wanted: str
@@ -76,6 +80,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """The result for one contact."""
+
     number: int
     verdict: Verdict
     hubspot_id: str = ""
@@ -85,8 +91,8 @@ class Checked:
 def judge(
     contacts: Sequence[Wanted], reply: Reply, kinds: Mapping[str, Kind]
 ) -> tuple[list[Checked], dict[int, str]]:
-    """One verdict for each contact that the answer tells of; of the others, by number, what HubSpot says of
-    the reason ("" for nothing). All are of one id property.
+    """A result for each contact that the reply accounts for; for the others, by number, HubSpot's reason (""
+    if it gives none). All contacts are matched by the same id property.
     """
     checked: list[Checked] = []
     unknown: dict[int, str] = {}
@@ -126,7 +132,7 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
 
 
 def _key_findings(contact: Wanted, result: Result) -> list[Finding]:
-    """The key finds its contact whatever its case; an address may be a further one of the contact."""
+    """Findings for a key that differs from the contact's value: in case, or as a secondary address."""
     text = result.properties.get(contact.id_property)
     if not isinstance(text, str) or text == contact.key:
         return []

@@ -1,4 +1,4 @@
-"""One invocation of `verify`: what the job's rows ask for, read back and compared. Nothing is written."""
+"""One invocation of `verify`: read the job's records back and compare them. Nothing is written."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -35,17 +35,17 @@ _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)
 
 @dataclass(slots=True)
 class Report:
-    """How it ended, for people and scripts."""
+    """The result of a verification."""
 
     counts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
     doubts: dict[str, int] = field(default_factory=dict)
     left: int = 0  #: not read yet
-    rows: int = 0  #: of the sources, as the job has read them
-    rows_written: int = 0  #: of these, what is not rejected, invalid or skipped; several may be of one record
+    rows: int = 0  #: rows of the sources
+    rows_written: int = 0  #: rows that are not rejected, invalid or skipped; several may be of one record
     is_sample: bool = False
     requests: int = 0
     elapsed_seconds: float = 0.0
-    account_doubt: str = ""  #: why it may not be the account that the job wrote into
+    account_doubt: str = ""  #: why it may not be the account that the job wrote to
     end: EarlyEnd | None = None
 
     @property
@@ -60,7 +60,7 @@ class Report:
 
 
 class Verification:
-    """`run` once; then `file` tells the findings."""
+    """Call `run` once; then `file` has the findings."""
 
     def __init__(
         self,
@@ -70,21 +70,21 @@ class Verification:
         *,
         sample: int | None = None,
     ) -> None:
-        """`settings` as `job_settings` makes them; `settings.restart` forgets what was verified before."""
+        """`settings`: from `job_settings`; with `settings.restart` an earlier verification is discarded."""
         self.settings = settings
-        self.session: Session | None = None  #: once the account is asked
+        self.session: Session | None = None  #: None before the first request
         self.ending = Ending()
         self.file = VerificationFile(checkpoint.path)
         self.report = Report(is_sample=sample is not None)
-        self.rows = 0  #: of the sources, looked through so far
-        self.is_resumed = False  #: an earlier one goes on
+        self.rows = 0  #: number of rows processed so far
+        self.is_resumed = False  #: an earlier verification is continued
         self._seams = seams or Seams()
         self._checkpoint = checkpoint
         self._sample = sample
         self._periods = checkpoint.periods()
 
     async def run(self) -> Report:
-        """UploaderError where it can't start."""
+        """Verify the job. UploaderError if it can't start."""
         reader, writer, clock = self._seams.offload("reader"), self._seams.offload("writer"), exact_clock()
         began = clock()
         try:
@@ -151,12 +151,12 @@ class Verification:
         self.report.rows = tallies.rows
         self.report.rows_written = tallies.rows - sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
 
-    # --- what is wanted ---
+    # --- expected values ---
 
     async def _build(
         self, identity: Identity, sources: list[Source], account: Account, writer: Offload
     ) -> None:
-        """In slices, so that a signal is heard in between."""
+        """Build the expected values in slices, so that signals are handled in between."""
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.clear)
@@ -167,7 +167,7 @@ class Verification:
             self.rows = rows
         await writer.run(lambda: self.file.finish(self._sample))
 
-    # --- what is held ---
+    # --- values in HubSpot ---
 
     async def _read_all(self, session: Session, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
@@ -190,7 +190,7 @@ class Verification:
         await session.run_workers(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
-        """What is held of a batch: without a contact that breaks the question for all of them."""
+        """Read a batch of contacts. A contact that makes the request fail is left out of the reply."""
         names = {name for contact in batch for name in contact.cells}
         asked = also_other_addresses(names | {batch[0].id_property})
         return await reader.read(
@@ -199,7 +199,7 @@ class Verification:
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:
-    """The settings a job has now, for looking at it again; `options` are this invocation's."""
+    """The present settings of a job, from its checkpoint; `options` are this invocation's."""
     return Settings(
         checkpoint=checkpoint.path,
         write_results=False,
@@ -209,14 +209,14 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
 
 
 def fingerprint(checkpoint: Checkpoint, identity: Identity, periods: Sequence[Period]) -> str:
-    """Changes when the job has moved on since, or was begun anew."""
+    """A text that changes when the job is resumed or restarted."""
     tallies = checkpoint.state().tallies
     said = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows, periods))
     return sha256(said.encode()).hexdigest()
 
 
 def find_sources(identity: Identity, checkpoint: Checkpoint, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Where the job's sources are: as named now, as recorded, or beside the checkpoint."""
+    """The paths of the job's sources: as named now, as recorded, or beside the checkpoint."""
     if named:
         return named
     found = []

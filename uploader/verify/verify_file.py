@@ -1,7 +1,7 @@
-"""What a job's contacts ought to hold, and what was found of each: one SQLite file beside the checkpoint.
+"""What a job's contacts should hold, and what was found: one SQLite file beside the checkpoint.
 
-Its size follows the sources, so that memory does not have to. Built in one pass, then settled batch by batch:
-each commit is where a killed `verify` goes on.
+Its size grows with the sources; memory does not. It is built in one pass, then settled batch by batch; a
+killed `verify` resumes at the last commit.
 """
 
 import json
@@ -30,9 +30,9 @@ CREATE TABLE shared (value TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE owned (value TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX owned_by_number ON owned (number);
 """
-#: A power cut may cost a batch: it is asked for again.
+#: A power cut may lose a batch, which is read again then.
 _SYNCHRONOUS: Final = "NORMAL"
-#: Not asked for, since a sample was.
+#: The verdict of contacts outside the sample.
 _LEFT_OUT = "left out"
 
 
@@ -43,8 +43,8 @@ class VerificationFile(sqlite.Database):
         super().__init__(verification_path(checkpoint))
 
     def open(self, about: Mapping[str, object], *, restart: bool) -> bool:
-        """Take up what was begun for the same job, account and sample and has not ended, or begin; True if
-        taken up. One that has ended says nothing of now.
+        """Resume a verification of the same job, account and sample that has not ended, or begin one; True if
+        resumed.
         """
         with self._storing():
             if not restart and self.path.exists():
@@ -66,14 +66,14 @@ class VerificationFile(sqlite.Database):
         return bool(self._all("SELECT 1 FROM about WHERE name = 'built'"))
 
     def clear(self) -> None:
-        """A building that was broken off starts again."""
+        """Discard an incomplete build."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM contacts")
             connection.execute("DELETE FROM shared")
             connection.execute("DELETE FROM owned")
 
     def add_rows(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
-        """Apply rows in file order: of each, its contact's closed value, what it asks for, and its doubt."""
+        """Apply rows in file order: for each, the contact's lock key, what it asks for, and its doubt."""
         with self._transaction() as connection:
             connection.executemany(
                 """
@@ -88,7 +88,7 @@ class VerificationFile(sqlite.Database):
             )
 
     def allow_values(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
-        """Of a contact that earlier rows wrote: a row that was not written after all may have been sent."""
+        """Allow other values for a contact: a row that was not confirmed may have been sent."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE contacts SET others = json_patch(others, ?), "
@@ -98,10 +98,10 @@ class VerificationFile(sqlite.Database):
             )
 
     def add_linked_rows(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
-        """The same where rows are matched by several properties: all unique values of each come along.
+        """Apply rows that are matched by several properties: for each, all unique values.
 
-        A row whose key an earlier row wrote beside its own belongs to that row's record. Where that record
-        has another value by then, nobody knows: both are in doubt.
+        A row belongs to an earlier row's record if that row wrote this row's key as another unique value. If
+        the record has a different value since, both are in doubt.
         """
         with self._transaction() as connection:
             for values, contact, doubt in wanted:
@@ -130,7 +130,7 @@ class VerificationFile(sqlite.Database):
         return int(found[0])
 
     def _assign_value(self, connection: sqlite3.Connection, value: str, number: int) -> None:
-        """A record has one value of a property; its former ones stand with the number negative."""
+        """Assign a unique value to a record. Its former value stays, with the number made negative."""
         former = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
         if former == (number,):
             return
@@ -150,12 +150,12 @@ class VerificationFile(sqlite.Database):
         )
 
     def note_shared_values(self, values: Iterable[str]) -> None:
-        """Unique values that rows wrote beside their key, where keys of several properties occur."""
+        """Note unique values that rows wrote besides their key, in jobs with keys of several properties."""
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO shared VALUES (?)", [(value,) for value in values])
 
     def finish(self, sample: int | None) -> None:
-        """All rows are in. Of a sample the same contacts are taken each time."""
+        """Finish the build, after all rows. A sample has the same contacts each time."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE contacts SET doubt = ? WHERE doubt = '' AND value IN (SELECT value FROM shared)",
@@ -186,7 +186,7 @@ class VerificationFile(sqlite.Database):
     # --- settling ---
 
     def unsettled(self, most: int) -> Iterator[list[Wanted]]:
-        """Batches of one id property each, of contacts that are not settled when this begins."""
+        """Batches of contacts without a verdict, each batch of one id property."""
         for (id_property,) in self._all("SELECT DISTINCT id_property FROM contacts WHERE verdict IS NULL"):
             last = 0
             while rows := self._all(
@@ -210,7 +210,7 @@ class VerificationFile(sqlite.Database):
             )
 
     def mark_unknown(self, unknown: Mapping[int, str]) -> None:
-        """HubSpot's answers don't tell of these contacts: by number, what it says of the reason."""
+        """Mark contacts that HubSpot's replies leave out: by number, HubSpot's reason."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
@@ -220,7 +220,7 @@ class VerificationFile(sqlite.Database):
                 ],
             )
 
-    # --- telling ---
+    # --- reporting ---
 
     def counts(self) -> dict[Verdict, int]:
         found = dict(self._all("SELECT verdict, count(*) FROM contacts GROUP BY verdict"))
@@ -236,9 +236,9 @@ class VerificationFile(sqlite.Database):
         )
 
     def findings(self, main: str = EMAIL) -> Iterator[tuple[str, str, Finding]]:
-        """Key, HubSpot id and finding, in the order of the rows they are of.
+        """Key, HubSpot id and finding, in row order.
 
-        Keys of other properties than `main` are told with its name.
+        Keys of properties other than `main` include the property's name.
         """
         rows = self._open.execute(
             "SELECT id_property, contacts.key, hubspot_id, one.value "
@@ -268,7 +268,7 @@ def _packed(contact: Wanted) -> tuple[str, str, str, str, int, int]:
 
 
 def _packed_others(others: Mapping[str, Collection[str]]) -> str:
-    """Objects, since those are joined by a patch; null takes a property's others away."""
+    """Other values as JSON objects, which `json_patch` merges; null removes those of a property."""
     packed = {name: dict.fromkeys(texts, 1) if texts else None for name, texts in others.items()}
     return orjson.dumps(packed).decode() if packed else "{}"
 
