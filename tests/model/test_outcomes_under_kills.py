@@ -75,7 +75,7 @@ class Program:
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
-            roll=random.Random(self.case.seed).random,
+            random_number=random.Random(self.case.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(self.simulator.wall(loop.time()), UTC),
             batch_records=self.case.batch_records,
         )

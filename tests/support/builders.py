@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 
 from uploader.hubspot.reply_decoding import decode
 from uploader.hubspot.wire import Reply
-from uploader.model.records import Record, Slice, closed_value
+from uploader.model.records import Record, Slice, lock_key
 from uploader.model.rows import Mark, Row
 
 
@@ -34,8 +34,8 @@ def record(
         id_property=id_property,
         key=key,
         values=(
-            closed_value(id_property, key),
-            *(closed_value(name, value) for name, value in unique.items()),
+            lock_key(id_property, key),
+            *(lock_key(name, value) for name, value in unique.items()),
         ),
         properties={**properties, **unique},
         raw=f"{key},First {position}".encode(),

@@ -84,7 +84,7 @@ class Job:
         seams = Seams(
             transport=lambda _: transport,
             offload=self.offload,
-            roll=random.Random(self.seed).random,
+            random_number=random.Random(self.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(
                 self.simulator.wall(asyncio.get_running_loop().time() + self.ahead_seconds)
                 + self.clock_ahead_seconds,

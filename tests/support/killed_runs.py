@@ -50,7 +50,7 @@ def killed(job: Job, *, at_upsert: int = 4, applies: bool = True) -> set[str]:
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
-            roll=random.Random(1).random,
+            random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
             batch_records=10,
         )

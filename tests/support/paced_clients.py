@@ -57,7 +57,7 @@ async def eager(simulator, until, *, workers=120, start=0.0, share=1.0, connect=
             left = loop.time() if out else left
 
         while loop.time() < until:
-            reply = await sender.send(ASK, on_wire=note)
+            reply = await sender.send(ASK, note_in_flight=note)
             verdict = classify_read(reply)
             if verdict.action is Action.PAUSE:
                 sender.pause_for(verdict, left)

@@ -20,7 +20,7 @@ def seams_to(simulator: Simulator, *, threads: bool = False) -> Seams:
     return Seams(
         transport=lambda _: transport,
         offload=Background if threads else (lambda _: Inline()),
-        roll=random.Random(0).random,
+        random_number=random.Random(0).random,
         wall_clock=lambda: datetime.fromtimestamp(simulator.wall(loop.time()), UTC),
     )
 

@@ -40,7 +40,7 @@ def undo(
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Mortal(killed),
-            roll=random.Random(job.seed).random,
+            random_number=random.Random(job.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         snapshot, checkpoint = find(Path(named or f"{job.source}.checkpoint"))

@@ -25,7 +25,7 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Inline(),
-            roll=random.Random(1).random,
+            random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         settings = job_settings(

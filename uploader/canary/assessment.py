@@ -17,7 +17,7 @@ import msgspec
 
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, Version, sent_properties
-from uploader.model.canary import LEFT, Sent
+from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.outcomes import WRITTEN, Outcome
 from uploader.model.records import Record
 from uploader.model.redaction import without_addresses, without_identifiers
@@ -35,7 +35,7 @@ _CLOCKS_DIFFER_SECONDS = 300.0
 
 def count_sent_rows(tallies: Tallies) -> int:
     """The number of rows of a job that were sent, whatever their outcome."""
-    return sum(tallies.outcomes[outcome] for outcome in LEFT)
+    return sum(tallies.outcomes[outcome] for outcome in SENT_OUTCOMES)
 
 
 class Change(NamedTuple):
@@ -83,7 +83,7 @@ class Review:
         return not (self.failed or self.changed or self.different or self.missing or self.unread)
 
 
-def confirmed(sent: Iterable[Sent]) -> list[Record]:
+def confirmed(sent: Iterable[CanaryRow]) -> list[Record]:
     return [one.record for one in sent if one.outcome in WRITTEN]
 
 
@@ -94,7 +94,7 @@ def history_names(records: Sequence[Record], writable: Iterable[str]) -> list[st
 
 
 def review(
-    sent: Sequence[Sent],
+    sent: Sequence[CanaryRow],
     found: Mapping[int, Result | None],
     kinds: Mapping[str, Kind],
     begun_at: float,

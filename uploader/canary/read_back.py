@@ -10,7 +10,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
-from uploader.model.canary import USUAL_ROWS, Canary, Sent
+from uploader.model.canary import DEFAULT_ROWS, Canary, CanaryRow
 from uploader.model.records import Record
 from uploader.pipeline.read_matching import match, wanted_properties
 from uploader.pipeline.requests.contact_reader import Reader
@@ -21,7 +21,7 @@ from uploader.storage.checkpoint import Checkpoint
 
 def planned(settings: SafetySettings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
     """The canary of a new job: as set, else the usual one on a production account if `is_watched`."""
-    usual = USUAL_ROWS if account.may_be_production and is_watched else 0
+    usual = DEFAULT_ROWS if account.may_be_production and is_watched else 0
     rows = usual if settings.canary is None else settings.canary
     return Canary(rows, now) if rows else None
 
@@ -52,7 +52,7 @@ def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | Non
 
 
 async def read_back(
-    sent: Sequence[Sent], canary: Canary, account: Account, settings: ColumnSettings, reader: Reader
+    sent: Sequence[CanaryRow], canary: Canary, account: Account, settings: ColumnSettings, reader: Reader
 ) -> Review:
     """Read the contacts of the rows and review them. StopRun if nothing can be read."""
     records = confirmed(sent)

@@ -47,7 +47,7 @@ class Pace:
         if view.pause:
             self._views.clear()  # a pause is no part of the pace
         self._worked_before = min(self._worked_before, view.worked)
-        out = (2 + view.on_wire) * MAX_INPUTS
+        out = (2 + view.in_flight) * MAX_INPUTS
         if len(self._views) == 1 and view.worked <= self._worked_before + out:
             self._views.clear()  # the first batch goes alone, the next replies come late: no pace yet
         self._views.append((now, view.worked, view.tallies.requests))
@@ -76,7 +76,7 @@ class Pace:
             self._steady, self._is_steady = (rate, self.requests_per_second), True
         elif rate and not self._is_steady:
             # Replies are yet to come in at the pace of the requests.
-            answered = max(1, view.tallies.requests - view.on_wire)
+            answered = max(1, view.tallies.requests - view.in_flight)
             rate = self.requests_per_second * view.worked / answered
             self._steady = (rate, self.requests_per_second)
         if not total or not self._steady[0]:
@@ -189,7 +189,7 @@ def _rates(view: View, pace: Pace) -> list[str]:
     return [
         *([f"{rows:,.0f} rows/s"] if rows else []),
         f"{view.used:,} of {view.limit.requests:,} requests in {view.limit.seconds:g} s",
-        f"{view.on_wire} in flight",
+        f"{view.in_flight} in flight",
     ]
 
 
@@ -220,7 +220,7 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "quota_per_second": round(view.per_second, 2),
         "window_used": view.used,
         "window_limit": view.limit.requests,
-        "in_flight": view.on_wire,
+        "in_flight": view.in_flight,
         "held_back": view.held_back,
         **view.chain.as_dict(),
         "throttled": tallies.throttled,

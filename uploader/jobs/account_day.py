@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from uploader.hubspot.account import Account
 from uploader.pipeline.rate.calendar import clock_text, next_midnight
-from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 
 #: How often what has no known end is asked for.
@@ -25,7 +25,7 @@ class AccountDay(NamedTuple):
 
     account: Account
     now: datetime  #: by HubSpot's clock, if `is_server_time`
-    quota: Day
+    quota: DailyQuota
     is_server_time: bool
 
     @property

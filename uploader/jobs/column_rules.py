@@ -21,7 +21,7 @@ from uploader.records.columns import (
     resolve_name,
 )
 from uploader.records.mapper import Mapper, fields_of
-from uploader.records.write_policy import Overwriting, Policy
+from uploader.records.write_policy import Policy, WritePolicy
 from uploader.settings import Settings
 from uploader.settings.columns import ColumnSettings
 from uploader.sources.source import Source
@@ -94,7 +94,7 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
         refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
-def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> Overwriting:
+def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> WritePolicy:
     """The user's rules, by property. SettingsError where one is of no column."""
     known = {column for source in sources for column in source.shape.columns}
     # A mark is to be on every record, whatever may happen to the values of rows.
@@ -107,7 +107,7 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
         if not name or (known and column not in known):
             raise SettingsError(f"there is no column {column!r} to be written as {policy}")
         by_property[name] = policy
-    return Overwriting(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
+    return WritePolicy(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
 
 def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | None]) -> None:

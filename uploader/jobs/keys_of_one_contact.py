@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from uploader.hubspot import wire
-from uploader.model.keys_of_one_contact import Alias, Sighting
-from uploader.pipeline.keys_of_one_contact import is_explained, met, untold
-from uploader.pipeline.read_matching import also_other_addresses, told, unique_values
+from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
+from uploader.pipeline.keys_of_one_contact import conflict_of_unread, identity_conflicts, is_explained
+from uploader.pipeline.read_matching import answers_for, unique_values, with_other_addresses
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.system.blocking_calls import Offload
@@ -14,20 +14,22 @@ from uploader.system.blocking_calls import Offload
 _Suspect = tuple[str, list[Sighting]]
 
 
-async def find_aliases(sightings: Sightings, reader: Reader, offload: Offload, main: str) -> list[Alias]:
+async def find_aliases(
+    sightings: Sightings, reader: Reader, offload: Offload, main: str
+) -> list[IdentityConflict]:
     """Contact by contact. `main`: the job's main id property."""
     suspects = _suspects(sightings)
-    found: list[Alias] = []
+    found: list[IdentityConflict] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
         held: dict[str, wire.Result] = {}
         unique, rest = _names(chunk), chunk
-        asked = also_other_addresses(unique)
+        asked = with_other_addresses(unique)
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(
                 [hubspot_id for hubspot_id, _ in rest],
                 lambda ids, names=asked: wire.encode_read("", ids, names),  # type: ignore[misc]
             )
-            answers = told("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
+            answers = answers_for("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
             held |= {one.held.id: one.held for one in answers if one.held is not None}
             rest = [suspect for suspect, one in zip(rest, answers, strict=True) if not one.is_definite]
             if not rest:
@@ -35,9 +37,9 @@ async def find_aliases(sightings: Sightings, reader: Reader, offload: Offload, m
         for hubspot_id, seen_in in chunk:
             if hubspot_id in held:
                 values = unique_values(held[hubspot_id], unique)
-                found += met(hubspot_id, values, seen_in, main)
+                found += identity_conflicts(hubspot_id, values, seen_in, main)
             else:
-                found.append(untold(hubspot_id))
+                found.append(conflict_of_unread(hubspot_id))
     return found
 
 

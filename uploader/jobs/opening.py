@@ -15,9 +15,9 @@ from uploader.hubspot.schema import Kind
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
 from uploader.jobs.resume_checks import check_count, check_settings, check_sources, identity_of
 from uploader.model.canary import Canary
-from uploader.model.settings_periods import may_have_kept
+from uploader.model.settings_periods import may_have_snapshot
 from uploader.records.mapper import Mapper
-from uploader.records.write_policy import Overwriting
+from uploader.records.write_policy import WritePolicy
 from uploader.settings import Settings
 from uploader.settings.output import OutputSettings
 from uploader.sources.detect import FORMATS
@@ -50,9 +50,9 @@ class FoundJob(NamedTuple):
     rows_not_in_results: int  #: rows that were settled before its results file was begun anew
 
     @property
-    def lost_below(self) -> int:
+    def in_doubt_below(self) -> int:
         """Open rows before it may have been sent by earlier invocations."""
-        return max(self.state.lost_below, self.lock.noted)
+        return max(self.state.in_doubt_below, self.lock.noted)
 
     @property
     def may_be_sent(self) -> bool:
@@ -72,7 +72,7 @@ class Job:
     account: Account
     columns: frozenset[str]  #: properties that are columns of every source
     identity: Identity
-    overwriting: Overwriting
+    overwriting: WritePolicy
     snapshot: SnapshotFile | None
     lock: Lock
     id: str
@@ -228,7 +228,7 @@ def open_job(
     checkpoint = found.checkpoint or _create_checkpoint(found, settings, identity, canary, stack)
     results = _open_results(settings, sources, checkpoint, stack)
     if found.checkpoint is not None:
-        _check_settings(settings, checkpoint, identity, found.lost_below)
+        _check_settings(settings, checkpoint, identity, found.in_doubt_below)
     checkpoint.note_files(settings.files)
     seen = Sightings(settings.checkpoint_path)
     stack.callback(seen.close)
@@ -260,7 +260,7 @@ def _create_checkpoint(
     """Create the checkpoint of a new job, after removing what a former job left."""
     path = settings.checkpoint_path
     if settings.restart:
-        _discard_job(settings, found.lost_below)
+        _discard_job(settings, found.in_doubt_below)
     remove_database(sightings_path(path))
     duplicates_file.remove(duplicates_path(path))
     checkpoint = Checkpoint.create(path, identity, canary)
@@ -268,12 +268,14 @@ def _create_checkpoint(
     return checkpoint
 
 
-def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity, lost_below: int) -> None:
+def _check_settings(
+    settings: Settings, checkpoint: Checkpoint, identity: Identity, in_doubt_below: int
+) -> None:
     """CheckpointError if the settings differ from those of the job that is resumed."""
-    was_kept = may_have_kept(checkpoint.periods(lost_below))
-    check_settings(settings, checkpoint, identity, lost_below)
+    was_kept = may_have_snapshot(checkpoint.periods(in_doubt_below))
+    check_settings(settings, checkpoint, identity, in_doubt_below)
     if was_kept and not snapshot_path(checkpoint.path).exists():
-        checkpoint.note_missing_snapshot(lost_below)  # a new snapshot would pass for a complete one
+        checkpoint.note_missing_snapshot(in_doubt_below)  # a new snapshot would pass for a complete one
 
 
 def _open_results(
@@ -370,12 +372,12 @@ def _is_same(before: str, now: str) -> bool:
     return before == now or Path(before).absolute() == Path(now).absolute()
 
 
-def _discard_job(settings: OutputSettings, lost_below: int) -> None:
+def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
     """Remove the checkpoint and the results file; keep the snapshot under another name."""
-    note_unkept(settings.checkpoint_path, lost_below)
+    note_unkept(settings.checkpoint_path, in_doubt_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
-        snapshot.take_up_for_undo(kept, settings.checkpoint_path, lost_below)
+        snapshot.take_up_for_undo(kept, settings.checkpoint_path, in_doubt_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
         snapshot.put_aside(snapshot_path(settings.checkpoint_path))

@@ -12,7 +12,7 @@ from itertools import islice
 from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.row_outcome import RowOutcome, outcomes_of
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
-from uploader.model.records import told_key
+from uploader.model.records import display_key
 from uploader.model.settlements import Settlement
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
@@ -112,7 +112,7 @@ def _earlier(
         yield RowOutcome(
             source=names[letter.source],
             row=letter.row,
-            key=told_key(letter.key, (letter.closed_value,) if letter.closed_value else (), main),
+            key=display_key(letter.key, (letter.lock_key,) if letter.lock_key else (), main),
             outcome=Outcome(letter.outcome),
             category=letter.category,
             message=letter.message,

@@ -18,7 +18,7 @@ from uploader.model.canary import Canary
 from uploader.model.records import Slice
 from uploader.model.settlements import Settlement
 from uploader.model.stop import Cause, StopRun
-from uploader.model.timeline import Course
+from uploader.model.timeline import Timeline
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.feed import Feed
@@ -26,11 +26,11 @@ from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.producer import QUEUE_SLICES, Producer
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import classify_optional_read
-from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
-from uploader.pipeline.requests.write_outage_probe import Proof
+from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
+from uploader.pipeline.requests.write_outage_probe import WriteProbe
 from uploader.pipeline.sender import Sender
 from uploader.pipeline.worker import Worker
-from uploader.pipeline.worker_pool import Crew
+from uploader.pipeline.worker_pool import WorkerPool
 from uploader.system.blocking_calls import Offload
 
 #: How often the timeline is updated.
@@ -44,7 +44,7 @@ class Parts(NamedTuple):
     job: Callable[[Job], Job] = lambda job: job  #: may replace the sources
     on_rows: Callable[[Slice], None] = lambda _: None  #: called with each slice that is read
     #: Called before a row is written. Contacts are then read first, whatever the settings say.
-    on_look: Callable[[Look], None] | None = None
+    on_look: Callable[[ReadContact], None] | None = None
     #: Called with settled rows after their commit; not used with a follower.
     on_settled: Callable[[Sequence[Settlement]], None] | None = None
     follower: Follower | None = None  #: receives the outcome of every row
@@ -61,12 +61,12 @@ class Pipeline:
         writer: Offload,
         parts: Parts,
         *,
-        lost_below: int,
+        in_doubt_below: int,
         rows_estimated: int | None,
         canary: Canary | None = None,
     ) -> None:
-        """`lost_below`: open rows below this position may have been sent. With a `canary`, only its rows are
-        sent.
+        """`in_doubt_below`: open rows below this position may have been sent. With a `canary`, only its rows
+        are sent.
         """
         self.job = job
         self.has_sent_canary = False  #: the canary's rows are sent, and other rows are open
@@ -83,14 +83,14 @@ class Pipeline:
             self._queue,
             Batcher(session.seams.batch_records),
             taken=self._count_slice,
-            held_back=self._count_waiting,
+            count_waiting=self._count_waiting,
             is_behind=lambda: self.collector.is_behind,
             links=links,
             reads_first=reads_first,
         )
-        self.collector = self._collector(parts, lost_below, rows_estimated)
-        self.looking = self._looking(parts.on_look) if reads_first else None
-        self._pool = Crew(self.feed, self._worker_factory(links), self._ending.task)
+        self.collector = self._collector(parts, in_doubt_below, rows_estimated)
+        self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
+        self._pool = WorkerPool(self.feed, self._worker_factory(links), self._ending.task)
         self._ending.on_end(self._pool.drain)
         committed, follower = self.collector.committed, parts.follower
         self._producer = Producer(
@@ -98,22 +98,24 @@ class Pipeline:
             job.mappers,
             committed.progress,
             reader,
-            lost_below=lost_below,
+            in_doubt_below=in_doubt_below,
             duplicates=job.duplicates,
-            room=partial(follower.wait_for_space, lambda: self.collector.uncommitted) if follower else None,
+            wait_for_space=partial(follower.wait_for_space, lambda: self.collector.uncommitted)
+            if follower
+            else None,
             known=committed.known,
         )
 
     # --- its parts ---
 
-    def _collector(self, parts: Parts, lost_below: int, rows_estimated: int | None) -> Collector:
+    def _collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
         """Make the collector, with the requests of the preflight already counted."""
         job, session, follower = self.job, self._session, parts.follower
         sender, on_committed = session.sender, parts.on_settled
         if follower is not None:
             names = [source.name for source in job.sources]
             on_committed = partial(follower.add_settled, names, job.settings.id_property)
-        course = sender.course or Course(job.checkpoint.course(), session.clocks.wall().timestamp())
+        timeline = sender.timeline or Timeline(job.checkpoint.course(), session.clocks.wall().timestamp())
         collector = Collector(
             job.checkpoint,
             job.results,
@@ -121,30 +123,32 @@ class Pipeline:
             self._writer,
             session.clocks.loop,
             limit=job.settings.max_failures,
-            lost_below=lost_below,
+            in_doubt_below=in_doubt_below,
             note_sent=job.lock.note,
-            course=course,
+            timeline=timeline,
             snapshot=job.snapshot,
             rows_estimated=rows_estimated,
             is_canary=self._canary is not None,
-            on_relief=self.feed.relieved,
+            on_relief=self.feed.note_relief,
             on_committed=on_committed,
             gives_up=self._ending.abort.is_set,
         )
-        sender.count_into(collector.tallies, collector.note_change, course)
+        sender.count_into(collector.tallies, collector.note_change, timeline)
         return collector
 
-    def _looking(self, observe: Callable[[Look], None] | None) -> Looking:
+    def _make_pre_reader(self, observe: Callable[[ReadContact], None] | None) -> PreWriteReader:
         job = self.job
-        looking = Looking(job.overwriting, job.kinds, job.snapshot, self._writer, keys=job.settings.match)
+        pre_reader = PreWriteReader(
+            job.overwriting, job.kinds, job.snapshot, self._writer, keys=job.settings.match
+        )
         if observe is None:
-            return looking
-        return replace(looking, observe=observe, only_watches=not job.reads_first)
+            return pre_reader
+        return replace(pre_reader, observe=observe, only_observes=not job.reads_first)
 
     def _worker_factory(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
         slots = Slots(session.sender.cap)
-        proof = Proof(session.paths, session.clocks.loop, self.feed.batcher.is_open)
+        write_probe = WriteProbe(session.paths, session.clocks.loop, self.feed.batcher.is_open)
 
         def make_worker() -> Worker:
             return Worker(
@@ -152,11 +156,11 @@ class Pipeline:
                 session.attempts,
                 slots,
                 self.collector,
-                proof,
+                write_probe,
                 paths=session.paths,
                 columns=job.columns,
                 kinds=job.kinds,
-                looking=self.looking,
+                pre_reader=self.pre_reader,
                 links=links,
             )
 
@@ -167,7 +171,7 @@ class Pipeline:
         self._note_rows(slice_)
 
     def _count_waiting(self, records: int) -> None:
-        self.collector.count_held_back(records)
+        self.collector.count_waiting(records)
 
     # --- while rows move ---
 
@@ -179,8 +183,8 @@ class Pipeline:
         if producer.error is not None:
             is_cut_off = isinstance(producer.error, CutOffError)
             self._ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
-        if self.looking is not None:
-            await self._ending.guard(self.looking.close())
+        if self.pre_reader is not None:
+            await self._ending.guard(self.pre_reader.close())
         lock.keep_note = not await self.close()
 
     async def _run_tasks(self) -> None:
@@ -198,11 +202,11 @@ class Pipeline:
                 await ending.unless_ended(ending.guard(self._list_aliases()))
         except StopRun:
             patience = self.job.settings.drain_timeout_seconds if session.sender.ever_answered else 0.0
-            await self._pool.rest(patience, ending.abort)
+            await self._pool.finish_in_flight(patience, ending.abort)
         finally:
             for helper in helpers:
                 helper.cancel()
-            await self._pool.leave()
+            await self._pool.cancel_all()
             await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _work(self) -> None:
@@ -213,7 +217,7 @@ class Pipeline:
         while True:
             if canary is not None:
                 feed.allowance = max(0, canary.rows - count_sent_rows(self.collector.tallies))
-            await self._pool.work()
+            await self._pool.run()
             self._ending.raise_if_ending()
             if canary is None or await feed.is_over():
                 return
@@ -224,12 +228,12 @@ class Pipeline:
     async def _follow_course(self) -> None:
         """Keep the timeline up to date until cancelled."""
         sender, wall_clock = self._session.sender, self._session.clocks.wall
-        course = sender.course
-        assert course is not None
+        timeline = sender.timeline
+        assert timeline is not None
         while True:
             pausing = str(sender.pausing or "")
-            course.tick(wall_clock().timestamp(), pausing=pausing, per_second=sender.log.slowest.per_second)
-            course.note_day(sender.day.limit, sender.day.remaining)
+            timeline.tick(wall_clock().timestamp(), pausing=pausing, per_second=sender.log.slowest.per_second)
+            timeline.note_day(sender.day.limit, sender.day.remaining)
             self.collector.note_chain(self.feed.chain())
             await asyncio.sleep(_TICK_SECONDS)
 
@@ -239,7 +243,7 @@ class Pipeline:
         reader = Reader(self._session.attempts, self._session.paths.read, classify_optional_read)
         main = self.job.settings.id_property
         aliases = await find_aliases(self.job.sightings, reader, self._writer, main)
-        self.collector.list_aliases(aliases)
+        self.collector.list_identity_conflicts(aliases)
         self._has_aliases = True
 
     def view(self, settled_before: int) -> View:
@@ -252,19 +256,19 @@ class Pipeline:
             elapsed_seconds=collector.elapsed_seconds,
             bytes_read=feed.bytes_read,
             bytes_total=total_bytes(self.job.sources),
-            on_wire=sender.on_wire,
+            in_flight=sender.in_flight,
             limit=limit,
             used=sender.log.count(now, limit.seconds),
             pause=sender.pausing,
             pause_seconds=sender.pause_seconds,
             failing_seconds=now - failing_since if failing_since is not None else 0.0,
             failure=sender.last_failure,
-            held_back=feed.batcher.held_back,
+            held_back=feed.batcher.waiting_records,
             chain=collector.chain,
             is_behind=collector.is_behind,
             is_locked_out=collector.commits.is_locked_out,
             settled_before=settled_before,
-            reads_first=self.looking is not None,
+            reads_first=self.pre_reader is not None,
             half_done=collector.half_done,
             forecast=lambda requests, per_second: session.forecast(requests, per_second).seconds,
         )
@@ -278,7 +282,7 @@ class Pipeline:
         is_done = self._has_aliases and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else stop_reason(ending, self._session)
-        clean_below = None if self.feed.batcher.may_be_lost() else self.feed.taken_below
+        clean_below = None if self.feed.batcher.has_in_doubt() else self.feed.taken_below
         is_committed = True
         collector.note_chain(self.feed.chain())
         try:

@@ -19,7 +19,7 @@ from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.wire import Paths, Reply, encode_token_info
 from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import Evidence, GiveUp, History
@@ -187,7 +187,7 @@ class _Question(Task[Call]):
         reason = f"{path}: {verdict.reason}"
         return replace(verdict, action=Action.STOP, cause=verdict.cause or Cause.ADDRESS, reason=reason)
 
-    async def book(self, attempt: Attempt[Call]) -> None:
+    async def settle_attempt(self, attempt: Attempt[Call]) -> None:
         self.reply = attempt.reply
 
     async def give_up(self, attempt: Attempt[Call]) -> None:
@@ -207,7 +207,7 @@ async def run_both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _check_reserve(day: Day) -> None:
+def _check_reserve(day: DailyQuota) -> None:
     """SettingsError if --daily-reserve leaves no requests to this job."""
     if day.limit and day.reserve.of(day.limit) >= day.limit:
         raise SettingsError(

@@ -17,7 +17,7 @@ class View:
     elapsed_seconds: float
     bytes_read: int
     bytes_total: int | None
-    on_wire: int
+    in_flight: int
     limit: Quota  #: what the quota, or the user's cap, allows
     used: int  #: of it, by us, in the window that ends now
     pause: Cause | None

@@ -186,11 +186,11 @@ def check_account(
 
 
 def check_settings(
-    settings: SafetySettings, checkpoint: Checkpoint, identity: Identity, lost_below: int = 0
+    settings: SafetySettings, checkpoint: Checkpoint, identity: Identity, in_doubt_below: int = 0
 ) -> None:
     """CheckpointError if settings that change what is written differ; record them if they are accepted.
 
-    Call `check_account` first. `lost_below`: open rows below this position may have been sent.
+    Call `check_account` first. `in_doubt_below`: open rows below this position may have been sent.
     """
     known = checkpoint.identity()
     changed = _differences(known.settings, identity.settings)
@@ -201,7 +201,7 @@ def check_settings(
         )
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal
-        checkpoint.accept(replace(identity, portal=kept), changed, lost_below)
+        checkpoint.accept(replace(identity, portal=kept), changed, in_doubt_below)
 
 
 def changed_settings_text(settings: Settings, known: Identity) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from uploader.model.outcomes import Outcome
-from uploader.model.records import told_key
+from uploader.model.records import display_key
 from uploader.model.settlements import Settlement
 
 
@@ -38,7 +38,7 @@ def _of_row(settlement: Settlement, names: Sequence[str], main: str) -> RowOutco
     return RowOutcome(
         source=names[record.source],
         row=record.row,
-        key=told_key(record.key, record.values, main),
+        key=display_key(record.key, record.values, main),
         outcome=settlement.outcome,
         hubspot_id=settlement.hubspot_id,
         category=refusal.category if refusal else "",

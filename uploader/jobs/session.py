@@ -22,7 +22,7 @@ from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
@@ -51,7 +51,7 @@ class Seams:
         settings.base_url, settings.token, settings.network
     )
     offload: Callable[[str], Offload] = Background
-    roll: Callable[[], float] = random.random
+    random_number: Callable[[], float] = random.random
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     batch_records: int = MAX_INPUTS
 
@@ -104,11 +104,11 @@ class Session:
             InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
             tallies or Tallies(),
             self.clocks,
-            day=Day(settings.daily_reserve),
+            day=DailyQuota(settings.daily_reserve),
             day_is_spent=self._day_is_spent,
             access=self._access(),
         )
-        self.attempts = Attempts(self.sender, self.pause_for, seams.roll)
+        self.attempts = Attempts(self.sender, self.pause_for, seams.random_number)
         self.preflight = Preflight(self.attempts, self.paths, self._outage_seconds)
 
     def _access(self) -> Access | None:

@@ -191,7 +191,7 @@ class Run:
         stack.callback(writer.finish)
         if job.snapshot is not None:
             unconfirmed = job.checkpoint.unconfirmed()
-            await writer.run(partial(job.snapshot.take_up, found.state, unconfirmed, found.lost_below))
+            await writer.run(partial(job.snapshot.take_up, found.state, unconfirmed, found.in_doubt_below))
         duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
         return self._parts.job(replace(job, duplicates=duplicates))
 
@@ -201,21 +201,21 @@ class Run:
         self, session: Session, job: Job, found: FoundJob, reader: Offload, writer: Offload
     ) -> State:
         """Send the canary if there is one that is not approved yet, then all open rows."""
-        lost_below = found.lost_below
+        in_doubt_below = found.in_doubt_below
         canary = self.canary = read_back.unapproved(self.settings, job.checkpoint)
         make = partial(
             Pipeline, session, job, reader, writer, self._parts, rows_estimated=self.rows_estimated
         )
         if canary is not None:
-            first = make(lost_below=lost_below, canary=canary)
+            first = make(in_doubt_below=in_doubt_below, canary=canary)
             await self._start(first)
             if not first.has_sent_canary:
                 return first.collector.committed
             if not await self._is_approved(session, job, canary, writer):
                 await first.close()  # counts the requests of the review
                 return first.collector.committed
-            lost_below = job.checkpoint.state().lost_below
-        rest = make(lost_below=lost_below)
+            in_doubt_below = job.checkpoint.state().in_doubt_below
+        rest = make(in_doubt_below=in_doubt_below)
         await self._start(rest)
         return rest.collector.committed
 

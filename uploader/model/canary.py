@@ -6,14 +6,14 @@ from uploader.model.outcomes import WRITTEN, Outcome
 from uploader.model.records import Record
 
 #: On a production account, unless the user says another number.
-USUAL_ROWS = 100
+DEFAULT_ROWS = 100
 
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 
 
 #: Of rows that have left.
-LEFT = WRITTEN | {Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING}
+SENT_OUTCOMES = WRITTEN | {Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class CanaryRow:
     """One of its rows, settled."""
 
     record: Record

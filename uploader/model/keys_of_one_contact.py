@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class ConfirmedRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A confirmed row."""
 
     position: int
@@ -19,12 +19,12 @@ class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The contacts that one answer says were updated, and by which rows."""
 
     ids: tuple[str, ...]
-    rows: tuple[Seen, ...]
+    rows: tuple[ConfirmedRow, ...]
     is_paired: bool = False  #: each contact by the row in its place; else nobody knows which by which
 
 
 @dataclass(frozen=True, slots=True)
-class Alias:
+class IdentityConflict:
     """A row of a contact that several keys led to. `row` 0: which rows they were could not be told."""
 
     hubspot_id: str

@@ -22,13 +22,13 @@ class Record(msgspec.Struct, gc=False):
     row: int  #: `Row.number`
     id_property: str
     key: str  #: the value of `id_property` as it is sent
-    values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`closed_value`)
+    values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`lock_key`)
     properties: Properties  #: without the key
     raw: bytes  #: `Row.raw`, for the dead letter
     size_bytes: int = 0  #: what it weighs in memory while it is open, about: twice what is sent, or more
-    lost: bool = False  #: may have left before without a definite answer
+    in_doubt: bool = False  #: may have left before without a definite answer
     dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
-    spared: int = 0  #: its values that are not sent, since HubSpot's are to stay
+    preserved: int = 0  #: its values that are not sent, since HubSpot's are to stay
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Unsent:
     faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
 
     @property
-    def told(self) -> str:
+    def all_reasons(self) -> str:
         """All that is wrong with it, in one line."""
         return one_line([fault.reason for fault in self.faults] or [self.reason])
 
@@ -66,12 +66,12 @@ class Slice:
     end: Mark | None = None
 
 
-def closed_value(name: str, value: str) -> str:
+def lock_key(name: str, value: str) -> str:
     """What two rows are compared by: HubSpot matches unique values without regard to case."""
     return f"{name}={value.strip().lower()}"
 
 
-def told_key(key: str, values: Sequence[str], main: str) -> str:
+def display_key(key: str, values: Sequence[str], main: str) -> str:
     """A row's key as people are told it: with its property's name where that isn't the job's main one.
 
     `values`: what the row closes, its key's first.
@@ -80,12 +80,12 @@ def told_key(key: str, values: Sequence[str], main: str) -> str:
     return key if name == main else f"{name}={key}"
 
 
-def closed_values(name: str, keys: Sequence[str]) -> list[str]:
-    """`closed_value` of each; the keys are trimmed."""
+def lock_keys(name: str, keys: Sequence[str]) -> list[str]:
+    """`lock_key` of each; the keys are trimmed."""
     prefix = f"{name}="
     joined = prefix + f"\n{prefix}".join(keys)
     if joined.isascii() and prefix == prefix.lower():
         values = joined.lower().split("\n")
         if len(values) == len(keys):
             return values
-    return [closed_value(name, key) for key in keys]
+    return [lock_key(name, key) for key in keys]

@@ -1,7 +1,7 @@
 """Which settings applied to which rows, and which rows were written while no snapshot was kept.
 
 In    the `Period`s of a job in order, the last one being the present.
-Out   a row's period; the periods under whose settings it may have been sent as well; `Unkept` rows.
+Out   a row's period; the periods under whose settings it may have been sent as well; `NotInSnapshot` rows.
 Raise nothing.
 Rule  A row belongs to the first period at whose end it was settled. Open then, but perhaps sent, it may have
       been written under the settings of that period and of a later one.
@@ -25,12 +25,12 @@ class Period:
     settings: Mapping[str, Any] | None  #: those that change what is written, by name; None: not known
     has_snapshot: bool | None  #: whether one was kept, and still exists; None: not known
     progress: Progress
-    lost_below: int  #: open rows before this position may have been sent
+    in_doubt_below: int  #: open rows before this position may have been sent
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)  #: of all rows that were settled by then
 
 
 @dataclass(frozen=True, slots=True)
-class Unkept:
+class NotInSnapshot:
     """Rows that no snapshot can undo."""
 
     written: int = 0  #: created or updated without a snapshot
@@ -54,13 +54,13 @@ def period_of(periods: Sequence[Period], position: int) -> int:
     return next((i for i in range(last) if periods[i].progress.is_settled(position)), last)
 
 
-def unsure_of(periods: Sequence[Period], position: int) -> list[int]:
+def uncertain_periods(periods: Sequence[Period], position: int) -> list[int]:
     """The earlier periods under whose settings a row may have been sent as well."""
     own = period_of(periods, position)
-    return [i for i in range(own) if position < periods[i].lost_below]
+    return [i for i in range(own) if position < periods[i].in_doubt_below]
 
 
-def unkept_of(periods: Sequence[Period]) -> Unkept:
+def not_in_snapshot(periods: Sequence[Period]) -> NotInSnapshot:
     """What was written, or may have been, in periods without a snapshot."""
     written = unsure = 0
     settled: Ranges = ()
@@ -72,18 +72,20 @@ def unkept_of(periods: Sequence[Period]) -> Unkept:
             unsure += _more(MAYBE_WRITTEN, before, period)
             now = _settled(period.progress)
             settled = union((*settled, *minus(now, _settled(before.progress))))
-            doubtful = union((*doubtful, *minus(((0, period.lost_below),), now)))
+            doubtful = union((*doubtful, *minus(((0, period.in_doubt_below),), now)))
         before = period
     doubtful = minus(doubtful, settled)
     unknown = NOT_RECORDED if any(period.has_snapshot is None for period in periods) else ""
-    return Unkept(written, unsure + size(doubtful), settled, doubtful, unknown)
+    return NotInSnapshot(written, unsure + size(doubtful), settled, doubtful, unknown)
 
 
-def may_have_kept(periods: Sequence[Period]) -> bool:
+def may_have_snapshot(periods: Sequence[Period]) -> bool:
     """Whether anything was written, or may have been, while a snapshot was kept."""
     before = Period(None, None, Progress(), 0)
     for period in periods:
-        has_more = period.progress.settled > before.progress.settled or period.lost_below > before.lost_below
+        has_more = (
+            period.progress.settled > before.progress.settled or period.in_doubt_below > before.in_doubt_below
+        )
         if has_more and period.has_snapshot is not False:
             return True
         before = period

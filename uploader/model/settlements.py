@@ -34,7 +34,7 @@ def note(settlement: Settlement) -> str:
     """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
     record, refusal = settlement.record, settlement.refusal
     if isinstance(record, Unsent):
-        return record.told
+        return record.all_reasons
     return one_line(
         [
             *([refusal.message] if refusal else []),

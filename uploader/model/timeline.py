@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 #: A stretch's width at the start, and how many there may be.
-FIRST_SECONDS, MOST_STRETCHES = 1, 400
+FIRST_SECONDS, MAX_INTERVALS = 1, 400
 #: Upper ends of the latencies that are counted together, in seconds: a third more from one to the next. What
 #: is slower than the last is counted with it, as are requests that nobody answered.
 LATENCIES = tuple(round(0.005 * 4 ** (step / 5), 4) for step in range(38))
@@ -21,7 +21,7 @@ _N = TypeVar("_N", int, float)
 
 
 @dataclass(slots=True)
-class Stretch:
+class Interval:
     """What happened from `began` on, for `seconds`. All counts can be added."""
 
     began: int  #: seconds since 1970, a multiple of `seconds`
@@ -41,13 +41,13 @@ class Stretch:
         return sum(self.statuses.values())
 
 
-class Course:
+class Timeline:
     """The stretches of a job as it goes on. What is added comes in the order of time."""
 
-    def __init__(self, known: Sequence[Stretch], now: float) -> None:
+    def __init__(self, known: Sequence[Interval], now: float) -> None:
         """`known` of earlier invocations; `now` in seconds since 1970."""
         self.began = self.now = now
-        self._stretches: dict[int, Stretch] = {one.began: one for one in known}
+        self._intervals: dict[int, Interval] = {one.began: one for one in known}
         self._seconds = known[-1].seconds if known else FIRST_SECONDS
         self._changed: set[int] = set()
         self._is_rewritten = False
@@ -58,105 +58,105 @@ class Course:
     def tick(self, now: float, *, pausing: str = "", per_second: float = 0.0) -> None:
         """Time goes on. Call it several times a second."""
         now = max(now, self.now)  # a clock that is set back makes no new past
-        stretch = self._at(now)
+        interval = self._at(now)
         before, self._ticked_at, self.now = self._ticked_at, now, now
         if pausing and before is not None:
-            stretch.paused[pausing] = stretch.paused.get(pausing, 0.0) + min(now - before, stretch.seconds)
-        stretch.per_second = per_second or stretch.per_second
+            interval.paused[pausing] = interval.paused.get(pausing, 0.0) + min(now - before, interval.seconds)
+        interval.per_second = per_second or interval.per_second
 
     def note_answer(self, now: float, status: int, latency_seconds: float, in_flight: int) -> None:
         """A request was answered, or given up (status 0)."""
-        stretch = self._at(max(now, self.now))
+        interval = self._at(max(now, self.now))
         name = str(status)
-        stretch.statuses[name] = stretch.statuses.get(name, 0) + 1
+        interval.statuses[name] = interval.statuses.get(name, 0) + 1
         place = str(min(bisect_left(LATENCIES, latency_seconds), len(LATENCIES) - 1))
-        stretch.latencies[place] = stretch.latencies.get(place, 0) + 1
-        stretch.most_in_flight = max(stretch.most_in_flight, in_flight)
+        interval.latencies[place] = interval.latencies.get(place, 0) + 1
+        interval.most_in_flight = max(interval.most_in_flight, in_flight)
 
     def note_day(self, limit: int | None, left: int | None) -> None:
         """What is known of the account's day."""
         if left is not None and limit:
-            stretch = self._at(self.now)
-            stretch.day_limit, stretch.day_left = limit, left
+            interval = self._at(self.now)
+            interval.day_limit, interval.day_left = limit, left
 
-    def note_books(self, outcomes: Mapping[str, int], retries: int) -> None:
+    def note_counts(self, outcomes: Mapping[str, int], retries: int) -> None:
         """So many more were settled, and so many batches are to be sent again."""
-        stretch = self._at(self.now)
+        interval = self._at(self.now)
         for name, count in outcomes.items():
             if count:
-                stretch.outcomes[name] = stretch.outcomes.get(name, 0) + count
-        stretch.retries += retries
+                interval.outcomes[name] = interval.outcomes.get(name, 0) + count
+        interval.retries += retries
 
     # --- what is to be kept ---
 
     @property
-    def stretches(self) -> list[Stretch]:
-        return sorted(self._stretches.values(), key=lambda one: one.began)
+    def intervals(self) -> list[Interval]:
+        return sorted(self._intervals.values(), key=lambda one: one.began)
 
     def take_changes(self) -> "Changes":
         """What has to be written to keep the course as it is now."""
-        changed = [self._stretches[began] for began in sorted(self._changed)]
-        told = [(one.began, one.seconds, told_of(one)) for one in changed]
+        changed = [self._intervals[began] for began in sorted(self._changed)]
+        told = [(one.began, one.seconds, nonzero_counts(one)) for one in changed]
         changes = Changes(told, replaces_all=self._is_rewritten)
         self._changed, self._is_rewritten = set(), False
         return changes
 
     def give_back(self, changes: "Changes") -> None:
         """They could not be written."""
-        self._changed |= {began for began, _, _ in changes.stretches} & self._stretches.keys()
+        self._changed |= {began for began, _, _ in changes.intervals} & self._intervals.keys()
         if changes.replaces_all:
             self._rewrite()
 
-    def _at(self, now: float) -> Stretch:
+    def _at(self, now: float) -> Interval:
         began = math.floor(now / self._seconds) * self._seconds
-        stretch = self._stretches.get(began)
-        if stretch is None:
-            if len(self._stretches) >= MOST_STRETCHES:
-                made = coarser(self.stretches)
+        interval = self._intervals.get(began)
+        if interval is None:
+            if len(self._intervals) >= MAX_INTERVALS:
+                made = coarser(self.intervals)
                 self._seconds = made[0].seconds
-                self._stretches = {one.began: one for one in made}
+                self._intervals = {one.began: one for one in made}
                 self._rewrite()
                 return self._at(now)
-            stretch = self._stretches[began] = Stretch(began, self._seconds)
+            interval = self._intervals[began] = Interval(began, self._seconds)
         self._changed.add(began)
-        return stretch
+        return interval
 
     def _rewrite(self) -> None:
-        self._changed, self._is_rewritten = set(self._stretches), True
+        self._changed, self._is_rewritten = set(self._intervals), True
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Stretches as they are kept: began, seconds, the rest by name."""
 
-    stretches: Sequence[tuple[int, int, dict[str, Any]]]
+    intervals: Sequence[tuple[int, int, dict[str, Any]]]
     replaces_all: bool = False
 
 
-def told_of(stretch: Stretch) -> dict[str, Any]:
+def nonzero_counts(interval: Interval) -> dict[str, Any]:
     """All but when it was, without what is nothing."""
-    told = asdict(stretch)
+    told = asdict(interval)
     del told["began"], told["seconds"]
     return {name: value for name, value in told.items() if value}
 
 
-def coarser(stretches: Sequence[Stretch]) -> list[Stretch]:
+def coarser(intervals: Sequence[Interval]) -> list[Interval]:
     """The same in stretches twice as wide; in order of time, as they come."""
-    wide = stretches[-1].seconds * 2
-    grouped = groupby(stretches, key=lambda one: one.began // wide * wide)
-    return [together(began, wide, list(some)) for began, some in grouped]
+    wide = intervals[-1].seconds * 2
+    grouped = groupby(intervals, key=lambda one: one.began // wide * wide)
+    return [merged(began, wide, list(some)) for began, some in grouped]
 
 
-def together(began: int, seconds: int, some: Sequence[Stretch]) -> Stretch:
+def merged(began: int, seconds: int, some: Sequence[Interval]) -> Interval:
     """Several as one; what can't be added is as it was last."""
     days = [(one.day_limit, one.day_left) for one in some if one.day_limit]
-    return Stretch(
+    return Interval(
         began,
         seconds,
-        outcomes=_added(one.outcomes for one in some),
-        statuses=_added(one.statuses for one in some),
-        latencies=_added(one.latencies for one in some),
-        paused=_added(one.paused for one in some),
+        outcomes=_summed(one.outcomes for one in some),
+        statuses=_summed(one.statuses for one in some),
+        latencies=_summed(one.latencies for one in some),
+        paused=_summed(one.paused for one in some),
         retries=sum(one.retries for one in some),
         most_in_flight=max(one.most_in_flight for one in some),
         per_second=next((one.per_second for one in reversed(some) if one.per_second), 0.0),
@@ -165,7 +165,7 @@ def together(began: int, seconds: int, some: Sequence[Stretch]) -> Stretch:
     )
 
 
-def _added(counted: Iterable[Mapping[str, _N]]) -> dict[str, _N]:
+def _summed(counted: Iterable[Mapping[str, _N]]) -> dict[str, _N]:
     total: dict[str, _N] = {}
     for counts in counted:
         for name, count in counts.items():

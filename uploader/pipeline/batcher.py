@@ -67,7 +67,7 @@ class Batcher:
         return sum(map(len, self._ready.values()))
 
     @property
-    def held_back(self) -> int:
+    def waiting_records(self) -> int:
         """Records that wait for an earlier one."""
         return self._groups.waiting + len(self._waiting)
 
@@ -81,9 +81,9 @@ class Batcher:
         """Whether each open record conflicts with another one."""
         return 0 < self._groups.linked == self.open_records
 
-    def may_be_lost(self) -> bool:
+    def has_in_doubt(self) -> bool:
         """Whether some open record may have been sent without a definite answer."""
-        return any(record.lost for record in (*self._open.values(), *self._refused.values()))
+        return any(record.in_doubt for record in (*self._open.values(), *self._refused.values()))
 
     def is_open(self, value: str) -> bool:
         """Whether an open record has the value."""

@@ -10,13 +10,13 @@ from dataclasses import replace
 import msgspec
 
 from uploader.hubspot.wire import Reply
-from uploader.model.canary import LEFT, Sent
+from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.chain import Chain
-from uploader.model.keys_of_one_contact import Alias, Sighting
+from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
 from uploader.model.records import Record, Slice
 from uploader.model.settlements import Refusal, Settlement, Tallies
 from uploader.model.stop import Cause, StopRun
-from uploader.model.timeline import Course
+from uploader.model.timeline import Timeline
 from uploader.pipeline.accounting.commits import Commits
 from uploader.pipeline.accounting.counts import Accounting
 from uploader.pipeline.accounting.superseding import FailedValues
@@ -47,9 +47,9 @@ class Collector:
         clock: Callable[[], float],
         *,
         limit: FailureLimit,
-        lost_below: int,
+        in_doubt_below: int,
         note_sent: Callable[[int], None],
-        course: Course,
+        timeline: Timeline,
         snapshot: SnapshotFile | None = None,
         rows_estimated: int | None = None,
         is_canary: bool = False,
@@ -57,17 +57,18 @@ class Collector:
         on_committed: Callable[[Sequence[Settlement]], None] | None = None,
         gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`lost_below`: open rows before it may have been sent by a predecessor. `note_sent` keeps such a
-        number where a kill does not reach it. `course` is told what is booked; `snapshot` which contacts were
-        written. What a canary sends is kept, to be looked at. `on_relief` is told that `is_behind` may have
-        changed; `on_committed` and `gives_up` are for `Commits`.
+        """Pass `on_committed`, `gives_up`, `snapshot` and `timeline` on to `Commits`.
+
+        `in_doubt_below`: an earlier invocation may have sent open rows before this position. `note_sent`
+        stores the same number for this one where a kill does not lose it. `is_canary`: keep the rows that are
+        sent, for review. `on_relief` is called when `is_behind` may have changed.
         """
         self.commits = Commits(
             checkpoint,
             results,
             sightings,
             offload,
-            course,
+            timeline,
             snapshot=snapshot,
             rows_estimated=rows_estimated,
             on_committed=on_committed,
@@ -80,7 +81,7 @@ class Collector:
             checkpoint.dead_letter_lock_keys(), checkpoint.dead_letter_other_lock_keys()
         )
         self._note_sent = note_sent
-        self._lost_below = self._sent_below = lost_below
+        self._in_doubt_below = self._sent_below = in_doubt_below
         self._clock = clock
         self._started = clock()
         self._elapsed_before = self.committed.elapsed_seconds
@@ -113,11 +114,14 @@ class Collector:
         if fault := common_fault(slice_):
             raise StopRun(Cause.PROPERTY, fault)
         self._accounting.read(slice_)
-        self.book(
-            [Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.told)) for u in slice_.unsent]
+        self.settle(
+            [
+                Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.all_reasons))
+                for u in slice_.unsent
+            ]
         )
 
-    def book(self, settlements: Sequence[Settlement], sightings: Sequence[Sighting] = ()) -> None:
+    def settle(self, settlements: Sequence[Settlement], sightings: Sequence[Sighting] = ()) -> None:
         """Rows are settled. StopRun where too many of them failed."""
         self.note_change()
         outcomes = self._accounting.settle(settlements)
@@ -139,13 +143,13 @@ class Collector:
             self._sent_below = position + 1
             self._note_sent(self._sent_below)
 
-    def list_aliases(self, aliases: Sequence[Alias]) -> None:
+    def list_identity_conflicts(self, identity_conflicts: Sequence[IdentityConflict]) -> None:
         """What the answers told of keys that are one contact; once, when all rows are settled."""
         self.note_change()
-        self.commits.list_aliases(aliases)
-        self.tallies.aliases = len({alias.hubspot_id for alias in aliases})
+        self.commits.list_identity_conflicts(identity_conflicts)
+        self.tallies.aliases = len({conflict.hubspot_id for conflict in identity_conflicts})
 
-    def count_held_back(self, records: int) -> None:
+    def count_waiting(self, records: int) -> None:
         """So many have to wait for an earlier row. After a resume, those still open are counted again."""
         if records:
             self.note_change()
@@ -195,25 +199,25 @@ class Collector:
         `clean_below`: nothing is open that this run may have sent, nor, of the rows before it, anything that
         an earlier one may have.
         """
-        is_clean = clean_below is not None and clean_below >= self._lost_below
-        await self.commits.commit(lambda: self._standing(state, reason, is_clean=is_clean))
+        is_clean = clean_below is not None and clean_below >= self._in_doubt_below
+        await self.commits.commit(lambda: self._state(state, reason, is_clean=is_clean))
         self._on_relief()
 
-    def _standing(self, state: str, reason: str, *, is_clean: bool) -> State:
+    def _state(self, state: str, reason: str, *, is_clean: bool) -> State:
         return replace(
-            self._accounting.standing(),
+            self._accounting.state(),
             state=state,
             reason=reason,
-            lost_below=0 if is_clean else self._sent_below,
+            in_doubt_below=0 if is_clean else self._sent_below,
             chain=self.chain,
             elapsed_seconds=self.elapsed_seconds,
         )
 
 
-def _sent(settlements: Sequence[Settlement]) -> Iterable[Sent]:
+def _sent(settlements: Sequence[Settlement]) -> Iterable[CanaryRow]:
     """What has left of the canary, without the rows as they stand in the source."""
     for settlement in settlements:
         record, outcome = settlement.record, settlement.outcome
-        if isinstance(record, Record) and outcome in LEFT:
+        if isinstance(record, Record) and outcome in SENT_OUTCOMES:
             reason = settlement.refusal.message if settlement.refusal else ""
-            yield Sent(msgspec.structs.replace(record, raw=b""), outcome, reason)
+            yield CanaryRow(msgspec.structs.replace(record, raw=b""), outcome, reason)

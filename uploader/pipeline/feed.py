@@ -11,7 +11,7 @@ from uploader.model.records import Record, Slice
 from uploader.model.settlements import Settlement
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
-from uploader.pipeline.write_queue import Due, WriteQueue
+from uploader.pipeline.write_queue import QueuedWrite, WriteQueue
 
 #: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
@@ -32,7 +32,7 @@ class Batch:
     """
 
     records: Sequence[Record] = ()
-    dues: Sequence[Due] = ()
+    writes: Sequence[QueuedWrite] = ()
 
 
 class Feed:
@@ -44,15 +44,17 @@ class Feed:
         batcher: Batcher,
         *,
         taken: Callable[[Slice], None],
-        held_back: Callable[[int], None],
+        count_waiting: Callable[[int], None],
         is_behind: Callable[[], bool] = lambda: False,
         links: Links | None = None,
         reads_first: bool = False,
     ) -> None:
-        """`taken` is told of each slice first, `held_back` then how many of its records have to wait. Nothing
-        is taken while the books are behind; `relieved` tells that they may not be any more. `links` says what
-        else records conflict by. `reads_first`: what is drawn comes back with `write`, but for what need not
-        be written.
+        """Take slices off `queue` and records into `batcher`.
+
+        `taken` is called with each slice, then `count_waiting` with the number of its records that must wait.
+        While `is_behind()` no slice is taken; `note_relief` says that this may have changed. `links` adds the
+        values that a record's own are linked to. `reads_first`: contacts are read before they are written, so
+        drawn records come back with `write`, except those that need no write.
         """
         self.queue = queue
         self.batcher = batcher
@@ -61,11 +63,11 @@ class Feed:
         self.taken_below = 0  #: of the rows before it none is still to come
         self.allowance: int | None = None  #: so many records may still leave; None: all
         self.reads_first = reads_first
-        self.writes = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited)
+        self.write_queue = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited)
         self._being_read = 0  # batches
         self._most_records = batcher.max_records
         self._taken = taken
-        self._held_back = held_back
+        self._count_waiting = count_waiting
         self._is_behind = is_behind
         self._links = links
         self._rejected: dict[int, Rejected] = {}  # and not for good so far
@@ -94,8 +96,8 @@ class Feed:
                 writes = not self._may_draw
                 break
         await enter()
-        if writes or self.writes.is_full:
-            return Batch(dues=self.writes.draw())
+        if writes or self.write_queue.is_full:
+            return Batch(writes=self.write_queue.draw())
         records = self.batcher.draw()
         if self.allowance is not None:
             self.allowance -= len(records)
@@ -111,7 +113,7 @@ class Feed:
     def _is_over(self) -> bool:
         """Whether nothing will leave any more. What is under way may come back, refused for now."""
         if self.allowance == 0:
-            return not self.writes and not self._being_read
+            return not self.write_queue and not self._being_read
         return self.exhausted and not self.batcher.open_records
 
     async def is_over(self) -> bool:
@@ -139,11 +141,11 @@ class Feed:
             self._released_at[record.position] = now
         self._changed.set()
 
-    def write(self, dues: Iterable[Due]) -> None:
-        """Drawn records were read, and are to be written. `has_read` comes next."""
-        self.writes.add(dues)
+    def write(self, writes: Iterable[QueuedWrite]) -> None:
+        """Drawn records were read, and are to be written. `note_read` comes next."""
+        self.write_queue.add(writes)
 
-    def has_read(self) -> None:
+    def note_read(self) -> None:
         """A batch that was drawn to be read first is read, or won't be."""
         self._being_read -= 1
         self._changed.set()
@@ -161,7 +163,7 @@ class Feed:
         """A slice is in the queue."""
         self._changed.set()
 
-    def relieved(self) -> None:
+    def note_relief(self) -> None:
         """What the books had to write is written."""
         self._changed.set()
 
@@ -172,7 +174,7 @@ class Feed:
             batcher.longest_chain,
             self._link_seconds,
             is_all=self.exhausted and batcher.has_only_chains,
-            reading_waits=self.is_bound and not self.exhausted and bool(batcher.held_back),
+            reading_waits=self.is_full and not self.exhausted and bool(batcher.waiting_records),
         )
 
     @property
@@ -181,29 +183,27 @@ class Feed:
         return self.batcher.earliest
 
     @property
-    def is_bound(self) -> bool:
+    def is_full(self) -> bool:
         """As much is open as may be."""
         return self.batcher.open_bytes >= MAX_OPEN_BYTES
 
     @property
     def is_tail(self) -> bool:
         """A batch or less is under way, and nothing more can leave before it is settled."""
-        nothing_follows = self.allowance == 0 or (
-            not self.batcher.ready and (self.exhausted or self.is_bound)
-        )
-        return nothing_follows and not self.writes and self._under_way <= MAX_INPUTS
+        nothing_follows = self.allowance == 0 or (not self.batcher.ready and (self.exhausted or self.is_full))
+        return nothing_follows and not self.write_queue and self._under_way <= MAX_INPUTS
 
     @property
     def _under_way(self) -> int:
         """Records that are drawn, and do not wait here to be written."""
         batcher = self.batcher
-        return batcher.open_records - batcher.held_back - batcher.ready - len(self.writes)
+        return batcher.open_records - batcher.waiting_records - batcher.ready - len(self.write_queue)
 
     async def _fill(self) -> None:
         while (
             not self.exhausted
             and self.batcher.ready < self.batcher.max_records
-            and not self.is_bound
+            and not self.is_full
             and not self._is_behind()
         ):
             try:
@@ -217,7 +217,7 @@ class Feed:
                 await self._links.extend(slice_.records)
             self._taken(slice_)
             self.bytes_read = slice_.bytes_read
-            self._held_back(self.batcher.add(slice_.records))
+            self._count_waiting(self.batcher.add(slice_.records))
             self.taken_below = slice_.first + slice_.rows
 
     def _worth_sending(self) -> bool:
@@ -232,9 +232,9 @@ class Feed:
         """Whether a batch of records that were read has to leave: it is full, or no other will join it soon
         enough.
         """
-        if not self.writes:
+        if not self.write_queue:
             return False
-        if self.writes.is_full or self.writes.leaves_at <= self._clock():
+        if self.write_queue.is_full or self.write_queue.leaves_at <= self._clock():
             return True
         if self._being_read:
             return False
@@ -247,14 +247,14 @@ class Feed:
         them, or all would leave in as many batches as they waited for.
         """
         batcher = self.batcher
-        if not (self.exhausted or self.is_bound):
+        if not (self.exhausted or self.is_full):
             return False
-        return not batcher.held_back or self._under_way <= batcher.max_records
+        return not batcher.waiting_records or self._under_way <= batcher.max_records
 
     async def _wait(self) -> bool:
         """Until something changes; False when what could leave has waited long enough."""
-        lingers = bool(self._may_draw or (self.writes and not self._being_read))
-        most = min(LINGER_SECONDS if lingers else math.inf, self.writes.leaves_at - self._clock())
+        lingers = bool(self._may_draw or (self.write_queue and not self._being_read))
+        most = min(LINGER_SECONDS if lingers else math.inf, self.write_queue.leaves_at - self._clock())
         try:
             async with asyncio.timeout(None if most == math.inf else max(0.0, most)):
                 await self._changed.wait()

@@ -14,9 +14,9 @@ Rule  A key always leads to the same contact. So of two answers that share conta
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from uploader.model.keys_of_one_contact import Alias, Seen, Sighting
+from uploader.model.keys_of_one_contact import ConfirmedRow, IdentityConflict, Sighting
 from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, told_key
+from uploader.model.records import EMAIL, Record, display_key
 from uploader.model.settlements import Settlement
 
 
@@ -30,9 +30,9 @@ def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) ->
     nameless = [s for s in found if not s.hubspot_id and s.outcome is Outcome.UPDATED]
     made = []
     if named:
-        made.append(Sighting(tuple([s.hubspot_id for s in named]), _seen(named), is_paired=True))
+        made.append(Sighting(tuple([s.hubspot_id for s in named]), _confirmed_rows(named), is_paired=True))
     if nameless and nameless_ids:
-        made.append(Sighting(tuple(nameless_ids), _seen(nameless)))
+        made.append(Sighting(tuple(nameless_ids), _confirmed_rows(nameless)))
     return made
 
 
@@ -46,10 +46,10 @@ def is_explained(seen_in: Sequence[Sighting]) -> bool:
     return all(_share_as_many_keys(before, after) for before, after in pairwise(seen_in))
 
 
-def met(
+def identity_conflicts(
     hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting], main: str = EMAIL
-) -> list[Alias]:
-    """The rows that led to a contact by different keys; `held` are its unique values, as `closed_value`.
+) -> list[IdentityConflict]:
+    """The rows that led to a contact by different keys; `held` are its unique values, as `lock_key`.
 
     Keys of other properties than `main` are told with its name.
 
@@ -63,11 +63,14 @@ def met(
     }
     ordered = [rows[position] for position in sorted(rows)]
     if len(ordered) < 2 and _are_of_several_properties(seen_in):
-        return [untold(hubspot_id)]  # a key of each led to it, and one of them is no longer the contact's
+        # A key of each led to it, and one of them is no longer the contact's.
+        return [conflict_of_unread(hubspot_id)]
     if all(set(before.values) & set(after.values) for before, after in pairwise(ordered)):
         return []
     return [
-        Alias(hubspot_id, row.position, row.source, row.row, told_key(row.key, row.values, main))
+        IdentityConflict(
+            hubspot_id, row.position, row.source, row.row, display_key(row.key, row.values, main)
+        )
         for row in ordered
     ]
 
@@ -77,9 +80,9 @@ def _are_of_several_properties(seen_in: Sequence[Sighting]) -> bool:
     return len(names) > 1
 
 
-def untold(hubspot_id: str) -> Alias:
+def conflict_of_unread(hubspot_id: str) -> IdentityConflict:
     """For a contact that could not be read."""
-    return Alias(hubspot_id, -1, 0, 0, "")
+    return IdentityConflict(hubspot_id, -1, 0, 0, "")
 
 
 def _share_as_many_keys(before: Sighting, after: Sighting) -> bool:
@@ -88,6 +91,6 @@ def _share_as_many_keys(before: Sighting, after: Sighting) -> bool:
     return len(ids) <= len(keys)
 
 
-def _seen(settlements: Sequence[Settlement]) -> tuple[Seen, ...]:
+def _confirmed_rows(settlements: Sequence[Settlement]) -> tuple[ConfirmedRow, ...]:
     rows = [s.record for s in settlements]
-    return tuple([Seen(row.position, row.source, row.row, row.key, row.values) for row in rows])
+    return tuple([ConfirmedRow(row.position, row.source, row.row, row.key, row.values) for row in rows])

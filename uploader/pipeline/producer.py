@@ -26,21 +26,22 @@ class Producer:
         progress: Progress,
         offload: Offload,
         *,
-        lost_below: int,
+        in_doubt_below: int,
         duplicates: Duplicates | None = None,
-        room: Callable[[], Awaitable[None]] | None = None,
+        wait_for_space: Callable[[], Awaitable[None]] | None = None,
         known: Mapping[int, Sequence[Mark]] | None = None,
     ) -> None:
-        """`room` is awaited before each slice is read. `known`: marks of what was read of streams before,
-        by source.
+        """`wait_for_space` is awaited before each slice is read. `known`: marks of what was read of streams
+        before, by source. `in_doubt_below`: a killed run may have sent records before this position.
+        `duplicates`: of keys; None if all rows are written, in order.
         """
         self._sources = sources
         self._mappers = mappers
         self._progress = progress
-        self._lost_below = lost_below  # records before this position may have been sent by a killed run
+        self._in_doubt_below = in_doubt_below
         self._offload = offload
-        self._duplicates = duplicates  # of keys; None: all rows are written, in order
-        self._room = room
+        self._duplicates = duplicates
+        self._wait_for_space = wait_for_space
         self._known = known or {}
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
@@ -51,8 +52,8 @@ class Producer:
         """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
         slices = self._slices()
         while True:
-            if self._room is not None:
-                await self._room()
+            if self._wait_for_space is not None:
+                await self._wait_for_space()
             try:
                 slice_ = await self._next(slices)
             except SourceError as error:
@@ -94,9 +95,9 @@ class Producer:
             mapped = [one for one in mapped if not self._progress.is_settled(one.position)]
         records = [one for one in mapped if isinstance(one, Record)]
         unsent = [one for one in mapped if isinstance(one, Unsent)] if len(records) < len(mapped) else []
-        if first < self._lost_below:
+        if first < self._in_doubt_below:
             for record in records:
-                record.lost = record.position < self._lost_below
+                record.in_doubt = record.position < self._in_doubt_below
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
         return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end)

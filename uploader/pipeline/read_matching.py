@@ -12,7 +12,7 @@ from types import MappingProxyType
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result, sent_properties
-from uploader.model.records import EMAIL, Record, closed_value
+from uploader.model.records import EMAIL, Record, lock_key
 from uploader.records.values.compare import Match, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
@@ -24,10 +24,10 @@ MERGED_IDS = ("hs_merged_object_ids", "hs_all_contact_vids")
 def wanted_properties(records: Sequence[Record]) -> list[str]:
     """What a read has to ask for to judge these records."""
     names = {name for record in records for name in sent_properties(record)}
-    return also_other_addresses(names | {record.id_property for record in records})
+    return with_other_addresses(names | {record.id_property for record in records})
 
 
-def also_other_addresses(names: Collection[str]) -> list[str]:
+def with_other_addresses(names: Collection[str]) -> list[str]:
     """Who asks for an address asks for all of them. Types of objects that have none leave it out."""
     return sorted({*names, OTHER_ADDRESSES} if EMAIL in names else names)
 
@@ -62,7 +62,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class KeyAnswer:
     answer: Answer
     held: Result | None = None
     why: str = ""  #: of AGAIN and UNKNOWN, as far as HubSpot says it
@@ -72,9 +72,9 @@ class Told:
         return self.answer in {Answer.HELD, Answer.ABSENT}
 
 
-def told(
+def answers_for(
     id_property: str, keys: Iterable[str], results: Sequence[Result], errors: Sequence[ErrorObject]
-) -> list[Told]:
+) -> list[KeyAnswer]:
     """What an answer says of each key that was asked for, in their order. `id_property` "": HubSpot's ids.
 
     The one place that says which objects are absent. Never by position.
@@ -83,23 +83,23 @@ def told(
     blamed: dict[str, list[ErrorObject]] = {}
     for error in errors:
         for key in error.ids:
-            blamed.setdefault(closed_value(id_property, key), []).append(error)
-    values = [closed_value(id_property, key) for key in keys]
-    return [_told(held.get(value, ()), blamed.get(value, ())) for value in values]
+            blamed.setdefault(lock_key(id_property, key), []).append(error)
+    values = [lock_key(id_property, key) for key in keys]
+    return [_answer_of(held.get(value, ()), blamed.get(value, ())) for value in values]
 
 
-def _told(held: Sequence[Result], errors: Sequence[ErrorObject]) -> Told:
+def _answer_of(held: Sequence[Result], errors: Sequence[ErrorObject]) -> KeyAnswer:
     for error in errors:
         if error.is_transient:
-            return Told(Answer.AGAIN, why=error.code)
+            return KeyAnswer(Answer.AGAIN, why=error.code)
     if len(held) > 1 or (held and errors):
-        return Told(Answer.AGAIN, why="the answer contradicts itself")
+        return KeyAnswer(Answer.AGAIN, why="the answer contradicts itself")
     if held:
-        return Told(Answer.HELD, held[0])
+        return KeyAnswer(Answer.HELD, held[0])
     for error in errors:
         if not error.is_not_found:
-            return Told(Answer.UNKNOWN, why=error.code)
-    return Told(Answer.ABSENT) if errors else Told(Answer.AGAIN)
+            return KeyAnswer(Answer.UNKNOWN, why=error.code)
+    return KeyAnswer(Answer.ABSENT) if errors else KeyAnswer(Answer.AGAIN)
 
 
 def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -112,7 +112,7 @@ def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Resu
     further: dict[str, list[Result]] = {}
     for result in results:
         own = result.id if not id_property else _text(result.properties.get(id_property))
-        main = closed_value(id_property, own)
+        main = lock_key(id_property, own)
         values = unique_values(result, [id_property]) if id_property else _own_ids(result)
         for value in values if result.id else ():
             holders = (first if value == main else further).setdefault(value, [])
@@ -128,13 +128,13 @@ def merged_ids(result: Result) -> set[str]:
 
 
 def _own_ids(result: Result) -> set[str]:
-    return {closed_value("", one) for one in {result.id, *merged_ids(result)}}
+    return {lock_key("", one) for one in {result.id, *merged_ids(result)}}
 
 
-def put_off(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:
+def keys_to_retry(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:
     """The keys that an error names which passes by itself: they are to be asked for again."""
-    named = {closed_value("", key) for error in errors if error.is_transient for key in error.ids}
-    return [key for key in keys if closed_value("", key) in named]
+    named = {lock_key("", key) for error in errors if error.is_transient for key in error.ids}
+    return [key for key in keys if lock_key("", key) in named]
 
 
 def match(
@@ -149,7 +149,9 @@ def match(
     unknown: dict[int, str] = {}
     if records:
         keys = [record.key for record in records]
-        for record, one in zip(records, told(records[0].id_property, keys, results, errors), strict=True):
+        for record, one in zip(
+            records, answers_for(records[0].id_property, keys, results, errors), strict=True
+        ):
             if one.is_definite:
                 found.append((record, one.held))
             else:
@@ -157,17 +159,17 @@ def match(
     return found, unknown
 
 
-def with_why(text: str, why: str) -> str:
+def with_reason(text: str, why: str) -> str:
     """What is said of an object that no answer tells of."""
     return f"{text} ({why})" if why else text
 
 
 def unique_values(result: Result, names: Iterable[str]) -> set[str]:
-    """What an object can be found by, as `closed_value` spells it; with `email` all its addresses."""
+    """What an object can be found by, as `lock_key` spells it; with `email` all its addresses."""
     held = [(name, _text(result.properties.get(name))) for name in names]
     if any(name == EMAIL for name, _ in held):
         held += [(EMAIL, text) for text in _text(result.properties.get(OTHER_ADDRESSES)).split(";")]
-    return {closed_value(name, text) for name, text in held if text}
+    return {lock_key(name, text) for name, text in held if text}
 
 
 def _is_of(record: Record, result: Result) -> bool:

@@ -22,7 +22,7 @@ from uploader.hubspot.wire import Reply, sent_properties, whole_error
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
-from uploader.pipeline.response_matching import BulkMatch, Mentions, match_in_bulk
+from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_in_bulk
 
 
 class Action(StrEnum):
@@ -81,12 +81,12 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
     if reply.ok and reply.readable:
         return reconcile(records, reply, columns, match_in_bulk(records, reply.results, reply.errors))
     if reply.misconfigured:
-        return _closed_door(records, reply)
+        return _systemic_fault(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
-        return Verdict(Action.RETRY, unresolved=records, reason=_code(reply))
+        return Verdict(Action.RETRY, unresolved=records, reason=_code_of(reply))
     if reply.status in _REFUSED:
         return _refused(records, reply, columns)
-    return _closed_door(records, reply)
+    return _systemic_fault(records, reply)
 
 
 def classify_read(reply: Reply) -> Verdict:
@@ -99,12 +99,12 @@ def classify_read(reply: Reply) -> Verdict:
             return Verdict(Action.RETRY, reason=f"HTTP {reply.status}: {reply.errors[0].code}")
         return Verdict(Action.SETTLE)
     if reply.misconfigured:
-        return _closed_door((), reply)
+        return _systemic_fault((), reply)
     if reply.ok or reply.status in _TRANSIENT:
-        return Verdict(Action.RETRY, reason=_code(reply))
+        return Verdict(Action.RETRY, reason=_code_of(reply))
     if reply.status in _REFUSED:
-        return Verdict(Action.SPLIT, reason=_said(reply))
-    return _closed_door((), reply)
+        return Verdict(Action.SPLIT, reason=_message_of(reply))
+    return _systemic_fault((), reply)
 
 
 def classify_optional_read(reply: Reply) -> Verdict:
@@ -117,14 +117,14 @@ def classify_optional_read(reply: Reply) -> Verdict:
 # --- the door is closed: no record is at fault ---
 
 
-def _closed_door(records: Sequence[Record], reply: Reply) -> Verdict:
-    action, cause, seconds = _door(reply)
-    return Verdict(action, unresolved=records, cause=cause, pause_seconds=seconds, reason=_said(reply))
+def _systemic_fault(records: Sequence[Record], reply: Reply) -> Verdict:
+    action, cause, seconds = _action_and_cause(reply)
+    return Verdict(action, unresolved=records, cause=cause, pause_seconds=seconds, reason=_message_of(reply))
 
 
 #: A status that is not listed means that nothing can pass here: a wrong address must stop the run, not
 #: dead-letter a million good rows one by one.
-_DOORS = {
+_SYSTEMIC_FAULTS = {
     429: (Action.PAUSE, Cause.BURST),
     423: (Action.PAUSE, Cause.LOCKED),
     477: (Action.STOP, Cause.MIGRATION),
@@ -134,13 +134,13 @@ _DOORS = {
 }
 
 
-def _door(reply: Reply) -> tuple[Action, Cause, float | None]:
-    action, cause = _DOORS.get(reply.status, (Action.STOP, Cause.ADDRESS))
+def _action_and_cause(reply: Reply) -> tuple[Action, Cause, float | None]:
+    action, cause = _SYSTEMIC_FAULTS.get(reply.status, (Action.STOP, Cause.ADDRESS))
     seconds = reply.retry_after_seconds
     if cause is Cause.BURST and _is_daily(reply):
         return Action.STOP, Cause.DAILY, seconds
     if cause is Cause.BURST:
-        return action, cause, seconds or _secondly(reply)
+        return action, cause, seconds or _one_second_pause(reply)
     return action, cause, seconds or (_LOCK_SECONDS if cause is Cause.LOCKED else None)
 
 
@@ -148,7 +148,7 @@ def _is_daily(reply: Reply) -> bool:
     return reply.policy.upper() == "DAILY" if reply.policy else "daily" in reply.message.lower()
 
 
-def _secondly(reply: Reply) -> float | None:
+def _one_second_pause(reply: Reply) -> float | None:
     """A limit of requests in one second (search, and old bodies) is over after a second."""
     said = reply.policy.upper() or reply.message.upper()
     return 1.0 if "SECONDLY" in said and "TEN_SECONDLY" not in said else None
@@ -160,9 +160,9 @@ def _secondly(reply: Reply) -> float | None:
 def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
     if not reply.readable and reply.status != 413:
         # A proxy's page says nothing of the rows.
-        return Verdict(Action.RETRY, unresolved=records, reason=_said(reply))
+        return Verdict(Action.RETRY, unresolved=records, reason=_message_of(reply))
     if _NOT_UNIQUE in reply.message:
-        return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_said(reply))
+        return Verdict(Action.STOP, unresolved=records, cause=Cause.ID_PROPERTY, reason=_message_of(reply))
     error = whole_error(reply)
     if _column_at_fault(error, columns, records):
         reason = f"HTTP {reply.status}: {_column_complaint(error)}"
@@ -170,7 +170,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
     return Verdict(
         Action.SPLIT,
         unresolved=records,
-        reason=_said(reply),
+        reason=_message_of(reply),
         refusal=_refusal(error, reply),
         conflict=reply.status == 409,
     )
@@ -196,7 +196,7 @@ def _all_carry(records: Sequence[Record], name: str) -> bool:
 
 
 def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
-    message = error.plain_text or error.message or _said(reply)
+    message = error.plain_text or error.message or _message_of(reply)
     if len(message) > _MESSAGE_CHARACTERS:
         message = f"{message[:_MESSAGE_CHARACTERS]}... ({len(message):,} characters)"
     return Refusal(
@@ -219,25 +219,25 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
     rest = plain.other_records
     if not rest and not plain.other_results and not reply.errors:
         return Verdict(Action.SETTLE, confirmed, silent=True)
-    mentions = Mentions(records[0].id_property, rest, plain.other_results, reply.errors)
-    named = mentions.named
-    blamed = {at: error for at, error in mentions.blamed.items() if at not in mentions.torn}
+    matched = ResponseMatch(records[0].id_property, rest, plain.other_results, reply.errors)
+    named = matched.named
+    blamed = {at: error for at, error in matched.blamed.items() if at not in matched.contradicted}
     judged = [
         Confirmed(record, named[record.position].new, named[record.position].id)
         for record in rest
-        if record.position in named and record.position not in mentions.torn
+        if record.position in named and record.position not in matched.contradicted
     ]
     if judged:
         confirmed = sorted([*confirmed, *judged], key=lambda entry: entry.record.position)
-    unnamed = _unnamed(mentions, reply.batch_status)
+    unnamed = _unnamed(matched, reply.batch_status)
     blamed |= unnamed.blamed
     refused, again, complaint = _judge(rest, blamed, reply, columns, records)
-    torn = [record for record in rest if record.position in mentions.torn]
-    unresolved = sorted([*torn, *unnamed.unresolved, *again], key=lambda record: record.position)
+    contradicted = [record for record in rest if record.position in matched.contradicted]
+    unresolved = sorted([*contradicted, *unnamed.unresolved, *again], key=lambda record: record.position)
     action = Action.RETRY if unresolved else Action.SETTLE
     if complaint:
         action = Action.STOP
-    elif (mentions.anonymous or mentions.is_contradictory) and len(unresolved) > 1:
+    elif (matched.anonymous or matched.is_contradictory) and len(unresolved) > 1:
         # What is at fault hides among these; halving brings it out.
         action = Action.SPLIT
     return Verdict(
@@ -247,7 +247,7 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
         unnamed.pending,
         unresolved,
         Cause.PROPERTY if complaint else None,
-        reason=complaint or _left_open(unresolved, mentions),
+        reason=complaint or _open_reason(unresolved, matched),
         nameless_ids=unnamed.ids,
         silent=not again,
     )
@@ -265,17 +265,17 @@ class _Unnamed(msgspec.Struct, frozen=True, gc=False):
     unresolved: Sequence[Record] = ()
 
 
-def _unnamed(mentions: Mentions, batch_status: str) -> _Unnamed:
-    silent, nameless = mentions.silent, mentions.nameless
+def _unnamed(matched: ResponseMatch, batch_status: str) -> _Unnamed:
+    silent, nameless = matched.silent, matched.nameless
     if batch_status in _ACCEPTED:
         return _Unnamed(pending=silent)
-    if mentions.counts_vouch and batch_status in _COMPLETE:
+    if matched.counts_prove and batch_status in _COMPLETE:
         # The id is the answer's own only where a single candidate is left.
         known_id = nameless[0].id if len(silent) == 1 else ""
         confirmed = [Confirmed(record, nameless[0].new, known_id) for record in silent]
         return _Unnamed(confirmed, () if known_id else [result.id for result in nameless])
-    if mentions.error_has_one_candidate:
-        return _Unnamed(blamed={silent[0].position: mentions.anonymous[0]})
+    if matched.error_has_one_candidate:
+        return _Unnamed(blamed={silent[0].position: matched.anonymous[0]})
     return _Unnamed(unresolved=silent)
 
 
@@ -309,24 +309,24 @@ def _judge(
     return refused, again, complaint
 
 
-def _left_open(unresolved: Sequence[Record], mentions: Mentions) -> str:
+def _open_reason(unresolved: Sequence[Record], matched: ResponseMatch) -> str:
     if not unresolved:
         return ""
-    if mentions.anonymous:
-        return mentions.anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
-    if mentions.is_contradictory:
+    if matched.anonymous:
+        return matched.anonymous[0].message[:_MESSAGE_CHARACTERS] or "an error that names no record"
+    if matched.is_contradictory:
         return "the answer contradicts itself"
     return "the answer did not account for the record"
 
 
-def _code(reply: Reply) -> str:
+def _code_of(reply: Reply) -> str:
     """The same without the server's words, which may hold addresses: it is shown and logged."""
     if reply.status == 0 or not reply.readable:
-        return _said(reply)
+        return _message_of(reply)
     return " ".join(part for part in (f"HTTP {reply.status}", reply.category, reply.correlation_id) if part)
 
 
-def _said(reply: Reply) -> str:
+def _message_of(reply: Reply) -> str:
     """What was answered, in one line."""
     if reply.status == 0:
         return reply.message

@@ -1,7 +1,7 @@
 """Which result and which error of a 2xx belong to which record. What follows from it is not known here.
 
 In    the records of a batch, in source order; the results and errors of its answer.
-Out   of `match_in_bulk` the records that are plainly answered; of `Mentions`, for the others, results
+Out   of `match_in_bulk` the records that are plainly answered; of `ResponseMatch`, for the others, results
       and errors by the position they name, those that name nobody, the records nobody named.
 Raise nothing.
 Rules An answer that contradicts itself confirms nobody by it: a contact listed twice, two results for one
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import OWN_ID, Result
-from uploader.model.records import EMAIL, Record, closed_value, closed_values
+from uploader.model.records import EMAIL, Record, lock_key, lock_keys
 from uploader.records.values.compare import Match, compare
 
 
@@ -37,7 +37,7 @@ def match_in_bulk(
 
     Exactly one result names such a record, by trace id, or by key where no result has a trace id. It has an
     id of its own, it shows no key but the record's, and nothing else in the answer mentions the record. So
-    `Mentions` of the others says the same of them as `Mentions` of all.
+    `ResponseMatch` of the others says the same of them as `ResponseMatch` of all.
     """
     id_property = records[0].id_property
     values = [record.values[0] for record in records]
@@ -50,7 +50,7 @@ def match_in_bulk(
         answers = list(map(_by_name(traces, results).get, wanted))
         shown = list(map(dict(zip(traces, keys, strict=True)).get, wanted))
         if shown != values:
-            nothing = closed_value(id_property, "")
+            nothing = lock_key(id_property, "")
             own = [key in (value, nothing) for key, value in zip(shown, values, strict=True)]
             answers = [one if is_own else None for one, is_own in zip(answers, own, strict=True)]
     else:
@@ -62,7 +62,7 @@ def match_in_bulk(
     others = [record for record, one in pairs if one is None]
     # The keys and trace ids of plainly answered records that something else names, too.
     named = {trace for error in errors for trace in error.trace_ids}
-    named.update(closed_value(id_property, key) for error in errors for key in error.ids)
+    named.update(lock_key(id_property, key) for error in errors for key in error.ids)
     if len(plain) < len(results):
         own_ids = {one.id for one in plain}
         named.update(key for one, key in zip(results, keys, strict=True) if one.id not in own_ids)
@@ -99,15 +99,15 @@ def _repeated(texts: Sequence[str]) -> set[str]:
 
 
 def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
-    """The key that each result shows, as `closed_value` spells it; of nothing where it shows none."""
+    """The key that each result shows, as `lock_key` spells it; of nothing where it shows none."""
     if id_property == OWN_ID:
-        return [closed_value(id_property, result.id) for result in results]
+        return [lock_key(id_property, result.id) for result in results]
     shown = [result.properties.get(id_property, "") for result in results]
     texts = [text if isinstance(text, str) else "" for text in shown]
-    return closed_values(id_property, list(map(str.strip, texts)))
+    return lock_keys(id_property, list(map(str.strip, texts)))
 
 
-class Mentions:
+class ResponseMatch:
     """Every result and every error is looked at once."""
 
     def __init__(
@@ -125,7 +125,7 @@ class Mentions:
         self.named: dict[int, Result] = {}  #: results, by the position they name
         self.nameless: list[Result] = []  #: results that may be anybody's
         self.is_contradictory = False  #: the answer says two things that can't both be true
-        self._strangers = 0  # what names a record that was not sent: it vouches for nobody
+        self._foreign = 0  # what names a record that was not sent: it vouches for nobody
         self._doubtful: set[int] = set()  # positions named by what is contradicted
         self._repeated = _repeated([result.id for result in results]) - {""}  # contacts listed twice
         for error in errors:
@@ -135,19 +135,19 @@ class Mentions:
         for position in self._doubtful:
             self.named.pop(position, None)
         #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
-        self.torn = (self.named.keys() | self._doubtful) & self.blamed.keys()
+        self.contradicted = (self.named.keys() | self._doubtful) & self.blamed.keys()
         #: Neither named nor blamed.
         self.silent = [r for r in records if r.position not in self.named and r.position not in self.blamed]
 
     @property
-    def counts_vouch(self) -> bool:
+    def counts_prove(self) -> bool:
         """Whether the results that name nobody can only be the records that nobody named.
 
         They also have to agree on `new`: which of them was created would be a guess otherwise.
         """
         return (
             0 < len(self.silent) == len(self.nameless)
-            and not (self.anonymous or self.torn or self._strangers or self.is_contradictory)
+            and not (self.anonymous or self.contradicted or self._foreign or self.is_contradictory)
             and len({result.new for result in self.nameless}) == 1
         )
 
@@ -155,10 +155,10 @@ class Mentions:
     def error_has_one_candidate(self) -> bool:
         """Whether the only error that names nobody can only be the only silent record's."""
         lone = len(self.silent) == len(self.anonymous) == 1
-        return lone and not (self.nameless or self.torn or self._strangers or self.is_contradictory)
+        return lone and not (self.nameless or self.contradicted or self._foreign or self.is_contradictory)
 
     def _take_error(self, error: ErrorObject) -> None:
-        keys = [closed_value(self._id_property, key) for key in error.ids]
+        keys = [lock_key(self._id_property, key) for key in error.ids]
         by_trace = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
         by_key = [self._by_key[key] for key in keys if key in self._by_key]
         culprits = by_trace or by_key
@@ -168,7 +168,7 @@ class Mentions:
         for record in culprits:
             self.blamed.setdefault(record.position, error)
         if not culprits and error.trace_ids:
-            self._strangers += 1
+            self._foreign += 1
         elif not culprits:
             # `ids` that are not ours may be HubSpot's own, of any of ours.
             self.anonymous.append(error)
@@ -180,7 +180,7 @@ class Mentions:
         record = by_trace if result.trace_id else by_key
         if record is None:
             if result.trace_id or not result.id:
-                self._strangers += 1
+                self._foreign += 1
             elif is_repeated:
                 self._contradict()
             else:
@@ -195,11 +195,11 @@ class Mentions:
         self._doubtful.update(record.position for record in records)
 
     def _key_of(self, result: Result) -> str:
-        """As `closed_value` spells it; "" where the result doesn't show it."""
+        """As `lock_key` spells it; "" where the result doesn't show it."""
         key = result.properties.get(self._id_property)
         if self._id_property == OWN_ID:
             key = result.id
-        return closed_value(self._id_property, key) if isinstance(key, str) and key else ""
+        return lock_key(self._id_property, key) if isinstance(key, str) and key else ""
 
     def _is_of_another(self, record: Record, by_key: Record | None, result: Result) -> bool:
         """Whether the key that a result shows can't be the record's that its trace id names.

@@ -18,8 +18,8 @@ from uploader.hubspot.wire import Reply
 from uploader.model.redaction import without_addresses
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
-from uploader.model.timeline import Course
-from uploader.pipeline.rate.daily_quota import Day
+from uploader.model.timeline import Timeline
+from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.rate.trusted_clock import Clocks
@@ -34,7 +34,7 @@ _CATCH_UP_LATE = 1.4
 #: Codes of a server that is pushed too hard (and 0: no answer in time).
 _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
 #: That of them which says so; the others may be an accident of that one request.
-_TOLD = 423
+_LOCKED = 423
 #: Refusals of a server that is there and knows us.
 _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
@@ -73,7 +73,7 @@ class Sender:
         tallies: Tallies,
         clocks: Clocks,
         *,
-        day: Day | None = None,
+        day: DailyQuota | None = None,
         day_is_spent: Callable[[], float] = lambda: _LOOK_SECONDS,
         access: Access | None = None,
     ) -> None:
@@ -82,8 +82,8 @@ class Sender:
         """
         self.log = log
         self.cap = cap
-        self.day = day or Day()
-        self.on_wire = 0
+        self.day = day or DailyQuota()
+        self.in_flight = 0
         self.pause_under_way: Pause | None = None
         self.successes = 0  #: replies that settled something
         self.writes = 0  #: those of them that were about records to be written
@@ -92,7 +92,7 @@ class Sender:
         self.ever_answered = False
         self.last_failure = ""
         self.tallies = tallies
-        self.course: Course | None = None  #: told of each answer
+        self.timeline: Timeline | None = None  #: told of each answer
         self.access = access
         self._on_count: Callable[[], None] = lambda: None
         self._transport = transport
@@ -110,12 +110,12 @@ class Sender:
         self,
         call: Call,
         *,
-        on_wire: Callable[[bool], None] = lambda _: None,
+        note_in_flight: Callable[[bool], None] = lambda _: None,
         known_at: float = math.inf,
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> Reply:
-        """Wait for a permit and send. `on_wire` is told when the request leaves and when it is over.
+        """Wait for a permit and send. `note_in_flight` is told when the request leaves and when it is over.
 
         `known_at`: `stalled_seconds` when what the request goes by was found out; OutOfDateError where the
         run has stood still for long since, while others write. `may_resend` is asked when the token alone was
@@ -129,27 +129,27 @@ class Sender:
                 noted = await self._permit(known_at, is_early=is_early)
                 token = self.access.token if self.access else ""
                 if self._alone:
-                    reply = await self._exchange(call, noted, on_wire, known_at)
+                    reply = await self._exchange(call, noted, note_in_flight, known_at)
             if reply is None:
-                reply = await self._exchange(call, noted, on_wire, known_at)
+                reply = await self._exchange(call, noted, note_in_flight, known_at)
             if self.access is None or not _is_refused(self.access, token, reply):
                 return reply
             if (refused and token != refused) or not may_resend():
                 return reply
             refused = token
 
-    async def _vouch(self, call: Call) -> Reply:
+    async def _ask_account(self, call: Call) -> Reply:
         """The answer whose account the token in use is. The caller holds the turn."""
         noted = await self._permit(math.inf, is_early=True)
         return await self._exchange(call, noted, lambda _: None)
 
-    def count_into(self, tallies: Tallies, on_count: Callable[[], None], course: Course) -> None:
+    def count_into(self, tallies: Tallies, on_count: Callable[[], None], timeline: Timeline) -> None:
         """Count there from now on, and what was counted before, too. `on_count` is told when a count changes,
-        `course` of each answer.
+        `timeline` of each answer.
         """
         tallies.requests, tallies.throttled = self.tallies.requests, self.tallies.throttled
         tallies.pauses = dict(self.tallies.pauses)
-        self.tallies, self._on_count, self.course = tallies, on_count, course
+        self.tallies, self._on_count, self.timeline = tallies, on_count, timeline
 
     # --- time ---
 
@@ -187,7 +187,7 @@ class Sender:
         assert verdict.cause is not None
         self.pause(verdict.cause, verdict.pause_seconds, left_at)
 
-    def heed(self, verdict: Verdict, patience: Callable[[Verdict], float | None], left_at: float) -> None:
+    def act_on(self, verdict: Verdict, patience: Callable[[Verdict], float | None], left_at: float) -> None:
         """Pause as a reply asks; where it asks for an end, as long as `patience` has. StopRun: none."""
         if verdict.action is not Action.STOP:
             self.pause_for(verdict, left_at)
@@ -259,7 +259,7 @@ class Sender:
                     return now
                 # Whether HubSpot counts it is not documented: so it counts.
                 self._count_request()
-                await self.access.renew(self._vouch)
+                await self.access.renew(self._ask_account)
                 stalled = self._clock() - now
             if stalled > 0:
                 self._stalled_seconds += self._clock() - now
@@ -272,26 +272,26 @@ class Sender:
         """Seconds to wait where the day's quota is spent, but for what others are to have."""
         pause = self.pause_under_way
         slept = pause is not None and pause.ends_day
-        if slept or (self.day.is_spent(self.on_wire) and self.day.has_ended(self._clocks.server_now())):
+        if slept or (self.day.is_spent(self.in_flight) and self.day.has_ended(self._clocks.server_now())):
             if pause is not None:
                 pause.ends_day = False
             self.day.begin()  # what was left of the day that has ended says nothing of this one
             self._alone = True  # its first reply does; until then nothing more leaves
-        if not self.day.is_spent(self.on_wire):
+        if not self.day.is_spent(self.in_flight):
             return 0.0
-        if self.on_wire and self.day.left:
+        if self.in_flight and self.day.left:
             return _MOMENT_SECONDS  # those on the wire may be counted already: their replies tell
         self.pause(Cause.DAILY, self._day_is_spent(), self._clock())
         return self.pause_seconds
 
     async def _exchange(
-        self, call: Call, noted: float, on_wire: Callable[[bool], None], known_at: float = math.inf
+        self, call: Call, noted: float, note_in_flight: Callable[[bool], None], known_at: float = math.inf
     ) -> Reply:
         sent_at = left_at = self._clock()
         elapsed = self._clocks.elapsed()
-        self.on_wire += 1
+        self.in_flight += 1
         self._count_request()
-        on_wire(True)
+        note_in_flight(True)
 
         departures = 0
 
@@ -310,8 +310,8 @@ class Sender:
         try:
             reply = await self._transport.send(call, left)
         finally:
-            on_wire(False)
-            in_flight, self.on_wire = self.on_wire, self.on_wire - 1
+            note_in_flight(False)
+            in_flight, self.in_flight = self.in_flight, self.in_flight - 1
         if reply.date is not None:
             self._clocks.note_reply(reply.date, elapsed)
         self._learn(reply, sent_at, left_at, in_flight)
@@ -324,13 +324,13 @@ class Sender:
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
         now = self._clock()
         if reply.status in _OVERLOADED and reply.maybe_applied:
-            self.cap.overloaded(now, sent_at, is_told=reply.status == _TOLD)
+            self.cap.overloaded(now, sent_at, is_explicit=reply.status == _LOCKED)
         else:
             self.cap.replied(in_flight, now - sent_at)
         self.day.learn(reply.quota, left_at)
-        if self.course is not None:
+        if self.timeline is not None:
             wall = self._clocks.wall().timestamp()
-            self.course.note_answer(wall, reply.status, now - left_at, in_flight)
+            self.timeline.note_answer(wall, reply.status, now - left_at, in_flight)
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)
             self._alone = False

@@ -21,10 +21,10 @@ from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
-from uploader.pipeline.requests.contact_reader import Look, Looking, Reader
-from uploader.pipeline.requests.retry import History, Next, spare_races
-from uploader.pipeline.requests.write_outage_probe import Proof
-from uploader.pipeline.write_queue import Due
+from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
+from uploader.pipeline.requests.retry import History, Next, retry_races
+from uploader.pipeline.requests.write_outage_probe import WriteProbe
+from uploader.pipeline.write_queue import QueuedWrite
 
 _LOG = logging.getLogger("uploader")
 #: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
@@ -42,16 +42,16 @@ class Worker(Task[Record]):
         attempts: Attempts,
         slots: Slots,
         collector: Collector,
-        proof: Proof,
+        write_probe: WriteProbe,
         *,
         paths: wire.Paths,
         columns: Collection[str],
         kinds: Mapping[str, Kind],
-        looking: Looking | None = None,
+        pre_reader: PreWriteReader | None = None,
         links: Links | None = None,
     ) -> None:
-        """`looking`: what is to be read of contacts before they are written."""
-        self.on_wire = False  #: a request of this worker is out: let it end and be booked
+        """`pre_reader`: what is to be read of contacts before they are written."""
+        self.is_in_flight = False  #: a request of this worker is out: let it end and be booked
         self.draining = False  #: what is on the wire is the last
         self._has_slot = False
         self._earliest: int | None = None  # open record, when the last request left
@@ -60,14 +60,17 @@ class Worker(Task[Record]):
         self._sender = attempts.sender
         self._slots = slots
         self._collector = collector
-        self._proof = proof
+        self._write_probe = write_probe
         self._paths = paths
         self._columns = columns
         self._kinds = kinds
-        self._looking = looking
+        self._pre_reader = pre_reader
         self._links = links
         self._attempts = replace(
-            attempts, sleep=self._sleep, on_wire=self._note_wire, is_wanted=lambda: not self.draining
+            attempts,
+            sleep=self._sleep,
+            note_in_flight=self._note_in_flight,
+            is_wanted=lambda: not self.draining,
         )
 
     async def deliver(self, batch: Batch) -> None:
@@ -75,12 +78,12 @@ class Worker(Task[Record]):
         StopRun where the run drains before.
         """
         try:
-            if self._looking is None:
+            if self._pre_reader is None:
                 await self._attempts.run(self, [Piece(batch.records, self._fresh_history())])
-            elif batch.dues:
-                await self._write(batch.dues, self._looking)
+            elif batch.writes:
+                await self._write(batch.writes, self._pre_reader)
             else:
-                await self._read(batch.records, self._looking)
+                await self._read(batch.records, self._pre_reader)
         finally:
             self.leave()
 
@@ -98,8 +101,8 @@ class Worker(Task[Record]):
             self._has_slot = False
             self._slots.leave()
 
-    def _note_wire(self, out: bool) -> None:
-        self.on_wire = out
+    def _note_in_flight(self, in_flight: bool) -> None:
+        self.is_in_flight = in_flight
 
     async def _sleep(self, seconds: float) -> None:
         """Whoever waits gives its slot away: a batch that only ever fails must not keep others back."""
@@ -116,69 +119,76 @@ class Worker(Task[Record]):
 
     # --- reading first ---
 
-    async def _read(self, records: Sequence[Record], looking: Looking) -> None:
+    async def _read(self, records: Sequence[Record], pre_reader: PreWriteReader) -> None:
         """Settle what need not be written, and give the rest back: it joins what other batches leave over."""
         try:
-            dues = await self._look(records, looking)
-            self._collector.half_done += len(dues)
-            self._feed.write(dues)
+            writes = await self._read_contacts(records, pre_reader)
+            self._collector.half_done += len(writes)
+            self._feed.write(writes)
         finally:
-            self._feed.has_read()
+            self._feed.note_read()
 
-    async def _write(self, dues: Sequence[Due], looking: Looking) -> None:
+    async def _write(self, writes: Sequence[QueuedWrite], pre_reader: PreWriteReader) -> None:
         """As long as what was read of them is fresh; then they are read again."""
-        count = len(dues)
-        self._asked = {due.record.position: due.asked for due in dues}
-        pieces = [Piece([due.record for due in dues], self._fresh_history())]
+        count = len(writes)
+        self._asked = {write.record.position: write.asked for write in writes}
+        pieces = [Piece([write.record for write in writes], self._fresh_history())]
         try:
             while pieces:
                 now, stalled = self._attempts.clock(), self._sender.stalled_seconds
-                self.known_at = min(due.known_now(now, stalled) for due in dues)
+                self.known_at = min(write.known_now(now, stalled) for write in writes)
                 pieces = await self._attempts.run(self, pieces)
                 # Of records in doubt, too: what they ask for may be there by now, and changed by somebody.
                 left = {record.position for piece in pieces for record in piece.items}
-                dues = await self._look_again([due for due in dues if due.record.position in left], looking)
-                pieces = list(self._left_of(pieces, {due.record.position for due in dues}))
+                writes = await self._read_again(
+                    [write for write in writes if write.record.position in left], pre_reader
+                )
+                pieces = list(self._left_of(pieces, {write.record.position for write in writes}))
         finally:
             self._collector.half_done -= count
 
-    async def _look_again(self, dues: Sequence[Due], looking: Looking) -> Sequence[Due]:
-        if not dues:
+    async def _read_again(
+        self, writes: Sequence[QueuedWrite], pre_reader: PreWriteReader
+    ) -> Sequence[QueuedWrite]:
+        if not writes:
             return ()
-        records = [due.record for due in dues]
+        records = [write.record for write in writes]
         # The age is checked once more after they were noted as sent.
-        looking.note_unwritten(record for record in records if not record.lost)
-        await self._restore(records, looking)
-        return await self._look(records, looking, is_again=True)
+        pre_reader.note_unwritten(record for record in records if not record.in_doubt)
+        await self._restore(records, pre_reader)
+        return await self._read_contacts(records, pre_reader, is_again=True)
 
-    async def _restore(self, records: Sequence[Record], looking: Looking) -> None:
+    async def _restore(self, records: Sequence[Record], pre_reader: PreWriteReader) -> None:
         """They ask for all that their rows do again: their contacts are read anew before they are sent."""
         for record in records:
             record.properties = self._asked[record.position]
-        await looking.forget(records)
-        await looking.doubt([record for record in records if record.lost])
+        await pre_reader.forget(records)
+        await pre_reader.mark_in_doubt([record for record in records if record.in_doubt])
 
-    async def _look(
-        self, records: Sequence[Record], looking: Looking, *, is_again: bool = False
-    ) -> list[Due]:
+    async def _read_contacts(
+        self, records: Sequence[Record], pre_reader: PreWriteReader, *, is_again: bool = False
+    ) -> list[QueuedWrite]:
         """What is to be written, by what HubSpot holds. No other worker writes these records from then on."""
         reader = Reader(self._attempts, self._paths.read)
-        looks = await looking.look(records, reader, is_again=is_again)
-        self._attempts.go_on()
-        for look in looks:
-            looking.observe(look)
+        contacts = await pre_reader.read(records, reader, is_again=is_again)
+        self._attempts.check_wanted()
+        for contact in contacts:
+            pre_reader.observe(contact)
         now, stalled = self._attempts.clock(), self._sender.stalled_seconds  # before waiting for the disk
-        settled = [settlement for look in looks if (settlement := look.settled()) is not None]
+        settled = [settlement for contact in contacts if (settlement := contact.settled()) is not None]
         await self._settle(settled)
         if settled:
             self._sender.progressed()
         if any(settlement.outcome is not Outcome.ABANDONED for settlement in settled):
             self._open()  # a run that writes nothing would read one batch at a time to its end
-        rest = [look for look in looks if look.decision and look.decision.outcome is None]
-        dues = [Due(look.record, look.record.properties, reader.known_at, now, stalled) for look in rest]
-        for look in rest:
-            self._ask_for_less(look)
-        return dues
+        rest = [contact for contact in contacts if contact.decision and contact.decision.outcome is None]
+        writes = [
+            QueuedWrite(contact.record, contact.record.properties, reader.known_at, now, stalled)
+            for contact in rest
+        ]
+        for contact in rest:
+            self._ask_for_less(contact)
+        return writes
 
     def _left_of(
         self, pieces: Sequence[Piece[Record]], positions: Collection[int]
@@ -189,10 +199,10 @@ class Worker(Task[Record]):
             if records:
                 yield Piece(records, replace(piece.history, successes_seen=self._sender.writes))
 
-    def _ask_for_less(self, look: Look) -> None:
-        assert look.decision is not None
-        if len(look.decision.properties) < len(look.decision.changes):
-            look.record.properties = look.decision.properties
+    def _ask_for_less(self, contact: ReadContact) -> None:
+        assert contact.decision is not None
+        if len(contact.decision.properties) < len(contact.decision.changes):
+            contact.record.properties = contact.decision.properties
 
     # --- one attempt ---
 
@@ -203,31 +213,31 @@ class Worker(Task[Record]):
         """By the key of one of its records: the very part of HubSpot that the batch needs."""
         return Call("POST", self._paths.read, wire.encode_read(items[0].id_property, [items[0].key], []))
 
-    def note_wire(self, items: Sequence[Record], out: bool) -> None:
-        self._slots.on_wire(out)
-        if out:
+    def note_in_flight(self, items: Sequence[Record], in_flight: bool) -> None:
+        self._slots.note_in_flight(in_flight)
+        if in_flight:
             self._earliest = self._feed.earliest
             self._collector.sent(items[-1].position, len(items))
-            if self._looking is not None:
-                self._looking.note_sent(record.position for record in items)
+            if self._pre_reader is not None:
+                self._pre_reader.note_sent(record.position for record in items)
 
-    def note_lost(self, items: Sequence[Record]) -> None:
+    def note_in_doubt(self, items: Sequence[Record]) -> None:
         """They left, and no definite answer came: a later `new: false` says nothing of what was before."""
         for record in items:
-            record.lost = True
+            record.in_doubt = True
 
     def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
         """What it means for each record; who may have been written, and who was not, is noted."""
         verdict = classify(items, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
-            self.note_lost([*verdict.unresolved, *verdict.pending])
-        if self._looking is not None:
+            self.note_in_doubt([*verdict.unresolved, *verdict.pending])
+        if self._pre_reader is not None:
             answered = (*verdict.unresolved, *(entry.record for entry in verdict.refused))
-            self._looking.note_unwritten(record for record in answered if not record.lost)
-        verdict = spare_races(verdict, len(items), history)
+            self._pre_reader.note_unwritten(record for record in answered if not record.in_doubt)
+        verdict = retry_races(verdict, len(items), history)
         return Judged(verdict, list(verdict.unresolved))
 
-    async def book(self, attempt: Attempt[Record]) -> None:
+    async def settle_attempt(self, attempt: Attempt[Record]) -> None:
         verdict, reply = attempt.verdict, attempt.reply
         if attempt.is_answer:
             self._open()
@@ -240,13 +250,13 @@ class Worker(Task[Record]):
                 entry.record,
                 Outcome.CREATED if entry.new else Outcome.UPDATED,
                 entry.hubspot_id,
-                replayed=entry.record.lost and not entry.new,
+                replayed=entry.record.in_doubt and not entry.new,
                 attempts=attempts,
             )
             for entry in verdict.confirmed
         ]
         if confirmed:
-            self._proof.note(verdict.confirmed[-1].record)
+            self._write_probe.note(verdict.confirmed[-1].record)
         refused = [(entry.record, entry.refusal) for entry in verdict.refused]
         if attempt.following is Next.REFUSE and verdict.refusal is not None:
             refused.append((attempt.open[0], verdict.refusal))
@@ -256,9 +266,9 @@ class Worker(Task[Record]):
         ]
         taken = [one for one in rejected if _is_taken(one[1])]
         others = [one for _, one in rejected if not _is_taken(one)]
-        await self._settle_all(confirmed + others, verdict.nameless_ids)
+        await self._forget_and_settle(confirmed + others, verdict.nameless_ids)
         if taken:
-            await self._settle_all(await self._take_back(taken))
+            await self._forget_and_settle(await self._take_back(taken))
         if verdict.pending:
             await self._await_pending(list(verdict.pending), attempt.history, reply.accepted_at)
 
@@ -269,11 +279,11 @@ class Worker(Task[Record]):
         """
         # The value may be its own contact's, by an attempt whose answer was lost: asked while the records
         # are as they were sent.
-        found = await self._read_back([record for record, _ in rejected if record.lost])
+        found = await self._read_back([record for record, _ in rejected if record.in_doubt])
         held = {one.record.position for one in found}
         rest = [(record, one) for record, one in rejected if record.position not in held]
-        if self._looking is not None:
-            await self._restore([record for record, _ in rest], self._looking)
+        if self._pre_reader is not None:
+            await self._restore([record for record, _ in rest], self._pre_reader)
         final = self._feed.refuse({record.position: (record, one) for record, one in rest}, self._earliest)
         return [*found, *(one for _, one in final)]
 
@@ -283,7 +293,7 @@ class Worker(Task[Record]):
         return self._feed.is_tail
 
     async def writes_pass(self) -> bool | None:
-        return await self._proof.writes_pass(self._attempts)
+        return await self._write_probe.writes_pass(self._attempts)
 
     async def give_up(self, attempt: Attempt[Record]) -> None:
         """The last attempt may have been applied: ask, and abandon what is not there."""
@@ -292,21 +302,23 @@ class Worker(Task[Record]):
         if found or self._sender.writes > history.successes_before:
             self._sender.progressed()  # its failures were its own: nothing else need be failing
         refusal = Refusal("NO_ANSWER", attempt.verdict.reason)
-        await self._settle_all(
+        await self._forget_and_settle(
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
         )
 
     # --- the books ---
 
-    async def _settle_all(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
+    async def _forget_and_settle(
+        self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()
+    ) -> None:
         """What the snapshot has of rows that were not written is taken out first: a later row of the contact,
         or a run that goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
         """
         began = self._attempts.clock()
         try:
-            if self._looking is not None:
+            if self._pre_reader is not None:
                 records = [s.record for s in settlements]
-                await self._looking.forget([record for record in records if isinstance(record, Record)])
+                await self._pre_reader.forget([record for record in records if isinstance(record, Record)])
         finally:
             await self._settle(settlements, nameless_ids)
         self.known_at -= self._attempts.clock() - began  # others write while we wait for the disk
@@ -318,7 +330,7 @@ class Worker(Task[Record]):
         finally:
             records = [s.record for s in settlements]
             self._feed.settle([record for record in records if isinstance(record, Record)])
-            self._collector.book(settlements, sightings(settlements, nameless_ids))
+            self._collector.settle(settlements, sightings(settlements, nameless_ids))
 
     # --- reading back ---
 

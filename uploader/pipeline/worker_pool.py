@@ -13,26 +13,26 @@ from uploader.pipeline.feed import Feed
 from uploader.pipeline.worker import Worker
 
 
-class Crew:
-    """`work` once; `drain` from any task of the same loop."""
+class WorkerPool:
+    """`run` once; `drain` from any task of the same loop."""
 
     def __init__(
         self,
         feed: Feed,
-        hire: Callable[[], Worker],
+        spawn: Callable[[], Worker],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         """`start` makes a task whose end for a reason ends the run."""
         self._feed = feed
-        self._hire = hire
+        self._spawn = spawn
         self._start = start
         self._under_way: dict[asyncio.Task[None], Worker] = {}
         self._draining = False
 
-    async def work(self) -> None:
+    async def run(self) -> None:
         """Until there will be no other batch, and all of them are settled."""
         while not self._draining:
-            worker = self._hire()
+            worker = self._spawn()
             batch = None
             try:
                 batch = await self._feed.draw(worker.enter)
@@ -53,10 +53,10 @@ class Crew:
         for worker in self._under_way.values():
             worker.draining = True
 
-    async def rest(self, patience_seconds: float, at_once: asyncio.Event) -> None:
+    async def finish_in_flight(self, patience_seconds: float, at_once: asyncio.Event) -> None:
         """Let what is on the wire end and be booked, for so long or until `at_once`; drop the others."""
         for task, worker in self._under_way.items():
-            if not worker.on_wire:
+            if not worker.is_in_flight:
                 task.cancel()
         hurry = asyncio.ensure_future(at_once.wait())
         while self._under_way and not hurry.done() and patience_seconds > 0:
@@ -67,9 +67,9 @@ class Crew:
             )
             patience_seconds -= clock() - since
         hurry.cancel()
-        await self.leave()
+        await self.cancel_all()
 
-    async def leave(self) -> None:
+    async def cancel_all(self) -> None:
         """Whoever is still under way is cancelled, and has ended when this returns."""
         under_way = list(self._under_way)
         for task in under_way:

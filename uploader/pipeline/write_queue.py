@@ -22,7 +22,7 @@ AWAITED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class QueuedWrite:
     """A record to be written, by what was read of its contact."""
 
     record: Record
@@ -51,14 +51,14 @@ class WriteQueue:
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._is_awaited = is_awaited
-        self._queues: defaultdict[str, list[Due]] = defaultdict(list)
+        self._queues: defaultdict[str, list[QueuedWrite]] = defaultdict(list)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def add(self, dues: Iterable[Due]) -> None:
-        for due in dues:
-            self._queues[due.record.id_property].append(due)
+    def add(self, writes: Iterable[QueuedWrite]) -> None:
+        for write in writes:
+            self._queues[write.record.id_property].append(write)
 
     @property
     def is_full(self) -> bool:
@@ -70,7 +70,7 @@ class WriteQueue:
         """When a batch has to leave that is not full."""
         return min(map(self._leaves_at, self._queues.values()), default=math.inf)
 
-    def draw(self) -> list[Due]:
+    def draw(self) -> list[QueuedWrite]:
         """The next batch: a full one, if there is one; else the one that has to leave first."""
         queues = [queue for queue in self._queues.values() if queue]
         if not queues:
@@ -79,16 +79,16 @@ class WriteQueue:
         count = self._fitting(queue)
         batch = queue[:count]
         del queue[:count]
-        return sorted(batch, key=lambda due: due.record.position)
+        return sorted(batch, key=lambda write: write.record.position)
 
-    def _leaves_at(self, queue: list[Due]) -> float:
-        times = (due.leaves_at(is_awaited=self._is_awaited(due.record)) for due in queue)
+    def _leaves_at(self, queue: list[QueuedWrite]) -> float:
+        times = (write.leaves_at(is_awaited=self._is_awaited(write.record)) for write in queue)
         return min(times, default=math.inf)
 
-    def _is_full(self, queue: list[Due]) -> bool:
+    def _is_full(self, queue: list[QueuedWrite]) -> bool:
         count = self._fitting(queue)
         return count == self._max_records or count < len(queue)
 
-    def _fitting(self, queue: list[Due]) -> int:
-        records = [due.record for due in queue[: self._max_records]]
+    def _fitting(self, queue: list[QueuedWrite]) -> int:
+        records = [write.record for write in queue[: self._max_records]]
         return fitting(records, self._max_bytes)

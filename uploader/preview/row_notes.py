@@ -7,7 +7,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Fault
 from uploader.model.settlements import Settlement
-from uploader.pipeline.requests.contact_reader import Look
+from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name
 from uploader.records.suppressed_rows import SUPPRESSED
@@ -35,14 +35,14 @@ class RowNotes:
                 faults = unsent.faults or (Fault(unsent.reason, unsent.category),)
                 self._note_faults(unsent, faults)
 
-    def note_unsent(self, look: Look) -> None:
+    def note_unsent(self, look: ReadContact) -> None:
         """Count a row that is not sent because of what its contact holds."""
         self.note_written(look)
         assert look.decision is not None
         if look.decision.outcome is Outcome.SKIPPED:
             self.tally.skips(look.decision.reason)
 
-    def note_written(self, look: Look) -> None:
+    def note_written(self, look: ReadContact) -> None:
         record, decision = look.record, look.decision
         assert decision is not None
         self.tally.writes(
@@ -53,7 +53,7 @@ class RowNotes:
             held=look.held.properties if look.held else {},
         )
 
-    def note_refused(self, look: Look, name: str, reason: str) -> None:
+    def note_refused(self, look: ReadContact, name: str, reason: str) -> None:
         """Remember why a row was refused. It may be sent once more, and accepted then."""
         self._refusals[look.record.position] = name, reason
 

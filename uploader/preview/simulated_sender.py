@@ -20,16 +20,16 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.schema import Kind
 from uploader.jobs.opening import Job
-from uploader.model.records import EMAIL, closed_value
-from uploader.pipeline.read_matching import OTHER_ADDRESSES, also_other_addresses, told, with_why
-from uploader.pipeline.requests.contact_reader import Look, Reader
+from uploader.model.records import EMAIL, lock_key
+from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_other_addresses, with_reason
+from uploader.pipeline.requests.contact_reader import ReadContact, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay, is_simulated, simulated_id
 from uploader.preview.row_notes import RowNotes
 from uploader.preview.value_changes import after_writing, text_of
 from uploader.system.blocking_calls import Offload
 
-_OnWire = Callable[[bool], None]
+_NoteInFlight = Callable[[bool], None]
 _CONFLICT = "CONFLICT"
 
 
@@ -44,7 +44,7 @@ class Simulation:
     notes: RowNotes
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
-    looks: dict[int, Look] = field(default_factory=dict)  #: by position, rows that are about to be written
+    looks: dict[int, ReadContact] = field(default_factory=dict)  #: rows about to be written, by position
     in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: results that will be asked for again
     ids: Any = field(default_factory=count)  #: numbers for contacts that would be created
 
@@ -56,7 +56,7 @@ class Simulation:
         addresses = {EMAIL} if rules.has_addresses else set[str]()
         self.unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
 
-    def look(self, look: Look) -> None:
+    def look(self, look: ReadContact) -> None:
         """Note the decision for a row whose contact was read."""
         if look.decision is None:
             return
@@ -79,26 +79,26 @@ class SimulatedSender(Sender):
         self,
         call: Call,
         *,
-        on_wire: _OnWire = lambda _: None,
+        note_in_flight: _NoteInFlight = lambda _: None,
         known_at: float = math.inf,
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> wire.Reply:
         if call.path == self._simulation.paths.upsert:
-            on_wire(True)
+            note_in_flight(True)
             try:
                 return await self._write(call)
             finally:
-                on_wire(False)
+                note_in_flight(False)
         if call.path == self._simulation.paths.read:
-            return await self._read(call, on_wire)
+            return await self._read(call, note_in_flight)
         return await super().send(
-            call, on_wire=on_wire, known_at=known_at, may_resend=may_resend, is_early=is_early
+            call, note_in_flight=note_in_flight, known_at=known_at, may_resend=may_resend, is_early=is_early
         )
 
     # --- reading ---
 
-    async def _read(self, call: Call, on_wire: _OnWire) -> wire.Reply:
+    async def _read(self, call: Call, note_in_flight: _NoteInFlight) -> wire.Reply:
         """Answer a read from HubSpot and the overlay. Keys in the overlay are not sent as keys."""
         question = orjson.loads(call.body or b"{}")
         name, keys = question.get("idProperty", ""), [one["id"] for one in question["inputs"]]
@@ -113,7 +113,7 @@ class SimulatedSender(Sender):
                 continue
             body = wire.encode_read(id_property, some, question["properties"])
             asked = Call("POST", call.path, body, shown=call.shown)
-            reply = await super().send(asked, on_wire=on_wire)
+            reply = await super().send(asked, note_in_flight=note_in_flight)
             if not (reply.ok and reply.readable):
                 return reply
             results |= {result.id: result for result in reply.results}
@@ -129,7 +129,7 @@ class SimulatedSender(Sender):
 
     async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:
         """By key, the contact that would have it; without keys that the job would not have changed."""
-        overlay, values = self._simulation.overlay, {closed_value(name, key): key for key in keys}
+        overlay, values = self._simulation.overlay, {lock_key(name, key): key for key in keys}
         found = await self._simulation.offload.run(lambda: overlay.owners(values.keys()))
         return {values[value]: one for value, one in found.items()}
 
@@ -188,15 +188,15 @@ class SimulatedSender(Sender):
             if not wanting:
                 continue
             keys = list(dict.fromkeys(row.asked[name] for row in wanting))
-            names = also_other_addresses([name])
+            names = with_other_addresses([name])
             reply = await reader.read(keys, lambda some: wire.encode_read(name, some, names))  # noqa: B023
-            owners = dict(zip(keys, told(name, keys, reply.results, reply.errors), strict=True))
+            owners = dict(zip(keys, answers_for(name, keys, reply.results, reply.errors), strict=True))
             for row in wanting:
                 owner = owners[row.asked[name]]
                 if owner.held is not None and owner.held.id != row.contact:
                     taken.setdefault(row.position, (name, _TAKEN))
                 elif not owner.is_definite:
-                    taken.setdefault(row.position, (name, with_why(_UNKNOWN, owner.why)))
+                    taken.setdefault(row.position, (name, with_reason(_UNKNOWN, owner.why)))
         return taken
 
 
@@ -215,7 +215,7 @@ _UNKNOWN = "HubSpot's answers leave out whether another record has this value"
 class _Row:
     """One input of an upsert, and what it would do."""
 
-    def __init__(self, look: Look, asked: Mapping[str, str]) -> None:
+    def __init__(self, look: ReadContact, asked: Mapping[str, str]) -> None:
         self.look = look
         self.position = look.record.position
         self.asked = asked
@@ -228,7 +228,7 @@ class _Row:
 
     def claims(self, name: str) -> bool:
         """Whether the row has a unique value that its contact does not have yet."""
-        return closed_value(name, self.asked[name]) in self.claimed
+        return lock_key(name, self.asked[name]) in self.claimed
 
     def carry_out(self, simulation: Simulation) -> None:
         record = self.look.record
@@ -244,13 +244,13 @@ class _Row:
                 self._move(name, text_of(self._held.get(name)), self.changed[name])
 
     def _move(self, name: str, before: str, after: str) -> None:
-        old, new = closed_value(name, before), closed_value(name, after)
+        old, new = lock_key(name, before), lock_key(name, after)
         if old == new:
             return
         others = text_of(self._held.get(OTHER_ADDRESSES)).split(";") if name == EMAIL else []
-        if new in (closed_value(name, other) for other in others):
+        if new in (lock_key(name, other) for other in others):
             # A secondary address becomes the primary one; the two swap.
-            kept = [other for other in others if closed_value(name, other) != new]
+            kept = [other for other in others if lock_key(name, other) != new]
             self.changed[OTHER_ADDRESSES] = ";".join([*kept, *([before] if before else [])])
             return
         if before:

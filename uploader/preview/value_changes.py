@@ -66,7 +66,7 @@ class Tally:
                 continue
             before, asked = text_of(held.get(name)), wanted[name]
             after = before
-            if change is not Change.SPARED:
+            if change is not Change.PRESERVED:
                 after = after_writing(name, asked, before, self.kinds.get(name, Kind()))
             self._keep(Example(source, row, name, change.value, _cut(before), _cut(asked), _cut(after)))
 

@@ -38,10 +38,10 @@ class MappingError(ValueError):
         return tuple(map(str, self.args))
 
     def __str__(self) -> str:
-        return together(self.texts)
+        return numbered(self.texts)
 
 
-def together(texts: Sequence[str]) -> str:
+def numbered(texts: Sequence[str]) -> str:
     """All that is to be mended, in one line."""
     if len(texts) < 2:
         return "".join(texts)
@@ -90,12 +90,12 @@ class Rules:
     def is_undecided(self, column: str) -> bool:
         """Whether it tells who must not be written to, and the user has not said what becomes of it."""
         has_word = column in self.mapped or column in self.ignored or column in self.suppress_where
-        return not has_word and self.has_addresses and _tells_of_people(column)
+        return not has_word and self.has_addresses and _is_opt_out(column)
 
     def only_suppresses(self, column: str) -> bool:
         """Whether its cells are looked at and not sent, even if it has the name of a property."""
         is_named = column in self.suppress_where and column not in self.mapped
-        return is_named and self.has_addresses and _tells_of_people(column)
+        return is_named and self.has_addresses and _is_opt_out(column)
 
     @property
     def suppresses(self) -> bool:
@@ -103,7 +103,7 @@ class Rules:
         return self.suppression is not None or bool(self.suppress_where)
 
 
-def _tells_of_people(column: str) -> bool:
+def _is_opt_out(column: str) -> bool:
     return not column.startswith(OWN_PREFIX) and carries_opt_out(column)
 
 

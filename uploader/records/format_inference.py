@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from uploader.model.rows import Content
 from uploader.records.columns import MappingError, Rules
 from uploader.records.mapper import Mapper
-from uploader.records.values.convert import said_of
+from uploader.records.values.convert import setting_of
 from uploader.records.values.datetimes import DateOrder, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
 
@@ -115,7 +115,7 @@ class OrderFinder:
             for index, column in self._timed:
                 text = content[index].strip()
                 if text:
-                    order = said_of(column, self._mapper.rules.date_orders)
+                    order = setting_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
 
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:

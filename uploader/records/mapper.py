@@ -18,16 +18,16 @@ from typing import cast
 
 from uploader.hubspot.schema import Schema
 from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, Slice, Unsent, closed_value
+from uploader.model.records import EMAIL, Record, Slice, Unsent, lock_key
 from uploader.model.rows import NO_KEY, UNREADABLE, Content, Fault, Row, Unreadable
 from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
 from uploader.records.layouts import Column, Layout, Text
 from uploader.records.seen_fields import SeenFields
-from uploader.records.suppressed_rows import SUPPRESSED, Watch
+from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.tables import Table, filled
-from uploader.records.values.convert import Converter, converter, said_of
+from uploader.records.values.convert import Converter, converter, setting_of
 
 
 class Mapper:
@@ -44,7 +44,7 @@ class Mapper:
         self._unique = {*rules.match, *addresses} | (schema.unique if schema else frozenset())
         self._constants = resolve_constants(rules, schema, self._unique)
         self._fields = Fields(rules, schema)
-        self._watch = Watch(rules, columns, self._name_of) if rules.suppresses else None
+        self._suppression = SuppressionCheck(rules, columns, self._name_of) if rules.suppresses else None
         named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
         self._column_of = {name: column for column, name in named}
         converters = [converter(name, column, schema, rules) for column, name in named]
@@ -88,7 +88,7 @@ class Mapper:
         kinds = self.schema.kinds if self.schema else {}
         names = self.columns.names if self.columns else {}
         timed = [i for i, name in names.items() if name in kinds and kinds[name].type == "datetime"]
-        return {i: "datetime" for i in timed if said_of(self._called(i), self.rules.timezones) is None}
+        return {i: "datetime" for i in timed if setting_of(self._called(i), self.rules.timezones) is None}
 
     def _called(self, index: int) -> str:
         return self.columns.column(index) if self.columns else ""
@@ -109,14 +109,14 @@ class Mapper:
         """Whether nobody has said how a column of this type is spelled."""
         tables = {"date": self.rules.date_orders, "datetime": self.rules.date_orders}
         if kind == "number":
-            return said_of(column, self.rules.decimals) is None
-        return kind in tables and said_of(column, tables[kind]) is None
+            return setting_of(column, self.rules.decimals) is None
+        return kind in tables and setting_of(column, tables[kind]) is None
 
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
         """Rows from position `first` on."""
         mapped: list[Record | Unsent | None] = [None] * len(rows)
         contents = [row.content for row in rows]
-        if self._watch is not None or Unreadable in set(map(type, contents)):
+        if self._suppression is not None or Unreadable in set(map(type, contents)):
             for index, content in enumerate(contents):
                 mapped[index] = self._unsent_at_once(first + index, rows[index], content)
         left = [index for index, one in enumerate(mapped) if one is None]
@@ -130,11 +130,11 @@ class Mapper:
         """A row that can't be read, or is of somebody whom nothing is written to."""
         if isinstance(content, Unreadable):
             return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
-        fault = self._watch.look(content) if self._watch else None
+        fault = self._suppression.look(content) if self._suppression else None
         if fault is None:
             return None
         name, key = self._key_of(content)
-        return self._unsent(position, row, key, [fault], values=(closed_value(name, key),) if key else ())
+        return self._unsent(position, row, key, [fault], values=(lock_key(name, key),) if key else ())
 
     def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
         """The property and the key of a row that is not sent, as they stand there."""
@@ -161,13 +161,13 @@ class Mapper:
             yield self._table_of_cells(self.columns, rows, positions)
             return
         fields = cast("list[dict[str, object]]", [row.content for row in rows])
-        layout, together, columns = self._seen.sort(fields)
-        if len(together) == len(rows):
+        layout, fitting, columns = self._seen.sort(fields)
+        if len(fitting) == len(rows):
             yield Table(layout, positions, rows, columns)
             return
-        if together:
-            yield Table(layout, [positions[i] for i in together], [rows[i] for i in together], columns)
-        for index in sorted({*range(len(rows))}.difference(together)):
+        if fitting:
+            yield Table(layout, [positions[i] for i in fitting], [rows[i] for i in fitting], columns)
+        for index in sorted({*range(len(rows))}.difference(fitting)):
             yield self._table_of_one(positions[index], rows[index], fields[index])
 
     def _table_of_cells(self, columns: Columns, rows: Sequence[Row], positions: Sequence[int]) -> Table:
@@ -308,7 +308,7 @@ class Mapper:
             faults = [*faults, fault]
         wrong = {one.name for one in bad}
         others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
-        values = (closed_value(name, key), *(closed_value(n, text) for n, text in others if text))
+        values = (lock_key(name, key), *(lock_key(n, text) for n, text in others if text))
         faults = [*faults, *(one.fault for one in bad)]
         position, row = table.positions[place], table.rows[place]
         return self._unsent(position, row, key, faults, values=values if key else ())
@@ -317,7 +317,7 @@ class Mapper:
         reason = f"superseded by row {table.superseded[place]}, which wrote the same key"
         given = ((n, key) for i, n in table.layout.keys if (key := table.columns[i][place]))
         name, key = next(given, ("", ""))
-        values = (closed_value(name, key),) if key else ()
+        values = (lock_key(name, key),) if key else ()
         fault = Fault(reason, SUPERSEDED_BY)
         return self._unsent(table.positions[place], table.rows[place], key, [fault], values=values)
 

@@ -10,7 +10,7 @@
     "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
 
 In    the text of a file.
-Out   `Said`, in the spelling of `Settings`.
+Out   `MappingFile`, in the spelling of `Settings`.
 Raise `MappingError`, which names the line.
 """
 
@@ -26,7 +26,7 @@ from uploader.records.write_policy import Policy
 
 
 @dataclass(slots=True)
-class Said:
+class MappingFile:
     """What is said of columns; in tables by column, "" stands for all that are not named."""
 
     mapped: dict[str, str] = field(default_factory=dict)
@@ -51,13 +51,13 @@ _OF_ALL = ("date_order", "decimal", "timezone", "on_bad_value")
 _OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone", "write", "suppress")
 
 
-def parse_mapping(text: str) -> Said:
+def parse_mapping(text: str) -> MappingFile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"it is no TOML: {error}") from error
     lines = text.splitlines()
-    said = Said()
+    said = MappingFile()
     columns = document.pop("columns", {})
     if not isinstance(columns, dict):
         raise MappingError(f"{_line(lines, 'columns')}columns is a table of columns, as [columns] begins it")
@@ -99,7 +99,7 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
         raise MappingError(f"{where}{key} {value!r} is none of {', '.join(_CHOICES[key])}")
 
 
-def _note(said: Said, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
+def _note(said: MappingFile, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
     notes: Mapping[str, Callable[[], object]] = {
         "property": lambda: said.mapped.__setitem__(column, value),
         "ignore": lambda: said.ignored.update([column] if value else []),

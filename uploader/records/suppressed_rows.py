@@ -13,13 +13,13 @@ from itertools import chain
 from uploader.model.rows import Content, Fault, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.suppression_list import Suppression
-from uploader.records.values.convert import says_so
+from uploader.records.values.convert import is_yes
 
 #: The category of a row that is skipped for its person's sake.
 SUPPRESSED = "SUPPRESSED"
 
 
-class Watch:
+class SuppressionCheck:
     """Over the rows of one source."""
 
     def __init__(self, rules: Rules, columns: Columns | None, name_of: Callable[[str], str]) -> None:
@@ -39,15 +39,15 @@ class Watch:
             if self._list is not None and any(map(self._list.holds, self._addresses_of(content, fields))):
                 return _LISTED
             said = [(column, value) for column, value in fields if column in self._rules.suppress_where]
-            return self._told((column, _text(value)) for column, value in said)
+            return self._fault_of((column, _text(value)) for column, value in said)
         if self._list is not None and _is_listed(content, self._addresses, self._list):
             return _LISTED
-        return self._told((column, content[index]) for index, column in self._saying)
+        return self._fault_of((column, content[index]) for index, column in self._saying)
 
-    def _told(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
+    def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
         doubt = None
         for column, text in cells:
-            told = says_so(text, self._rules.suppress_where[column])
+            told = is_yes(text, self._rules.suppress_where[column])
             if told:
                 return Fault(f"{column} says so (--suppress-where)", SUPPRESSED, column)
             if told is None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
 
-from uploader.model.records import EMAIL, closed_value, closed_values
+from uploader.model.records import EMAIL, lock_key, lock_keys
 from uploader.model.rows import Fault, Row
 from uploader.records.layouts import Layout, Text
 from uploader.records.values.convert import MOST_CHARACTERS, is_text, text_fault
 from uploader.records.values.email import implausible_emails
 
 
-class Bad(NamedTuple):
+class BadValue(NamedTuple):
     """A property whose value HubSpot would not take."""
 
     name: str
@@ -33,7 +33,7 @@ class Table:
     rows: Sequence[Row]
     columns: list[list[Text]]  #: as `Layout.columns`
     faults: dict[int, list[Fault]] = field(default_factory=dict)  #: of a row
-    bad: dict[int, list[Bad]] = field(default_factory=dict)  #: of a row, by value; one a property at most
+    bad: dict[int, list[BadValue]] = field(default_factory=dict)  #: of a row, one for each property at most
     superseded: dict[int, str] = field(default_factory=dict)  #: the later row of a row
 
     def convert(self) -> None:
@@ -72,14 +72,14 @@ class Table:
         for row, text in enumerate(texts) if wrong else ():
             if text in wrong:
                 fault = Fault(f"{text!r} is no e-mail address", "EMAIL", column)
-                self.bad.setdefault(row, []).append(Bad(EMAIL, fault))
+                self.bad.setdefault(row, []).append(BadValue(EMAIL, fault))
 
     def _note(self, row: int, at: int, text: str, fault: Fault) -> None:
         """A value counts once, whatever else is wrong with it."""
         column = self.layout.columns[at]
         bad = self.bad.setdefault(row, [])
         if all(one.name != column.name for one in bad):
-            bad.append(Bad(column.name, _said(column.column, text, fault)))
+            bad.append(BadValue(column.name, _said(column.column, text, fault)))
 
     def take_keys(self) -> tuple[list[str], list[str]]:
         """Of each row the first property that rows are matched by and this one has, and its value ("" where
@@ -122,18 +122,15 @@ class Table:
 
     def unique_values(self, names: Sequence[str], keys: Sequence[str]) -> list[tuple[str, ...]]:
         """What each row closes, its key's value first."""
-        if len(set(names)) == 1:
-            closed = closed_values(names[0], keys)
-        else:
-            closed = list(map(closed_value, names, keys))
+        own = lock_keys(names[0], keys) if len(set(names)) == 1 else list(map(lock_key, names, keys))
         others = [
-            [closed_value(name, text) if text else "" for text in self.columns[at]]
+            [lock_key(name, text) if text else "" for text in self.columns[at]]
             for at, name in self.layout.unique
             if any(self.columns[at])
         ]
         if not others:
-            return list(zip(closed, strict=True))
-        return [(key, *filter(None, more)) for key, *more in zip(closed, *others, strict=True)]
+            return list(zip(own, strict=True))
+        return [(key, *filter(None, more)) for key, *more in zip(own, *others, strict=True)]
 
 
 def filled(texts: Sequence[str]) -> list[int]:

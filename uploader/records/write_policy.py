@@ -33,7 +33,7 @@ class Only(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Overwriting:
+class WritePolicy:
     """The user's rules."""
 
     policy: Policy = Policy.OVERWRITE
@@ -58,7 +58,7 @@ class Change(StrEnum):
     OVERWRITTEN = "overwritten"
     CLEARED = "cleared"
     SAME = "unchanged"
-    SPARED = "spared"  #: HubSpot's stays, by the user's rule
+    PRESERVED = "spared"  #: HubSpot's stays, by the user's rule
     KEPT = "kept"  #: HubSpot's stays, by its own
 
 
@@ -73,46 +73,46 @@ class Decision:
 def decide(
     wanted: Mapping[str, str],
     held: Mapping[str, object] | None,
-    rules: Overwriting,
+    rules: WritePolicy,
     kinds: Mapping[str, Kind],
     *,
-    lost: bool = False,
+    in_doubt: bool = False,
 ) -> Decision:
-    """`lost`: the row may have been written before, without a definite answer."""
+    """`in_doubt`: the row may have been written before, without a definite answer."""
     if held is None:
         return _for_new(wanted, rules)
     changes = {name: _change(name, text, held, rules, kinds) for name, text in wanted.items()}
-    if rules.only is Only.NEW and not (lost and set(changes.values()) <= {Change.SAME}):
+    if rules.only is Only.NEW and not (in_doubt and set(changes.values()) <= {Change.SAME}):
         reason = "the contact exists (--only-new)"
-        return Decision({}, dict.fromkeys(changes, Change.SPARED), Outcome.SKIPPED, reason)
+        return Decision({}, dict.fromkeys(changes, Change.PRESERVED), Outcome.SKIPPED, reason)
     sent = {name: text for name, text in wanted.items() if _is_sent(name, changes[name], rules)}
     if sent and rules.only is not Only.NEW:
         return Decision(sent, changes)
     # Some values may have been left alone from the start. Where all are another's, none of ours is there.
-    may_be_ours = lost and set(changes.values()) != {Change.SPARED}
+    may_be_ours = in_doubt and set(changes.values()) != {Change.PRESERVED}
     return Decision({}, changes, Outcome.UPDATED if may_be_ours else Outcome.UNCHANGED)
 
 
 _SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED})
 
 
-def _is_sent(name: str, change: Change, rules: Overwriting) -> bool:
+def _is_sent(name: str, change: Change, rules: WritePolicy) -> bool:
     if change in _SENT:
         return True
     # Sent for nothing but an entry in its history, as ever: where the user has not asked to be spared that.
-    return change is not Change.SPARED and rules.of(name) is Policy.OVERWRITE and not rules.skip_unchanged
+    return change is not Change.PRESERVED and rules.of(name) is Policy.OVERWRITE and not rules.skip_unchanged
 
 
-def _for_new(wanted: Mapping[str, str], rules: Overwriting) -> Decision:
+def _for_new(wanted: Mapping[str, str], rules: WritePolicy) -> Decision:
     if rules.only is Only.EXISTING:
         reason = "there is no such contact (--only-existing)"
-        return Decision({}, dict.fromkeys(wanted, Change.SPARED), Outcome.SKIPPED, reason)
+        return Decision({}, dict.fromkeys(wanted, Change.PRESERVED), Outcome.SKIPPED, reason)
     changes = {name: Change.SET if text else Change.SAME for name, text in wanted.items()}
     return Decision(wanted, changes)
 
 
 def _change(
-    name: str, wanted: str, held: Mapping[str, object], rules: Overwriting, kinds: Mapping[str, Kind]
+    name: str, wanted: str, held: Mapping[str, object], rules: WritePolicy, kinds: Mapping[str, Kind]
 ) -> Change:
     there = text if isinstance(text := held.get(name), str) else ""
     comparison = compare(name, kinds.get(name, Kind()), wanted, there)
@@ -121,7 +121,7 @@ def _change(
         return Change.SAME
     policy = rules.of(name)
     if policy is Policy.CREATE_ONLY or (policy is Policy.FILL and there):
-        return Change.SPARED
+        return Change.PRESERVED
     if goes_back:
         return Change.KEPT
     if not wanted:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_identifiers
 from uploader.model.settlements import Tallies
-from uploader.model.timeline import Stretch, percentile, together
+from uploader.model.timeline import Interval, merged, percentile
 
 #: Groups of dead letters that are told apart, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
@@ -158,7 +158,7 @@ class StatusLine:
     meaning: str
 
 
-def status_lines(whole: Stretch) -> list[StatusLine]:
+def status_lines(whole: Interval) -> list[StatusLine]:
     """Answers by status, the commonest first."""
     total = max(1, whole.answers)
     ordered = sorted(whole.statuses.items(), key=lambda item: (-item[1], item[0]))
@@ -173,26 +173,26 @@ def status_lines(whole: Stretch) -> list[StatusLine]:
     ]
 
 
-def whole_of(stretches: Sequence[Stretch]) -> Stretch:
+def whole_of(intervals: Sequence[Interval]) -> Interval:
     """All of a job as one stretch."""
-    if not stretches:
-        return Stretch(0, 1)
-    seconds = stretches[-1].began + stretches[-1].seconds - stretches[0].began
-    return together(stretches[0].began, seconds, stretches)
+    if not intervals:
+        return Interval(0, 1)
+    seconds = intervals[-1].began + intervals[-1].seconds - intervals[0].began
+    return merged(intervals[0].began, seconds, intervals)
 
 
-def latency_text(stretch: Stretch) -> str:
+def latency_text(interval: Interval) -> str:
     """Such as `p50 0.2 s, p95 0.4 s, p99 1.3 s`; "" where nothing was answered."""
-    shares = [(name, percentile(stretch.latencies, share)) for name, share in PERCENTILES]
+    shares = [(name, percentile(interval.latencies, share)) for name, share in PERCENTILES]
     return ", ".join(f"{name} {seconds:.2g} s" for name, seconds in shares if seconds is not None)
 
 
 PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
-def day_texts(stretches: Sequence[Stretch]) -> list[str]:
+def day_texts(intervals: Sequence[Interval]) -> list[str]:
     """What was used of the account's day while the job ran: the whole account's use, not only ours."""
-    known = [one for one in stretches if one.day_limit]
+    known = [one for one in intervals if one.day_limit]
     if not known:
         return []
     first, last = known[0], known[-1]

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from uploader.errors import SettingsError
-from uploader.model.canary import MOST_ROWS
+from uploader.model.canary import MAX_ROWS
 from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.settings.amounts import parse_amount
 
@@ -25,8 +25,8 @@ class SafetySettings:
     def _check_account_and_canary(self) -> None:
         if self.portal and not re.fullmatch(r"[0-9]{1,20}", self.portal):
             raise SettingsError(f"--portal {self.portal!r} is no account's id, such as 44237313")
-        if self.canary is not None and not 0 <= self.canary <= MOST_ROWS:
-            raise SettingsError(f"--canary takes a number of rows from 1 to {MOST_ROWS:,}")
+        if self.canary is not None and not 0 <= self.canary <= MAX_ROWS:
+            raise SettingsError(f"--canary takes a number of rows from 1 to {MAX_ROWS:,}")
 
     def _check_canary_wait(self) -> None:
         if not 0 <= self.canary_wait_seconds < math.inf:

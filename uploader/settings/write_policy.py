@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uploader.records.write_policy import Only, Overwriting, Policy
+from uploader.records.write_policy import Only, Policy, WritePolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,5 +24,5 @@ class WritePolicySettings:
     @property
     def may_spare_rows(self) -> bool:
         """Whether a row may turn out not to be written, once its contact is read."""
-        rules = Overwriting(self.policy, self.policies, self.only_records, self.skip_unchanged)
+        rules = WritePolicy(self.policy, self.policies, self.only_records, self.skip_unchanged)
         return rules.needs_reading

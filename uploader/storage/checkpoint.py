@@ -19,12 +19,12 @@ from typing import Any
 from uuid import uuid4
 
 from uploader.errors import CheckpointError, StorageError
-from uploader.model.canary import Canary, Sent
-from uploader.model.keys_of_one_contact import Alias
+from uploader.model.canary import Canary, CanaryRow
+from uploader.model.keys_of_one_contact import IdentityConflict
 from uploader.model.records import EMAIL
 from uploader.model.settings_periods import Period
 from uploader.model.settlements import Settlement
-from uploader.model.timeline import Changes, Stretch
+from uploader.model.timeline import Changes, Interval
 from uploader.sources.source import Shape
 from uploader.storage import duplicates_file
 from uploader.storage.checkpoint_tables import (
@@ -246,30 +246,30 @@ class Checkpoint:
             )
             connection.execute("INSERT INTO changes (what) VALUES (?)", (what,))
 
-    def accept(self, identity: Identity, changes: str, lost_below: int = 0) -> None:
+    def accept(self, identity: Identity, changes: str, in_doubt_below: int = 0) -> None:
         """Take over settings (or an account) that were not these before; what changed is recorded, and which
-        rows the former settings applied to. `lost_below`: open rows before it may have been sent.
+        rows the former settings applied to. `in_doubt_below`: open rows before it may have been sent.
         """
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             if changes:
                 connection.execute("INSERT INTO changes (what) VALUES (?)", (changes,))
             if changes and (former := self.identity().settings) != identity.settings:
-                settings_periods.end(connection, former, lost_below)
+                settings_periods.end(connection, former, in_doubt_below)
             self._put_job(identity)
 
-    def note_missing_snapshot(self, lost_below: int) -> None:
+    def note_missing_snapshot(self, in_doubt_below: int) -> None:
         """The snapshot of what was written so far is not there any more."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
-            settings_periods.note_missing_snapshot(connection, self.identity().settings, lost_below)
+            settings_periods.note_missing_snapshot(connection, self.identity().settings, in_doubt_below)
 
-    def periods(self, lost_below: int = 0) -> list[Period]:
+    def periods(self, in_doubt_below: int = 0) -> list[Period]:
         """Which settings applied to which rows; the last one is the present, and goes on."""
         with self.as_of_now():
             settings = self.identity().settings
-            now = settings_periods.present(self._connection, settings, lost_below)
+            now = settings_periods.present(self._connection, settings, in_doubt_below)
             return [*settings_periods.read(self._connection), now]
 
     def _of_job(self, name: str, default: object) -> Any:  # noqa: ANN401  # as it was put there
@@ -294,7 +294,7 @@ class Checkpoint:
             connection.execute("BEGIN IMMEDIATE")
             canary_rows.note(connection, canary)
 
-    def canary_rows(self) -> list[Sent]:
+    def canary_rows(self) -> list[CanaryRow]:
         """What it has sent, in file order; without the rows as they stand in the source."""
         return canary_rows.read_rows(self._connection)
 
@@ -319,8 +319,8 @@ class Checkpoint:
         state: State,
         settlements: Sequence[Settlement],
         superseding: Sequence[Superseding] = (),
-        aliases: Sequence[Alias] = (),
-        canary: Sequence[Sent] = (),
+        aliases: Sequence[IdentityConflict] = (),
+        canary: Sequence[CanaryRow] = (),
         *,
         changes: Changes | None = None,
         invocation: Invocation | None = None,
@@ -361,7 +361,7 @@ class Checkpoint:
 
     # --- its course ---
 
-    def course(self) -> list[Stretch]:
+    def course(self) -> list[Interval]:
         """What happened when."""
         return timeline.read(self._connection)
 
@@ -401,10 +401,10 @@ class Checkpoint:
         """Position and outcome of every settled row that is kept as not confirmed, in file order."""
         return failed_and_pending_rows.outcomes(self._connection)
 
-    def aliases(self) -> Iterator[Alias]:
+    def aliases(self) -> Iterator[IdentityConflict]:
         """Contacts that several keys led to, each with its rows in file order."""
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
-            yield Alias(*row)
+            yield IdentityConflict(*row)
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:

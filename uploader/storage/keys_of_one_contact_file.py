@@ -55,7 +55,7 @@ class Sightings:
                 self._connection.commit()
 
     def link(self, keys: Sequence[str]) -> None:
-        """A row that held these keys is written, as `closed_value`. From any thread.
+        """A row that held these keys is written, as `lock_key`. From any thread.
 
         Known after `write_links`, and on the disk after `append`.
         """

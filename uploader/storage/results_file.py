@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, Unsent, told_key
+from uploader.model.records import EMAIL, Record, Unsent, display_key
 from uploader.model.settlements import Settlement, note
 from uploader.system.private_files import create_private, is_at
 
@@ -197,7 +197,7 @@ def _may_need_quotes(text: str) -> bool:
 
 def _unusual_line(settlement: Settlement, names: Sequence[str], main: str, *, has_notes: bool) -> str:
     text, row = io.StringIO(), settlement.record
-    key = told_key(row.key, row.values, main)
+    key = display_key(row.key, row.values, main)
     cells = (row.row, key, settlement.hubspot_id, settlement.outcome.value, names[row.source])
     csv.writer(text, lineterminator="\n").writerow((*cells, note(settlement)) if has_notes else cells)
     return text.getvalue()

@@ -10,7 +10,7 @@ import orjson
 
 from uploader.errors import CheckpointError
 from uploader.model.outcomes import MAYBE_WRITTEN, WRITTEN
-from uploader.model.settings_periods import Unkept, unkept_of
+from uploader.model.settings_periods import NotInSnapshot, not_in_snapshot
 from uploader.storage import snapshot
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
@@ -30,21 +30,21 @@ class UnkeptRow:
     outcome: str
 
 
-def find_unkept(checkpoint: Path, about: Mapping[str, str], sent_below: int = 0) -> Unkept:
+def find_unkept(checkpoint: Path, about: Mapping[str, str], sent_below: int = 0) -> NotInSnapshot:
     """`about`: of the snapshot. `sent_below`: as the lock file beside the checkpoint has it."""
     unknown = f"{checkpoint}, which would tell, is gone"
     if checkpoint.is_file():
         try:
             with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
                 if opened.job_id() == about.get("job"):
-                    return unkept_of(opened.periods(sent_below))
+                    return not_in_snapshot(opened.periods(sent_below))
             unknown = f"{checkpoint} is another job's by now"
         except CheckpointError:
             unknown = f"{checkpoint}, which would tell, can't be read"
     if noted := about.get(snapshot.UNKEPT):  # as the job had it when it was started over
         written, unsure, unknown = orjson.loads(noted)
-        return Unkept(written, unsure, unknown=unknown)
-    return Unkept(unknown=unknown)
+        return NotInSnapshot(written, unsure, unknown=unknown)
+    return NotInSnapshot(unknown=unknown)
 
 
 def note_unkept(checkpoint: Path, sent_below: int) -> None:
@@ -56,7 +56,7 @@ def note_unkept(checkpoint: Path, sent_below: int) -> None:
         snapshot.note(place, snapshot.UNKEPT, text)
 
 
-def list_unkept(checkpoint: Path, unkept: Unkept) -> Iterator[UnkeptRow]:
+def list_unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[UnkeptRow]:
     """The rows that were written, or may have been, as far as the results file names them.
 
     None where it is not in its usual place. CheckpointError where it can't be read, or was changed.

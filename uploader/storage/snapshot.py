@@ -132,12 +132,12 @@ class SnapshotFile:
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))
 
-    def take_up(self, standing: State, unconfirmed: Iterable[tuple[int, str]], lost_below: int) -> None:
+    def take_up(self, standing: State, unconfirmed: Iterable[tuple[int, str]], in_doubt_below: int) -> None:
         """Judge what an earlier invocation left, before rows move. `standing` and `unconfirmed` are those of
-        its checkpoint; open rows before `lost_below` may have been sent.
+        its checkpoint; open rows before `in_doubt_below` may have been sent.
         """
         with _storing(self.path):
-            _take_up(self._connection, standing, unconfirmed, lost_below)
+            _take_up(self._connection, standing, unconfirmed, in_doubt_below)
 
     def keep(self, formers: Sequence[Former]) -> None:
         """Durable when it returns."""
@@ -271,8 +271,8 @@ def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
         with closing(known):
             if known.job_id() == job:
                 state = known.state()
-                lost_below = max(state.lost_below, noted)
-                _take_up(connection, state, known.unconfirmed(), lost_below)
+                in_doubt_below = max(state.in_doubt_below, noted)
+                _take_up(connection, state, known.unconfirmed(), in_doubt_below)
 
 
 def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
@@ -286,14 +286,17 @@ def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
 
 
 def _take_up(
-    connection: sqlite3.Connection, standing: State, unconfirmed: Iterable[tuple[int, str]], lost_below: int
+    connection: sqlite3.Connection,
+    standing: State,
+    unconfirmed: Iterable[tuple[int, str]],
+    in_doubt_below: int,
 ) -> None:
     here = boot_id()
     rows = connection.execute("SELECT value FROM about WHERE name = 'boot'").fetchall()
     # How far was sent is noted where a kill doesn't reach it, but a power cut does.
     is_exact = bool(here) and rows == [(here,)]
     with connection:
-        snapshot_entry_origins.take_up(connection, standing, unconfirmed, lost_below, is_exact=is_exact)
+        snapshot_entry_origins.take_up(connection, standing, unconfirmed, in_doubt_below, is_exact=is_exact)
         connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
 
 

@@ -201,11 +201,11 @@ def take_up(
     connection: sqlite3.Connection,
     standing: State,
     unconfirmed: Iterable[tuple[int, str]],
-    lost_below: int,
+    in_doubt_below: int,
     *,
     is_exact: bool,
 ) -> None:
-    """Judge what an earlier invocation left. `is_exact`: no row at `lost_below` or above can have left."""
+    """Judge what an earlier invocation left. `is_exact`: no row from `in_doubt_below` on was sent."""
     some = _kept_after(connection, 0)
     if not some:
         return
@@ -219,7 +219,7 @@ def take_up(
                 one,
                 standing.progress,
                 unsure,
-                lost_below,
+                in_doubt_below,
                 is_complete=standing.state == "complete",
                 is_exact=is_exact,
             )

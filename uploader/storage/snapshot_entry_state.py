@@ -32,14 +32,14 @@ def judge(
     kept: Kept,
     progress: Progress,
     unsure: Collection[int],
-    lost_below: int,
+    in_doubt_below: int,
     *,
     is_complete: bool,
     is_exact: bool,
 ) -> ReadingState | None:
     """None where its row cannot have left. `unsure`: positions that were settled without being confirmed.
 
-    `lost_below`: rows from there on have not left, if that `is_exact`, which it is not after a power cut.
+    `in_doubt_below`: rows from there on have not left, if that `is_exact`, which it is not after a power cut.
     """
     position = kept.position
     if position is None:
@@ -49,4 +49,4 @@ def judge(
         return ReadingState.WRITTEN if is_settled else ReadingState.DOUBT
     if is_complete or progress.is_settled(position):
         return ReadingState.DOUBT if position in unsure else ReadingState.WRITTEN
-    return None if is_exact and position >= lost_below else ReadingState.DOUBT
+    return None if is_exact and position >= in_doubt_below else ReadingState.DOUBT

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.wire import MAX_INPUTS, Reply
-from uploader.pipeline.read_matching import with_why
+from uploader.pipeline.read_matching import with_reason
 from uploader.undo.plan import Finding, Plan, UndoOutcome
 
 #: Half of the maximum of one read of associations: fewer records wait for each other's replies.
@@ -135,7 +135,7 @@ class Associations:
                 by_reason.setdefault(self.refused[one.name], []).append(one.many)
             elif hubspot_id not in self.counts.get(one.name, {}):
                 why = self.unknown.get(one.name, {}).get(hubspot_id, "")
-                by_reason.setdefault(with_why(_LEFT_OUT, why), []).append(one.many)
+                by_reason.setdefault(with_reason(_LEFT_OUT, why), []).append(one.many)
         for why, names in by_reason.items():
             yield f"{NOT_KNOWN} whether {_listed(names, 'or')} are associated with it: {why}"
 

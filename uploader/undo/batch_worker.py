@@ -8,7 +8,7 @@ from functools import partial
 from uploader.hubspot import wire
 from uploader.jobs.session import Session
 from uploader.model.redaction import without_addresses
-from uploader.pipeline.read_matching import MERGED_IDS, also_other_addresses, told, with_why
+from uploader.pipeline.read_matching import MERGED_IDS, answers_for, with_other_addresses, with_reason
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.records.values.compare import LIFECYCLE_STAGE
@@ -53,12 +53,14 @@ class BatchWorker:
         """`last_updated` and `refused` (types whose associations can't be read, and why) are shared by all.
         `is_tail`: this batch may be the last. `archive_touched`: as `Undo` has it.
         """
-        self.on_wire = False
+        self.is_in_flight = False
         self._sender = session.sender
         self._portal = portal
         self._archive_touched = archive_touched
         attempts = replace(
-            session.attempts, on_wire=self._note_wire, is_wanted=lambda: not session.ending.is_ending
+            session.attempts,
+            note_in_flight=self._note_in_flight,
+            is_wanted=lambda: not session.ending.is_ending,
         )
         types = associated_records.types_for(session.settings.object_type)
         path = session.paths.associations
@@ -73,14 +75,14 @@ class BatchWorker:
             refused,
         )
 
-    def _note_wire(self, out: bool) -> None:
-        self.on_wire = out
+    def _note_in_flight(self, in_flight: bool) -> None:
+        self.is_in_flight = in_flight
 
     async def resolve(self, keys: list[Key]) -> tuple[dict[int, str], dict[int, str]]:
         """The ids of the contacts that keys lead to now, by number ("" for none); why others are unknown."""
         name, rest = keys[0].id_property, keys
         found: dict[int, str] = {}
-        asked = also_other_addresses({name})
+        asked = with_other_addresses({name})
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await self._reader.read(
                 [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
@@ -128,7 +130,7 @@ class BatchWorker:
         ids = [one.hubspot_id for one in plans if one.archive]
         if not ids:
             return plans
-        self._attempts.go_on()
+        self._attempts.check_wanted()
         associations = await self._associations.look(ids)
         return [associated_records.keep_touched(one, associations) for one in plans]
 
@@ -156,7 +158,7 @@ class BatchWorker:
             rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
             still = "it is still there, though HubSpot took it on"
             whys = {
-                number: with_why(LEFT_OUT, unknown[one]) if one in unknown else still
+                number: with_reason(LEFT_OUT, unknown[one]) if one in unknown else still
                 for one, number in rest.items()
             }
         return {**failed, **{number: _failure(whys[number]) for number in rest.values()}}
@@ -224,7 +226,7 @@ def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str]
     """By number, the id of the contact that a key leads to ("" for none), or why it is not known."""
     ids: dict[int, str] = {}
     unknown: dict[int, str] = {}
-    answers = told(keys[0].id_property, [key.key for key in keys], reply.results, reply.errors)
+    answers = answers_for(keys[0].id_property, [key.key for key in keys], reply.results, reply.errors)
     for key, one in zip(keys, answers, strict=True):
         if one.is_definite:
             ids[key.number] = one.held.id if one.held else ""
@@ -239,7 +241,7 @@ def _held(asked: Collection[str], reply: wire.Reply) -> tuple[dict[str, wire.Res
     """
     held: dict[str, wire.Result | None] = {}
     unknown: dict[str, str] = {}
-    for hubspot_id, one in zip(asked, told("", asked, reply.results, reply.errors), strict=True):
+    for hubspot_id, one in zip(asked, answers_for("", asked, reply.results, reply.errors), strict=True):
         if one.is_definite:
             held[hubspot_id] = one.held
         else:

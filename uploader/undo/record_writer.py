@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from uploader.hubspot import wire
 from uploader.hubspot.client import Call
-from uploader.model.records import Record, closed_value
+from uploader.model.records import Record, lock_key
 from uploader.model.settlements import Refusal
 from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
-from uploader.pipeline.requests.retry import History, Next, spare_races
+from uploader.pipeline.requests.retry import History, Next, retry_races
 from uploader.pipeline.sender import OutOfDateError
 
 #: The category of an update's error for a record that does not exist.
@@ -81,7 +81,7 @@ class _Writing(Task[Record]):
         body = wire.encode_read("", [items[0].key], [])
         return Call("POST", self._rewriter.paths.read, body)
 
-    async def book(self, attempt: Attempt[Record]) -> None:
+    async def settle_attempt(self, attempt: Attempt[Record]) -> None:
         written, verdict = self.written, attempt.verdict
         shown = {result.id: result.properties for result in attempt.reply.results}
         for entry in verdict.confirmed:
@@ -111,7 +111,7 @@ class _Update(_Writing):
         return Call("POST", self._rewriter.paths.update, body, shown=wire.ALL_PROPERTIES)
 
     def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
-        verdict = spare_races(classify(items, reply), len(items), history)
+        verdict = retry_races(classify(items, reply), len(items), history)
         if verdict.confirmed:
             self._rewriter.last.hubspot_id = verdict.confirmed[-1].record.key
         return Judged(verdict, verdict.unresolved)
@@ -157,7 +157,7 @@ def _record(number: int, hubspot_id: str, properties: Mapping[str, str]) -> Reco
         row=0,
         id_property=wire.OWN_ID,
         key=hubspot_id,
-        values=(closed_value(wire.OWN_ID, hubspot_id),),
+        values=(lock_key(wire.OWN_ID, hubspot_id),),
         properties=properties,
         raw=b"",
     )

@@ -16,9 +16,9 @@ from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
-from uploader.model.settings_periods import Unkept
+from uploader.model.settings_periods import NotInSnapshot
 from uploader.model.stop import Cause, StopRun
-from uploader.pipeline.read_matching import with_why
+from uploader.pipeline.read_matching import with_reason
 from uploader.pipeline.sender import OutOfDateError
 from uploader.settings import Settings
 from uploader.storage.rows_without_snapshot import find_unkept
@@ -50,7 +50,8 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
-    unkept: Unkept = field(default=Unkept())  #: what the job wrote and the snapshot knows nothing of
+    #: What the job wrote without a snapshot of it.
+    unkept: NotInSnapshot = field(default=NotInSnapshot())
     is_old: bool = False  #: an earlier undo was complete, and nothing was read again
 
     @property
@@ -225,7 +226,7 @@ class Undo:
 
         async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
             """Wait for the requests in flight. Decisions are on the disk; this only saves repeated work."""
-            waiting = {task for task, worker in zip(tasks, workers, strict=True) if worker.on_wire}
+            waiting = {task for task, worker in zip(tasks, workers, strict=True) if worker.is_in_flight}
             if waiting:
                 await self._wait_for_the_last(waiting)
 
@@ -269,7 +270,7 @@ class Undo:
         """Count contacts as failed that could not be read: by number, HubSpot's reason."""
         for why in dict.fromkeys(left_out.values()):
             numbers = [number for number, one in left_out.items() if one == why]
-            await writer.run(partial(self.file.fail, numbers, with_why(LEFT_OUT, why)))
+            await writer.run(partial(self.file.fail, numbers, with_reason(LEFT_OUT, why)))
         self._count({UndoOutcome.FAILED: len(left_out)})
 
     def _count(self, more: Mapping[UndoOutcome, int]) -> None:

@@ -17,10 +17,10 @@ from uploader.jobs.resume_checks import recorded_settings
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import Row
-from uploader.model.settings_periods import Period, period_of, unsure_of
+from uploader.model.settings_periods import Period, period_of, uncertain_periods
 from uploader.records.columns import MappingError, recorded_columns
 from uploader.records.mapper import Mapper
-from uploader.records.write_policy import Overwriting, Policy
+from uploader.records.write_policy import Policy, WritePolicy
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
@@ -34,7 +34,7 @@ class PeriodMapping:
 
     match: tuple[str, ...]
     mappers: Sequence[Mapper]  #: by source; those of the present settings if there is a doubt
-    overwriting: Overwriting
+    overwriting: WritePolicy
     doubt: Doubt = Doubt.NONE  #: why the period's own mapping is not known
 
 
@@ -129,7 +129,7 @@ class Builder:
 
     def _add_row(self, position: int, doubt: Doubt | None) -> None:
         mapping = self._mappings[period_of(self._periods, position)]
-        unsure = unsure_of(self._periods, position)
+        unsure = uncertain_periods(self._periods, position)
         formers = [self._mappings[i] for i in unsure]
         if doubt is None:
             self._may_have_been_sent(position, formers)
@@ -167,7 +167,7 @@ class Builder:
             self._file.add_rows([(values[0], contact, doubt) for values, contact, doubt in wanted])
 
 
-def _wanted_of_record(record: Record, doubt: Doubt, overwriting: Overwriting) -> Wanted:
+def _wanted_of_record(record: Record, doubt: Doubt, overwriting: WritePolicy) -> Wanted:
     """What a record asks for. Values that may be preserved are left out: HubSpot's value is as good."""
     cells = {
         name: Cell(text, record.row, record.source)

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Reply, Result
-from uploader.model.records import EMAIL, closed_value
-from uploader.pipeline.read_matching import told
+from uploader.model.records import EMAIL, lock_key
+from uploader.pipeline.read_matching import answers_for
 from uploader.records.values.compare import Match, compare
 
 
@@ -97,7 +97,7 @@ def judge(
     checked: list[Checked] = []
     unknown: dict[int, str] = {}
     by = contacts[0].id_property if contacts else ""
-    found = told(by, [contact.key for contact in contacts], reply.results, reply.errors)
+    found = answers_for(by, [contact.key for contact in contacts], reply.results, reply.errors)
     for contact, one in zip(contacts, found, strict=True):
         if not one.is_definite:
             unknown[contact.number] = one.why
@@ -136,7 +136,7 @@ def _key_findings(contact: Wanted, result: Result) -> list[Finding]:
     text = result.properties.get(contact.id_property)
     if not isinstance(text, str) or text == contact.key:
         return []
-    same = closed_value("", text) == closed_value("", contact.key)
+    same = lock_key("", text) == lock_key("", contact.key)
     if contact.id_property == EMAIL and text == contact.key.lower():
         return []  # as HubSpot keeps every address
     note = "in other case" if same else "the contact's primary address is another"

@@ -13,8 +13,8 @@ from zlib import crc32
 
 import orjson
 
-from uploader.model.records import EMAIL, told_key
-from uploader.pipeline.read_matching import with_why
+from uploader.model.records import EMAIL, display_key
+from uploader.pipeline.read_matching import with_reason
 from uploader.storage.file_names import verification_path
 from uploader.system import sqlite
 from uploader.verify.judge import SETTINGS_MISSING, Cell, Checked, Doubt, Finding, Verdict, Wanted
@@ -215,7 +215,7 @@ class VerificationFile(sqlite.Database):
             connection.executemany(
                 "UPDATE contacts SET verdict = ?, doubt = ? WHERE number = ?",
                 [
-                    (Verdict.UNCHECKED.value, with_why(Doubt.UNANSWERED.value, why), number)
+                    (Verdict.UNCHECKED.value, with_reason(Doubt.UNANSWERED.value, why), number)
                     for number, why in unknown.items()
                 ],
             )
@@ -247,7 +247,7 @@ class VerificationFile(sqlite.Database):
         )
         for name, key, hubspot_id, finding in rows:
             verdict, *rest = orjson.loads(finding)
-            yield told_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
+            yield display_key(key, [f"{name}="], main), hubspot_id, Finding(Verdict(verdict), *rest)
 
     # --- the file ---
 

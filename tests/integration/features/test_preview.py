@@ -23,7 +23,7 @@ from uploader.jobs.pipeline import Parts
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
-from uploader.pipeline.requests.contact_reader import Look
+from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.pipeline.sender import Sender
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.row_notes import RowNotes
@@ -49,7 +49,7 @@ def seams_of(job: Job, batch_records: int) -> Seams:
     return Seams(
         transport=lambda _: job.transport,
         offload=lambda _: Inline(),
-        roll=random.Random(job.seed).random,
+        random_number=random.Random(job.seed).random,
         wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         batch_records=batch_records,
     )
@@ -80,7 +80,7 @@ class Watched:
     """A real run, and what it was seen to do."""
 
     summary: object = None
-    looks: list[Look] = field(default_factory=list)
+    looks: list[ReadContact] = field(default_factory=list)
     refused: Counter = field(default_factory=Counter)
 
 

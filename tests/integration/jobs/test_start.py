@@ -49,7 +49,7 @@ def check(job: Job, *, stop_after=None, **options):
         seams = Seams(
             transport=lambda _: transport,
             offload=lambda _: Inline(),
-            roll=random.Random(1).random,
+            random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         one = Check(job.settings(write_results=False, **options), seams)

@@ -19,9 +19,9 @@ def kept(job: Job):
         checkpoint.close()
 
 
-def added(stretches, name: str) -> Counter:
+def added(intervals, name: str) -> Counter:
     total = Counter()
-    for one in stretches:
+    for one in intervals:
         total.update(getattr(one, name))
     return total
 
@@ -40,18 +40,18 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
         assert job.run_virtual(stop_after=2.5).state == "stopped"
     summary = job.run_virtual()
     assert summary.state == "complete"
-    stretches, invocations = kept(job)
+    intervals, invocations = kept(job)
     outcomes = {o.value: n for o, n in summary.tallies.outcomes.items() if n}
-    assert dict(added(stretches, "outcomes")) == outcomes
+    assert dict(added(intervals, "outcomes")) == outcomes
     assert set(outcomes) == {"created", "updated", "rejected", "invalid"}
-    statuses = added(stretches, "statuses")
+    statuses = added(intervals, "statuses")
     # What each invocation asks before its first row is counted, and is no part of the course.
     assert 0 <= summary.tallies.requests - statuses.total() <= 4 * 6
     assert statuses["503"]
     assert statuses["0"]
     assert statuses["429"] == summary.tallies.throttled == 1
-    assert added(stretches, "latencies").total() == statuses.total()
-    assert sum(one.retries for one in stretches) == summary.tallies.retries
+    assert added(intervals, "latencies").total() == statuses.total()
+    assert sum(one.retries for one in intervals) == summary.tallies.retries
     assert [one.state for one in invocations] == ["stopped"] * 3 + ["complete"]
     assert all(one.began < one.seen for one in invocations)
     assert all(a.seen <= b.began for a, b in pairwise(invocations))

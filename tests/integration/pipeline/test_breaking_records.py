@@ -20,7 +20,7 @@ from uploader.model.stop import Cause, StopRun
 from uploader.pipeline import feed as feed_module
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.retry import RECORD_ATTEMPTS
-from uploader.pipeline.requests.write_outage_probe import Proof
+from uploader.pipeline.requests.write_outage_probe import WriteProbe
 from uploader.preview.simulated_sender import SimulatedSender
 
 from support.builders import record  # isort: skip
@@ -303,8 +303,8 @@ class _Asked:
         self._there = there
         self._takes_writes = takes_writes
 
-    async def send(self, call, *, on_wire, **_):
-        on_wire(True)
+    async def send(self, call, *, note_in_flight, **_):
+        note_in_flight(True)
         ((one),) = orjson.loads(call.body)["inputs"]
         is_read = call.path.endswith("/read")
         (self.read if is_read else self.written).append(one["id"])
@@ -322,15 +322,15 @@ class _Asked:
         assert not self._takes_writes
 
 
-def proof(clock=lambda: 0.0, open_values=()) -> Proof:
+def write_probe(clock=lambda: 0.0, open_values=()) -> WriteProbe:
     """That has seen a@x.com confirmed, then b@x.com."""
-    made = Proof(wire.paths("v3", "contacts"), clock, lambda v: v in open_values)
+    made = WriteProbe(wire.paths("v3", "contacts"), clock, lambda v: v in open_values)
     made.note(record(1, "a@x.com"))
     made.note(record(2, "b@x.com"))
     return made
 
 
-def passes(asked: Proof, sender: _Asked, **more) -> bool | None:
+def passes(asked: WriteProbe, sender: _Asked, **more) -> bool | None:
     async def ask():
         return await asked.writes_pass(Attempts(sender, lambda _: None, **more))
 
@@ -349,7 +349,7 @@ def passes(asked: Proof, sender: _Asked, **more) -> bool | None:
 )
 def test_it_is_asked_by_the_last_record_that_is_there_and_no_open_rows(there, open_values, asked_by):
     sender = _Asked(*there)
-    assert passes(proof(open_values=open_values), sender) is (True if asked_by else None)
+    assert passes(write_probe(open_values=open_values), sender) is (True if asked_by else None)
     assert sender.written == ([asked_by] if asked_by else [])
 
 
@@ -359,7 +359,7 @@ def test_two_that_ask_at_once_by_a_deleted_record_both_get_an_answer():
             await asyncio.sleep(1.0)
             return await super().send(call, **more)
 
-    made = proof()
+    made = write_probe()
 
     async def both():
         attempts = Attempts(Waiting(), lambda _: None)
@@ -370,7 +370,7 @@ def test_two_that_ask_at_once_by_a_deleted_record_both_get_an_answer():
 
 def test_many_that_wait_for_the_end_of_an_outage_ask_for_it_together():
     sender, now = _Asked("a@x.com", "b@x.com", takes_writes=False), [100.0]
-    made = proof(clock=lambda: now[0])
+    made = write_probe(clock=lambda: now[0])
     assert [passes(made, sender), passes(made, sender)] == [False, False]
     assert sender.written == ["b@x.com"]
     now[0] += 10.0
@@ -382,7 +382,7 @@ def test_a_run_that_is_stopped_while_it_asks_writes_nothing_more():
     """The first of the two requests is on its way when Ctrl-C comes."""
     sender = _Asked("a@x.com", "b@x.com")
     with pytest.raises(StopRun):
-        passes(proof(), sender, is_wanted=lambda: not sender.read)
+        passes(write_probe(), sender, is_wanted=lambda: not sender.read)
     assert (sender.read, sender.written) == (["b@x.com"], [])
 
 
@@ -410,7 +410,7 @@ def test_no_write_leaves_after_a_stop(tmp_path, sent):
 def test_a_preview_sends_no_write_to_probe_for_an_outage():
     sender = _Asked("a@x.com", "b@x.com")
     sender.only_reads = SimulatedSender.only_reads
-    assert passes(proof(), sender) is None
+    assert passes(write_probe(), sender) is None
     assert sender.read == sender.written == []
 
 

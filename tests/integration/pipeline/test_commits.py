@@ -13,11 +13,11 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
-from uploader.model.keys_of_one_contact import Alias
+from uploader.model.keys_of_one_contact import IdentityConflict
 from uploader.model.outcomes import Outcome
 from uploader.model.settlements import Settlement, Tallies
 from uploader.model.stop import Cause
-from uploader.model.timeline import Course
+from uploader.model.timeline import Timeline
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
@@ -41,13 +41,13 @@ def job(tmp_path, rows, *, simulator=None, **scenario) -> Job:
 def test_a_pause_of_hours_takes_no_look_at_the_books(tmp_path, monkeypatch):
     run = job(tmp_path, contacts(5_000), simulator=make_simulator(daily_quota=30, latency_seconds=0.1))
     looks = []
-    take = Collector._standing
+    take = Collector._state
 
     def taken(self, *values, **named):
         looks.append(asyncio.get_running_loop().time())
         return take(self, *values, **named)
 
-    monkeypatch.setattr(Collector, "_standing", taken)
+    monkeypatch.setattr(Collector, "_state", taken)
     summary = run.run_virtual()
     assert summary.exit_code == 0
     assert run._clock > 4 * 3_600  # the double's clock starts five hours before the account's midnight
@@ -59,11 +59,13 @@ ASK = Call("GET", "/account-info/v3/details")
 #: What a commit keeps, and how it changes: the collector's side, and the sender's.
 CHANGES = {
     "rows are read": lambda collector, _: collector.read(slice_of(3, 1)),
-    "a row is settled": lambda collector, _: collector.book([Settlement(record(0), Outcome.CREATED)]),
+    "a row is settled": lambda collector, _: collector.settle([Settlement(record(0), Outcome.CREATED)]),
     "a batch leaves": lambda collector, _: collector.sent(0, 1),
     "a batch is answered": lambda collector, _: collector.count_reply(reply(200), retried=False),
-    "rows wait for others": lambda collector, _: collector.count_held_back(1),
-    "aliases are found": lambda collector, _: collector.list_aliases([Alias("7", 0, 0, 2, "a@x.com")]),
+    "rows wait for others": lambda collector, _: collector.count_waiting(1),
+    "aliases are found": lambda collector, _: collector.list_identity_conflicts(
+        [IdentityConflict("7", 0, 0, 2, "a@x.com")]
+    ),
     "a pause begins": lambda _, sender: sender.pause(Cause.DAILY, 3_600.0, 0.0),
     "a question leaves": lambda _, sender: asyncio.ensure_future(sender.send(ASK)),
 }
@@ -80,9 +82,9 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
             Inline(),
             asyncio.get_running_loop().time,
             limit=FailureLimit(share=1.0),
-            lost_below=0,
+            in_doubt_below=0,
             note_sent=lambda _: None,
-            course=Course((), 0.0),
+            timeline=Timeline((), 0.0),
         )
         sender = Sender(
             MockTransport(make_simulator(latency_seconds=7.0)),
@@ -91,7 +93,7 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
             collector.tallies,
             Clocks(asyncio.get_running_loop().time),
         )
-        sender.count_into(collector.tallies, collector.note_change, Course((), 0.0))
+        sender.count_into(collector.tallies, collector.note_change, Timeline((), 0.0))
         commits = []
         commit = checkpoint.commit
         checkpoint.commit = lambda *values, **named: (commits.append(values[0]), commit(*values, **named))

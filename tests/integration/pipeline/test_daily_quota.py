@@ -115,9 +115,9 @@ class _Late:
         self.failures: list[float] = []
         self._replies = list(replies)
 
-    async def send(self, call, *, on_wire, **_):
+    async def send(self, call, *, note_in_flight, **_):
         await asyncio.sleep(86_400)
-        on_wire(True)
+        note_in_flight(True)
         return self._replies.pop(0)
 
     def failed(self, reason, left_at, **_):

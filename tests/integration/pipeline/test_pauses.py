@@ -108,7 +108,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
 
     run.simulator.handle = one_by_one
     in_flight = []
-    summary = run.run_virtual(on_tick=lambda one: in_flight.append(one.session.sender.on_wire))
+    summary = run.run_virtual(on_tick=lambda one: in_flight.append(one.session.sender.in_flight))
     run.check(rows, summary)
     assert summary.exit_code == 0
     assert sum(in_flight[-20:]) / 20 < 100

@@ -607,6 +607,6 @@ def test_reads_go_side_by_side_before_anything_is_written(tmp_path):
     rows = contacts(3_000)
     job = job_of(tmp_path, rows, rows, latency_seconds=3.0)
     out = []
-    summary = job.run_virtual(on_tick=lambda run: out.append(run.view().on_wire), skip_unchanged=True)
+    summary = job.run_virtual(on_tick=lambda run: out.append(run.view().in_flight), skip_unchanged=True)
     assert (summary.as_dict()["unchanged"], upserts(job)) == (3_000, 0)
     assert max(out) > 20

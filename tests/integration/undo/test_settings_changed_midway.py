@@ -89,7 +89,7 @@ def _others_have_arrived(run: Run) -> bool:
 def _others_have_just_left(run: Run) -> bool:
     """So that no commit knows of them."""
     collector = run.pipeline.collector
-    return collector._sent_below > collector.committed.lost_below
+    return collector._sent_below > collector.committed.in_doubt_below
 
 
 def kill(job: Job, monkeypatch, is_time=_others_have_arrived, **options) -> None:
@@ -107,7 +107,7 @@ async def _killed(job: Job, is_time, options) -> None:
     seams = Seams(
         transport=lambda _: transport,
         offload=lambda _: Mortal(killed),
-        roll=random.Random(1).random,
+        random_number=random.Random(1).random,
         wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
     )
     run = Run(job.settings(accept_changed_settings=True, **options), seams)
@@ -226,7 +226,7 @@ def test_what_left_after_the_last_commit_of_a_killed_run_is_in_doubt_too(tmp_pat
     job = begun(tmp_path)
     kill(job, monkeypatch, _others_have_just_left)
     with closing(Checkpoint.open(checkpoint_of(job), read_only=True)) as opened:
-        committed, settled = opened.state().lost_below, opened.state().progress.settled
+        committed, settled = opened.state().in_doubt_below, opened.state().progress.settled
     left = int(Path(f"{job.source}.checkpoint.lock").read_text())
     assert left > committed
     finish(job, snapshot=True)
@@ -261,11 +261,11 @@ def test_killed_between_the_switch_and_the_first_commit_the_doubt_stays(tmp_path
     with closing(Checkpoint.open(checkpoint_of(job), read_only=True)) as opened:
         former, present = opened.periods()
     assert (former.has_snapshot, former.progress.settled, present.has_snapshot) == (False, settled, True)
-    assert former.lost_below > settled
+    assert former.in_doubt_below > settled
     finish(job, snapshot=True)
     report, _ = undo(job)
     assert report.unkept.written == settled
-    assert report.unkept.unsure == former.lost_below - settled
+    assert report.unkept.unsure == former.in_doubt_below - settled
     assert report.exit_code == 1
 
 

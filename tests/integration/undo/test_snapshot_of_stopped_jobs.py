@@ -16,7 +16,7 @@ from uploader.hubspot.wire import no_reply
 from uploader.jobs.upload import Run
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.pipeline.requests.contact_reader import Looking
+from uploader.pipeline.requests.contact_reader import PreWriteReader
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
 from uploader.undo.plan import MAYBE_CREATED
@@ -147,7 +147,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
     """The thread goes on with what the worker no longer waits for."""
     job = make_job(tmp_path)
     entered, released = threading.Event(), threading.Event()
-    keep, close = SnapshotFile.keep, Looking.close
+    keep, close = SnapshotFile.keep, PreWriteReader.close
 
     def slow_keep(self, formers):
         entered.set()
@@ -168,7 +168,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
 
     with monkeypatch.context() as patched:
         patched.setattr(SnapshotFile, "keep", slow_keep)
-        patched.setattr(Looking, "close", late_close)
+        patched.setattr(PreWriteReader, "close", late_close)
         summary = job.run_in_threads(on_start=started)
     assert (summary.exit_code, written(job)) == (130, set())
     assert kept(job) == set()
@@ -224,7 +224,7 @@ def test_what_is_kept_of_refused_rows_does_not_pile_up(tmp_path):
     seen = []
 
     def look(run: Run) -> None:
-        seen.append((run.pipeline.collector.tallies.failed, len(run.pipeline.looking.unwritten)))
+        seen.append((run.pipeline.collector.tallies.failed, len(run.pipeline.pre_reader.unwritten)))
 
     summary = job.run_virtual(on_tick=look)
     assert max(failed for failed, _ in seen) > 1_500
@@ -367,7 +367,7 @@ def test_a_run_that_reads_and_sends_nothing_keeps_a_lost_write_in_doubt(tmp_path
     job.simulator.change_scenario(make_simulator(latency_seconds=1.0, faults=[lost]).scenario)
 
     def stop_once_it_is_lost(run: Run) -> None:
-        if any("upsert" in path for path in job.transport.paths) and run.session.sender.on_wire == 0:
+        if any("upsert" in path for path in job.transport.paths) and run.session.sender.in_flight == 0:
             run.stop(2)
 
     def stop_while_it_reads(run: Run) -> None:

@@ -228,7 +228,7 @@ def killed_now(job: Job) -> None:
         return
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("uploader.pipeline.requests.contact_reader.Looking.close", no_close)
+        patched.setattr("uploader.pipeline.requests.contact_reader.PreWriteReader.close", no_close)
         assert job.run_virtual().state == "stopped"
 
 

@@ -10,7 +10,7 @@ from uploader.model.records import Record
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.conflict_groups import Groups
 from uploader.pipeline.requests import contact_reader
-from uploader.pipeline.response_matching import Mentions
+from uploader.pipeline.response_matching import ResponseMatch
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_entry_origins
 from uploader.storage.keys_of_one_contact_file import Sightings
@@ -37,7 +37,7 @@ def open_a_key_early() -> Iterator[None]:
 @contextmanager
 def trust_position() -> Iterator[None]:
     """A result that names nobody is taken for the record in its place."""
-    take = Mentions._take_result
+    take = ResponseMatch._take_result
 
     def by_place(self, result):
         place = len(self.named)
@@ -48,7 +48,7 @@ def trust_position() -> Iterator[None]:
             self.named[records[place].position] = result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Mentions, "_take_result", by_place)
+        patch.setattr(ResponseMatch, "_take_result", by_place)
         yield
 
 
@@ -87,8 +87,8 @@ def forget_what_left() -> Iterator[None]:
     """What a row had written before its answer was lost is taken for what was there."""
     decide = contact_reader.decide
 
-    def forgetful(*arguments, lost):
-        return decide(*arguments, lost=False)
+    def forgetful(*arguments, in_doubt):
+        return decide(*arguments, in_doubt=False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contact_reader, "decide", forgetful)
@@ -100,8 +100,8 @@ def fill_what_is_full() -> Iterator[None]:
     """What HubSpot holds of a contact is taken for blank."""
     decide = contact_reader.decide
 
-    def blind(wanted, held, *arguments, lost):
-        return decide(wanted, {} if held else held, *arguments, lost=lost)
+    def blind(wanted, held, *arguments, in_doubt):
+        return decide(wanted, {} if held else held, *arguments, in_doubt=in_doubt)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contact_reader, "decide", blind)
@@ -173,7 +173,7 @@ BUGS = [
 def forget_what_was_not_answered() -> Iterator[None]:
     """A row counts as written by its answer, not when its request leaves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contact_reader.Looking, "note_sent", lambda *_: None)
+        patch.setattr(contact_reader.PreWriteReader, "note_sent", lambda *_: None)
         yield
 
 

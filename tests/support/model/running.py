@@ -170,13 +170,13 @@ def run_process(
     In virtual time, or with real threads on a real clock; the account's own clock goes on in both. A stop
     counts from when rows begin to move.
     """
-    seams = {"batch_records": batch_records, "roll": random.Random(job.seed).random}
+    seams = {"batch_records": batch_records, "random_number": random.Random(job.seed).random}
     work = _process(job, stop, options, seams=seams, has_threads=has_threads, since_rows=True)
     return asyncio.run(work) if has_threads else run_virtual(work)
 
 
 async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
-    seams = {"batch_records": case.batch_records, "roll": random.Random(case.seed).random}
+    seams = {"batch_records": case.batch_records, "random_number": random.Random(case.seed).random}
     since_rows = stop is not None and stop.since_rows
     with reading(case.slice_rows, case.most_open):
         return await _process(job, stop, {}, seams=seams, since_rows=since_rows)
@@ -187,7 +187,7 @@ def reading(slice_rows: int, most_open: int) -> Iterator[None]:
     """So few rows at once that earlier ones are settled before later ones are read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_to_rows, "SLICE_ROWS", slice_rows)
-        patch.setattr(Feed, "is_bound", property(lambda feed: feed.batcher.open_records >= most_open))
+        patch.setattr(Feed, "is_full", property(lambda feed: feed.batcher.open_records >= most_open))
         yield
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from support.builders import record
 from uploader.canary.assessment import Change, review, with_link
 from uploader.hubspot.wire import Result, Version
-from uploader.model.canary import Sent
+from uploader.model.canary import CanaryRow
 from uploader.model.outcomes import Outcome
 
 BEGAN = 1_000_000.0
@@ -30,7 +30,7 @@ def held(hubspot_id="1", history=None, **properties):
 
 
 def sent(position=0, outcome=Outcome.CREATED, reason="", **properties):
-    return Sent(record(position, f"c{position}@x.com", properties=properties), outcome, reason)
+    return CanaryRow(record(position, f"c{position}@x.com", properties=properties), outcome, reason)
 
 
 def seen(history, city="Bonn"):

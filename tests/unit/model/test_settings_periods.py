@@ -6,13 +6,13 @@ from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import (
     Period,
     known_by_changes,
-    may_have_kept,
+    may_have_snapshot,
     minus,
+    not_in_snapshot,
     period_of,
     size,
+    uncertain_periods,
     union,
-    unkept_of,
-    unsure_of,
 )
 from uploader.model.watermark import Progress
 
@@ -54,7 +54,7 @@ def test_a_row_belongs_to_the_first_period_at_whose_end_it_was_settled(history):
     for position in range(ROWS + 2):
         own = next((i for i, (settled, _, _) in enumerate(history) if position in settled), last)
         assert period_of(periods, position) == own
-        assert unsure_of(periods, position) == [i for i in range(own) if position < history[i][1]]
+        assert uncertain_periods(periods, position) == [i for i in range(own) if position < history[i][1]]
 
 
 @given(histories())
@@ -67,7 +67,7 @@ def test_rows_without_a_snapshot_are_those_of_its_periods_and_what_those_may_hav
             rows |= settled - before
             sent |= set(range(below)) - settled
         before = settled
-    found = unkept_of(periods_of(history))
+    found = not_in_snapshot(periods_of(history))
     assert (found.rows, found.unsure_rows) == (ranges_of(rows), ranges_of(sent - rows))
     assert (found.written, found.unsure) == (len(rows), len(sent - rows))
     assert found.unknown == ""
@@ -94,13 +94,13 @@ def test_only_what_was_sent_counts_as_written_without_a_snapshot():
     }
     later = dict.fromkeys(outcomes, 1000)
     done = Progress(255, 255)
-    found = unkept_of([Period({}, False, done, 0, outcomes), Period({}, True, done, 0, later)])
+    found = not_in_snapshot([Period({}, False, done, 0, outcomes), Period({}, True, done, 0, later)])
     assert (found.written, found.unsure) == (3, 192)
 
 
 def test_a_period_of_which_nobody_knows_is_told():
     done = Progress(3, 3)
-    found = unkept_of([Period(None, None, done, 0), Period({}, True, done, 0)])
+    found = not_in_snapshot([Period(None, None, done, 0), Period({}, True, done, 0)])
     assert (found.written, found.unsure) == (0, 0)
     assert found.unknown
     assert not found.is_empty
@@ -109,11 +109,11 @@ def test_a_period_of_which_nobody_knows_is_told():
 def test_a_snapshot_can_be_missed_only_where_rows_were_sent_while_it_was_kept():
     three = Progress(5, 3)
     without = Period({}, False, three, 4)
-    assert not may_have_kept([Period({}, True, Progress(), 0)])
-    assert not may_have_kept([without, Period({}, True, three, 4)])
-    assert may_have_kept([without, Period({}, True, three, 5)])
-    assert may_have_kept([without, Period({}, True, Progress(5, 4), 0)])
-    assert may_have_kept([Period({}, True, three, 0), without])
+    assert not may_have_snapshot([Period({}, True, Progress(), 0)])
+    assert not may_have_snapshot([without, Period({}, True, three, 4)])
+    assert may_have_snapshot([without, Period({}, True, three, 5)])
+    assert may_have_snapshot([without, Period({}, True, Progress(5, 4), 0)])
+    assert may_have_snapshot([Period({}, True, three, 0), without])
 
 
 def test_a_job_begun_before_there_were_periods_is_known_by_its_noted_changes():

@@ -85,11 +85,11 @@ def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, ma
         assert batcher.ready == len(model.may_leave())
         assert batcher.open_records == len(model.open)
         assert batcher.open_bytes == sum(record.size_bytes for record in model.open)
-        assert batcher.held_back == len(model.open) - len(model.drawn) - batcher.ready
+        assert batcher.waiting_records == len(model.open) - len(model.drawn) - batcher.ready
         if step == "draw" and added == len(records) and not model.drawn:
             assert not model.open, "nothing is in flight, records are open, and none may leave"
     assert sorted(log) == list(range(len(records)))
-    assert (batcher.open_records, batcher.open_bytes, batcher.held_back) == (0, 0, 0)
+    assert (batcher.open_records, batcher.open_bytes, batcher.waiting_records) == (0, 0, 0)
     assert not any(vars(batcher._groups).values())
     assert not any(batcher._ready.values())
 
@@ -188,19 +188,19 @@ def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open(
     for entry in (first, heir):
         batcher.add([entry])
     for entry in (first, heir):
-        assert not batcher.may_be_lost()
+        assert not batcher.has_in_doubt()
         assert batcher.draw() == [entry]
-        entry.lost = True
-        assert batcher.may_be_lost()
+        entry.in_doubt = True
+        assert batcher.has_in_doubt()
         batcher.settle([entry])
-    assert not batcher.may_be_lost()
+    assert not batcher.has_in_doubt()
 
 
 def test_rows_released_at_once_leave_in_one_batch_before_later_ones():
     batcher = Batcher(max_records=10)
     first, again = batch(5), [record(5 + n, f"person{n}@example.com") for n in range(5)]
     batcher.add([*first, *again, *batch(20, 10)])
-    assert batcher.held_back == 5
+    assert batcher.waiting_records == 5
     assert batcher.draw() == [*first, *batch(5, 10)]
     batcher.settle(first)
     assert [row.position for row in batcher.draw()] == [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]
@@ -219,7 +219,7 @@ def test_rows_of_one_value_hold_no_other_row_back():
         for n in range(20_000)
     ]
     batcher.add(rows)
-    assert batcher.held_back == 1_999
+    assert batcher.waiting_records == 1_999
     drawn = []
     while some := batcher.draw():
         drawn += some

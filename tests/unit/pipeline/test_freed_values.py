@@ -66,7 +66,7 @@ def test_no_row_is_refused_for_good_that_passes_in_file_order(moves, seed, max_r
         else:
             assert left or answers or batcher.ready, "rows are open, and each waits for another"
     assert held == expected
-    assert (batcher.open_bytes, batcher.held_back) == (0, 0)
+    assert (batcher.open_bytes, batcher.waiting_records) == (0, 0)
 
 
 def _refused_at_first(batcher, rows):
@@ -95,9 +95,9 @@ def test_refused_rows_leave_together_once_every_earlier_row_is_settled():
     rows = [_row(n, f"contact {n}", f"{n}@x.com") for n in range(1, 51)]
     earlier, sent = _refused_at_first(batcher, rows)
     assert sent == rows
-    assert (batcher.draw(), batcher.held_back, batcher.ready) == ([], 50, 0)
+    assert (batcher.draw(), batcher.waiting_records, batcher.ready) == ([], 50, 0)
     batcher.settle([earlier])
-    assert (batcher.ready, batcher.held_back) == (50, 0)
+    assert (batcher.ready, batcher.waiting_records) == (50, 0)
     earliest = batcher.earliest
     again = batcher.draw()
     assert again == rows

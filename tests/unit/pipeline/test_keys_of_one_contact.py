@@ -3,19 +3,19 @@
 from hypothesis import given, strategies as st
 
 from support.builders import record
-from uploader.model.keys_of_one_contact import Seen, Sighting
+from uploader.model.keys_of_one_contact import ConfirmedRow, Sighting
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Unsent, closed_value
+from uploader.model.records import Unsent, lock_key
 from uploader.model.settlements import Settlement
-from uploader.pipeline.keys_of_one_contact import is_explained, met, sightings
+from uploader.pipeline.keys_of_one_contact import identity_conflicts, is_explained, sightings
 
 
-def seen(position: int, key: str, *more: str) -> Seen:
-    return Seen(position, 0, position + 2, key, (closed_value("email", key), *more))
+def seen(position: int, key: str, *more: str) -> ConfirmedRow:
+    return ConfirmedRow(position, 0, position + 2, key, (lock_key("email", key), *more))
 
 
 def values(*keys: str) -> set[str]:
-    return {closed_value("email", key) for key in keys}
+    return {lock_key("email", key) for key in keys}
 
 
 def test_a_key_that_comes_again_is_no_alias():
@@ -28,7 +28,9 @@ def test_a_contact_that_comes_again_without_its_key_is_one():
     before = Sighting(("1", "2"), (seen(0, "a"), seen(1, "b")))
     after = Sighting(("1", "3"), (seen(7, "c"), seen(8, "d")))
     assert not is_explained([before, after])
-    assert [(alias.row, alias.key) for alias in met("1", values("a", "c"), [before, after])] == [
+    assert [
+        (alias.row, alias.key) for alias in identity_conflicts("1", values("a", "c"), [before, after])
+    ] == [
         (2, "a"),
         (9, "c"),
     ]
@@ -43,15 +45,15 @@ def test_a_repeated_key_does_not_hide_an_alias_beside_it():
     before = Sighting(("1", "2"), (seen(0, "a"), seen(1, "b")))
     after = Sighting(("1", "2"), (seen(7, "a"), seen(8, "c")))
     assert not is_explained([before, after])
-    assert met("1", values("a"), [before, after]) == []
-    assert [alias.key for alias in met("2", values("b", "c"), [before, after])] == ["b", "c"]
+    assert identity_conflicts("1", values("a"), [before, after]) == []
+    assert [alias.key for alias in identity_conflicts("2", values("b", "c"), [before, after])] == ["b", "c"]
 
 
 def test_rows_that_share_a_value_one_after_the_other_were_ordered():
     first, second = Sighting(("1",), (seen(0, "a", "plan=x"),)), Sighting(("1",), (seen(5, "b", "plan=x"),))
     third = Sighting(("1",), (seen(9, "c"),))
-    assert met("1", (), [first, second]) == []
-    assert [alias.key for alias in met("1", (), [first, second, third])] == ["a", "b", "c"]
+    assert identity_conflicts("1", (), [first, second]) == []
+    assert [alias.key for alias in identity_conflicts("1", (), [first, second, third])] == ["a", "b", "c"]
 
 
 def test_only_updates_are_followed_and_those_named_stand_alone():
@@ -90,5 +92,5 @@ def test_exactly_the_contacts_that_several_keys_led_to_are_listed(contact_of, an
         owned = values(*(str(key) for key in range(10) if str(contact_of[key]) == contact))
         if not is_explained(where):
             rows = [row for sighting in where for row in sighting.rows if row.key in keys]
-            listed = [alias.position for alias in met(contact, owned, where)]
+            listed = [alias.position for alias in identity_conflicts(contact, owned, where)]
             assert listed == ([row.position for row in rows] if len(keys) > 1 else [])

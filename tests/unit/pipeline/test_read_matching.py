@@ -7,7 +7,7 @@ from support.builders import record
 from uploader.hubspot.error_objects import error_of
 from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import Result
-from uploader.pipeline.read_matching import Answer, confirmed_by, told, wanted_properties
+from uploader.pipeline.read_matching import Answer, answers_for, confirmed_by, wanted_properties
 
 
 def held(hubspot_id="7", **properties):
@@ -170,7 +170,7 @@ def error(category, *ids, sub_category=""):
     ],
 )
 def test_only_object_not_found_says_that_there_is_no_such_contact(results, errors, answer, why):
-    (one,) = told("email", ["Ann@x.com"], results, errors)
+    (one,) = answers_for("email", ["Ann@x.com"], results, errors)
     assert one.answer is answer
     assert why is None or one.why == why
     assert (one.held is not None) == (answer is Answer.HELD)
@@ -180,12 +180,12 @@ def test_a_contact_whose_primary_address_it_is_comes_before_one_that_has_it_as_a
     further = held("1", email="new@x.com", hs_additional_emails="ann@x.com")
     primary = held("2", email="ann@x.com")
     for results in ([further, primary], [primary, further]):
-        assert told("email", ["ann@x.com"], results, [])[0].held is primary
+        assert answers_for("email", ["ann@x.com"], results, [])[0].held is primary
 
 
 def test_by_hubspots_own_ids_a_contact_is_found_by_its_id_alone():
     results = [held("7", email="8"), held("9")]
-    found = told("", ["7", "8", "9"], results, [error("OBJECT_NOT_FOUND", "8")])
+    found = answers_for("", ["7", "8", "9"], results, [error("OBJECT_NOT_FOUND", "8")])
     assert [one.answer for one in found] == [Answer.HELD, Answer.ABSENT, Answer.HELD]
 
 
@@ -205,7 +205,7 @@ _some_results = st.lists(
 
 @given(_some_results, _some_errors)
 def test_every_key_has_one_answer_and_it_rests_on_what_names_the_key(results, errors):
-    answers = told("email", _KEYS, results, errors)
+    answers = answers_for("email", _KEYS, results, errors)
     for key, one in zip(_KEYS, answers, strict=True):
         naming = [found for found in errors if key in found.ids]
         assert (one.answer is Answer.ABSENT) == (

@@ -15,7 +15,7 @@ from uploader.records.known_headers import carries_opt_out
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.records.suppression_list import Suppression, read_entries
-from uploader.records.values.convert import says_so
+from uploader.records.values.convert import is_yes
 
 SCHEMA = Schema(
     labels={
@@ -197,7 +197,7 @@ def test_a_cell_says_so_by_its_values_in_any_case(text, values):
     values = tuple(value for value in values if value.strip()) or ("yes",)
     said = text.strip().casefold()
     wanted = bool(said) and ("*" in values or said in {value.strip().casefold() for value in values})
-    assert says_so(text, values) is wanted
+    assert is_yes(text, values) is wanted
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_cell_says_so_by_its_values_in_any_case(text, values):
     [("true", True), ("Ja", True), (" 1", True), ("0", False), ("", False), ("nein", False), ("2", None)],
 )
 def test_without_values_a_usual_yes_counts_and_nobody_guesses(text, says):
-    assert says_so(text, ()) is says
+    assert is_yes(text, ()) is says
 
 
 def test_a_row_that_says_so_is_skipped_and_one_that_nobody_understands_is_not_sent():

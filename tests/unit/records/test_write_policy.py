@@ -4,12 +4,12 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.records.write_policy import Change, Only, Overwriting, Policy, decide
+from uploader.records.write_policy import Change, Only, Policy, WritePolicy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])
 CELLS = st.dictionaries(NAMES, st.sampled_from(["", "A", "B"]))
 RULES = st.builds(
-    Overwriting,
+    WritePolicy,
     policy=st.sampled_from(Policy),
     by_property=st.dictionaries(NAMES, st.sampled_from(Policy)),
     only=st.sampled_from(Only),
@@ -17,8 +17,8 @@ RULES = st.builds(
 )
 
 
-def made(wanted, held, rules=None, *, kinds=None, lost=False):
-    return decide(wanted, held, rules or Overwriting(), kinds or {}, lost=lost)
+def made(wanted, held, rules=None, *, kinds=None, in_doubt=False):
+    return decide(wanted, held, rules or WritePolicy(), kinds or {}, in_doubt=in_doubt)
 
 
 def after(held, decision):
@@ -45,23 +45,23 @@ def test_what_is_held_afterwards_follows_from_the_rules_alone(wanted, held, rule
 
 @given(CELLS, CELLS, RULES)
 def test_what_may_have_been_written_is_unchanged_only_where_all_values_are_anothers(wanted, held, rules):
-    decision = made(wanted, held, rules, lost=True)
+    decision = made(wanted, held, rules, in_doubt=True)
     if decision.outcome is Outcome.UNCHANGED:
         assert wanted
         assert all(held.get(name, "") != text for name, text in wanted.items())
 
 
 def test_a_lost_row_whose_only_value_a_person_has_filled_is_unchanged():
-    rules = Overwriting(policy=Policy.FILL)
-    theirs = made({"city": "Ours"}, {"city": "Theirs"}, rules, lost=True)
+    rules = WritePolicy(policy=Policy.FILL)
+    theirs = made({"city": "Ours"}, {"city": "Theirs"}, rules, in_doubt=True)
     assert (theirs.outcome, dict(theirs.properties)) == (Outcome.UNCHANGED, {})
-    ours = made({"city": "Ours", "phone": "1"}, {"city": "Ours", "phone": "2"}, rules, lost=True)
+    ours = made({"city": "Ours", "phone": "1"}, {"city": "Ours", "phone": "2"}, rules, in_doubt=True)
     assert ours.outcome is Outcome.UPDATED  # the telephone was there before the row was first sent
 
 
 @given(CELLS, CELLS)
 def test_values_that_are_there_are_not_sent_where_the_user_says_so(wanted, held):
-    decision = made(wanted, held, Overwriting(skip_unchanged=True))
+    decision = made(wanted, held, WritePolicy(skip_unchanged=True))
     assert all(held.get(name, "") != text for name, text in decision.properties.items())
     assert (decision.outcome is Outcome.UNCHANGED) is (after(held, decision) == after(held, made({}, held)))
 
@@ -75,7 +75,7 @@ def test_another_spelling_of_a_value_is_the_same_value():
     kinds = {"birthday": Kind("date"), "amount": Kind("number")}
     wanted = {"birthday": "2025-12-31", "amount": "1.50"}
     held = {"birthday": "1767139200000", "amount": "1.5"}
-    decision = made(wanted, held, Overwriting(skip_unchanged=True), kinds=kinds)
+    decision = made(wanted, held, WritePolicy(skip_unchanged=True), kinds=kinds)
     assert decision.outcome is Outcome.UNCHANGED
     assert set(decision.changes.values()) == {Change.SAME}
 
@@ -84,13 +84,13 @@ def test_each_change_has_its_name():
     wanted = {"a": "1", "b": "2", "c": "", "d": "4", "e": "5", "lifecyclestage": "lead"}
     held = {"b": "0", "c": "3", "d": "4", "e": "0", "lifecyclestage": "customer"}
     kinds = {"lifecyclestage": Kind("enumeration")}
-    decision = made(wanted, held, Overwriting(by_property={"e": Policy.FILL}), kinds=kinds)
+    decision = made(wanted, held, WritePolicy(by_property={"e": Policy.FILL}), kinds=kinds)
     assert dict(decision.changes) == {
         "a": Change.SET,
         "b": Change.OVERWRITTEN,
         "c": Change.CLEARED,
         "d": Change.SAME,
-        "e": Change.SPARED,
+        "e": Change.PRESERVED,
         "lifecyclestage": Change.KEPT,
     }
     assert "e" not in decision.properties
@@ -98,10 +98,10 @@ def test_each_change_has_its_name():
 
 def test_only_new_leaves_a_contact_that_appeared_after_a_lost_answer_unless_it_holds_what_was_sent():
     """Somebody else may have created it: the row is confirmed only by all of its own values."""
-    rules = Overwriting(only=Only.NEW)
-    theirs = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "Theirs"}, rules, lost=True)
+    rules = WritePolicy(only=Only.NEW)
+    theirs = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "Theirs"}, rules, in_doubt=True)
     assert (theirs.outcome, dict(theirs.properties)) == (Outcome.SKIPPED, {})
-    ours = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "B"}, rules, lost=True)
+    ours = made({"firstname": "A", "city": "B"}, {"firstname": "A", "city": "B"}, rules, in_doubt=True)
     assert (ours.outcome, dict(ours.properties)) == (Outcome.UPDATED, {})
     never_sent = made({"firstname": "A"}, {"firstname": "A"}, rules)
     assert never_sent.outcome is Outcome.SKIPPED

@@ -7,14 +7,16 @@ from contextlib import closing
 
 import pytest
 
-from uploader.model.keys_of_one_contact import Seen, Sighting
+from uploader.model.keys_of_one_contact import ConfirmedRow, Sighting
 from uploader.storage import keys_of_one_contact_file as module
 from uploader.storage.file_names import sightings_path
 from uploader.storage.keys_of_one_contact_file import Sightings, pack
 
 
-def seen(position: int) -> Seen:
-    return Seen(position, 0, position + 2, f"c{position}@x.com", (f"email=c{position}@x.com", "plan=ü"))
+def seen(position: int) -> ConfirmedRow:
+    return ConfirmedRow(
+        position, 0, position + 2, f"c{position}@x.com", (f"email=c{position}@x.com", "plan=ü")
+    )
 
 
 def found(sightings: Sightings) -> dict[str, list[Sighting]]:
@@ -82,5 +84,5 @@ def test_what_an_earlier_version_has_kept_is_read(tmp_path):
         connection.execute("INSERT INTO answers (body) VALUES (?)", (body,))
     again = Sightings(tmp_path / "c.checkpoint")
     _, later = found(again)["1"]
-    assert later == Sighting(("1",), (Seen(7, 0, 9, "ann@x.com", ("email=ann@x.com",)),))
+    assert later == Sighting(("1",), (ConfirmedRow(7, 0, 9, "ann@x.com", ("email=ann@x.com",)),))
     again.close()

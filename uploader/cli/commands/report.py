@@ -20,7 +20,7 @@ from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
 from uploader.model.rows import Content
-from uploader.model.timeline import Stretch, percentile
+from uploader.model.timeline import Interval, percentile
 from uploader.report.charts import Chart, Series, axis_of
 from uploader.report.content import (
     PERCENTILES,
@@ -145,9 +145,9 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
     """All that the template speaks of."""
     identity, invocations = checkpoint.identity(), checkpoint.invocations()
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
-    stretches = checkpoint.course()
+    intervals = checkpoint.course()
     summary = read_summary(path)
-    whole = whole_of(stretches)
+    whole = whole_of(intervals)
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
     settings["columns"] = _column_texts(identity)
     return {
@@ -165,11 +165,11 @@ def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[s
         "tallies": summary.tallies,
         "elapsed": duration(summary.elapsed_seconds),
         "outcomes": outcome_lines(summary.tallies),
-        "charts": _charts(stretches) if stretches else [],
+        "charts": _charts(intervals) if intervals else [],
         "latencies": latency_text(whole),
         "statuses": status_lines(whole),
         "pauses": _pauses(summary, whole),
-        "day": day_texts(stretches),
+        "day": day_texts(intervals),
         "invocations": [
             _invocation(one, is_at_work=one is invocations[-1] and summary.state == "running")
             for one in invocations
@@ -202,14 +202,14 @@ def _values(content: Content) -> Iterable[str]:
     return [str(cell) for cell in content] if not hasattr(content, "reason") else []
 
 
-def _charts(stretches: list[Stretch]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
+def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
     """Title, markup, legend (class and text), and what it shows."""
-    axis = axis_of([one.began for one in stretches], stretches[-1].seconds)
-    paused = Series("nobody sends", "paused", [sum(one.paused.values()) / one.seconds for one in stretches])
+    axis = axis_of([one.began for one in intervals], intervals[-1].seconds)
+    paused = Series("nobody sends", "paused", [sum(one.paused.values()) / one.seconds for one in intervals])
     has_pauses = any(paused.values)
     rest = [(paused.kind, "paused")] if has_pauses else []
-    rows, requests, latencies = _rows(stretches), _requests(stretches), _latencies(stretches)
-    quota, far = _quota(stretches, requests)
+    rows, requests, latencies = _rows(intervals), _requests(intervals), _latencies(intervals)
+    quota, far = _quota(intervals, requests)
     shade = paused if has_pauses else None
     made = [
         (Chart("Rows settled", axis, "rows a second", areas=rows, shade=shade), rows, "rows a second"),
@@ -230,9 +230,9 @@ def _charts(stretches: list[Stretch]) -> list[tuple[str, str, list[tuple[str, st
     ]
 
 
-def _quota(stretches: list[Stretch], requests: list[Series]) -> tuple[list[Series], str]:
+def _quota(intervals: list[Interval], requests: list[Series]) -> tuple[list[Series], str]:
     """The line of what is allowed; in words where it is so far up that nothing else would be seen."""
-    allowed = Series("quota", "quota", [one.per_second or None for one in stretches])
+    allowed = Series("quota", "quota", [one.per_second or None for one in intervals])
     highest = max((value for value in allowed.values if value), default=0.0)
     most = max(
         sum(value or 0 for value in column) for column in zip(*(one.values for one in requests), strict=True)
@@ -242,9 +242,9 @@ def _quota(stretches: list[Stretch], requests: list[Series]) -> tuple[list[Serie
     return [allowed], ""
 
 
-def _rows(stretches: list[Stretch]) -> list[Series]:
+def _rows(intervals: list[Interval]) -> list[Series]:
     def rate(*names: str) -> list[float | None]:
-        return [sum(one.outcomes.get(name, 0) for name in names) / one.seconds for one in stretches]
+        return [sum(one.outcomes.get(name, 0) for name in names) / one.seconds for one in intervals]
 
     return [
         Series("created, updated or unchanged", "good", rate(*_CONFIRMED)),
@@ -253,14 +253,14 @@ def _rows(stretches: list[Stretch]) -> list[Series]:
     ]
 
 
-def _requests(stretches: list[Stretch]) -> list[Series]:
+def _requests(intervals: list[Interval]) -> list[Series]:
     def rate(is_of: Mapping[str, bool]) -> list[float | None]:
         return [
             sum(count for status, count in one.statuses.items() if is_of[status]) / one.seconds
-            for one in stretches
+            for one in intervals
         ]
 
-    statuses = {status for one in stretches for status in one.statuses}
+    statuses = {status for one in intervals for status in one.statuses}
     answered = {status: status.startswith("2") for status in statuses}
     throttled = {status: status in {"429", "423", "477"} for status in statuses}
     failed = {status: not answered[status] and not throttled[status] for status in statuses}
@@ -271,14 +271,14 @@ def _requests(stretches: list[Stretch]) -> list[Series]:
     ]
 
 
-def _latencies(stretches: list[Stretch]) -> list[Series]:
+def _latencies(intervals: list[Interval]) -> list[Series]:
     return [
-        Series(name, name, [percentile(one.latencies, share) for one in stretches])
+        Series(name, name, [percentile(one.latencies, share) for one in intervals])
         for name, share in PERCENTILES
     ]
 
 
-def _pauses(summary: Summary, whole: Stretch) -> list[tuple[str, int, str]]:
+def _pauses(summary: Summary, whole: Interval) -> list[tuple[str, int, str]]:
     """Cause, how often, how long in all."""
     return [
         (cause, count, duration(whole.paused.get(cause, 0.0)))

@@ -24,9 +24,9 @@ from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.model.records import told_key
+from uploader.model.records import display_key
 from uploader.model.redaction import without_identifiers
-from uploader.model.settings_periods import Unkept
+from uploader.model.settings_periods import NotInSnapshot
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_unkept
 from uploader.undo.associated_records import NOT_KNOWN
@@ -228,7 +228,7 @@ def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
             kept.outcome.value,
             kept.row,
             kept.source + 1,
-            told_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
+            display_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
             kept.hubspot_id,
             finding.property,
             finding.ours,
@@ -239,7 +239,7 @@ def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
     yield from _unkept(run.settings.checkpoint_path, run.report.unkept)
 
 
-def _unkept(checkpoint: Path, unkept: Unkept) -> Iterator[Sequence[object]]:
+def _unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[Sequence[object]]:
     """Rows that were written without a snapshot, as the results file names them."""
     listed, why = 0, "no results file names them"
     try:

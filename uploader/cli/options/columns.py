@@ -12,7 +12,7 @@ from uploader.cli.options.connection import PATH, parse_map
 from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
-from uploader.records.mapping_file import Said, parse_mapping
+from uploader.records.mapping_file import MappingFile, parse_mapping
 from uploader.records.values.datetimes import DateOrder
 
 _COLUMNS = (
@@ -73,7 +73,7 @@ def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
     fields = dict(said)
     mapping, owner_map = fields.pop("mapping"), fields.pop("owner_map")
-    file = read_mapping(mapping) if mapping else Said()
+    file = read_mapping(mapping) if mapping else MappingFile()
     mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
     fields["mapped"] = {**{c: name for c, name in file.mapped.items() if c not in ignored}, **mapped}
     fields["ignored"] = ignored | (file.ignored - mapped.keys())
@@ -104,7 +104,7 @@ def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
     return said
 
 
-def read_mapping(path: Path) -> Said:
+def read_mapping(path: Path) -> MappingFile:
     try:
         return parse_mapping(_text(path, "--mapping"))
     except MappingError as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from uploader.cli.text.numbers import about, duration
-from uploader.pipeline.rate.daily_quota import Day
+from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.settings.write_policy import WritePolicySettings
 
@@ -19,7 +19,7 @@ def reads_text(settings: WritePolicySettings) -> str:
 def forecast_lines(
     rows: int,
     ahead: Forecast,
-    day: Day,
+    day: DailyQuota,
     clock: Callable[[datetime], str],
     *,
     waits: bool,

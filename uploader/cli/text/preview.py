@@ -50,7 +50,7 @@ NOT_SEEN = (
 )
 _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
-    Change.SPARED.value: "HubSpot's stays, by your rule",
+    Change.PRESERVED.value: "HubSpot's stays, by your rule",
     Change.KEPT.value: "HubSpot's stays: a lifecycle stage does not go back",
     REFUSED: "invalid: never sent",
 }
@@ -172,7 +172,7 @@ def _what(one: Example) -> str:
     if one.kind == REFUSED:
         return printable(one.reason, 160) if one.reason.startswith(name) else f"{name} {_text(one.reason)}"
     before, asked, after = (_text(text) for text in (one.before, one.asked, one.after))
-    if one.kind in {Change.SPARED, Change.KEPT}:
+    if one.kind in {Change.PRESERVED, Change.KEPT}:
         return f"{name} stays {before}; the row has {asked}"
     return f"{name}: {before} -> {after}"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uploader.cli.text.next_command import undo_command
-from uploader.model.settings_periods import Ranges, Unkept
+from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.storage.rows_without_snapshot import find_unkept
@@ -51,7 +51,7 @@ def undone_dict(checkpoint: Path) -> dict[str, object] | None:
     return {**counts, "left": undone.left, "ended_at": ended_at, **unkept_dict(unkept)}
 
 
-def unkept_lines(unkept: Unkept) -> list[str]:
+def unkept_lines(unkept: NotInSnapshot) -> list[str]:
     """What the job wrote and its snapshot knows nothing of."""
     lines = []
     if unkept.written:
@@ -68,7 +68,7 @@ def unkept_lines(unkept: Unkept) -> list[str]:
     return lines
 
 
-def unkept_dict(unkept: Unkept) -> dict[str, object]:
+def unkept_dict(unkept: NotInSnapshot) -> dict[str, object]:
     return {
         "rows_without_snapshot": unkept.written,
         "rows_perhaps_without_snapshot": unkept.unsure,
@@ -85,7 +85,7 @@ def _where(ranges: Ranges) -> str:
     return f" (of the rows {', '.join(shown)}{more}, counted over all sources without their headers)"
 
 
-def _undone(checkpoint: Path) -> tuple[Undone, Unkept] | None:
+def _undone(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:
     if not undo_path(snapshot_path(checkpoint)).exists():
         return None
     opened = Checkpoint.open(checkpoint, read_only=True)

@@ -12,7 +12,7 @@ from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.survey import Step, last
-from uploader.records.columns import MappingError, together
+from uploader.records.columns import MappingError, numbered
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
 from uploader.sources.source import Source
@@ -80,7 +80,7 @@ async def decide_orders(
         except MappingError as error:
             problems += error.texts
     if problems:
-        raise SettingsError(together(problems))
+        raise SettingsError(numbered(problems))
     orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
     return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from uploader.errors import BusyError
-from uploader.model.canary import Sent
-from uploader.model.keys_of_one_contact import Alias, Sighting
+from uploader.model.canary import CanaryRow
+from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement, Tallies
-from uploader.model.timeline import Changes, Course
+from uploader.model.timeline import Changes, Timeline
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
@@ -38,7 +38,7 @@ _SETTLEMENT_BYTES = 700
 
 
 @dataclass(slots=True)
-class Waiting:
+class Uncommitted:
     """What waits for its commit. Of a row that is written, that is its line in the results file alone."""
 
     lines: list[bytes] = field(default_factory=list)  #: of the results file
@@ -46,18 +46,18 @@ class Waiting:
     settled: list[Settlement] = field(default_factory=list)  #: all, where a snapshot or a follower wants them
     sightings: list[bytes] = field(default_factory=list)
     superseding: list[Superseding] = field(default_factory=list)
-    canary: list[Sent] = field(default_factory=list)
+    canary: list[CanaryRow] = field(default_factory=list)
 
     @property
     def size_bytes(self) -> int:
         """What it occupies in memory, about."""
         texts = sum(map(len, self.lines)) + sum(map(len, self.sightings))
-        return texts + sum(map(_weight, self.kept)) + sum(map(_weight, self.settled))
+        return texts + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
 
-    def copy(self) -> "Waiting":
-        return Waiting(*(getattr(self, one.name)[:] for one in fields(self)))
+    def copy(self) -> "Uncommitted":
+        return Uncommitted(*(getattr(self, one.name)[:] for one in fields(self)))
 
-    def drop(self, former: "Waiting") -> None:
+    def drop(self, former: "Uncommitted") -> None:
         """What waited then does so no more."""
         for one in fields(self):
             del getattr(self, one.name)[: len(getattr(former, one.name))]
@@ -72,7 +72,7 @@ class Commits:
         results: ResultsFile | None,
         sightings: Sightings,
         offload: Offload,
-        course: Course,
+        timeline: Timeline,
         *,
         snapshot: SnapshotFile | None,
         rows_estimated: int | None,
@@ -85,18 +85,18 @@ class Commits:
         self.committed = checkpoint.state()
         self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
         self.waiting_bytes = 0  #: what waits occupies in memory, about
-        self._waiting = Waiting()
-        self._aliases: Sequence[Alias] = ()
+        self._waiting = Uncommitted()
+        self._identity_conflicts: Sequence[IdentityConflict] = ()
         self._checkpoint = checkpoint
         self._results = results
         self._sightings = sightings
         self._snapshot = snapshot
         self._offload = offload
-        self._course = course
+        self._timeline = timeline
         self._rows_estimated = rows_estimated
         self._on_committed = on_committed
         self._gives_up = gives_up
-        self._told = self.committed.tallies  # what the course knows of
+        self._counted = self.committed.tallies  # what the course knows of
         self._committing = asyncio.Lock()
 
     def add(
@@ -107,7 +107,7 @@ class Commits:
         superseding: Sequence[Superseding],
     ) -> None:
         """Rows are settled, with these outcomes among them."""
-        added = Waiting(sightings=list(map(pack, sightings)), superseding=list(superseding))
+        added = Uncommitted(sightings=list(map(pack, sightings)), superseding=list(superseding))
         if self._results and settlements:
             added.lines.append(self._results.lines(settlements))
         if not _KEPT.isdisjoint(outcomes):
@@ -115,28 +115,28 @@ class Commits:
         if self._snapshot or self._on_committed:
             added.settled += settlements
         for settlement in added.settled or added.kept:
-            _lighten(settlement)
+            _drop_contents(settlement)
         for one in fields(added):
             getattr(self._waiting, one.name).extend(getattr(added, one.name))
         self.waiting_bytes += added.size_bytes
 
-    def add_canary(self, sent: Sequence[Sent]) -> None:
+    def add_canary(self, sent: Sequence[CanaryRow]) -> None:
         self._waiting.canary += sent
 
-    def list_aliases(self, aliases: Sequence[Alias]) -> None:
-        self._aliases = aliases
+    def list_identity_conflicts(self, identity_conflicts: Sequence[IdentityConflict]) -> None:
+        self._identity_conflicts = identity_conflicts
 
-    async def commit(self, standing: Callable[[], State]) -> None:
+    async def commit(self, make_state: Callable[[], State]) -> None:
         """Make durable what waits by now, and where the run stands then. StorageError if the disk refuses."""
         async with self._committing:
-            state = standing()
+            state = make_state()
             state.results_bytes = self.committed.results_bytes
             state.results_digest = self.committed.results_digest
             if replace(state, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
-            former, changes = self._waiting.copy(), self._tell_course(state.tallies)
+            former, changes = self._waiting.copy(), self._note_counts(state.tallies)
             try:
-                is_cancelled = await self._in_full(lambda: self._append(state, former))
+                is_cancelled = await self._to_completion(lambda: self._append(state, former))
                 # They have a file of their own, and would be in it twice.
                 del self._waiting.sightings[: len(former.sightings)]
                 former.sightings = []
@@ -148,11 +148,11 @@ class Commits:
                         self._on_committed(former.settled)
             finally:
                 if self.committed is not state:
-                    self._course.give_back(changes)
+                    self._timeline.give_back(changes)
             if is_cancelled:
                 raise asyncio.CancelledError
 
-    async def _in_full(self, call: Callable[[], None]) -> bool:
+    async def _to_completion(self, call: Callable[[], None]) -> bool:
         """Let a call on the disk end, also when cancelled meanwhile; whether that was so."""
         write, is_cancelled = asyncio.ensure_future(self._offload.run(call)), False
         while not write.done():
@@ -169,7 +169,7 @@ class Commits:
         """The same, again and again while another process reads the checkpoint and so locks it."""
         while True:
             try:
-                is_cancelled = await self._in_full(write)
+                is_cancelled = await self._to_completion(write)
             except BusyError as error:
                 if self._gives_up():
                     raise
@@ -181,14 +181,16 @@ class Commits:
                 self.is_locked_out = False
                 return is_cancelled
 
-    def _tell_course(self, tallies: Tallies) -> Changes:
+    def _note_counts(self, tallies: Tallies) -> Changes:
         """What was booked since the last time; what of it is to be kept comes back."""
-        told, self._told = self._told, tallies
-        more = {outcome.value: count - told.outcomes[outcome] for outcome, count in tallies.outcomes.items()}
-        self._course.note_books(more, tallies.retries - told.retries)
-        return self._course.take_changes()
+        counted, self._counted = self._counted, tallies
+        more = {
+            outcome.value: count - counted.outcomes[outcome] for outcome, count in tallies.outcomes.items()
+        }
+        self._timeline.note_counts(more, tallies.retries - counted.retries)
+        return self._timeline.take_changes()
 
-    def _append(self, state: State, waiting: Waiting) -> None:
+    def _append(self, state: State, waiting: Uncommitted) -> None:
         """What has to be durable before the checkpoint counts on it. Done again, it is as if done once."""
         if self._results:
             extent = self._results.append(waiting.lines)
@@ -198,16 +200,16 @@ class Commits:
         # Last: appended again after a failure, they would be there twice.
         self._sightings.append(waiting.sightings)
 
-    def _write(self, state: State, waiting: Waiting, changes: Changes) -> None:
-        course = self._course
+    def _write(self, state: State, waiting: Uncommitted, changes: Changes) -> None:
+        timeline = self._timeline
         invocation = Invocation(
-            course.began, course.now, self._rows_estimated, __version__, state.state, state.reason
+            timeline.began, timeline.now, self._rows_estimated, __version__, state.state, state.reason
         )
         self._checkpoint.commit(
             state,
             waiting.kept,
             waiting.superseding,
-            self._aliases,
+            self._identity_conflicts,
             waiting.canary,
             changes=changes,
             invocation=invocation,
@@ -217,7 +219,7 @@ class Commits:
         self.committed = state
 
 
-def _lighten(settlement: Settlement) -> None:
+def _drop_contents(settlement: Settlement) -> None:
     """A slow disk lets many wait for their commit, which needs the rows of dead letters at most."""
     record = settlement.record
     if isinstance(record, Record):
@@ -225,6 +227,6 @@ def _lighten(settlement: Settlement) -> None:
         record.raw = record.raw if settlement.outcome in _KEPT_RAW else b""
 
 
-def _weight(settlement: Settlement) -> int:
+def _size_bytes(settlement: Settlement) -> int:
     message = settlement.refusal.message if settlement.refusal else ""
     return _SETTLEMENT_BYTES + len(settlement.record.raw) + len(message)

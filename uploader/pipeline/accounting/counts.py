@@ -59,7 +59,7 @@ class Accounting:
                 tallies.skips[rule] = tallies.skips.get(rule, 0) + count
         sent = [one for one in records if isinstance(one, Record)]
         tallies.values_dropped += sum([len(one.dropped) for one in sent])
-        tallies.values_spared += sum([one.spared for one in sent])
+        tallies.values_spared += sum([one.preserved for one in sent])
         return counts
 
     def check_failures(self) -> None:
@@ -89,7 +89,7 @@ class Accounting:
             name = reply.batch_status if reply.batch_status in BATCH_STATUSES else "OTHER"
             batches[name] = batches.get(name, 0) + 1
 
-    def standing(self) -> State:
+    def state(self) -> State:
         """Where the rows stand now."""
         progress, tallies = self._ledger.progress(), deepcopy(self.tallies)
         if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:

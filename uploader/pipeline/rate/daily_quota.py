@@ -21,14 +21,14 @@ class Reserve:
 
 
 @dataclass(slots=True)
-class Day:
+class DailyQuota:
     """As far as it is known: OAuth apps have no daily quota, and no header speaks of one."""
 
     reserve: Reserve = Reserve()
     limit: int | None = None
     remaining: int | None = None
     resets_at: datetime | None = None
-    taught_at: float = float("-inf")  #: when the request left whose reply was the last to speak of it
+    learnt_at: float = float("-inf")  #: when the request left whose reply was the last to speak of it
     _ended: datetime | None = None  # the end that was taken note of
 
     @property
@@ -40,19 +40,19 @@ class Day:
 
     def learn(self, headers: QuotaHeaders, left: float) -> None:
         """What the reply to a request says that left at `left`; an older one's word is no news."""
-        if headers.daily_remaining is None or left < self.taught_at:
+        if headers.daily_remaining is None or left < self.learnt_at:
             return
         self.limit, self.remaining = headers.daily or self.limit, headers.daily_remaining
-        self.taught_at = left
+        self.learnt_at = left
 
     def look(self, usage: Usage) -> None:
         """Take over what the usage endpoint says."""
         self.limit = usage.limit
         self.resets_at = usage.resets_at
 
-    def is_spent(self, on_wire: int) -> bool:
+    def is_spent(self, in_flight: int) -> bool:
         """Whether the requests on the wire may use up what is left."""
-        return self.left is not None and self.left <= on_wire
+        return self.left is not None and self.left <= in_flight
 
     def has_ended(self, now: datetime) -> bool:
         """Whether its known end has passed, during a pause for another reason, say. True until `begin`."""

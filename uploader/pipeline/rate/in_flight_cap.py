@@ -64,12 +64,12 @@ class InFlightCap:
         if self._limit < self._start or self._mean_latency <= self._SLOWER * self._least_latency:
             self._limit = min(float(self.maximum), self._limit + 1 / self._limit)
 
-    def overloaded(self, now: float, sent_at: float, *, is_told: bool = True) -> None:
+    def overloaded(self, now: float, sent_at: float, *, is_explicit: bool = True) -> None:
         """The server pushed back. Requests that left before the last shrinking say nothing new.
 
         One failure among many good replies, unless it is told to mean overload, is an accident.
         """
-        is_accident = not is_told and self._fine >= self._MANY
+        is_accident = not is_explicit and self._fine >= self._MANY
         self._fine = 0
         if not is_accident and sent_at >= self._shrunk_at:
             self._limit = max(1.0, self._limit * self._SHRINK)

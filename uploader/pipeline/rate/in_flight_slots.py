@@ -33,12 +33,12 @@ class Slots:
                 self._waiting.remove(turn)
             raise
 
-    def on_wire(self, out: bool) -> None:
+    def note_in_flight(self, in_flight: bool) -> None:
         """A batch has left, or its answer came."""
         if self._slow_start is not None:
             self._slow_start.cancel()
             self._slow_start = None
-        if out and not self._cap.is_open:
+        if in_flight and not self._cap.is_open:
             loop = asyncio.get_running_loop()
             self._slow_start = loop.call_later(_UNANSWERED_SECONDS, self._do_not_wait)
 

@@ -168,7 +168,7 @@ class SendLog:
 
     def _others_wait(self, now: float) -> float:
         window = self.quota.seconds
-        allowed = self.others.room(self.quota.requests, self.count(now, window), now, window)
+        allowed = self.others.available(self.quota.requests, self.count(now, window), now, window)
         if allowed is None:
             return 0.0
         free_at = self._free_at(allowed, window + self.margin.seconds)
@@ -266,7 +266,7 @@ class SendLog:
 
     def _allowed(self, ours: int, now: float) -> int:
         """How many of a window may be ours, as far as others go."""
-        room = self.others.room(self.quota.requests, ours, now, self.quota.seconds)
+        room = self.others.available(self.quota.requests, ours, now, self.quota.seconds)
         return self.quota.requests if room is None else room
 
     def _is_margin_to_blame(self, ours: int, now: float) -> bool:

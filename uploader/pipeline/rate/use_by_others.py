@@ -88,7 +88,7 @@ class Others:
         """The window is another one now."""
         self._seen.clear()
 
-    def room(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
+    def available(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
         """How many of a window may be ours; None where nobody else is there."""
         if self.is_past(now):
             past = self._seen[-1][1] if self._seen else 0

@@ -89,7 +89,7 @@ class Task(ABC, Generic[Item]):
     def judge(self, items: Sequence[Item], reply: Reply, history: History) -> Judged[Item]: ...
 
     @abstractmethod
-    async def book(self, attempt: Attempt[Item]) -> None:
+    async def settle_attempt(self, attempt: Attempt[Item]) -> None:
         """Take what an attempt has settled; with `Next.REFUSE` that is its only open item, too."""
 
     @abstractmethod
@@ -100,10 +100,10 @@ class Task(ABC, Generic[Item]):
         """A question of the same part of HubSpot, to tell these items' fault from the server's."""
         raise NotImplementedError
 
-    def note_wire(self, items: Sequence[Item], out: bool) -> None:
+    def note_in_flight(self, items: Sequence[Item], in_flight: bool) -> None:
         """These items' request leaves, or is over."""
 
-    def note_lost(self, items: Sequence[Item]) -> None:
+    def note_in_doubt(self, items: Sequence[Item]) -> None:
         """They left, and this task was cancelled before the answer came."""
 
     def note_wait(self, seconds: float) -> None:
@@ -125,11 +125,11 @@ class Attempts:
     sender: Sender
     #: How many seconds to wait where a verdict says STOP; None to stop indeed.
     patience: Callable[[Verdict], float | None]
-    roll: Callable[[], float] = random.random
+    random_number: Callable[[], float] = random.random
     #: Waits out a backoff, which may be of no seconds.
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     #: Told when a request leaves, and when it is over.
-    on_wire: Callable[[bool], None] = lambda _: None
+    note_in_flight: Callable[[bool], None] = lambda _: None
     is_wanted: Callable[[], bool] = lambda: True  #: whether to send more
     is_early: bool = False  #: as the sender's, of all that is sent
 
@@ -163,10 +163,10 @@ class Attempts:
         verdict = judge(reply)
         self._note(verdict, left_at, is_answer=_is_definite(verdict), is_write=is_write)
         if verdict.action in {Action.STOP, Action.PAUSE}:
-            self.sender.heed(verdict, self.patience, left_at)
+            self.sender.act_on(verdict, self.patience, left_at)
         return reply, verdict
 
-    def go_on(self) -> None:
+    def check_wanted(self) -> None:
         """StopRun where no more is wanted."""
         if not self.is_wanted():
             raise StopRun(Cause.SIGNAL, "")
@@ -189,11 +189,11 @@ class Attempts:
             verdict, len(judged.open), history, whole=is_whole, rule=rule, is_apart=judged.is_apart
         )
         attempt = Attempt(piece.items, reply, judged, history, following)
-        await task.book(attempt)
+        await task.settle_attempt(attempt)
         if following in {Next.FINISH, Next.REFUSE}:
             return []
         if following is not Next.STOP:
-            self.go_on()
+            self.check_wanted()
         return await self._follow(task, attempt, left_at)
 
     async def _follow(
@@ -210,7 +210,7 @@ class Attempts:
                 return []
             case _:
                 if attempt.verdict.action in {Action.STOP, Action.PAUSE}:
-                    self.sender.heed(attempt.verdict, self.patience, left_at)
+                    self.sender.act_on(attempt.verdict, self.patience, left_at)
                 return [(0.0, Piece(left, history))]
 
     async def _again(self, task: Task[Item], attempt: Attempt[Item]) -> list[tuple[float, Piece[Item]]]:
@@ -233,7 +233,7 @@ class Attempts:
         attempt = replace(attempt, history=history)
         piece = Piece(attempt.open, history)
         if not is_tail:
-            return [(backoff_seconds(max(1, history.failures), self.roll()), piece)]
+            return [(backoff_seconds(max(1, history.failures), self.random_number()), piece)]
         following = judge_tail(history, self.clock())
         if following is Tail.ASK:
             passes = await task.writes_pass()
@@ -245,7 +245,7 @@ class Attempts:
         if following is Tail.END:
             await task.give_up(attempt)
             return []
-        return [(tail_wait_seconds(history, self.clock(), self.roll()), piece)]
+        return [(tail_wait_seconds(history, self.clock(), self.random_number()), piece)]
 
     async def _is_there(self, task: Task[Item], items: Sequence[Item]) -> bool:
         """The items' own failure is what a run that ends names: that of this question is not noted."""
@@ -254,48 +254,48 @@ class Attempts:
         if _is_definite(verdict):
             self.sender.succeeded(is_write=False)
         elif verdict.action in {Action.STOP, Action.PAUSE}:
-            self.sender.heed(verdict, self.patience, left_at)
+            self.sender.act_on(verdict, self.patience, left_at)
         return verdict.action is Action.SETTLE
 
     # --- one request ---
 
     async def _send_items(self, task: Task[Item], items: Sequence[Item], call: Call) -> tuple[Reply, float]:
-        is_lost = False
+        is_in_doubt = False
 
-        def note(out: bool) -> None:
-            nonlocal is_lost
-            is_lost = True
-            task.note_wire(items, out)
+        def note(in_flight: bool) -> None:
+            nonlocal is_in_doubt
+            is_in_doubt = True
+            task.note_in_flight(items, in_flight)
 
         def note_refused() -> None:
             """What left was refused for its token alone: nothing of it arrived."""
-            nonlocal is_lost
-            is_lost = False
+            nonlocal is_in_doubt
+            is_in_doubt = False
 
         try:
             return await self._send(call, note, note_refused, known_at=task.known_at)
         except asyncio.CancelledError:
-            if is_lost:
-                task.note_lost(items)
+            if is_in_doubt:
+                task.note_in_doubt(items)
             raise
 
     async def _send(
         self,
         call: Call,
-        on_wire: Callable[[bool], None] = lambda _: None,
+        note_in_flight: Callable[[bool], None] = lambda _: None,
         on_refused: Callable[[], None] = lambda: None,
         *,
         known_at: float = math.inf,
     ) -> tuple[Reply, float]:
         """The reply, and when the request left: waiting for a permit may take a day."""
-        self.go_on()
+        self.check_wanted()
         left_at = self.clock()
 
-        def note(out: bool) -> None:
+        def note(in_flight: bool) -> None:
             nonlocal left_at
-            self.on_wire(out)
-            on_wire(out)
-            if out:
+            self.note_in_flight(in_flight)
+            note_in_flight(in_flight)
+            if in_flight:
                 left_at = self.clock()
 
         def may_resend() -> bool:
@@ -303,7 +303,7 @@ class Attempts:
             return self.is_wanted()
 
         reply = await self.sender.send(
-            call, on_wire=note, known_at=known_at, may_resend=may_resend, is_early=self.is_early
+            call, note_in_flight=note, known_at=known_at, may_resend=may_resend, is_early=self.is_early
         )
         return reply, left_at
 

@@ -19,17 +19,17 @@ from uploader.model.records import Record
 from uploader.model.settlements import ONLY, Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.read_matching import (
-    also_other_addresses,
+    keys_to_retry,
     match,
-    put_off,
     unique_values,
     wanted_properties,
-    with_why,
+    with_other_addresses,
+    with_reason,
 )
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import READING, History
-from uploader.records.write_policy import Change, Decision, Overwriting, decide
+from uploader.records.write_policy import Change, Decision, WritePolicy, decide
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.blocking_calls import Offload
 
@@ -79,9 +79,9 @@ class _Question(Task[str]):
         del items
         return Call("POST", self._reader.path, wire.encode_read("", ["0"], []))
 
-    def note_wire(self, items: Sequence[str], out: bool) -> None:
+    def note_in_flight(self, items: Sequence[str], in_flight: bool) -> None:
         del items
-        if out:
+        if in_flight:
             self._stalled_seconds = self._reader.attempts.sender.stalled_seconds
 
     def note_wait(self, seconds: float) -> None:
@@ -90,7 +90,7 @@ class _Question(Task[str]):
 
     def judge(self, items: Sequence[str], reply: wire.Reply, history: History) -> Judged[str]:
         del history
-        verdict, later = self._reader.judge(reply), put_off(items, reply.errors)
+        verdict, later = self._reader.judge(reply), keys_to_retry(items, reply.errors)
         if verdict.action is Action.SETTLE:
             return Judged(replace(verdict, action=Action.RETRY) if later else verdict, later, is_apart=True)
         if verdict.action is Action.SPLIT:
@@ -98,7 +98,7 @@ class _Question(Task[str]):
             verdict = replace(verdict, action=Action.STOP, cause=Cause.ADDRESS, reason=reason)
         return Judged(verdict, items, is_apart=len(later) == len(items))
 
-    async def book(self, attempt: Attempt[str]) -> None:
+    async def settle_attempt(self, attempt: Attempt[str]) -> None:
         if attempt.is_answer:
             answered = [error for error in attempt.reply.errors if not (error.is_transient and error.ids)]
             reply = replace(attempt.reply, errors=tuple(answered)) if attempt.open else attempt.reply
@@ -130,7 +130,7 @@ def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReadContact:
     """What reading a record's contact has led to; no decision where HubSpot's answers leave it out."""
 
     record: Record
@@ -144,7 +144,7 @@ class Look:
         """The outcome of a record that is not to be sent; None of others."""
         record, decision = self.record, self.decision
         if decision is None:
-            text = with_why("HubSpot's answers leave out what it holds of this record", self.why)
+            text = with_reason("HubSpot's answers leave out what it holds of this record", self.why)
             refusal = Refusal("NO_ANSWER", text)
             return Settlement(record, Outcome.ABANDONED, attempts=0, refusal=refusal)
         if decision.outcome is None:
@@ -156,30 +156,32 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class PreWriteReader:
     """What is done before a batch is written, where the user asks for it."""
 
-    rules: Overwriting
+    rules: WritePolicy
     kinds: Mapping[str, Kind]
     snapshot: SnapshotFile | None
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
-    only_watches: bool = False  #: the run would not look for its own sake: it sends what it would have sent
-    observe: Callable[[Look], None] = lambda _: None  #: told of each look that is acted upon
+    only_observes: bool = False  #: the run would not look for its own sake: it sends what it would have sent
+    observe: Callable[[ReadContact], None] = lambda _: None  #: told of each look that is acted upon
     #: What is in the snapshot for nothing so far: by position the closed value of a row's key. A row leaves
     #: it with its request, and comes back only by an answer that nothing of it was written.
     unwritten: dict[int, str] = field(default_factory=dict, init=False)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
-    async def look(self, records: Sequence[Record], reader: Reader, *, is_again: bool = False) -> list[Look]:
+    async def read(
+        self, records: Sequence[Record], reader: Reader, *, is_again: bool = False
+    ) -> list[ReadContact]:
         """In the order of the records. What is to be overwritten is on the disk when this returns.
 
         `is_again`: what was read of them before had grown old. Then the time that the disk takes is not
         counted: with one that is always slow they would be read for ever.
         """
         keys = self.keys if self.snapshot is not None else ()
-        names = also_other_addresses({*wanted_properties(records), *keys})
-        looks: dict[int, Look] = {}
+        names = with_other_addresses({*wanted_properties(records), *keys})
+        contacts: dict[int, ReadContact] = {}
         unknown: dict[int, str] = {}
         rest = list(records)
         for _ in range(2):  # what an answer leaves out is asked for once more
@@ -188,17 +190,17 @@ class Looking:
                 lambda keys: wire.encode_read(records[0].id_property, keys, names),
             )
             found, unknown = match(rest, reply.results, reply.errors)
-            looks |= {
+            contacts |= {
                 record.position: self._decided(record, held, reply.accepted_at) for record, held in found
             }
             rest = [record for record in rest if record.position in unknown]
             if not rest:
                 break
-        looks |= {r.position: Look(r, None, None, why=unknown[r.position]) for r in rest}
-        made = [looks[record.position] for record in records]
+        contacts |= {r.position: ReadContact(r, None, None, why=unknown[r.position]) for r in rest}
+        made = [contacts[record.position] for record in records]
         if self.snapshot is not None:
             began = reader.attempts.clock()
-            await self._store(self._keep([look for look in made if _writes(look)]))
+            await self._store(self._keep([contact for contact in made if _writes(contact)]))
             if not is_again:
                 reader.known_at -= reader.attempts.clock() - began  # others write meanwhile
         return made
@@ -219,7 +221,7 @@ class Looking:
         if positions:
             await self._store(self._forget(positions))
 
-    async def doubt(self, records: Sequence[Record]) -> None:
+    async def mark_in_doubt(self, records: Sequence[Record]) -> None:
         """Note that they may have been written: what is read of their contacts next is kept beside it."""
         if self.snapshot is not None and records:
             await self._store(self.writer.run(partial(self.snapshot.doubt, records)))
@@ -245,12 +247,12 @@ class Looking:
         if not task.cancelled():
             task.exception()  # who waited has it; a cancelled worker's run ends anyway
 
-    async def _keep(self, looks: Sequence[Look]) -> None:
+    async def _keep(self, contacts: Sequence[ReadContact]) -> None:
         assert self.snapshot is not None
-        formers = [self._former(look, look.decision) for look in looks if look.decision]
+        formers = [self._former(contact, contact.decision) for contact in contacts if contact.decision]
         await self.writer.run(partial(self.snapshot.keep, formers))
         # The reading of a row that may have been written before may stand in for that of its first write.
-        sure = [look.record for look in looks if not look.record.lost]
+        sure = [contact.record for contact in contacts if not contact.record.in_doubt]
         self.unwritten.update({record.position: record.values[0] for record in sure})
 
     async def _forget(self, positions: Sequence[int]) -> None:
@@ -260,32 +262,32 @@ class Looking:
         for position in positions:
             self.unwritten.pop(position, None)
 
-    def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> Look:
+    def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> ReadContact:
         there = held.properties if held else None
         wanted = wire.sent_properties(record)
-        decision = decide(wanted, there, self.rules, self.kinds, lost=record.lost)
-        if self.only_watches:
+        decision = decide(wanted, there, self.rules, self.kinds, in_doubt=record.in_doubt)
+        if self.only_observes:
             decision = replace(decision, outcome=None)
-        record.spared = list(decision.changes.values()).count(Change.SPARED)
-        return Look(record, held, decision, wanted, at)
+        record.preserved = list(decision.changes.values()).count(Change.PRESERVED)
+        return ReadContact(record, held, decision, wanted, at)
 
-    def _former(self, look: Look, decision: Decision) -> Former:
+    def _former(self, contact: ReadContact, decision: Decision) -> Former:
         """What a write is about to replace."""
-        there = look.held.properties if look.held else {}
+        there = contact.held.properties if contact.held else {}
         return Former(
-            value=look.record.values[0],
-            id_property=look.record.id_property,
-            key=look.record.key,
-            hubspot_id=look.held.id if look.held else "",
-            row=look.record.row,
-            source=look.record.source,
+            value=contact.record.values[0],
+            id_property=contact.record.id_property,
+            key=contact.record.key,
+            hubspot_id=contact.held.id if contact.held else "",
+            row=contact.record.row,
+            source=contact.record.source,
             held={n: text if isinstance(text := there.get(n), str) else "" for n in decision.properties},
             sent=decision.properties,
-            keys=unique_values(look.held, self.keys) if look.held else frozenset(),
-            position=look.record.position,
-            seen_at=look.at,
+            keys=unique_values(contact.held, self.keys) if contact.held else frozenset(),
+            position=contact.record.position,
+            seen_at=contact.at,
         )
 
 
-def _writes(look: Look) -> bool:
-    return look.decision is not None and look.decision.outcome is None
+def _writes(contact: ReadContact) -> bool:
+    return contact.decision is not None and contact.decision.outcome is None

@@ -114,7 +114,7 @@ class History:
         return replace(self, attempts=past, failures=past, probed=False, failing_since=None)
 
 
-def spare_races(verdict: Verdict, size: int, history: History) -> Verdict:
+def retry_races(verdict: Verdict, size: int, history: History) -> Verdict:
     """A record whose only unique value is its key can't be in another contact's way for good.
 
     It met its own contact in the batch, under another address, or somebody was just creating it: it goes
@@ -215,14 +215,14 @@ def _probed_seconds(history: History) -> float:
     return _SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS
 
 
-def tail_wait_seconds(history: History, now: float, roll: float) -> float:
+def tail_wait_seconds(history: History, now: float, random: float) -> float:
     """Its backoff, which ends as soon as it may be given up."""
-    seconds = backoff_seconds(max(1, history.failures), roll)
+    seconds = backoff_seconds(max(1, history.failures), random)
     left = 0.0 if history.failing_since is None else history.failing_since + _VOUCHED_SECONDS - now
     return min(seconds, left) if left > 0 else seconds
 
 
-def backoff_seconds(failures: int, roll: float) -> float:
-    """Full jitter: anywhere between a floor and a cap that doubles; `roll` in [0, 1) fixes it."""
+def backoff_seconds(failures: int, random: float) -> float:
+    """Full jitter: anywhere between a floor and a cap that doubles; `random` in [0, 1) fixes it."""
     span = min(_CAP_SECONDS, _BASE_SECONDS * 2.0 ** min(max(failures - 1, 0), 10))
-    return max(_FLOOR_SECONDS, span * roll)
+    return max(_FLOOR_SECONDS, span * random)

@@ -33,7 +33,7 @@ class _Written:
     value: str  #: the closed one of its key
 
 
-class Proof:
+class WriteProbe:
     """What this run has written, and the question asked by it. One for all workers of a run."""
 
     def __init__(self, paths: wire.Paths, clock: Callable[[], float], is_open: Callable[[str], bool]) -> None:

@@ -25,7 +25,7 @@ from uploader.records.values.numbers import as_number, as_own_number
 #: What makes of a value's text the one to send.
 Converter = Callable[[str], str | Fault]
 
-Said = TypeVar("Said")
+Value = TypeVar("Value")
 
 #: HubSpot's limit for a text.
 MOST_CHARACTERS = 65_536
@@ -56,7 +56,7 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
         return _remembering(partial(_as_list, convert=convert) if kind.is_multiple else convert)
     if kind.type == "number":
         read_number = as_own_number if rules.has_numbers else as_number
-        return partial(read_number, decimal=said_of(column, rules.decimals))
+        return partial(read_number, decimal=setting_of(column, rules.decimals))
     if kind.type == "bool":
         labels = {option.label.casefold(): option.value for option in schema.options.get(name, ())}
         return partial(_as_boolean, spellings={**labels, **BOOLEANS})
@@ -64,11 +64,11 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
         choices = _Choices(schema.options[name])
         return _remembering(choices.find_all if kind.is_multiple else choices.find)
     read = as_date if kind.type == "date" else as_moment
-    order, zone = said_of(column, rules.date_orders), said_of(column, rules.timezones)
+    order, zone = setting_of(column, rules.date_orders), setting_of(column, rules.timezones)
     return _remembering(partial(read, order=order, zone=find_zone(zone) if zone else None))
 
 
-def said_of(column: str, table: Mapping[str, Said]) -> Said | None:
+def setting_of(column: str, table: Mapping[str, Value]) -> Value | None:
     """What the user says of a column, else of all."""
     return table.get(column, table.get(""))
 
@@ -85,7 +85,7 @@ def find_zone(name: str) -> ZoneInfo:
 ANY = "*"
 
 
-def says_so(text: str, values: tuple[str, ...]) -> bool | None:
+def is_yes(text: str, values: tuple[str, ...]) -> bool | None:
     """Whether a cell holds one of these values, in any case; without any, whether it is a usual yes.
 
     None where that can't be told: it is neither a usual yes nor a usual no.

@@ -113,7 +113,7 @@ def _exact(raw: bytes, value: object) -> dict[str, Any]:
             return exact
     except _InexactError:
         pass
-    return _in_full(raw)
+    return _to_completion(raw)
 
 
 def _spell_flat(value: dict[str, Any], raw: bytes) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _stands(field: bytes, raw: bytes) -> bool:
     return at > 0 and raw[at - 1] in b"{, " and raw[at + len(field)] in b",} "
 
 
-def _in_full(raw: bytes) -> dict[str, Any]:
+def _to_completion(raw: bytes) -> dict[str, Any]:
     """The object again, decoded with all its fields and spellings in sight."""
     try:
         fields: dict[str, Any] = _DECODER.decode(raw.decode())

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from uploader.hubspot.wire import sent_properties
-from uploader.model.canary import Canary, Sent
+from uploader.model.canary import Canary, CanaryRow
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record, closed_value
+from uploader.model.records import Record, lock_key
 
 #: A job that was begun before there was such a table is taken up all the same.
 SCHEMA = """
@@ -35,17 +35,17 @@ def read(connection: sqlite3.Connection) -> Canary | None:
     return Canary(**json.loads(rows[0][0])) if rows else None
 
 
-def write_rows(connection: sqlite3.Connection, rows: Sequence[Sent]) -> None:
+def write_rows(connection: sqlite3.Connection, rows: Sequence[CanaryRow]) -> None:
     """More of what it has sent."""
     connection.executemany("INSERT OR REPLACE INTO canary VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_cells, rows))
 
 
-def read_rows(connection: sqlite3.Connection) -> list[Sent]:
+def read_rows(connection: sqlite3.Connection) -> list[CanaryRow]:
     """What it has sent, in file order; without the rows as they stand in the source."""
     rows = connection.execute("SELECT * FROM canary ORDER BY position")
     return [
-        Sent(
-            Record(position, source, row, name, key, (closed_value(name, key),), _properties(body), b""),
+        CanaryRow(
+            Record(position, source, row, name, key, (lock_key(name, key),), _properties(body), b""),
             Outcome(outcome),
             reason,
         )
@@ -53,7 +53,7 @@ def read_rows(connection: sqlite3.Connection) -> list[Sent]:
     ]
 
 
-def _cells(sent: Sent) -> tuple[object, ...]:
+def _cells(sent: CanaryRow) -> tuple[object, ...]:
     record = sent.record
     return (
         *(record.position, record.source, record.row, record.id_property, record.key),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from uploader.hubspot.error_objects import CONFLICTS
 from uploader.model.outcomes import DEAD_LETTERS, TRANSIENT, Outcome
-from uploader.model.records import told_key
+from uploader.model.records import display_key
 from uploader.model.settlements import Settlement
 from uploader.system.sqlite import has_table
 
@@ -53,7 +53,7 @@ class Superseding:
 
     position: int
     row: int
-    closed_value: str
+    lock_key: str
     is_key: bool = False
 
 
@@ -65,7 +65,7 @@ class DeadLetter:
     source: int
     row: int
     key: str
-    closed_value: str
+    lock_key: str
     outcome: str
     category: str
     message: str
@@ -100,19 +100,19 @@ def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], mai
     pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
     connection.executemany(
         "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
-        [(r.position, r.source, r.row, told_key(r.key, r.values, main_key), r.raw) for r in pending],
+        [(r.position, r.source, r.row, display_key(r.key, r.values, main_key), r.raw) for r in pending],
     )
 
 
 def supersede(connection: sqlite3.Connection, superseding: Sequence[Superseding]) -> None:
     connection.executemany(
         "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
-        [(later.row, later.closed_value, later.position) for later in superseding],
+        [(later.row, later.lock_key, later.position) for later in superseding],
     )
     connection.executemany(
         "UPDATE dead_letters SET superseded = ? WHERE position < ? AND position IN "
         "(SELECT position FROM dead_values WHERE closed_value = ?)",
-        [(later.row, later.position, later.closed_value) for later in superseding if later.is_key],
+        [(later.row, later.position, later.lock_key) for later in superseding if later.is_key],
     )
 
 
@@ -141,8 +141,8 @@ def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
     )
     for row in rows:
         letter = DeadLetter(*row)
-        if letter.superseded is None and letter.closed_value in links:
-            letter = replace(letter, waits=letter.waits or links.first(letter.closed_value) in mended)
+        if letter.superseded is None and letter.lock_key in links:
+            letter = replace(letter, waits=letter.waits or links.first(letter.lock_key) in mended)
         yield letter
 
 

@@ -52,7 +52,7 @@ class State:
     tallies: Tallies = field(default_factory=Tallies)
     state: str = "stopped"  #: "complete", or "stopped" (a running job is told by its lock)
     reason: str = ""
-    lost_below: int = 0  #: open rows before this position may have been sent, if this process is killed
+    in_doubt_below: int = 0  #: open rows before this position may have been sent, if this process is killed
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
@@ -66,7 +66,7 @@ class State:
         """
         outcomes = self.tallies.outcomes
         is_settled = any(count for outcome, count in outcomes.items() if outcome not in _UNSENT)
-        return bool(self.lost_below or self.tallies.upserts or is_settled)
+        return bool(self.in_doubt_below or self.tallies.upserts or is_settled)
 
 
 def read(connection: sqlite3.Connection) -> State:
@@ -105,7 +105,7 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         (
             state.state,
             state.reason,
-            state.lost_below,
+            state.in_doubt_below,
             progress.rows,
             progress.watermark,
             json.dumps(progress.ranges),

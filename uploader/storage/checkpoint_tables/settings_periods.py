@@ -44,37 +44,37 @@ def read(connection: sqlite3.Connection) -> list[Period]:
             json.loads(settings) if settings is not None else None,
             None if has_snapshot is None else bool(has_snapshot),
             Progress(read_rows, watermark, tuple((a, b) for a, b in json.loads(ranges))),
-            lost_below,
+            in_doubt_below,
             {Outcome(name): count for name, count in json.loads(outcomes).items()},
         )
-        for settings, has_snapshot, read_rows, watermark, ranges, lost_below, outcomes in rows
+        for settings, has_snapshot, read_rows, watermark, ranges, in_doubt_below, outcomes in rows
     ]
 
 
 def present(
-    connection: sqlite3.Connection, settings: Mapping[str, Any] | None, lost_below: int = 0
+    connection: sqlite3.Connection, settings: Mapping[str, Any] | None, in_doubt_below: int = 0
 ) -> Period:
-    """The one that has not ended. `lost_below`: what is known of it beside the file."""
+    """The one that has not ended. `in_doubt_below`: what is known of it beside the file."""
     state = progress_and_tallies.read(connection)
     return Period(
         settings,
         bool((settings or {}).get("snapshot")),
         state.progress,
-        max(state.lost_below, lost_below),
+        max(state.in_doubt_below, in_doubt_below),
         state.tallies.outcomes,
     )
 
 
-def end(connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int) -> None:
+def end(connection: sqlite3.Connection, settings: Mapping[str, Any], in_doubt_below: int) -> None:
     """Other settings than these apply from now on."""
-    _insert(connection, present(connection, settings, lost_below))
+    _insert(connection, present(connection, settings, in_doubt_below))
 
 
 def note_missing_snapshot(
-    connection: sqlite3.Connection, settings: Mapping[str, Any], lost_below: int
+    connection: sqlite3.Connection, settings: Mapping[str, Any], in_doubt_below: int
 ) -> None:
     """What was kept of all rows so far is gone."""
-    end(connection, settings, lost_below)
+    end(connection, settings, in_doubt_below)
     connection.execute("UPDATE periods SET has_snapshot = 0")
 
 
@@ -93,7 +93,7 @@ def _former(connection: sqlite3.Connection) -> list[Period]:
             settings if is_mapping_known else None,
             now.has_snapshot if is_snapshot_known else None,
             now.progress,
-            now.lost_below,
+            now.in_doubt_below,
             now.outcomes,
         )
     ]
@@ -110,7 +110,7 @@ def _insert(connection: sqlite3.Connection, period: Period) -> None:
             progress.rows,
             progress.watermark,
             json.dumps(progress.ranges),
-            period.lost_below,
+            period.in_doubt_below,
             json.dumps({outcome.value: count for outcome, count in period.outcomes.items()}),
         ),
     )

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import astuple, dataclass
 
-from uploader.model.timeline import Changes, Stretch
+from uploader.model.timeline import Changes, Interval
 from uploader.system.sqlite import has_table
 
 #: A job that was begun before there were such tables is taken up all the same.
@@ -36,7 +36,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         connection.execute("DELETE FROM stretches")
     connection.executemany(
         "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?)",
-        [(began, seconds, json.dumps(told)) for began, seconds, told in changes.stretches],
+        [(began, seconds, json.dumps(told)) for began, seconds, told in changes.intervals],
     )
 
 
@@ -44,12 +44,12 @@ def note(connection: sqlite3.Connection, invocation: Invocation) -> None:
     connection.execute("INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?, ?)", astuple(invocation))
 
 
-def read(connection: sqlite3.Connection) -> list[Stretch]:
+def read(connection: sqlite3.Connection) -> list[Interval]:
     """In order of time; none where an earlier version wrote the checkpoint."""
     if not has_table(connection, "stretches"):
         return []
     rows = connection.execute("SELECT began, seconds, told FROM stretches ORDER BY began")
-    return [Stretch(began, seconds, **json.loads(told)) for began, seconds, told in rows]
+    return [Interval(began, seconds, **json.loads(told)) for began, seconds, told in rows]
 
 
 def read_invocations(connection: sqlite3.Connection) -> list[Invocation]:

@@ -25,7 +25,7 @@ def _settlements(draw, position):
         return Settlement(unsent, outcome, attempts=0, refusal=Refusal(category, "why"))
     one = record(position)
     one.dropped = tuple(draw(st.lists(st.just(Fault("no date")), max_size=2)))
-    one.spared = draw(st.integers(0, 2))
+    one.preserved = draw(st.integers(0, 2))
     refusal = draw(st.none() | st.builds(Refusal, st.sampled_from(["ONLY", "OTHER", ""]), st.just("why")))
     return Settlement(one, outcome, replayed=draw(st.booleans()), refusal=refusal)
 
@@ -54,23 +54,23 @@ def test_a_batch_is_counted_as_its_rows_one_by_one(batches):
             is_invalid = one.outcome is Outcome.INVALID
             expected.keyless += is_invalid and is_unsent and one.record.category == NO_KEY
             expected.values_dropped += 0 if is_unsent else len(one.record.dropped)
-            expected.values_spared += 0 if is_unsent else one.record.spared
+            expected.values_spared += 0 if is_unsent else one.record.preserved
             if one.outcome is Outcome.SKIPPED:
                 rule = skip_rule(one)
                 expected.skips[rule] = expected.skips.get(rule, 0) + 1
         assert accounting.tallies == expected
-        assert accounting.standing().tallies == expected
-    assert accounting.standing().progress.watermark == rows
+        assert accounting.state().tallies == expected
+    assert accounting.state().progress.watermark == rows
 
 
 def test_sums_that_do_not_add_up_are_a_bug():
     accounting = Accounting(State(), FailureLimit(share=1.0))
     accounting.read(slice_of(0, 2))
     accounting.settle([Settlement(record(0), Outcome.CREATED)])
-    accounting.standing()
+    accounting.state()
     accounting.tallies.outcomes[Outcome.CREATED] += 1
     with pytest.raises(BooksError, match="2 rows read, 2 outcomes counted, 1 positions settled"):
-        accounting.standing()
+        accounting.state()
 
 
 def test_a_run_ends_where_more_rows_fail_than_may_and_what_failed_before_counts_no_more():

@@ -71,7 +71,7 @@ def test_failed_rows_of_earlier_invocations_are_remembered():
     failed = FailedValues(["email=a@x.com"], ["email=b@x.com"])
     later = [Settlement(record(at, key), Outcome.CREATED) for at, key in enumerate(["a@x.com", "b@x.com"])]
     found = failed.settle(later, {Outcome.CREATED})
-    assert [(one.position, one.closed_value, one.is_key) for one in found] == [
+    assert [(one.position, one.lock_key, one.is_key) for one in found] == [
         (0, "email=a@x.com", True),
         (1, "email=b@x.com", True),
     ]

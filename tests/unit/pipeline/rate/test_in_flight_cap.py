@@ -61,9 +61,9 @@ def test_one_failure_among_many_good_replies_is_an_accident_and_two_are_not():
     cap = opened_cap(32)
     for _ in range(30):
         cap.replied(10, 0.3)
-    cap.overloaded(now=30.0, sent_at=29.0, is_told=False)
+    cap.overloaded(now=30.0, sent_at=29.0, is_explicit=False)
     assert cap.limit == 32
-    cap.overloaded(now=30.1, sent_at=29.1, is_told=False)
+    cap.overloaded(now=30.1, sent_at=29.1, is_explicit=False)
     assert cap.limit == 16
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.wire import QuotaHeaders
-from uploader.pipeline.rate.daily_quota import Day, Reserve
+from uploader.pipeline.rate.daily_quota import DailyQuota, Reserve
 from uploader.pipeline.rate.limiter import Margin, Quota, SendLog
 from uploader.pipeline.rate.use_by_others import Others, within
 
@@ -50,14 +50,14 @@ def test_differences_around_zero_are_no_other_client():
     for tick in range(50):
         others.seen(tick % 5 - 2, tick % 5 - 2, tick / 10, WINDOW)
     assert others.requests == 0
-    assert others.room(190, 188, 5.0, WINDOW) is None
+    assert others.available(190, 188, 5.0, WINDOW) is None
 
 
 def test_who_is_there_is_left_what_they_use_and_a_gap():
     others = Others()
     for tick in range(20):
         others.seen(50, 50, tick / 10, WINDOW)
-    assert 130 <= others.room(190, 139, 2.0, WINDOW) < 140
+    assert 130 <= others.available(190, 139, 2.0, WINDOW) < 140
 
 
 def test_two_who_are_equal_leave_less_of_a_gap_than_one_who_has_more():
@@ -65,7 +65,7 @@ def test_two_who_are_equal_leave_less_of_a_gap_than_one_who_has_more():
     for tick in range(20):
         few.seen(20, 20, tick / 10, WINDOW)
         many.seen(95, 95, tick / 10, WINDOW)
-    assert 190 - 20 - few.room(190, 168, 2.0, WINDOW) > 190 - 95 - many.room(190, 94, 2.0, WINDOW)
+    assert 190 - 20 - few.available(190, 168, 2.0, WINDOW) > 190 - 95 - many.available(190, 94, 2.0, WINDOW)
 
 
 def test_more_is_believed_at_once_and_less_only_when_it_is_seen_again():
@@ -99,7 +99,7 @@ def test_a_refusal_without_room_is_our_own_and_widens_the_margin_once():
 
 
 def test_a_day_is_spent_when_only_the_reserve_is_left():
-    day = Day(Reserve(share=0.2))
+    day = DailyQuota(Reserve(share=0.2))
     assert not day.is_spent(10_000)
     day.learn(QuotaHeaders(daily=1_000, daily_remaining=250), 7.0)
     day.learn(QuotaHeaders(daily=1_000, daily_remaining=260), 6.9)
@@ -180,7 +180,7 @@ def test_a_gap_that_nobody_takes_shrinks_to_one_request_but_for_an_offer_now_and
     others, rooms = Others(), []
     for second in range(600):
         others.seen(20, 20, float(second), WINDOW)
-        rooms.append(others.room(190, 165, float(second), WINDOW))
+        rooms.append(others.available(190, 165, float(second), WINDOW))
     assert max(rooms[:110]) < 169
     assert set(rooms[200:]) == {169, 166}
     assert rooms[200:].count(166) <= 20

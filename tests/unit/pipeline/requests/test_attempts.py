@@ -26,10 +26,10 @@ class Server:
         self.pauses: list[float] = []
         self._reply = reply
 
-    async def send(self, call, *, on_wire, **_):
-        on_wire(True)
+    async def send(self, call, *, note_in_flight, **_):
+        note_in_flight(True)
         await asyncio.sleep(0.1)
-        on_wire(False)
+        note_in_flight(False)
         items = None if call.path == "probe" else tuple(map(int, call.body.split()))
         self.requests.append(items)
         return self._reply(items)
@@ -41,7 +41,7 @@ class Server:
     def failed(self, reason, left_at, *, is_write):
         """Not looked at: what the run makes of it is the session's."""
 
-    def heed(self, verdict, patience, left_at):
+    def act_on(self, verdict, patience, left_at):
         if patience(verdict) is None:
             raise StopRun(verdict.cause, verdict.reason)
         self.pauses.append(left_at)
@@ -53,7 +53,7 @@ class Numbers(Task[int]):
     def __init__(self, rule: GiveUp) -> None:
         self.give_up_rule = rule
         self.ends: list[int] = []
-        self.lost: list[int] = []
+        self.in_doubt: list[int] = []
         self.followed: list[Next] = []
 
     def call(self, items):
@@ -67,15 +67,15 @@ class Numbers(Task[int]):
         verdict = classify_read(reply)
         return Judged(verdict, [] if verdict.action == "settle" else items)
 
-    async def book(self, attempt):
+    async def settle_attempt(self, attempt):
         self.followed.append(attempt.following)
         self.ends += set(attempt.items) - set(attempt.open)
 
     async def give_up(self, attempt):
         self.ends += attempt.open
 
-    def note_lost(self, items):
-        self.lost += items
+    def note_in_doubt(self, items):
+        self.in_doubt += items
 
 
 def ask(server, task, items, **more):
@@ -144,7 +144,7 @@ def test_who_is_cancelled_while_a_request_is_out_is_told_what_may_have_arrived()
         await asyncio.gather(asking, return_exceptions=True)
 
     run_virtual(run())
-    assert task.lost == [1, 2]
+    assert task.in_doubt == [1, 2]
 
 
 def test_what_grew_old_comes_back_with_the_attempts_it_has_had():

@@ -19,7 +19,7 @@ from uploader.pipeline.requests.retry import (
     backoff_seconds,
     decide,
     judge_tail,
-    spare_races,
+    retry_races,
     tail_wait_seconds,
 )
 
@@ -27,13 +27,13 @@ from uploader.pipeline.requests.retry import (
 
 
 @given(st.integers(-5, 10**9), st.floats(0, 1, exclude_max=True))
-def test_a_backoff_lies_between_its_floor_and_its_cap(failures, roll):
-    assert 0.1 <= backoff_seconds(failures, roll) <= 30.0
+def test_a_backoff_lies_between_its_floor_and_its_cap(failures, random):
+    assert 0.1 <= backoff_seconds(failures, random) <= 30.0
 
 
 @given(st.integers(0, 2_000), st.floats(0, 1, exclude_max=True))
-def test_a_further_failure_never_shortens_the_backoff_of_the_same_roll(failures, roll):
-    assert backoff_seconds(failures, roll) <= backoff_seconds(failures + 1, roll)
+def test_a_further_failure_never_shortens_the_backoff_of_the_same_roll(failures, random):
+    assert backoff_seconds(failures, random) <= backoff_seconds(failures + 1, random)
 
 
 @given(st.integers(1, 50))
@@ -173,10 +173,10 @@ def test_a_failure_is_vouched_for_by_a_success_since_the_one_before():
 
 
 @given(st.integers(0, 50), st.floats(0, 100), st.floats(0, 1, exclude_max=True))
-def test_no_backoff_goes_past_the_minute(failures, since, roll):
+def test_no_backoff_goes_past_the_minute(failures, since, random):
     history = History(failures=failures, failing_since=100.0)
-    seconds = tail_wait_seconds(history, 100.0 + since, roll)
-    assert 0 < seconds <= backoff_seconds(max(1, failures), roll)
+    seconds = tail_wait_seconds(history, 100.0 + since, random)
+    assert 0 < seconds <= backoff_seconds(max(1, failures), random)
     assert since >= 60 or seconds <= 60 - since + 1e-9
 
 
@@ -322,22 +322,22 @@ def test_a_conflict_that_can_only_be_a_race_is_tried_once_more():
     verdict = Verdict(
         Action.SETTLE, refused=[conflict(1), Refused(record(2), Refusal("VALIDATION_ERROR", ""))]
     )
-    spared = spare_races(verdict, 2, History())
+    spared = retry_races(verdict, 2, History())
     assert [r.position for r in spared.unresolved] == [1]
     assert [r.record.position for r in spared.refused] == [2]
     history = History().after(spared, 0)
     assert decide(spared, 1, history, whole=False) is Next.AGAIN
     alone = Verdict(Action.SETTLE, refused=[conflict(1)])
-    assert spare_races(alone, 1, history) is alone
+    assert retry_races(alone, 1, history) is alone
 
 
 def test_a_conflict_that_comes_again_in_company_is_split_off():
     verdict = Verdict(Action.SETTLE, refused=[conflict(1)], unresolved=[record(2)])
     history = History(conflicts=1)
-    spared = spare_races(verdict, 2, history)
+    spared = retry_races(verdict, 2, history)
     assert decide(spared, 2, history.after(spared, 0), whole=True) is Next.HALVE
 
 
 def test_a_conflict_over_another_unique_value_is_final():
     verdict = Verdict(Action.SETTLE, refused=[conflict(1, id_property="plan", unique={"email": "a@x.com"})])
-    assert spare_races(verdict, 1, History()) is verdict
+    assert retry_races(verdict, 1, History()) is verdict
