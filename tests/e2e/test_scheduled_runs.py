@@ -185,7 +185,7 @@ def _hold(fifo: Path, held: list[int]) -> bool:
 _SORT = """
 import sqlite3, sys
 from pathlib import Path
-from uploader.system.sqlite import spill_beside
+from uploader.system.sqlite import set_temporary_folder
 path = Path(sys.argv[1]) / "sorted"
 connection = sqlite3.connect(path)
 connection.execute("PRAGMA cache_size=10")
@@ -194,7 +194,7 @@ rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2
 connection.execute(f"INSERT INTO words {rows} SELECT hex(i * 7919 % 20011) || hex(zeroblob(100)) FROM n")
 connection.commit()
 if sys.argv[2] == "beside":
-    spill_beside(connection, path)
+    set_temporary_folder(connection, path)
 print(len(connection.execute("SELECT word, count(*) FROM words GROUP BY word ORDER BY 2, 1").fetchall()))
 """
 

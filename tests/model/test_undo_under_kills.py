@@ -22,7 +22,7 @@ from uploader.mockserver.messages import Request
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Policy
-from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.plan import UndoOutcome
 from uploader.undo.run import Report
 from uploader.undo.undo_file import Kept
@@ -282,7 +282,7 @@ def _check_contact(
 
 def _listed(job: Job, report: Report, kept: list[Kept]) -> set[str]:
     """By id or address: what the undo lists, with the rows that were written while no snapshot was kept."""
-    unkept = list(list_unkept(Path(f"{job.source}.checkpoint"), report.unkept))
+    unkept = list(list_rows_without_snapshot(Path(f"{job.source}.checkpoint"), report.unkept))
     assert sum(row.outcome in {"created", "updated"} for row in unkept) == report.unkept.written
     SEEN["without a snapshot"] += len(unkept)
     return {one.hubspot_id for one in kept} | {one.key.lower() for one in [*kept, *unkept]}

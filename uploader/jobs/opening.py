@@ -32,10 +32,10 @@ from uploader.storage.duplicates_file import Duplicates
 from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
 from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
-from uploader.storage.rows_without_snapshot import note_unkept
+from uploader.storage.rows_without_snapshot import save_rows_without_snapshot
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system import filesystem_of_path
-from uploader.system.mounts import Place
+from uploader.system.mounts import StorageKind
 from uploader.system.private_files import Lock, open_plain
 from uploader.system.sqlite import remove_database
 
@@ -162,13 +162,13 @@ def _own_files(settings: OutputSettings) -> list[str]:
 def check_checkpoint_place(settings: OutputSettings) -> str | None:
     """A warning about the file system of the checkpoint, or None. CheckpointError if it can't be used."""
     path = settings.checkpoint_path
-    place, kind = filesystem_of_path.look_at(path)
-    if place is Place.OBJECTS:
+    storage, kind = filesystem_of_path.find_storage(path)
+    if storage is StorageKind.OBJECTS:
         raise CheckpointError(
             f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "
             "name a folder on a disk with --checkpoint-dir"
         )
-    if place is Place.NETWORK:
+    if storage is StorageKind.NETWORK:
         return (
             f"the checkpoint is on a network file system ({kind}), whose locks may not hold between "
             "machines: run this job on one alone, or name a folder on a local disk with --checkpoint-dir"
@@ -374,10 +374,10 @@ def _is_same(before: str, now: str) -> bool:
 
 def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
     """Remove the checkpoint and the results file; keep the snapshot under another name."""
-    note_unkept(settings.checkpoint_path, in_doubt_below)
+    save_rows_without_snapshot(settings.checkpoint_path, in_doubt_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
-        snapshot.take_up_for_undo(kept, settings.checkpoint_path, in_doubt_below)
+        snapshot.decide_open_readings_for_undo(kept, settings.checkpoint_path, in_doubt_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
         snapshot.put_aside(snapshot_path(settings.checkpoint_path))

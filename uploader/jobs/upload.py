@@ -191,7 +191,9 @@ class Run:
         stack.callback(writer.finish)
         if job.snapshot is not None:
             unconfirmed = job.checkpoint.unconfirmed()
-            await writer.run(partial(job.snapshot.take_up, found.state, unconfirmed, found.in_doubt_below))
+            await writer.run(
+                partial(job.snapshot.decide_open_readings, found.state, unconfirmed, found.in_doubt_below)
+            )
         duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
         return self._parts.job(replace(job, duplicates=duplicates))
 

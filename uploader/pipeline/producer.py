@@ -46,7 +46,7 @@ class Producer:
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
         # One of the sources before that may keep us waiting, and none behind: a slice may be of any of these.
-        self._at_hand_from = max((i + 1 for i, one in enumerate(sources) if not one.is_at_hand), default=0)
+        self._at_hand_from = max((i + 1 for i, one in enumerate(sources) if not one.is_local), default=0)
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
         """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""

@@ -203,7 +203,7 @@ class _FirstRows:
         self._left = left
         self.name, self.shape = source.name, source.shape
         self.size_bytes: int | None = None  # not known: only a part of it is read
-        self.is_at_hand = source.is_at_hand
+        self.is_local = source.is_local
         self.fingerprint, self.rows_about, self.notices = (
             source.fingerprint,
             source.rows_about,

@@ -303,7 +303,7 @@ class _TextSource:
         self.shape = text.shape
         self.size_bytes = way.origin.size_bytes
         self.fingerprint = way.origin.fingerprint
-        self.is_at_hand = way.is_plain and way.origin.is_at_hand
+        self.is_local = way.is_plain and way.origin.is_local
         self._way = way
         self._text = text
         self._sample = b"" if text.shape.columns else sample
@@ -401,7 +401,7 @@ def _open_table(
 class _TableSource:
     """A `Source` of cells that stand in no text. Its marks are row numbers."""
 
-    is_at_hand = False
+    is_local = False
 
     def __init__(self, name: str, origin: Origin, shape: Shape, table: Table) -> None:
         self.name = name

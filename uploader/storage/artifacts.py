@@ -1,6 +1,6 @@
-"""What a job leaves on the disk that holds personal data, and its removal. Only what is provably the job's.
+"""Finds and removes the files of a job that hold personal data; never the source.
 
-By its name alone no file is anybody's: what is in it has to say so. The source is never among them.
+A name is not enough: the content of a file must show that a job wrote it.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ from uploader.system import sqlite
 from uploader.system.private_files import open_plain
 
 _CHECKPOINT = ".checkpoint"
-#: Lists beside the sources: ending, what it is, what its first bytes say.
+#: CSV files beside the sources: ending, description, first bytes.
 _LISTS = (
     (".results.csv", "what became of each row", b"row,key,hubspot_id,outcome,source"),
     (".differences.csv", "what verify found", b"verdict,row,source,key,hubspot_id"),
@@ -32,35 +32,35 @@ _HEAD_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class JobFile:
     """A file of the job."""
 
     path: Path
     what: str
-    is_result: bool = False  #: what became of each row: some have to keep it
+    is_result: bool = False  #: the outcome of each row, which some users have to keep
 
 
-def find(checkpoint: Path) -> list[Leaving]:
-    """In the order in which they go: the checkpoint last, so that what was begun can be begun again."""
+def find(checkpoint: Path) -> list[JobFile]:
+    """The files, in the order of removal: the checkpoint last, so that purge can be repeated."""
     found = [one for one in _databases(checkpoint) if _is_database(one.path)]
     for path, what, head in _lists(checkpoint):
         if _begins_with(path, head):
-            found.append(Leaving(path, what, is_result=head.startswith(b"row,key")))
+            found.append(JobFile(path, what, is_result=head.startswith(b"row,key")))
     if _begins_with(shared := duplicates_path(checkpoint), b"{"):
-        found.append(Leaving(shared, "which rows share a key"))
+        found.append(JobFile(shared, "which rows share a key"))
     report = checkpoint.with_name(f"{checkpoint.name}.report.html")
     if _begins_with(report, _REPORT, anywhere=True):
-        found.append(Leaving(report, "the report"))
-    return [*found, Leaving(checkpoint, "the checkpoint, with all dead letters")]
+        found.append(JobFile(report, "the report"))
+    return [*found, JobFile(checkpoint, "the checkpoint, with all dead letters")]
 
 
-def _databases(checkpoint: Path) -> Iterator[Leaving]:
-    yield Leaving(sightings_path(checkpoint), "which records the answers named")
-    yield Leaving(verification_path(checkpoint), "what verify has read")
+def _databases(checkpoint: Path) -> Iterator[JobFile]:
+    yield JobFile(sightings_path(checkpoint), "which records the answers named")
+    yield JobFile(verification_path(checkpoint), "what verify has read")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):
-        yield Leaving(undo_path(kept), "what was undone")
-        yield Leaving(kept, "what records held before")
+        yield JobFile(undo_path(kept), "what was undone")
+        yield JobFile(kept, "what records held before")
 
 
 def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
@@ -72,7 +72,7 @@ def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
 
 
 def _numbered(path: Path) -> Iterator[Path]:
-    """A file, and what was put aside of it under its name and a number."""
+    """A file, and earlier ones that were renamed to its name and a number."""
     yield path
     with suppress(OSError):
         for kept in sorted(path.parent.glob(f"{_escaped(path.name)}.*")):
@@ -96,7 +96,7 @@ def _is_database(path: Path) -> bool:
     return False
 
 
-#: One of these is in each of ours.
+#: Each of our databases has one of these tables.
 _OUR_TABLES = frozenset({"about", "answers", "seen"})
 
 
@@ -109,9 +109,9 @@ def _begins_with(path: Path, head: bytes, *, anywhere: bool = False) -> bool:
     return head in begin if anywhere else begin.removeprefix(b"\xef\xbb\xbf").startswith(head)
 
 
-def remove(leaving: Leaving) -> None:
-    """With what SQLite keeps beside it. StorageError if it can't be."""
-    path = leaving.path
+def remove(file: JobFile) -> None:
+    """Remove a file, and those of SQLite beside it. StorageError if that fails."""
+    path = file.path
     try:
         for ending in (*sqlite.ENDINGS, ""):
             path.with_name(path.name + ending).unlink(missing_ok=True)

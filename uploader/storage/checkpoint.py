@@ -1,12 +1,12 @@
-"""The checkpoint: one SQLite file from which a killed run goes on. What stands in it, and its durability.
+"""The checkpoint: one SQLite file from which a killed run resumes.
 
-It holds the job's identity, the progress, the tallies, dead letters and pending records, and what the canary
-sent until that is approved. Its size follows failures and what is in flight, not the sources.
+It holds the job's identity, progress, tallies, dead letters and pending records, and the rows that the canary
+sent until it is approved. Its size follows failures and what is in flight, not the sources.
 
 Durability: WAL with synchronous=FULL; on a network file system a rollback journal instead. A commit is on
-the disk when it returns, and the results file is flushed before it, so neither a kill nor a power cut leaves
-a checkpoint that counts on lines that are not there. That costs two flushes per commit, up to ten commits a
-second, off the event loop.
+the disk when it returns, and the results file is flushed before it. After a kill or power cut the results
+file has all lines that the checkpoint counts. That costs two flushes per commit, up to ten commits a second,
+off the event loop.
 """
 
 import json
@@ -43,10 +43,10 @@ from uploader.system.private_files import open_plain
 
 _APPLICATION_ID = 0x55504C44  # "UPLD"
 _FORMAT = 3
-#: Version 0.4.0's; a job that was begun by it goes on.
+#: The format of version 0.4.0, whose jobs can be continued.
 _FORMER = 2
 
-#: How long one try to commit waits for readers.
+#: How long one attempt to commit waits for readers.
 COMMIT_LOCK_SECONDS = 1.0
 
 _SCHEMA = f"""
@@ -61,7 +61,7 @@ CREATE TABLE aliases (
 """
 
 
-#: Apart, so that a job is taken up that was begun before there were such tables.
+#: Tables that checkpoints of earlier versions lack: added when one is opened.
 _LATER = f"""
 {timeline.SCHEMA}
 {failed_and_pending_rows.LATER_SCHEMA}
@@ -71,7 +71,7 @@ _LATER = f"""
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """Which file it was, whatever it is called now."""
+    """Identifies a source by its content, whatever its name is now."""
 
     name: str
     fingerprint: str
@@ -80,26 +80,26 @@ class SourceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a job this job: never the URL, never a modification time, never the token."""
+    """Identifies a job. The URL, modification times and the token are no part of it."""
 
     sources: tuple[SourceIdentity, ...]
-    settings: Mapping[str, Any]  #: those that change what is written, by name
-    results: bool  #: whether there is a results file
-    portal: str = ""  #: the account's id; "" where it could not be asked
+    settings: Mapping[str, Any]  #: the settings that change what is written, by name
+    results: bool  #: whether the job has a results file
+    portal: str = ""  #: the account's id; "" if the token may not read it
 
 
 class Checkpoint:
-    """Used by one thread at a time. Whoever writes holds the `Lock` beside it."""
+    """An open checkpoint, for one thread at a time. A writer holds the `Lock` beside it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
-        self._main_key = ""  #: the job's main id property, once it is needed
-        self._has_known = True  #: marks may stand there
+        self._main_key = ""  #: the job's main id property, read when needed
+        self._has_known = True  #: the file may contain marks
 
     @classmethod
     def create(cls, path: Path, identity: Identity, canary: Canary | None = None) -> "Checkpoint":
-        """A new job's checkpoint. It is made under another name and then renamed: never half of one."""
+        """Create a new job's checkpoint. It is written under another name, then renamed: never incomplete."""
         draft = path.with_name(path.name + ".new")
         try:
             checkpoint = cls(sqlite.connect(draft, "replace", isolation_level=None), draft)
@@ -115,7 +115,7 @@ class Checkpoint:
                 checkpoint.note_canary(canary)
             checkpoint.commit(State(), ())
             checkpoint.close()
-            # SQLite would replay another job's log into the new file.
+            # Else SQLite would replay another job's log into the new file.
             for ending in sqlite.ENDINGS:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
@@ -129,7 +129,7 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> "Checkpoint":
-        """An existing one; CheckpointError if it is none, or damaged."""
+        """Open an existing checkpoint. CheckpointError if it is damaged, or no checkpoint."""
         if not path.is_file():
             raise CheckpointError(f"there is no checkpoint {path}")
         if not Checkpoint.is_sqlite(path):
@@ -152,16 +152,16 @@ class Checkpoint:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             if read_only:
-                connection = sqlite.own_copy(connection, path)
+                connection = sqlite.reading_connection(connection, path)
             else:
-                sqlite.settle_in(connection, path, "FULL")
+                sqlite.set_journal(connection, path, "FULL")
                 if version == _FORMER:
                     connection.executescript(
                         f"BEGIN IMMEDIATE; {progress_and_tallies.FROM_FORMER} "
                         f"PRAGMA user_version={_FORMAT}; COMMIT;"
                     )
                 connection.executescript(_LATER)
-                settings_periods.take_up(connection)
+                settings_periods.create_in_older_file(connection)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -178,13 +178,14 @@ class Checkpoint:
 
     @staticmethod
     def is_checkpoint(path: Path) -> bool:
-        """Whether the file says it is ours, damaged or not."""
+        """Whether the file is a checkpoint of uploader, damaged or not."""
         with open_plain(path) as file:
-            head = file.read(100)  # the SQLite header; the application id stands at 68
+            head = file.read(100)  # the SQLite header, with the application id at 68
         return head.startswith(b"SQLite format 3\0") and head[68:72] == _APPLICATION_ID.to_bytes(4, "big")
 
     @staticmethod
     def remove(path: Path) -> None:
+        """Remove a checkpoint, and the files that are kept as long as it."""
         sqlite.remove_database(path)
         sqlite.remove_database(sightings_path(path))
         duplicates_file.remove(duplicates_path(path))
@@ -196,7 +197,7 @@ class Checkpoint:
         )
 
     def close(self) -> None:
-        # The disk may be full: what is committed is safe in the WAL all the same.
+        # The disk may be full; what is committed is safe in the WAL.
         with suppress(sqlite3.Error):
             self._connection.close()
 
@@ -221,11 +222,11 @@ class Checkpoint:
         return Identity(sources, job["settings"], job["results"], job["portal"])
 
     def job_id(self) -> str:
-        """What tells this job from any other; "" where an earlier version began it."""
+        """The job's unique id; "" if an earlier version began it."""
         return str(self._of_job("id", ""))
 
     def files(self) -> dict[str, list[str]]:
-        """What was last given as files whose content only is known, by option."""
+        """The paths of the option files last given (their content is in the settings), by option."""
         return dict(self._of_job("files", {}))
 
     def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
@@ -233,11 +234,11 @@ class Checkpoint:
             connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
 
     def rows_not_in_results(self) -> int:
-        """How many rows were settled before the results file was begun anew."""
+        """The number of rows that were settled before the results file was started again."""
         return int(self._of_job("results_lack", 0))
 
     def restart_results(self, settled: int, what: str) -> None:
-        """The results file starts empty; `settled` rows are not in it, which is recorded in words, too."""
+        """Start the results file again, without the `settled` rows. `what`: the text for the changes."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE state SET results_bytes = 0")
@@ -247,8 +248,9 @@ class Checkpoint:
             connection.execute("INSERT INTO changes (what) VALUES (?)", (what,))
 
     def accept(self, identity: Identity, changes: str, in_doubt_below: int = 0) -> None:
-        """Take over settings (or an account) that were not these before; what changed is recorded, and which
-        rows the former settings applied to. `in_doubt_below`: open rows before it may have been sent.
+        """Store changed settings or another account, with the rows that the former settings applied to.
+
+        `changes`: a text about them. `in_doubt_below`: open rows below it may have been sent.
         """
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -259,14 +261,14 @@ class Checkpoint:
             self._put_job(identity)
 
     def note_missing_snapshot(self, in_doubt_below: int) -> None:
-        """The snapshot of what was written so far is not there any more."""
+        """Record that the snapshot of the rows written so far is missing."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO changes (what) VALUES ('the snapshot file was missing')")
             settings_periods.note_missing_snapshot(connection, self.identity().settings, in_doubt_below)
 
     def periods(self, in_doubt_below: int = 0) -> list[Period]:
-        """Which settings applied to which rows; the last one is the present, and goes on."""
+        """Which settings applied to which rows; the last period is the current one."""
         with self.as_of_now():
             settings = self.identity().settings
             now = settings_periods.present(self._connection, settings, in_doubt_below)
@@ -285,24 +287,24 @@ class Checkpoint:
     # --- the canary ---
 
     def canary(self) -> Canary | None:
-        """None where the job has none."""
+        """The canary; None if the job has none."""
         return canary_rows.read(self._connection)
 
     def note_canary(self, canary: Canary) -> None:
-        """An approved one is recorded as such, and what it sent is forgotten."""
+        """Store the canary. Approval is recorded, and deletes the rows it sent."""
         with self._storing(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             canary_rows.note(connection, canary)
 
     def canary_rows(self) -> list[CanaryRow]:
-        """What it has sent, in file order; without the rows as they stand in the source."""
+        """The rows that the canary has sent, in file order, without their source text."""
         return canary_rows.read_rows(self._connection)
 
     # --- state ---
 
     @contextmanager
     def as_of_now(self) -> Iterator[None]:
-        """All that is read within is as of one commit, while another process goes on committing."""
+        """Reads within see one commit, even if another process commits meanwhile."""
         self._connection.execute("BEGIN")
         try:
             yield
@@ -310,7 +312,7 @@ class Checkpoint:
             self._connection.execute("COMMIT")
 
     def state(self) -> State:
-        """As of one commit."""
+        """The state of the job, as of one commit."""
         with self.as_of_now():
             return progress_and_tallies.read(self._connection)
 
@@ -325,7 +327,7 @@ class Checkpoint:
         changes: Changes | None = None,
         invocation: Invocation | None = None,
     ) -> None:
-        """Make what was settled, and where the run stands, durable as one. BusyError if readers don't let it.
+        """Write state and settlements to the disk in one transaction. BusyError if readers hold a lock.
 
         `changes`: of the job's course. `invocation`: this one.
         """
@@ -351,7 +353,7 @@ class Checkpoint:
 
     @contextmanager
     def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that soon fails where it can't have its lock: whoever waits is to say so."""
+        """A transaction that fails soon without its lock, so that the caller can report that it waits."""
         self._connection.execute(f"PRAGMA busy_timeout={round(COMMIT_LOCK_SECONDS * 1000)}")
         try:
             with self._connection as connection:
@@ -359,37 +361,37 @@ class Checkpoint:
         finally:
             self._connection.execute(f"PRAGMA busy_timeout={round(sqlite.LOCK_SECONDS * 1000)}")
 
-    # --- its course ---
+    # --- timeline ---
 
     def course(self) -> list[Interval]:
-        """What happened when."""
+        """The timeline of the job."""
         return timeline.read(self._connection)
 
     def invocations(self) -> list[Invocation]:
-        """Who worked on the job, in order."""
+        """The invocations that worked on the job, in order."""
         return timeline.read_invocations(self._connection)
 
     def changes(self) -> list[tuple[str, str]]:
-        """When (UTC) the user took over other settings, or approved the canary; and what it was."""
+        """Time (UTC) and text of each change of settings or approval by the user."""
         return list(self._connection.execute("SELECT at, what FROM changes ORDER BY id"))
 
     # --- rows that are not confirmed ---
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        """In file order. A later dead letter of the same key supersedes none: it has written nothing."""
+        """All dead letters, in file order. One is superseded only by a row that was written."""
         return failed_and_pending_rows.dead_letters(self._connection)
 
     def dead_letter_messages(self) -> Iterator[tuple[str, str]]:
-        """Outcome and message of every dead letter."""
+        """The outcome and message of every dead letter."""
         yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
 
     def dead_letter_lock_keys(self) -> Iterator[str]:
-        """The closed values of all dead letters."""
+        """The lock key of each dead letter's key."""
         for (value,) in self._connection.execute("SELECT closed_value FROM dead_letters"):
             yield value
 
     def dead_letter_other_lock_keys(self) -> Iterator[str]:
-        """Of those dead letters whose record other rows may reach by them."""
+        """The other lock keys by which rows may reach the record of a dead letter."""
         for (value,) in self._connection.execute("SELECT DISTINCT closed_value FROM dead_values"):
             yield value
 
@@ -398,11 +400,11 @@ class Checkpoint:
         yield from self._connection.execute("SELECT source, row, key FROM pending ORDER BY position")
 
     def unconfirmed(self) -> Iterator[tuple[int, str]]:
-        """Position and outcome of every settled row that is kept as not confirmed, in file order."""
+        """Position and outcome of every settled row that is not confirmed, in file order."""
         return failed_and_pending_rows.outcomes(self._connection)
 
     def aliases(self) -> Iterator[IdentityConflict]:
-        """Contacts that several keys led to, each with its rows in file order."""
+        """The contacts that several keys led to (identity conflicts), each with its rows in file order."""
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
             yield IdentityConflict(*row)
 

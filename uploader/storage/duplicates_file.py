@@ -1,7 +1,7 @@
-"""Which rows share a key: sorted out over all sources, and kept beside the checkpoint as long as that.
+"""The file of rows that share a key, over all sources. It is kept as long as the checkpoint beside it.
 
-The kept file holds positions and row numbers only, of repeated rows only. It is read where it lies, so memory
-does not depend on how many there are. Whether it belongs to the job is told by its head.
+It holds positions and row numbers of repeated rows only, and is memory-mapped, so memory does not depend on
+their number. Its first line names the job.
 """
 
 import mmap
@@ -18,20 +18,20 @@ import orjson
 from uploader.errors import StorageError
 from uploader.model.records import Record, Unsent
 from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, find_repeats, judge
-from uploader.system.disk_buckets import Buckets, chosen
+from uploader.system.disk_buckets import Buckets, part_of_bucket
 from uploader.system.private_files import create_private, open_plain
 
 BUCKETS = 256
-#: Of a bucket, looked at at once; digests in memory weigh some five times as much.
+#: The part of a bucket in memory at once; digests in memory take about five times as much.
 _PART_BYTES = 16 * 1024 * 1024
 _REPEAT = Struct(">QQQQ")
-#: Positions of one bucket, while repeats are sorted.
+#: Positions in one bucket, while repeats are sorted.
 _STRETCH = 65_536
 _HEAD_BYTES = 4_096
 
 
 class KeySorter:
-    """Takes in every row that has a key; then tells which keys came more than once. One thread at a time."""
+    """Collects the key of every row, then finds the repeated ones. One thread at a time."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class KeySorter:
         buckets: int = BUCKETS,
         part_bytes: int = _PART_BYTES,
     ) -> None:
-        """Its file goes to `folder`, nameless. StorageError, here and below, if the disk refuses."""
-        self.longest = 0  #: rows of the key that most rows have, of those looked through; 0: none has several
+        """`folder`: for its unnamed file. StorageError, also from the methods, if writing fails."""
+        self.longest = 0  #: the largest number of rows with one key, found so far; 0: none is repeated
         self._rule = rule
         self._buckets = Buckets(folder, buckets, ENTRY.size)
         self._part_bytes = part_bytes
@@ -50,7 +50,7 @@ class KeySorter:
         self._buckets.spread(keyed.entries())
 
     def repeats(self) -> Iterator[list[Repeat]]:
-        """All of them, in no order, in as many steps as there are buckets (most of them empty)."""
+        """The repeated rows, unordered, in one list or more for each bucket (most are empty)."""
         for bucket in range(len(self._buckets)):
             parts = 1 + self._buckets.size_bytes(bucket) // self._part_bytes
             for part in range(parts):
@@ -58,10 +58,10 @@ class KeySorter:
 
     def _of(self, bucket: int, part: int, parts: int) -> Iterator[list[Repeat]]:
         def entries() -> Iterator[bytes]:
-            return chosen(self._buckets.blocks(bucket), ENTRY.size, part, parts)
+            return part_of_bucket(self._buckets.blocks(bucket), ENTRY.size, part, parts)
 
         found = []
-        rows: Counter[int] = Counter()  # by the position of the row that all others of its key name
+        rows: Counter[int] = Counter()  # by the position that all repeats of a key name
         for repeat in find_repeats(entries, self._rule):
             found.append(repeat)
             rows[repeat.other_position] += 1
@@ -76,10 +76,10 @@ class KeySorter:
 
 
 class RepeatsWriter:
-    """Takes repeats in any order, and leaves the file of them, by position."""
+    """Writes the file of repeated rows, ordered by position. They may be added in any order."""
 
     def __init__(self, path: Path, rows: int) -> None:
-        """`rows`: of all sources."""
+        """`rows`: the number of rows of all sources."""
         self._path = path
         self._buckets = Buckets(path.parent, 1 + rows // _STRETCH, _REPEAT.size)
 
@@ -88,7 +88,7 @@ class RepeatsWriter:
             self._buckets.put(repeat.position // _STRETCH, _REPEAT.pack(*repeat))
 
     def finish(self, job: str, starts: list[int]) -> None:
-        """`job` tells this job from others; `starts`: the position of each source's first row."""
+        """Write the file. `job`: the job's id; `starts`: the position of each source's first row."""
         draft = self._path.with_name(f"{self._path.name}.new")
         head = orjson.dumps({"job": job, "starts": starts})
         head = head.ljust(-(-(len(head) + 1) // _HEAD_BYTES) * _HEAD_BYTES - 1) + b"\n"
@@ -110,10 +110,10 @@ class RepeatsWriter:
 
 
 class Repeats:
-    """The repeats of a job, by position."""
+    """The repeated rows of a job, ordered by position."""
 
     def __init__(self, path: Path, names: list[str]) -> None:
-        """`names`: of the sources. StorageError if it can't be read."""
+        """`names`: the sources' names. StorageError if the file can't be read."""
         self._names = names
         try:
             with open_plain(path) as file:
@@ -134,7 +134,7 @@ class Repeats:
         return Repeat(*_REPEAT.unpack_from(self._map, self._from + index * _REPEAT.size))
 
     def among(self, first: int, stop: int) -> dict[int, Repeat]:
-        """Those from position `first` up to `stop`."""
+        """The repeated rows with positions in [first, stop)."""
         found = {}
         for index in range(self._index(first), self._count):
             repeat = self[index]
@@ -147,7 +147,7 @@ class Repeats:
         return bisect_left(range(self._count), position, key=lambda index: self[index].position)
 
     def other(self, repeat: Repeat, source: int) -> str:
-        """The other row in words, as seen from a row of a source."""
+        """The text that names the other row, for a message about a row of `source`."""
         there = source_of(repeat.other_position, self._starts)
         return f"row {repeat.other_number}" + (f" of {self._names[there]}" if there != source else "")
 
@@ -156,12 +156,12 @@ class Repeats:
 
 
 def source_of(position: int, starts: list[int]) -> int:
-    """Which source holds a position; sources without rows hold none."""
+    """The index of the source that has a position; sources without rows have none."""
     return max(index for index, start in enumerate(starts) if start <= position)
 
 
 def belongs(path: Path, job: str) -> bool:
-    """Whether there is a file, and it is this job's."""
+    """Whether the file exists and is this job's."""
     try:
         with open_plain(path) as file:
             head = file.readline()
@@ -177,13 +177,13 @@ def remove(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """The rows that share a key, and what is done with them."""
+    """The rows that share a key, and the rule for them."""
 
     repeats: Repeats
     rule: OnDuplicate
 
     def among(self, first: int, stop: int) -> dict[int, Repeat]:
-        """Of the positions from `first` up to `stop`, those of rows that are not written."""
+        """The rows with positions in [first, stop) that the rule does not write."""
         found = self.repeats.among(first, stop)
         if self.rule is OnDuplicate.REJECT:
             return found

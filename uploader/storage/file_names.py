@@ -1,4 +1,4 @@
-"""What a job's files beside its checkpoint are called. No file is opened here."""
+"""The names of a job's files beside its checkpoint. No file is opened here."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def snapshot_path(checkpoint: Path) -> Path:
 
 
 def undo_path(snapshot: Path) -> Path:
-    """Beside the snapshot, an aside one's number included."""
+    """The path of the undo file, with the number of a renamed snapshot."""
     head, _, number = snapshot.name.rpartition(SNAPSHOT_ENDING)
     return snapshot.with_name(f"{head}.undo{number}")
 

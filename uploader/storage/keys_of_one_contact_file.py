@@ -1,12 +1,11 @@
-"""Which contacts the answers named, and which keys are linked: kept until the job ends.
+"""The file of contacts that replies named, and of linked keys. It is removed when the job ends.
 
-By the first aliases are noticed. By the second rows of one contact conflict that have no key in common: an
-earlier row that held the keys of both was written.
+The contacts show identity conflicts: several keys led to one contact. The links make two rows of one contact
+conflict that have no key in common, once an earlier row with the keys of both was written.
 
-One SQLite file beside the checkpoint. It grows with the rows that were updated (some 80 bytes each), in jobs
-of several match keys also with the rows that hold two of them (some 150 bytes each), and goes when the job
-has ended. Committed before the checkpoint, so it never lacks what that counts on; what a kill makes it hold
-twice does no harm.
+It is an SQLite file beside the checkpoint. It grows by about 80 bytes for each updated row, and in jobs with
+several match keys by about 150 bytes for each row that has two of them. It is committed before the checkpoint
+and so has everything that the checkpoint counts; entries that a kill repeats do no harm.
 """
 
 import sqlite3
@@ -24,19 +23,19 @@ from uploader.model.keys_of_one_contact import Sighting
 from uploader.storage.file_names import sightings_path
 from uploader.system import sqlite
 
-#: Keys of one contact. A key that links more of them is a placeholder, and links no others.
+#: The most keys that are linked as one contact's. A key that would link more is a placeholder.
 MOST_LINKED = 8
-_MOST_ASKED = 500  # of SQLite at once: some of its builds take no more than 999
-_KEPT_ANSWERS = 1_000  # decoded ones, while repeated ids are looked through
+_MOST_ASKED = 500  # parameters of one query: some builds of SQLite accept only 999
+_KEPT_ANSWERS = 1_000  # decoded sightings in memory in `repeated`
 
 
 class Sightings:
-    """Created with the first sighting. Used by one thread at a time."""
+    """The file, created with the first entry. Used by one thread at a time."""
 
     def __init__(self, checkpoint: Path) -> None:
         self._path = sightings_path(checkpoint)
         self._connection: sqlite3.Connection | None = None
-        self._unwritten: list[Sequence[str]] = []  # keys that are linked
+        self._unwritten: list[Sequence[str]] = []  # linked keys not written yet
         try:
             if self._path.exists():
                 self._connection = self._connect()
@@ -44,7 +43,7 @@ class Sightings:
             raise CheckpointError(f"{self._path} can't be read ({error}); remove it") from error
 
     def append(self, sightings: Sequence[bytes]) -> None:
-        """Packed ones. On the disk when it returns, with all that was linked. StorageError if it refuses."""
+        """Write packed sightings and all links to the disk. StorageError if that fails."""
         self.write_links()
         with sqlite.storage_errors(f"can't write {self._path}"):
             if sightings:
@@ -55,14 +54,14 @@ class Sightings:
                 self._connection.commit()
 
     def link(self, keys: Sequence[str]) -> None:
-        """A row that held these keys is written, as `lock_key`. From any thread.
+        """Link the keys of a row that was written, as lock keys. From any thread.
 
-        Known after `write_links`, and on the disk after `append`.
+        `linked` finds them after `write_links`; they are on the disk after `append`.
         """
         self._unwritten.append(keys)
 
     def write_links(self) -> None:
-        """StorageError if the disk refuses."""
+        """Write new links, not yet flushed to the disk. StorageError if that fails."""
         with sqlite.storage_errors(f"can't write {self._path}"):
             while self._unwritten:
                 some = self._unwritten[:_MOST_ASKED]
@@ -70,7 +69,7 @@ class Sightings:
                 del self._unwritten[: len(some)]
 
     def linked(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Of these keys those that are linked, each with all keys of its contact. StorageError."""
+        """The linked ones of these keys, each with all keys of its contact. StorageError."""
         self.write_links()
         with sqlite.storage_errors(f"can't read {self._path}"):
             return self._linked(keys)
@@ -100,7 +99,7 @@ class Sightings:
         return found
 
     def repeated(self) -> Iterator[tuple[str, list[Sighting]]]:
-        """The ids that were seen more than once, each with where; sorted on the disk, not in memory."""
+        """The contact ids that several rows led to, each with its sightings. Sorted on the disk."""
         connection = self._connection
         if connection is None:
             return
@@ -123,7 +122,7 @@ class Sightings:
             self._connection = None
 
     def remove(self) -> None:
-        """The job has ended: they have served."""
+        """Remove the file, when the job has ended."""
         self.close()
         sqlite.remove_database(self._path)
 
@@ -147,7 +146,7 @@ class Sightings:
                 yield hubspot_id, number
 
     def _parts(self, connection: sqlite3.Connection) -> Iterator[tuple[int, str, int, bytes | None]]:
-        """Of each answer what it says of ids that were seen more than once; None for all that it holds."""
+        """The parts of each sighting with repeated ids; None as the body means the whole sighting."""
         for number, group in groupby(connection.execute(_BY_ANSWER), itemgetter(0)):
             first = {hubspot_id: before for _, hubspot_id, before in group}
             sighting = self._sighting(number)
@@ -166,7 +165,7 @@ class Sightings:
 
 
 class _Ids(msgspec.Struct, gc=False, array_like=True):
-    """Of a `Sighting` that alone."""
+    """The ids of a `Sighting`, decoded without its rows."""
 
     ids: tuple[str, ...]
 
@@ -174,7 +173,7 @@ class _Ids(msgspec.Struct, gc=False, array_like=True):
 _IDS = msgspec.json.Decoder(_Ids)
 _SIGHTING = msgspec.json.Decoder(Sighting)
 
-# `first`: the answer that named the id first. In that order those come together that share their answers.
+# `first`: the first sighting of the id. This order groups ids that share sightings.
 _REPEATED_TABLES = """
 DROP TABLE IF EXISTS seen;
 DROP TABLE IF EXISTS repeated;
@@ -190,5 +189,5 @@ WHERE times > 1 ORDER BY answer
 
 
 def pack(sighting: Sighting) -> bytes:
-    """As it is kept: in a tenth of the memory."""
+    """A sighting as JSON, which needs a tenth of the memory."""
     return msgspec.json.encode(sighting)

@@ -35,14 +35,14 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The part of a results file that counts: its length, and what it holds, by hash."""
+    """The committed part of a results file: its length and hash."""
 
     size: int = 0
-    digest: str = ""  #: "" where an earlier version wrote it
+    digest: str = ""  #: "" from an earlier version
 
 
 class ResultsFile:
-    """Open for appending, from its committed length on."""
+    """A results file, open for appending after its committed part."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class ResultsFile:
         self.path = path
         self._names = source_names
         self._main = main
-        self._aside: Path | None = None  # where a copy was saved
+        self._aside: Path | None = None  # where a copy was saved, if the file was replaced
         try:
             if committed_bytes and not path.exists():
                 raise _refusal(path, "is missing")
             self._file = _open_alone(path)
             try:
                 self._hash = _check(path, self._file, Extent(committed_bytes, digest))
-                # A job that was begun before there were notes goes on without.
+                # A job that an earlier version began has no column `note`.
                 self._has_notes = not committed_bytes or _header(self._file) == _line(HEADER)
                 self._file.truncate(committed_bytes)
                 self._file.seek(committed_bytes)
-                self._note_own_write()
+                self._note_last_write()
             except BaseException:
                 self._file.close()
                 raise
@@ -82,14 +82,14 @@ class ResultsFile:
         self._appended = self._hash, committed_bytes
 
     def lines(self, settled: Sequence[Settlement]) -> bytes:
-        """What is to be appended of these rows."""
+        """The lines for these rows."""
         lines = result_lines(settled, self._names, self._main, has_notes=self._has_notes)
         return "".join(lines).encode("utf-8", "replace")
 
     def append(self, lines: Sequence[bytes]) -> Extent:
-        """Write lines through to the disk, and return what is to be committed; then call `keep`.
+        """Write lines to the disk. Returns the extent to commit; call `keep` after the commit.
 
-        StorageError where they can't be written, or where another program has changed the file.
+        StorageError if they can't be written, or if another program has changed the file.
         """
         if not lines:
             self._appended = self._hash, self.committed_bytes
@@ -97,12 +97,12 @@ class ResultsFile:
         data = b"".join(lines if self.committed_bytes else [_line(HEADER), b"\n", *lines])
         try:
             self._check_unchanged()
-            # After a failed append: what it left behind goes.
+            # Remove what a failed append left.
             self._file.truncate(self.committed_bytes)
             self._file.seek(self.committed_bytes)
             _write_all(self._file, data)
             os.fdatasync(self._file.fileno())
-            self._note_own_write()
+            self._note_last_write()
         except OSError as error:
             raise StorageError(f"can't write {self.path}: {error.strerror}") from error
         hashed = self._hash.copy()
@@ -111,32 +111,32 @@ class ResultsFile:
         return Extent(self._appended[1], hashed.hexdigest())
 
     def keep(self) -> None:
-        """What was appended last is committed."""
+        """Note that the last append is committed."""
         self._hash, self.committed_bytes = self._appended
 
     def close(self) -> None:
         self._file.close()
 
-    def _note_own_write(self) -> None:
+    def _note_last_write(self) -> None:
         found = os.fstat(self._file.fileno())
-        self._own = found.st_size, found.st_mtime_ns
+        self._last_write = found.st_size, found.st_mtime_ns
 
     def _check_unchanged(self) -> None:
-        """StorageError where another program has written the file meanwhile, or put another in its place."""
+        """StorageError if another program has changed or replaced the file."""
         found = os.fstat(self._file.fileno())
         if not is_at(self._file.fileno(), self.path):
             raise StorageError(
                 f"{self.path} was moved or replaced while the job ran; what the job had written to it is in "
                 f"{self._put_aside()}, so move that back to {self.path}"
             )
-        if self._own != (found.st_size, found.st_mtime_ns):
+        if self._last_write != (found.st_size, found.st_mtime_ns):
             try:
                 _check(self.path, self._file, Extent(self.committed_bytes, self._hash.hexdigest()))
             except _ChangedError as error:
                 raise StorageError(str(error)) from error
 
     def _put_aside(self) -> Path:
-        """Save what has no name any more, or another one."""
+        """Save a copy of the open file, whose path now leads to another one."""
         if self._aside is None:
             aside = _unused(self.path)
             self._file.seek(0)
@@ -168,7 +168,7 @@ def result_lines(
 def _unusual(
     settled: Sequence[Settlement], rows: Sequence[Record | Unsent], names: Sequence[str], main: str
 ) -> Collection[int]:
-    """Which rows have a note, a key of another property, or text that may have to be quoted."""
+    """The rows that need `_unusual_line`: a note, another id property, or text that may need quotes."""
     if any(map(_may_need_quotes, names)):
         return range(len(rows))
     refusals = [one.refusal for one in settled]
@@ -191,7 +191,7 @@ def _unusual(
 
 
 def _may_need_quotes(text: str) -> bool:
-    """As `csv.writer` has it, and a little more."""
+    """Whether `csv.writer` may quote a text. True also for some that it does not."""
     return any(character in text for character in ',"\r\n ')
 
 
@@ -204,7 +204,7 @@ def _unusual_line(settlement: Settlement, names: Sequence[str], main: str, *, ha
 
 
 def is_unchanged(path: Path, extent: Extent) -> bool:
-    """Whether a results file holds what the job has written. CheckpointError where it can't be read."""
+    """Whether a results file is as the job wrote it. CheckpointError if it can't be read."""
     try:
         with path.open("rb") as file:
             _check(path, file, extent)
@@ -216,7 +216,7 @@ def is_unchanged(path: Path, extent: Extent) -> bool:
 
 
 def put_results_aside(path: Path) -> Path | None:
-    """Give a results file another name; None where there is none."""
+    """Rename a results file. Returns the new path; None if there is no file."""
     try:
         return path.rename(_unused(path)) if path.exists() else None
     except OSError as error:
@@ -224,12 +224,12 @@ def put_results_aside(path: Path) -> Path | None:
 
 
 def read_results(path: Path, extent: Extent) -> Iterator[list[str]]:
-    """The lines that count, without the header. CheckpointError where they can't be read, or were changed."""
+    """The committed lines, without the header. CheckpointError if unreadable or changed."""
     try:
         with path.open("rb") as file:
             _check(path, file, extent)
             file.seek(0)
-            beginning = io.BufferedReader(_Beginning(file, extent.size))
+            beginning = io.BufferedReader(_FilePrefix(file, extent.size))
             lines = csv.reader(io.TextIOWrapper(beginning, "utf-8", newline=""))
             next(lines, None)
             yield from lines
@@ -240,7 +240,7 @@ def read_results(path: Path, extent: Extent) -> Iterator[list[str]]:
 
 
 def _check(path: Path, file: BinaryIO | io.FileIO, extent: Extent) -> "hashlib._Hash":
-    """The hash of a file's committed part. CheckpointError where that is not what the job has written.
+    """The hash of a file's committed part. CheckpointError if it is not as the job wrote it.
 
     Of a file that an earlier version wrote no more is known than how it begins, and that lines are whole.
     """
@@ -277,8 +277,8 @@ def _unused(path: Path) -> Path:
     return next(one for one in numbered if not one.exists())
 
 
-class _Beginning(io.RawIOBase):
-    """So many bytes of a file."""
+class _FilePrefix(io.RawIOBase):
+    """The first `size` bytes of a file, as a stream."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
@@ -305,7 +305,7 @@ def _line(header: Sequence[str]) -> bytes:
 
 
 def _open_alone(path: Path) -> io.FileIO:
-    """Another job, with a checkpoint of its own, may have been given the same place: BlockingIOError."""
+    """Open and lock the file. BlockingIOError if another job has it open."""
     file = io.FileIO(create_private(path), "r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

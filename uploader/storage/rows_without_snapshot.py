@@ -1,4 +1,4 @@
-"""Rows that a job's snapshot knows nothing of: counted from its checkpoint, named by its results file."""
+"""Rows written without a snapshot: counted from the checkpoint, listed from the results file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -20,18 +20,20 @@ _OUTCOMES = frozenset(outcome.value for outcome in WRITTEN | MAYBE_WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
-class UnkeptRow:
-    """As the results file has it."""
+class RowWithoutSnapshot:
+    """A row that was written, or may have been, as in the results file."""
 
     row: int
-    source: int  #: its number, from 0; -1 where the job has no source of that name
-    key: str  #: with its property's name, where that is not the job's main one
+    source: int  #: its index; -1 if the job has no source of that name
+    key: str  #: with its property's name, unless that is the job's main id property
     hubspot_id: str
     outcome: str
 
 
-def find_unkept(checkpoint: Path, about: Mapping[str, str], sent_below: int = 0) -> NotInSnapshot:
-    """`about`: of the snapshot. `sent_below`: as the lock file beside the checkpoint has it."""
+def count_rows_without_snapshot(
+    checkpoint: Path, about: Mapping[str, str], sent_below: int = 0
+) -> NotInSnapshot:
+    """The number of such rows. `about`: of the snapshot; `sent_below`: from the lock file."""
     unknown = f"{checkpoint}, which would tell, is gone"
     if checkpoint.is_file():
         try:
@@ -41,25 +43,25 @@ def find_unkept(checkpoint: Path, about: Mapping[str, str], sent_below: int = 0)
             unknown = f"{checkpoint} is another job's by now"
         except CheckpointError:
             unknown = f"{checkpoint}, which would tell, can't be read"
-    if noted := about.get(snapshot.UNKEPT):  # as the job had it when it was started over
+    if noted := about.get(snapshot.UNKEPT):  # stored when the job was started over
         written, unsure, unknown = orjson.loads(noted)
         return NotInSnapshot(written, unsure, unknown=unknown)
     return NotInSnapshot(unknown=unknown)
 
 
-def note_unkept(checkpoint: Path, sent_below: int) -> None:
-    """Keep with a job's snapshot what its checkpoint alone knows, before that is removed."""
+def save_rows_without_snapshot(checkpoint: Path, sent_below: int) -> None:
+    """Store the number in the snapshot, before the checkpoint is removed."""
     place = snapshot_path(checkpoint)
     if place.exists() and (about := snapshot.read_about(place)):
-        found = find_unkept(checkpoint, about, sent_below)
+        found = count_rows_without_snapshot(checkpoint, about, sent_below)
         text = orjson.dumps([found.written, found.unsure, found.unknown]).decode()
         snapshot.note(place, snapshot.UNKEPT, text)
 
 
-def list_unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[UnkeptRow]:
-    """The rows that were written, or may have been, as far as the results file names them.
+def list_rows_without_snapshot(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[RowWithoutSnapshot]:
+    """The rows, as far as the results file lists them.
 
-    None where it is not in its usual place. CheckpointError where it can't be read, or was changed.
+    None if it is not in its default place. CheckpointError if it can't be read, or was changed.
     """
     path = _results_of(checkpoint)
     if path is None or not unkept.rows:
@@ -71,7 +73,7 @@ def list_unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[UnkeptRow]:
         return
     sources = {source.name: number for number, source in reversed(list(enumerate(identity.sources)))}
     lines = read_results(path, Extent(state.results_bytes, state.results_digest))
-    for period in periods:  # the file has a line for each settled row, in the order in which they were
+    for period in periods:  # the file has a line for each settled row, in the order of settling
         some = islice(lines, max(0, period.progress.settled - done))
         done = max(done, period.progress.settled)
         for line in some:
@@ -79,14 +81,14 @@ def list_unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[UnkeptRow]:
                 yield row
 
 
-def _row(line: Sequence[str], sources: dict[str, int]) -> UnkeptRow | None:
+def _row(line: Sequence[str], sources: dict[str, int]) -> RowWithoutSnapshot | None:
     if len(line) < 5 or not line[0].isdigit() or line[3] not in _OUTCOMES:
         return None
-    return UnkeptRow(int(line[0]), sources.get(line[4], -1), line[1], line[2], line[3])
+    return RowWithoutSnapshot(int(line[0]), sources.get(line[4], -1), line[1], line[2], line[3])
 
 
 def _results_of(checkpoint: Path) -> Path | None:
-    """Where a job's results are unless it was said otherwise."""
+    """The results file in its default place; None if there is none."""
     stem = checkpoint.name.removesuffix(".checkpoint")
     for name in (f"{stem}.results.csv", f"{checkpoint.name}.results.csv"):
         if (path := checkpoint.with_name(name)).is_file():

@@ -1,10 +1,10 @@
-"""What a job's contacts held before it wrote them: one SQLite file beside the checkpoint, for `undo`.
+"""The snapshot: what contacts held before the job wrote them, in an SQLite file beside the checkpoint.
 
-The first snapshot of a contact wins: what is read later, for a later row, may be our own value. After a kill
-that nobody knows the end of, the first and the last one are kept (`snapshot_entry_origins`). It is on the
-disk before the write leaves. Its size follows what is written.
-A key's first contact stands in `contacts`; others that answers and reads named for it stand in `reached`:
-those of a key that led to nobody, and those it led to later.
+`undo` reads it. The first reading of a contact counts: later ones may show our own values. If a kill leaves
+open whether a row was written, the first and the last reading are kept (`snapshot_entry_origins`). An entry
+is on the disk before its row is sent. The size follows the rows written.
+Table `contacts` has a key's first contact. Table `reached` has the others named for it:
+contacts of a key that led to none at first, and contacts that it led to later.
 """
 
 import sqlite3
@@ -48,61 +48,62 @@ CREATE TABLE IF NOT EXISTS reached (
 """
 
 
-#: What the job wrote without it, where the job's own checkpoint is no more.
+#: In `about`: rows written without a snapshot, kept when the job's checkpoint is removed.
 UNKEPT = "unkept"
 
 
 class Reached(StrEnum):
-    """How it is known which contact a key led to while the job ran. An empty id: a write was confirmed, and
-    nobody named the contact.
+    """How it is known which contact a key led to during the job.
+
+    With an empty id: a write was confirmed, and no reply named the contact.
     """
 
-    CREATED = "created"  #: an answer said that the job created it
-    UPDATED = "updated"  #: the first answer said that it was there
-    SEEN = "seen"  #: confirmed by a second sending, or found by a later read: as the job left it, or may have
-    OTHER = "other"  #: found by a later read, and not what the job had created: it was there
+    CREATED = "created"  #: a reply said that the job created it
+    UPDATED = "updated"  #: the first reply said that it existed
+    SEEN = "seen"  #: replayed, or found by a later read: the job may have created it
+    OTHER = "other"  #: found by a later read, and not created by the job
 
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """A contact as it was before a row was written."""
+    """What a contact held before a row was written."""
 
-    value: str  #: the closed value of its key
+    value: str  #: the lock key of its key
     id_property: str
     key: str
     hubspot_id: str  #: "" where there was no such contact
     row: int
     source: int
-    held: Mapping[str, str]  #: of the properties that are about to be written; "" for none
-    sent: Mapping[str, str]  #: what is about to be written
-    keys: Collection[str] = ()  #: the closed values by which rows may reach the contact
+    held: Mapping[str, str]  #: the current values of the properties to be written; "" for none
+    sent: Mapping[str, str]  #: the values to be written
+    keys: Collection[str] = ()  #: the lock keys by which rows may reach the contact
     seen_at: float | None = None  #: when it was read, by HubSpot's clock
     position: int | None = None  #: of the row
 
 
 class _Entry(NamedTuple):
-    """What is kept of a key already. An absence is a reading that found nobody."""
+    """The stored entry of a key. An absence is a reading that found no contact."""
 
     number: int
     hubspot_id: str
     doubt: int | None  #: the last absence after which a row may have been written
-    is_in_doubt: bool  #: whether there was no absence since
+    is_in_doubt: bool  #: whether there is no later absence
     reached: Mapping[str, str]  #: `Reached`, by id
 
 
 class _Origin(NamedTuple):
-    """How a contact came to be, as far as the snapshot tells."""
+    """Whether the job created a contact, as far as the snapshot shows."""
 
-    is_ours: bool  #: it was not there when a row of one of its keys came to it
+    is_ours: bool  #: it did not exist when a row of one of its keys was read
     doubt: int | None  #: the absence after which a row may have created it
-    numbers: Sequence[int]  #: the entries that say so
+    numbers: Sequence[int]  #: the entries that show this
 
 
 class SnapshotFile:
-    """Used by one thread at a time, by one process at a time."""
+    """The snapshot of a job, open for writing. One thread and one process at a time."""
 
     def __init__(self, checkpoint: Path, about: Mapping[str, str]) -> None:
-        """Take up the job's file, or begin it. `about` tells one job's from another's, and its account."""
+        """Open or create the job's file. `about`: the job's id, account and object type."""
         self.path = snapshot_path(checkpoint)
         with _storing(self.path):
             self._connection = _open(self.path, "create")
@@ -119,11 +120,11 @@ class SnapshotFile:
                 f"--object-type {before}, or make the rest a job of its own with another --checkpoint"
             )
         with _storing(self.path), self._connection as connection:
-            # A job that was begun by a token that could not say whose account it is.
+            # The job was begun with a token that could not read the account.
             connection.execute(
                 "UPDATE about SET value = ? WHERE name = 'portal' AND value = ''", (about["portal"],)
             )
-            # An undo that was made in between says nothing of what is written from now on.
+            # An undo made in between does not cover what is written from now on.
             connection.execute(
                 "INSERT INTO about VALUES ('runs', '1') "
                 "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
@@ -132,15 +133,18 @@ class SnapshotFile:
     def about(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT name, value FROM about"))
 
-    def take_up(self, standing: State, unconfirmed: Iterable[tuple[int, str]], in_doubt_below: int) -> None:
-        """Judge what an earlier invocation left, before rows move. `standing` and `unconfirmed` are those of
-        its checkpoint; open rows before `in_doubt_below` may have been sent.
+    def decide_open_readings(
+        self, state: State, unconfirmed: Iterable[tuple[int, str]], in_doubt_below: int
+    ) -> None:
+        """Decide the open readings of an earlier run, before new rows are read.
+
+        `state` and `unconfirmed` come from its checkpoint; rows below `in_doubt_below` may have been sent.
         """
         with _storing(self.path):
-            _take_up(self._connection, standing, unconfirmed, in_doubt_below)
+            _decide_open_readings(self._connection, state, unconfirmed, in_doubt_below)
 
     def keep(self, formers: Sequence[Former]) -> None:
-        """Durable when it returns."""
+        """Store what contacts hold before they are written. On the disk when it returns."""
         with _storing(self.path), self._connection as connection:
             for former in formers:
                 self._keep(connection, former)
@@ -157,12 +161,12 @@ class SnapshotFile:
         known_id = entry.hubspot_id if entry else hubspot_id
         if former.hubspot_id not in {"", known_id}:
             how = Reached.OTHER if hubspot_id else Reached.SEEN
-            # The keys that tell of its origin may lead to another contact by the time of an undo.
+            # At the time of an undo the keys that show its origin may lead to another contact.
             for one in {number, *origin.numbers}:
                 self._note(connection, one, former.hubspot_id, how)
         if not former.hubspot_id and entry is not None and entry.is_in_doubt:
             snapshot_entry_origins.note_absent(connection, number, former.seen_at)
-        if former.hubspot_id and not origin.is_ours:  # else it was not there, and what it holds now is ours
+        if former.hubspot_id and not origin.is_ours:  # else the job created it, with its values
             if origin.doubt is not None:
                 nothing = [(name, "") for name in former.held]
                 snapshot_entry_origins.keep_former(connection, origin.doubt, former.hubspot_id, nothing)
@@ -198,8 +202,9 @@ class SnapshotFile:
         return _Entry(number, hubspot_id, doubts[-1] if doubts else None, is_in_doubt, dict(reached))
 
     def forget(self, values: Sequence[str], positions: Sequence[int] = ()) -> None:
-        """Take out what was kept of these keys last: their rows were not written after all. `positions`: of
-        which rows, value by value; without them, of whichever row was read last.
+        """Remove the last reading of each key: its row was not written.
+
+        `positions`: the row of each; without them the last row read.
         """
         rows = zip(values, positions, strict=True) if positions else ((value, None) for value in values)
         with _storing(self.path), self._connection as connection:
@@ -207,15 +212,16 @@ class SnapshotFile:
                 snapshot_entry_origins.forget_last(connection, value, position)
 
     def doubt(self, records: Sequence[Record]) -> None:
-        """Note that these rows were sent and may have been written. They are about to be read again."""
+        """Note that these rows may have been written, before they are read again."""
         with _storing(self.path), self._connection as connection:
             snapshot_entry_origins.note_states(
                 connection, [(record, ReadingState.DOUBT) for record in records]
             )
 
     def note_confirmed(self, settlements: Sequence[Settlement]) -> None:
-        """Keep which rows were written, and which contacts the answers named: a created one is ours, whatever
-        its key leads to later.
+        """Note which rows were written, and which contacts the replies named.
+
+        A created contact is ours, whatever its key leads to later.
         """
         found = [
             (s.record.values[0], s.hubspot_id, _how(s))
@@ -232,7 +238,7 @@ class SnapshotFile:
                     self._note(connection, row[0], hubspot_id, how)
 
     def _note(self, connection: sqlite3.Connection, number: int, hubspot_id: str, how: Reached) -> None:
-        """That the contact was created is the surest word; else the first one stands."""
+        """Store how a contact is known. CREATED replaces everything else; otherwise the first one stays."""
         connection.execute(
             "INSERT INTO reached VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET how = excluded.how WHERE excluded.how = ?",
@@ -240,7 +246,7 @@ class SnapshotFile:
         )
 
     def _origin(self, former: Former) -> _Origin:
-        """By the entries of all its keys: a row of another key may have created it."""
+        """A contact's origin, from the entries of all its keys: a row of another key may have created it."""
         if not former.hubspot_id:
             return _Origin(is_ours=False, doubt=None, numbers=())
         entries = [one for value in {former.value, *former.keys} if (one := self._entry(value))]
@@ -258,9 +264,11 @@ class SnapshotFile:
         self._connection.close()
 
 
-def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
-    """Judge what the job's last invocation left, as it would itself. `noted`: how far was sent, as its lock
-    has it. Where the checkpoint is gone, or is another job's, all that isn't certain stays in doubt.
+def decide_open_readings_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
+    """Decide the open readings of a job's last run, as its next run would.
+
+    `noted`: the position from the lock file below which rows may have been sent. If the checkpoint is gone or
+    is another job's, all open readings stay in doubt.
     """
     with _storing(path), closing(_open(path, "rw")) as connection:
         job = dict(connection.execute("SELECT name, value FROM about"))["job"]
@@ -272,11 +280,11 @@ def take_up_for_undo(path: Path, checkpoint: Path, noted: int) -> None:
             if known.job_id() == job:
                 state = known.state()
                 in_doubt_below = max(state.in_doubt_below, noted)
-                _take_up(connection, state, known.unconfirmed(), in_doubt_below)
+                _decide_open_readings(connection, state, known.unconfirmed(), in_doubt_below)
 
 
 def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
-    """With all that files of earlier versions lack."""
+    """Open the file, and add what earlier versions lack."""
     connection = sqlite.connect(path, mode, synchronous="FULL")
     connection.executescript(_SCHEMA)
     if "seen_at" not in sqlite.columns(connection, "main", "contacts"):  # begun by 0.6.2
@@ -285,23 +293,22 @@ def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
     return connection
 
 
-def _take_up(
-    connection: sqlite3.Connection,
-    standing: State,
-    unconfirmed: Iterable[tuple[int, str]],
-    in_doubt_below: int,
+def _decide_open_readings(
+    connection: sqlite3.Connection, state: State, unconfirmed: Iterable[tuple[int, str]], in_doubt_below: int
 ) -> None:
     here = boot_id()
     rows = connection.execute("SELECT value FROM about WHERE name = 'boot'").fetchall()
-    # How far was sent is noted where a kill doesn't reach it, but a power cut does.
+    # The lock file's note survives a kill, but not a power cut.
     is_exact = bool(here) and rows == [(here,)]
     with connection:
-        snapshot_entry_origins.take_up(connection, standing, unconfirmed, in_doubt_below, is_exact=is_exact)
+        snapshot_entry_origins.decide_open_readings(
+            connection, state, unconfirmed, in_doubt_below, is_exact=is_exact
+        )
         connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
 
 
 def boot_id() -> str:
-    """Another one after every start of the machine; "" where the system has none."""
+    """An id that changes with every start of the machine; "" where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -309,7 +316,7 @@ def boot_id() -> str:
 
 
 def read_about(path: Path) -> dict[str, str]:
-    """Whose a snapshot is; nothing where it is damaged, or was never begun."""
+    """The table `about` of a snapshot: its job and account. Empty if damaged or never begun."""
     try:
         with closing(sqlite.connect(path, "ro")) as connection:
             return dict(connection.execute("SELECT name, value FROM about"))
@@ -318,18 +325,18 @@ def read_about(path: Path) -> dict[str, str]:
 
 
 def note(path: Path, name: str, value: str) -> None:
-    """Keep something with a snapshot."""
+    """Store a value in the table `about` of a snapshot."""
     with _storing(path), closing(sqlite.connect(path, "rw")) as connection, connection:
         connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
 
 def put_aside(path: Path) -> Path | None:
-    """Keep a former job's snapshot under another name: it alone can undo what that job did."""
+    """Rename a former job's snapshot: only with it can that job be undone. Returns the new path."""
     if not path.exists():
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
     aside = path.with_name(f"{path.name}.{number}")
-    for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be another
+    for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be incomplete
         file = path.with_name(path.name + ending)
         if file.exists():
             file.rename(aside.with_name(aside.name + ending))
@@ -337,9 +344,9 @@ def put_aside(path: Path) -> Path | None:
 
 
 def _led_to_nobody(entry: _Entry, hubspot_id: str) -> bool:
-    """Whether a key led to nobody, and to this contact since, as far as its answers and reads tell.
+    """Whether a key first led to no contact and later to this one, so that the job created it.
 
-    Others may have moved the key to a contact that was there before: that one has another id.
+    Others may have moved the key to an existing contact: that one has another id.
     """
     if entry.hubspot_id or (entry.is_in_doubt and entry.reached.get(hubspot_id) != Reached.CREATED):
         return False
@@ -347,7 +354,7 @@ def _led_to_nobody(entry: _Entry, hubspot_id: str) -> bool:
 
 
 def _may_have_created(entry: _Entry, hubspot_id: str) -> bool:
-    """Whether a row of this key that nobody knows the end of may have created this contact."""
+    """Whether a row of this key, if it was written, may have created this contact."""
     if entry.doubt is None or hubspot_id == entry.hubspot_id or _led_to_nobody(entry, hubspot_id):
         return False
     return entry.reached.get(hubspot_id, Reached.SEEN) == Reached.SEEN

@@ -1,12 +1,10 @@
-"""The readings a snapshot comes from: of which row, when, and whether that row was written. Called within
-the snapshot's transactions.
+"""The readings of a snapshot: for which row, when, and whether that row was written.
 
-A reading is what a row's contact held before that row was sent. What it added to the snapshot (the key's
-entry, former values, values sent) names it, so that it can be taken out again where the row was not written.
-Where nobody knows whether it was, a later reading is kept beside it: `undo/value_before_job` tells what is
-true.
-`found` is the contact that was read, "" for none. `asked`: what the row asked for, where an earlier reading
-of the key names some of it in `sent` already.
+A reading is what a row's contact held before that row was sent. Each part of the snapshot (the key's entry,
+former values, sent values) names its reading, so that it can be removed if the row was not written. If that
+is unknown, a later reading is kept beside it, and `undo/value_before_job` decides between them.
+Column `found`: the contact that was read, "" for none. `asked`: all that the row sends, if an earlier reading
+of the key already has some of it in `sent`. All functions run in the snapshot's transactions.
 """
 
 import sqlite3
@@ -22,9 +20,9 @@ from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.snapshot_entry_state import (
     CLOCKS_DIFFER_SECONDS,
     EXACT_SECONDS,
-    Kept,
+    OpenReading,
     ReadingState,
-    judge,
+    reading_state,
 )
 from uploader.system.sqlite import columns
 
@@ -37,14 +35,14 @@ CREATE INDEX IF NOT EXISTS readings_by_contact ON readings (contact);
 CREATE INDEX IF NOT EXISTS contacts_by_id ON contacts (hubspot_id);
 CREATE INDEX IF NOT EXISTS reached_by_id ON reached (hubspot_id);
 """
-#: What files of 0.6.2 lack. `reading`: the first one; `later`: another one, where the first is in doubt.
+#: Columns that files of 0.6.2 lack. `reading`: the first one; `later`: another, if the first is in doubt.
 _COLUMNS = (
     ("former", "reading INTEGER"),
     ("former", "later INTEGER"),
     ("former", "later_text TEXT"),
     ("sent", "reading INTEGER"),
 )
-#: Each key's entry of 0.6.2 was one reading, of a row whose position nobody kept.
+#: In 0.6.2 each key's entry was one reading, without the row's position.
 _FILL = """
 INSERT INTO readings (contact, at, slack, state, found)
     SELECT number, kept_at, ?, 'kept', hubspot_id FROM contacts ORDER BY number;
@@ -66,7 +64,7 @@ _JUDGED_AT_ONCE = 5_000
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add what a file of an earlier version lacks."""
+    """Add the tables and columns that a file of an earlier version lacks."""
     lacking = [
         (table, column)
         for table, column in _COLUMNS
@@ -85,7 +83,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
 def begin(
     connection: sqlite3.Connection, contact: int, position: int | None, seen_at: float | None, found: str
 ) -> int:
-    """Keep that a row's contact was read; the number of the reading. `seen_at`: by HubSpot's clock."""
+    """Store a reading for a row; returns its number. `seen_at`: by HubSpot's clock."""
     at, slack = (time.time(), CLOCKS_DIFFER_SECONDS) if seen_at is None else (seen_at, EXACT_SECONDS)
     added = connection.execute(
         "INSERT INTO readings (contact, position, at, slack, state, found) VALUES (?, ?, ?, ?, ?, ?)",
@@ -98,7 +96,7 @@ def begin(
 def keep_former(
     connection: sqlite3.Connection, reading: int, hubspot_id: str, held: Iterable[tuple[str, str]]
 ) -> None:
-    """What a contact held. The first reading of a value stands; where that is in doubt, the last one, too."""
+    """Store former values: the first reading of each, and if that is in doubt the last one, too."""
     connection.executemany(
         _KEEP_FORMER,
         [(hubspot_id, name, text, reading) for name, text in held],
@@ -106,7 +104,7 @@ def keep_former(
 
 
 def keep_sent(connection: sqlite3.Connection, reading: int, contact: int, sent: Mapping[str, str]) -> None:
-    """What is about to be written."""
+    """Store the values that are about to be sent."""
     added = connection.executemany(
         "INSERT OR IGNORE INTO sent (contact, property, text, reading) VALUES (?, ?, ?, ?)",
         [(contact, name, text, reading) for name, text in sent.items()],
@@ -117,14 +115,14 @@ def keep_sent(connection: sqlite3.Connection, reading: int, contact: int, sent: 
 
 
 def note_absent(connection: sqlite3.Connection, contact: int, seen_at: float | None) -> None:
-    """A key still led to nobody, although a row of it may have been written."""
+    """Note that a key still led to no contact, although a row of it may have been written."""
     connection.execute(
         "UPDATE contacts SET kept_at = ?, seen_at = ? WHERE number = ?", (time.time(), seen_at, contact)
     )
 
 
 def note_settled(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
-    """The first reading of rows that were written stands; where nobody knows, it is in doubt."""
+    """Note for settled rows whether they were written, or may have been."""
     states = [
         (s.record, _STATES[s.outcome])
         for s in settlements
@@ -134,7 +132,7 @@ def note_settled(connection: sqlite3.Connection, settlements: Sequence[Settlemen
 
 
 def note_states(connection: sqlite3.Connection, states: Iterable[tuple[Record, ReadingState]]) -> None:
-    """What is known of rows now, for their readings of which nothing was."""
+    """Set the state of the open readings of these rows."""
     connection.executemany(
         "UPDATE readings SET state = ? WHERE position = ? AND state = ? "
         "AND contact = (SELECT number FROM contacts WHERE value = ?)",
@@ -154,7 +152,7 @@ _STATES = {
 
 
 def forget_last(connection: sqlite3.Connection, value: str, position: int | None = None) -> None:
-    """Take out the last reading of a key: its row was not written. `position`: the last one of that row."""
+    """Remove the last reading of a key, or of a row of it: the row was not written."""
     found = connection.execute(
         "SELECT readings.id, contact FROM readings JOIN contacts ON contact = number WHERE value = ?1 "
         "AND (?2 IS NULL OR position = ?2) ORDER BY readings.id DESC LIMIT 1",
@@ -165,7 +163,7 @@ def forget_last(connection: sqlite3.Connection, value: str, position: int | None
 
 
 def forget(connection: sqlite3.Connection, reading: int, contact: int) -> None:
-    """Take out a reading, and all that the snapshot has by it alone."""
+    """Remove a reading, and everything that the snapshot has from it alone."""
     connection.execute("DELETE FROM sent WHERE contact = ? AND reading = ?", (contact, reading))
     ids = connection.execute(
         "SELECT hubspot_id FROM contacts WHERE number = ? "
@@ -181,7 +179,7 @@ def forget(connection: sqlite3.Connection, reading: int, contact: int) -> None:
 
 
 def _forget_former(connection: sqlite3.Connection, reading: int, hubspot_id: str) -> None:
-    """Former values stay where another row has sent the property, by whatever key of the contact."""
+    """Remove a reading's former values, unless another row of the contact has sent the property."""
     connection.execute(
         "UPDATE former SET later = NULL, later_text = NULL WHERE hubspot_id = ? AND later = ?",
         (hubspot_id, reading),
@@ -197,52 +195,52 @@ def _forget_former(connection: sqlite3.Connection, reading: int, hubspot_id: str
     connection.execute("DELETE FROM former WHERE hubspot_id = ? AND reading IS NULL", (hubspot_id,))
 
 
-def take_up(
+def decide_open_readings(
     connection: sqlite3.Connection,
-    standing: State,
+    state: State,
     unconfirmed: Iterable[tuple[int, str]],
     in_doubt_below: int,
     *,
     is_exact: bool,
 ) -> None:
-    """Judge what an earlier invocation left. `is_exact`: no row from `in_doubt_below` on was sent."""
-    some = _kept_after(connection, 0)
+    """Decide the open readings of an earlier run. `is_exact`: no row from `in_doubt_below` on was sent."""
+    some = _open_readings_after(connection, 0)
     if not some:
         return
     connection.execute("CREATE TEMP TABLE unsure (position INTEGER PRIMARY KEY)")
     positions = ((position,) for position, _ in unconfirmed)
     connection.executemany("INSERT OR IGNORE INTO unsure VALUES (?)", positions)
     while some:
-        unsure = _unsure(connection, some)
+        unsure = _unconfirmed_positions(connection, some)
         for one in some:
-            state = judge(
+            decided = reading_state(
                 one,
-                standing.progress,
+                state.progress,
                 unsure,
                 in_doubt_below,
-                is_complete=standing.state == "complete",
+                is_complete=state.state == "complete",
                 is_exact=is_exact,
             )
-            if state is None:
+            if decided is None:
                 forget(connection, one.reading, one.contact)
             else:
-                connection.execute("UPDATE readings SET state = ? WHERE id = ?", (state.value, one.reading))
-        some = _kept_after(connection, some[-1].reading)
+                connection.execute("UPDATE readings SET state = ? WHERE id = ?", (decided.value, one.reading))
+        some = _open_readings_after(connection, some[-1].reading)
     connection.execute("DROP TABLE unsure")
 
 
-def _kept_after(connection: sqlite3.Connection, reading: int) -> list[Kept]:
-    """Some of the next: a file of 0.6.2 has one for each of its contacts."""
+def _open_readings_after(connection: sqlite3.Connection, reading: int) -> list[OpenReading]:
+    """The next open readings, not all at once: a file of 0.6.2 has one for each contact."""
     rows = connection.execute(
         "SELECT readings.id, contact, position, source, row FROM readings JOIN contacts ON contact = number "
         "WHERE state = ? AND readings.id > ? ORDER BY readings.id LIMIT ?",
         (ReadingState.KEPT.value, reading, _JUDGED_AT_ONCE),
     )
-    return [Kept(*row) for row in rows]
+    return [OpenReading(*row) for row in rows]
 
 
-def _unsure(connection: sqlite3.Connection, some: Sequence[Kept]) -> set[int]:
-    """The positions of these that were settled without being confirmed."""
+def _unconfirmed_positions(connection: sqlite3.Connection, some: Sequence[OpenReading]) -> set[int]:
+    """Their positions that were settled without being confirmed."""
     found = connection.execute(
         "SELECT position FROM unsure JOIN readings USING (position) WHERE readings.id BETWEEN ? AND ?",
         (some[0].reading, some[-1].reading),

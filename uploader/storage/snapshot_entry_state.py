@@ -1,4 +1,4 @@
-"""Whether what was read of a contact was read before the job's first write to it."""
+"""Decides whether a contact was read before the job's first write to it."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 from uploader.model.watermark import Progress
 
-#: How far the time of a reading may be off: by this machine's clock, and where the answer said it itself.
+#: The error of a reading's time: by this machine's clock, and by the reply's own time.
 CLOCKS_DIFFER_SECONDS, EXACT_SECONDS = 120.0, 5.0
 
 
 class ReadingState(StrEnum):
-    """What is known of the row that a reading was made for."""
+    """Whether the row of a reading was written."""
 
-    KEPT = "kept"  #: nothing yet
-    WRITTEN = "written"  #: it was confirmed by the process that read it: the reading stands
+    KEPT = "kept"  #: not known yet: an open reading
+    WRITTEN = "written"  #: it was: the reading is valid
     DOUBT = "doubt"  #: it may have been written
 
 
-class Kept(NamedTuple):
-    """A reading whose process is no more."""
+class OpenReading(NamedTuple):
+    """A reading of an earlier run without a decision."""
 
     reading: int
     contact: int
@@ -28,8 +28,8 @@ class Kept(NamedTuple):
     row: int
 
 
-def judge(
-    kept: Kept,
+def reading_state(
+    reading: OpenReading,
     progress: Progress,
     unsure: Collection[int],
     in_doubt_below: int,
@@ -37,15 +37,16 @@ def judge(
     is_complete: bool,
     is_exact: bool,
 ) -> ReadingState | None:
-    """None where its row cannot have left. `unsure`: positions that were settled without being confirmed.
+    """The state of a reading; None if its row cannot have been sent.
 
-    `in_doubt_below`: rows from there on have not left, if that `is_exact`, which it is not after a power cut.
+    `unsure`: positions settled, but not confirmed. `in_doubt_below`: rows from there on were not
+    sent, if that `is_exact`; after a power cut it is not.
     """
-    position = kept.position
+    position = reading.position
     if position is None:
         resume = progress.resume
         line = resume.mark.line if resume.mark else 0
-        is_settled = is_complete or (kept.source, kept.row) < (resume.source, line)
+        is_settled = is_complete or (reading.source, reading.row) < (resume.source, line)
         return ReadingState.WRITTEN if is_settled else ReadingState.DOUBT
     if is_complete or progress.is_settled(position):
         return ReadingState.DOUBT if position in unsure else ReadingState.WRITTEN

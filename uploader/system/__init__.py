@@ -2,9 +2,9 @@
 
 blocking_calls      a thread for blocking calls, awaited from the event loop
 disk_buckets        entries sorted into buckets in a temporary file
-filesystem_of_path  on which file system a path is
-mounts              the mount table, read purely: the file system of a path
+filesystem_of_path  the file system of a path
+mounts              the mount table decoded: the file system of a path
 private_files       private files, checks against symbolic links, the lock of a job
-sqlite              SQLite files: opened, written safely where they lie, removed; their errors
-whole_file          a file that is written whole or not at all
+sqlite              SQLite files: opened safely, removed; their errors translated
+whole_file          writes a file completely or not at all
 """

@@ -1,6 +1,6 @@
-"""A thread of one's own for calls that block, seen from the event loop. No call's meaning lives here.
+"""Runs blocking calls in a thread of their own, awaited from the event loop.
 
-Reading and committing go through `Background`, one at a time and in order. Its callers know it as `Offload`.
+Reading and committing use `Background`, one call at a time and in order. Callers know it as `Offload`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Offload(Protocol):
-    """Runs blocking calls, one after the other."""
+    """Runs blocking calls, one at a time, in order."""
 
     async def run(self, call: Callable[[], T]) -> T: ...
 
@@ -24,7 +24,7 @@ class Offload(Protocol):
 
 
 class Background:
-    """One daemon thread: a read that blocks for ever (an idle pipe) must not keep the process alive."""
+    """An `Offload` with one daemon thread: a read that blocks for ever must not keep the process alive."""
 
     def __init__(self, name: str) -> None:
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -49,18 +49,18 @@ class Background:
                 result = call()
             except BaseException as raised:  # noqa: BLE001  # it belongs to the waiting caller
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits
                 loop.call_soon_threadsafe(answer, result, error)
 
         self._calls.put(serve)
         return await future
 
     def close(self) -> None:
-        """Let the thread end after what it has been given."""
+        """Let the thread end after the calls in its queue."""
         self._calls.put(None)
 
     def finish(self) -> None:
-        """Wait for what it has been given: before its files are closed under it."""
+        """Close, and wait for the calls in the queue, so that their files can be closed."""
         self.close()
         self._thread.join()
 

@@ -1,6 +1,6 @@
-"""Entries of one length, sorted out into buckets on the disk. What they mean is not known here.
+"""Distributes entries of one length into buckets on the disk.
 
-One file without a name: nobody else can open it, and it is gone with the process, however that ends.
+The file has no name: no other process can open it, and it disappears with the process, however that ends.
 """
 
 import tempfile
@@ -16,11 +16,11 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 class Buckets:
-    """Filled, then read; each bucket keeps the order in which its entries came. One thread at a time."""
+    """Buckets that are filled, then read in the order of entry. One thread at a time."""
 
     def __init__(self, folder: Path, count: int, entry_bytes: int, held: int = _HELD) -> None:
-        """On the disk of `folder`, or where temporary files go if that can't be written."""
-        self._file = _nameless(folder)
+        """The file is in `folder`, or in the temporary folder if that can't be written."""
+        self._file = _unnamed_file(folder)
         self._entry_bytes = entry_bytes
         self._most_held = held
         self._held = 0
@@ -31,7 +31,7 @@ class Buckets:
         self._by_byte = [self._lists[byte % count].append for byte in range(256)]
 
     def spread(self, entries: Sequence[bytes]) -> None:
-        """Each into the bucket of its first byte. StorageError if the disk refuses."""
+        """Add each entry to the bucket of its first byte. StorageError if writing fails."""
         by_byte = self._by_byte
         for entry in entries:
             by_byte[entry[0]](entry)
@@ -66,7 +66,7 @@ class Buckets:
         return sum(length for _, length in self._runs[bucket]) + self._entry_bytes * len(self._lists[bucket])
 
     def blocks(self, bucket: int) -> Iterator[bytes]:
-        """A bucket's entries, in the order in which they came, many in one; may be asked for again."""
+        """A bucket's entries, in blocks of many, in the order of entry. Can be read repeatedly."""
         block_bytes = _BLOCK_BYTES // self._entry_bytes * self._entry_bytes
         for offset, length in self._runs[bucket]:
             for at in range(offset, offset + length, block_bytes):
@@ -79,8 +79,8 @@ class Buckets:
         self._file.close()
 
 
-def chosen(blocks: Iterable[bytes], entry_bytes: int, part: int, parts: int) -> Iterator[bytes]:
-    """Of all entries, those of one part, by their second byte: what is too large at once goes by parts."""
+def part_of_bucket(blocks: Iterable[bytes], entry_bytes: int, part: int, parts: int) -> Iterator[bytes]:
+    """The entries of one part of a bucket, by their second byte, for a bucket that is too large."""
     for block in blocks:
         if parts == 1:
             yield block
@@ -89,7 +89,7 @@ def chosen(blocks: Iterable[bytes], entry_bytes: int, part: int, parts: int) -> 
         yield b"".join(entry for entry in entries if entry[1] % parts == part)
 
 
-def _nameless(folder: Path) -> BinaryIO:
+def _unnamed_file(folder: Path) -> BinaryIO:
     try:
         return tempfile.TemporaryFile(dir=folder)  # closed by `close`
     except OSError:

@@ -1,24 +1,24 @@
-"""Where a job's files are: on which file system."""
+"""The file system of a path."""
 
 import os
 from pathlib import Path
 
-from uploader.system.mounts import Place, file_system, place_of
+from uploader.system.mounts import StorageKind, file_system, storage_kind
 
-#: Linux; elsewhere all places pass for disks.
+#: On Linux; elsewhere every file system counts as a disk.
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def look_at(path: Path) -> tuple[Place, str]:
-    """What the folder of a file is, and the type of its file system."""
-    kind = kind_of(path.parent)
-    return place_of(kind), kind
+def find_storage(path: Path) -> tuple[StorageKind, str]:
+    """The kind of storage of a file's folder, and the type of its file system."""
+    kind = filesystem_type(path.parent)
+    return storage_kind(kind), kind
 
 
-def kind_of(path: Path) -> str:
-    """The type of the file system where the content is of what a path leads to; "" where nobody tells."""
+def filesystem_type(path: Path) -> str:
+    """The type of a path's file system, links followed; "" if unknown."""
     try:
-        # Bytes that are no UTF-8 are found again in the path, which Python decodes in the same way.
+        # Decoded as Python decodes paths, so that names that are not UTF-8 match.
         table = os.fsdecode(MOUNTINFO.read_bytes())
     except OSError:
         return ""

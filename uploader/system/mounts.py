@@ -1,10 +1,10 @@
-"""On which file system a path is, and what that means for a checkpoint. Reading the table is not done here.
+"""Finds a path's file system in the mount table, and what that means for a checkpoint. Pure.
 
 In    the text of /proc/self/mountinfo, and an absolute path without symbolic links.
 Out   the file system's type as the kernel calls it; whether it is on a network, or an object store.
-Raise nothing: lines that can't be read are passed over.
-From  https://www.kernel.org/doc/html/latest/filesystems/proc.html (3.5), and sqlite.org/wal.html: all who use
-      a WAL have to be on one machine.
+Raise nothing: malformed lines are ignored.
+From  https://www.kernel.org/doc/html/latest/filesystems/proc.html (3.5), and sqlite.org/wal.html: all users
+      of a WAL must be on one machine.
 """
 
 import re
@@ -19,44 +19,44 @@ _OBJECTS = frozenset((
     "fuse.blobfuse", "fuse.blobfuse2", "fuse.gcsfuse", "fuse.goofys", "fuse.mountpoint-s3", "fuse.ossfs",
     "fuse.rclone", "fuse.s3fs",
 ))  # fmt: skip
-#: Disks of this machine, and memory: who reads there waits for nobody. What is not named may be anything.
+#: Local disks, and memory. Types that are not listed may be remote.
 _OWN = frozenset((
     "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs",
 ))  # fmt: skip
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-class Place(StrEnum):
-    """What a checkpoint may expect of where it is."""
+class StorageKind(StrEnum):
+    """What kind of storage a file system is, for a checkpoint."""
 
     DISK = "disk"
-    NETWORK = "network"  #: other machines may have it too, and no memory is shared with them
-    OBJECTS = "objects"  #: files are copied as a whole, and nobody is kept from doing so at the same time
+    NETWORK = "network"  #: other machines may use it, without shared memory
+    OBJECTS = "objects"  #: files are copied as a whole, without locks
 
 
 def file_system(mountinfo: str, path: str) -> str:
-    """Its type; "" where the table names none. Of two on one point the later one hides the first."""
+    """The type of a path's file system; "" if unknown. A later mount hides an earlier one."""
     found, depth = "", -1
-    for line in mountinfo.split("\n"):  # other signs that part lines for Python may stand in a name
+    for line in mountinfo.split("\n"):  # not splitlines: names may contain other line separators
         point, kind = _read(line)
         if point and len(point) >= depth and _is_below(path, point):
             found, depth = kind, len(point)
     return found
 
 
-def place_of(kind: str) -> Place:
+def storage_kind(kind: str) -> StorageKind:
     if kind in _OBJECTS:
-        return Place.OBJECTS
-    return Place.NETWORK if kind in _NETWORK else Place.DISK
+        return StorageKind.OBJECTS
+    return StorageKind.NETWORK if kind in _NETWORK else StorageKind.DISK
 
 
-def is_at_hand(kind: str) -> bool:
-    """Whether a file there is read without waiting for another machine, or for another process."""
+def is_local(kind: str) -> bool:
+    """Whether files of this type are read without waiting for another machine or process."""
     return kind in _OWN
 
 
 def _read(line: str) -> tuple[str, str]:
-    """Mount point and type; the fields before the lone dash vary in number."""
+    """Mount point and type of a line; the number of fields before the dash varies."""
     fields, dash, rest = line.partition(" - ")
     words, (kind, _, _) = fields.split(" "), rest.partition(" ")
     if not dash or len(words) < 6 or not kind:

@@ -1,4 +1,4 @@
-"""Files that hold personal data: created for their owner alone, and locked for one process at a time."""
+"""Files with personal data: readable by their owner only, and locked for one process at a time."""
 
 import errno
 import fcntl
@@ -12,29 +12,30 @@ from uploader.errors import CheckpointError, StorageError
 
 PRIVATE = 0o600
 
-# `status` asks by taking the lock for an instant; a start that meets it tries again.
+# `status` takes the lock for an instant; a start at that moment tries again.
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 4, 0.05
 
 
-#: Neither a link is followed, nor is a pipe waited for.
-_CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: Do not follow a link, and do not wait for a pipe.
+_SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) -> int:
-    """Open for writing, created 0600 whatever the umask; what somebody has put there as a trap is refused.
+    """Open a file for writing, with mode 0600 whatever the umask. Returns the descriptor.
 
-    OSError, whose `strerror` says what it is. `is_new`: it must not be there yet.
+    OSError for a link, a special file or another user's file; its `strerror` says which. `is_new`: the file
+    must not exist.
     """
-    flags = os.O_RDWR | os.O_CREAT | _CAREFULLY | (os.O_EXCL if is_new else 0)
+    flags = os.O_RDWR | os.O_CREAT | _SAFE_FLAGS | (os.O_EXCL if is_new else 0)
     try:
         descriptor = os.open(path, flags, PRIVATE)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _trap(path, "it is a symbolic link, and may lead anywhere") from error
+            raise _unsafe_file(path, "it is a symbolic link, and may lead anywhere") from error
         raise
     try:
         found = os.fstat(descriptor)
-        _refuse_trap(path, found)
+        _check_safe(path, found)
         if stat.S_IMODE(found.st_mode) != PRIVATE:
             os.fchmod(descriptor, PRIVATE)
         if truncate:
@@ -46,41 +47,41 @@ def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) 
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """Open for reading what ought to be a file of ours. OSError where it is none."""
-    file = os.fdopen(os.open(path, os.O_RDONLY | _CAREFULLY), "rb")
+    """Open a regular file for reading. OSError for a link or a special file."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | _SAFE_FLAGS), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise _trap(path, _NO_FILE)
+        raise _unsafe_file(path, _NO_FILE)
     return file
 
 
-def refuse_trap(path: Path) -> None:
-    """OSError if writing to a path would write through what somebody has put there."""
+def refuse_unsafe_file(path: Path) -> None:
+    """OSError if a path is a link, a special file or another user's file: writing would be unsafe."""
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        raise _trap(path, "it is a symbolic link, and may lead anywhere")
-    _refuse_trap(path, found)
+        raise _unsafe_file(path, "it is a symbolic link, and may lead anywhere")
+    _check_safe(path, found)
 
 
 _NO_FILE = "it is no regular file"
 
 
-def _refuse_trap(path: Path, found: os.stat_result) -> None:
+def _check_safe(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _trap(path, _NO_FILE)
+        raise _unsafe_file(path, _NO_FILE)
     if found.st_nlink > 1:
-        raise _trap(path, "it has a second name (a hard link), so that another file would be written")
-    # Who owns the folder can replace the file anyway; on some network drives one user owns all.
+        raise _unsafe_file(path, "it has a second name (a hard link), so that another file would be written")
+    # The owner of the folder could replace the file anyway; on some network drives one user owns all files.
     if found.st_uid not in {os.geteuid(), 0} and found.st_uid != path.parent.stat().st_uid:
-        raise _trap(path, "it belongs to another user, who could read along")
+        raise _unsafe_file(path, "it belongs to another user, who could read along")
 
 
-def _trap(path: Path, why: str) -> OSError:
+def _unsafe_file(path: Path, why: str) -> OSError:
     return OSError(errno.EPERM, f"{why}; remove it, or choose another place", str(path))
 
 
 def warnings_of(path: Path) -> list[str]:
-    """What others may do to a file of ours where it lies."""
+    """Warnings about the folder of a file, if other users may replace the file."""
     try:
         mode = path.absolute().parent.stat().st_mode
     except OSError:
@@ -91,17 +92,17 @@ def warnings_of(path: Path) -> list[str]:
 
 
 class Lock:
-    """Held by the one process that works on a checkpoint, on a file beside it.
+    """A lock file beside a checkpoint, held by the one process that works on it.
 
-    Not on the checkpoint itself: closing any other handle on a file drops the locks SQLite has on it.
-    The file also keeps a number, `noted`, that survives a kill of this process (not a power cut): writing it
-    costs a microsecond, so it may change with every request.
+    It is a file of its own because closing any handle on the checkpoint would drop SQLite's locks.
+    It also stores a number, `noted`, that survives a kill of the process, not a power cut. Writing it takes
+    a microsecond, so it may change with every request.
     """
 
     def __init__(self, checkpoint: Path) -> None:
         self.path = checkpoint.with_name(checkpoint.name + ".lock")
-        self.noted = 0  #: by the last holder, if it was killed
-        self.keep_note = False  #: leave the file, and the number with it, as a kill would
+        self.noted = 0  #: the number of the last holder, if it was killed
+        self.keep_note = False  #: on release leave the file and its number, as a kill would
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -122,7 +123,7 @@ class Lock:
                 self._descriptor = descriptor
                 self.noted = _number(os.pread(descriptor, _NOTE_BYTES, 0))
                 self.keep_note = self.noted > 0
-            else:  # its last holder removed it between our opening and our locking
+            else:  # its holder removed it after we opened it and before we locked it
                 os.close(descriptor)
 
     def _lock(self, descriptor: int) -> None:
@@ -142,11 +143,12 @@ class Lock:
                 return
 
     def forget(self) -> None:
-        """What was noted is of a job that is no more."""
+        """Reset the number: its job was removed."""
         self.noted, self.keep_note = 0, False
         self.note(0)
 
     def note(self, number: int) -> None:
+        """Store a number in the lock file."""
         assert self._descriptor is not None
         try:
             os.pwrite(self._descriptor, b"%0*d" % (_NOTE_BYTES, number), 0)
@@ -161,9 +163,9 @@ class Lock:
             self._descriptor = None
 
     def read_note(self) -> int:
-        """What was noted, without holding it; 0 where there is no such file."""
+        """The stored number, read without the lock; 0 if there is no lock file."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _CAREFULLY)
+            descriptor = os.open(self.path, os.O_RDONLY | _SAFE_FLAGS)
         except OSError:
             return 0
         try:
@@ -174,9 +176,9 @@ class Lock:
             os.close(descriptor)
 
     def is_held(self) -> bool:
-        """Whether some process holds it now; asking does not create it."""
+        """Whether a process holds the lock. Does not create the file."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _CAREFULLY)
+            descriptor = os.open(self.path, os.O_RDONLY | _SAFE_FLAGS)
         except OSError:
             return False
         try:
@@ -199,7 +201,7 @@ def _number(text: bytes) -> int:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Whether a path leads to the file that is open there."""
+    """Whether a path leads to the open file."""
     try:
         here = path.stat()
     except FileNotFoundError:

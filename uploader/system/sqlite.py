@@ -1,4 +1,4 @@
-"""SQLite files: how they are opened, how they are written where they lie, and what their errors become."""
+"""SQLite files: opened safely, with a journal for their file system; their errors translated."""
 
 import os
 import sqlite3
@@ -10,19 +10,19 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from uploader.errors import BusyError, StorageError
-from uploader.system.filesystem_of_path import look_at
-from uploader.system.mounts import Place
-from uploader.system.private_files import create_private, refuse_trap
+from uploader.system.filesystem_of_path import find_storage
+from uploader.system.mounts import StorageKind
+from uploader.system.private_files import create_private, refuse_unsafe_file
 
 #: How long SQLite waits for a lock that another process holds.
 LOCK_SECONDS = 60.0
-#: The same where the caller can do without an answer.
+#: The same if the caller can do without the file.
 SHORT_LOCK_SECONDS = 5.0
 
-#: Read; write; the same, and create it if it isn't there; the same, and empty what is there.
+#: Read; write; write, and create a missing file; write, and empty an existing file.
 Mode = Literal["ro", "rw", "create", "replace"]
 
-#: Of the files that SQLite keeps beside a database.
+#: The endings of the files that SQLite keeps beside a database.
 ENDINGS = ("-wal", "-shm", "-journal")
 
 
@@ -34,15 +34,15 @@ def connect(
     isolation_level: Literal["DEFERRED"] | None = "DEFERRED",
     lock_seconds: float = LOCK_SECONDS,
 ) -> sqlite3.Connection:
-    """A connection for one thread at a time. OSError or sqlite3.Error if there can't be one.
+    """A connection for one thread at a time. OSError or sqlite3.Error if the file can't be opened.
 
-    A file is created for its owner alone, and none is written through what somebody has put there as a trap.
-    `synchronous`: the file is written as `settle_in` says; without it the caller says how.
+    A new file has mode 0600; links and special files are refused. `synchronous`: call `set_journal` with it;
+    without it the caller does.
     """
     if mode in {"create", "replace"}:
         os.close(create_private(path, truncate=mode == "replace"))
     if mode != "ro":
-        refuse_traps(path)
+        refuse_unsafe_files(path)
     connection = sqlite3.connect(
         uri(path, "ro" if mode == "ro" else "rw"),
         uri=True,
@@ -52,7 +52,7 @@ def connect(
     )
     if synchronous is not None:
         try:
-            settle_in(connection, path, synchronous)
+            set_journal(connection, path, synchronous)
         except BaseException:
             connection.close()
             raise
@@ -62,35 +62,35 @@ def connect(
 def connect_unnamed(
     beside: Path, *, isolation_level: Literal["DEFERRED"] | None = "DEFERRED"
 ) -> sqlite3.Connection:
-    """A database without a name, gone when it is closed; it spills beside a path."""
+    """A temporary database without a name; its temporary files are beside a path."""
     connection = sqlite3.connect(
         "", uri=True, isolation_level=isolation_level, check_same_thread=False, timeout=LOCK_SECONDS
     )
-    spill_beside(connection, beside)
+    set_temporary_folder(connection, beside)
     return connection
 
 
 def uri(path: Path, mode: Literal["ro", "rw"]) -> str:
-    """By which a file is opened or attached, whatever its name; it is not created."""
+    """The URI that opens or attaches a file, whatever its name, without creating it."""
     return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
-def settle_in(connection: sqlite3.Connection, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
-    """How a file is written: WAL on a disk; on a network, where no memory is shared, a journal beside it."""
-    is_disk = look_at(path)[0] is Place.DISK
+def set_journal(connection: sqlite3.Connection, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
+    """Use WAL on a disk, and a rollback journal on a network, where no memory is shared."""
+    is_disk = find_storage(path)[0] is StorageKind.DISK
     connection.execute(f"PRAGMA journal_mode={'WAL' if is_disk else 'DELETE'}")
     connection.execute(f"PRAGMA synchronous={synchronous}")
-    spill_beside(connection, path)
+    set_temporary_folder(connection, path)
 
 
-def own_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """A connection to read from, however slowly, without hindering who writes; the given one is used up.
+def reading_connection(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A connection for slow reads that do not block the writer. Replaces the given connection.
 
-    WAL gives readers their own view. Beside a rollback journal every reader holds a lock that the writer has
-    to wait for, so that what is read is a copy without a name, and the lock is held while it is made.
+    WAL gives readers their own view. With a rollback journal a reader holds a lock that blocks writing,
+    so this reads from an unnamed copy, and holds the lock only while the copy is made.
     """
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        spill_beside(connection, path)
+        set_temporary_folder(connection, path)
         return connection
     try:
         copy = connect_unnamed(path, isolation_level=None)
@@ -100,35 +100,35 @@ def own_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     return copy
 
 
-def spill_beside(connection: sqlite3.Connection, path: Path) -> None:
-    """Large sorts need a temporary file: beside `path`, where nowhere else is one (a read-only root)."""
+def set_temporary_folder(connection: sqlite3.Connection, path: Path) -> None:
+    """Put temporary files for large sorts beside `path` if the system has no temporary folder."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        # Deprecated, and the one way but for a variable that is read before any Python has run.
+        # Deprecated; the only other way is a variable that SQLite reads before Python runs.
         folder = str(path.absolute().parent).replace("'", "''")
         connection.execute(f"PRAGMA temp_store_directory='{folder}'")
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether a file has a table, which one of an earlier version may lack."""
+    """Whether a file has a table. Files of earlier versions may lack some."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
-    """Of a table; none where it is not there, as in a file of an earlier version."""
+    """The columns of a table; empty if the file has no such table."""
     return {name for _, name, *_ in connection.execute(f"PRAGMA {schema}.table_info({table})")}
 
 
-def refuse_traps(database: Path) -> None:
-    """OSError if SQLite would write through what somebody has put in the place of one of its files."""
+def refuse_unsafe_files(database: Path) -> None:
+    """OSError if the database, or one of SQLite's files beside it, is a link or a special file."""
     for ending in ("", *ENDINGS):
         with suppress(FileNotFoundError):
-            refuse_trap(database.with_name(database.name + ending))
+            refuse_unsafe_file(database.with_name(database.name + ending))
 
 
 def remove_database(path: Path) -> None:
-    """With what SQLite keeps beside it."""
+    """Remove a database, and SQLite's files beside it."""
     for ending in ("", *ENDINGS):
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
@@ -140,7 +140,7 @@ def is_locked(error: Exception) -> bool:
 
 @contextmanager
 def storage_errors(failure: str, *, hint: str = "", busy: str = "") -> Iterator[None]:
-    """Turn what the disk or SQLite refuses within into StorageError: what failed, why, and a hint.
+    """Turn errors of the disk or SQLite within into StorageError: what failed, why, and a hint.
 
     `busy`: the text of the BusyError that is raised instead if another process holds a lock.
     """
@@ -153,7 +153,7 @@ def storage_errors(failure: str, *, hint: str = "", busy: str = "") -> Iterator[
 
 
 class Database:
-    """The file of a store that opens it after it was made. Used by one thread and one process at a time."""
+    """Base of stores in an SQLite file that they open later. One thread and one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -174,7 +174,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """What is written within is durable when it ends, or none of it is there. StorageError if not."""
+        """A transaction: all that is written within is on the disk at its end, or none. StorageError."""
         with self._storing(), self._open as connection:
             yield connection
 

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all: under another name in its folder, flushed, then renamed."""
+"""Writes a file completely or not at all: under another name, flushed, then renamed."""
 
 import os
 import tempfile
@@ -10,10 +10,10 @@ from uploader.errors import SettingsError, StorageError
 
 
 class WholeFile:
-    """Its place is looked at, and cleared of what was written there before, when it is made."""
+    """A file to be written once. Creating this object checks the path and removes a former file of ours."""
 
     def __init__(self, option: str, path: Path, is_ours: Callable[[bytes], bool]) -> None:
-        """SettingsError if it can't be written, or if what stands there is none of ours."""
+        """SettingsError if the path can't be written, or has a file that is not ours."""
         self.path = path
         if path.is_symlink():
             raise SettingsError(f"{option} {path} is a symbolic link; name the file itself")
@@ -28,12 +28,12 @@ class WholeFile:
             raise SettingsError(f"{option} {path} can't be written: {error.strerror}") from error
 
     def write(self, data: bytes) -> None:
-        """On the disk when it returns. StorageError if that refuses; nothing stands there then."""
+        """Write the file to the disk. StorageError if that fails; then there is no file."""
         write_whole(self.path, data)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """In the place of what stands there, for its owner alone. StorageError, and all as before, if not."""
+    """Replace a file, with mode 0600. StorageError if that fails; then the former file stays."""
     try:
         descriptor, draft = _draft(path)
         try:
@@ -52,19 +52,19 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _draft(path: Path) -> tuple[int, Path]:
-    """For its owner alone, and of a name that nobody can foresee."""
+    """An open temporary file beside the path, with mode 0600 and a random name."""
     descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     return descriptor, Path(name)
 
 
-#: Enough to know one of ours by.
+#: Enough to recognise a file of ours.
 _MOST_BYTES = 1024 * 1024
 
 
 def _flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some file systems flush no folder; the name is there all the same
+        with suppress(OSError):  # some file systems cannot flush a folder
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

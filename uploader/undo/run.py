@@ -21,8 +21,8 @@ from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.read_matching import with_reason
 from uploader.pipeline.sender import OutOfDateError
 from uploader.settings import Settings
-from uploader.storage.rows_without_snapshot import find_unkept
-from uploader.storage.snapshot import take_up_for_undo
+from uploader.storage.rows_without_snapshot import count_rows_without_snapshot
+from uploader.storage.snapshot import decide_open_readings_for_undo
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
 from uploader.undo import associated_records
@@ -108,9 +108,9 @@ class Undo:
                 lock.acquire()
                 stack.callback(lock.release)
                 checkpoint = self.settings.checkpoint_path
-                take_up = partial(take_up_for_undo, self.file.snapshot, checkpoint, lock.noted)
+                take_up = partial(decide_open_readings_for_undo, self.file.snapshot, checkpoint, lock.noted)
                 await writer.run(take_up)
-                look = partial(find_unkept, checkpoint, self.file.about, lock.noted)
+                look = partial(count_rows_without_snapshot, checkpoint, self.file.about, lock.noted)
                 self.report.unkept = await writer.run(look)
                 await self._run(writer, stack)
         finally:

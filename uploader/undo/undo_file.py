@@ -72,7 +72,7 @@ class UndoFile(sqlite.Database):
             is_there = self.path.exists()
             if not keep:
                 if is_there:
-                    sqlite.refuse_traps(self.path)
+                    sqlite.refuse_unsafe_files(self.path)
                 self._attach_to(sqlite.connect_unnamed(self.snapshot))
                 self._begin(self.path if is_there else None)
                 return False

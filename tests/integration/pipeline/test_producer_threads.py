@@ -18,8 +18,8 @@ from uploader.jobs.upload import Run
 from uploader.records.duplicates import OnDuplicate
 from uploader.sources.bytes.local import FileOrigin
 from uploader.system import filesystem_of_path
-from uploader.system.filesystem_of_path import kind_of
-from uploader.system.mounts import is_at_hand
+from uploader.system.filesystem_of_path import filesystem_type
+from uploader.system.mounts import is_local
 
 SLICES = 10
 
@@ -58,7 +58,7 @@ def slices_made_aside(folder, rows, name="contacts.csv", **options: object) -> i
 
 
 def test_rows_of_a_file_are_made_on_the_loop_after_the_first_slice(tmp_path):
-    if not is_at_hand(kind_of(tmp_path)):
+    if not is_local(filesystem_type(tmp_path)):
         pytest.skip("the file system here is none that is known to be this machine's own")
     assert slices_made_aside(tmp_path, contacts(5_000)) < SLICES
 
@@ -108,7 +108,7 @@ def test_a_link_is_as_near_as_what_it_leads_to(tmp_path, monkeypatch):
         write_csv(path, contacts(1))
     (near / "link.csv").symlink_to(far / "far.csv")
     found = {
-        path.name: FileOrigin(str(path), path.stat().st_size).is_at_hand
+        path.name: FileOrigin(str(path), path.stat().st_size).is_local
         for path in (far / "far.csv", *near.iterdir())
     }
     assert found == {"far.csv": False, "near.csv": True, "bound.csv": False, "link.csv": False}

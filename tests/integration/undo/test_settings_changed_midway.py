@@ -23,7 +23,7 @@ from uploader.jobs.upload import Run
 from uploader.records.write_policy import Policy
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.verify.run import fingerprint
 
 ROWS = 900
@@ -148,7 +148,10 @@ def test_rows_written_before_the_snapshot_was_switched_on_are_counted_and_the_ex
     assert report.unkept.rows == ((0, without),)
     assert report.exit_code == 1
     assert still_written(job) == without
-    listed = [(one.row, one.source, one.outcome) for one in list_unkept(checkpoint_of(job), report.unkept)]
+    listed = [
+        (one.row, one.source, one.outcome)
+        for one in list_rows_without_snapshot(checkpoint_of(job), report.unkept)
+    ]
     assert sorted(listed) == [(number, 0, "updated") for number in range(2, without + 2)]
 
 
@@ -161,7 +164,7 @@ def test_rows_written_after_the_snapshot_was_left_out_are_counted_and_the_exit_c
     assert (report.unkept.written, report.unkept.unsure) == (ROWS - kept, 0)
     assert report.exit_code == 1
     assert still_written(job) == ROWS - kept
-    listed = [one.row for one in list_unkept(checkpoint_of(job), report.unkept)]
+    listed = [one.row for one in list_rows_without_snapshot(checkpoint_of(job), report.unkept)]
     assert sorted(listed) == list(range(kept + 2, ROWS + 2))
 
 
@@ -174,11 +177,11 @@ def test_rows_are_listed_as_far_as_the_results_file_names_them(tmp_path):
     finish(job, snapshot=True)
     report, _ = undo(job)
     assert report.unkept.written == first + second
-    listed = [one.row for one in list_unkept(checkpoint_of(job), report.unkept)]
+    listed = [one.row for one in list_rows_without_snapshot(checkpoint_of(job), report.unkept)]
     assert sorted(listed) == list(range(first + 2, first + second + 2))
     results.write_text(results.read_text().replace("updated", "created"))
     with pytest.raises(CheckpointError):
-        list(list_unkept(checkpoint_of(job), report.unkept))
+        list(list_rows_without_snapshot(checkpoint_of(job), report.unkept))
 
 
 def test_a_dry_run_and_a_second_undo_say_the_same(tmp_path):

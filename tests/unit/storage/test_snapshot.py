@@ -99,7 +99,7 @@ def test_what_a_process_left_is_judged_in_bounded_memory(tmp_path):
     unconfirmed = ((position, "rejected") for position in range(0, size, 1_000))
     tracemalloc.start()
     try:
-        snapshot.take_up(State(Progress(size, watermark=size // 2)), unconfirmed, size)
+        snapshot.decide_open_readings(State(Progress(size, watermark=size // 2)), unconfirmed, size)
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()

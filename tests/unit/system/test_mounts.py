@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.system.mounts import Place, file_system, is_at_hand, place_of
+from uploader.system.mounts import StorageKind, file_system, is_local, storage_kind
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1
@@ -49,16 +49,19 @@ def test_lines_that_are_none_are_passed_over(junk, mounts, path):
 @pytest.mark.parametrize(
     ("kind", "place"),
     [
-        ("ext4", Place.DISK),
-        ("overlay", Place.DISK),
-        ("tmpfs", Place.DISK),
-        ("", Place.DISK),
-        *((kind, Place.NETWORK) for kind in ("nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs")),
-        *((kind, Place.OBJECTS) for kind in ("fuse.s3fs", "fuse.gcsfuse", "fuse.rclone")),
+        ("ext4", StorageKind.DISK),
+        ("overlay", StorageKind.DISK),
+        ("tmpfs", StorageKind.DISK),
+        ("", StorageKind.DISK),
+        *(
+            (kind, StorageKind.NETWORK)
+            for kind in ("nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs")
+        ),
+        *((kind, StorageKind.OBJECTS) for kind in ("fuse.s3fs", "fuse.gcsfuse", "fuse.rclone")),
     ],
 )
 def test_what_a_checkpoint_may_expect(kind, place):
-    assert place_of(kind) is place
+    assert storage_kind(kind) is place
 
 
 def test_a_folder_whose_name_begins_like_a_mount_is_not_on_it():
@@ -68,5 +71,5 @@ def test_a_folder_whose_name_begins_like_a_mount_is_not_on_it():
 
 
 def test_only_what_is_known_to_be_this_machines_own_is_at_hand():
-    assert all(map(is_at_hand, ("ext4", "xfs", "tmpfs", "overlay")))
-    assert not any(map(is_at_hand, ("nfs4", "fuse.sshfs", "fuse.whatever", "virtiofs", "9p", "")))
+    assert all(map(is_local, ("ext4", "xfs", "tmpfs", "overlay")))
+    assert not any(map(is_local, ("nfs4", "fuse.sshfs", "fuse.whatever", "virtiofs", "9p", "")))

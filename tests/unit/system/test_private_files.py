@@ -7,7 +7,7 @@ import pytest
 
 from uploader.errors import CheckpointError
 from uploader.system.private_files import Lock, create_private, open_plain, warnings_of
-from uploader.system.sqlite import refuse_traps
+from uploader.system.sqlite import refuse_unsafe_files
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_sqlite_is_not_led_elsewhere_by_the_files_beside_it(tmp_path, victim, tr
     place = tmp_path / "database"
     if ending:
         place.write_text("")
-    refuse_traps(place)
+    refuse_unsafe_files(place)
     trap(place.with_name(place.name + ending), victim)
     with pytest.raises(OSError, match=f"database{ending}"):
-        refuse_traps(place)
+        refuse_unsafe_files(place)
 
 
 def test_a_file_of_ours_that_others_could_read_is_tightened(tmp_path):

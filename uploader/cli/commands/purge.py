@@ -12,7 +12,7 @@ from uploader.cli.options.connection import PATH
 from uploader.cli.output import tell
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
-from uploader.storage.artifacts import Leaving, find, remove
+from uploader.storage.artifacts import JobFile, find, remove
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.system.private_files import Lock
@@ -60,7 +60,7 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     return 0
 
 
-def _listed(found: list[Leaving], checkpoint: Path) -> list[str]:
+def _listed(found: list[JobFile], checkpoint: Path) -> list[str]:
     lines = [f"{one.path}: {one.what}" for one in found]
     snapshot = snapshot_path(checkpoint)
     if snapshot.exists() and not undo_path(snapshot).exists():

@@ -28,7 +28,7 @@ from uploader.model.records import display_key
 from uploader.model.redaction import without_identifiers
 from uploader.model.settings_periods import NotInSnapshot
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.rows_without_snapshot import list_unkept
+from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import UndoOutcome
 from uploader.undo.run import Approve, Report, Undo, undo_settings
@@ -243,7 +243,7 @@ def _unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[Sequence[object
     """Rows that were written without a snapshot, as the results file names them."""
     listed, why = 0, "no results file names them"
     try:
-        for row in list_unkept(checkpoint, unkept):
+        for row in list_rows_without_snapshot(checkpoint, unkept):
             cells = (row.row, row.source + 1 or "", row.key, row.hubspot_id)
             yield (_UNKEPT, *cells, "", "", "", "", f"{row.outcome} without --snapshot: it can't be undone")
             listed += 1

@@ -7,7 +7,7 @@ from uploader.cli.text.next_command import undo_command
 from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
-from uploader.storage.rows_without_snapshot import find_unkept
+from uploader.storage.rows_without_snapshot import count_rows_without_snapshot
 from uploader.system.private_files import Lock
 from uploader.undo.plan import UNDONE, UndoOutcome
 from uploader.undo.undo_file import Undone, read_undone
@@ -96,4 +96,4 @@ def _undone(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:
     undone = read_undone(checkpoint, job) if job else None
     if undone is None:
         return None
-    return undone, find_unkept(checkpoint, {"job": job}, Lock(checkpoint).read_note())
+    return undone, count_rows_without_snapshot(checkpoint, {"job": job}, Lock(checkpoint).read_note())

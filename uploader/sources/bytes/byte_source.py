@@ -83,7 +83,7 @@ class Origin(Protocol):
     fingerprint: str
     magic: bytes  #: the first bytes, by which compression is told
     seekable: bool
-    is_at_hand: bool  #: on a disk of this machine
+    is_local: bool  #: on a disk of this machine
     sample_bytes: int  #: how much content may be read to recognise it
 
     def peek(self) -> Raw:

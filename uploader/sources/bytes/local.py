@@ -14,8 +14,8 @@ from typing import BinaryIO
 from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Origin, Raw, fingerprint
 from uploader.sources.names import STDIN, is_url, matches_nothing_of_ours
-from uploader.system.filesystem_of_path import kind_of
-from uploader.system.mounts import is_at_hand
+from uploader.system.filesystem_of_path import filesystem_type
+from uploader.system.mounts import is_local
 
 #: A directory's names that are shown as advice.
 _LISTED = 5
@@ -30,7 +30,7 @@ class FileOrigin:
     def __init__(self, path: str, size: int) -> None:
         self.name = path
         self.size_bytes: int | None = size
-        self.is_at_hand = is_at_hand(kind_of(Path(path)))
+        self.is_local = is_local(filesystem_type(Path(path)))
         try:
             with _open(path) as handle:
                 self.magic = handle.read(16)
@@ -59,7 +59,7 @@ class FileOrigin:
 class StreamOrigin:
     """Standard input or a named pipe: read once. What was needed to recognise it is kept and read again."""
 
-    seekable = is_at_hand = False
+    seekable = is_local = False
     # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
     sample_bytes = EDGE_BYTES
 

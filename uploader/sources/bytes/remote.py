@@ -25,7 +25,7 @@ class RemoteOrigin:
     """Opened anew for every reading, like a file."""
 
     sample_bytes = 256 * 1024
-    is_at_hand = False
+    is_local = False
 
     def __init__(self, url: str) -> None:
         self.name = shown(url)

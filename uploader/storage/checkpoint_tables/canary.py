@@ -1,5 +1,6 @@
-"""A job's canary, and what it sent until it is approved, as the checkpoint keeps them. Called within its
-transactions.
+"""The canary in the checkpoint: its state, and the rows it sent until it is approved.
+
+All functions run in the checkpoint's transactions.
 """
 
 import json
@@ -12,7 +13,7 @@ from uploader.model.canary import Canary, CanaryRow
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, lock_key
 
-#: A job that was begun before there was such a table is taken up all the same.
+#: Added to checkpoints of earlier versions.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS canary (
     position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS canary (
 
 
 def note(connection: sqlite3.Connection, canary: Canary) -> None:
-    """An approved one is recorded as such, and what it sent is forgotten."""
+    """Store the canary. Approval is recorded, and deletes the rows it sent."""
     connection.execute("INSERT OR REPLACE INTO job VALUES ('canary', ?)", (json.dumps(asdict(canary)),))
     if canary.approved:
         connection.execute("INSERT INTO changes (what) VALUES ('the canary was approved')")
@@ -30,18 +31,18 @@ def note(connection: sqlite3.Connection, canary: Canary) -> None:
 
 
 def read(connection: sqlite3.Connection) -> Canary | None:
-    """None where the job has none."""
+    """The canary; None if the job has none."""
     rows = connection.execute("SELECT value FROM job WHERE name = 'canary'").fetchall()
     return Canary(**json.loads(rows[0][0])) if rows else None
 
 
 def write_rows(connection: sqlite3.Connection, rows: Sequence[CanaryRow]) -> None:
-    """More of what it has sent."""
+    """Store rows that the canary has sent."""
     connection.executemany("INSERT OR REPLACE INTO canary VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_cells, rows))
 
 
 def read_rows(connection: sqlite3.Connection) -> list[CanaryRow]:
-    """What it has sent, in file order; without the rows as they stand in the source."""
+    """The rows that the canary has sent, in file order, without their source text."""
     rows = connection.execute("SELECT * FROM canary ORDER BY position")
     return [
         CanaryRow(
@@ -63,6 +64,6 @@ def _cells(sent: CanaryRow) -> tuple[object, ...]:
 
 
 def _properties(body: bytes) -> Mapping[str, str]:
-    """Up to 0.7 a whole input stands there."""
+    """The sent properties. Up to 0.7 the body was a whole input."""
     properties: Mapping[str, str] = json.loads(body)["properties"]
     return properties

@@ -1,6 +1,6 @@
-"""Settled rows that are not confirmed, as the checkpoint keeps them: dead letters, pending, skipped ones.
+"""Settled rows that are not confirmed, in the checkpoint: dead letters, pending and skipped rows.
 
-Called within its transactions.
+All functions run in the checkpoint's transactions.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ CREATE TABLE pending (
     raw BLOB NOT NULL
 );
 """
-#: A job that was begun before there were such tables is taken up all the same.
+#: Added to checkpoints of earlier versions.
 LATER_SCHEMA = """
 CREATE TABLE IF NOT EXISTS dead_values (
     closed_value TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (closed_value, position)
@@ -38,7 +38,7 @@ _UNCONFIRMED = """
 SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending
 UNION ALL SELECT position, 'skipped' FROM skipped ORDER BY 1
 """
-#: Of a job that was begun before there was such a table, and is only looked at.
+#: For a checkpoint of an earlier version that is opened read-only.
 _UNCONFIRMED_BEFORE = """
 SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' FROM pending ORDER BY 1
 """
@@ -46,9 +46,9 @@ SELECT position, outcome FROM dead_letters UNION ALL SELECT position, 'pending' 
 
 @dataclass(frozen=True, slots=True)
 class Superseding:
-    """A row that wrote a unique value, which may be the key of an earlier dead letter.
+    """A written row with a unique value that may be the key of an earlier dead letter.
 
-    By its own key it may also have written to the record of a dead letter that had the value beside its key.
+    If the value is its key, it also supersedes dead letters that have the value beside their key.
     """
 
     position: int
@@ -59,7 +59,7 @@ class Superseding:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A rejected, invalid or abandoned row, as it is kept."""
+    """A rejected, invalid or abandoned row."""
 
     position: int
     source: int
@@ -74,17 +74,17 @@ class DeadLetter:
     existing_id: str
     raw: bytes
     superseded: int | None  #: the later row that wrote the same key
-    #: Nothing has superseded it, and a dead letter of its key is to be mended: they go on together, in order.
+    #: Not superseded, and a dead letter of its record needs correction: both are uploaded together, in order.
     waits: bool = False
 
     @property
     def is_retryable(self) -> bool:
-        """As it is: nobody has said anything against it, nor against one that belongs before or after it."""
+        """Whether it can be sent again unchanged: neither it nor another of its record needs correction."""
         return self.outcome in TRANSIENT and not self.waits
 
 
 def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], main_key: str) -> None:
-    """What of these is not confirmed. `main_key`: the job's id property."""
+    """Store those that are not confirmed. `main_key`: the job's id property."""
     connection.executemany(
         "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         [_dead_letter(s) for s in settlements if s.outcome in DEAD_LETTERS],
@@ -105,6 +105,7 @@ def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], mai
 
 
 def supersede(connection: sqlite3.Connection, superseding: Sequence[Superseding]) -> None:
+    """Mark the earlier dead letters that these rows supersede."""
     connection.executemany(
         "UPDATE dead_letters SET superseded = ? WHERE closed_value = ? AND position < ?",
         [(later.row, later.lock_key, later.position) for later in superseding],
@@ -117,7 +118,7 @@ def supersede(connection: sqlite3.Connection, superseding: Sequence[Superseding]
 
 
 def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
-    """In file order."""
+    """All dead letters, in file order."""
     links = _links(connection)
     mended = {
         links.first(value)
@@ -147,7 +148,7 @@ def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
 
 
 class _Links:
-    """Values that lead to one record, as dead letters say: each one's key, and what it has beside it."""
+    """Groups of lock keys that lead to one record, according to dead letters."""
 
     def __init__(self) -> None:
         self._before: dict[str, str] = {}
@@ -156,7 +157,7 @@ class _Links:
         return value in self._before
 
     def first(self, value: str) -> str:
-        """The same one for all that are linked."""
+        """The representative of a group, the same for all its values."""
         while (before := self._before[value]) != value:
             self._before[value] = self._before[before]
             value = before
@@ -169,7 +170,7 @@ class _Links:
 
 
 def _links(connection: sqlite3.Connection) -> _Links:
-    """Of the letters that nothing has superseded. None where a job matches by one property."""
+    """The links by dead letters that are not superseded; none in a job with one match key."""
     links = _Links()
     if has_table(connection, "dead_values"):
         for value, other in connection.execute(
@@ -182,13 +183,13 @@ def _links(connection: sqlite3.Connection) -> _Links:
 
 
 def outcomes(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
-    """Position and outcome of all of them, in file order."""
+    """Position and outcome of all unconfirmed rows, in file order."""
     is_later = has_table(connection, "skipped")
     yield from connection.execute(_UNCONFIRMED if is_later else _UNCONFIRMED_BEFORE)
 
 
 def other_lock_keys(settlement: Settlement) -> tuple[str, ...]:
-    """What a dead letter's record is reached by beside its key: nothing, where another is said to have it."""
+    """The lock keys beside the key, for a dead letter; none if another record has its values."""
     is_dead = settlement.outcome in DEAD_LETTERS
     if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):
         return ()

@@ -1,4 +1,4 @@
-"""Where a run stands, as the checkpoint keeps it: progress and tallies. Called within its transactions."""
+"""Progress and tallies of a job, in the checkpoint. Called in its transactions."""
 
 import json
 import sqlite3
@@ -22,10 +22,10 @@ CREATE TABLE state (
 );
 CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
-#: What a file of the former format lacks.
+#: Adds the column that files of the former format lack.
 FROM_FORMER = "ALTER TABLE state ADD COLUMN resume_digest TEXT NOT NULL DEFAULT '';"
 
-#: By name: in a file of the former format one of them stands last.
+#: By name: in files of the former format the columns have another order.
 _WRITE = """
 INSERT OR REPLACE INTO state (
     id, state, reason, lost_below, rows, watermark, ranges, resume_position, resume_source, resume_offset,
@@ -40,37 +40,36 @@ _COUNTS = (
 _BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
 
 
-#: Of rows that nothing was written of.
+#: Outcomes of rows that were not sent.
 _UNSENT = frozenset({Outcome.INVALID, Outcome.SKIPPED, Outcome.UNCHANGED})
 
 
 @dataclass(slots=True)
 class State:
-    """Everything a resumed run starts from."""
+    """What a resumed run starts from."""
 
     progress: Progress = field(default_factory=Progress)
     tallies: Tallies = field(default_factory=Tallies)
-    state: str = "stopped"  #: "complete", or "stopped" (a running job is told by its lock)
+    state: str = "stopped"  #: "complete", or "stopped" (also while it runs; the lock shows that)
     reason: str = ""
     in_doubt_below: int = 0  #: open rows before this position may have been sent, if this process is killed
     results_bytes: int = 0
     elapsed_seconds: float = 0.0
-    known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)  #: marks above, of streams, by source
-    chain: Chain = field(default_factory=Chain)  #: of the rows that are open
-    results_digest: str = ""  #: of so many bytes of the results file; "" where an earlier version wrote them
+    #: Marks above the watermark, of streams, by source.
+    known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)
+    chain: Chain = field(default_factory=Chain)  #: of the open rows
+    results_digest: str = ""  #: of these bytes of the results file; "" from an earlier version
 
     @property
     def may_be_sent(self) -> bool:
-        """Whether any row may have left, as far as the checkpoint knows: after a kill the lock's note may
-        know of more.
-        """
+        """Whether any row may have been sent. After a kill the lock file's note may show more."""
         outcomes = self.tallies.outcomes
         is_settled = any(count for outcome, count in outcomes.items() if outcome not in _UNSENT)
         return bool(self.in_doubt_below or self.tallies.upserts or is_settled)
 
 
 def read(connection: sqlite3.Connection) -> State:
-    """ValueError where there is none."""
+    """The state of the job. ValueError if there is none."""
     found = connection.execute("SELECT * FROM state")
     row = found.fetchone()
     if row is None:
@@ -98,7 +97,7 @@ def read(connection: sqlite3.Connection) -> State:
 
 
 def write(connection: sqlite3.Connection, state: State) -> None:
-    """All but the marks above."""
+    """Store the state, except for `known`."""
     progress, mark = state.progress, state.progress.resume.mark
     connection.execute(
         _WRITE,
@@ -139,7 +138,7 @@ def _results_digest(connection: sqlite3.Connection) -> str:
 
 
 def write_known(connection: sqlite3.Connection, known: Mapping[int, Sequence[Mark]]) -> None:
-    """The marks above."""
+    """Store the marks above the watermark."""
     marks = {source: [(m.offset, m.line, m.digest) for m in marks] for source, marks in known.items()}
     connection.execute("INSERT OR REPLACE INTO job VALUES ('known', ?)", (json.dumps(marks),))
 

@@ -1,4 +1,7 @@
-"""The periods of a job that have ended, as its checkpoint keeps them. Called within its transactions."""
+"""The ended periods of a job, in the checkpoint: which settings applied to which rows.
+
+All functions run in the checkpoint's transactions.
+"""
 
 import json
 import sqlite3
@@ -19,8 +22,8 @@ CREATE TABLE IF NOT EXISTS periods (
 """
 
 
-def take_up(connection: sqlite3.Connection) -> None:
-    """Add the table to a file that was begun before there was one, with what is known of the rows so far."""
+def create_in_older_file(connection: sqlite3.Connection) -> None:
+    """Add the table to a checkpoint of an earlier version, with what it shows of former settings."""
     if has_table(connection, "periods"):
         return
     with connection:
@@ -32,7 +35,7 @@ def take_up(connection: sqlite3.Connection) -> None:
 
 
 def read(connection: sqlite3.Connection) -> list[Period]:
-    """Those that have ended, in order."""
+    """The ended periods, in order."""
     if not has_table(connection, "periods"):
         return _former(connection)
     rows = connection.execute(
@@ -54,7 +57,7 @@ def read(connection: sqlite3.Connection) -> list[Period]:
 def present(
     connection: sqlite3.Connection, settings: Mapping[str, Any] | None, in_doubt_below: int = 0
 ) -> Period:
-    """The one that has not ended. `in_doubt_below`: what is known of it beside the file."""
+    """The current period. `in_doubt_below`: the position known from the lock file."""
     state = progress_and_tallies.read(connection)
     return Period(
         settings,
@@ -66,20 +69,20 @@ def present(
 
 
 def end(connection: sqlite3.Connection, settings: Mapping[str, Any], in_doubt_below: int) -> None:
-    """Other settings than these apply from now on."""
+    """End the period with these settings."""
     _insert(connection, present(connection, settings, in_doubt_below))
 
 
 def note_missing_snapshot(
     connection: sqlite3.Connection, settings: Mapping[str, Any], in_doubt_below: int
 ) -> None:
-    """What was kept of all rows so far is gone."""
+    """End the period, and note that no period so far has a snapshot."""
     end(connection, settings, in_doubt_below)
     connection.execute("UPDATE periods SET has_snapshot = 0")
 
 
 def _former(connection: sqlite3.Connection) -> list[Period]:
-    """What a file without the table says: that settings were changed, and not when."""
+    """The period of a file without the table, which shows that settings changed but not when."""
     is_mapping_known, is_snapshot_known = known_by_changes(
         what for (what,) in connection.execute("SELECT what FROM changes")
     )

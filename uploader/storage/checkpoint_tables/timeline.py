@@ -1,4 +1,4 @@
-"""The course of a job and its invocations, as the checkpoint keeps them. Called within its transactions."""
+"""The timeline of a job and its invocations, in the checkpoint. Called in its transactions."""
 
 import json
 import sqlite3
@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from uploader.model.timeline import Changes, Interval
 from uploader.system.sqlite import has_table
 
-#: A job that was begun before there were such tables is taken up all the same.
+#: Added to checkpoints of earlier versions.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stretches (
     began INTEGER PRIMARY KEY, seconds INTEGER NOT NULL, told TEXT NOT NULL
@@ -25,9 +25,9 @@ class Invocation:
 
     began: float  #: seconds since 1970
     seen: float  #: its last commit
-    rows_estimated: int | None  #: of all sources; None where nobody could know
+    rows_estimated: int | None  #: of all sources; None if unknown
     version: str
-    state: str  #: as of that commit: "stopped" also while it ran, with no reason then
+    state: str  #: at that commit: "stopped" without a reason while it runs
     reason: str
 
 
@@ -45,7 +45,7 @@ def note(connection: sqlite3.Connection, invocation: Invocation) -> None:
 
 
 def read(connection: sqlite3.Connection) -> list[Interval]:
-    """In order of time; none where an earlier version wrote the checkpoint."""
+    """The timeline, in order; empty if an earlier version wrote the checkpoint."""
     if not has_table(connection, "stretches"):
         return []
     rows = connection.execute("SELECT began, seconds, told FROM stretches ORDER BY began")
