@@ -1,6 +1,6 @@
-"""The settings of a job as a program says them: the names of `Settings`, and simple values where those do.
+"""The settings of a job as keyword arguments: the names of `Settings`, with texts and numbers also accepted.
 
-Raise `SettingsError`. Its text names the options of the command line, which are called the same.
+Raise `SettingsError`. Its text names the options of the command line, which have the same names.
 """
 
 import os
@@ -24,12 +24,12 @@ from uploader.settings.safety import parse_failure_limit, parse_tolerance
 from uploader.settings.speed import OnLongPause, parse_duration, parse_rate, parse_reserve, parse_share
 
 AnyPath = str | os.PathLike[str]
-#: By column, or one text for all of them.
+#: Texts by column, or one text for all columns.
 ByColumn = Mapping[str, str] | str
 
 
 class Options(TypedDict, total=False):
-    """What they mean, and what they are unless said, stands in `Settings`."""
+    """Keyword arguments for the fields of `Settings`, which documents them and their defaults."""
 
     token: str
     id_property: str
@@ -89,7 +89,7 @@ class Options(TypedDict, total=False):
 
 
 def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[str, Any]) -> Settings:
-    """`given`: which of the sources are rows that a program hands over."""
+    """Make `Settings` from keyword arguments. `given`: names of the sources that are rows of a program."""
     for name in said:
         if name not in _KNOWN:
             near = get_close_matches(name, _KNOWN, n=1)
@@ -99,7 +99,7 @@ def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[
     try:
         return Settings(**{"token": "", **values, "sources": sources, "given": frozenset(given)})
     except (TypeError, AttributeError) as error:
-        # Values of another type than they are said to be: caught where types are not checked.
+        # A value of a wrong type, from a program whose types are not checked.
         raise SettingsError(f"a setting is of a type it can't be: {error}") from error
 
 

@@ -1,8 +1,8 @@
-"""Jobs as a program runs them: `Uploader` tells what becomes of each row, `upload` how it all ended.
+"""Jobs run by a program: `Uploader` yields the outcome of each row, `upload` returns the summary.
 
 Nothing here prints, asks, reads the environment, or touches signals, logging or the loop. A job is one task
-beside the caller's; it is never cancelled, but stopped in order: what is on the wire is awaited and booked,
-the lock is given back, and every connection closed.
+beside the caller's. It is never cancelled but drained: requests in flight are awaited and counted, the lock
+is released, and every connection is closed.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from uploader.settings import Settings
 from uploader.sources import python_rows
 from uploader.sources.python_rows import Given
 
-#: Shown the account, and how many rows there are, about; whether they are written into it.
+#: Called with the account and the estimated number of rows; returns whether they are written.
 Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
-#: Shown what became of the canary; whether the other rows are sent.
+#: Called with the canary's review; returns whether the other rows are sent.
 Judge = Callable[[Review], bool | Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows that come from no file. `name` is what outcomes and the checkpoint call them.
+    """Rows that are not from a file. Outcomes and the checkpoint use `name` as the name of the source.
 
-    A job that goes on is given the same rows again, from the first: those it had are compared, not sent.
+    To resume a job, give it the same rows from the first on: rows it has settled are compared, not sent.
     """
 
     rows: python_rows.Rows
@@ -50,7 +50,7 @@ Source = str | os.PathLike[str] | Rows | python_rows.Rows
 
 
 class Uploader:
-    """One job after another. `run` is for inside `async with`, whose end waits until the job has ended."""
+    """Runs jobs, one after the other. Call `run` inside `async with`, which waits for the end of the job."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Uploader:
         seams: Seams | None = None,
         **options: Unpack[Options],
     ) -> None:
-        """`options` are the settings, by name; they go before what `settings` says.
+        """`options` are settings by name; they take precedence over `settings`.
 
-        A production account, or one of a kind that the token may not tell, is written into only where it is
-        named (`portal`), where `approve` says so, or with `yes`. There is no canary unless `canary` says how
-        many rows, or `judge` is there to be shown it. `seams` are for tests.
+        A production account, or one whose kind the token may not read, is written to only if `portal` names
+        it, `approve` returns True, or `yes` is given. There is a canary only if `canary` gives its number of
+        rows, or `judge` is given. `seams` are for tests.
         """
         self._given_options = _given_options(settings) | options
         self._sources = settings.sources if isinstance(settings, Settings) else ()
@@ -87,32 +87,31 @@ class Uploader:
             await self._started.close(quiet=error is not None)
 
     def run(self, *sources: Source, earlier: bool = False) -> "OutcomeStream":
-        """Run the job, or resume it, as its outcomes are taken: one of each row, once it is durable.
+        """Run or resume a job, and return an async iterator of outcomes: one for each row, once committed.
 
-        A row that an earlier invocation has settled is not told again, unless `earlier` is said: then the
-        stream begins with all of those (which takes the results file as the job has written it). The first
-        outcome asked for raises UploaderError where the job can't start; one that stops early says so in
-        `summary`.
+        Rows that an earlier invocation settled are left out. With `earlier`, the iterator begins with them,
+        which needs the results file as the job has written it. The first iteration raises UploaderError if
+        the job can't start. If it stops early, `summary` says why.
         """
         if not self._is_open:
             raise RuntimeError("an Uploader runs inside `async with` only")
         return OutcomeStream(self, sources or self._sources, earlier=earlier)
 
     def stop(self) -> None:
-        """Let what is on the wire end and be booked, and leave the rest open; again: don't even wait.
+        """Finish the requests in flight and stop, with the other rows open. A second call drops them.
 
-        The outcomes that are still to come may be taken.
+        The iterator still yields the outcomes of the rows that are settled.
         """
         if self._started is not None:
             self._started.stop()
 
     def view(self) -> View | None:
-        """Where the job stands; None before rows move."""
+        """The current progress; None before rows are processed."""
         return self._started.run.view() if self._started else None
 
     @property
     def summary(self) -> Summary:
-        """Of the last job that has ended; RuntimeError where none has."""
+        """The summary of the last job that has ended. RuntimeError if none has."""
         summary = self._started.summary if self._started else None
         if summary is None:
             raise RuntimeError("no job has ended yet")
@@ -132,7 +131,7 @@ class Uploader:
 
 
 class OutcomeStream:
-    """What `Uploader.run` gives: an async iterator. Whoever lets go of it half-way stops the job."""
+    """The async iterator that `Uploader.run` returns. Closing or deleting it early stops the job."""
 
     def __init__(self, uploader: Uploader, sources: Sequence[Source], *, earlier: bool) -> None:
         self._uploader = uploader
@@ -158,7 +157,7 @@ class OutcomeStream:
         return outcome
 
     async def aclose(self) -> None:
-        """Stop the job in order, and wait until it has ended."""
+        """Drain the job, and wait until it has ended."""
         self._is_over = True
         if self._started is not None:
             await self._started.close()
@@ -169,12 +168,12 @@ class OutcomeStream:
             return
         if asyncio._get_running_loop() is started.loop:  # noqa: SLF001  # without an error where none runs
             started.stop_once()
-        else:  # the garbage collector comes from anywhere
+        else:  # the garbage collector may run in any thread
             started.loop.call_soon_threadsafe(started.stop_once)
 
 
 class _Started:
-    """A job under way: its task, and whoever follows it."""
+    """A running job: its task, and the queue of its outcomes."""
 
     def __init__(self, run: Run, given: Sequence[Given], follower: Follower) -> None:
         self.run = run
@@ -201,13 +200,13 @@ class _Started:
             self.stop()
 
     async def end(self) -> None:
-        """Wait for the end, and raise what the job, or an iterable it reads, has raised."""
+        """Wait for the end, and raise an error of the job or of an iterable that it reads."""
         self._is_reported = True
         await _wait_until_ended(self.task, self.stop)
         _raise_failure(self.task, self._given)
 
     async def close(self, *, quiet: bool = False) -> None:
-        """Stop, wait for the end, and raise what nobody was told of yet, unless `quiet`."""
+        """Drain the job, wait for its end, and raise an error that was not raised yet, unless `quiet`."""
         self.stop_once()
         is_told, self._is_reported = self._is_reported or quiet, True
         await _wait_until_ended(self.task, self.stop)
@@ -223,10 +222,10 @@ async def upload(
     seams: Seams | None = None,
     **options: Unpack[Options],
 ) -> Summary:
-    """Run a job, or resume it, and return its summary: as `Uploader`, without a word on single rows.
+    """Run or resume a job, and return its summary. Like `Uploader`, without the outcomes of rows.
 
-    Raise UploaderError where the job can't start; one that stops early says so in `summary.state`, `reason`
-    and `exit_code`. Cancelled, the job is stopped in order first.
+    Raise UploaderError if the job can't start. If it stops early, the summary's `state`, `reason` and
+    `exit_code` say so. A cancelled call drains the job first.
     """
     run, given = _make_run(sources, options, _Consent(yes, approve, judge), seams)
     task = asyncio.get_running_loop().create_task(run.run())
@@ -236,7 +235,7 @@ async def upload(
 
 
 async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None]) -> None:
-    """Until a job has ended. Whoever is cancelled meanwhile stops it in order, and waits all the same."""
+    """Wait until a job has ended. If this is cancelled, drain the job, and wait before the cancellation."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -251,19 +250,19 @@ async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None
 
 
 def _raise_failure(task: asyncio.Task[Summary], given: Sequence[Given]) -> None:
-    """What an iterable has raised says more than that it did."""
+    """Raise the error of an iterable if there is one, since it says more; else the error of the job."""
     for rows in given:
         if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
             raise rows.error
     task.result()
 
 
-# --- from what a program says to a run ---
+# --- from arguments to a run ---
 
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """Who says whether something is written."""
+    """Decides whether an account is written to, and whether a canary is approved."""
 
     yes: bool
     approve: Approve | None
@@ -288,8 +287,9 @@ class _Consent:
         return self.judge is not None and await _answer(self.judge(review))
 
 
-async def _answer(said: bool | Awaitable[bool]) -> bool:  # a callback's
-    return bool(await said if isawaitable(said) else said)
+async def _answer(answer: bool | Awaitable[bool]) -> bool:
+    """The result of a callback that may be a coroutine."""
+    return bool(await answer if isawaitable(answer) else answer)
 
 
 def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
@@ -342,7 +342,7 @@ def _named(source: Source) -> str | Rows:
 
 
 def _check_rows(rows: object) -> None:
-    """Slips that would make every row invalid."""
+    """SettingsError for mistakes that would make every row invalid."""
     if isinstance(rows, Mapping):
         raise SettingsError("one mapping is one row: put it into a list")
     if isinstance(rows, str | bytes | os.PathLike) or not isinstance(rows, Iterable | AsyncIterable):

@@ -1,12 +1,12 @@
-"""A draft of what the columns of a file are, for the user to read, correct and approve.
+"""Draft a mapping of a file's columns, for the user to read, correct and approve.
 
-In    a header, what HubSpot knows of its properties (if known), and some rows.
+In    a header, the account's properties (if known), and some rows.
 Out   a `Draft`, and its text: a mapping file with a comment for each column.
 Raise nothing.
-Rules Only a draft: nothing acts on it before the user gives it to `upload`. What is likely stands there as it
-      would act; what is not sure is commented out, so that it stops `upload` until somebody decides. What is
-      calculated by HubSpot is ignored. Who must not be written to is no property: such columns are flagged,
-      and left to the user even where a property has their name.
+Rules It is only a draft: nothing uses it before the user gives it to `upload`. Likely columns are mapped;
+      uncertain ones are commented out, so that `upload` stops until somebody decides. Properties that HubSpot
+      calculates are ignored. An opt-out is not a property: such columns are flagged and left to the user,
+      even if a property has their name.
 """
 
 import difflib
@@ -37,10 +37,10 @@ class Drafted:
     """One column."""
 
     column: str
-    property: str = ""  #: "" with `ignore`: leave it out; "" without: nobody knows
+    property: str = ""  #: "" with `ignore`: the column is left out; "" without: not known
     ignore: bool = False
-    suppress: bool = False  #: its cells say who must not be written to
-    is_sure: bool = False  #: acts as it stands
+    suppress: bool = False  #: its cells mark rows that must not be written
+    is_sure: bool = False  #: written without a comment sign
     why: str = ""
     type: str = ""  #: of the property
     warnings: tuple[str, ...] = ()
@@ -49,7 +49,9 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    system: str  #: whose export it seems to be; "" where nothing speaks for one
+    """A drafted mapping."""
+
+    system: str  #: the system that the file seems to be exported from; "" if not known
     columns: tuple[Drafted, ...]
 
     def toml(self) -> str:
@@ -83,7 +85,7 @@ class _Guess(NamedTuple):
 
 
 def draft(header: Sequence[str], schema: Schema | None, rows: Sequence[Sequence[str]]) -> Draft:
-    """`rows`: cells, as many as the header has; a few are enough."""
+    """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough."""
     system = _system(header)
     drafted: list[Drafted] = []
     taken: dict[str, str] = {}
@@ -142,12 +144,12 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     return found
 
 
-#: A few others among them are somebody's way to say that nothing is known.
+#: A few other values among dates often mean that the date is not known.
 _MOSTLY = 0.9
 
 
 def remark_on(type_: str, samples: Sequence[str]) -> str:
-    """What is worth knowing of values that a property takes all the same; "" where there is nothing."""
+    """A remark on values that the property accepts although they may be of another type; "" if none."""
     if type_ != "string" or sum(map(_is_date, samples)) <= _MOSTLY * len(samples):
         return ""
     return (
@@ -157,7 +159,7 @@ def remark_on(type_: str, samples: Sequence[str]) -> str:
 
 
 def _is_date(text: str) -> bool:
-    """In whatever order; a mere number is none."""
+    """Whether a text is a date in any order; a plain number is not."""
     is_number = text.lstrip("-").isdecimal()
     return not is_number and any(
         isinstance(as_moment(text, order, UTC), str) for order in _DAY_OR_MONTH_FIRST
@@ -204,7 +206,7 @@ def _known(target: str, whose: str) -> _Guess:
 
 
 def _system(header: Sequence[str]) -> str:
-    """Whose names most columns have, where at least three are of one system alone."""
+    """The system whose column names match most, if at least three match no other system."""
     plain = {bare(column) for column in header}
     hits = {
         system: sum(1 for name in plain if name in names and not _elsewhere(name, system))

@@ -1,4 +1,4 @@
-"""One invocation of `check`: what can be known before the first write. Writes nothing."""
+"""One invocation of `check`: find what can be known before the first write. Nothing is written."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -42,38 +42,38 @@ from uploader.system.blocking_calls import Offload
 
 #: Shares of rows that HubSpot may refuse, for a forecast without multi-status.
 REFUSED_SHARES = (0.001, 0.01, 1.0)
-#: What private apps of the larger subscriptions have; said where nobody could be asked.
+#: The quota of private apps in larger subscriptions, assumed if the account could not be read.
 _USUAL_PER_SECOND = 19.0
-#: What of the causes that end a preflight is the question's own fault, rather than the moment's.
+#: Causes that pass with time; other causes that end the preflight are reported as problems.
 _LATER = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION})
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column is, as far as anybody can say."""
+    """What a column means, as far as that is known."""
 
     source: int
     column: str
     property: str
     type: str = ""
-    is_left_out: bool = False  #: by the user's word, or one of our own
-    is_undecided: bool = False  #: a problem is about it
-    remark: str = ""  #: what is worth knowing of its values
+    is_left_out: bool = False  #: by an option, or one of uploader's own columns
+    is_undecided: bool = False  #: there is a problem about it
+    remark: str = ""  #: about its values
 
 
 @dataclass(slots=True)
 class Report:
-    """All that was found."""
+    """The result of a check."""
 
     sources: list[Source] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
-    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: of those found, by property
+    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
     warnings: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
-    unseen: Sequence[str] = ()  #: what no check can know, of contacts
+    unseen: Sequence[str] = ()  #: effects of writing contacts that no request shows
     account: Account | None = None
     closer: TokenAndLimits | None = None
     token_kind: str = ""
@@ -81,7 +81,7 @@ class Report:
     day_limit: int | None = None
     day_left: int | None = None
     batches: int = 0
-    longest_chain: int = 0  #: rows of one key, to be written one after the other
+    longest_chain: int = 0  #: number of rows of one key, which are written one after the other
     ahead: Forecast | None = None
     halved: dict[float, Forecast] = field(default_factory=dict)  #: by the share that is refused
     has_asked_quota: bool = False
@@ -89,8 +89,8 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
-    draft: str = ""  #: of a mapping file, where one was asked for
-    drafted: str = ""  #: the file it was written to
+    draft: str = ""  #: text of a mapping file, if one was asked for
+    drafted: str = ""  #: path of the file that it was written to
     would_stop: str = ""  #: why `upload` would stop before its end
 
     @property
@@ -107,7 +107,7 @@ class Report:
 
 
 class Check:
-    """`run` once."""
+    """Call `run` once."""
 
     def __init__(
         self,
@@ -118,11 +118,11 @@ class Check:
         examples: int = 10,
         drafts: bool = False,
     ) -> None:
-        """`sample`: look at so many rows of each source only; `examples`: rows named of each kind;
-        `drafts`: also draft a mapping of the first source.
+        """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
+        finding. `drafts`: also draft a mapping of the first source.
         """
         self.settings = settings
-        self.session: Session | None = None  #: once the account is asked
+        self.session: Session | None = None  #: None before the first request
         self.report = Report(sample=sample, findings=Findings(examples))
         self.ending = Ending()
         self.passes = Passes(self.ending)
@@ -131,7 +131,7 @@ class Check:
         self._drafts = drafts
 
     async def run(self) -> Report:
-        """UploaderError where there is nothing to look at."""
+        """Check account and sources. UploaderError if there is nothing to check."""
         reader, clock = self._seams.offload("reader"), exact_clock()
         began = clock()
         try:
@@ -169,7 +169,7 @@ class Check:
         report.starts = survey.starts
         try:
             await self.passes.read(survey.steps(report.sample), reader)
-        finally:  # as far as it was read
+        finally:  # also after an incomplete pass
             if survey.broken:
                 report.problems.append(survey.broken)
             self._judge_failures(survey)
@@ -179,8 +179,8 @@ class Check:
     # --- the account ---
 
     async def _ask(self, session: Session, sources: list[Source]) -> None:
-        """A handful of requests. What is wrong with token or address is a finding: the file can be looked at
-        all the same.
+        """Read the account, in a handful of requests. A wrong token or URL is reported as a problem: the file
+        can be checked without the account.
         """
         report = self.report
         report.token_kind = token_kind(self.settings.token)
@@ -204,7 +204,7 @@ class Check:
         return self.report.account.schema if self.report.account else None
 
     def _judge_account(self, account: Account) -> None:
-        """Whether it is the one that the user has named, and has the keys that rows are matched by."""
+        """Report a problem if it is not the account that --portal names, or lacks a key's property."""
         settings, problems = self.settings, self.report.problems
         if settings.portal:
             with _collecting_problem(problems):
@@ -279,7 +279,7 @@ class Check:
         return Survey(report.sources, mappers, place, report.findings, limit=settings.max_failures)
 
     def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
-        """What the user says of keys and columns has to be of some that are there."""
+        """Report a problem if an option names a key or a column that does not exist."""
         report, settings = self.report, self.settings
         try:
             if None not in mappers:
@@ -289,7 +289,7 @@ class Check:
             report.problems.append(str(error))
 
     def _with_sound_constants(self, schema: Schema | None) -> Rules:
-        """The rules, without a --set that is a problem."""
+        """The rules without invalid --set options, which are reported as problems."""
         rules = self.settings.rules
         for name, text in rules.constants.items():
             alone = replace(rules, constants={name: text})
@@ -308,7 +308,7 @@ class Check:
             and rules.id_property not in header
             and rules.id_property not in rules.mapped.values()
         ):
-            # Its label may say what it is, and nobody knows the labels: so look on, by likeness, and say so.
+            # A label may name the key, but labels are not known: take a similar column, and report that.
             likely = likely_key(header, rules)
             if likely:
                 rules = replace(rules, mapped={**rules.mapped, likely: rules.id_property})
@@ -334,7 +334,7 @@ class Check:
         return resolved.columns, rules
 
     def _add_remarks(self) -> None:
-        """On columns whose values may not be what their property is for. Blocks a little."""
+        """Add remarks to columns whose values may be of another type than the property. Blocks a little."""
         report, schema = self.report, self._schema
         for index, source in enumerate(report.sources):
             if schema is None or source.size_bytes is None or not source.shape.columns:
@@ -364,10 +364,10 @@ class Check:
     def _with_orders(
         self, mapper: Mapper, rules: Rules, schema: Schema | None, undecided: frozenset[str]
     ) -> Mapper:
-        """Without the columns that nobody can read yet: all of their rows would be invalid."""
+        """The mapper with the orders found, without undecided columns: all of their rows would be invalid."""
         columns = mapper.columns
         if columns is not None:
-            kept = mapper.rules.match  # without their keys, rows would be none
+            kept = mapper.rules.match  # a row needs its key
             read = {
                 i: name
                 for i, name in columns.names.items()
@@ -399,7 +399,7 @@ class Check:
             if unknown:
                 report.unknown_owners[name] = Counter(unknown)
 
-    # --- what it will take ---
+    # --- the forecast ---
 
     def _make_forecast(self) -> None:
         report, found = self.report, self.report.findings
@@ -435,6 +435,7 @@ class Check:
 
 
 async def _read_account(session: Session, sources: list[Source]) -> tuple[Account, TokenAndLimits]:
+    """Read all that a check needs of the account."""
     account = await session.read_account()
 
     async def read_properties() -> Account:
@@ -448,6 +449,7 @@ async def _read_account(session: Session, sources: list[Source]) -> tuple[Accoun
 
 @contextmanager
 def _collecting_problem(problems: list[str]) -> Iterator[None]:
+    """Add a SettingsError within to `problems` instead of raising it."""
     try:
         yield
     except SettingsError as error:
@@ -459,7 +461,7 @@ def _draft(source: Source, schema: Schema | None) -> str:
 
 
 def _first_cells(source: Source) -> list[Sequence[str]]:
-    """Of a source of cells; a few that tell what its columns hold. Damage is told of by the survey."""
+    """The cells of the first rows of a tabular source. The survey reports damage."""
     rows: list[Sequence[str]] = []
     with suppress(SourceError):
         for slice_ in first_rows(source, _TELLING_ROWS):
@@ -467,7 +469,7 @@ def _first_cells(source: Source) -> list[Sequence[str]]:
     return rows
 
 
-#: From so many rows a mapping is drafted.
+#: Number of rows that a mapping is drafted from.
 _TELLING_ROWS = 1_000
 
 
@@ -476,8 +478,8 @@ def _schema_scope(object_type: str) -> str:
     return next(name for name in others if "schemas" in name)
 
 
-#: What no request shows, and happens all the same once contacts are written; the manual says what to do
-#: (live-portal, "Before a load").
+#: Effects of writing contacts that no request shows; the manual says what to do about them (live-portal,
+#: "Before a load").
 NOT_VISIBLE = (
     "workflows that contacts enter as they are created or changed, and what they send",
     "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",

@@ -13,15 +13,15 @@ from uploader.pipeline.rate.calendar import clock_text, next_midnight
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast, Today, forecast
 
-#: How often what has no known end is asked for.
+#: Wait between attempts if the end of a pause is not known.
 MIGRATION_SECONDS = 3_600.0
-#: Past the reset itself, since clocks differ; and how much they may.
+#: Wait after the reset, since clocks differ; how much they may differ; wait before asking again.
 _RESET_GRACE_SECONDS, _CLOCKS_DIFFER_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 900.0, 60.0
 _DAY_SECONDS, _LONGEST_DAY_SECONDS = 86_400.0, 90_000.0
 
 
 class AccountDay(NamedTuple):
-    """What is known of it now."""
+    """The account's day and daily quota, as known at one moment."""
 
     account: Account
     now: datetime  #: by HubSpot's clock, if `is_server_time`
@@ -30,27 +30,27 @@ class AccountDay(NamedTuple):
 
     @property
     def ends_at(self) -> datetime:
-        """As far as anybody has said."""
+        """When the day ends: HubSpot's reset time if known, else the account's midnight."""
         resets_at = self.quota.resets_at
         return resets_at if resets_at is not None and resets_at > self.now else self._midnight(self.now)
 
     @property
     def seconds_to_wait(self) -> float:
-        """Until the next day, or until it is worth asking whether that has begun."""
+        """Seconds until the next day, or until asking again whether it has begun."""
         resets_at = self.quota.resets_at
         if resets_at is not None and 0 <= (self.now - resets_at).total_seconds() < _CLOCKS_DIFFER_SECONDS:
-            return _ASK_AGAIN_SECONDS  # by the clock the day is over, and it is not yet
+            return _ASK_AGAIN_SECONDS  # the day is over by the clock, but not yet by HubSpot
         rest = (self.ends_at - self.now).total_seconds()
         if resets_at is None and rest > _DAY_SECONDS - _CLOCKS_DIFFER_SECONDS:
             return _ASK_AGAIN_SECONDS
         has_zone = resets_at is not None or self.account.time_zone
-        # By a clock that may be wrong nobody waits for a day: to ask every hour costs little.
+        # A clock that may be wrong is not trusted for a whole day: asking every hour costs little.
         is_sure = has_zone and self.is_server_time and rest <= _LONGEST_DAY_SECONDS
         return min(rest + _RESET_GRACE_SECONDS, math.inf if is_sure else MIGRATION_SECONDS)
 
     @property
     def spent_text(self) -> str:
-        """That its requests are used up."""
+        """The message that the day's requests are used up."""
         limit = self.quota.limit
         reserved = self.quota.reserve.of(limit)
         kept = f"all but the {reserved:,} kept for other apps" if reserved else "all"
@@ -62,7 +62,7 @@ class AccountDay(NamedTuple):
         return clock_text(moment, self.now, account.time_zone or "UTC", account.utc_offset_seconds)
 
     def forecast(self, requests: int, per_second: float, pause_seconds: float | None) -> Forecast:
-        """How long so many more requests take. `pause_seconds`: left of a pause until the next day."""
+        """How long this many more requests take. `pause_seconds`: the rest of a pause until the next day."""
         day = self.quota
         grant = None if day.limit is None else max(0, day.limit - day.reserve.of(day.limit))
         today = Today(day.left, grant, day.resets_at)

@@ -1,6 +1,6 @@
-"""The rules of a job, resolved against its sources and account: which column is what, and how it is written.
+"""The rules of a job, resolved against its sources and account: what each column is, and how it is written.
 
-Raise `SettingsError` for what is wrong with a whole source, one line, with what to say instead.
+Raise `SettingsError` for a problem of a whole source, in one line, with what to do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from uploader.sources.source import Source
 
 
 def resolve_mappers(settings: ColumnSettings, sources: Sequence[Source], account: Account) -> list[Mapper]:
-    """SettingsError where a column can't be mapped."""
+    """A mapper for each source. SettingsError if a column can't be mapped."""
     rules = settings.rules
     try:
         if all(source.shape.columns for source in sources):
@@ -47,21 +47,19 @@ def resolve_mappers(settings: ColumnSettings, sources: Sequence[Source], account
 def resolve_as_far(
     settings: ColumnSettings, sources: Sequence[Source], account: Account
 ) -> tuple[list[Mapper | None], list[str]]:
-    """What can be mapped of each source, and all that keeps the rest from it: nobody likes to be told of one
-    obstacle at a time.
-    """
+    """A mapper for each source that can be mapped, and all problems, to report them at once."""
     rules, schema = settings.rules, account.schema
     problems: dict[str, None] = {}
     mappers: list[Mapper | None] = []
 
     @contextmanager
-    def noting() -> Iterator[None]:
+    def collecting_problems() -> Iterator[None]:
         try:
             yield
         except MappingError as error:
             problems.update(dict.fromkeys(error.texts))
 
-    with noting():
+    with collecting_problems():
         if all(source.shape.columns for source in sources):
             refuse_unknown(rules, [column for source in sources for column in source.shape.columns])
     for index, source in enumerate(sources):
@@ -69,24 +67,24 @@ def resolve_as_far(
         if source.shape.columns:
             problems.update(dict.fromkeys(found.problems))
         if found.columns is not None or not source.shape.columns:
-            with noting():
+            with collecting_problems():
                 mapper = Mapper(index, rules_of(rules, source), schema, found.columns)
         mappers.append(mapper)
-    with noting():
+    with collecting_problems():
         if None not in mappers:
             refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
-    with noting():
+    with collecting_problems():
         refuse_undecided_fields(sources, rules)
     return mappers, list(problems)
 
 
 def rules_of(rules: Rules, source: Source) -> Rules:
-    """The user's rules, with what a source's format adds to them."""
+    """The rules for one source, with what its format adds."""
     return replace(rules, has_numbers=source.shape.has_numbers)
 
 
 def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
-    """Of rows that name their own fields, the first ones tell for a header. MappingError, as of columns."""
+    """MappingError for undecided fields of sources without a header, by their first rows."""
     for source in sources:
         if source.shape.columns or not rules.has_addresses:
             continue
@@ -95,9 +93,9 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
 
 
 def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> WritePolicy:
-    """The user's rules, by property. SettingsError where one is of no column."""
+    """The write policies by property. SettingsError if one names no column."""
     known = {column for source in sources for column in source.shape.columns}
-    # A mark is to be on every record, whatever may happen to the values of rows.
+    # A constant is written to every record, whatever the policy for the values of rows.
     by_property = dict.fromkeys(settings.constants, Policy.OVERWRITE)
     for column, policy in settings.policies.items():
         try:
@@ -111,7 +109,7 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
 
 
 def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | None]) -> None:
-    """Every source has one of the keys; each key has to be in some source, or its name is a mistake."""
+    """MappingError if a key of --match is in no source: its name is probably a mistake."""
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
         if len(named) == len(columns) and not any(name in names for names in named):
@@ -121,9 +119,7 @@ def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | Non
 
 
 def may_hold_owners(settings: ColumnSettings, sources: Sequence[Source], schema: Schema | None) -> bool:
-    """Whether some value may be an owner. Rows that name their own fields may name one anywhere, and a stream
-    can't be looked at twice.
-    """
+    """Whether some value may be an owner. In a source without a header any row may have one."""
     if schema is None or not schema.owned:
         return False
     if not schema.owned.isdisjoint(settings.constants):
@@ -131,7 +127,7 @@ def may_hold_owners(settings: ColumnSettings, sources: Sequence[Source], schema:
     for source in sources:
         if not source.shape.columns:
             return True
-        # What is wrong with other columns is said by whoever maps them.
+        # Problems of other columns are reported where they are mapped.
         resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
         if resolved and not schema.owned.isdisjoint(resolved.names.values()):
             return True

@@ -1,4 +1,4 @@
-"""At the end of a job: which keys of the sources turned out to be one contact. A few reads, if any."""
+"""Find the keys of the sources that led to one contact, at the end of a job. It takes few reads, if any."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -17,7 +17,7 @@ _Suspect = tuple[str, list[Sighting]]
 async def find_aliases(
     sightings: Sightings, reader: Reader, offload: Offload, main: str
 ) -> list[IdentityConflict]:
-    """Contact by contact. `main`: the job's main id property."""
+    """The identity conflicts, contact by contact. `main`: the job's main id property."""
     suspects = _suspects(sightings)
     found: list[IdentityConflict] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
@@ -50,6 +50,6 @@ def _suspects(sightings: Sightings) -> Iterator[_Suspect]:
 
 
 def _names(chunk: list[_Suspect]) -> list[str]:
-    """The unique properties that the rows of these sightings were sent by."""
+    """The unique properties of the rows of these sightings."""
     rows = (row for _, seen_in in chunk for sighting in seen_in for row in sighting.rows)
     return sorted({value.partition("=")[0] for row in rows for value in row.values})

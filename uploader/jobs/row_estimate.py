@@ -1,4 +1,4 @@
-"""How many rows the sources hold, about: from their sizes and the first rows of each. Blocks; reads only."""
+"""Estimate the number of rows of the sources, from their sizes and the first rows of each. Blocks."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -6,13 +6,13 @@ from contextlib import closing
 from uploader.errors import SourceError
 from uploader.sources.source import Source
 
-#: What is looked at of each source: so many rows, or so many bytes of the file if that takes more rows (of a
-#: compressed one, bytes are read in blocks, and a block is too coarse a measure).
+#: How much is read of each source: this many rows, or this many bytes if that takes more rows (compressed
+#: files are read in blocks, which are too coarse a measure).
 _ROWS, _BYTES, _MOST_ROWS = 2_000, 512 * 1024, 50_000
 
 
 def estimate_rows(sources: Sequence[Source]) -> int | None:
-    """None where a size is not known (stdin), or where nothing can be read."""
+    """The estimated number of rows; None if a size is not known (stdin), or a source can't be read."""
     counts = [_estimate(source) for source in sources]
     return None if None in counts else sum(count or 0 for count in counts)
 

@@ -1,4 +1,4 @@
-"""What became of one row, as a program that follows a job is told it.
+"""The outcome of one row, for a program that reads a job's outcomes.
 
 In    settlements; the sources' names and the job's main id property.
 Out   `RowOutcome`s.
@@ -18,14 +18,14 @@ class RowOutcome:
     """The outcome of one row. `key` and `message` are personal data, or may hold some."""
 
     source: str  #: its name
-    row: int  #: as the results file has it: a line of CSV, else the row's ordinal; 1 is the first
-    key: str  #: with its property's name, where that isn't the job's main id property
+    row: int  #: as in the results file: a line of CSV, else the row's ordinal; 1 is the first
+    key: str  #: with its property's name if that is not the job's main id property
     outcome: Outcome
-    hubspot_id: str = ""  #: only where HubSpot's answer names it
-    category: str = ""  #: of what was not written: by which rule, or HubSpot's word for it
-    message: str = ""  #: the same, for people
+    hubspot_id: str = ""  #: only if HubSpot's reply names it
+    category: str = ""  #: why the row was not written: a rule of uploader, or HubSpot's category
+    message: str = ""  #: the same as a text
     correlation_id: str = ""  #: for HubSpot's support
-    values_dropped: int = 0  #: values that were left out, since HubSpot would refuse them
+    values_dropped: int = 0  #: number of values that were left out because HubSpot would refuse them
     is_earlier: bool = False  #: settled by an earlier invocation (`values_dropped` is not known then)
 
 

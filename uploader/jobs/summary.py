@@ -1,6 +1,6 @@
-"""How a run ended, for people, scripts and the shell. Formatting for a terminal is not done here.
+"""How a run ended: summary, exit code, advice. It is not formatted here.
 
-The keys of `as_dict` and the exit codes are the outside face: others script against them.
+The keys of `as_dict` and the exit codes are an interface: users' scripts depend on them.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from uploader.pipeline.failure_limits import Tolerance
 
 @dataclass(frozen=True, slots=True)
 class EarlyEnd:
-    """Why a job that only reads ended before its end."""
+    """Why a job that only reads was ended early."""
 
     cause: Cause
     reason: str
@@ -74,12 +74,12 @@ class Summary:
 
     @property
     def unsettled(self) -> int:
-        """Rows that were read, and are neither written nor skipped."""
+        """The number of rows that are pending or failed."""
         return self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
 
     @property
     def tolerated(self) -> int:
-        """Such rows of a finished job, where there are no more than the user allows."""
+        """The unsettled rows of a finished job if they are within --tolerate, else 0."""
         if self.state != "complete" or self.tolerance is None:
             return 0
         return self.unsettled if self.tolerance.covers(self.unsettled, self.tallies.rows) else 0
@@ -92,14 +92,14 @@ class Summary:
 
     @property
     def _has_begun(self) -> bool:
-        """Whether HubSpot has answered for any row."""
+        """Whether HubSpot has settled any row."""
         never_sent = {Outcome.INVALID, Outcome.SKIPPED}
         return any(count for outcome, count in self.tallies.outcomes.items() if outcome not in never_sent)
 
 
-#: The same command later goes on.
+#: Causes that pass: the same command resumes the job later.
 _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION})
-#: Something has to be mended first, even if nothing was written yet.
+#: Causes that need a fix first, even if nothing was written yet.
 _MEND = frozenset({Cause.FAILURES, Cause.STORAGE})
 
 _AGAIN = "then run the same command again"
@@ -126,5 +126,5 @@ _ADVICE = {
 
 
 def advice(cause: Cause) -> str:
-    """What to do next."""
+    """What the user can do about a cause."""
     return _ADVICE.get(cause, "run the same command again")

@@ -1,6 +1,6 @@
-"""Charts as SVG text: numbers in, markup out. Colours are the page's (classes); no scripts.
+"""Charts as SVG text: numbers in, markup out. The page's classes colour them; there are no scripts.
 
-Time runs in stretches of one width. Where nothing ran, the axis is cut, and a line says so.
+The time axis has intervals of one width. Longer periods without a run are cut out and marked by a line.
 """
 
 import math
@@ -9,22 +9,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 
-#: Of a chart's own units; the page scales it.
+#: In units of the SVG; the page scales it.
 WIDTH, HEIGHT = 900, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 14, 34
-#: Columns at the end of which nothing ran for so many more are a cut.
+#: A gap of more columns than this is cut out.
 _CUT_COLUMNS = 3
 _TICKS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Where the stretches of time stand, one beside the other."""
+    """The time axis: the columns of the intervals."""
 
     begins: Sequence[int]  #: seconds since 1970
     seconds: int  #: each one's width
     columns: Mapping[int, int] = field(default_factory=dict)  #: begin -> column
-    cuts: Sequence[int] = ()  #: columns in front of which time was left out
+    cuts: Sequence[int] = ()  #: columns before which time was cut out
 
     @property
     def count(self) -> int:
@@ -35,7 +35,7 @@ class Axis:
 
 
 def axis_of(begins: Sequence[int], seconds: int) -> Axis:
-    """In order of time. A short silence is drawn, a long one is cut out."""
+    """The axis of intervals in order of time. A short gap is drawn, a long one is cut out."""
     columns: dict[int, int] = {}
     cuts, column, before = [], 0, None
     for begin in begins:
@@ -51,10 +51,10 @@ def axis_of(begins: Sequence[int], seconds: int) -> Axis:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One value for each stretch; None: there is none."""
+    """One value for each interval; None if there is none."""
 
     name: str
-    kind: str  #: the class that colours it
+    kind: str  #: its CSS class
     values: Sequence[float | None]
 
 
@@ -63,15 +63,15 @@ class Chart:
     title: str
     axis: Axis
     unit: str
-    #: Filled, each upon the one before.
+    #: Filled and stacked.
     areas: Sequence[Series] = ()
     lines: Sequence[Series] = ()
-    #: Stretches to be shaded, as a share of each: when nobody sent.
+    #: The share of each interval to be shaded: when nothing was sent.
     shade: Series | None = None
-    told: Callable[[float], str] = lambda value: f"{value:,.0f}"
+    value_text: Callable[[float], str] = lambda value: f"{value:,.0f}"
 
     def svg(self) -> str:
-        """The chart, with its legend; its labels are escaped."""
+        """The chart as markup, with escaped labels."""
         top = self._top()
         title = escape(self.title)
         parts = [
@@ -88,7 +88,7 @@ class Chart:
         return "".join(parts)
 
     def _top(self) -> float:
-        """A round number that nothing exceeds."""
+        """The end of the value axis: a round number that no value exceeds."""
         stacked = [
             sum(value or 0 for value in column)
             for column in zip(*(one.values for one in self.areas), strict=True)
@@ -104,7 +104,7 @@ class Chart:
         steps = steps_of(top)
         for step in range(steps + 1):
             value = top * step / steps
-            y, text = self._y(value, top), escape(self.told(value))
+            y, text = self._y(value, top), escape(self.value_text(value))
             parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(f'<text class="label end" x="{_LEFT - 6}" y="{y + 4:.1f}">{text}</text>')
         return parts
@@ -170,12 +170,12 @@ class Chart:
         return "%H:%M" if axis.seconds * axis.count >= 1_200 else "%H:%M:%S"
 
 
-#: What a scale may end at, times a power of ten, and into how many steps it is parted then.
+#: The ends that a scale may have, times a power of ten, and the number of steps for each.
 _SCALES = {1.0: 5, 2.0: 4, 2.5: 5, 4.0: 4, 5.0: 5, 8.0: 4, 10.0: 5}
 
 
 def round_up(value: float) -> float:
-    """The next number that a scale may end at; 1 of nothing."""
+    """The next larger number that a scale may end at; 1 for 0."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -183,6 +183,6 @@ def round_up(value: float) -> float:
 
 
 def steps_of(top: float) -> int:
-    """How many steps a scale has that ends there."""
+    """The number of steps of a scale that ends at `top`."""
     lead = top / 10.0 ** math.floor(math.log10(top) + 1e-9)
     return _SCALES[min(_SCALES, key=lambda scale: abs(scale - lead))]

@@ -1,6 +1,6 @@
-"""What a report says of a job: its figures put in groups and words, from what the checkpoint keeps.
+"""The content of a report: a job's figures from its checkpoint, in groups and words.
 
-Personal data is left out unless it is asked for: no keys, and no message as the server spelled it.
+Personal data is left out unless it is asked for: there are no keys, and no messages as the server wrote them.
 """
 
 import re
@@ -12,22 +12,22 @@ from uploader.model.redaction import without_identifiers
 from uploader.model.settlements import Tallies
 from uploader.model.timeline import Interval, merged, percentile
 
-#: Groups of dead letters that are told apart, and examples of each.
+#: Groups of failed rows that are shown, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
-#: Reasons that differ from row to row all the same are told by their category alone, beyond so many.
+#: Beyond this many different reasons, failed rows are grouped by category alone.
 _MOST_REASONS = 2_000
 _MOST_CHARACTERS, _MESSAGE_CHARACTERS = 2_000, 240
-#: Values in a message: before what is said of them, in quotes, in a list.
+#: Values in a message: after a colon and before "was not", in quotes, or in a list.
 _VALUE = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*""", re.DOTALL)
 _WORD = re.compile(r"""(?:[^\s"'\[\](){}<>;,:]|[,:](?=[\w/]))+""")
 _NUMBER = re.compile(r"\d{3}")
-#: A property of which something is said, an answer's status: the same in many rows, digits or not.
+#: Names that stay although they may hold digits: a property before a colon, and a status.
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?=:(?:\s|$))|(?:(?<=HTTP )|HTTP_)\d{3}\b")
 _SHORTEST_VALUE = 2
 
 
 def without_values(message: str, values: Iterable[str] = ()) -> str:
-    """A reason as it may be shown of many rows, in a line; `values` are the row's own."""
+    """A reason in one line, without values, so that rows can be grouped by it. `values`: those of the row."""
     text = message[:_MOST_CHARACTERS]
     for value in sorted({value.strip() for value in values}, key=len, reverse=True):
         if len(value) >= _SHORTEST_VALUE and value in text:
@@ -39,7 +39,7 @@ def without_values(message: str, values: Iterable[str] = ()) -> str:
 
 
 def _without_value(word: re.Match[str]) -> str:
-    """Nothing of a word that holds a number or an address: half of it would look like one of its own."""
+    """Replace the whole word if it holds a number or an address: a part of it would look like a value."""
     varies = "@" in word[0] or _NUMBER.search(word[0])
     return "..." if varies and not _NAME.match(word.string, word.start()) else word[0]
 
@@ -54,7 +54,7 @@ class Example:
 
 @dataclass(slots=True)
 class Group:
-    """Dead letters that have one reason."""
+    """Failed rows with the same reason."""
 
     outcome: str
     category: str
@@ -72,7 +72,7 @@ class DeadLetters:
 
 
 class Grouping:
-    """Takes in dead letters in file order, and keeps what is shown of them."""
+    """Groups failed rows, given in file order, and keeps examples."""
 
     def __init__(self, *, with_values: bool) -> None:
         self._with_values = with_values
@@ -91,10 +91,10 @@ class Grouping:
         return group
 
     def exemplify(self, group: Group, row: int, source: int, key: str, message: str) -> None:
-        """One row of the group, while it has few examples."""
+        """Add a row as an example, unless the group has enough."""
         if len(group.examples) < EXAMPLES:
-            told = (key, message[:_MESSAGE_CHARACTERS]) if self._with_values else ("", "")
-            group.examples.append(Example(row, source, *told))
+            shown = (key, message[:_MESSAGE_CHARACTERS]) if self._with_values else ("", "")
+            group.examples.append(Example(row, source, *shown))
 
     def found(self) -> DeadLetters:
         ordered = sorted(self._groups.values(), key=lambda group: (-group.count, group.reason))
@@ -159,7 +159,7 @@ class StatusLine:
 
 
 def status_lines(whole: Interval) -> list[StatusLine]:
-    """Answers by status, the commonest first."""
+    """Replies by status, the most frequent first."""
     total = max(1, whole.answers)
     ordered = sorted(whole.statuses.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -174,7 +174,7 @@ def status_lines(whole: Interval) -> list[StatusLine]:
 
 
 def whole_of(intervals: Sequence[Interval]) -> Interval:
-    """All of a job as one stretch."""
+    """The whole job as one interval."""
     if not intervals:
         return Interval(0, 1)
     seconds = intervals[-1].began + intervals[-1].seconds - intervals[0].began
@@ -182,7 +182,7 @@ def whole_of(intervals: Sequence[Interval]) -> Interval:
 
 
 def latency_text(interval: Interval) -> str:
-    """Such as `p50 0.2 s, p95 0.4 s, p99 1.3 s`; "" where nothing was answered."""
+    """Such as `p50 0.2 s, p95 0.4 s, p99 1.3 s`; "" if there was no reply."""
     shares = [(name, percentile(interval.latencies, share)) for name, share in PERCENTILES]
     return ", ".join(f"{name} {seconds:.2g} s" for name, seconds in shares if seconds is not None)
 
@@ -191,7 +191,7 @@ PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
 def day_texts(intervals: Sequence[Interval]) -> list[str]:
-    """What was used of the account's day while the job ran: the whole account's use, not only ours."""
+    """The account's daily quota before and after the job, in words. It includes the use by other apps."""
     known = [one for one in intervals if one.day_limit]
     if not known:
         return []
@@ -206,9 +206,9 @@ _DEFAULTS: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
 
 
 def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the job was told, in words; what is as usual is left out. `names`: of settings, as options.
+    """The job's settings as option and text, without defaults. `names`: the options of settings.
 
-    Of what names people (an owner map) only how many entries there are is told.
+    An owner map, which names people, is shown only as its number of entries.
     """
     lines = []
     for name, value in settings.items():

@@ -25,7 +25,7 @@ from uploader.settings.write_policy import WritePolicySettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(
-    # The fields of the last one come first.
+    # Dataclass fields are collected from the last base to the first.
     SignInSettings,
     SpeedSettings,
     SafetySettings,
@@ -34,10 +34,10 @@ class Settings(
     OutputSettings,
     SourceSettings,
 ):
-    """All sections in one value. A function that needs one section alone says so in its signature.
+    """All sections in one value. A function that needs only one section has that as parameter type.
 
-    Sections are never made alone: only `Settings` has slots to hold the values (a class can't inherit from
-    two that have slots of their own), and only `Settings` checks them.
+    Only `Settings` is instantiated, not its sections: it has the slots (a class can't inherit from two
+    classes with slots), and it checks the values.
     """
 
     def __post_init__(self) -> None:

@@ -19,30 +19,33 @@ from uploader.records.values.datetimes import DateOrder
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSettings:
-    """All that makes a row a record; `rules` is the same for the mapper."""
+    """How a row becomes a record. `rules` is the same for the mapper."""
 
     __slots__ = ()  # `Settings` has them
 
     id_property: str = EMAIL  #: the first of `match`; given alone, the only one
-    match: tuple[str, ...] = ()  #: a row's key is the first of these properties it has; contacts: email
+    match: tuple[str, ...] = ()  #: a row's key is the first of these properties that it has a value of
     object_type: str = "contacts"
     mapped: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
-    only: frozenset[str] = frozenset()  #: where there are any, all other columns are left out
+    only: frozenset[str] = frozenset()  #: if there are any, all other columns are left out
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
-    date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all that are not named
-    decimals: Mapping[str, str] = field(default_factory=dict)  #: in the same way: "." or ","
-    timezones: Mapping[str, str] = field(default_factory=dict)  #: in the same way: of times without a zone
-    owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all other columns
+    decimals: Mapping[str, str] = field(default_factory=dict)  #: "." or ",", by column or ""
+    timezones: Mapping[str, str] = field(default_factory=dict)  #: of times without a zone, by column or ""
+    owner_map: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: owner in the source -> e-mail or id in HubSpot
     on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
-    suppression: Suppression | None = None  #: whom nothing is written to
-    #: Column -> values by which a row says the same; none: a usual yes; "*": any
+    suppression: Suppression | None = None  #: people who must not be written to
+    #: Column -> values that suppress a row; no values: yes, true and the like; "*": any value
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
-    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
+    allowed: frozenset[str] = frozenset()  #: properties that may be written although they can cost money
 
     def _set_keys(self) -> None:
+        """Make `match` and `id_property` agree."""
         if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
             raise SettingsError(
                 f"--object-type {self.object_type}: say with --id-property by which of their properties "
@@ -116,7 +119,7 @@ class ColumnSettings:
 
 
 def parse_match(text: str) -> tuple[str, ...]:
-    """Read `NAME,NAME`: properties in the order in which a row is looked at for its key."""
+    """Read `NAME,NAME`: properties in order of preference for a row's key."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
         raise SettingsError(f"--match {text!r} is no list of properties such as external_id,email")

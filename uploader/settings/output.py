@@ -13,18 +13,18 @@ from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSettings(SourceSettings):
-    """With the source settings: the files are named after the first source, and none may be a source."""
+    """Includes the source settings: files are named after the first source, and none may be a source."""
 
     __slots__ = ()  # `Settings` has them
 
     checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
-    checkpoint_dir: Path | None = None  #: where such files are, if not beside the first source
+    checkpoint_dir: Path | None = None  #: folder for these files; default: that of the first source
     results: Path | None = None  #: default: the first source's path + ".results.csv"
     write_results: bool = True
-    #: Option -> the files whose content it is, by name, for a command that is to be typed next
+    #: Option -> the names of the files it was read from, for the next command to be typed
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     restart: bool = False
-    accept_changed_results: bool = False  #: begin a new results file where the job's own was changed
+    accept_changed_results: bool = False  #: begin a new results file if the job's own was changed
 
     def _check_sources(self) -> None:
         if self.checkpoint is not None and self.checkpoint_dir is not None:
@@ -63,7 +63,7 @@ class OutputSettings(SourceSettings):
                 )
 
     def _check_files(self) -> None:
-        """No file may be read and written: --restart would remove a source."""
+        """SettingsError if a file would be both read and written: --restart would remove a source."""
         named = [("the source", source) for source in self.sources if self.is_file(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
@@ -86,12 +86,12 @@ class OutputSettings(SourceSettings):
         return self.results or self._named(".results.csv")
 
     def _named(self, ending: str) -> Path:
-        """A file of the job's own, named after its first source."""
+        """The path of a file of the job, named after its first source."""
         path = Path(f"{self._stem}{ending}")
         return self.checkpoint_dir / path.name if self.checkpoint_dir else path
 
     @property
     def _stem(self) -> str:
-        """What the job's own files are named after."""
+        """The path that the job's files are named after."""
         first = self.sources[0]
         return first if is_pattern(first) and os.path.lexists(first) else stem(first)

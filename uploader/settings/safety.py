@@ -14,12 +14,12 @@ from uploader.settings.amounts import parse_amount
 class SafetySettings:
     __slots__ = ()  # `Settings` has them
 
-    portal: str = ""  #: the account it has to be; "": whichever the token is of
-    canary: int | None = None  #: rows that are sent first, to be looked at; None: as the account is; 0: none
-    canary_wait_seconds: float = 30.0  #: until they are looked at, for workflows to act
+    portal: str = ""  #: id of the account that the token must belong to; "": any account
+    canary: int | None = None  #: number of rows sent first; None: depends on the account; 0: no canary
+    canary_wait_seconds: float = 30.0  #: time for workflows to act before the canary is read back
     approve_canary: bool = False
     max_failures: FailureLimit = FailureLimit(share=0.2)  # noqa: RUF009  # it is frozen
-    tolerate: Tolerance | None = None  #: how many failed rows a finished job may have and be a success
+    tolerate: Tolerance | None = None  #: failed rows with which a finished job is still a success
     accept_changed_settings: bool = False
 
     def _check_account_and_canary(self) -> None:

@@ -14,16 +14,16 @@ BASE_URL = "https://api.hubapi.com"
 
 @dataclass(frozen=True, kw_only=True)
 class SignInSettings:
-    """`token` never shows in a repr, a log or an error."""
+    """The token is never part of a repr, a log or an error."""
 
     __slots__ = ()  # `Settings` has them
 
     token: str = field(repr=False)
-    #: Where the next token comes from; None: `token` is all there is
+    #: Where a new token comes from; None: there is only `token`
     sign_in: OAuth | TokenFile | None = field(default=None, repr=False)
-    offline: bool = False  #: nobody is asked anything, so no token is needed
+    offline: bool = False  #: no requests are sent, so no token is needed
     base_url: str = BASE_URL
-    network: Network = field(default=Network())  #: the way there
+    network: Network = field(default=Network())  #: proxy and certificates
     api_version: str = "v3"
 
     def _check_sign_in(self) -> None:
@@ -37,7 +37,7 @@ class SignInSettings:
 
 
 def check_token(token: str) -> None:
-    """A token travels in a header: visible ASCII only. The text never repeats it."""
+    """SettingsError if the token can't be sent in a header: visible ASCII only. The text never repeats it."""
     if not token:
         raise SettingsError("no token: set HUBSPOT_ACCESS_TOKEN, or name a file with --token-file")
     if not token.isascii() or not token.isprintable() or " " in token:
@@ -45,7 +45,7 @@ def check_token(token: str) -> None:
 
 
 def check_base_url(url: str) -> None:
-    """The token goes over TLS only; plain http is for this machine itself."""
+    """SettingsError if it is no URL, or would send the token unencrypted to another machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

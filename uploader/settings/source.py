@@ -13,12 +13,12 @@ class SourceSettings:
     __slots__ = ()  # `Settings` has them
 
     sources: tuple[str, ...] = field(repr=False)  #: paths, patterns, URLs (which may hold secrets), "-"
-    given: frozenset[str] = frozenset()  #: of the sources, those that are rows a program hands over, by name
-    format: Literal["csv", "ndjson", "json"] | None = None  #: None: found
-    delimiter: str | None = None  #: None: found
-    encoding: str | None = None  #: None: UTF-8, or what is certain
-    sheet: str | None = None  #: None: the first one that holds anything
-    accept_unfinished_last_line: bool = False  #: of a stream: send it
+    given: frozenset[str] = frozenset()  #: names of the sources that are rows given by a program
+    format: Literal["csv", "ndjson", "json"] | None = None  #: None: detected
+    delimiter: str | None = None  #: None: detected
+    encoding: str | None = None  #: None: by the byte order mark, else UTF-8
+    sheet: str | None = None  #: None: the first sheet that is not empty
+    accept_unfinished_last_line: bool = False  #: send the last line of a stream without a line break
     on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER
 
     def _check_delimiter(self) -> None:
@@ -26,5 +26,5 @@ class SourceSettings:
             raise SettingsError("--delimiter takes one character, such as ';'")
 
     def is_file(self, source: str) -> bool:
-        """Whether a source is named by a path."""
+        """Whether the name of a source is a path."""
         return source != STDIN and not is_url(source) and source not in self.given

@@ -20,15 +20,15 @@ class OnLongPause(StrEnum):
 class SpeedSettings:
     __slots__ = ()  # `Settings` has them
 
-    rate: Quota | None = None  #: a cap; None: what the headers allow
-    share: float = 1.0  #: of the quota, at most
-    daily_reserve: Reserve = field(default=Reserve())  #: requests of a day that are left to other apps
+    rate: Quota | None = None  #: maximum; None: what HubSpot's headers allow
+    share: float = 1.0  #: maximum share of the quota
+    daily_reserve: Reserve = field(default=Reserve())  #: requests of a day that are left for other apps
     max_in_flight: int = 256
     on_long_pause: OnLongPause = OnLongPause.STOP
     drain_timeout_seconds: float = 20.0
-    max_duration_seconds: float | None = None  #: of one invocation; it stops in order then
-    outage_seconds: float = 600.0  #: nothing succeeded for so long: stop
-    first_contact_seconds: float = 15.0  #: the same where nothing ever has
+    max_duration_seconds: float | None = None  #: of one invocation, which is then drained
+    outage_seconds: float = 600.0  #: stop if no request succeeds for this long
+    first_contact_seconds: float = 15.0  #: the same before the first success
 
     def _check_speed(self) -> None:
         if not 0 < self.share <= 1:
@@ -70,7 +70,7 @@ def parse_reserve(text: str) -> Reserve:
 
 
 def parse_duration(text: str) -> float:
-    """Read `2h30m`, `90m`, `1d`, `45s` or a number of seconds; seconds come back."""
+    """Read `2h30m`, `90m`, `1d`, `45s` or a number of seconds, as seconds."""
     found = _DURATION.fullmatch(text.strip().lower())
     if not found or not any(found.groups()):
         raise SettingsError(f"--max-duration {text!r} is no time such as 2h30m, 90m or 45s")
@@ -78,5 +78,5 @@ def parse_duration(text: str) -> float:
 
 
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?")
-#: Seconds of a day, an hour, a minute, a second.
+#: Seconds in a day, an hour, a minute, a second.
 _UNITS = (86_400, 3_600, 60, 1)

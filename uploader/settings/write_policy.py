@@ -10,11 +10,11 @@ from uploader.records.write_policy import Only, Policy, WritePolicy
 class WritePolicySettings:
     __slots__ = ()  # `Settings` has them
 
-    policy: Policy = Policy.OVERWRITE  #: what may happen to values that HubSpot holds
-    policies: Mapping[str, Policy] = field(default_factory=dict)  #: of single columns
-    only_records: Only = Only.ALL  #: which of them are written
+    policy: Policy = Policy.OVERWRITE  #: for values that HubSpot has already
+    policies: Mapping[str, Policy] = field(default_factory=dict)  #: by column
+    only_records: Only = Only.ALL  #: which records are written
     skip_unchanged: bool = False
-    snapshot: bool = False  #: keep what the contacts held before
+    snapshot: bool = False  #: save the former values of contacts
 
     @property
     def reads_first(self) -> bool:

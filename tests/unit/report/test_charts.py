@@ -24,7 +24,7 @@ def charts(draw):
         areas=[Series("a", "good", draw(many)), Series("b", "bad", draw(many))],
         lines=[Series("c", "quota", draw(many))],
         shade=draw(st.sampled_from([None, shade])),
-        told=lambda value: f"<{value}>",
+        value_text=lambda value: f"<{value}>",
     )
 
 

@@ -134,15 +134,15 @@ def render(path: Path, *, with_values: bool = False) -> bytes:
     from jinja2 import Environment  # noqa: PLC0415
 
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
-        told = _told(path, checkpoint, with_values=with_values)
+        content = _content(path, checkpoint, with_values=with_values)
     template = files("uploader.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}
-    return environment.from_string(template).render(told).encode("utf-8", "replace")
+    return environment.from_string(template).render(content).encode("utf-8", "replace")
 
 
-def _told(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[str, Any]:
-    """All that the template speaks of."""
+def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[str, Any]:
+    """The variables of the template."""
     identity, invocations = checkpoint.identity(), checkpoint.invocations()
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
     intervals = checkpoint.course()
@@ -219,7 +219,14 @@ def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, s
             f"answers a second{far or ', and what the quota allows'}",
         ),
         (
-            Chart("Latency", axis, "seconds", lines=latencies, shade=shade, told=lambda value: f"{value:g}"),
+            Chart(
+                "Latency",
+                axis,
+                "seconds",
+                lines=latencies,
+                shade=shade,
+                value_text=lambda value: f"{value:g}",
+            ),
             latencies,
             "seconds until an answer was there: half, 95 % and 99 % of them came within",
         ),

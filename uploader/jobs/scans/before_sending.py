@@ -1,4 +1,4 @@
-"""What a job finds out of all its rows before the first one moves: orders of dates, repeated keys."""
+"""The passes over all rows that a job needs before the first one is sent: orders of dates, repeated keys."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -23,14 +23,14 @@ from uploader.system.private_files import warnings_of
 
 
 class Passes:
-    """Passes over all rows, one after the other. StopRun where the run ends meanwhile."""
+    """Runs passes over all rows, one after the other. StopRun if the run is ended meanwhile."""
 
     def __init__(self, ending: Ending) -> None:
-        self.step: Step | None = None  #: how far the pass under way is
+        self.step: Step | None = None  #: progress of the current pass
         self._ending = ending
 
     async def read(self, steps: Iterator[Step], reader: Offload) -> None:
-        """One pass, in the reader's thread."""
+        """Run one pass in the reader's thread."""
         await self._ending.unless_ended(self._read(steps, reader))
 
     async def _read(self, steps: Iterator[Step], reader: Offload) -> None:
@@ -40,7 +40,7 @@ class Passes:
 
 
 def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
-    """What the user should know before rows move; CheckpointError where no checkpoint can be kept."""
+    """Notices for the user before rows are processed. CheckpointError if no checkpoint can be kept."""
     notices = [notice for source in sources for notice in source.notices]
     notices += warnings_of(settings.checkpoint_path)
     if settings.suppression is not None:
@@ -61,7 +61,9 @@ async def decide_orders(
     passes: Passes,
     reader: Offload,
 ) -> Settings:
-    """The settings, with how to read what nobody has said: as a job that goes on did, or as rows tell."""
+    """The settings, with the orders of dates and decimal marks that no option gives: recorded ones of a
+    resumed job, else inferred from the rows.
+    """
     before = checkpoint.identity().settings if checkpoint else {}
     said = {
         "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
@@ -73,7 +75,7 @@ async def decide_orders(
     rules = settings.rules
     if orders.are_needed:
         await passes.read(orders.steps(), reader)
-        if orders.broken:  # the next reading may get further, and by less than all rows nobody may go
+        if orders.broken:  # another pass may get further, and a part of the rows is not enough
             raise SourceError(orders.broken)
         try:
             rules = orders.decided(rules)
@@ -88,7 +90,7 @@ async def decide_orders(
 async def find_repeated_keys(
     job: Job, stack: ExitStack, *, passes: Passes, reader: Offload
 ) -> Duplicates | None:
-    """Found once, and kept for as long as the job goes on; None where its rows are written in order."""
+    """The rows with repeated keys, found once and kept for the job; None if rows are written in order."""
     path, rule = job.checkpoint.path, rule_of(job.identity)
     if rule is OnDuplicate.IN_ORDER:
         return None

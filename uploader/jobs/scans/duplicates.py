@@ -1,4 +1,4 @@
-"""Finding the rows that share a key, before the first one is sent."""
+"""Find the rows that share a key, before the first one is sent."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,12 +19,12 @@ from uploader.storage.file_names import duplicates_path
 
 
 def rule_of(identity: Identity) -> OnDuplicate:
-    """Jobs that were begun before the setting was there wrote all rows in order."""
+    """The rule for rows that share a key. Jobs of versions without this setting write all rows in order."""
     return OnDuplicate(identity.settings.get("on_duplicate", OnDuplicate.IN_ORDER))
 
 
 def _job_name(identity: Identity) -> str:
-    """Tells the sources, and the settings by which their rows are compared, from others."""
+    """A hash of the sources and of the settings by which their rows are compared."""
     sources = [(source.fingerprint, source.shape.format) for source in identity.sources]
     said = orjson.dumps([sources, dict(identity.settings)], option=orjson.OPT_SORT_KEYS)
     return sha256(said).hexdigest()
@@ -33,8 +33,8 @@ def _job_name(identity: Identity) -> str:
 def find_duplicates(
     checkpoint: Path, identity: Identity, sources: Sequence[Source], mappers: Sequence[Mapper]
 ) -> Iterator[Step]:
-    """Look for repeats, and leave the file of them beside the checkpoint. SourceError if a source breaks
-    off.
+    """Find repeated keys, and write them to a file beside the checkpoint. SourceError if a source can't be
+    read to its end.
     """
     survey = Survey(sources, mappers, checkpoint.absolute().parent, rule=rule_of(identity))
     path = duplicates_path(checkpoint)
@@ -56,7 +56,7 @@ def find_duplicates(
 
 
 def open_duplicates(checkpoint: Path, identity: Identity, sources: Sequence[Source]) -> Duplicates | None:
-    """As they were found before; None where they were not."""
+    """Open the repeated keys that were found before; None if there are none for this job."""
     path = duplicates_path(checkpoint)
     if not duplicates_file.belongs(path, _job_name(identity)):
         return None

@@ -1,4 +1,4 @@
-"""One pass over the sources, to tell how their dates and numbers are spelled. Blocks, in steps."""
+"""One pass over the sources that infers how their dates and numbers are written. Blocks, in steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,23 +11,25 @@ from uploader.records.format_inference import OrderFinder, decide, decide_lenien
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 
-#: Texts of a column that were looked at already; beyond so many, all of its rows are.
+#: Texts of a column that are remembered, so that each is examined once; beyond this, all rows are examined.
 _MOST_SEEN = 50_000
 
 
 @dataclass(slots=True)
 class Orders:
-    """One pass over the sources whose columns nobody has said how to read; then `decided`."""
+    """A pass over the sources with columns of unknown date order or decimal mark. Then call `decided`."""
 
     sources: Sequence[Source]
     mappers: Sequence[Mapper | None]
     finders: list[OrderFinder] = field(default_factory=list)
-    asks_zones: bool = True  #: what a job that goes on had no zone for is its rows' fault
-    broken: str = ""  #: why a source could not be read to its end: then the rows have not told all
+    asks_zones: bool = True  #: False for a resumed job, whose times without a zone are invalid values
+    broken: str = ""  #: why a source could not be read to its end
 
     @property
     def are_needed(self) -> bool:
-        """Standard input can't be read twice: there, rows whose dates may be read in two ways are invalid."""
+        """Whether the pass is needed and possible. Streams can't be read twice: their ambiguous dates are
+        invalid.
+        """
         can_be_read_twice = all(source.size_bytes is not None for source in self.sources)
         return can_be_read_twice and any(
             mapper is not None and self._needs(mapper) for mapper in self.mappers
@@ -54,16 +56,16 @@ class Orders:
             before += source.size_bytes or 0
 
     def decided(self, rules: Rules) -> Rules:
-        """MappingError asks for what the rows do not tell."""
+        """The rules with the inferred orders. MappingError if the rows leave an order open."""
         return decide(self.finders, rules)
 
     def decided_leniently(self, rules: Rules) -> tuple[Rules, Mapping[str, str]]:
-        """As far as the rows tell; and by column, what is to be asked."""
+        """The rules with the orders that could be inferred; by column, the problem with the others."""
         return decide_leniently(self.finders, rules)
 
 
 def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:
-    """The rows, by index, that hold a text which was not looked at yet."""
+    """The indices of rows with a text that was not examined yet."""
     found: set[int] = set()
     contents = [row.content for row in rows.rows]
     if any(isinstance(content, Mapping) for content in contents):

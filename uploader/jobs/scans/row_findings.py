@@ -1,7 +1,7 @@
-"""What a file holds, told before anything is sent: counts, faults by kind, and examples with their rows.
+"""Count what the sources hold before anything is sent: rows, faults by kind, and examples with their rows.
 
-In    the rows of one source after the other, each with its position, and the mapper that `upload` would use.
-Out   `Findings`; and of each slice the rows that have a key, for whoever looks for repeats.
+In    the rows of one source after the other, with their positions, and the mapper that `upload` would use.
+Out   `Findings`; for each slice, the rows that have a key, to find repeats.
 Raise nothing.
 """
 
@@ -18,7 +18,7 @@ from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
 
-#: Kinds of faults told apart, and owners; what exceeds it is counted together.
+#: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
 
 
@@ -38,7 +38,7 @@ class Group:
 
 @dataclass(slots=True)
 class Findings:
-    """What is known so far."""
+    """The counts so far."""
 
     most_examples: int = 10
     rows: int = 0
@@ -46,17 +46,17 @@ class Findings:
     invalid: int = 0
     keyless: int = 0  #: of the invalid ones, those that hold no key
     skipped: int = 0
-    suppressed: int = 0  #: of the skipped: of people that nothing is written to
-    row_bytes: int = 0  #: of the rows as they stand in the sources
+    suppressed: int = 0  #: skipped rows of suppressed people
+    row_bytes: int = 0  #: size of the rows in the sources
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
     values_dropped: int = 0
-    owners: dict[str, Counter[str]] = field(default_factory=dict)  #: column -> what it holds, how often
+    owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
     repeated_keys: int = 0
     repeated_rows: int = 0  #: rows beyond the first of each key
-    longest_chain: int = 0  #: rows of the key that most rows have, if several have it
-    repeats: list[Repeat] = field(default_factory=list)  #: the first of these
+    longest_chain: int = 0  #: number of rows of the most frequent key; 0 if no key repeats
+    repeats: list[Repeat] = field(default_factory=list)  #: examples of repeated rows
 
     def note(self, mapped: Sequence[Record | Unsent]) -> None:
         """Count rows that were mapped."""
@@ -92,7 +92,7 @@ class Findings:
             group.examples.append(Example(mapped.source, mapped.row, fault.reason))
 
     def count(self, source: int, rows: RowSlice) -> None:
-        """Rows that nobody can map: they are counted, and those that can't be read are noted."""
+        """Count rows of a source that can't be mapped, and note those that can't be read."""
         self.rows += len(rows.rows)
         self.row_bytes += rows.end.offset - rows.start.offset
         for row in rows.rows:
@@ -110,12 +110,12 @@ class Findings:
 
 
 def faults_of(unsent: Unsent) -> Iterable[Fault]:
-    """All that is wrong with a row."""
+    """All faults of a row."""
     return unsent.faults or (Fault(unsent.reason, unsent.category),)
 
 
 class Surveyor:
-    """Looks through the rows of one source, in order."""
+    """Examines the rows of one source, in order."""
 
     def __init__(self, mapper: Mapper, findings: Findings, rule: OnDuplicate = OnDuplicate.IN_ORDER) -> None:
         self._mapper = mapper
@@ -126,7 +126,7 @@ class Surveyor:
         self._owner_columns = [(column, name) for column, name in names if name in owned]
 
     def look(self, first: int, rows: RowSlice) -> Keyed:
-        """Note all that is found in rows from position `first` on; those that have a key come back."""
+        """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         self._count_cleared(rows.rows)
@@ -143,13 +143,13 @@ class Surveyor:
         )
 
     def _key_of(self, mapped: Record | Unsent) -> str | None:
-        """As `key_of`, at less cost: the mapper has looked at the addresses of what can be sent."""
+        """The same as `key_of`, but faster: the mapper has checked the addresses of records."""
         if isinstance(mapped, Record) and self._mapper.rules.has_addresses:
             return mapped.values[0]
         return key_of(mapped, self._rule)
 
     def _count_cleared(self, rows: Sequence[Row]) -> None:
-        """Blanks in the columns whose blanks clear the property."""
+        """Count the blanks in columns whose blanks clear the property."""
         columns, cleared = self._mapper.columns, self._mapper.rules.cleared
         if columns is None or not cleared:
             return
@@ -167,7 +167,7 @@ class Surveyor:
 
 
 def _column(rows: Sequence[Row], column: int | str) -> list[object]:
-    """What the rows that can be read hold in a column, or in a field."""
+    """The values of a column or field, in the rows that can be read."""
     contents = (row.content for row in rows)
     if isinstance(column, str):
         return [content.get(column) for content in contents if isinstance(content, Mapping)]

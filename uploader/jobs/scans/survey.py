@@ -1,4 +1,4 @@
-"""One pass over all sources before anything is sent. Blocks, in steps, so a signal is heard in between."""
+"""One pass over all sources before anything is sent. Blocks, in steps, so that signals can be handled."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,33 +19,33 @@ from uploader.storage.duplicates_file import BUCKETS, KeySorter
 
 @dataclass(slots=True)
 class Step:
-    """How far a survey is."""
+    """The progress of a pass."""
 
     rows: int = 0
     bytes_read: int = 0  #: of all sources on disk
-    sorting: float = 0.0  #: the share of the keys that is looked through, once all rows are
+    sorting: float = 0.0  #: share of the keys that is sorted, after all rows are read
 
 
 @dataclass(slots=True)
 class Survey:
-    """One pass; `findings` grow with its steps."""
+    """A pass over all sources; `findings` grow with its steps."""
 
     sources: Sequence[Source]
-    mappers: Sequence[Mapper | None]  #: None where the columns can't be mapped: rows are counted only
-    folder: Path  #: where temporary files may go
+    mappers: Sequence[Mapper | None]  #: None if the columns can't be mapped: rows are only counted
+    folder: Path  #: for temporary files
     findings: Findings = field(default_factory=Findings)
     starts: list[int] = field(default_factory=list)  #: the position of each source's first row
     broken: str = ""  #: why a source could not be read to its end
     limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
-    rule: OnDuplicate = OnDuplicate.IN_ORDER  #: what is done with rows that share a key
-    stops_at: tuple[int, int] | None = None  #: that many invalid ones, among so many rows
+    rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
+    stops_at: tuple[int, int] | None = None  #: numbers of invalid rows and of rows that exceeded the limit
 
     def steps(
         self, most_rows: int | None = None, keep: Callable[[list[Repeat]], None] | None = None
     ) -> Iterator[Step]:
-        """Of each source at most `most_rows` rows; `keep` is given all repeats, in no order.
+        """Run the pass, with at most `most_rows` rows of each source. `keep` gets all repeats, in no order.
 
-        StorageError where the disk is full. A source that breaks off is noted in `broken`.
+        StorageError if the disk is full. A source that can't be read to its end is noted in `broken`.
         """
         with closing(KeySorter(self.folder, self.rule)) as sorter:
             for step in self._read(sorter, most_rows):
@@ -79,7 +79,7 @@ class Survey:
 
 
 def last(steps: Iterator[Step]) -> Step | None:
-    """Go on by a few steps at once: each change of threads costs as much as a hundred rows."""
+    """The last of the next few steps. A change of threads costs as much as 100 rows, so take several."""
     return next(iter(deque(islice(steps, _STEPS), maxlen=1)), None)
 
 
@@ -87,7 +87,7 @@ _STEPS = 10
 
 
 def first_rows(source: Source, most_rows: int | None) -> Iterator[RowSlice]:
-    """At most so many of a source's rows, from its first."""
+    """Slices of a source's first rows, at most this many rows."""
     left = most_rows
     with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator
         for rows in slices:
