@@ -1,12 +1,12 @@
-"""Which records travel together: batches of those that need not wait for an earlier row.
+"""Which records travel together: batches of records that need not wait for an earlier row.
 
 In    records in source order; which of them are settled.
 Out   batches: at most `max_records` and `max_bytes`, one id property, each unique value once, earliest first.
 Rule  As if sequential: a record leaves only when every earlier one that it conflicts with is settled, and
-      waits for no other. `conflict_groups` says which those are.
-      A value that another record of HubSpot's has may be about to be freed by an earlier row. So a record
-      that is refused for it waits until every earlier row is settled, and leaves once more. Such records
-      leave in rounds, with all others that may: they do not wait for each other one by one.
+      waits for no other. `conflict_groups` decides which those are.
+      If another HubSpot record has a unique value, an earlier row may be about to free it. A record refused
+      for such a value therefore waits until every earlier row is settled, and is sent once more. Such records
+      leave in rounds, all that may at once, so that they do not wait for each other one by one.
 """
 
 import math
@@ -26,7 +26,7 @@ _POSITION, _ID_PROPERTY, _SIZE_BYTES = map(attrgetter, ("position", "id_property
 
 
 def fitting(records: Sequence[Record], max_bytes: int) -> int:
-    """How many of them, from the first, fit into one batch: one at least."""
+    """Return how many of the records, from the first on, fit into one batch; at least one."""
     size, count = 0, 0
     for record in records:
         size += record.size_bytes
@@ -37,10 +37,10 @@ def fitting(records: Sequence[Record], max_bytes: int) -> int:
 
 
 class Batcher:
-    """Holds the open records, and says which of them may leave."""
+    """Holds the open records and decides which of them may leave."""
 
     def __init__(self, max_records: int = MAX_INPUTS, max_bytes: int = 2 * MAX_BATCH_BYTES) -> None:
-        """`max_bytes`: what a batch's records may weigh, each at least twice what is sent of it."""
+        """`max_bytes`: memory of a batch's records, each at least twice its size in the request body."""
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.open_bytes = 0
@@ -73,12 +73,12 @@ class Batcher:
 
     @property
     def longest_chain(self) -> int:
-        """Open records of the largest group of those that conflict; 0 where none waits for another."""
+        """The number of open records in the largest conflict group; 0 if none waits for another."""
         return self._groups.largest
 
     @property
     def has_only_chains(self) -> bool:
-        """Whether each open record conflicts with another one."""
+        """Whether every open record conflicts with another one."""
         return 0 < self._groups.linked == self.open_records
 
     def has_in_doubt(self) -> bool:
@@ -111,12 +111,12 @@ class Batcher:
         return batch
 
     def put_back(self, records: Sequence[Record]) -> None:
-        """Records drawn and not sent may leave again."""
+        """Let drawn records that were not sent leave again."""
         for id_property in self._let_go(records):
             self._ready[id_property].sort(key=_POSITION)
 
     def settle(self, records: Sequence[Record]) -> list[Record]:
-        """Drawn records are settled. Returns those that waited for them alone, and may leave."""
+        """Settle drawn records. Returns the records that waited only for these and may leave now."""
         for record in records:
             if self._open.pop(record.position, None) is None:
                 del self._refused[record.position]
@@ -128,10 +128,10 @@ class Batcher:
         return released
 
     def refuse(self, records: Sequence[Record], earliest: int | None) -> list[Record]:
-        """Take back drawn records that were refused for a value which another record has.
+        """Take back drawn records that were refused because another record has one of their unique values.
 
-        `earliest`: as it was when they were sent. Returns those that are refused for good, to be settled
-        next; records that were taken back before may be among them. The rest leaves once more.
+        `earliest`: the earliest open record when they were sent. Returns the records that are refused for
+        good, to be settled next; records taken back before may be among them. The others are sent once more.
         """
         refused = {record.position: record for record in records}
         self._again |= refused.keys() & self._refused.keys()
@@ -149,7 +149,7 @@ class Batcher:
         return final
 
     def _start_round(self) -> None:
-        """All refused ones leave once more, if no row before them is open and none of them is under way."""
+        """Send all refused records once more, if no earlier row is open and none of them is in flight."""
         if not self._waiting or len(self._waiting) < len(self._refused):
             return
         stop = next(iter(self._open), math.inf)
@@ -162,7 +162,7 @@ class Batcher:
             self.put_back(free)
 
     def _let_go(self, records: Sequence[Record]) -> set[str]:
-        """They may leave. Returns their id properties."""
+        """Make records ready to leave. Returns their id properties."""
         names = set(map(_ID_PROPERTY, records))
         for name in names:
             same = len(names) == 1

@@ -1,6 +1,7 @@
-"""The collector: every row that is read or settled passes here, is counted, and becomes durable. No requests.
+"""The collector counts every row that is read or settled, and makes it durable. It sends no requests.
 
-`accounting` counts, `superseding` finds the failed rows that a later one has made good, `commits` writes.
+`accounting.counts` counts, `accounting.superseding` finds failed rows that a later row has written, and
+`accounting.commits` writes.
 """
 
 import asyncio
@@ -29,14 +30,14 @@ from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload
 
-#: From one commit to the next. A kill may cost half a second of work: this, and two commits that take long.
+#: Between two commits. A kill may cost half a second of work: this and two slow commits.
 COMMIT_SECONDS = 0.1
-#: What may wait for its commit: at a quota's pace more than ten seconds' work, of a disk that stands still.
+#: What may wait for its commit: more than ten seconds of work at the quota's pace, if the disk stalls.
 MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
 
 class Collector:
-    """Counts on the event loop, writes through `offload`, one commit at a time."""
+    """Counts rows on the event loop and commits through `offload`, one commit at a time."""
 
     def __init__(
         self,
@@ -88,28 +89,28 @@ class Collector:
         self._is_canary = is_canary
         self.chain = Chain()  #: of the rows that are open
         self._changed = asyncio.Event()
-        self.note_change()  # what the preflight has cost, and where the last invocation stood
+        self.note_change()  # the preflight's requests, and the state of the last invocation
 
     @property
     def tallies(self) -> Tallies:
-        """The counts as of now. Whoever changes them calls `note_change`."""
+        """The current counts. Code that changes them calls `note_change`."""
         return self._accounting.tallies
 
     @property
     def committed(self) -> State:
-        """What is durable."""
+        """The state that is durable."""
         return self.commits.committed
 
     def note_change(self) -> None:
-        """Something that a commit makes durable is about to change, or has."""
+        """Note that something a commit stores has changed or is about to."""
         self._changed.set()
 
     # --- what happens to rows ---
 
     def read(self, slice_: Slice) -> None:
-        """Rows came in. Those that are never sent are settled at once.
+        """Take in the rows of a slice, and settle at once those that are never sent.
 
-        StopRun where all of them have one fault: it is not theirs, so they stay open.
+        StopRun if all of them have the same fault. Then it is the source's fault, and the rows stay open.
         """
         if fault := common_fault(slice_):
             raise StopRun(Cause.PROPERTY, fault)
@@ -122,7 +123,7 @@ class Collector:
         )
 
     def settle(self, settlements: Sequence[Settlement], sightings: Sequence[Sighting] = ()) -> None:
-        """Rows are settled. StopRun where too many of them failed."""
+        """Count and queue settled rows for the next commit. StopRun if too many rows have failed."""
         self.note_change()
         outcomes = self._accounting.settle(settlements)
         superseding = self._failed_values.settle(settlements, outcomes)
@@ -132,9 +133,9 @@ class Collector:
         self._accounting.check_failures()
 
     def sent(self, position: int, records: int) -> None:
-        """So many records leave, the last of them at `position`.
+        """Note that a request with so many records leaves, the last of them at `position`.
 
-        After a kill, open rows up to there may have arrived without our knowing.
+        After a kill, open rows up to that position may have arrived at HubSpot.
         """
         self.note_change()
         self.tallies.upserts += 1
@@ -144,60 +145,62 @@ class Collector:
             self._note_sent(self._sent_below)
 
     def list_identity_conflicts(self, identity_conflicts: Sequence[IdentityConflict]) -> None:
-        """What the answers told of keys that are one contact; once, when all rows are settled."""
+        """Store the keys that led to one contact. Call it once, when all rows are settled."""
         self.note_change()
         self.commits.list_identity_conflicts(identity_conflicts)
         self.tallies.aliases = len({conflict.hubspot_id for conflict in identity_conflicts})
 
     def count_waiting(self, records: int) -> None:
-        """So many have to wait for an earlier row. After a resume, those still open are counted again."""
+        """Count records that have to wait for an earlier row. After a resume, those still open are counted
+        again.
+        """
         if records:
             self.note_change()
             self.tallies.held_back += records
 
     def note_chain(self, chain: Chain) -> None:
-        """How rows that wait for each other stand."""
+        """Note the longest chain of open rows."""
         if chain != self.chain:
             self.note_change()
             self.chain = chain
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
-        """A batch was answered."""
+        """Count a reply to a batch."""
         self.note_change()
         self._accounting.count_reply(reply, retried=retried)
 
     @property
     def elapsed_seconds(self) -> float:
-        """Over all invocations."""
+        """Seconds over all invocations of the job."""
         return self._elapsed_before + self._clock() - self._started
 
     # --- commits ---
 
     @property
     def uncommitted(self) -> int:
-        """Rows that are settled, and not yet durable as such."""
+        """Rows that are settled but not durable yet."""
         return self.tallies.settled - self.committed.tallies.settled
 
     @property
     def is_behind(self) -> bool:
-        """So much waits for a slow disk that nothing more should be read: memory is bounded."""
+        """Whether so much waits for a slow disk that nothing more should be read."""
         return self.commits.waiting_bytes >= MAX_BACKLOG_BYTES
 
     async def commit_regularly(self) -> None:
-        """Until cancelled. While nothing happens it does nothing: a pause may last for a day."""
+        """Commit changes until cancelled. Does nothing while nothing changes: a pause may last for a day."""
         while True:
             await self._changed.wait()
             await asyncio.sleep(COMMIT_SECONDS)
-            self._changed.clear()  # first: what changes while the commit is under way is for the next one
+            self._changed.clear()  # before the commit, so that a change during it starts the next one
             await self.commit()
 
     async def commit(
         self, *, state: str = "stopped", reason: str = "", clean_below: int | None = None
     ) -> None:
-        """Make all that is booked by now durable. StorageError if the disk refuses.
+        """Make everything settled by now durable. StorageError if the disk refuses.
 
-        `clean_below`: nothing is open that this run may have sent, nor, of the rows before it, anything that
-        an earlier one may have.
+        `clean_below`: this run has no open row that may have been sent, and rows below this position have
+        none from an earlier run either.
         """
         is_clean = clean_below is not None and clean_below >= self._in_doubt_below
         await self.commits.commit(lambda: self._state(state, reason, is_clean=is_clean))
@@ -215,7 +218,7 @@ class Collector:
 
 
 def _sent(settlements: Sequence[Settlement]) -> Iterable[CanaryRow]:
-    """What has left of the canary, without the rows as they stand in the source."""
+    """Yield the rows of the canary that were sent, without their source text."""
     for settlement in settlements:
         record, outcome = settlement.record, settlement.outcome
         if isinstance(record, Record) and outcome in SENT_OUTCOMES:

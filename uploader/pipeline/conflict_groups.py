@@ -15,7 +15,7 @@ from uploader.model.records import Record
 
 
 class Groups:
-    """The groups of the open rows. A row in no conflict costs an entry for each of its values."""
+    """The groups of the open rows. A row without conflicts costs one entry for each of its values."""
 
     def __init__(self) -> None:
         self._newest: dict[str, Record] = {}  # value -> the newest open row that has it
@@ -63,7 +63,7 @@ class Groups:
         return waiting
 
     def _follow(self, record: Record, touched: Iterable[Record]) -> None:
-        """The row becomes the tail of all groups that it touches."""
+        """Make the row the tail of all groups that it touches."""
         position, tails = record.position, {tail.position for tail in map(self._tail, touched)}
         self._awaited[position] = len(tails)
         self._sizes[position] = 1 + sum(self._sizes.pop(tail, 1) for tail in tails)
@@ -71,7 +71,7 @@ class Groups:
             self._next[tail] = self._later[tail] = record
 
     def leave(self, records: Iterable[Record]) -> list[Record]:
-        """Rows that wait for none are settled. Returns the rows that need not wait any more."""
+        """Settle rows that wait for no other. Returns the rows that no longer have to wait."""
         newest, following = self._newest, self._next
         released: list[Record] = []
         for record in records:
@@ -86,6 +86,7 @@ class Groups:
         return released
 
     def _release(self, position: int) -> Sequence[Record]:
+        """Return the row that waited for `position`, if it waits for no other row now."""
         record = self._next.pop(position)
         del self._later[position]
         self._sizes[self._tail(record).position] -= 1
@@ -96,7 +97,9 @@ class Groups:
         return (record,)
 
     def _tail(self, record: Record) -> Record:
-        """The newest row of its group. Every row passed on the way is given the short way."""
+        """Return the newest row of a record's group, and shorten the path to it for every row passed on
+        the way.
+        """
         passed = []
         while (later := self._later.get(record.position)) is not None:
             passed.append(record.position)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """How many rows may fail in one invocation. A share counts once enough rows are settled."""
+    """How many rows may fail in one invocation. A share applies only from `ENOUGH_ROWS` rows on."""
 
     count: int | None = None
     share: float | None = None
@@ -13,7 +13,7 @@ class FailureLimit:
     ENOUGH_ROWS = 1_000
 
     def exceeded(self, failed: int, rows: int) -> bool:
-        """`rows`: all that were read, since invalid ones are settled long before their neighbours."""
+        """`rows` counts all rows read, because invalid rows are settled long before their neighbours."""
         if self.count is not None:
             return failed > self.count
         return self.share is not None and rows >= self.ENOUGH_ROWS and failed > self.share * rows
@@ -24,12 +24,13 @@ class FailureLimit:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many rows of a finished job may have failed without its being a failure."""
+    """How many rows of a finished job may have failed before it counts as a failure."""
 
     count: int | None = None
     share: float | None = None
 
     def covers(self, failed: int, rows: int) -> bool:
+        """Whether so many failed rows are tolerated."""
         return failed <= (self.count if self.count is not None else (self.share or 0.0) * rows)
 
     def __str__(self) -> str:

@@ -13,22 +13,22 @@ from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.write_queue import QueuedWrite, WriteQueue
 
-#: Of the records that are open at once, in flight or waiting: memory does not depend on the sources.
+#: Memory for all open records, in flight or waiting. It does not depend on the size of the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
-#: A record, and what was booked of it if its rejection were final.
+#: A record, and its settlement in case the rejection is final.
 Rejected = tuple[Record, Settlement]
-#: A source that trickles gets its rows sent after this long, in batches that are not full.
+#: After this long, rows of a slow source are sent in a batch that is not full.
 LINGER_SECONDS = 1.0
 
 
-#: How much the newest link of a chain counts in the time that one takes.
+#: Weight of the newest measurement in the mean time that one row of a chain takes.
 _NEWEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a worker takes on: records as they were read from the sources, or some to be written by what was
-    read of their contacts.
+    """The records of one worker: either newly read rows, or records to be written after their contacts
+    were read.
     """
 
     records: Sequence[Record] = ()
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Feed:
-    """Takes slices off the queue as batches need them."""
+    """Takes slices off the queue when batches need them, and gives out batches."""
 
     def __init__(
         self,
@@ -77,10 +77,11 @@ class Feed:
         self._clock = asyncio.get_running_loop().time
 
     async def draw(self, enter: Callable[[], Awaitable[None]]) -> Batch | None:
-        """The next batch; None when there will never be another, or none may leave. One caller at a time.
+        """Return the next batch, or None if there will be no other or none may leave. Only one caller at a
+        time.
 
-        `enter` is awaited between: a slot is asked for only when there is something to put into it. Whoever
-        held one while waiting here would keep from it the very batch that has to be settled first.
+        `enter` is awaited once a batch is ready, so that a worker holds no slot while it waits here.
+        Otherwise it could block the batch that has to be settled first.
         """
         if self.allowance is not None:
             self.batcher.max_records = min(self._most_records, self.allowance)
@@ -106,18 +107,18 @@ class Feed:
 
     @property
     def _may_draw(self) -> int:
-        """Records that may leave and were not read."""
+        """The number of records that may leave and were not read yet."""
         return 0 if self.allowance == 0 else self.batcher.ready
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing will leave any more. What is under way may come back, refused for now."""
+        """Whether no further record can leave. A record in flight may still come back after a refusal."""
         if self.allowance == 0:
             return not self.write_queue and not self._being_read
         return self.exhausted and not self.batcher.open_records
 
     async def is_over(self) -> bool:
-        """Whether the sources hold no record that is still open. Waits until that is known."""
+        """Whether the sources hold no more open records. Waits until that is known."""
         self.batcher.max_records = self._most_records
         while True:
             self._changed.clear()
@@ -129,7 +130,7 @@ class Feed:
             await self._changed.wait()
 
     def settle(self, records: list[Record]) -> None:
-        """Drawn records are settled: those that waited for them may leave."""
+        """Note that drawn records are settled, and release the records that waited for them."""
         now = self._clock()
         released = self.batcher.settle(records)
         for record in records if self._rejected or self._released_at else ():
@@ -142,17 +143,19 @@ class Feed:
         self._changed.set()
 
     def write(self, writes: Iterable[QueuedWrite]) -> None:
-        """Drawn records were read, and are to be written. `note_read` comes next."""
+        """Queue records whose contacts were read. Call `note_read` next."""
         self.write_queue.add(writes)
 
     def note_read(self) -> None:
-        """A batch that was drawn to be read first is read, or won't be."""
+        """Note that a batch drawn for reading was read, or will not be."""
         self._being_read -= 1
         self._changed.set()
 
     def refuse(self, rejected: Mapping[int, Rejected], earliest: int | None) -> list[Rejected]:
-        """Drawn records were rejected for a value which another record has. By position; `earliest` as it was
-        when they were sent. Returns those for which that is final. The others leave once more.
+        """Take back drawn records that were rejected because another record has one of their unique values.
+
+        `rejected`: by position. `earliest`: the earliest open record when they were sent. Returns the records
+        whose rejection is final; the others will be sent once more.
         """
         self._rejected |= rejected
         final = self.batcher.refuse([record for record, _ in rejected.values()], earliest)
@@ -160,15 +163,15 @@ class Feed:
         return [self._rejected.pop(record.position) for record in final]
 
     def arrived(self) -> None:
-        """A slice is in the queue."""
+        """Note that a slice is in the queue."""
         self._changed.set()
 
     def note_relief(self) -> None:
-        """What the books had to write is written."""
+        """Note that a commit may have made room for more settled rows."""
         self._changed.set()
 
     def chain(self) -> Chain:
-        """The longest chain of open records that are written one after the other."""
+        """Return the longest chain of open records that are written one after the other."""
         batcher = self.batcher
         return Chain(
             batcher.longest_chain,
@@ -184,22 +187,23 @@ class Feed:
 
     @property
     def is_full(self) -> bool:
-        """As much is open as may be."""
+        """Whether the open records take up all the memory that they may."""
         return self.batcher.open_bytes >= MAX_OPEN_BYTES
 
     @property
     def is_tail(self) -> bool:
-        """A batch or less is under way, and nothing more can leave before it is settled."""
+        """Whether at most one batch is in flight and nothing more can leave before it is settled."""
         nothing_follows = self.allowance == 0 or (not self.batcher.ready and (self.exhausted or self.is_full))
         return nothing_follows and not self.write_queue and self._under_way <= MAX_INPUTS
 
     @property
     def _under_way(self) -> int:
-        """Records that are drawn, and do not wait here to be written."""
+        """The number of records that are drawn and do not wait in the write queue."""
         batcher = self.batcher
         return batcher.open_records - batcher.waiting_records - batcher.ready - len(self.write_queue)
 
     async def _fill(self) -> None:
+        """Take slices off the queue until a full batch is ready, memory is full or the queue is empty."""
         while (
             not self.exhausted
             and self.batcher.ready < self.batcher.max_records
@@ -221,6 +225,7 @@ class Feed:
             self.taken_below = slice_.first + slice_.rows
 
     def _worth_sending(self) -> bool:
+        """Whether a batch of newly read records should leave now."""
         batcher = self.batcher
         if self.allowance == 0:
             return False
@@ -229,8 +234,8 @@ class Feed:
         return bool(batcher.ready) and self._nothing_joins
 
     def _has_to_write(self) -> bool:
-        """Whether a batch of records that were read has to leave: it is full, or no other will join it soon
-        enough.
+        """Whether a batch of the write queue has to leave: it is full, or no other record will join it in
+        time.
         """
         if not self.write_queue:
             return False
@@ -242,9 +247,10 @@ class Feed:
 
     @property
     def _nothing_joins(self) -> bool:
-        """No other record will be able to leave before some are settled. Each batch that is settled releases
-        a few of those that wait for an earlier row. While others are under way the released ones wait for
-        them, or all would leave in as many batches as they waited for.
+        """Whether no other record can leave before some are settled.
+
+        Each settled batch releases a few records that waited for an earlier row. These wait for the batches
+        still in flight, or each of them would leave in a batch of its own.
         """
         batcher = self.batcher
         if not (self.exhausted or self.is_full):
@@ -252,7 +258,9 @@ class Feed:
         return not batcher.waiting_records or self._under_way <= batcher.max_records
 
     async def _wait(self) -> bool:
-        """Until something changes; False when what could leave has waited long enough."""
+        """Wait until something changes. Return False if the records that could leave have waited long
+        enough.
+        """
         lingers = bool(self._may_draw or (self.write_queue and not self._being_read))
         most = min(LINGER_SECONDS if lingers else math.inf, self.write_queue.leaves_at - self._clock())
         try:

@@ -1,14 +1,15 @@
-"""Two keys of the sources that turn out to be one contact: an address and another of the same person.
+"""Keys of the sources that turn out to be one contact, such as two addresses of the same person.
 
-No file tells, so no order can be kept between such rows; the answers tell, by the same HubSpot id.
+No file shows this, so the order of such rows cannot be kept. The replies show it, by the same HubSpot id.
 
-In    sightings: one answer each, the ids of the contacts it updated and the rows that may be them. An update
-      by e-mail comes back nameless, so which row is which contact is known only where there is one of each.
-Out   which contacts are to be looked at, and which rows met in them.
-Rule  A key always leads to the same contact. So of two answers that share contacts, as many are explained as
-      they share keys; one more, and two keys have met.
-      Created contacts are not followed: nothing a file holds gives them a second address, and a second key
-      only in a row that closes both.
+In    sightings: for each reply, the ids of the contacts it updated and the rows that may be them. A reply to
+      an update by e-mail does not show the key, so the row of a contact is certain only if there is one of
+      each.
+Out   which contacts have to be examined, and which rows met in them.
+Rule  A key always leads to the same contact. So two replies may share as many contacts as they share keys; if
+      they share more, two keys led to one contact.
+      Created contacts are not followed: no row gives them a second address, and only a row with both keys
+      gives them a second key.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,9 +22,10 @@ from uploader.model.settlements import Settlement
 
 
 def sightings(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[Sighting]:
-    """What one answer shows; `nameless_ids` are of the confirmed rows that it did not name.
+    """Return what one reply shows. `nameless_ids`: ids of confirmed rows for which the reply does not say
+    which row is which.
 
-    A row is unchanged by what was read, which another key's row may have been about to change.
+    An unchanged row counts, too: a row with another key may have been about to change what was read.
     """
     found = [s for s in settlements if s.outcome in _THERE_BEFORE and isinstance(s.record, Record)]
     named = [s for s in found if s.hubspot_id]
@@ -40,20 +42,19 @@ _THERE_BEFORE = frozenset({Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 def is_explained(seen_in: Sequence[Sighting]) -> bool:
-    """Whether one key alone can have led to the contact that all of these answers name."""
+    """Whether one key alone can have led to the contact that all of these sightings name."""
     if any(len(set(sighting.ids)) < len(sighting.ids) for sighting in seen_in):
-        return False  # two keys met in one answer: that makes up for one too few elsewhere
+        return False  # two keys met in one reply, which hides one too few elsewhere
     return all(_share_as_many_keys(before, after) for before, after in pairwise(seen_in))
 
 
 def identity_conflicts(
     hubspot_id: str, held: Collection[str], seen_in: Sequence[Sighting], main: str = EMAIL
 ) -> list[IdentityConflict]:
-    """The rows that led to a contact by different keys; `held` are its unique values, as `lock_key`.
+    """Return the rows that led to a contact by different keys. `held`: lock keys of the contact.
 
-    Keys of other properties than `main` are told with its name.
-
-    None where every row shares a value with the one before: those were written in their order.
+    Keys of another property than `main` are shown with its name. Returns nothing if every row shares a value
+    with the one before: then the rows were written in order.
     """
     rows = {
         row.position: row
@@ -81,7 +82,7 @@ def _are_of_several_properties(seen_in: Sequence[Sighting]) -> bool:
 
 
 def conflict_of_unread(hubspot_id: str) -> IdentityConflict:
-    """For a contact that could not be read."""
+    """The identity conflict of a contact that could not be read."""
     return IdentityConflict(hubspot_id, -1, 0, 0, "")
 
 

@@ -1,7 +1,7 @@
-"""Keys of one contact: a row that holds two of them links them for the rest of the job.
+"""Keys of one contact: a row that holds two match keys links them for the rest of the job.
 
-Only where rows are matched by several properties. A later row by one of them alone conflicts with rows by
-the other one from then on. Links lie on the disk, and are there before the row that made them is settled.
+Used only if rows are matched by several properties. A later row with one of the keys then conflicts with rows
+that have the other. Links are stored on disk before the row that made them is settled.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,14 +12,14 @@ from uploader.model.settlements import Settlement
 from uploader.storage.keys_of_one_contact_file import Sightings
 from uploader.system.blocking_calls import Offload
 
-#: HubSpot has, or may have, what these rows say. So their keys lead to one contact.
+#: HubSpot has these rows' values, or may have them, so their keys lead to one contact.
 _LINKING = frozenset(
     {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.PENDING, Outcome.ABANDONED}
 )
 
 
 class Links:
-    """The links of a job. Calls on the disk go through `offload`."""
+    """The links of a job. Disk access goes through `offload`."""
 
     def __init__(self, sightings: Sightings, match: Collection[str], offload: Offload) -> None:
         """`match`: the properties that rows are matched by."""
@@ -28,7 +28,9 @@ class Links:
         self._offload = offload
 
     async def note(self, settlements: Sequence[Settlement]) -> None:
-        """To be awaited before these rows are settled: what they link. StorageError if the disk refuses."""
+        """Store the keys that these rows link. Await it before they are settled. StorageError if the disk
+        refuses.
+        """
         for one in settlements:
             if one.outcome in _LINKING and len(keys := self._keys(one)) > 1:
                 self._sightings.link(keys)
@@ -36,7 +38,7 @@ class Links:
         await self.extend([one.record for one in settlements if isinstance(one.record, Record)])
 
     async def extend(self, records: Sequence[Record]) -> None:
-        """Add to the values of rows those that theirs are linked to."""
+        """Add to the values of each row those that they are linked to."""
         if not records:
             return
         values = [value for record in records for value in record.values]

@@ -17,7 +17,7 @@ QUEUE_SLICES = 4
 
 
 class Producer:
-    """From where `progress` says, row by row, without those that are settled already."""
+    """Produces records from where `progress` says, without rows that are settled already."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Producer:
         self._known = known or {}
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
-        # One of the sources before that may keep us waiting, and none behind: a slice may be of any of these.
+        # No source from this index on blocks. An earlier one may, so its slices are made in a thread.
         self._at_hand_from = max((i + 1 for i, one in enumerate(sources) if not one.is_local), default=0)
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
@@ -57,7 +57,7 @@ class Producer:
             try:
                 slice_ = await self._next(slices)
             except SourceError as error:
-                # What was read before is good, and is sent before the run ends for it.
+                # What was read before the error is sent before the run ends with it.
                 self.error, slice_ = error, None
             await queue.put(slice_)
             arrived()
@@ -65,8 +65,10 @@ class Producer:
                 return
 
     async def _next(self, slices: Iterator[Slice]) -> Slice | None:
-        """Made on the event loop where reading keeps nobody waiting: a slice takes some milliseconds, and a
-        thread at work beside the loop makes a run cost a fifth more.
+        """Return the next slice.
+
+        It is made on the event loop if reading does not block: a slice takes a few milliseconds, and working
+        in a thread beside the loop costs a run a fifth more.
         """
         if self._is_quick:
             await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""What a read tells of records: which contact is theirs, and whether it holds what they asked for.
+"""What a read says of records: which contact is theirs, and whether it holds what was sent.
 
-Reading only tells; a difference is no refusal. Only OBJECT_NOT_FOUND says that something is not there: what
-another error names, and what nothing names, is unknown.
+A difference is no refusal. Only OBJECT_NOT_FOUND means that a contact is absent; a contact that another error
+names, or that nothing names, is unknown.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,18 +17,20 @@ from uploader.records.values.compare import Match, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"
-#: How a record says which others were merged into it; the second one of contacts only.
+#: Properties that name the records merged into one; the second exists only for contacts.
 MERGED_IDS = ("hs_merged_object_ids", "hs_all_contact_vids")
 
 
 def wanted_properties(records: Sequence[Record]) -> list[str]:
-    """What a read has to ask for to judge these records."""
+    """Return the properties that a read must ask for to judge these records."""
     names = {name for record in records for name in sent_properties(record)}
     return with_other_addresses(names | {record.id_property for record in records})
 
 
 def with_other_addresses(names: Collection[str]) -> list[str]:
-    """Who asks for an address asks for all of them. Types of objects that have none leave it out."""
+    """Add the property of further addresses if `email` is among the names. Object types without it ignore
+    it.
+    """
     return sorted({*names, OTHER_ADDRESSES} if EMAIL in names else names)
 
 
@@ -38,10 +40,10 @@ def confirmed_by(
     accepted_at: float | None = None,
     kinds: Mapping[str, Kind] = MappingProxyType({}),
 ) -> Result | None:
-    """The object that holds all the record asked for, if one of `found` does.
+    """Return the object of `found` that holds all that the record asked for, or None.
 
-    `accepted_at`: when HubSpot took the record on. What was not touched since held these values before, and
-    the write may be yet to come. `kinds` are of the properties, by name, as far as known.
+    `accepted_at`: when HubSpot accepted the record. An object not changed since then held these values
+    before, so the write may still be to come. `kinds`: of the properties, by name, as far as known.
     """
     for result in found:
         if not _is_of(record, result) or not _holds(sent_properties(record), result.properties, kinds):
@@ -53,7 +55,7 @@ def confirmed_by(
 
 
 class Answer(StrEnum):
-    """What a read's answer says of one key."""
+    """What a read says of one key."""
 
     HELD = "held"
     ABSENT = "absent"  #: HubSpot says that there is no such object
@@ -63,6 +65,8 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyAnswer:
+    """What a read says of one key, with the object that has it."""
+
     answer: Answer
     held: Result | None = None
     why: str = ""  #: of AGAIN and UNKNOWN, as far as HubSpot says it
@@ -75,9 +79,9 @@ class KeyAnswer:
 def answers_for(
     id_property: str, keys: Iterable[str], results: Sequence[Result], errors: Sequence[ErrorObject]
 ) -> list[KeyAnswer]:
-    """What an answer says of each key that was asked for, in their order. `id_property` "": HubSpot's ids.
+    """Return the answer for each key that was asked for, in their order. `id_property` "": HubSpot's ids.
 
-    The one place that says which objects are absent. Never by position.
+    Only this function decides that an object is absent. Nothing is matched by position.
     """
     held = _holders(id_property, results)
     blamed: dict[str, list[ErrorObject]] = {}
@@ -103,10 +107,10 @@ def _answer_of(held: Sequence[Result], errors: Sequence[ErrorObject]) -> KeyAnsw
 
 
 def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Result]]:
-    """By unique value, what an answer shows of it: more than one where it contradicts itself.
+    """Return the results that have each unique value; several if the reply contradicts itself.
 
-    A contact whose primary address it is comes before one that has it as a further address. One that was
-    merged into another is shown by that one.
+    A contact with the address as its primary one comes before a contact with it as a further address. A
+    merged contact is represented by the one it was merged into.
     """
     first: dict[str, list[Result]] = {}
     further: dict[str, list[Result]] = {}
@@ -122,7 +126,7 @@ def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Resu
 
 
 def merged_ids(result: Result) -> set[str]:
-    """The ids of the records that were merged into one, where `MERGED_IDS` were asked for."""
+    """Return the ids of the records merged into one. `MERGED_IDS` must have been asked for."""
     parts = (part for name in MERGED_IDS for part in _text(result.properties.get(name)).split(";"))
     return {part.partition(":")[0].strip() for part in parts} - {"", result.id}
 
@@ -132,7 +136,7 @@ def _own_ids(result: Result) -> set[str]:
 
 
 def keys_to_retry(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:
-    """The keys that an error names which passes by itself: they are to be asked for again."""
+    """Return the keys that a transient error names."""
     named = {lock_key("", key) for error in errors if error.is_transient for key in error.ids}
     return [key for key in keys if lock_key("", key) in named]
 
@@ -140,10 +144,10 @@ def keys_to_retry(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[st
 def match(
     records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]
 ) -> tuple[list[tuple[Record, Result | None]], dict[int, str]]:
-    """Each record's contact, None where the answer says that there is none; and of whom it doesn't tell
-    either, by position, with what HubSpot says of the reason ("" for nothing).
+    """Return each record with its contact, or None if HubSpot has none; and by position the records that the
+    reply says nothing of, with HubSpot's reason ("" for none).
 
-    The records are of one id property.
+    The records have one id property.
     """
     found: list[tuple[Record, Result | None]] = []
     unknown: dict[int, str] = {}
@@ -160,12 +164,12 @@ def match(
 
 
 def with_reason(text: str, why: str) -> str:
-    """What is said of an object that no answer tells of."""
+    """Return a text about an object that no reply covers, with the reason if there is one."""
     return f"{text} ({why})" if why else text
 
 
 def unique_values(result: Result, names: Iterable[str]) -> set[str]:
-    """What an object can be found by, as `lock_key` spells it; with `email` all its addresses."""
+    """Return the lock keys by which an object can be found; for `email`, those of all its addresses."""
     held = [(name, _text(result.properties.get(name))) for name in names]
     if any(name == EMAIL for name, _ in held):
         held += [(EMAIL, text) for text in _text(result.properties.get(OTHER_ADDRESSES)).split(";")]

@@ -36,6 +36,8 @@ class Action(StrEnum):
 
 
 class Confirmed(msgspec.Struct, frozen=True, gc=False):
+    """A record that HubSpot confirmed."""
+
     record: Record
     new: bool
     hubspot_id: str = ""  #: only when the answer names it
@@ -43,12 +45,16 @@ class Confirmed(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """A record that HubSpot refused, with the reason."""
+
     record: Record
     refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What a reply means for the records of a batch, and what to do next."""
+
     action: Action
     confirmed: Sequence[Confirmed] = ()
     refused: Sequence[Refused] = ()
@@ -57,19 +63,19 @@ class Verdict:
     cause: Cause | None = None  #: of a PAUSE or STOP
     pause_seconds: float | None = None  #: what the server asked for, if it did
     reason: str = ""  #: one line for the log and for a dead letter
-    nameless_ids: Sequence[str] = ()  #: of the contacts that those confirmed without an id are, in no order
+    nameless_ids: Sequence[str] = ()  #: ids of the contacts confirmed without one, in no order
     refusal: Refusal | None = None  #: of a SPLIT: what a record has drawn upon itself if it was alone
     conflict: bool = False  #: a 409: perhaps a race, so worth one more try as it is
-    silent: bool = False  #: a sound answer that says nothing of those it leaves open
+    silent: bool = False  #: a readable answer that says nothing of the records it leaves open
 
 
 #: The content is at fault, so a smaller batch may pass.
 _REFUSED = frozenset({400, 409, 413, 422})
-#: No answer, or none that says anything of the rows. 501 and 505 are the address's fault.
+#: No answer, or one that says nothing of the rows. 501 and 505 mean a wrong address.
 _TRANSIENT = frozenset({0, 408, 425, *range(500, 600)}) - {501, 505}
-#: Faults of a column, which every row shares.
+#: Faults of a column, shared by every row.
 _COLUMN_FAULTS = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
-#: Records that make a fault common to all of them the source's rather than theirs.
+#: From so many records on, a fault common to all of them is the source's.
 _MANY_RECORDS = 10
 #: "Unable to perform update/upsert by non-unique 0-1 property firstname"
 _NOT_UNIQUE = "by non-unique"
@@ -78,6 +84,9 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 
 
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
+    """Return the verdict on a reply to a batch upsert. `columns`: properties that every row of the job
+    has.
+    """
     if reply.ok and reply.readable:
         return reconcile(records, reply, columns, match_in_bulk(records, reply.results, reply.errors))
     if reply.misconfigured:
@@ -90,9 +99,9 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
 
 
 def classify_read(reply: Reply) -> Verdict:
-    """The same for a request that carries no records to be written. SPLIT: the question is at fault.
+    """Return the verdict on a reply to a read. SPLIT: the question is at fault.
 
-    An answer that holds nothing but errors which pass by themselves is no answer.
+    A reply with nothing but transient errors is no answer.
     """
     if reply.ok and reply.readable:
         if reply.errors and not reply.results and all(error.is_transient for error in reply.errors):
@@ -108,22 +117,22 @@ def classify_read(reply: Reply) -> Verdict:
 
 
 def classify_optional_read(reply: Reply) -> Verdict:
-    """The same of a question that may be refused: that is an answer, too."""
+    """Return the verdict on a reply to a read that may be refused: a refusal is an answer, too."""
     verdict = classify_read(reply)
     is_refusal = verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}
     return Verdict(Action.SETTLE) if is_refusal else verdict
 
 
-# --- the door is closed: no record is at fault ---
+# --- no record is at fault ---
 
 
 def _systemic_fault(records: Sequence[Record], reply: Reply) -> Verdict:
+    """The verdict on a reply for which no record is at fault."""
     action, cause, seconds = _action_and_cause(reply)
     return Verdict(action, unresolved=records, cause=cause, pause_seconds=seconds, reason=_message_of(reply))
 
 
-#: A status that is not listed means that nothing can pass here: a wrong address must stop the run, not
-#: dead-letter a million good rows one by one.
+#: An unlisted status stops the run: a wrong address must not dead-letter a million good rows one by one.
 _SYSTEMIC_FAULTS = {
     429: (Action.PAUSE, Cause.BURST),
     423: (Action.PAUSE, Cause.LOCKED),
@@ -149,7 +158,7 @@ def _is_daily(reply: Reply) -> bool:
 
 
 def _one_second_pause(reply: Reply) -> float | None:
-    """A limit of requests in one second (search, and old bodies) is over after a second."""
+    """Return 1 second if a limit of requests per second was hit (search, and old reply bodies)."""
     said = reply.policy.upper() or reply.message.upper()
     return 1.0 if "SECONDLY" in said and "TEN_SECONDLY" not in said else None
 
@@ -177,7 +186,7 @@ def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) 
 
 
 def _column_at_fault(error: ErrorObject, columns: Collection[str], records: Sequence[Record]) -> str:
-    """The column a complaint names, if every row carries it: then no other row can pass either."""
+    """Return the column that an error names, if every row has it: then no other row can pass either."""
     for fault in error.faults:
         if fault.code in _COLUMN_FAULTS and (fault.name in columns or _all_carry(records, fault.name)):
             return fault.name
@@ -185,13 +194,15 @@ def _column_at_fault(error: ErrorObject, columns: Collection[str], records: Sequ
 
 
 def _column_complaint(error: ErrorObject) -> str:
-    """What is said of columns, without what stands beside it: that may quote addresses."""
+    """Return what is said of columns, without the rest of the message, which may quote addresses."""
     faults = [fault for fault in error.faults if fault.code in _COLUMN_FAULTS]
     return "; ".join(f"{fault.name}: {fault.text or fault.code}" for fault in faults)
 
 
 def _all_carry(records: Sequence[Record], name: str) -> bool:
-    """Where rows name their own fields, one that many of them name is a column all the same."""
+    """Whether enough records all have the property: then it is a column, even if rows name their own
+    fields.
+    """
     return len(records) >= _MANY_RECORDS and all(name in sent_properties(record) for record in records)
 
 
@@ -211,7 +222,9 @@ def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
 
 
 def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str], plain: BulkMatch) -> Verdict:
-    """The verdict on a 2xx. `plain`: which records are plainly answered, and which are to be judged."""
+    """Return the verdict on a 2xx reply. `plain`: which records are plainly answered, and which are to be
+    judged.
+    """
     confirmed = [
         Confirmed(record, result.new, result.id)
         for record, result in zip(plain.records, plain.results, strict=True)
@@ -254,7 +267,7 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
 
 
 class _Unnamed(msgspec.Struct, frozen=True, gc=False):
-    """What becomes of the records that an answer does not name."""
+    """The verdict on records that a reply does not name."""
 
     confirmed: Sequence[Confirmed] = ()
     ids: Sequence[
@@ -291,8 +304,8 @@ def _judge(
     columns: Collection[str],
     batch: Sequence[Record],
 ) -> tuple[list[Refused], list[Record], str]:
-    """The blamed records: refused for good, to be sent again, and the complaint about a column, which is one
-    that the whole batch carries.
+    """Return the records refused for good, those to be sent again, and the complaint about a column that
+    the whole batch has.
     """
     refused, again, complaint = [], [], ""
     for record in records:
@@ -320,14 +333,16 @@ def _open_reason(unresolved: Sequence[Record], matched: ResponseMatch) -> str:
 
 
 def _code_of(reply: Reply) -> str:
-    """The same without the server's words, which may hold addresses: it is shown and logged."""
+    """Return status and codes of a reply in one line, without the server's message, which may hold
+    addresses.
+    """
     if reply.status == 0 or not reply.readable:
         return _message_of(reply)
     return " ".join(part for part in (f"HTTP {reply.status}", reply.category, reply.correlation_id) if part)
 
 
 def _message_of(reply: Reply) -> str:
-    """What was answered, in one line."""
+    """Return status and message of a reply in one line."""
     if reply.status == 0:
         return reply.message
     said = " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]

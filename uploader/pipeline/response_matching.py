@@ -1,12 +1,12 @@
-"""Which result and which error of a 2xx belong to which record. What follows from it is not known here.
+"""Which result and which error of a 2xx reply belong to which record. Draws no conclusions from it.
 
-In    the records of a batch, in source order; the results and errors of its answer.
+In    the records of a batch, in source order; the results and errors of its reply.
 Out   of `match_in_bulk` the records that are plainly answered; of `ResponseMatch`, for the others, results
-      and errors by the position they name, those that name nobody, the records nobody named.
+      and errors by the position they name, those that name no record, and the records nothing names.
 Raise nothing.
-Rules An answer that contradicts itself confirms nobody by it: a contact listed twice, two results for one
+Rules A reply that contradicts itself confirms nothing by that: a contact listed twice, two results for one
       record, an entry whose trace id names one record and whose key another. Two addresses of one contact
-      look the same in one batch; sent in smaller batches, each is answered by itself.
+      look the same in one batch; in smaller batches each is answered separately.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from uploader.records.values.compare import Match, compare
 
 
 class BulkMatch(NamedTuple):
-    """The records that are plainly written, each with its result in the same place; and all others."""
+    """The records that are plainly written, each with its result at the same index; and all others."""
 
     records: Sequence[Record]
     results: Sequence[Result]
@@ -33,11 +33,11 @@ class BulkMatch(NamedTuple):
 def match_in_bulk(
     records: Sequence[Record], results: Sequence[Result], errors: Sequence[ErrorObject]
 ) -> BulkMatch:
-    """The records that are plainly written, found in bulk.
+    """Return the records that are plainly written.
 
-    Exactly one result names such a record, by trace id, or by key where no result has a trace id. It has an
-    id of its own, it shows no key but the record's, and nothing else in the answer mentions the record. So
-    `ResponseMatch` of the others says the same of them as `ResponseMatch` of all.
+    Exactly one result names such a record: by trace id, or by key if no result has a trace id. The result has
+    an id of its own and shows no key but the record's, and nothing else in the reply names the record. So a
+    `ResponseMatch` of the other records gives the same answers as one of all records.
     """
     id_property = records[0].id_property
     values = [record.values[0] for record in records]
@@ -82,7 +82,7 @@ def match_in_bulk(
 
 
 def _by_name(names: Sequence[str], results: Sequence[Result]) -> dict[str, Result]:
-    """The results that have a name and an id of their own."""
+    """Return the results that have a name and an id of their own, by name."""
     found = dict(zip(names, results, strict=True))
     ids = [result.id for result in results]
     if len(found) < len(results) or len(set(ids)) < len(ids) or not all(ids):
@@ -99,7 +99,7 @@ def _repeated(texts: Sequence[str]) -> set[str]:
 
 
 def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
-    """The key that each result shows, as `lock_key` spells it; of nothing where it shows none."""
+    """Return the lock key that each result shows; that of an empty text if it shows none."""
     if id_property == OWN_ID:
         return [lock_key(id_property, result.id) for result in results]
     shown = [result.properties.get(id_property, "") for result in results]
@@ -108,7 +108,7 @@ def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
 
 
 class ResponseMatch:
-    """Every result and every error is looked at once."""
+    """Assigns each result and each error of a reply to a record."""
 
     def __init__(
         self,
@@ -121,11 +121,11 @@ class ResponseMatch:
         self._by_key = {record.values[0]: record for record in records}
         self._id_property = id_property
         self.blamed: dict[int, ErrorObject] = {}  #: errors, by the position they name
-        self.anonymous: list[ErrorObject] = []  #: errors that name nobody
+        self.anonymous: list[ErrorObject] = []  #: errors that name no record
         self.named: dict[int, Result] = {}  #: results, by the position they name
-        self.nameless: list[Result] = []  #: results that may be anybody's
+        self.nameless: list[Result] = []  #: results that name no record
         self.is_contradictory = False  #: the answer says two things that can't both be true
-        self._foreign = 0  # what names a record that was not sent: it vouches for nobody
+        self._foreign = 0  # entries that name a record that was not sent
         self._doubtful: set[int] = set()  # positions named by what is contradicted
         self._repeated = _repeated([result.id for result in results]) - {""}  # contacts listed twice
         for error in errors:
@@ -134,16 +134,16 @@ class ResponseMatch:
             self._take_result(result)
         for position in self._doubtful:
             self.named.pop(position, None)
-        #: Named as written and as refused at once: the answer contradicts itself, so it says nothing.
+        #: Positions named as both written and refused: the reply says nothing of them.
         self.contradicted = (self.named.keys() | self._doubtful) & self.blamed.keys()
         #: Neither named nor blamed.
         self.silent = [r for r in records if r.position not in self.named and r.position not in self.blamed]
 
     @property
     def counts_prove(self) -> bool:
-        """Whether the results that name nobody can only be the records that nobody named.
+        """Whether the results that name no record must belong to the records that nothing names.
 
-        They also have to agree on `new`: which of them was created would be a guess otherwise.
+        They also have to agree on `new`, or it would be a guess which of them was created.
         """
         return (
             0 < len(self.silent) == len(self.nameless)
@@ -153,7 +153,7 @@ class ResponseMatch:
 
     @property
     def error_has_one_candidate(self) -> bool:
-        """Whether the only error that names nobody can only be the only silent record's."""
+        """Whether the only error that names no record must belong to the only record that nothing names."""
         lone = len(self.silent) == len(self.anonymous) == 1
         return lone and not (self.nameless or self.contradicted or self._foreign or self.is_contradictory)
 
@@ -174,7 +174,7 @@ class ResponseMatch:
             self.anonymous.append(error)
 
     def _take_result(self, result: Result) -> None:
-        """By trace id, else by key."""
+        """Assign a result by trace id, else by key."""
         is_repeated = result.id in self._repeated
         by_trace, by_key = self._by_trace.get(result.trace_id), self._by_key.get(self._key_of(result))
         record = by_trace if result.trace_id else by_key
@@ -195,17 +195,17 @@ class ResponseMatch:
         self._doubtful.update(record.position for record in records)
 
     def _key_of(self, result: Result) -> str:
-        """As `lock_key` spells it; "" where the result doesn't show it."""
+        """Return the lock key that a result shows, or ""."""
         key = result.properties.get(self._id_property)
         if self._id_property == OWN_ID:
             key = result.id
         return lock_key(self._id_property, key) if isinstance(key, str) and key else ""
 
     def _is_of_another(self, record: Record, by_key: Record | None, result: Result) -> bool:
-        """Whether the key that a result shows can't be the record's that its trace id names.
+        """Whether the key in a result cannot be that of the record named by its trace id.
 
-        By e-mail it may be the contact's primary address, which is none of this batch. Numbers come back in
-        another spelling.
+        For e-mail, the key may be the contact's primary address, which is none of this batch. Numbers may
+        come back in another spelling.
         """
         if by_key is not None:
             return by_key is not record

@@ -1,7 +1,7 @@
-"""The one door to HubSpot: every request of the process passes here, in turn, paced and counted.
+"""The sender: every request of the process is sent here, one after the other, paced and counted.
 
 Nothing is awaited between permit and send: permits that waiting workers hold become a burst. The exact
-log decides; aiolimiter only smooths what the log allows.
+log decides when a request may leave; aiolimiter only smooths what the log allows.
 """
 
 import asyncio
@@ -26,42 +26,42 @@ from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.reply_verdict import Action, Verdict
 
 _LOG = logging.getLogger("uploader")
-#: How many may leave back to back where the log allows it: enough to make up for late timers. And how much
-#: faster than the quota they may leave where there is something to make up for.
+#: How many requests may leave back to back if the log allows it, enough to make up for late timers; and how
+#: much faster than the quota they may leave to catch up.
 _SMOOTH_BURST, _CATCH_UP = 4, 1.05
-#: The same after a start that took longer than half a window, on a slow line: that window can still be used.
+#: The same after a start that took more than half a window, so that the rest of it can still be used.
 _CATCH_UP_LATE = 1.4
-#: Codes of a server that is pushed too hard (and 0: no answer in time).
+#: Statuses of an overloaded server (0: no answer in time).
 _OVERLOADED = frozenset({0, 423, 502, 503, 504, 524})
-#: That of them which says so; the others may be an accident of that one request.
+#: The one that says so explicitly; the others may concern only that one request.
 _LOCKED = 423
-#: Refusals of a server that is there and knows us.
+#: Refusals that show that the server is up and accepts our token.
 _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
 _LOOK_SECONDS = 60.0
 _MOMENT_SECONDS = 0.05
-#: What was read of contacts is acted upon after a pause of that length at most.
+#: After a longer pause, contacts that were read before it are read again.
 FRESH_SECONDS = 60.0
-#: A pause the server names no end of.
+#: Length of a pause whose end the server does not name.
 _DEFAULT_SECONDS = 10.0
 
 
 class OutOfDateError(Exception):
-    """What the request goes by was found out before a long pause. It did not leave."""
+    """A request was not sent, because what it is based on was read before a long pause."""
 
 
 @dataclass(slots=True)
 class Pause:
-    """Nobody sends until then."""
+    """A time in which no request is sent."""
 
     cause: Cause
     began: float
     until: float  #: in elapsed seconds: a machine that slept meanwhile has waited, too
-    ends_day: bool = False  #: the day in which it began is over then, whatever else made it longer
+    ends_day: bool = False  #: whether the day in which it began is over at its end
 
 
 class Sender:
-    """Sends when the pause is over, the smoothing and the log allow it; learns from each reply."""
+    """Sends requests when no pause, the smoothing and the log allow it, and learns from each reply."""
 
     only_reads = False  #: whether a write is answered without being sent
 
@@ -77,8 +77,8 @@ class Sender:
         day_is_spent: Callable[[], float] = lambda: _LOOK_SECONDS,
         access: Access | None = None,
     ) -> None:
-        """`day_is_spent`: how long to wait for the next one; it may raise StopRun instead. `access`: by whose
-        token requests leave; None: the transport's own.
+        """`day_is_spent` returns the seconds to wait for the next day; it may raise StopRun instead.
+        `access` provides the token; None: the transport has its own.
         """
         self.log = log
         self.cap = cap
@@ -115,12 +115,13 @@ class Sender:
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> Reply:
-        """Wait for a permit and send. `note_in_flight` is told when the request leaves and when it is over.
+        """Wait for a permit, send, and return the reply. `note_in_flight` is called when the request leaves
+        and when it is over.
 
-        `known_at`: `stalled_seconds` when what the request goes by was found out; OutOfDateError where the
-        run has stood still for long since, while others write. `may_resend` is asked when the token alone was
-        refused and there is another one; a second refusal, by that one, is the reply. `is_early`: a read that
-        need not wait until a predecessor's requests have left the window, as long as these are few.
+        `known_at`: `stalled_seconds` when the data behind the request was read; OutOfDateError if the run has
+        stood still for too long since, while others may write. `may_resend` is asked if only the token was
+        refused and another one exists; a second refusal is returned as the reply. `is_early`: a read that
+        need not wait until an earlier process's requests have left the window, as long as these are few.
         """
         refused = ""
         while True:
@@ -139,13 +140,13 @@ class Sender:
             refused = token
 
     async def _ask_account(self, call: Call) -> Reply:
-        """The answer whose account the token in use is. The caller holds the turn."""
+        """Send `call`, whose reply names the account of the token in use. The caller holds `_turn`."""
         noted = await self._permit(math.inf, is_early=True)
         return await self._exchange(call, noted, lambda _: None)
 
     def count_into(self, tallies: Tallies, on_count: Callable[[], None], timeline: Timeline) -> None:
-        """Count there from now on, and what was counted before, too. `on_count` is told when a count changes,
-        `timeline` of each answer.
+        """Count into `tallies` from now on, and add what was counted before. `on_count` is called before a
+        count changes; `timeline` records each answer.
         """
         tallies.requests, tallies.throttled = self.tallies.requests, self.tallies.throttled
         tallies.pauses = dict(self.tallies.pauses)
@@ -155,16 +156,18 @@ class Sender:
 
     @property
     def stalled_seconds(self) -> float:
-        """For how long nobody could send, in all: whatever the quota, or since the process did not run."""
+        """Seconds in all in which nothing could be sent, whatever the quota, including those in which the
+        process did not run.
+        """
         return self._stalled_seconds + self._clocks.stood_still_seconds
 
     # --- pauses ---
 
     def pause(self, cause: Cause, seconds: float | None, left_at: float) -> None:
-        """Nobody sends for a while: one pause for all who are answered so.
+        """Send nothing for a while. All replies of one kind share one pause.
 
-        A request that left before the pause under way (or the last one) began says nothing new, unless it
-        asks for longer than a moment. A pause is made longer, never shorter.
+        A reply to a request that left before the current or last pause began is ignored, unless it asks for a
+        long pause. A pause may become longer, never shorter.
         """
         now, last = self._clock(), self.pause_under_way
         if seconds is None:
@@ -183,12 +186,14 @@ class Sender:
         self.pause_under_way = Pause(cause, now, self._clocks.elapsed() + seconds, ends_day)
 
     def pause_for(self, verdict: Verdict, left_at: float) -> None:
-        """The pause that a reply asks for."""
+        """Pause as long as a reply asks for."""
         assert verdict.cause is not None
         self.pause(verdict.cause, verdict.pause_seconds, left_at)
 
     def act_on(self, verdict: Verdict, patience: Callable[[Verdict], float | None], left_at: float) -> None:
-        """Pause as a reply asks; where it asks for an end, as long as `patience` has. StopRun: none."""
+        """Pause as a reply asks. If it asks to stop, pause for as long as `patience` returns; StopRun if
+        that is None.
+        """
         if verdict.action is not Action.STOP:
             self.pause_for(verdict, left_at)
             return
@@ -200,37 +205,37 @@ class Sender:
 
     @property
     def pause_seconds(self) -> float:
-        """What is left of the pause under way."""
+        """The seconds left of the current pause."""
         pause = self.pause_under_way
         return 0.0 if pause is None else max(0.0, pause.until - self._clocks.elapsed())
 
     @property
     def pausing(self) -> Cause | None:
-        """Why nobody sends now, if so."""
+        """The cause of the current pause, or None."""
         return self.pause_under_way.cause if self.pause_under_way and self.pause_seconds > 0 else None
 
     # --- how the server does ---
 
     def succeeded(self, *, is_write: bool = False) -> None:
-        """A reply settled something: the server is there and works. Reads prove nothing about writes."""
+        """Note that a reply settled something, so the server works. Reads prove nothing about writes."""
         self.successes += 1
         self.writes += is_write
         if is_write or not self._writes_fail:
             self.progressed()
 
     def progressed(self) -> None:
-        """Rows were settled: whatever fails is no outage of everything."""
+        """Note that rows were settled, so there is no general outage."""
         self.failing_since = None
 
     def failed(self, reason: str, left_at: float, *, is_write: bool = False) -> None:
-        """A request that left then brought nothing, through no fault of its records."""
+        """Note that a request that left at `left_at` failed through no fault of its records."""
         self.last_failure = without_addresses(reason)
         if self.failing_since is None:
             self.failing_since, self._writes_fail = left_at, False
         self._writes_fail |= is_write
 
     def open(self) -> None:
-        """A batch was answered well: the next need not go alone."""
+        """Note that the first batch was answered well: further ones may be sent side by side."""
         if self.cap.is_open:
             return
         slowest = self.log.slowest
@@ -241,7 +246,7 @@ class Sender:
     # --- one request ---
 
     async def _permit(self, known_at: float, *, is_early: bool) -> float:
-        """Wait until one more may leave; when it was noted as leaving comes back."""
+        """Wait until one more request may leave. Returns the time at which the log has it."""
         await self._smooth.acquire()
         while True:
             now = self._clock()
@@ -269,7 +274,9 @@ class Sender:
             raise OutOfDateError
 
     def _wait_for_the_day(self) -> float:
-        """Seconds to wait where the day's quota is spent, but for what others are to have."""
+        """Return the seconds to wait if the day's quota is used up, apart from what is reserved for
+        others.
+        """
         pause = self.pause_under_way
         slept = pause is not None and pause.ends_day
         if slept or (self.day.is_spent(self.in_flight) and self.day.has_ended(self._clocks.server_now())):
@@ -280,7 +287,7 @@ class Sender:
         if not self.day.is_spent(self.in_flight):
             return 0.0
         if self.in_flight and self.day.left:
-            return _MOMENT_SECONDS  # those on the wire may be counted already: their replies tell
+            return _MOMENT_SECONDS  # those in flight may be counted already: their replies tell
         self.pause(Cause.DAILY, self._day_is_spent(), self._clock())
         return self.pause_seconds
 

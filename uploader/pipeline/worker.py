@@ -1,4 +1,4 @@
-"""What a worker does with a batch until all of it is settled. `attempts` waits for the answers."""
+"""What a worker does with one batch until all its records are settled. `attempts` waits for answers."""
 
 import asyncio
 import logging
@@ -27,14 +27,16 @@ from uploader.pipeline.requests.write_outage_probe import WriteProbe
 from uploader.pipeline.write_queue import QueuedWrite
 
 _LOG = logging.getLogger("uploader")
-#: How often what was accepted but not confirmed is asked for, and the first wait (it doubles), in seconds.
+#: How often accepted but unconfirmed records are read back, and the first wait in seconds (it doubles).
 _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 
 
 class Worker(Task[Record]):
-    """Delivers one batch, in place: a bounded queue that its own readers refill can deadlock."""
+    """Sends one batch and retries it in place: putting it back on the bounded queue it came from can
+    deadlock.
+    """
 
-    most_bytes = MAX_BATCH_BYTES  # records may weigh more than they were taken to
+    most_bytes = MAX_BATCH_BYTES  # the size of records is an estimate
 
     def __init__(
         self,
@@ -50,9 +52,9 @@ class Worker(Task[Record]):
         pre_reader: PreWriteReader | None = None,
         links: Links | None = None,
     ) -> None:
-        """`pre_reader`: what is to be read of contacts before they are written."""
-        self.is_in_flight = False  #: a request of this worker is out: let it end and be booked
-        self.draining = False  #: what is on the wire is the last
+        """`pre_reader` reads the contacts before they are written; None if nothing is read first."""
+        self.is_in_flight = False  #: a request of this worker is in flight
+        self.draining = False  #: no further request is sent
         self._has_slot = False
         self._earliest: int | None = None  # open record, when the last request left
         self._asked: dict[int, Properties] = {}  # what rows ask for, where their contacts are read first
@@ -74,8 +76,10 @@ class Worker(Task[Record]):
         )
 
     async def deliver(self, batch: Batch) -> None:
-        """Until every record is settled, or is read and back in the feed to be written. `enter` comes first.
-        StopRun where the run drains before.
+        """Settle every record of the batch, or read its contacts and return the records to the feed for
+        writing.
+
+        Call `enter` before. StopRun if the run drains before this is done.
         """
         try:
             if self._pre_reader is None:
@@ -96,7 +100,7 @@ class Worker(Task[Record]):
         self._has_slot = True
 
     def leave(self) -> None:
-        """Give the slot away, if it has one."""
+        """Release the slot, if the worker has one."""
         if self._has_slot:
             self._has_slot = False
             self._slots.leave()
@@ -105,7 +109,7 @@ class Worker(Task[Record]):
         self.is_in_flight = in_flight
 
     async def _sleep(self, seconds: float) -> None:
-        """Whoever waits gives its slot away: a batch that only ever fails must not keep others back."""
+        """Wait without a slot, so that a batch that keeps failing does not hold up others."""
         if seconds > 0:
             self.leave()
             self.known_at -= seconds  # others write meanwhile, as in a pause
@@ -120,7 +124,9 @@ class Worker(Task[Record]):
     # --- reading first ---
 
     async def _read(self, records: Sequence[Record], pre_reader: PreWriteReader) -> None:
-        """Settle what need not be written, and give the rest back: it joins what other batches leave over."""
+        """Settle the records that need no write, and queue the others for writing with those of other
+        batches.
+        """
         try:
             writes = await self._read_contacts(records, pre_reader)
             self._collector.half_done += len(writes)
@@ -129,7 +135,7 @@ class Worker(Task[Record]):
             self._feed.note_read()
 
     async def _write(self, writes: Sequence[QueuedWrite], pre_reader: PreWriteReader) -> None:
-        """As long as what was read of them is fresh; then they are read again."""
+        """Write records for as long as what was read of them is fresh, then read them again."""
         count = len(writes)
         self._asked = {write.record.position: write.asked for write in writes}
         pieces = [Piece([write.record for write in writes], self._fresh_history())]
@@ -159,7 +165,9 @@ class Worker(Task[Record]):
         return await self._read_contacts(records, pre_reader, is_again=True)
 
     async def _restore(self, records: Sequence[Record], pre_reader: PreWriteReader) -> None:
-        """They ask for all that their rows do again: their contacts are read anew before they are sent."""
+        """Give records the properties of their rows back, because their contacts are read again before
+        they are sent.
+        """
         for record in records:
             record.properties = self._asked[record.position]
         await pre_reader.forget(records)
@@ -168,7 +176,9 @@ class Worker(Task[Record]):
     async def _read_contacts(
         self, records: Sequence[Record], pre_reader: PreWriteReader, *, is_again: bool = False
     ) -> list[QueuedWrite]:
-        """What is to be written, by what HubSpot holds. No other worker writes these records from then on."""
+        """Read the contacts, settle what need not be written and return the rest. No other worker writes
+        these records from then on.
+        """
         reader = Reader(self._attempts, self._paths.read)
         contacts = await pre_reader.read(records, reader, is_again=is_again)
         self._attempts.check_wanted()
@@ -193,13 +203,16 @@ class Worker(Task[Record]):
     def _left_of(
         self, pieces: Sequence[Piece[Record]], positions: Collection[int]
     ) -> Iterator[Piece[Record]]:
-        """What is to be sent of each piece, with the attempts that it has had; reading it was none."""
+        """Yield the part of each piece that is still to be sent, with its attempts so far; reading does
+        not count as one.
+        """
         for piece in pieces:
             records = [record for record in piece.items if record.position in positions]
             if records:
                 yield Piece(records, replace(piece.history, successes_seen=self._sender.writes))
 
     def _ask_for_less(self, contact: ReadContact) -> None:
+        """Reduce a record to the properties that are to be written."""
         assert contact.decision is not None
         if len(contact.decision.properties) < len(contact.decision.changes):
             contact.record.properties = contact.decision.properties
@@ -210,7 +223,7 @@ class Worker(Task[Record]):
         return Call("POST", self._paths.upsert, wire.encode_batch(items), shown=items[0].id_property)
 
     def probe(self, items: Sequence[Record]) -> Call:
-        """By the key of one of its records: the very part of HubSpot that the batch needs."""
+        """A read by the key of one of the records: it needs the same part of HubSpot as the batch."""
         return Call("POST", self._paths.read, wire.encode_read(items[0].id_property, [items[0].key], []))
 
     def note_in_flight(self, items: Sequence[Record], in_flight: bool) -> None:
@@ -222,12 +235,14 @@ class Worker(Task[Record]):
                 self._pre_reader.note_sent(record.position for record in items)
 
     def note_in_doubt(self, items: Sequence[Record]) -> None:
-        """They left, and no definite answer came: a later `new: false` says nothing of what was before."""
+        """Mark records that were sent without a definite answer: a later `new: false` does not show that
+        they existed before.
+        """
         for record in items:
             record.in_doubt = True
 
     def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
-        """What it means for each record; who may have been written, and who was not, is noted."""
+        """Return what a reply means for each record, and note which ones may have been written."""
         verdict = classify(items, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
             self.note_in_doubt([*verdict.unresolved, *verdict.pending])
@@ -238,6 +253,7 @@ class Worker(Task[Record]):
         return Judged(verdict, list(verdict.unresolved))
 
     async def settle_attempt(self, attempt: Attempt[Record]) -> None:
+        """Settle the records that an attempt has decided, and read back those that are pending."""
         verdict, reply = attempt.verdict, attempt.reply
         if attempt.is_answer:
             self._open()
@@ -273,11 +289,12 @@ class Worker(Task[Record]):
             await self._await_pending(list(verdict.pending), attempt.history, reply.accepted_at)
 
     async def _take_back(self, rejected: Sequence[Rejected]) -> list[Settlement]:
-        """What is settled of records that were rejected for a value which another record has.
+        """Return settlements for records that were rejected because another record has one of their unique
+        values.
 
-        The others leave once more, when earlier rows have had the time to free it.
+        The other records are sent once more, after earlier rows had the time to free the value.
         """
-        # The value may be its own contact's, by an attempt whose answer was lost: asked while the records
+        # A record in doubt may have the value itself, by an earlier attempt. This is asked while the records
         # are as they were sent.
         found = await self._read_back([record for record, _ in rejected if record.in_doubt])
         held = {one.record.position for one in found}
@@ -296,7 +313,9 @@ class Worker(Task[Record]):
         return await self._write_probe.writes_pass(self._attempts)
 
     async def give_up(self, attempt: Attempt[Record]) -> None:
-        """The last attempt may have been applied: ask, and abandon what is not there."""
+        """Read the record back, since the last attempt may have been applied; abandon it if it is not
+        there.
+        """
         record, history = attempt.open[0], attempt.history
         found = await self._read_back([record])
         if found or self._sender.writes > history.successes_before:
@@ -306,13 +325,15 @@ class Worker(Task[Record]):
             found or [Settlement(record, Outcome.ABANDONED, attempts=history.attempts, refusal=refusal)]
         )
 
-    # --- the books ---
+    # --- settling ---
 
     async def _forget_and_settle(
         self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()
     ) -> None:
-        """What the snapshot has of rows that were not written is taken out first: a later row of the contact,
-        or a run that goes on after a kill, reads it anew. Whatever befalls that, what was answered is booked.
+        """Remove rows that were not written from the snapshot, then settle.
+
+        A later row of the contact, or a run that resumes after a kill, reads it again. Records are settled
+        even if the removal fails.
         """
         began = self._attempts.clock()
         try:
@@ -324,6 +345,7 @@ class Worker(Task[Record]):
         self.known_at -= self._attempts.clock() - began  # others write while we wait for the disk
 
     async def _settle(self, settlements: list[Settlement], nameless_ids: Sequence[str] = ()) -> None:
+        """Settle records, and release those that waited for them."""
         try:
             if self._links is not None:
                 await self._links.note(settlements)
@@ -337,7 +359,9 @@ class Worker(Task[Record]):
     async def _await_pending(
         self, records: list[Record], history: History, accepted_at: float | None
     ) -> None:
-        """What was accepted without being confirmed: ask for it a few times, then say so."""
+        """Read back records that were accepted but not confirmed, a few times; then settle them as
+        pending.
+        """
         for count in range(_READ_BACKS):
             await self._sleep(_READ_BACK_SECONDS * 2**count)
             found = await self._read_back(records, accepted_at)
@@ -352,9 +376,10 @@ class Worker(Task[Record]):
         )
 
     async def _read_back(self, records: list[Record], accepted_at: float | None = None) -> list[Settlement]:
-        """The records of a batch that HubSpot holds as they were sent; none where it may not be asked.
+        """Return settlements for the records that HubSpot holds as they were sent; none if reading is not
+        allowed.
 
-        Whether they were new can't be told any more.
+        Whether they were new is not known any more.
         """
         if not records:
             return []
@@ -373,6 +398,7 @@ class Worker(Task[Record]):
 
 
 def _is_taken(rejected: Settlement) -> bool:
+    """Whether a record was rejected because another record has one of its unique values."""
     refusal = rejected.refusal
     return refusal is not None and is_value_taken(refusal.category, refusal.message)
 

@@ -1,8 +1,7 @@
-"""The workers of a run: one waits for the next batch, the others each have one under way.
+"""The workers of a run: one waits for the next batch, and each of the others sends one batch.
 
-A worker is hired for a batch and gone with it. How many requests are out at once is for the slots to say, not
-for the number of workers: those that wait out a backoff must not keep the batches behind them from passing,
-or nothing would be left that could succeed.
+A worker is made for one batch and ends with it. `Slots` limits the requests in flight, not the number of
+workers: a worker that waits out a backoff must not stop later batches, or nothing could succeed meanwhile.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from uploader.pipeline.worker import Worker
 
 
 class WorkerPool:
-    """`run` once; `drain` from any task of the same loop."""
+    """Makes a worker for each batch. Call `run` once; call `drain` from any task of the same loop."""
 
     def __init__(
         self,
@@ -22,7 +21,7 @@ class WorkerPool:
         spawn: Callable[[], Worker],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
-        """`start` makes a task whose end for a reason ends the run."""
+        """`spawn` makes a worker. `start` makes a task whose failure ends the run."""
         self._feed = feed
         self._spawn = spawn
         self._start = start
@@ -30,7 +29,7 @@ class WorkerPool:
         self._draining = False
 
     async def run(self) -> None:
-        """Until there will be no other batch, and all of them are settled."""
+        """Send batches until there are no more, and wait until all of them are settled."""
         while not self._draining:
             worker = self._spawn()
             batch = None
@@ -48,13 +47,15 @@ class WorkerPool:
             await asyncio.wait(self._under_way)
 
     def drain(self) -> None:
-        """At once, before any other task has its turn: nothing more leaves."""
+        """Let no further request leave. Takes effect at once, before any other task runs."""
         self._draining = True
         for worker in self._under_way.values():
             worker.draining = True
 
     async def finish_in_flight(self, patience_seconds: float, at_once: asyncio.Event) -> None:
-        """Let what is on the wire end and be booked, for so long or until `at_once`; drop the others."""
+        """Wait for the requests in flight and settle their records, for `patience_seconds` or until
+        `at_once`. Cancel all other workers.
+        """
         for task, worker in self._under_way.items():
             if not worker.is_in_flight:
                 task.cancel()
@@ -70,7 +71,7 @@ class WorkerPool:
         await self.cancel_all()
 
     async def cancel_all(self) -> None:
-        """Whoever is still under way is cancelled, and has ended when this returns."""
+        """Cancel all workers and wait until they have ended."""
         under_way = list(self._under_way)
         for task in under_way:
             task.cancel()

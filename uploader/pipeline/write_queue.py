@@ -1,9 +1,9 @@
-"""Records whose contacts were read, on their way into full batches of writes.
+"""Records whose contacts were read, collected into full batches of writes.
 
 In    records with the time at which their contacts were read; the time now.
-Out   batches: of one id property, at most so many records and bytes, in source order; and when a batch that
-      is not full has to leave: what was read of its records grows old, or other rows wait for them.
-Units seconds: `now` by the loop's clock, `stalled` and `known_at` as the sender has them.
+Out   batches of one id property, in source order, limited in records and bytes; and the time at which a
+      batch that is not full has to leave, because what was read grows old or other rows wait for it.
+Units seconds: `now` by the loop's clock; `stalled` and `known_at` by the sender's stalled seconds.
 """
 
 import math
@@ -15,15 +15,15 @@ from uploader.model.records import Properties, Record
 from uploader.pipeline.batcher import fitting
 from uploader.pipeline.sender import FRESH_SECONDS
 
-#: How long a record waits for others at most: long before what was read of it is too old to be acted upon.
+#: How long a record waits for others at most: half of the time for which what was read may be used.
 HOLD_SECONDS = FRESH_SECONDS / 2
-#: The same where another row waits for this one. Each such wait may cost a request.
+#: The same if another row waits for this one. A shorter wait costs more requests.
 AWAITED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedWrite:
-    """A record to be written, by what was read of its contact."""
+    """A record that is to be written, with what was read of its contact."""
 
     record: Record
     asked: Properties  #: its properties before they were reduced to what is to be written
@@ -32,22 +32,22 @@ class QueuedWrite:
     stalled_at: float  #: the stalled seconds at that moment
 
     def known_now(self, now: float, stalled: float) -> float:
-        """`known_at` as if nothing had been sent while it waited here: others wrote meanwhile."""
+        """`known_at`, made older by the time spent in this queue: others may have written meanwhile."""
         return self.known_at - max(0.0, (now - self.queued_at) - (stalled - self.stalled_at))
 
     def leaves_at(self, *, is_awaited: bool) -> float:
-        """When it has waited long enough, by the loop's clock."""
+        """The time by the loop's clock at which the record has waited long enough."""
         hold = HOLD_SECONDS - (self.stalled_at - self.known_at)
         return self.queued_at + (min(hold, AWAITED_SECONDS) if is_awaited else hold)
 
 
 class WriteQueue:
-    """By id property, in the order in which they came."""
+    """Records to be written, by id property, in the order in which they were added."""
 
     def __init__(
         self, max_records: int, max_bytes: int, is_awaited: Callable[[Record], bool] = lambda _: False
     ) -> None:
-        """`is_awaited`: whether another row waits for this one."""
+        """`is_awaited` returns whether another row waits for a record."""
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._is_awaited = is_awaited
@@ -62,16 +62,16 @@ class WriteQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether a batch is, to which no other record could be added."""
+        """Whether some batch can take no further record."""
         return any(map(self._is_full, self._queues.values()))
 
     @property
     def leaves_at(self) -> float:
-        """When a batch has to leave that is not full."""
+        """The time at which a batch that is not full has to leave."""
         return min(map(self._leaves_at, self._queues.values()), default=math.inf)
 
     def draw(self) -> list[QueuedWrite]:
-        """The next batch: a full one, if there is one; else the one that has to leave first."""
+        """Return the next batch: a full one if there is one, else the one that has to leave first."""
         queues = [queue for queue in self._queues.values() if queue]
         if not queues:
             return []

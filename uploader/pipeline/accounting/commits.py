@@ -1,7 +1,7 @@
-"""What is settled and not yet durable, and its commit: results file, snapshot and checkpoint together.
+"""Commits of settled rows: results file, snapshot and checkpoint together.
 
-One commit at a time, for all that has come together meanwhile. The results file is written first, so the
-checkpoint never counts on a line that is not on the disk.
+There is one commit at a time, for everything added since the last. The results file is written first, so that
+the checkpoint never counts a line that is not on disk.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ from uploader.version import __version__
 
 _LOG = logging.getLogger("uploader")
 
-#: From one try to write a checkpoint that others read to the next.
+#: Wait between attempts to write a checkpoint that another process reads.
 _LOCKED_SECONDS = 0.2
 #: Outcomes whose rows the checkpoint keeps, and of these the ones it keeps with the row as the source has it.
 _KEPT = DEAD_LETTERS | {Outcome.PENDING, Outcome.SKIPPED}
 _KEPT_RAW = DEAD_LETTERS | {Outcome.PENDING}
-#: What a settlement weighs that is kept, beside its row and message, with all other texts. As measured.
+#: Measured memory of a kept settlement, without its row and message.
 _SETTLEMENT_BYTES = 700
 
 
 @dataclass(slots=True)
 class Uncommitted:
-    """What waits for its commit. Of a row that is written, that is its line in the results file alone."""
+    """What waits for the next commit. Of a row that was written this is only its line in the results file."""
 
     lines: list[bytes] = field(default_factory=list)  #: of the results file
     kept: list[Settlement] = field(default_factory=list)  #: that the checkpoint keeps
@@ -50,7 +50,7 @@ class Uncommitted:
 
     @property
     def size_bytes(self) -> int:
-        """What it occupies in memory, about."""
+        """Approximate memory in use."""
         texts = sum(map(len, self.lines)) + sum(map(len, self.sightings))
         return texts + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
 
@@ -58,7 +58,7 @@ class Uncommitted:
         return Uncommitted(*(getattr(self, one.name)[:] for one in fields(self)))
 
     def drop(self, former: "Uncommitted") -> None:
-        """What waited then does so no more."""
+        """Remove what `former`, an earlier copy, held."""
         for one in fields(self):
             del getattr(self, one.name)[: len(getattr(former, one.name))]
 
@@ -79,8 +79,8 @@ class Commits:
         on_committed: Callable[[Sequence[Settlement]], None] | None,
         gives_up: Callable[[], bool],
     ) -> None:
-        """`on_committed` is told of what was settled, once it is durable. `gives_up` is asked whether not to
-        wait any more for another process to let go of the checkpoint.
+        """`on_committed` is called with settlements once they are durable. `gives_up` returns whether to
+        stop waiting for another process to release the checkpoint.
         """
         self.committed = checkpoint.state()
         self.is_locked_out = False  #: another process reads the checkpoint, so that it can't be written
@@ -96,7 +96,7 @@ class Commits:
         self._rows_estimated = rows_estimated
         self._on_committed = on_committed
         self._gives_up = gives_up
-        self._counted = self.committed.tallies  # what the course knows of
+        self._counted = self.committed.tallies  # what the timeline has counted
         self._committing = asyncio.Lock()
 
     def add(
@@ -106,7 +106,7 @@ class Commits:
         sightings: Sequence[Sighting],
         superseding: Sequence[Superseding],
     ) -> None:
-        """Rows are settled, with these outcomes among them."""
+        """Add settled rows. `outcomes`: the outcomes that occur among them."""
         added = Uncommitted(sightings=list(map(pack, sightings)), superseding=list(superseding))
         if self._results and settlements:
             added.lines.append(self._results.lines(settlements))
@@ -127,7 +127,9 @@ class Commits:
         self._identity_conflicts = identity_conflicts
 
     async def commit(self, make_state: Callable[[], State]) -> None:
-        """Make durable what waits by now, and where the run stands then. StorageError if the disk refuses."""
+        """Make durable what was added by now, with the state of the run at this moment. StorageError if
+        the disk refuses.
+        """
         async with self._committing:
             state = make_state()
             state.results_bytes = self.committed.results_bytes
@@ -137,7 +139,7 @@ class Commits:
             former, changes = self._waiting.copy(), self._note_counts(state.tallies)
             try:
                 is_cancelled = await self._to_completion(lambda: self._append(state, former))
-                # They have a file of their own, and would be in it twice.
+                # They have a file of their own; a repeated append would write them twice.
                 del self._waiting.sightings[: len(former.sightings)]
                 former.sightings = []
                 if not is_cancelled:
@@ -153,7 +155,7 @@ class Commits:
                 raise asyncio.CancelledError
 
     async def _to_completion(self, call: Callable[[], None]) -> bool:
-        """Let a call on the disk end, also when cancelled meanwhile; whether that was so."""
+        """Run a disk call to its end even if this task is cancelled. Returns whether it was cancelled."""
         write, is_cancelled = asyncio.ensure_future(self._offload.run(call)), False
         while not write.done():
             try:
@@ -166,7 +168,9 @@ class Commits:
         return is_cancelled
 
     async def _until_free(self, write: Callable[[], None]) -> bool:
-        """The same, again and again while another process reads the checkpoint and so locks it."""
+        """Repeat `write` until no other process locks the checkpoint. Returns whether the task was
+        cancelled meanwhile.
+        """
         while True:
             try:
                 is_cancelled = await self._to_completion(write)
@@ -182,7 +186,9 @@ class Commits:
                 return is_cancelled
 
     def _note_counts(self, tallies: Tallies) -> Changes:
-        """What was booked since the last time; what of it is to be kept comes back."""
+        """Add what was counted since the last call to the timeline. Returns the timeline's changes, to be
+        stored.
+        """
         counted, self._counted = self._counted, tallies
         more = {
             outcome.value: count - counted.outcomes[outcome] for outcome, count in tallies.outcomes.items()
@@ -191,7 +197,9 @@ class Commits:
         return self._timeline.take_changes()
 
     def _append(self, state: State, waiting: Uncommitted) -> None:
-        """What has to be durable before the checkpoint counts on it. Done again, it is as if done once."""
+        """Write what must be durable before the checkpoint counts on it. Repeating it after a failure does
+        no harm.
+        """
         if self._results:
             extent = self._results.append(waiting.lines)
             state.results_bytes, state.results_digest = extent.size, extent.digest
@@ -220,7 +228,9 @@ class Commits:
 
 
 def _drop_contents(settlement: Settlement) -> None:
-    """A slow disk lets many wait for their commit, which needs the rows of dead letters at most."""
+    """Free the contents of a settled row: with a slow disk many wait, and only dead letters need their
+    source row.
+    """
     record = settlement.record
     if isinstance(record, Record):
         record.properties = {}

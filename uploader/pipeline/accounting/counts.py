@@ -21,12 +21,12 @@ from uploader.pipeline.accounting.ledger import Ledger
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 
-#: Slices of a stream that are still to be told from others, should it be given again: all that may be open.
+#: Marks kept of a stream, to recognise it if it is given again: one for every slice that may be open.
 _MARKS_KEPT = 128
 
 
 class Accounting:
-    """Counts in memory; what is durable is not known here."""
+    """Counts rows and outcomes in memory. Knows nothing of what is durable."""
 
     def __init__(self, committed: State, limit: FailureLimit) -> None:
         self.tallies = deepcopy(committed.tallies)
@@ -36,13 +36,13 @@ class Accounting:
         self._known = {source: deque(marks, maxlen=_MARKS_KEPT) for source, marks in committed.known.items()}
 
     def read(self, slice_: Slice) -> None:
-        """Rows came in: they are open until settled."""
+        """Note that the rows of a slice were read and are open."""
         self._ledger.open(slice_)
         self._note_end(slice_)
         self.tallies.rows = self._ledger.rows
 
     def settle(self, settlements: Sequence[Settlement]) -> Counter[Outcome]:
-        """Rows are settled. How many there are of each outcome."""
+        """Count settled rows. Returns their number by outcome."""
         tallies = self.tallies
         self._ledger.settle_all([settlement.record.position for settlement in settlements])
         counts = Counter([settlement.outcome for settlement in settlements])
@@ -63,8 +63,8 @@ class Accounting:
         return counts
 
     def check_failures(self) -> None:
-        """StopRun where too many rows fail in this invocation: what failed before was seen, and the run
-        started again all the same.
+        """Raise StopRun if too many rows failed in this invocation. Earlier failures do not count: the
+        user saw them and started the run again.
         """
         failed = self.tallies.failed - self._before.failed
         if not failed:
@@ -81,7 +81,7 @@ class Accounting:
             )
 
     def count_reply(self, reply: Reply, *, retried: bool) -> None:
-        """A batch was answered."""
+        """Count a reply to a batch."""
         self.tallies.num_errors += reply.num_errors
         self.tallies.retries += retried
         if reply.batch_status:
@@ -90,7 +90,7 @@ class Accounting:
             batches[name] = batches.get(name, 0) + 1
 
     def state(self) -> State:
-        """Where the rows stand now."""
+        """Return the state of the rows now. BooksError if the sums do not add up."""
         progress, tallies = self._ledger.progress(), deepcopy(self.tallies)
         if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
             raise BooksError(
@@ -107,7 +107,7 @@ class Accounting:
             marks.append(end)
 
     def _marks(self, resume: Resume) -> dict[int, tuple[Mark, ...]]:
-        """Of these, the ones that a reading which goes on there comes by."""
+        """Return, by source, the marks that a reading which resumes at `resume` will pass."""
         for source, marks in self._known.items():
             while marks and (source, marks[0].offset) <= (
                 resume.source,

@@ -1,7 +1,7 @@
-"""The account of open and settled rows: what a checkpoint has to remember to go on from.
+"""The ledger of open and settled rows: what a checkpoint has to remember to resume.
 
 In    slices as they are read (`open`), positions as they are settled.
-Out   a `Progress`: everything before the watermark is settled; above it the settled ranges are named.
+Out   a `Progress`: everything below the watermark is settled; above it the settled ranges are listed.
 Raise ValueError for a position that is settled already.
 Rule  The watermark never passes an open row, and no row is settled twice.
 """
@@ -15,7 +15,7 @@ from uploader.model.watermark import Progress, Resume
 
 
 class Ledger:
-    """Which positions are settled. Rows read a second time, after a resume, are not counted again."""
+    """Tracks which positions are settled. Rows read again after a resume are not counted twice."""
 
     def __init__(self, progress: Progress | None = None) -> None:
         progress = progress or Progress()
@@ -28,12 +28,14 @@ class Ledger:
         self._slices: deque[Resume] = deque()
 
     def open(self, slice_: Slice) -> None:
-        """Rows were read: they are open until settled."""
+        """Note that the rows of a slice were read and are open."""
         self.rows = max(self.rows, slice_.first + slice_.rows)
         self._slices.append(Resume(slice_.first, slice_.source, slice_.start))
 
     def settle(self, position: int, end: int = 0) -> None:
-        """Join the position, or those up to `end`, to the ranges they touch; the watermark follows."""
+        """Settle `position`, or all from it up to `end`: join them to the ranges they touch and move the
+        watermark.
+        """
         end = end or position + 1
         index = bisect_right(self._firsts, position)
         before = self._firsts[index - 1] if index else self.watermark
@@ -53,7 +55,7 @@ class Ledger:
             self._end_of[position] = end
 
     def settle_all(self, positions: Sequence[int]) -> None:
-        """The same of several, which mostly follow each other."""
+        """Settle several positions, most of them consecutive."""
         if not positions:
             return
         ordered = sorted(positions)
@@ -69,6 +71,7 @@ class Ledger:
         self.settle(first, last + 1)
 
     def progress(self) -> Progress:
+        """Return the progress, with the newest slice at or below the watermark as the point to resume at."""
         while self._slices and self._slices[0].position <= self.watermark:
             self._resume = self._slices.popleft()
         ranges = tuple((first, self._end_of[first]) for first in self._firsts)

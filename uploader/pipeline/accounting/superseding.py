@@ -1,10 +1,10 @@
-"""Which rows may have superseded an earlier failed row: they wrote a value by which that one was matched.
+"""Which rows may have superseded an earlier failed row: they wrote a value by which that row was matched.
 
 In    settlements; the values of failed rows that the checkpoint holds.
-Out   `Superseding`s, which the checkpoint looks up among its failed rows: one too many does no harm.
+Out   `Superseding`s, which the checkpoint looks up among its failed rows, so one too many does no harm.
 Raise nothing.
-Rule  What is remembered takes a fixed amount of memory. So a value that no failed row has may be taken for
-      one: of 100,000 failed rows, one in forty.
+Rule  Memory is fixed. So a value may be taken for a failed row's though it is not: with 100,000 failed rows,
+      one in forty.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,14 +16,14 @@ from uploader.model.records import Record
 from uploader.model.settlements import Settlement
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, other_lock_keys
 
-#: A byte each. A power of two, so that the low bits of a hash name a place.
+#: One byte each. A power of two, so that the low bits of a hash are an index.
 _PLACES = 1 << 22
-#: A pending row, too, may have written what an earlier failed row would overwrite.
+#: A pending row may also have written what an earlier failed row would overwrite.
 _MAY_HAVE_WRITTEN = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.PENDING})
 
 
 class SeenFilter:
-    """Whether a value was seen before: "no" is certain. False until something was added."""
+    """Tells whether a value was seen before; "no" is certain. False until something was added."""
 
     def __init__(self) -> None:
         self._places = bytearray()
@@ -45,7 +45,7 @@ class SeenFilter:
 
 
 class FailedValues:
-    """The unique values of failed rows: their keys, and what they have beside them."""
+    """The unique values of failed rows: their keys, and other values beside the keys."""
 
     def __init__(self, keys: Iterable[str], beside_keys: Iterable[str]) -> None:
         self._keys, self._beside_keys = SeenFilter(), SeenFilter()
@@ -55,7 +55,9 @@ class FailedValues:
             self._beside_keys.add(value)
 
     def settle(self, settlements: Sequence[Settlement], outcomes: Collection[Outcome]) -> list[Superseding]:
-        """Remember the failed rows; which of the others wrote a failed row's value. `outcomes`: theirs."""
+        """Remember failed rows, and return which of the other rows wrote a failed row's value. `outcomes`:
+        those of `settlements`.
+        """
         if not DEAD_LETTERS.isdisjoint(outcomes):
             for settlement in settlements:
                 self._remember(settlement)
