@@ -1,4 +1,4 @@
-"""The files that `uploader demo` makes: contacts with the dirt of real exports, the same every time."""
+"""The files that `uploader demo` makes: made-up contacts with typical errors, the same every time."""
 
 import csv
 import os
@@ -48,7 +48,7 @@ _LEAD_SOURCES = ("Web", "Trade Show", "Partner", "")
 
 
 def make_contacts(path: Path, rows: int) -> None:
-    """A CRM export in small: repeated addresses in other case, bad ones, blanks, an unknown option."""
+    """Write contacts with repeated addresses in other case, invalid ones, blanks, and an unknown option."""
     roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
     with os.fdopen(create_private(path, truncate=True), "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
@@ -69,9 +69,9 @@ def make_contacts(path: Path, rows: int) -> None:
 
 
 def make_export(path: Path, rows: int) -> None:
-    """An export as Salesforce writes it: names of its own, every cell in quotes, days before months.
+    """Write an export as Salesforce does: its own column names, every cell in quotes, days before months.
 
-    OSError, also where the file is there already.
+    OSError, also if the file exists already.
     """
     roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
     with os.fdopen(create_private(path, is_new=True), "w", encoding="utf-8", newline="") as file:

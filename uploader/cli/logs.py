@@ -1,9 +1,9 @@
-"""What is said on stderr: as lines for people, or as JSON for machines (`--log-format json`).
+"""Messages on stderr, as lines for people or as JSON for machines (`--log-format json`).
 
 In JSON each line is one object: `time` (UTC), `level`, `event`, `message`, `job` and `account` once they are
-known, and what the event itself tells. Addresses are left out of it, as they are of every log.
+known, and the fields of the event. Like every log it holds no addresses.
 
-A terminal that is gone stops no run: nothing here raises for the sake of a write.
+A closed terminal must not stop a run: a failed write raises nothing here.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from uploader.model.redaction import without_addresses
 
 
 class _Speaker:
-    """How this process speaks; one, as there is one stderr."""
+    """The form of this process's messages. There is one, as there is one stderr."""
 
     def __init__(self) -> None:
         self.is_json = False
@@ -30,7 +30,7 @@ _SPEAKER = _Speaker()
 
 
 def speak(form: str, *, verbose: bool) -> None:
-    """Choose the form, and whether what happens inside is told, too."""
+    """Set the form of messages; `verbose` adds the package's log."""
     _SPEAKER.is_json = form == "json"
     _SPEAKER.about = {}
     logger = logging.getLogger("uploader")
@@ -43,12 +43,12 @@ def is_json() -> bool:
 
 
 def note_job(job: str, account: str) -> None:
-    """Whose lines those that follow are."""
+    """Set the job and account of the messages that follow."""
     _SPEAKER.about = {"job": job, "account": account}
 
 
 def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """A line for whoever watches."""
+    """Print a line on stderr, or on `stream`."""
     if _SPEAKER.is_json and stream in {None, sys.stderr}:
         if text:
             note_event("message", text)
@@ -60,7 +60,7 @@ def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
 def note_event(
     event: str, message: str, told: Mapping[str, object] = MappingProxyType({}), *, level: str = "info"
 ) -> None:
-    """One object, in JSON; nothing elsewhere."""
+    """Print an event as JSON; nothing if messages are lines."""
     if not _SPEAKER.is_json:
         return
     line: Mapping[str, object] = {
@@ -77,7 +77,7 @@ def note_event(
 
 
 class _Handler(logging.Handler):
-    """Of the package's own log. Where a live display stands on stderr, lines go above it."""
+    """Prints the package's log. Its lines appear above a live display on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()

@@ -1,6 +1,6 @@
-"""The command line: which commands there are, and how an error reaches the user. No command's work is here.
+"""The command line: the list of commands, and how errors are printed. The commands are in `commands/`.
 
-Every error is one line on stderr and an exit code; a traceback shows with --verbose only.
+Every error is one line on stderr and an exit code; a traceback is printed with --verbose only.
 """
 
 import functools
@@ -16,7 +16,7 @@ import click
 from uploader.errors import UploaderError
 from uploader.version import __version__
 
-#: Name -> what `uploader --help` says of it. Modules are imported when their command is called.
+#: Name -> description in `uploader --help`. Modules are imported when their command is called.
 COMMANDS = {
     "check": "Check the file and the account before an upload.",
     "preview": "Show what an upload would create, change and leave.",
@@ -54,7 +54,7 @@ class Commands(click.Group):
 
 
 def _environment() -> ModuleType:
-    """Imported with the first command: a list of commands needs none of it."""
+    """Import `option_variables` with the first command: a list of commands does not need it."""
     return importlib.import_module("uploader.cli.option_variables")
 
 
@@ -82,7 +82,7 @@ def group() -> None:
 def main() -> None:
     """Entry point of the console script."""
     if os.getpid() == _FIRST:
-        # The kernel keeps from it what it has no handler for; commands that drain have their own later.
+        # The kernel does not deliver unhandled signals to it; commands that drain set their own handler.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(run(sys.argv[1:]))
 
@@ -97,14 +97,14 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         print(error.format_message(), file=sys.stderr)  # click's own text
         return error.exit_code
     except click.ClickException as error:
-        # The command's own usage is one --help away; a wall of it would hide the line that matters.
+        # Without the command's usage, which would hide the line that matters.
         return _fail(_environment().usage_text(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 128 + signal.SIGINT)
     except UploaderError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has left; what was booked is booked.
+        # The reader of our output has gone; what is committed stays.
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
@@ -116,7 +116,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
 
 
 def _fail(text: str, code: int) -> int:
-    # Imported here: `uploader --help` has nothing to say on stderr.
+    # Imported here: `uploader --help` does not need it.
     from uploader.cli.logs import is_json, note_event  # noqa: PLC0415
 
     line = " ".join(_printable(text).split())
@@ -128,7 +128,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _printable(text: str) -> str:
-    """What an error names may be anybody's."""
+    """An error's text without control characters: it may include text from anywhere."""
     from uploader.cli.text.control_characters import harmless  # noqa: PLC0415  # only where something went wrong
 
     return harmless(text)

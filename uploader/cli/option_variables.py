@@ -1,8 +1,8 @@
-"""Options by environment variables: one flat namespace, `UPLOADER_<OPTION>`. No command's work is here.
+"""Options given by environment variables, in one flat namespace: `UPLOADER_<OPTION>`.
 
-`UPLOADER_RATE` is `--rate` of every command that has it. Arguments have theirs: `UPLOADER_SOURCE`,
-`UPLOADER_CHECKPOINT`. Of what may be repeated, one value a line, since values hold blanks and commas.
-The command line goes first. An empty variable is as good as none.
+`UPLOADER_RATE` is `--rate` of every command that has it. Arguments have variables, too: `UPLOADER_SOURCE`,
+`UPLOADER_CHECKPOINT`. A repeatable option has one value a line, since values may hold blanks and commas.
+The command line takes precedence. An empty variable is ignored.
 """
 
 import functools
@@ -24,7 +24,7 @@ from uploader.model.redaction import without_addresses
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"
-#: Options for one run only: option -> what it would do in a variable that stays set.
+#: Options that no variable may set: option -> what it would do in every run.
 _OF_ONE_RUN = {
     "--restart": "start the job over after every crash",
     "--approve-canary": "approve canaries that nobody has reviewed",
@@ -34,12 +34,12 @@ _OF_ONE_RUN = {
     "none is asked)",
 }
 _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
-#: Fewer may stand in any text.
+#: A shorter value may be part of any text.
 _TELLING_CHARACTERS = 6
 
 
 class _Lines(click.ParamType[Any]):
-    """Of what may be repeated, a variable holds one a line."""
+    """The type of a repeatable option: its variable holds one value a line."""
 
     def __init__(self, one: click.ParamType[Any]) -> None:
         self._one = one
@@ -52,13 +52,13 @@ class _Lines(click.ParamType[Any]):
         return [line.strip("\r") for line in rv.split("\n") if line.strip()]
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        if isinstance(param, click.Argument):  # a source may be a URL, too; what completes is a file
+        if isinstance(param, click.Argument):  # a source may be a URL, but only files can be completed
             return [CompletionItem(incomplete, type="file")]
         return self._one.shell_complete(ctx, param, incomplete)
 
 
 def add_option_variables(command: click.Command, all_commands: Callable[[], Iterable[click.Command]]) -> None:
-    """Let every option of a command come from its variable; an error names the variables it speaks of."""
+    """Give every option of a command its variable. Errors name the variables of the options they mention."""
     for parameter in command.params:
         former = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
         parameter.envvar = [variable(parameter), *former]
@@ -83,18 +83,18 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
 
 
 def variable(parameter: click.Parameter) -> str:
-    """Its name, by the option's; an argument's by what it is called in the usage."""
+    """The name of a parameter's variable, by the option, or by an argument's name in the usage."""
     option = _option(parameter)
     return PREFIX + option.removeprefix("--").replace("-", "_").upper()
 
 
 def is_by_variable(name: str) -> bool:
-    """Whether a parameter of the command under way came from the environment."""
+    """Whether a parameter of the current command is set by a variable."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.ENVIRONMENT
 
 
 def usage_text(error: click.ClickException) -> str:
-    """What click says of a value, and the variable it came from; of an unknown name, what may be meant."""
+    """The text of a usage error, with the variable that set the value, or suggestions for an unknown name."""
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
         if isinstance(error, click.NoSuchOption | NoSuchCommand):
@@ -117,7 +117,7 @@ def _unknown_name_text(error: click.NoSuchOption | NoSuchCommand, context: click
 
 
 def say_settings(context: click.Context) -> None:
-    """Those that differ from the defaults, and where they come from; no secrets are among them."""
+    """Print the settings that differ from the defaults, and where they come from. None is a secret."""
     options, variables = [], []
     for parameter in context.command.params:
         source, value = _source(parameter, context), context.params.get(parameter.name or "")
@@ -137,7 +137,7 @@ def say_settings(context: click.Context) -> None:
 
 
 def options_from_variables(context: click.Context) -> list[str]:
-    """What the variables say, as words of a command that needs none of them."""
+    """The options and arguments set by variables, as words of a command line."""
     words: list[str] = []
     arguments: list[str] = []
     for parameter in context.command.params:
@@ -185,6 +185,7 @@ def _variable_used(parameter: click.Parameter) -> str:
 
 
 def _refuse_left_set(context: click.Context) -> None:
+    """SettingsError if a variable sets an option that is for one run only."""
     for parameter in context.command.params:
         option = _option(parameter)
         is_said = _source(parameter, context) is ParameterSource.ENVIRONMENT
@@ -196,11 +197,11 @@ def _refuse_left_set(context: click.Context) -> None:
 
 
 def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[click.Command]]) -> None:
-    """A variable that is misspelled would be ignored without a word."""
+    """Warn of variables with our prefix that are no option's: they may be misspelled."""
     given = {name for name in os.environ if name.startswith(PREFIX)}
     given -= {variable(parameter) for parameter in context.command.params}
     if not given:
-        return  # the other commands need not be imported
+        return  # no need to import the other commands
     known = {variable(parameter) for command in all_commands() for parameter in command.params}
     unknown = sorted(given - known)
     if unknown:
@@ -214,7 +215,7 @@ def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[cl
 
 
 def _named(text: str, context: click.Context) -> str:
-    """The variables behind the options, or the values, that an error speaks of."""
+    """A text that names the variables of the options or values that an error mentions."""
     spoken = set(re.findall(r"--[a-z][a-z-]*|[A-Z]{4,}", text))
     found = [
         f"{_option(parameter)} is set by {_variable_used(parameter)}"
@@ -227,13 +228,13 @@ def _named(text: str, context: click.Context) -> str:
 
 
 def _is_spoken_of(value: object, text: str) -> bool:
-    """By its value, where that is no everyday word; such as a path."""
+    """Whether a text mentions a value, such as a path; short values are ignored."""
     values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
     return any(len(one) >= _TELLING_CHARACTERS and one in text for one in values)
 
 
 def _shown(value: object) -> str:
-    """Without what is nobody's business: addresses, and what a URL carries."""
+    """A value as text, without addresses, and without the secrets of a URL."""
     if isinstance(value, tuple):
         some = "; ".join(_shown(one) for one in value[:_MOST_SHOWN])
         return some if len(value) <= _MOST_SHOWN else f"{some} and {len(value) - _MOST_SHOWN} more"

@@ -1,4 +1,4 @@
-"""What a command gives: lines, JSON and rows on stdout, which no terminal obeys; a list in a file."""
+"""A command's results: lines, JSON and rows on stdout, without control characters; lists in files."""
 
 import csv
 import os
@@ -13,7 +13,7 @@ from uploader.system.private_files import create_private, open_plain
 
 
 def tell(lines: Iterable[str]) -> None:
-    """A command's result. OSError if stdout is gone."""
+    """Print a command's result on stdout. OSError if stdout is closed."""
     print(all_harmless(lines), flush=True)
 
 
@@ -23,12 +23,12 @@ def tell_json(document: object) -> None:
 
 
 def rows_out() -> TextIO:
-    """Where rows are listed that nobody gave a file for: as they are, but on a terminal."""
+    """The stream for rows on stdout; on a terminal it removes control characters."""
     return cast("TextIO", HarmlessStream(sys.stdout)) if sys.stdout.isatty() else sys.stdout
 
 
 def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
-    """SettingsError where `-o` names what is not a former list of the same command."""
+    """SettingsError if `-o` names an existing file that is not a list of the same command."""
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise SettingsError(f"-o {output}: name a file in a folder that exists")
     if output.exists():
@@ -44,16 +44,16 @@ def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
 def write_list(
     output: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, keeps_empty: bool
 ) -> None:
-    """Rows as CSV, in place of a former list. One of nothing is left only where somebody has named the file.
+    """Write rows as CSV, replacing a former list. An empty list is removed unless `keeps_empty`.
 
-    StorageError where it can't be written.
+    StorageError if it can't be written.
     """
     count = 0
     try:
         with os.fdopen(create_private(output, truncate=True), "w", encoding="utf-8", newline="") as stream:
             lines = csv.writer(stream, lineterminator="\n")
             lines.writerow(header)
-            for count, row in enumerate(rows, 1):  # noqa: B007  # the last one's number is how many
+            for count, row in enumerate(rows, 1):  # noqa: B007  # the last value is the number of rows
                 lines.writerow(row)
         if not count and not keeps_empty:
             output.unlink()

@@ -1,6 +1,6 @@
-"""What is seen while a run is under way: live lines on a terminal, a plain line now and then elsewhere.
+"""The progress display of a run: live lines on a terminal, elsewhere a line at intervals.
 
-A terminal that dies must not stop the run: nothing here raises for the sake of a write.
+A closed terminal must not stop a run: a failed write raises nothing here.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ from uploader.model.settlements import Tallies
 from uploader.model.stop import Cause
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
-#: Rates are of the last half minute: long enough to be steady, short enough to follow a change.
+#: Rates are averages over this time: long enough to be steady, short enough to follow a change.
 _RATE_SECONDS = 30.0
-#: After a pause the pace of before counts for so long.
+#: For this long after a pause, the rate from before the pause is used.
 _STEADY_SECONDS = 3.0
-#: A time left beyond that is none.
+#: A longer remaining time is not shown.
 _AGES_SECONDS = 400 * 86_400.0
 
 
 class Pace:
-    """Rates and the time left, from the views of the last while."""
+    """Rates and the remaining time, from the views of the last half minute."""
 
     def __init__(self) -> None:
         self._views: deque[tuple[float, int, int]] = deque()  # seconds, work done, requests
@@ -62,12 +62,12 @@ class Pace:
         return self._per_second(2)
 
     def seconds_left(self, view: View) -> float | None:
-        """At the pace of the last while, pauses included; None where the end or the pace is not known.
+        """The remaining time at the present rate, with pauses; None if it is not known.
 
-        While a pause is under way the pace is that of before.
+        During a pause, the rate from before it is used.
         """
         left = self._seconds_of_all(view)
-        # Rows that are written one after the other end no sooner, however few there are beside others.
+        # A chain of rows takes its time, however few rows are left.
         return left if left is None else max(left, view.chain.seconds + view.pause_seconds)
 
     def _seconds_of_all(self, view: View) -> float | None:
@@ -106,14 +106,14 @@ def share_done(view: View) -> float | None:
 
 
 def _rows_in_all(view: View) -> float | None:
-    """As many as there are if the rest of the sources is as what was read of them."""
+    """The estimated number of rows, by the size of the rows read so far; None if not known."""
     if not view.bytes_total or not view.bytes_read or not view.tallies.rows:
         return None
     return view.tallies.rows / min(1.0, view.bytes_read / view.bytes_total)
 
 
 def line(view: View, pace: Pace) -> str:
-    """Where the run stands, most important first."""
+    """The progress as one line, most important first."""
     done, left = share_done(view), _left_text(view, pace)
     parts = [] if done is None else [f"{done:.0%}"]
     parts += [_rows_text(view), *_outcomes(view.tallies), *_troubles(view)]
@@ -122,7 +122,7 @@ def line(view: View, pace: Pace) -> str:
 
 
 def lines(view: View, pace: Pace, width: int) -> list[str]:
-    """The same for a terminal of that width: none of the lines is wider."""
+    """The progress as lines for a terminal; none is wider than `width`."""
     done, left = share_done(view), _left_text(view, pace)
     head = [_rows_text(view), *([left] if left else [])]
     if view.settled_before:
@@ -132,10 +132,10 @@ def lines(view: View, pace: Pace, width: int) -> list[str]:
         first = f"{bar(done, _BAR)} {done:>4.0%}  {first}"
     elif done is not None:
         first = fit([f"{done:.0%}", *head], width)
-    told = [first, *(fit([trouble], width) for trouble in _troubles(view))]
-    told.append(fit([*_rates(view, pace), *_frictions(view)], width))
-    told.append(fit(_outcomes(view.tallies), width))
-    return [one for one in told if one]
+    found = [first, *(fit([trouble], width) for trouble in _troubles(view))]
+    found.append(fit([*_rates(view, pace), *_frictions(view)], width))
+    found.append(fit(_outcomes(view.tallies), width))
+    return [one for one in found if one]
 
 
 _BAR, _WIDE = 24, 72
@@ -147,7 +147,7 @@ def bar(share: float, width: int) -> str:
 
 
 def fit(parts: Sequence[str], width: int) -> str:
-    """As many of the parts as there is room for; the first one at least, cut short if it must be."""
+    """As many of the parts as fit into `width`, at least the first one, cut if necessary."""
     text = ""
     for part in parts:
         longer = f"{text} | {part}" if text else part
@@ -160,7 +160,7 @@ def fit(parts: Sequence[str], width: int) -> str:
 
 
 def _rows_text(view: View) -> str:
-    """What is settled, of all that there are."""
+    """The number of settled rows, of all rows."""
     tallies, total = view.tallies, _rows_in_all(view)
     if total is None:
         return f"{tallies.settled:,} rows"
@@ -207,7 +207,7 @@ def _left_text(view: View, pace: Pace) -> str:
 
 
 def figures(view: View, pace: Pace) -> dict[str, object]:
-    """The same for machines."""
+    """The progress as JSON fields."""
     done, left = share_done(view), pace.seconds_left(view)
     tallies = view.tallies
     return {
@@ -239,7 +239,7 @@ def _now(run: Run, pace: Pace) -> str:
 
 
 def _view(run: Run, pace: Pace) -> View | None:
-    """None while no rows move."""
+    """The run's view, added to `pace`; None while no rows are processed."""
     view = run.view() if run.reads_back_at is None else None
     if view is not None:
         pace.add(asyncio.get_running_loop().time(), view)
@@ -247,7 +247,7 @@ def _view(run: Run, pace: Pace) -> View | None:
 
 
 def _before(run: Run) -> str:
-    """What is done while no rows move; empty while there is nothing to say."""
+    """What the run does while no rows are processed; "" if there is nothing to report."""
     if run.reads_back_at is not None:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
         return f"the canary is sent; it is read back in {duration(seconds)}"
@@ -266,7 +266,7 @@ def _before(run: Run) -> str:
 
 
 def survey_line(step: Step, bytes_total: int | None) -> str:
-    """How far the look at all rows is."""
+    """The progress of a pass over all rows, as one line."""
     if step.sorting:
         return f"looking for repeated keys: {step.sorting:.0%} | {step.rows:,} rows read"
     share = f"{min(1.0, step.bytes_read / bytes_total):.0%} | " if bytes_total else ""
@@ -275,7 +275,7 @@ def survey_line(step: Step, bytes_total: int | None) -> str:
 
 @contextlib.asynccontextmanager
 async def shown(display: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Let a display run beside the work within, and end with it."""
+    """Run a display beside the work within, and cancel it afterwards."""
     task = asyncio.ensure_future(display)
     try:
         yield
@@ -285,7 +285,7 @@ async def shown(display: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 async def show(run: Run) -> None:
-    """Follow a run until cancelled."""
+    """Show the progress of a run until cancelled."""
     if sys.stderr.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
         await _live(run)
     else:
@@ -297,7 +297,7 @@ async def _plain(run: Run) -> None:
     due = clock() + _PLAIN_SECONDS
     while True:
         await asyncio.sleep(_LIVE_SECONDS)
-        view = _view(run, pace)  # looked at more often than it is said, for the sake of the pace
+        view = _view(run, pace)  # more often than it is printed, to measure the rates
         text = line(view, pace) if view is not None else _before(run)
         if text and clock() >= due:
             due += _PLAIN_SECONDS
@@ -322,11 +322,11 @@ def _painted(run: Run, view: View | None, pace: Pace, width: int) -> list[str]:
 
 @contextlib.contextmanager
 def live_display(stream: TextIO) -> Iterator[Callable[[Callable[[int], list[str]]], None]]:
-    """Lines that are painted over, and gone in the end; what is said meanwhile stands above them.
+    """Show lines that are overwritten and removed at the end; other messages appear above them.
 
-    What comes back paints: it takes the lines for a width, which may change at any time.
+    Yields a function that shows lines. It is given a function of the terminal's width, which may change.
     """
-    # Imported here: only terminals pay for it.
+    # Imported here: only terminals need it.
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -334,8 +334,8 @@ def live_display(stream: TextIO) -> Iterator[Callable[[Callable[[int], list[str]
     console = Console(file=stream)
     with contextlib.suppress(OSError), Live(console=console, transient=True, auto_refresh=False) as live:
 
-        def paint(told: Callable[[int], list[str]]) -> None:
-            text = Text("\n".join(map(harmless, told(console.width))), no_wrap=True, overflow="ellipsis")
+        def paint(lines: Callable[[int], list[str]]) -> None:
+            text = Text("\n".join(map(harmless, lines(console.width))), no_wrap=True, overflow="ellipsis")
             live.update(text, refresh=True)
 
         yield paint

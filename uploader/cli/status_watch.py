@@ -1,4 +1,4 @@
-"""A job that another process runs, followed from its checkpoint: `status --watch`. It only reads."""
+"""`status --watch`: follow a job of another process by its checkpoint. Nothing is written."""
 
 import sys
 import time
@@ -15,15 +15,15 @@ from uploader.model.outcomes import Outcome
 from uploader.storage.checkpoint import Checkpoint
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
-#: Rates are of the last half minute, as those of the run itself.
+#: Rates are averages over this time, as in the run's own display.
 _RATE_SECONDS = 30.0
 _BAR, _WIDE = 24, 72
-#: A job that is started anew has no checkpoint for a moment.
+#: A job that is restarted has no checkpoint for a moment: missing it this often is no error.
 _GONE_LOOKS = 5
 
 
 class Looks:
-    """What successive looks tell of a job's pace."""
+    """A job's rates, from successive reads of its checkpoint."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int, int]] = deque()  # seconds, rows settled, requests
@@ -35,19 +35,19 @@ class Looks:
     def add(self, now: float, summary: Summary) -> None:
         tallies = summary.tallies
         if self._seen and tallies.settled < self._seen[-1][1]:
-            self._seen.clear()  # it was started anew
+            self._seen.clear()  # the job was restarted
         self._seen.append((now, tallies.settled, tallies.requests))
         while len(self._seen) > 2 and now - self._seen[0][0] > _RATE_SECONDS:
             self._seen.popleft()
 
     def per_second(self, column: int) -> float:
-        """1: rows, 2: requests."""
+        """The rate of rows (column 1) or requests (column 2)."""
         first, last = self._seen[0], self._seen[-1]
         return (last[column] - first[column]) / max(1e-9, last[0] - first[0]) if last is not first else 0.0
 
 
 def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[Path], Summary]) -> None:
-    """Until no process works on the job. What is there then, the caller says."""
+    """Show the job's state until no process works on it. The caller prints the final state."""
     looks = Looks()
     if as_json or not sys.stdout.isatty():
         for summary in _followed(path, interval or _PLAIN_SECONDS, look, looks):
@@ -69,7 +69,7 @@ def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[
 
 
 def _followed(path: Path, seconds: float, look: Callable[[Path], Summary], looks: Looks) -> Iterator[Summary]:
-    """One look after the other, the last when nobody is at work any more."""
+    """Summaries at intervals, the last one when no process works on the job any more."""
     gone = 0
     while True:
         try:
@@ -88,11 +88,11 @@ def _followed(path: Path, seconds: float, look: Callable[[Path], Summary], looks
 
 
 def _estimate(path: Path) -> int | None:
-    """How many rows there are in all, as the run that is at work thought."""
+    """The number of rows that the running invocation estimated."""
     try:
         checkpoint = Checkpoint.open(path, read_only=True)
     except CheckpointError:
-        return None  # it is being started anew
+        return None  # the job is being restarted
     try:
         invocations = checkpoint.invocations()
     finally:
@@ -119,7 +119,7 @@ def _lines(summary: Summary, looks: Looks, rows: int | None, width: int) -> list
         first = f"{bar(share, _BAR)} {share:>4.0%}  {fit(head[1:], width - _BAR - 7)}"
     else:
         first = fit(head, width)
-    told = [first, fit(outcomes, width)]
+    found = [first, fit(outcomes, width)]
     if tallies.throttled or tallies.retries:
-        told.append(fit([f"{tallies.throttled:,} throttled", f"{tallies.retries:,} retries"], width))
-    return [line for line in told if line]
+        found.append(fit([f"{tallies.throttled:,} throttled", f"{tallies.retries:,} retries"], width))
+    return [line for line in found if line]

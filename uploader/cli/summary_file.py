@@ -1,9 +1,8 @@
-"""`--summary-file`: what it holds, and when. How it is written whole or not at all is `system/whole_file`'s.
+"""`--summary-file`: its content, and when it is written. `system/whole_file` writes it in one step.
 
-It says how the last invocation ended: what --json says, and the exit code. Where the run could not start
-(`not started`) or broke off with an error (`failed`), there are no counts, only the state, the reason and the
-exit code. While a run is under way, and after a kill, there is no file: none that is found is of an earlier
-run.
+It has the fields of --json and the exit code of the last invocation. If the run could not start (state
+`not started`) or ended with an error (`failed`), it has only the state, the reason and the exit code. During
+a run and after a kill there is no file, so a file is never from an earlier run.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,20 +24,20 @@ _CANT_START = 2
 
 
 class SummaryFile:
-    """`write` once, or let `telling_errors` do it."""
+    """Call `write` once, or let `telling_errors` do it."""
 
     def __init__(self, path: Path) -> None:
         self._file = WholeFile("--summary-file", path, _is_ours)
 
     def check(self, settings: OutputSettings) -> None:
-        """Another file of the job would be overwritten, though neither may be there yet."""
+        """SettingsError if it is another file of the job, even if neither exists yet."""
         place = self._file.path.absolute()
         if place in {path.absolute() for path in (settings.checkpoint_path, settings.results_path) if path}:
             raise SettingsError(f"--summary-file {self._file.path} is the checkpoint or the results file")
 
     @contextmanager
     def telling_errors(self) -> Iterator[None]:
-        """What ends a run without a summary is told in the file, and goes on its way."""
+        """Write an error that ends the run without a summary to the file, and raise it again."""
         try:
             yield
         except UploaderError as error:
@@ -49,7 +48,7 @@ class SummaryFile:
             raise
 
     def write(self, summary: Summary) -> int:
-        """The exit code: the run's own, unless it is a success that nobody will read of."""
+        """Write the summary. Return the run's exit code, or an error if a success could not be written."""
         is_written = self._write({**summary.as_dict(), "exit_code": summary.exit_code})
         return summary.exit_code if is_written else summary.exit_code or _STORAGE
 

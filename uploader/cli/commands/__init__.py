@@ -1,4 +1,4 @@
-"""One module a command: options to settings, the run, its report.
+"""One module for each command: it makes settings from options, runs the job, and prints the result.
 
 check        `uploader check`
 demo         `uploader demo`

@@ -106,7 +106,7 @@ def _refuse_to_write(path: Path, sources: tuple[str, ...]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """For its owner alone: it holds samples of what the rows hold. One that came meanwhile is left alone."""
+    """Write a private file, since it holds samples of the rows. An existing file is not replaced."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -116,7 +116,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Standard input has no folder of its own; nothing is left in this one."""
+    """The settings with a checkpoint path for temporary files: stdin has no folder of its own."""
     place = fields["checkpoint"] or (_NOWHERE if "-" in sources else None)
     return {**fields, "checkpoint": place}
 
@@ -139,7 +139,7 @@ async def _plain(run: Check) -> None:
 
 
 async def _live(run: Check) -> None:
-    # Imported here: only terminals pay for it.
+    # Imported here: only terminals need it.
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

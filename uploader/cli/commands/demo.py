@@ -1,6 +1,6 @@
-"""`uploader demo`: the main job in a minute, on the mock server, killed and resumed once on the way.
+"""`uploader demo`: an upload to the mock server that is killed once and resumed, in a minute.
 
-It runs the very commands a user would, each in a process of its own, and shows them.
+It runs the commands that a user would type, each in a process of its own, and shows them.
 """
 
 import csv
@@ -109,7 +109,7 @@ def _mock_server() -> Iterator[str]:
 
 
 def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[str]:
-    # Settings of another job are none of the demo's.
+    # Variables that are set for other jobs must not apply to the demo.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment = {**kept, "HUBSPOT_ACCESS_TOKEN": "demo"}
     return subprocess.Popen(  # noqa: S603
@@ -123,7 +123,7 @@ def _show(arguments: list[str]) -> None:
 
 
 def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
-    """SIGKILL, the harshest there is, once enough rows are settled."""
+    """Send SIGKILL to the upload once enough rows are settled."""
     checkpoint = Path(f"{source}.checkpoint")
     while True:
         try:

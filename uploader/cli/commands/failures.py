@@ -1,4 +1,4 @@
-"""`uploader failures`: the dead letters as a file that `upload` takes as it is."""
+"""`uploader failures`: write the failed rows to a file that `upload` accepts."""
 
 import csv
 import os
@@ -27,7 +27,7 @@ from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
 from uploader.system.private_files import create_private
 
-#: Columns that `upload` ignores (but for uploader_superseded, which makes it skip a row).
+#: Columns that `upload` ignores, except uploader_superseded, which makes it skip a row.
 _OWN = (
     "uploader_row",
     "uploader_source",
@@ -41,10 +41,10 @@ _OWN = (
     "uploader_raw",
 )
 _NDJSON = frozenset({".ndjson", ".jsonl"})
-#: Reasons that are named; all others are counted as one.
+#: Number of reasons that are shown; all others are counted as one.
 _TOP_REASONS = 5
-#: What `--kind` admits. All rows of a key that are still to be written stand in one file: sent from two, an
-#: earlier one might come last.
+#: The rows that each `--kind` includes. All open rows of a key are in one file: sent from two files, an
+#: earlier row might be written last.
 KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
     "all": lambda _: True,
     "transient": lambda letter: letter.is_retryable,
@@ -121,7 +121,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
 
 
 def unused(path: Path) -> Path:
-    """The path itself, or the next one that nothing stands at: `a.failures.csv`, `a.failures-2.csv`."""
+    """The path if it does not exist, else the next free one: `a.failures.csv`, `a.failures-2.csv`."""
     stem = re.sub(r"-\d+$", "", path.stem)
     for number in range(2, 10_000):
         if not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
@@ -131,9 +131,7 @@ def unused(path: Path) -> Path:
 
 
 def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
-    """The commonest reasons of the dead letters, with what differs from row to row left out; then all others
-    as one.
-    """
+    """The most frequent reasons of failed rows, without values; then the number of all others."""
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         reasons = Counter(
             f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_letter_messages()
@@ -144,7 +142,7 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
 
 
 def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:
-    """The command for the mended file, with what the job was told of its columns, and by which files."""
+    """The command that uploads the corrected file with the job's settings."""
     settings = identity.settings
     words = ["uploader", "upload", str(output)]
     # It is in UTF-8, whatever the sources were; but a header may begin as JSON does.
@@ -166,15 +164,15 @@ def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[st
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
-    # Not the URL, which no file holds: typed where another account is meant, the command is refused.
+    # The base URL is not recorded; --portal refuses the command if it is used with another account.
     words += ["--portal", identity.portal] if identity.portal else []
-    # Jobs that were begun by an earlier version know no names.
+    # Earlier versions did not record the names of these files.
     named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **files}
     return shlex.join([*words, *_value_words(settings, named), *_marking_words(settings, named)])
 
 
 def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
-    """What the job was told of how values are spelled."""
+    """The options for how values are written."""
     words: list[str] = []
     for option, name in (("--only", "only"), ("--clear", "clear")):
         for column in settings.get(name, ()):
@@ -191,7 +189,7 @@ def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]
 
 
 def _writing_words(settings: Mapping[str, Any]) -> list[str]:
-    """What the job was told of what HubSpot holds: without it, the mended rows would overwrite that."""
+    """The options for what may be overwritten."""
     words = ["--write", settings["policy"]] if settings.get("policy") else []
     if (rule := settings.get("on_duplicate", OnDuplicate.IN_ORDER)) != OnDuplicate.IN_ORDER:
         words += ["--on-duplicate", rule]
@@ -205,7 +203,7 @@ _FLAGS = ("skip_unchanged", "snapshot")
 
 
 def _marking_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
-    """Whom nothing is to be written to, and what all records get."""
+    """The options for suppression, constants and allowed properties."""
     words: list[str] = []
     if settings.get("suppress"):
         words += [word for name in files["--suppress"] for word in ("--suppress", name)]
@@ -220,16 +218,16 @@ def _marking_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str
 
 
 def _delimiter(output: Path | None, identity: Identity) -> str:
-    """The first source's own: what opened that file opens this one."""
+    """The delimiter of the first source: a program that opens that file opens this one, too."""
     if output is not None and output.suffix.lower() == ".tsv":
         return "\t"
     return next((source.shape.delimiter for source in identity.sources if source.shape.delimiter), ",")
 
 
 def _has_mark(checkpoint: Path, identity: Identity) -> bool:
-    """Whether the file is to begin with a byte order mark, by which spreadsheet programs know UTF-8.
+    """Whether to begin the file with a byte order mark, by which spreadsheet programs recognise UTF-8.
 
-    Where the first source is CSV in another encoding, or has one itself, if it is still there.
+    It is written if the first source is CSV in another encoding, or begins with one itself.
     """
     source = identity.sources[0]
     if source.shape.format != "csv" or source.shape.encoding:
@@ -270,9 +268,9 @@ def _write_csv(
     more: Sequence[str] = (),
     is_safe: bool = False,
 ) -> int:
-    """`cell` spells a value; `more` columns stand behind all others, with nothing in them.
+    """Write the failed rows as CSV. `cell` formats a value; `more` are empty columns at the end.
 
-    SettingsError where `upload` would make another row of the cells; a safe file is not for it.
+    SettingsError if `upload` would read another row from the cells, unless `is_safe`.
     """
     identity = checkpoint.identity()
     columns = [*_columns(checkpoint, identity), *_OWN, *more]
@@ -301,13 +299,13 @@ def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity
 
 
 def _own_key(fields: Mapping[str, object]) -> str:
-    """The id property that a row in the API's own form names."""
+    """The id property that a row in the form of an API input names."""
     is_input = isinstance(fields.get("properties"), Mapping)
     return str(fields.get("idProperty") or "") if is_input else ""
 
 
 def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
-    """The sources' own columns, united, in order of appearance; of rows that name their own fields, too."""
+    """The columns of all sources, and the fields of rows without a header, in order of appearance."""
     columns: dict[str, None] = {}
     for source in identity.sources:
         columns.update(dict.fromkeys(source.shape.columns))
@@ -328,9 +326,9 @@ def _write_ndjson(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], 
 
 
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
-    """The row's own fields, and ours."""
+    """The fields of a failed row, with uploader's own."""
     source = identity.sources[letter.source]
-    # What was not readable in its place may read well on its own, such as the torn end of a file.
+    # A row that was unreadable in its file may be readable by itself, such as a cut-off last line.
     readable = letter.category != UNREADABLE
     content = reread(source.shape, letter.raw) if readable else Unreadable(letter.message)
     row: dict[str, object] = {}
@@ -341,7 +339,7 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
     before = {name: row.pop(name) for name in list(row) if name.startswith(OWN_PREFIX)}
     return {
         **row,
-        # A dead letter that died again still names the row it was at first.
+        # A row that failed again keeps the number of its first source.
         "uploader_row": before.get("uploader_row") or letter.row,
         "uploader_source": before.get("uploader_source") or source.name,
         "uploader_outcome": letter.outcome,
@@ -356,12 +354,12 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
 
 
 def _raw_text(raw: bytes) -> str:
-    """The bytes as text; those that are none, as \\xNN."""
+    """The bytes as text; bytes that are not UTF-8 as \\xNN."""
     return raw.decode("utf-8", "backslashreplace")
 
 
 def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:
-    """The API's own form of an input, as columns."""
+    """The fields, with an API input flattened to columns."""
     nested = fields.get("properties")
     if not isinstance(nested, Mapping):
         return fields
@@ -379,10 +377,10 @@ def _cell(value: object) -> str:
 
 
 def _safe_cell(value: object) -> str:
-    """With an apostrophe before what a spreadsheet program would take for a formula."""
+    """The cell, with an apostrophe before a text that a spreadsheet program would take for a formula."""
     text = _cell(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-#: As OWASP lists them, the wide ones of East Asian keyboards included.
+#: From OWASP's list, with the full-width characters.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

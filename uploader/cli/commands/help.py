@@ -1,4 +1,4 @@
-"""`uploader help [TOPIC]`: a page of the manual, formatted on a terminal, as it stands in a pipe."""
+"""`uploader help [TOPIC]`: show a page of the manual, formatted on a terminal, as Markdown in a pipe."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from uploader.cli.output import tell
 from uploader.cli.suggestions import suggestions
 
 PAGES = Path(__file__).parents[2] / "docs"
-#: The page that lists the others; on its own it is no topic.
+#: The page that lists the others; it is not a topic itself.
 _INDEX = "README"
 #: Longer lines are hard to read.
 _WIDEST = 100
@@ -69,14 +69,14 @@ def _show(page: str) -> None:
     from rich.markdown import Markdown  # noqa: PLC0415
     from rich.theme import Theme  # noqa: PLC0415
 
-    # Rich's own style for code has a black background, which hurts on a light terminal.
+    # Rich's style for code has a black background, which is hard to read on a light terminal.
     console = Console(theme=Theme({"markdown.code": "bold cyan"}))
     console.width = min(console.width, _WIDEST)
     console.print(Markdown(for_terminal(page), code_theme="ansi_dark", hyperlinks=False))
 
 
 def for_terminal(page: str) -> str:
-    """The page without what no terminal shows: pictures, comments, links between pages become commands."""
+    """The page without pictures and comments, and with links between pages turned into commands."""
     return _LINK.sub(_link_text, _IMAGE.sub("", _COMMENT.sub("", page)))
 
 

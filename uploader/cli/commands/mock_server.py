@@ -1,4 +1,4 @@
-"""`uploader mock-server`: options to the mock server's settings. The server is `uploader.mockserver`."""
+"""`uploader mock-server`: run the mock server (`uploader.mockserver`) with settings from options."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`uploader preview`: what a run would create, overwrite and leave."""
+"""`uploader preview`: show what a run would create, overwrite and leave."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`uploader purge`: what a job has left on the disk, deleted; `storage/artifacts` knows which files it is."""
+"""`uploader purge`: delete the files of a job. `storage/artifacts` finds them."""
 
 import asyncio
 import sys
@@ -36,7 +36,7 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     those written elsewhere with -o or --results, copies, backups. The disk space is not overwritten.
     """
     lock = Lock(checkpoint)
-    lock.acquire()  # before its state is read: nobody begins to work on it in between
+    lock.acquire()  # before its state is read, so that no process resumes it in between
     try:
         with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
             state = opened.state()

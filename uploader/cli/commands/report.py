@@ -1,4 +1,4 @@
-"""`uploader report`: a job as one HTML page that needs nothing else. What it says is `report/content`'s."""
+"""`uploader report`: write a job as a self-contained HTML page. `report/content` makes its content."""
 
 import os
 import shlex
@@ -40,7 +40,7 @@ from uploader.storage.file_names import snapshot_path
 from uploader.system.private_files import create_private
 from uploader.version import __version__
 
-#: Settings whose options have other names.
+#: The options of settings.
 _OPTIONS = {
     "map": "--map",
     "ignore": "--ignore",
@@ -63,9 +63,9 @@ _OPTIONS = {
     "skip_unchanged": "--skip-unchanged",
     "snapshot": "--snapshot",
 }
-#: They say the same as another one.
+#: Settings that are shown elsewhere in the report.
 _SILENT = frozenset({"id_property", "match", "object_type"})
-#: A quota that many times above all that was sent is no part of the picture.
+#: A quota this many times above all that was sent is not drawn.
 _FAR = 4
 _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid", "abandoned")
 
@@ -101,7 +101,7 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
 
 
 def write_whole(path: Path, page: bytes) -> None:
-    """All of it or nothing, for its owner alone. Only a former report is replaced: no other file, no link."""
+    """Write a private file in one step. Only a former report is replaced, not another file or a link."""
     if path.is_symlink() or (path.exists() and not _is_report(path)):
         raise SettingsError(f"{path} is no report of uploader; name another file with -o")
     draft = path.with_name(f"{path.name}.new")
@@ -129,8 +129,8 @@ def _is_report(path: Path) -> bool:
 
 
 def render(path: Path, *, with_values: bool = False) -> bytes:
-    """The page. CheckpointError where there is no checkpoint."""
-    # Imported here: only this command pays for it.
+    """The report as a page. CheckpointError if there is no checkpoint."""
+    # Imported here: only this command needs it.
     from jinja2 import Environment  # noqa: PLC0415
 
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
@@ -203,7 +203,7 @@ def _values(content: Content) -> Iterable[str]:
 
 
 def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
-    """Title, markup, legend (class and text), and what it shows."""
+    """For each chart: title, markup, legend (class and text), and what it shows."""
     axis = axis_of([one.began for one in intervals], intervals[-1].seconds)
     paused = Series("nobody sends", "paused", [sum(one.paused.values()) / one.seconds for one in intervals])
     has_pauses = any(paused.values)
@@ -238,7 +238,7 @@ def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, s
 
 
 def _quota(intervals: list[Interval], requests: list[Series]) -> tuple[list[Series], str]:
-    """The line of what is allowed; in words where it is so far up that nothing else would be seen."""
+    """The line of the quota; as a text instead if it is so high that other lines could not be seen."""
     allowed = Series("quota", "quota", [one.per_second or None for one in intervals])
     highest = max((value for value in allowed.values if value), default=0.0)
     most = max(
@@ -286,7 +286,7 @@ def _latencies(intervals: list[Interval]) -> list[Series]:
 
 
 def _pauses(summary: Summary, whole: Interval) -> list[tuple[str, int, str]]:
-    """Cause, how often, how long in all."""
+    """For each cause of pauses: how often, and how long in total."""
     return [
         (cause, count, duration(whole.paused.get(cause, 0.0)))
         for cause, count in sorted(summary.tallies.pauses.items())
@@ -294,32 +294,32 @@ def _pauses(summary: Summary, whole: Interval) -> list[tuple[str, int, str]]:
 
 
 def _invocation(one: Invocation, *, is_at_work: bool) -> tuple[str, str, str, str]:
-    """When it began, how long it was at work, how it ended, which version it was."""
+    """An invocation's start, duration, end and version, as texts."""
     ended = one.state if one.state == "complete" else one.reason or "killed"
     if is_at_work:
         ended = "at work"
     return _clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
 
 
-def _shape_text(shape: Any) -> str:  # noqa: ANN401  # the source's, as kept
+def _shape_text(shape: Any) -> str:  # noqa: ANN401  # as recorded
     parts = [shape.format, shape.encoding, f"sheet {shape.sheet}" if shape.sheet else ""]
     parts.append(f"{len(shape.columns):,} columns" if shape.columns else "")
     return ", ".join(part for part in parts if part)
 
 
 def _column_texts(identity: Identity) -> list[str]:
-    """What the columns of each source were taken for."""
-    told = []
+    """The property of each column, as texts."""
+    texts: list[str] = []
     for source, named in zip(identity.sources, identity.settings.get("columns") or [], strict=False):
         columns = source.shape.columns
         for place, name in (named or {}).items():
             text = f"{columns[int(place)] if int(place) < len(columns) else place} = {name}"
-            told += [text] if text not in told else []
-    return told
+            texts += [text] if text not in texts else []
+    return texts
 
 
 def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
-    """What to do, and the command."""
+    """What to do next, each with its command."""
     where, found = shlex.quote(str(path)), []
     if summary.state == "stopped":
         found.append(("go on", "the command it was begun with"))

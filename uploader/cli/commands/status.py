@@ -1,4 +1,4 @@
-"""`uploader status`: where a job stands, read from its checkpoint, from another terminal too."""
+"""`uploader status`: show the state of a job, from its checkpoint. The job may be running."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from uploader.system.private_files import Lock
 
 
 def read_summary(path: Path) -> Summary:
-    """What the last commit says; whether a process works on it is told by the lock."""
+    """The summary as of the last commit. The job is running if its lock is held."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         state = checkpoint.state()
     running = state.state != "complete" and Lock(path).is_held()
@@ -31,6 +31,7 @@ def read_summary(path: Path) -> Summary:
 
 
 def _waits_for_approval(path: Path) -> bool:
+    """Whether the job's canary is sent and not approved."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         canary = checkpoint.canary()
     return canary is not None and canary.waits

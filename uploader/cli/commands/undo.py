@@ -48,7 +48,7 @@ _HEADER = (
 )
 _PROGRESS_SECONDS = 5.0
 _REASONS = 5
-#: The outcome of a row that is in no snapshot, in the list of what was kept.
+#: The outcome, in the list of what was kept, of a row without a snapshot.
 _UNKEPT = "no snapshot"
 
 
@@ -168,7 +168,7 @@ async def _approve(account: Account, created: int, others: int) -> bool:
     return (await answer()).strip().lower() in {"y", "yes"}
 
 
-# --- telling ---
+# --- reporting ---
 
 
 async def _display(run: Undo) -> None:
@@ -204,7 +204,7 @@ def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
 
 
 def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
-    """What can be done about records that were kept; `touched`: how many --archive-touched archives."""
+    """What the user can do about kept records. `touched`: how many --archive-touched would archive."""
     word = noun(object_type).one if touched == 1 else noun(object_type).many
     if touched:
         yield (
@@ -219,7 +219,7 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
 
 
 def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
-    """What was kept, and what no snapshot is of, as rows; why is counted in `reasons`."""
+    """Lines for what was kept and for rows without a snapshot. Reasons are counted in `reasons`."""
     for kept in run.file.kept():
         finding = kept.finding
         why = without_identifiers(finding.why)

@@ -1,4 +1,4 @@
-"""`uploader upload`: options to settings, signals to the run, the summary to the user."""
+"""`uploader upload`: make settings from options, run the job, and print its summary."""
 
 import asyncio
 import contextlib
@@ -206,34 +206,34 @@ def command(
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
-    """None: as the account is."""
+    """The number of canary rows; 0 for none, None if it depends on the account."""
     if rows is not None and (no_canary or rows < 1):
         raise SettingsError("--canary takes a number of rows, 1 or more; --no-canary alone means none")
     return 0 if no_canary or (yes and rows is None) else rows
 
 
 def _tune_garbage_collector() -> None:
-    """Records are many and make no cycles: looking for some at every 700th costs 15 to 20 % of the CPU."""
+    """Collect garbage less often. Records make no cycles, and the default costs 15 to 20 % of the CPU."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed: some 15 % of the CPU less."""
+    """The event loop of uvloop if it is installed, which takes some 15 % less CPU; else None."""
     if importlib.util.find_spec("uvloop") is None:
         return None
     uvloop = importlib.import_module("uvloop")
 
     class ExactLoop(uvloop.Loop):  # type: ignore[name-defined,misc]
         def time(self) -> float:
-            """Its own stands still while a callback runs: too coarse for an exact log of sends."""
+            """The exact time. uvloop caches it while a callback runs: too coarse for a log of sends."""
             return time.monotonic()
 
     return ExactLoop
 
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
-    """How it ended, what to say of a job that had ended before, how many rows the results file lacks."""
+    """Run the job: its summary, notices to print, and the number of rows that the results file lacks."""
     asks = _can_ask(settings)
 
     async def approve(account: Account, rows: int | None) -> bool:
@@ -265,7 +265,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
 
 
 class _Display:
-    """What is said while a run is under way."""
+    """The messages and the progress display of a running job."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -282,7 +282,7 @@ class _Display:
 
     @contextlib.asynccontextmanager
     async def aside(self) -> AsyncIterator[None]:
-        """Silent for a while: it would paint over a question."""
+        """Pause the display, which would overwrite a question."""
         await self.stop()
         self._introduce()
         try:
@@ -309,7 +309,7 @@ class _Display:
 
 
 def _can_ask(settings: SourceSettings) -> bool:
-    """Somebody is there to answer, and the answer is not taken for a row."""
+    """Whether the user can be asked: on a terminal, with stdin not a source."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not is_json() and "-" not in settings.sources
 
 
@@ -331,7 +331,7 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
 
 
 def introduction(run: Run) -> list[str]:
-    """Which account, by which key, how many rows, how many requests, how long."""
+    """The first lines of a run: account, key, rows, requests, duration, files."""
     account, settings = run.account, run.settings
     kind = f" ({account.kind})" if account.kind else ""
     about = ", ".join(part for part in (account.ui_domain, account.time_zone) if part)
@@ -367,7 +367,7 @@ def _forecast(run: Run) -> list[str]:
 
 
 def _finished_lines(run: Run) -> list[str]:
-    """Of a job that was finished before: what there is to know, and how it is done again."""
+    """Lines about a job that was finished before, and how to run it again; empty for other jobs."""
     before = run.finished_before
     if before is None:
         return []

@@ -1,4 +1,4 @@
-"""`uploader verify`: read the records of a job back and compare them with what its rows asked for."""
+"""`uploader verify`: read the records of a job back and compare them with its rows."""
 
 import asyncio
 import contextlib
@@ -81,7 +81,7 @@ def command(
     is_named = output is not None
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     refuse_foreign(output, _HEADER, "no list of differences")
-    # A variable may name the pattern that `upload` was given: the checkpoint knows the files.
+    # A variable may hold the pattern that `upload` was given; the checkpoint has the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
     with contextlib.closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity = opened.identity()
@@ -110,7 +110,7 @@ async def _verify(
             report = await run.run()
             if report.end is None:
                 write(run)
-                remove_database(run.file.path)  # it has served: the next one reads anew
+                remove_database(run.file.path)  # complete: the next verification reads all again
             return report
 
 
@@ -138,7 +138,7 @@ def _write(run: Verification, output: Path, names: Sequence[str], *, keeps_empty
 
 
 def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object]]:
-    """All findings as rows; the first of each kind are also said."""
+    """Lines for all findings; the first of each kind are also printed."""
     shown: Counter[Verdict] = Counter()
     for key, hubspot_id, finding in run.file.findings(run.settings.id_property):
         yield (
@@ -158,7 +158,7 @@ def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object
 
 
 def _example(finding: Finding) -> str:
-    """By row, without values: they are in the file."""
+    """A finding as one line, without values, which are in the file."""
     note = f" ({finding.note})" if finding.note else ""
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
 
