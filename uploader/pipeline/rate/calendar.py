@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 
 def next_midnight(now: datetime, zone: str, utc_offset_seconds: float) -> datetime:
-    """The next midnight after `now` (aware) in `zone`, or at the offset where that is unknown; in UTC."""
+    """Return the next midnight after `now` (aware) in `zone`, or at the offset if the zone is unknown; in
+    UTC.
+    """
     local = now.astimezone(zone_of(zone, utc_offset_seconds))
     midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo)
     # In UTC: between two times of one zone Python subtracts what the clocks show, changes of them left out.

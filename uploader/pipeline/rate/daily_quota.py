@@ -1,7 +1,4 @@
-"""The account's day: how many requests are left of it, and when it ends. All private apps share it.
-
-From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
-"""
+"""The account's daily quota: how many requests are left, and when the day ends. All private apps share it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +8,7 @@ from uploader.hubspot.wire import QuotaHeaders, Usage
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """What is left to other apps of a day: a number of requests, or a share of the quota."""
+    """What is left to other apps each day: a number of requests, or a share of the quota."""
 
     count: int = 0
     share: float = 0.0
@@ -22,7 +19,7 @@ class Reserve:
 
 @dataclass(slots=True)
 class DailyQuota:
-    """As far as it is known: OAuth apps have no daily quota, and no header speaks of one."""
+    """The daily quota as far as it is known: OAuth apps have none, and no header names it."""
 
     reserve: Reserve = Reserve()
     limit: int | None = None
@@ -33,13 +30,13 @@ class DailyQuota:
 
     @property
     def left(self) -> int | None:
-        """Requests that we may still send today; None where nobody says."""
+        """The requests that we may still send today; None if it is not known."""
         if self.remaining is None:
             return None
         return max(0, self.remaining - self.reserve.of(self.limit))
 
     def learn(self, headers: QuotaHeaders, left: float) -> None:
-        """What the reply to a request says that left at `left`; an older one's word is no news."""
+        """Learn from a reply to a request that left at `left`, unless a later one was read already."""
         if headers.daily_remaining is None or left < self.learnt_at:
             return
         self.limit, self.remaining = headers.daily or self.limit, headers.daily_remaining
@@ -51,14 +48,14 @@ class DailyQuota:
         self.resets_at = usage.resets_at
 
     def is_spent(self, in_flight: int) -> bool:
-        """Whether the requests on the wire may use up what is left."""
+        """Whether the requests in flight may use up what is left."""
         return self.left is not None and self.left <= in_flight
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether its known end has passed, during a pause for another reason, say. True until `begin`."""
+        """Whether the known end of the day has passed, for instance during a pause. True until `begin`."""
         return self.resets_at is not None and self._ended != self.resets_at <= now
 
     def begin(self) -> None:
-        """A new day: what is left of it the next reply tells."""
+        """Begin a new day. The next reply shows what is left of it."""
         self.remaining = None
         self._ended = self.resets_at

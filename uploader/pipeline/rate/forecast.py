@@ -18,7 +18,7 @@ _MOST_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What is known of the day, the reserve taken off; None where there is no daily quota."""
+    """What is known of the day, without the reserve; None if there is no daily quota."""
 
     left: int | None = None
     grant: int | None = None  #: of each following day
@@ -74,7 +74,7 @@ def forecast(
 
 
 def with_chain(ahead: Forecast, rows: int) -> Forecast:
-    """The forecast of requests among which so many rows follow one another."""
+    """Return a forecast that allows for a chain of so many rows written one after the other."""
     seconds = rows * CHAIN_SECONDS
     more = seconds - ahead.seconds
     if more <= 0:
@@ -88,7 +88,7 @@ def with_chain(ahead: Forecast, rows: int) -> Forecast:
 
 
 def requests_by_halving(records: int, refused_share: float) -> float:
-    """What one batch costs on average where a refused record is found by halving: no answer names it.
+    """Return the mean number of requests for a batch if refused records are found by halving.
 
     A batch is sent; if one of its records is refused all are, and each half is sent again.
     """

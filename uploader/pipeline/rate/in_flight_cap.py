@@ -42,19 +42,19 @@ class InFlightCap:
         return self._opened
 
     def unanswered(self) -> None:
-        """The first batch has waited for its answer for some while: that line is slow."""
+        """Allow more than one request, because the first batch has waited long for its answer."""
         if not self._opened:
             self._limit = float(min(self._UNANSWERED, self.maximum))
 
     def open(self, per_second: float = 0.0) -> None:
-        """A batch was answered well, at this send rate."""
+        """Allow more than one request: a batch was answered well, at this send rate."""
         if not self._opened:
             needed = per_second * _SLOW_SECONDS if per_second <= _GRANTED_PER_SECOND else 0.0
             self._start = min(float(self.maximum), max(self._start, needed))
             self._opened, self._limit = True, max(self._limit, self._start)
 
     def replied(self, in_flight: int, latency_seconds: float) -> None:
-        """An answer came after so long, with `in_flight` requests out (itself included)."""
+        """Learn from a reply after `latency_seconds`, with `in_flight` requests (itself included)."""
         if not self._opened:
             return
         self._fine += 1
@@ -65,9 +65,11 @@ class InFlightCap:
             self._limit = min(float(self.maximum), self._limit + 1 / self._limit)
 
     def overloaded(self, now: float, sent_at: float, *, is_explicit: bool = True) -> None:
-        """The server pushed back. Requests that left before the last shrinking say nothing new.
+        """Lower the cap, because the server is overloaded. Requests that left before the last lowering are
+        ignored.
 
-        One failure among many good replies, unless it is told to mean overload, is an accident.
+        `is_explicit`: the status means overload. Otherwise one failure among many good replies is an
+        accident.
         """
         is_accident = not is_explicit and self._fine >= self._MANY
         self._fine = 0

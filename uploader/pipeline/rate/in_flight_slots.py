@@ -1,16 +1,16 @@
-"""How many batches are under way at once. Only the waiting is here; the number is `InFlightCap`'s."""
+"""Slots for batches under way. This module only waits; `InFlightCap` decides how many there are."""
 
 import asyncio
 from collections import deque
 
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 
-#: A first batch that is out for so long need not be waited for: a slow line would stand idle.
+#: After so long without an answer to the first batch, others may leave: a slow line would stand idle.
 _UNANSWERED_SECONDS = 1.0
 
 
 class Slots:
-    """A semaphore whose size moves. Served in turn."""
+    """A semaphore whose size changes. First come, first served."""
 
     def __init__(self, cap: InFlightCap) -> None:
         self.in_use = 0
@@ -27,14 +27,14 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was given a place in the same turn of the loop
+            if not turn.cancelled():  # it was given a slot in the same turn of the loop
                 self.leave()
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
     def note_in_flight(self, in_flight: bool) -> None:
-        """A batch has left, or its answer came."""
+        """Note that a batch has left, or that its answer came."""
         if self._slow_start is not None:
             self._slow_start.cancel()
             self._slow_start = None
@@ -51,9 +51,9 @@ class Slots:
         self.wake()
 
     def wake(self) -> None:
-        """There may be room: somebody left, or the cap was raised."""
+        """Serve waiting workers, because a slot was released or the cap was raised."""
         while self._waiting and self.in_use < self._cap.limit:
             turn = self._waiting.popleft()
             if not turn.done():
-                self.in_use += 1  # handed over: nobody can slip in between
+                self.in_use += 1  # handed over, so that no other worker can take it
                 turn.set_result(None)

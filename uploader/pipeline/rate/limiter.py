@@ -71,7 +71,7 @@ class Margin:
         self._alone_at = float("-inf")
 
     def seen(self, now: float, remaining: int, window_seconds: float, *, is_bound: bool) -> None:
-        """A reply said how many were left. `is_bound`: we send as fast as the margin lets us."""
+        """Note how many requests a reply said were left. `is_bound`: we send as fast as the margin allows."""
         if self._judged_at is None or not is_bound:
             self._judged_at, self._least_remaining = now, None
             return
@@ -83,7 +83,9 @@ class Margin:
             self._judged_at, self._least_remaining = now, None
 
     def overrun(self, now: float, *, is_alone: bool) -> None:
-        """A request of ours was one too many for the window. `is_alone`: nobody else is known to be there."""
+        """Widen the margin: one of our requests was too many for the window. `is_alone`: no other sender
+        is known.
+        """
         if is_alone and now - self._alone_at > self._REGRET_SECONDS:
             self._before, self._alone_at = (self.seconds, self._overrun), now
         self._overrun = (self.seconds, now)
@@ -91,7 +93,7 @@ class Margin:
         self._judged_at, self._least_remaining = now, None
 
     def excuse(self, now: float) -> None:
-        """Somebody else has turned up: what was overrun shortly before was their doing."""
+        """Undo a recent overrun: another sender has appeared and was the cause."""
         if now - self._alone_at <= self._REGRET_SECONDS:
             self.seconds, self._overrun = self._before
             self._alone_at = float("-inf")
@@ -135,9 +137,9 @@ class SendLog:
         return min(self.limits, key=lambda limit: limit.per_second)
 
     def expected_per_second(self, now: float) -> float:
-        """What is likely to get through: less than the quota, by the margin and by what others take.
+        """Return the likely rate: the quota, less the margin and what others use.
 
-        A predecessor's requests, such as a `check` just before, are gone within a window.
+        The requests of an earlier process, such as a `check` just before, are gone within a window.
         """
         ours, *cap = self.limits
         others = 0 if self.others.is_past(now) else self.others.requests
@@ -148,9 +150,9 @@ class SendLog:
     # --- may the next one leave? ---
 
     def wait_seconds(self, now: float, *, is_early: bool = False) -> float:
-        """How long until one more send breaks no window.
+        """Return the seconds until one more send exceeds no window.
 
-        `is_early`: it is one of the few reads that need not wait until a predecessor's requests are gone.
+        `is_early`: a read that may leave before it is known what an earlier process sent.
         """
         ours, *cap = self.limits
         free_at = self._free_at(ours.requests, ours.seconds + self.margin.seconds)
@@ -163,7 +165,7 @@ class SendLog:
         return max(wait, self._unknown_until - now)
 
     def is_unknown(self, now: float) -> bool:
-        """Whether a predecessor may have filled the window, and nobody says."""
+        """Whether an earlier process may have filled the window and no reply says how far."""
         return now < self._unknown_until
 
     def _others_wait(self, now: float) -> float:
@@ -180,7 +182,7 @@ class SendLog:
         return min(free_at, self.others.probe_at(self._last, now, window)) - now
 
     def _free_at(self, requests: int, seconds: float) -> float:
-        """When the oldest of the last sends that fill a time span leaves it."""
+        """Return the time at which the oldest of the last `requests` sends leaves the time span."""
         if requests <= 0:
             return float("inf")
         if len(self._sends) - self._head < requests:
@@ -194,12 +196,12 @@ class SendLog:
         return self._sends[-1] if len(self._sends) > self._head else float("-inf")
 
     def count(self, at: float, seconds: float) -> int:
-        """Our sends in the window that ends at `at`, which may be in the past."""
+        """Return the number of our sends in the window that ends at `at`, which may be in the past."""
         first = bisect_left(self._sends, at - seconds, self._head)
         return bisect_left(self._sends, at + 1e-9, first) - first
 
     def note(self, now: float) -> None:
-        """A request leaves now."""
+        """Log a request that leaves now."""
         self._sends.append(now)
         # On a schedule: what a timer is late, the next makes up for.
         self._slot = min(now, max(self._due, now - _LATE_SECONDS))
@@ -212,7 +214,7 @@ class SendLog:
             self._head = 0
 
     def move(self, noted: float, left: float) -> float:
-        """A request noted at `noted` went out only at `left`; the time that stands in the log comes back."""
+        """Move a request logged at `noted` to `left`, when it really left. Returns its time in the log."""
         if left - noted < _SAME_SECONDS:
             return noted
         index = bisect_left(self._sends, noted, self._head)
@@ -222,9 +224,9 @@ class SendLog:
         return left
 
     def learn(self, headers: QuotaHeaders, left: float = float("inf")) -> bool:
-        """Take over the quota that the reply to a request which left at `left` names; True when it changed.
+        """Take over the quota named in a reply to a request that left at `left`. Returns whether it changed.
 
-        Replies overtake each other: an older request's word is no news.
+        Replies overtake each other: a reply to an older request is ignored.
         """
         if not headers.limit or left < self._taught_at:
             return False
@@ -236,9 +238,9 @@ class SendLog:
         return changed
 
     def seed(self, headers: QuotaHeaders, now: float, started: float) -> None:
-        """Take into account what a predecessor, unknown to us, may have sent in this window.
+        """Log what an earlier process may have sent in this window.
 
-        In    the first reply's headers. Without a count, the window before `started` is taken as used up.
+        `headers`: of the first reply. Without a count, the window before `started` is taken as used up.
         """
         self.learn(headers)
         if headers.remaining is None:
@@ -247,7 +249,7 @@ class SendLog:
             self.others.begin(self.quota.requests - headers.remaining - 1, now, self.quota.seconds)
 
     def answered(self, headers: QuotaHeaders, left: float, now: float) -> None:
-        """A reply to a request that left at `left`: what it tells of the window as it arrived."""
+        """Learn what a reply to a request that left at `left` says of the window."""
         if left > self._refused_at:
             self._refusals = 0
         window = self.quota.seconds
@@ -265,18 +267,20 @@ class SendLog:
         self.margin.seen(now, headers.remaining, window, is_bound=is_bound)
 
     def _allowed(self, ours: int, now: float) -> int:
-        """How many of a window may be ours, as far as others go."""
+        """Return how many requests of a window are ours, considering what others use."""
         room = self.others.available(self.quota.requests, ours, now, self.quota.seconds)
         return self.quota.requests if room is None else room
 
     def _is_margin_to_blame(self, ours: int, now: float) -> bool:
-        """Whether others neither take ever more nor have left us no room."""
+        """Whether others neither use more and more nor have filled the window."""
         return not self.others.is_growing(now, self.quota.seconds) and self._allowed(ours, now) > 0
 
     def refused(self, left: float, now: float) -> float:
-        """The window was full when a request of ours arrived: for how long nobody should send.
+        """Return for how long no request should be sent, because the window was full when one of ours
+        arrived.
 
-        A moment, since it slides; ever longer where that was not enough: it may be fuller than we know.
+        A moment, since the window slides; longer after each refusal in a row, because it may be fuller than
+        we know.
         """
         self._refusals += 1
         self._refused_at = left

@@ -32,14 +32,16 @@ class Elapsed:
 
 
 class Standstill:
-    """For how long a process has not run, in all: its machine slept, or it was stopped (Ctrl-Z) or frozen."""
+    """The seconds in which the process did not run: the machine slept, or the process was stopped or
+    frozen.
+    """
 
     def __init__(self, now: float) -> None:
         self.seconds = 0.0
         self._last = now
 
     def look(self, now: float) -> None:
-        """`now` as `Elapsed` has it; called several times a second."""
+        """Note the time, as `Elapsed` has it. Call it several times a second."""
         gap, self._last = now - self._last, now
         if gap > _GAP_SECONDS:
             self.seconds += gap
@@ -57,7 +59,9 @@ class ServerTime:
     most: float = 0.0
 
     def note(self, date: float, left: float, arrived: float) -> None:
-        """`date`: by the server's clock, since 1970; `left`, `arrived`: elapsed time, as `Elapsed` has it."""
+        """Learn from a reply. `date`: by the server's clock, since 1970; `left`, `arrived`: elapsed
+        seconds.
+        """
         least, most = date - arrived, date + 1.0 - left
         if self.least is None or max(least, self.least) > min(most, self.most):
             self.least, self.most = least, most
@@ -65,12 +69,14 @@ class ServerTime:
             self.least, self.most = max(least, self.least), min(most, self.most)
 
     def at(self, elapsed: float) -> float | None:
-        """The earliest that it may be there now, since 1970: what is over by that is over."""
+        """Return the earliest time that it may be on the server's clock, since 1970. What is over by then
+        is over.
+        """
         return None if self.least is None else elapsed + self.least
 
 
 class Clocks:
-    """The loop's clock, the wall clock and HubSpot's, read together."""
+    """The loop's clock, the wall clock and HubSpot's clock, read together."""
 
     def __init__(
         self, loop: Callable[[], float], wall: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -81,11 +87,11 @@ class Clocks:
         self._server = ServerTime()
 
     def elapsed(self) -> float:
-        """The loop's clock, and what it has missed while the machine slept."""
+        """Return the loop's clock plus what it has missed while the machine slept."""
         return self._elapsed.read(self.loop(), self.wall().timestamp())
 
     def server_now(self) -> datetime:
-        """What time it is at HubSpot, as its replies tell; the machine's time where none has."""
+        """Return HubSpot's time as its replies show it; the machine's time before the first dated reply."""
         at = self._server.at(self.elapsed())
         return self.wall() if at is None else datetime.fromtimestamp(at, UTC)
 
@@ -94,15 +100,17 @@ class Clocks:
         return self._server.least is not None
 
     def note_reply(self, date: float, left: float) -> None:
-        """A reply that is here now was dated so, to a request that left at `left`, in elapsed seconds."""
+        """Learn from the date of a reply that has just arrived, to a request that left at `left` in
+        elapsed seconds.
+        """
         self._server.note(date, left, self.elapsed())
 
     def notice_time(self) -> None:
-        """Take note that the process runs: in a long gap between two calls it did not."""
+        """Note that the process runs. A long gap between two calls means that it did not."""
         self._standstill.look(self.elapsed())
 
     @property
     def stood_still_seconds(self) -> float:
-        """For how long the process has not run, in all."""
+        """The seconds in which the process has not run."""
         self.notice_time()
         return self._standstill.seconds

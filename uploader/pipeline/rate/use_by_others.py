@@ -23,7 +23,7 @@ from statistics import median_low
 
 
 class Others:
-    """What others have sent in a window, as last seen."""
+    """What other senders have used of a window, as last seen."""
 
     #: Requests that pass each other on the way make our own count wrong by so many.
     UNCERTAIN = 2
@@ -44,7 +44,7 @@ class Others:
 
     @property
     def requests(self) -> int:
-        """In any window, about; 0 where nobody is there."""
+        """Requests of others in any window, about; 0 if there are none."""
         if not self._seen:
             return 0
         # Who has just taken more has it; that they have less has to be seen more often.
@@ -52,15 +52,17 @@ class Others:
         return seen if seen > self.UNCERTAIN else 0
 
     def begin(self, requests: int, now: float, window_seconds: float) -> None:
-        """What the window held before our first request: perhaps of a predecessor that is gone.
+        """Note what the window held before our first request: perhaps from an earlier process that has ended.
 
-        Nobody knows when it leaves the window, so no slot is tried that is not known to be free.
+        It is not known when these leave the window, so no request is tried that may exceed it.
         """
         self.fill(requests, now)
         self._at_begin, self._begun_until = requests, now + window_seconds
 
     def seen(self, least: int, most: int, now: float, window_seconds: float) -> None:
-        """A reply says that they have `least` to `most`. Noise may make either less than nothing."""
+        """Note that a reply shows between `least` and `most` requests of others. Noise may make either
+        negative.
+        """
         found = within(least, most, self.requests)
         if self.is_past(now):
             # A predecessor's requests leave the window one by one: the last word is the truest.
@@ -70,12 +72,12 @@ class Others:
         self._notice_growth(now)
 
     def lapse(self, now: float, window_seconds: float) -> None:
-        """What was seen before this window says nothing of it."""
+        """Forget what was seen before this window."""
         while self._seen and self._seen[0][0] < now - window_seconds:
             self._seen.popleft()
 
     def fill(self, requests: int, now: float) -> None:
-        """They have so many for sure."""
+        """Note that others certainly have so many requests."""
         self._seen.extend([(now, max(0, requests))] * self._SEEN)
         self._notice_growth(now)
 
@@ -85,11 +87,11 @@ class Others:
         self._level = min(self._level, self.requests)
 
     def forget(self) -> None:
-        """The window is another one now."""
+        """Start again with a different window."""
         self._seen.clear()
 
     def available(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
-        """How many of a window may be ours; None where nobody else is there."""
+        """Return how many requests of a window may be ours; None if there are no other senders."""
         if self.is_past(now):
             past = self._seen[-1][1] if self._seen else 0
             return quota - past - (self._GAP if self.requests else 0)
@@ -99,7 +101,7 @@ class Others:
         return quota - others - self._GAP - self._offer(ours, now, window_seconds)
 
     def _offer(self, ours: int, now: float, window_seconds: float) -> int:
-        """Slots for others beside the least gap."""
+        """Return the requests left to others beyond the least gap."""
         share = int(self._GAP_SHARE * max(0, ours - self.requests - self._GAP_FROM))
         if self.is_growing(now, window_seconds):
             return share
@@ -107,15 +109,17 @@ class Others:
         return min(share, self._OFFER) if windows % self._OFFER_EVERY_WINDOWS < 1 else 0
 
     def is_growing(self, now: float, window_seconds: float) -> bool:
-        """Whether they have taken more lately, and may want more."""
+        """Whether others have used more lately and may want more."""
         return now - self._grown_at < self._WANTED_WINDOWS * window_seconds
 
     def is_past(self, now: float) -> bool:
-        """Whether they may have been there before us only."""
+        """Whether others may have sent only before our start."""
         return now < self._begun_until
 
     def probe_at(self, last: float, now: float, window_seconds: float) -> float:
-        """When one of ours may leave though there is no room for it: what others take changes."""
+        """Return when one of our requests may leave although the window is full, because the use by others
+        changes.
+        """
         if not self.is_past(now):
             return last + window_seconds / self._PROBES
         is_leaving = bool(self._seen) and self._seen[-1][1] < self._at_begin - self.UNCERTAIN
@@ -123,7 +127,7 @@ class Others:
 
 
 def within(least: int, most: int, known: int) -> int:
-    """What is `known`, if it lies in the range or just outside a wide one, else the end next to it."""
+    """Return `known` if it lies in the range or just outside a wide one, else the nearer end."""
     noise = Others.UNCERTAIN if most - least > Others.UNCERTAIN else 0
     if least - noise <= known <= most + noise:
         return known

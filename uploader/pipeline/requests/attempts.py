@@ -1,6 +1,7 @@
-"""The loop that waits for an answer: of records to be written, of contacts to be read, of the account.
+"""The loop that sends requests until they are answered: writes, reads, and questions about the account.
 
-A task says what is sent, what a reply means for it, and takes what comes of it. `retry` decides what follows.
+A `Task` says what is sent and what a reply means, and settles what an attempt has decided. `retry` decides
+what follows.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[Item]):
-    """A batch, or what is left of it, on its way through attempts."""
+    """A batch, or what is left of it, with the attempts so far."""
 
     items: Sequence[Item]
     history: History = field(default_factory=History)
@@ -47,13 +48,13 @@ class Judged(Generic[Item]):
     """What a reply means for a task."""
 
     verdict: Verdict
-    open: Sequence[Item]  #: what it leaves open; all that was sent where the verdict is PAUSE or SPLIT
-    is_apart: bool = False  #: it speaks of each of these by itself, so in smaller parts they fare the same
+    open: Sequence[Item]  #: what it leaves open; all that was sent if the verdict is PAUSE or SPLIT
+    is_apart: bool = False  #: it answers each item separately, so smaller parts would get the same answer
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[Item]):
-    """One request that was answered, and what follows."""
+    """One answered request, and what follows."""
 
     items: Sequence[Item]
     reply: Reply
@@ -63,7 +64,7 @@ class Attempt(Generic[Item]):
 
     @property
     def is_answer(self) -> bool:
-        """Whether it settled something. A refusal is a definite answer, too."""
+        """Whether the attempt settled something. A refusal is a definite answer, too."""
         return len(self.open) < len(self.items) or self.verdict.action is Action.SPLIT
 
     @property
@@ -76,10 +77,10 @@ class Attempt(Generic[Item]):
 
 
 class Task(ABC, Generic[Item]):
-    """What is sent until each of its items is answered, or given up."""
+    """What is sent until each of its items is answered or given up."""
 
     give_up_rule: GiveUp = WRITING
-    known_at: float = math.inf  #: as the sender's, of what the requests go by
+    known_at: float = math.inf  #: `known_at` of `Sender.send`
     most_bytes: float = math.inf  #: a heavier body is halved before it is sent, as long as it can be
 
     @abstractmethod
@@ -90,45 +91,45 @@ class Task(ABC, Generic[Item]):
 
     @abstractmethod
     async def settle_attempt(self, attempt: Attempt[Item]) -> None:
-        """Take what an attempt has settled; with `Next.REFUSE` that is its only open item, too."""
+        """Settle what an attempt has decided; with `Next.REFUSE`, its only open item, too."""
 
     @abstractmethod
     async def give_up(self, attempt: Attempt[Item]) -> None:
-        """Take it that what an attempt leaves open is not tried again."""
+        """Settle the items that an attempt leaves open, because they are not sent again."""
 
     def probe(self, items: Sequence[Item]) -> Call:
-        """A question of the same part of HubSpot, to tell these items' fault from the server's."""
+        """A request to the same part of HubSpot, to tell whether these items or the server are at fault."""
         raise NotImplementedError
 
     def note_in_flight(self, items: Sequence[Item], in_flight: bool) -> None:
-        """These items' request leaves, or is over."""
+        """Note that these items' request leaves, or is over."""
 
     def note_in_doubt(self, items: Sequence[Item]) -> None:
-        """They left, and this task was cancelled before the answer came."""
+        """Note that these items were sent and the task was cancelled before the answer came."""
 
     def note_wait(self, seconds: float) -> None:
-        """Nothing is sent for so long."""
+        """Note that nothing is sent for `seconds`."""
 
     def is_tail(self) -> bool:
-        """Whether nothing else is under way that a write which fails could be compared with."""
+        """Whether no other request is under way with which a failing write could be compared."""
         return False
 
     async def writes_pass(self) -> bool | None:
-        """Whether a write succeeds now that changes nothing; None where there is nothing to ask by."""
+        """Whether a write that changes nothing succeeds now; None if there is no record to try it with."""
         return None
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """Sends for one who waits. StopRun where nothing can pass, and where no more is wanted."""
+    """Sends requests for a task. StopRun if no request can succeed, and if no more are wanted."""
 
     sender: Sender
-    #: How many seconds to wait where a verdict says STOP; None to stop indeed.
+    #: Seconds to wait if a verdict says STOP; None to stop.
     patience: Callable[[Verdict], float | None]
     random_number: Callable[[], float] = random.random
-    #: Waits out a backoff, which may be of no seconds.
+    #: Waits out a backoff, which may be 0 seconds.
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    #: Told when a request leaves, and when it is over.
+    #: Called when a request leaves, and when it is over.
     note_in_flight: Callable[[bool], None] = lambda _: None
     is_wanted: Callable[[], bool] = lambda: True  #: whether to send more
     is_early: bool = False  #: as the sender's, of all that is sent
@@ -138,9 +139,9 @@ class Attempts:
         return asyncio.get_running_loop().time
 
     async def run(self, task: Task[Item], pieces: Iterable[Piece[Item]]) -> list[Piece[Item]]:
-        """Until nothing is left; of pieces that wait out a backoff the earliest due goes next.
+        """Send pieces until nothing is left. Of pieces that wait out a backoff, the earliest due goes next.
 
-        What comes back is left because `task.known_at` is too long ago.
+        Returns the pieces that were not sent because `task.known_at` is too long ago.
         """
         numbers = count()
         waiting = [(self.clock(), next(numbers), piece) for piece in pieces]
@@ -158,7 +159,7 @@ class Attempts:
     async def once(
         self, call: Call, judge: Callable[[Reply], Verdict], *, is_write: bool = False
     ) -> tuple[Reply, Verdict]:
-        """One request that is not sent again; what its answer says of the server is acted upon."""
+        """Send one request without retries. Its reply may pause or stop the run."""
         reply, left_at = await self._send(call)
         verdict = judge(reply)
         self._note(verdict, left_at, is_answer=_is_definite(verdict), is_write=is_write)
@@ -167,14 +168,16 @@ class Attempts:
         return reply, verdict
 
     def check_wanted(self) -> None:
-        """StopRun where no more is wanted."""
+        """Raise StopRun if no more requests are wanted."""
         if not self.is_wanted():
             raise StopRun(Cause.SIGNAL, "")
 
     # --- one attempt ---
 
     async def _attempt(self, task: Task[Item], piece: Piece[Item]) -> list[tuple[float, Piece[Item]]]:
-        """Send once, and have booked what that settles; what is left comes back with its wait in seconds."""
+        """Send once and settle what that decides. Returns what is left, each piece with its wait in
+        seconds.
+        """
         sender, rule = self.sender, task.give_up_rule
         call = task.call(piece.items)
         if len(call.body or b"") > task.most_bytes and len(piece.items) > 1:
@@ -214,9 +217,11 @@ class Attempts:
                 return [(0.0, Piece(left, history))]
 
     async def _again(self, task: Task[Item], attempt: Attempt[Item]) -> list[tuple[float, Piece[Item]]]:
-        """The same once more, unless it is a lone record that has been tried for long enough.
+        """Return the same piece for another attempt, unless it is a single record that has been tried for
+        long enough.
 
-        Only at the tail: elsewhere others pass sooner or later, or the outage is everybody's.
+        A record is given up only at the tail of a run. Elsewhere other requests succeed sooner or later, or
+        the outage concerns all of them.
         """
         size, is_tail = len(attempt.open), len(attempt.open) == 1 and task.is_tail()
         history = attempt.history.failed_at(self.clock(), self.sender.writes)
@@ -239,7 +244,7 @@ class Attempts:
             passes = await task.writes_pass()
             if passes:
                 return [(0.0, piece)]
-            # Where there is nothing to ask by, a write that passed before has to do.
+            # If there is no record to try it with, an earlier successful write is enough.
             has_passed = passes is None and self.sender.writes > history.successes_before
             following = Tail.END if has_passed else Tail.WAIT
         if following is Tail.END:
@@ -248,7 +253,9 @@ class Attempts:
         return [(tail_wait_seconds(history, self.clock(), self.random_number()), piece)]
 
     async def _is_there(self, task: Task[Item], items: Sequence[Item]) -> bool:
-        """The items' own failure is what a run that ends names: that of this question is not noted."""
+        """Whether the server answers a probe. A failure of the probe is not noted: the run reports that of
+        the items.
+        """
         reply, left_at = await self._send(task.probe(items))
         verdict = classify_optional_read(reply)
         if _is_definite(verdict):
@@ -287,7 +294,7 @@ class Attempts:
         *,
         known_at: float = math.inf,
     ) -> tuple[Reply, float]:
-        """The reply, and when the request left: waiting for a permit may take a day."""
+        """Return the reply and the time at which the request left; waiting for a permit may take a day."""
         self.check_wanted()
         left_at = self.clock()
 
@@ -308,7 +315,7 @@ class Attempts:
         return reply, left_at
 
     def _note(self, verdict: Verdict, left_at: float, *, is_answer: bool, is_write: bool) -> None:
-        """How the server does, by one reply."""
+        """Note what a reply says of the server's health."""
         if is_answer:
             self.sender.succeeded(is_write=is_write)
         elif verdict.cause not in LONG_PAUSES:

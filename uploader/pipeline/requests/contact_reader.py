@@ -1,6 +1,6 @@
-"""Reading contacts until there is an answer, and what a worker reads of a batch before it writes it.
+"""Reads contacts until there is an answer, and reads the contacts of a batch before it is written.
 
-It decides nothing: `write_policy` says what is written, `read_matching` which contact a reply names.
+`write_policy` decides what is written; `read_matching` which contact a reply names.
 """
 
 import asyncio
@@ -35,24 +35,24 @@ from uploader.system.blocking_calls import Offload
 
 
 class Reader:
-    """What one contact breaks in a question is asked of the others without it."""
+    """Reads contacts. If one key makes a request fail, the others are asked for without it."""
 
     def __init__(
         self, attempts: Attempts, path: str, judge: Callable[[wire.Reply], Verdict] = classify_read
     ) -> None:
-        """`path` is asked; `judge` says what a reply means."""
+        """`path` is the endpoint; `judge` returns the verdict on a reply."""
         self.attempts = attempts
         self.path = path
         self.judge = judge
-        #: The sender's stalled seconds when the first question left that was answered.
+        #: The sender's stalled seconds when the first answered request left.
         self.known_at = math.inf
 
     async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
-        """What is held of these keys, at most one request's worth; `encode` spells the question.
+        """Return what HubSpot holds of these keys, at most one request's worth. `encode` makes the body.
 
-        What is put off (`read_matching.put_off`) is asked for again, until no more attempts are left. A key
-        that breaks the question when it is alone in it has an error that says so. StopRun where no question
-        can be answered.
+        Keys with a transient error (`read_matching.keys_to_retry`) are asked for again until no attempts are
+        left. A key that makes a request for it alone fail gets an error in the reply. StopRun if no request
+        can succeed.
         """
         question = _Question(self, encode)
         await self.attempts.run(question, [Piece(keys)])
@@ -61,7 +61,7 @@ class Reader:
 
 
 class _Question(Task[str]):
-    """What is held of some keys."""
+    """A read of some keys."""
 
     give_up_rule = READING
 
@@ -75,7 +75,7 @@ class _Question(Task[str]):
         return Call("POST", self._reader.path, self._encode(items), shown=wire.ALL_PROPERTIES)
 
     def probe(self, items: Sequence[str]) -> Call:
-        """Nobody has that id."""
+        """A read of an id that no record has."""
         del items
         return Call("POST", self._reader.path, wire.encode_read("", ["0"], []))
 
@@ -85,7 +85,7 @@ class _Question(Task[str]):
             self._stalled_seconds = self._reader.attempts.sender.stalled_seconds
 
     def note_wait(self, seconds: float) -> None:
-        """What was read before grows old meanwhile, as in a pause."""
+        """Make what was read before older, as a pause does."""
         self._reader.known_at -= seconds
 
     def judge(self, items: Sequence[str], reply: wire.Reply, history: History) -> Judged[str]:
@@ -105,7 +105,7 @@ class _Question(Task[str]):
             self._add(reply)
 
     async def give_up(self, attempt: Attempt[str]) -> None:
-        """The answer has an error for each key, or the only key gets one."""
+        """Accept the errors of the reply for each key, or make one for the only key."""
         reply = attempt.reply
         if attempt.judged.is_apart:
             self._add(reply)
@@ -119,7 +119,7 @@ class _Question(Task[str]):
 
 
 def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
-    """What two answers hold, as one; the first was taken on before the second."""
+    """Return two replies as one; the first was accepted before the second."""
     return wire.Reply(
         200,
         readable=True,
@@ -131,7 +131,9 @@ def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
 
 @dataclass(frozen=True, slots=True)
 class ReadContact:
-    """What reading a record's contact has led to; no decision where HubSpot's answers leave it out."""
+    """A record, the contact that was read for it, and the decision; None if HubSpot's replies leave the
+    contact out.
+    """
 
     record: Record
     held: wire.Result | None
@@ -141,7 +143,7 @@ class ReadContact:
     why: str = ""  #: where there is no decision: what HubSpot says of the reason
 
     def settled(self) -> Settlement | None:
-        """The outcome of a record that is not to be sent; None of others."""
+        """Return the settlement of a record that is not to be sent; None if it is."""
         record, decision = self.record, self.decision
         if decision is None:
             text = with_reason("HubSpot's answers leave out what it holds of this record", self.why)
@@ -157,27 +159,28 @@ class ReadContact:
 
 @dataclass(frozen=True, slots=True)
 class PreWriteReader:
-    """What is done before a batch is written, where the user asks for it."""
+    """Reads the contacts of a batch before it is written, and keeps what will be replaced in the snapshot."""
 
     rules: WritePolicy
     kinds: Mapping[str, Kind]
     snapshot: SnapshotFile | None
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
-    only_observes: bool = False  #: the run would not look for its own sake: it sends what it would have sent
-    observe: Callable[[ReadContact], None] = lambda _: None  #: told of each look that is acted upon
-    #: What is in the snapshot for nothing so far: by position the closed value of a row's key. A row leaves
-    #: it with its request, and comes back only by an answer that nothing of it was written.
+    only_observes: bool = False  #: contacts are read only for `observe`: all records are sent
+    observe: Callable[[ReadContact], None] = lambda _: None  #: called with each contact that is used
+    #: Rows in the snapshot that were not written: position -> lock key of the key. A row leaves this when
+    #: it is sent, and returns if the answer says that nothing of it was written.
     unwritten: dict[int, str] = field(default_factory=dict, init=False)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def read(
         self, records: Sequence[Record], reader: Reader, *, is_again: bool = False
     ) -> list[ReadContact]:
-        """In the order of the records. What is to be overwritten is on the disk when this returns.
+        """Return the contact and the decision for each record, in order. The snapshot is on disk when this
+        returns.
 
-        `is_again`: what was read of them before had grown old. Then the time that the disk takes is not
-        counted: with one that is always slow they would be read for ever.
+        `is_again`: what was read before had grown too old. Then the time that the disk takes is not counted,
+        or a slow disk would make the records be read for ever.
         """
         keys = self.keys if self.snapshot is not None else ()
         names = with_other_addresses({*wanted_properties(records), *keys})
@@ -206,36 +209,38 @@ class PreWriteReader:
         return made
 
     def note_sent(self, positions: Iterable[int]) -> None:
-        """Their request leaves: from now on they may have been written, whatever ends the run."""
+        """Note that a request leaves: these rows may have been written from now on."""
         for position in positions:
             self.unwritten.pop(position, None)
 
     def note_unwritten(self, records: Iterable[Record]) -> None:
-        """They never left, or the answer is definite: nothing of them was written, now or before."""
+        """Note that nothing of these records was written: they were not sent, or the answer is definite."""
         if self.snapshot is not None:
             self.unwritten.update({record.position: record.values[0] for record in records})
 
     async def forget(self, records: Iterable[Record]) -> None:
-        """Take out what was kept of those that were not written."""
+        """Remove records that were not written from the snapshot."""
         positions = [record.position for record in records if record.position in self.unwritten]
         if positions:
             await self._store(self._forget(positions))
 
     async def mark_in_doubt(self, records: Sequence[Record]) -> None:
-        """Note that they may have been written: what is read of their contacts next is kept beside it."""
+        """Note in the snapshot that these records may have been written: the next reading is kept beside
+        the first.
+        """
         if self.snapshot is not None and records:
             await self._store(self.writer.run(partial(self.snapshot.doubt, records)))
 
     async def close(self) -> None:
-        """Take out what was kept of rows that never left. No batch is under way any more."""
+        """Remove rows that were never sent from the snapshot. Call it when no batch is under way."""
         while self._under_way:
             await asyncio.wait(self._under_way)
         if self.unwritten:
             await self._store(self._forget(list(self.unwritten)))
 
     async def _store(self, work: Coroutine[Any, Any, None]) -> None:
-        """Carry it out to its end, also where the worker that waits for it is cancelled: the thread goes on,
-        and `unwritten` has to tell what is in the snapshot.
+        """Run disk work to its end even if the waiting worker is cancelled: the thread goes on, and
+        `unwritten` must match the snapshot.
         """
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
@@ -245,13 +250,13 @@ class PreWriteReader:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
-            task.exception()  # who waited has it; a cancelled worker's run ends anyway
+            task.exception()  # mark it as retrieved: the waiting worker has it, or was cancelled
 
     async def _keep(self, contacts: Sequence[ReadContact]) -> None:
         assert self.snapshot is not None
         formers = [self._former(contact, contact.decision) for contact in contacts if contact.decision]
         await self.writer.run(partial(self.snapshot.keep, formers))
-        # The reading of a row that may have been written before may stand in for that of its first write.
+        # A row in doubt stays: its reading may be the only one before its write.
         sure = [contact.record for contact in contacts if not contact.record.in_doubt]
         self.unwritten.update({record.position: record.values[0] for record in sure})
 
@@ -272,7 +277,7 @@ class PreWriteReader:
         return ReadContact(record, held, decision, wanted, at)
 
     def _former(self, contact: ReadContact, decision: Decision) -> Former:
-        """What a write is about to replace."""
+        """Return what a write is about to replace."""
         there = contact.held.properties if contact.held else {}
         return Former(
             value=contact.record.values[0],

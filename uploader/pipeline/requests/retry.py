@@ -1,6 +1,6 @@
-"""Whether and when a batch is sent again. Arithmetic only: clock, counts and rolls come in as arguments.
+"""Whether and when a batch is sent again. Arithmetic only: clock, counts and random numbers are arguments.
 
-In    how often a batch was answered without being settled, and whether others passed meanwhile.
+In    how often a batch was answered without being settled, and whether others succeeded meanwhile.
 Out   a `Next` from a closed set.
 Units seconds.
 """
@@ -15,9 +15,8 @@ from uploader.pipeline.reply_verdict import Action, Verdict
 BATCH_ATTEMPTS = 3
 RECORD_ATTEMPTS = 7
 
-#: How long a record alone is tried, from its first failure on, while nothing else is under way that it could
-#: be compared to: where another write has succeeded; where none has, longer than most outages; and where the
-#: server answers, and leaves the record out.
+#: How long a single record is tried from its first failure on, while no other request is under way: if
+#: another write has succeeded; if none has (longer than most outages); if the server answers and omits it.
 _VOUCHED_SECONDS, _UNVOUCHED_SECONDS, _SILENT_SECONDS = 60.0, 300.0, 30.0
 _BASE_SECONDS = 0.5
 _FLOOR_SECONDS = 0.1
@@ -25,16 +24,16 @@ _CAP_SECONDS = 30.0
 
 
 class Evidence(StrEnum):
-    """What tells that a failure is the request's own, and not the server's."""
+    """What shows that a failure is the request's own fault and not the server's."""
 
-    NONE = "none"  #: nothing is needed: who asks can do without an answer
-    PROBE = "probe"  #: a question of the same kind is answered
+    NONE = "none"  #: nothing is needed: the task can do without an answer
+    PROBE = "probe"  #: a probe of the same kind is answered
     WRITES = "writes"  #: another write has succeeded since the failure before
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """When what fails is not sent again as it is."""
+    """When a failing piece is no longer sent as it is."""
 
     evidence: Evidence
     batch: float = BATCH_ATTEMPTS  #: counted attempts of several items: then they are halved
@@ -49,39 +48,43 @@ WRITING, READING = GiveUp(Evidence.WRITES), GiveUp(Evidence.PROBE)
 
 
 class Tail(StrEnum):
-    """What to do with a record alone that failed again while nothing else is under way."""
+    """What to do with a single record that failed again while no other request is under way."""
 
     WAIT = "wait"
-    ASK = "ask"  #: whether a write succeeds now; if so, its next failure ends it
+    ASK = "ask"  #: ask whether a write succeeds now; if so, give up at the next failure
     END = "end"
 
 
 class Next(StrEnum):
+    """What follows an attempt."""
+
     FINISH = "finish"  #: nothing is left open
     AGAIN = "again"  #: the same records once more, after a backoff
-    AT_ONCE = "at once"  #: the same records once more, when the gate and the quota allow
+    AT_ONCE = "at once"  #: the same records once more, when pause and quota allow
     HALVE = "halve"
-    REFUSE = "refuse"  #: a record alone drew a refusal: it is at fault
+    REFUSE = "refuse"  #: a single record was refused: it is at fault
     GIVE_UP = "give up"  #: attempts ran out: ask for the last time, then abandon
     STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a batch has been through."""
+    """The attempts of a batch so far."""
 
     attempts: int = 0  #: counted ones
     vouched: bool = False  #: the last one counted: another request had succeeded since the one before
     failures: int = 0  #: in a row, counted or not: what the backoff grows with
     successes_seen: int = 0  #: how many requests of the run had succeeded at the last attempt
     conflicts: int = 0
-    probed: bool = False  #: a question was answered since the last attempt: the server is there
+    probed: bool = False  #: a probe was answered since the last attempt: the server works
     failing_since: float | None = None  #: when the first of the failures in a row was seen
     successes_before: int = 0  #: how many requests of the run had succeeded then
-    silent: bool = False  #: the last answer was sound, and said nothing of what is left
+    silent: bool = False  #: the last reply was readable and said nothing of what is left
 
     def after(self, verdict: Verdict, successes: int) -> "History":
-        """An attempt counts only if another request has succeeded since this batch's last one."""
+        """Return the history with this verdict. An attempt counts only if another request has succeeded
+        since the last one.
+        """
         retried = verdict.action is Action.RETRY
         counts = retried and successes > self.successes_seen
         return replace(
@@ -95,30 +98,33 @@ class History:
         )
 
     def counted(self, evidence: Evidence, *, ends: bool) -> int:
-        """The failures that count. `ends`: that others were read while this could not be written is enough to
-        halve a batch, which is harmless, and not to give a record up.
+        """Return the number of failures that count.
+
+        `ends`: whether a record would be given up. For that, successful reads prove too little if a write
+        failed; they are enough to halve a batch, which does no harm.
         """
         if evidence is Evidence.NONE or (self.probed and not (ends and evidence is Evidence.WRITES)):
             return max(self.attempts, self.failures)
         return self.attempts if evidence is Evidence.WRITES else 0
 
     def failed_at(self, now: float, successes: int) -> "History":
-        """It failed now, for the first time if it has not before."""
+        """Return the history with `now` as the time of the first failure, unless it has one."""
         if self.failing_since is not None:
             return self
         return replace(self, failing_since=now, successes_before=successes)
 
     def of_half(self) -> "History":
-        """A half has its parent's past: one more counted failure halves it again, a 409 at once."""
+        """Return the history of a half: one more counted failure halves it again, a 409 at once."""
         past = BATCH_ATTEMPTS - 1
         return replace(self, attempts=past, failures=past, probed=False, failing_since=None)
 
 
 def retry_races(verdict: Verdict, size: int, history: History) -> Verdict:
-    """A record whose only unique value is its key can't be in another contact's way for good.
+    """Return a verdict that sends records again whose refusal may come from a race.
 
-    It met its own contact in the batch, under another address, or somebody was just creating it: it goes
-    again, in ever smaller company. `size`: of the batch it came in.
+    A record whose only unique value is its key cannot conflict with another contact for good. Its own contact
+    was in the batch under another address, or was just being created. It is sent again in ever smaller
+    batches. `size`: of the batch it was in.
     """
     if history.conflicts and size == 1:
         return verdict
@@ -150,10 +156,10 @@ def decide(  # noqa: PLR0911
     rule: GiveUp = WRITING,
     is_apart: bool = False,
 ) -> Next:
-    """What to do with the `size` items a verdict left open.
+    """Return what to do with the `size` items that a verdict left open.
 
-    `history` includes this verdict. `whole`: all that was sent is open; otherwise the rest goes
-    again as it is, smaller already. `is_apart`: the answer speaks of each by itself.
+    `history` includes this verdict. `whole`: all that was sent is open; otherwise the rest is sent again as
+    it is, smaller already. `is_apart`: the reply answers each item separately.
     """
     if verdict.action is Action.STOP:
         return Next.STOP
@@ -181,10 +187,10 @@ def wants_probe(
     is_apart: bool = False,
     is_tail: bool = False,
 ) -> bool:
-    """Whether to ask if the server is there, since the answer may decide what follows of `size` items.
+    """Whether to ask if the server answers, because that may decide what follows for `size` items.
 
-    Without that, a record that breaks the server each time could keep a run from ending: no other
-    request would be left that could succeed, so none of its attempts would count.
+    Without it, a record that breaks the server each time could keep a run from ending: no other request would
+    be left to succeed, so none of its attempts would count.
     """
     if rule.evidence is Evidence.NONE or (rule.is_of_writes and successes > history.successes_seen):
         return False
@@ -196,7 +202,9 @@ def wants_probe(
 
 
 def judge_tail(history: History, now: float) -> Tail:
-    """Of a record alone that nothing under way can vouch against. `history` includes its last failure."""
+    """Return what to do with a single record while no other request can show that it is at fault.
+    `history` includes its last failure.
+    """
     waited = _waited(history, now)
     if history.probed and waited >= _probed_seconds(history):
         return Tail.END
@@ -211,18 +219,20 @@ def _waited(history: History, now: float) -> float:
 
 
 def _probed_seconds(history: History) -> float:
-    """After how long it is given up where nothing but reads succeeds."""
+    """Return the seconds after which a record is given up if nothing but reads succeeds."""
     return _SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS
 
 
 def tail_wait_seconds(history: History, now: float, random: float) -> float:
-    """Its backoff, which ends as soon as it may be given up."""
+    """Return the backoff of a single record, which ends as soon as the record may be given up."""
     seconds = backoff_seconds(max(1, history.failures), random)
     left = 0.0 if history.failing_since is None else history.failing_since + _VOUCHED_SECONDS - now
     return min(seconds, left) if left > 0 else seconds
 
 
 def backoff_seconds(failures: int, random: float) -> float:
-    """Full jitter: anywhere between a floor and a cap that doubles; `random` in [0, 1) fixes it."""
+    """Return a backoff with full jitter: between a floor and a cap that doubles; `random` in [0, 1) fixes
+    it.
+    """
     span = min(_CAP_SECONDS, _BASE_SECONDS * 2.0 ** min(max(failures - 1, 0), 10))
     return max(_FLOOR_SECONDS, span * random)

@@ -1,8 +1,8 @@
-"""Whether HubSpot writes at all just now, found out by a write that changes nothing.
+"""Whether HubSpot accepts writes now, tested by a write that changes nothing.
 
-A record that breaks every request it is in can't be told from an outage while nothing else is written, and
-reads prove nothing about writes. So a record that this run wrote is upserted once more, without properties.
-Such a request is paced and counted as any other, and carries no row.
+A record that breaks every request it is in looks like an outage while nothing else is written, and reads
+prove nothing about writes. So a record that this run wrote is upserted once more, without properties. Such a
+request is paced and counted like any other, and carries no row.
 """
 
 import logging
@@ -17,9 +17,9 @@ from uploader.pipeline.reply_verdict import Action, classify, classify_optional_
 from uploader.pipeline.requests.attempts import Attempts
 
 _LOG = logging.getLogger("uploader")
-#: Records to choose from: the last may be open again, by a later row.
+#: Records to choose from: a later row may have opened the last one again.
 _KEPT = 8
-#: How long a failed write is not tried again. Many records may wait for its success.
+#: How long the test is not repeated after a failure. Many records may wait for it.
 _REFUSED_SECONDS = 10.0
 
 
@@ -30,14 +30,14 @@ class _Written:
     position: int
     id_property: str
     key: str
-    value: str  #: the closed one of its key
+    value: str  #: the lock key of its key
 
 
 class WriteProbe:
-    """What this run has written, and the question asked by it. One for all workers of a run."""
+    """Tests whether writes succeed, with records that this run has written. One for all workers of a run."""
 
     def __init__(self, paths: wire.Paths, clock: Callable[[], float], is_open: Callable[[str], bool]) -> None:
-        """`is_open`: whether an open row has a closed value."""
+        """`is_open` returns whether an open row has a lock key."""
         self._paths = paths
         self._clock = clock
         self._is_open = is_open
@@ -45,11 +45,13 @@ class WriteProbe:
         self._refused_at: float | None = None
 
     def note(self, record: Record) -> None:
-        """An upsert's answer has confirmed it."""
+        """Note a record that the reply to an upsert has confirmed."""
         self._written.append(_Written(record.position, record.id_property, record.key, record.values[0]))
 
     async def writes_pass(self, attempts: Attempts) -> bool | None:
-        """None where there is nothing to ask by. StopRun as any request."""
+        """Whether a write succeeds now; None if there is no record to test it with. StopRun as for any
+        request.
+        """
         now = self._clock()
         if self._refused_at is not None and now - self._refused_at < _REFUSED_SECONDS:
             return False
@@ -58,7 +60,7 @@ class WriteProbe:
         for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
             is_there = await self._is_there(one, attempts)
             if is_there is False:
-                if one in self._written:  # another worker may have asked about it, too
+                if one in self._written:  # another worker may have tested with it, too
                     self._written.remove(one)
                 continue
             if is_there and await self._is_written(one, attempts):
@@ -68,12 +70,14 @@ class WriteProbe:
         return None
 
     async def _is_there(self, one: _Written, attempts: Attempts) -> bool | None:
-        """An upsert would create it anew where somebody has deleted it since. None: no answer."""
+        """Whether the record still exists: an upsert would create it again if it was deleted. None: no
+        answer.
+        """
         body = wire.encode_read(one.id_property, [one.key], [])
         call = Call("POST", self._paths.read, body, shown=one.id_property)
         reply, verdict = await attempts.once(call, classify_optional_read)
         if verdict.action is Action.SETTLE:
-            return len(reply.results) == 1  # what may not be read can't be seen to be there
+            return len(reply.results) == 1  # a record that may not be read does not show
         return None
 
     async def _is_written(self, one: _Written, attempts: Attempts) -> bool:
@@ -87,7 +91,7 @@ class WriteProbe:
 
 
 def _empty(one: _Written) -> Record:
-    """The record as it is judged, with nothing in it that could be written."""
+    """Return the record without any value that could be written."""
     return Record(
         position=one.position,
         source=0,
