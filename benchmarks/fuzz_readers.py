@@ -38,7 +38,7 @@ from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes import byte_source, compression, lines, zip_archive
 from uploader.sources.formats import csv_rows, json_rows, lines_to_rows, tables
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 #: A case that takes longer hangs.
 CASE_SECONDS = 60
@@ -301,7 +301,7 @@ def _check_row(row: Row, shape: Any) -> None:
         demand(len(content) == len(shape.columns), "as many cells as columns")
         demand(all(type(cell) is str for cell in content), "cells are texts")
         "".join(content).encode()
-    again = reread(shape, row.raw)
+    again = read_row_again(shape, row.raw)
     torn = isinstance(content, Unreadable) and "ends in the middle" in content.reason
     demand(again == content or torn, f"the same, read alone: {content!r} and {again!r}")
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from support.hostile_proxy import PLANT, infesting
+from support.hostile_proxy import PLANT, hostile_server
 from support.processes import Ended, environment, run
 
 NAME = "contacts\x1b]0;pwned\x07\u202e.csv"
@@ -31,7 +31,7 @@ def place(tmp_path, hubspot_mock):
             key = f"c{n}{PLANT if n % 10 == 5 else ''}@example.{'badtld' if n % 10 == 7 else 'com'}"
             lines.writerow([key, f"Ann{PLANT}", stage, revenue, PLANT])
         lines.writerow(["c1@example.com", "again", "lead", "1", ""])
-    with infesting(mock.url) as url:
+    with hostile_server(mock.url) as url:
         yield tmp_path, url
 
 

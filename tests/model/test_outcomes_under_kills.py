@@ -18,7 +18,14 @@ from hypothesis import given, settings, strategies as st
 from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Case, Stop, cases
 from support.model.checks import check, ending
-from support.model.running import MOST_RUNS, Killed, Mortal, MortalCheckpoint, MortalTransport, start
+from support.model.running import (
+    MOST_RUNS,
+    KillableCheckpoint,
+    KillableTransport,
+    KillableWriter,
+    Killed,
+    start,
+)
 from support.virtual_loop import run_virtual
 from uploader import Outcome, Rows, StorageError, Uploader
 from uploader.jobs import opening, outcome_stream
@@ -28,7 +35,7 @@ from uploader.mockserver.simulator import Simulator
 
 @pytest.fixture(autouse=True)
 def _mortal(monkeypatch):
-    monkeypatch.setattr(opening, "Checkpoint", MortalCheckpoint)
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
     monkeypatch.setattr(outcome_stream, "MOST_WAITING", 7)
 
 
@@ -70,11 +77,11 @@ class Program:
     async def _invoke(self, stop, leaving, earlier):
         loop = asyncio.get_running_loop()
         loop._jumping.now = self.clock
-        killed = MortalCheckpoint.killed = Killed()
-        transport = MortalTransport(self.simulator, killed)
+        killed = KillableCheckpoint.killed = Killed()
+        transport = KillableTransport(self.simulator, killed)
         seams = Seams(
             transport=lambda _: transport,
-            offload=lambda _: Mortal(killed),
+            offload=lambda _: KillableWriter(killed),
             random_number=random.Random(self.case.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(self.simulator.wall(loop.time()), UTC),
             batch_records=self.case.batch_records,
@@ -166,14 +173,14 @@ def test_what_a_program_sees_of_its_job_is_true_whatever_happens(request):
             summary = run_to_the_end(program, leavings)
             end = ending(program.source, summary.as_dict(), list(program.simulator.objects(1e9)))
             check(program.case, end)
-            fates = {number - 1: fates[0] for number, fates in end.fates.items()}
+            outcomes = {number - 1: outcomes[0] for number, outcomes in end.outcomes.items()}
             assert max(Counter(row for row, _ in program.seen).values(), default=0) <= 1, "told twice"
-            assert all(fates[row] == outcome for row, outcome in program.seen), "what was seen was undone"
+            assert all(outcomes[row] == outcome for row, outcome in program.seen), "what was seen was undone"
             program.seen.clear()
             requests = summary.tallies.requests
             again = program.invoke(earlier=True)
             assert again.tallies.requests == requests
-            assert dict(program.seen) == fates
-            assert len(program.seen) == len(fates)
+            assert dict(program.seen) == outcomes
+            assert len(program.seen) == len(outcomes)
 
     model()

@@ -23,13 +23,13 @@ from support.model.cases import (
     cases_of_two_people,
 )
 from support.model.checks import SEEN, check, check_snapshot, ending
-from support.model.running import MortalCheckpoint, run_to_the_end, start, written
+from support.model.running import KillableCheckpoint, run_to_the_end, start, written
 from uploader.jobs import opening
 
 
 @pytest.fixture(autouse=True)
 def _mortal(monkeypatch):
-    monkeypatch.setattr(opening, "Checkpoint", MortalCheckpoint)
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
 
 
 def run_case(case) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model.cases import COMMON, Stop
-from support.model.running import MOST_RUNS, MortalCheckpoint, _run
+from support.model.running import MOST_RUNS, KillableCheckpoint, _run
 from support.undo_runs import State, UndoOutcome, state, undo
 from support.virtual_loop import run_virtual
 from uploader.jobs import opening
@@ -87,7 +87,7 @@ CASES = st.builds(
 
 @pytest.fixture(autouse=True)
 def _mortal(monkeypatch):
-    monkeypatch.setattr(opening, "Checkpoint", MortalCheckpoint)
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
 
 
 def _start(case: Case, folder: Path) -> Job:

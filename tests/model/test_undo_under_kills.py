@@ -14,7 +14,7 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model import planted_bugs
 from support.model.cases import COMMON, Stop
-from support.model.running import MOST_RUNS, MortalCheckpoint, run_process
+from support.model.running import MOST_RUNS, KillableCheckpoint, run_process
 from support.model.undo_cases import VALUES, Case, Others, cases, cases_killed_after_reading
 from support.undo_runs import State, state, undo
 from uploader.jobs import opening
@@ -33,7 +33,7 @@ _NEVER = 10**6
 
 @pytest.fixture(autouse=True)
 def _mortal(monkeypatch):
-    monkeypatch.setattr(opening, "Checkpoint", MortalCheckpoint)
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
 
 
 # --- the job, and what others do ---

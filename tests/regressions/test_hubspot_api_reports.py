@@ -17,7 +17,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from support.intercepted_requests import existing, job, listen, mend, retouch, upserts
+from support.intercepted_requests import (
+    change_replies,
+    change_scenario,
+    existing,
+    job,
+    record_upserts,
+    upserts,
+)
 from support.jobs import contacts
 from uploader.errors import SettingsError
 from uploader.model.stop import Cause
@@ -60,7 +67,7 @@ def test_every_sending_has_its_inputs_wrapper(tmp_path):
     rows[5]["email"] = "c5@example.badtld"
     faults = [{"kind": "status", "status": 503, "rate": 0.3}, {"kind": "drop_results", "rate": 0.3}]
     run = job(tmp_path, rows, rules={"multi_status": False}, faults=faults)
-    heard = listen(run)
+    heard = record_upserts(run)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.tallies.retries > 3
@@ -129,7 +136,7 @@ def test_a_success_by_address_has_changed_the_contact(tmp_path):
     """Pain 8: an address as `id` without `idProperty` answered success and changed nothing (nodejs#548)."""
     rows = contacts(150, city="Ulm")
     run = job(tmp_path, rows, there=[existing(row["email"], city="Bonn") for row in rows])
-    heard = listen(run)
+    heard = record_upserts(run)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.as_dict()["updated"] == 150
@@ -202,7 +209,7 @@ def test_the_watermark_does_not_pass_a_batch_that_was_refused_for_duplicates(tmp
     progress = checkpoint.state().progress
     checkpoint.close()
     assert progress.watermark <= 150 < progress.settled
-    mend(run)
+    change_scenario(run)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.as_dict()["created"] == 525
@@ -233,7 +240,7 @@ def test_a_null_is_not_sent_as_if_it_cleared(tmp_path):
     """Pain 14: `null` is answered with 200 and clears nothing (nodejs#324)."""
     rows = [{"email": "ann@x.com", "city": None, "firstname": "Ann"}]
     run = job(tmp_path, rows, ndjson=True, there=[existing("ann@x.com", city="Ulm")])
-    heard = listen(run)
+    heard = record_upserts(run)
     assert run.run_virtual().exit_code == 0
     assert [one["properties"] for upsert in heard for one in upsert.body["inputs"]] == [{"firstname": "Ann"}]
     assert run.held()["ann@x.com"]["city"] == "Ulm"
@@ -304,7 +311,7 @@ def test_a_success_may_have_another_2xx_than_before(tmp_path, code):
     rows = contacts(300)
     rows[5]["email"] = "c5@example.badtld"
     run = job(tmp_path, rows)
-    retouch(run, lambda reply: replace(reply, status=code if reply.status < 300 else reply.status))
+    change_replies(run, lambda reply: replace(reply, status=code if reply.status < 300 else reply.status))
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.as_dict()["created"], summary.as_dict()["rejected"]) == (299, 1)
@@ -323,7 +330,7 @@ def test_fields_that_are_spelled_otherwise_confirm_and_lose_nobody(tmp_path):
     for place in (5, 250):
         rows[place]["email"] += ".badtld"
     run = job(tmp_path, rows, rules={"echo_trace_ids": True})
-    retouch(run, lambda reply: replace(reply, body=orjson.dumps(_lower_keys(reply.json()))))
+    change_replies(run, lambda reply: replace(reply, body=orjson.dumps(_lower_keys(reply.json()))))
     summary = run.run_virtual()
     run.check(rows, summary)
     assert [letter.row for letter in run.dead_letters()] == [7, 252]
@@ -335,9 +342,9 @@ def test_three_errors_on_the_way_are_one_outcome_of_the_row(tmp_path):
     rows = contacts(250)
     run = job(tmp_path, rows)
     for status, cause in ((401, Cause.TOKEN), (404, Cause.ADDRESS)):
-        mend(run, faults=[{"kind": "status", "status": status, "keys": ["c0@example.com"]}])
+        change_scenario(run, faults=[{"kind": "status", "status": status, "keys": ["c0@example.com"]}])
         assert run.run_virtual().cause is cause
-    mend(run, faults=[{"kind": "status", "status": 409, "keys": ["c0@example.com"], "times": 1}])
+    change_scenario(run, faults=[{"kind": "status", "status": 409, "keys": ["c0@example.com"], "times": 1}])
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["created"]) == (0, 250)
@@ -363,7 +370,9 @@ def test_the_token_endpoint_is_asked_again_when_it_is_throttled(tmp_path, status
     untold = {"kind": "status", "status": 403, "endpoint": "account"}
     run = job(tmp_path, contacts(3_000))
     run.run_virtual(stop_after=1.5)
-    mend(run, faults=[untold, {"kind": "status", "status": status, "endpoint": "token", "first": 1}])
+    change_scenario(
+        run, faults=[untold, {"kind": "status", "status": status, "endpoint": "token", "first": 1}]
+    )
     assert run.run_virtual().exit_code == 0
 
 

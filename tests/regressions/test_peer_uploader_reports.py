@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.intercepted_requests import existing, job, listen, upserts
+from support.intercepted_requests import existing, job, record_upserts, upserts
 from support.jobs import contacts, write_csv
 from support.processes import TOKEN, kill, run as run_command, start, wait_until
 from uploader.cli.commands.status import read_summary
@@ -354,7 +354,7 @@ def test_two_batches_in_flight_never_share_a_key(tmp_path):
         for number in range(1_500)
     ]
     run = job(tmp_path, rows, latency_seconds=1.0)
-    heard = listen(run)
+    heard = record_upserts(run)
     run.check(rows, run.run_virtual())
     spans = defaultdict(list)
     for upsert in heard:

@@ -1,20 +1,20 @@
 """What several tests use; no test file imports from another one.
 
-builders              records, batches and replies in one word each
-conflicts             which open rows are linked, found by looking at each of them
+builders              builds records, batches and replies
+conflicts             which open rows are linked, found by comparing all of them
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text
-inline_thread         a worker thread's double for virtual time
-intercepted_requests  a job over a file, what it sent, and replies changed on their way
-jobs                  whole jobs in virtual time, and the oracle they are held against
+inline_thread         replaces a worker thread in virtual time
+intercepted_requests  a job over a file, the requests it sent, and replies changed before it gets them
+jobs                  whole jobs in virtual time, and the oracle that checks them
 killed_runs           a job whose process is killed while an upsert is under way
 mock_requests         requests to the simulated account without sockets
 mock_transport        the mock server's logic as a transport of the pipeline, without sockets
 model                 random jobs for the tests in tests/model
-paced_clients         several clients on one token, and what they got through
+paced_clients         several clients on one token, and their accepted requests
 processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
-source_files          files written in every format, and what is read of them
+source_files          files written in every format, and their cells as read
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds
 verify_runs           verify in virtual time
 virtual_loop          an event loop whose clock jumps to the next timer

@@ -1,4 +1,4 @@
-"""Values for tests, in one word each: `record(7)`, `batch(3)`, `reply(207, results=[written(0)])`."""
+"""Builds values for tests: `record(7)`, `batch(3)`, `reply(207, results=[written(0)])`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ def record(
     properties: Mapping[str, str] | None = None,
     unique: Mapping[str, str] | None = None,
 ) -> Record:
-    """A record as the mapper makes it; `unique` are further unique properties, which it closes."""
+    """A record as the mapper makes it; `unique` are further unique properties, which it locks."""
     key = key_of(position) if key is None else key
     unique = unique or {}
     properties = {"firstname": f"First {position}"} if properties is None else properties
@@ -56,7 +56,7 @@ def written(
     id_property: str = "email",
     key: str | None = None,
 ) -> dict[str, object]:
-    """An entry of `results[]` for the record at a position, which it names `by` trace, key or not at all."""
+    """A result for the record at a position, identified `by` trace id, key or not at all."""
     result: dict[str, object] = {
         "id": hubspot_id or str(1_000 + position),
         "new": new,
@@ -73,7 +73,7 @@ def written(
 def error(
     message: str = "refused", *, category: str = "VALIDATION_ERROR", **context: object
 ) -> dict[str, object]:
-    """An entry of `errors[]`; `context` as it stands there: objectWriteTraceId=["3"], ids=[...]."""
+    """An entry of `errors[]` with this `context`, such as objectWriteTraceId=["3"], ids=[...]."""
     return {"status": "error", "category": category, "message": message, "context": context}
 
 
@@ -82,7 +82,7 @@ def error_at(position: int, message: str = "refused", **more: object) -> dict[st
 
 
 def headers(**named: object) -> CIMultiDict[str]:
-    """Rate headers by short names: limit, remaining, interval_ms, retry_after."""
+    """Rate limit headers, by short names: limit, remaining, interval_ms, retry_after."""
     spelled = {
         "limit": "X-HubSpot-RateLimit-Max",
         "remaining": "X-HubSpot-RateLimit-Remaining",
@@ -107,8 +107,9 @@ def reply(
     head: Mapping[str, str] | None = None,
     shown: str | None = None,
 ) -> Reply:
-    """A decoded reply: of a batch (`results`, `errors`), of any JSON `body`, or of `raw` bytes; `shown` as
-    `decode` has it.
+    """A decoded reply to a batch (`results`, `errors`), with any JSON `body`, or of `raw` bytes.
+
+    `shown`: as in `decode`.
     """
     if raw is None:
         if body is None:

@@ -1,4 +1,4 @@
-"""Which rows conflict, by the letter of the rule: every open row is looked at."""
+"""Finds conflicting rows directly by the rule: compares every open row."""
 
 from collections.abc import Mapping, Sequence
 

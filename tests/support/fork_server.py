@@ -1,9 +1,9 @@
-"""Processes of the command line that begin where an interpreter has been started and the package imported.
+"""Forks processes of the command line from an interpreter that has already imported the package.
 
-Nearly all of a short command's time is its start. Run as a script, this starts once, and then forks a process
-for each order: with a number, signals, streams, an environment and a folder of its own it does what
-`python -m uploader` does, and ends as an interpreter ends. What Python reads when it starts (its variables,
-LD_PRELOAD), or inherits (ignored signals), needs an interpreter of its own.
+Most of a short command's time is its start. Run as a script, this starts once and forks a process for each
+order. The process has its own process id, signals, streams, environment and folder, does what
+`python -m uploader` does, and ends as an interpreter does. Tests of what Python reads at its start (its
+variables, LD_PRELOAD) or inherits (ignored signals) need an interpreter of their own.
 """
 
 import gc
@@ -23,11 +23,11 @@ from typing import Any
 
 import uploader
 
-#: How a number is sent: before each order, how many bytes it has. Four descriptors come along: the streams,
-#: and the one on which the process's own number and, in the end, its code are told.
+#: The format of numbers. Its length and four descriptors precede each order: the streams, and a socket
+#: on which the process id and later the exit code are reported.
 NUMBER = struct.Struct("!i")
 _STREAMS = 3
-#: Not imported beforehand: only few commands need the mock server, and one module is the command itself.
+#: Not imported in advance: few commands need the mock server, and one module is the command itself.
 _LATE = ("uploader.mockserver", "uploader.__main__")
 
 
@@ -53,13 +53,13 @@ def _receive(orders: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 
 def serve(orders: socket.socket) -> bool:
-    """Fork for each order until there are no more; True in a child, which has become what its order says."""
-    told: dict[int, int] = {}  # where each child's end is told
+    """Fork for each order until there are no more. True in a child, which is set up for its order."""
+    told: dict[int, int] = {}  # by process id, the socket for its exit code
     awake, wake = socket.socketpair()
     wake.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno())
-    for number in (signal.SIGINT, signal.SIGHUP):  # the end of the orders is what ends this
+    for number in (signal.SIGINT, signal.SIGHUP):  # this process ends with the end of its orders
         signal.signal(number, signal.SIG_IGN)
     with orders, awake, wake, selectors.DefaultSelector() as waiting:
         for each in (orders, awake):
@@ -97,7 +97,7 @@ def _tell_ends(told: dict[int, int]) -> None:
 
 
 def _become(order: dict[str, Any], descriptors: list[int]) -> None:
-    """The process as a started interpreter is, whatever this one has inherited."""
+    """Set up the process as a new interpreter would be."""
     for number in (signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""A server between a client and the mock server that plants escape codes into every text it passes on."""
+"""A server in front of the mock server that inserts escape codes into every text of a reply."""
 
 import http.server
 import json
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-#: A window's title, colour, the screen cleared, a line turned around, a forged line, C1's own escape.
+#: A window title, colour, a cleared screen, reversed text, a forged line, a C1 escape.
 PLANT = "\x1b]0;pwned\x07\x1b[31m\x1b[2J\u202e\r\nforged\u009b31m\x7f"
-#: What the flow of a job needs as it is.
+#: Fields that a job needs unchanged.
 _KEPT = frozenset(
     [
         *(
@@ -40,11 +40,11 @@ _KEPT = frozenset(
 )
 
 
-def infest(value: Any, key: str = "") -> Any:
+def plant_escape_codes(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: infest(inner, name) for name, inner in value.items()}
+        return {name: plant_escape_codes(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [infest(inner, key) for inner in value]
+        return [plant_escape_codes(inner, key) for inner in value]
     is_sound = (
         key in _KEPT or (key == "status" and value in {"COMPLETE", "PENDING"}) or value == "OBJECT_NOT_FOUND"
     )
@@ -70,7 +70,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except urllib.error.HTTPError as error:
             with error:
                 status, text, head = error.code, error.read(), error.headers
-        told = json.dumps(infest(json.loads(text))).encode() if text else b""
+        told = json.dumps(plant_escape_codes(json.loads(text))).encode() if text else b""
         self.send_response(status)
         self.send_header("Content-Length", str(len(told)))
         self.send_header("x-hubspot-correlation-id", "c-\x1b[31m-\x07")
@@ -85,7 +85,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def infesting(behind: str) -> Iterator[str]:
+def hostile_server(behind: str) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.behind = behind  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,4 +1,4 @@
-"""A worker thread's double for virtual time, where a thread's time does not exist."""
+"""Replaces a worker thread in virtual time, which threads do not have."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Inline:
-    """Runs the call at once, on the loop."""
+    """An `Offload` that runs each call at once, on the loop."""
 
     async def run(self, call: Callable[[], T]) -> T:
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""For tests of reported problems: a job over a file, what it sent, and a hand in what it is answered."""
+"""For tests of reported problems: a job over a file, its requests, and changed replies."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ def job(
     latency_seconds: float = 0.1,
     **scenario: object,
 ) -> Job:
-    """A job over these rows; `there` are the contacts the account begins with."""
+    """A job over these rows; `there` are the contacts that exist before."""
     if ndjson:
         source = tmp_path / "contacts.ndjson"
         source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -38,7 +38,7 @@ def job(
 
 
 def existing(email: str, *others: str, **properties: str) -> dict[str, Any]:
-    """A contact that is there before, with its further addresses."""
+    """A contact that exists before the job, with additional addresses."""
     return {"properties": {"email": email, **properties}, "additional_emails": others}
 
 
@@ -46,36 +46,36 @@ def upserts(run: Job) -> list[LoggedRequest]:
     return [seen for seen in run.simulator.statistics.log if seen.path.endswith("/batch/upsert")]
 
 
-class Heard(NamedTuple):
-    """An upsert as it arrived, and when its answer was out."""
+class ReceivedUpsert(NamedTuple):
+    """An upsert as it arrived, and when its reply was sent."""
 
     at: float
     answered_at: float
     body: dict[str, Any]
 
 
-def listen(run: Job) -> list[Heard]:
-    """Every upsert that arrives from now on."""
-    heard: list[Heard] = []
+def record_upserts(run: Job) -> list[ReceivedUpsert]:
+    """A list that every later upsert is added to."""
+    heard: list[ReceivedUpsert] = []
     handle = run.simulator.handle
 
     def handle_and_hear(request: Request, now: float) -> Reply:
         reply = handle(request, now)
         if request.path.endswith("/batch/upsert"):
             until = now + reply.delay_seconds + reply.drip_seconds
-            heard.append(Heard(now, until, orjson.loads(request.body)))
+            heard.append(ReceivedUpsert(now, until, orjson.loads(request.body)))
         return reply
 
     run.simulator.handle = handle_and_hear
     return heard
 
 
-def retouch(run: Job, change: Callable[[Reply], Reply]) -> None:
-    """Every answer goes through `change`: for what no scenario can say."""
+def change_replies(run: Job, change: Callable[[Reply], Reply]) -> None:
+    """Pass every reply through `change`, for faults that no scenario has."""
     handle = run.simulator.handle
     run.simulator.handle = lambda request, now: change(handle(request, now))
 
 
-def mend(run: Job, **scenario: object) -> None:
-    """The double behaves otherwise from now on."""
+def change_scenario(run: Job, **scenario: object) -> None:
+    """Use another scenario from now on."""
     run.simulator.change_scenario(make_simulator(**scenario).scenario)

@@ -1,7 +1,7 @@
-"""Running jobs in tests, and the oracle every one of them is held against.
+"""Runs jobs in tests, and checks each against an oracle.
 
 The oracle: the account ends as if the rows had been applied one at a time in file order, less those that
-were rejected, invalid or skipped (abandoned and pending ones may or may not be there), and the books add up.
+were rejected, invalid or skipped (abandoned and pending ones are optional), and the tallies add up.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Background, Offload
 
 Rows = Sequence[Mapping[str, str]]
-#: Outcomes of rows that must not show in the account, and of those that may.
+#: Outcomes of rows that the account must not have, and of those that it may.
 _ABSENT, _UNSURE = {"rejected", "invalid", "skipped"}, {"abandoned", "pending"}
 
 
 def write_csv(path: Path, rows: Rows, columns: Sequence[str] = ()) -> Path:
-    """A source of these rows; the first row names the columns unless they are given."""
+    """Write a source of these rows; by default the first row names the columns."""
     names = list(columns or rows[0])
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.DictWriter(file, names, restval="", lineterminator="\n")
@@ -47,18 +47,18 @@ def contacts(count: int, **same: str) -> list[dict[str, str]]:
 
 @dataclass
 class Job:
-    """A source, a double to send it to, and the runs over it."""
+    """A source, a simulated account, and the runs that upload the one to the other."""
 
     source: Path
     simulator: Simulator
     options: dict[str, Any] = field(default_factory=dict)
     transport: MockTransport | None = None
     seed: int = 0
-    clock_ahead_seconds: float = 0.0  # of the machine's clock, before HubSpot's
+    clock_ahead_seconds: float = 0.0  # of the machine's clock before HubSpot's
     make_transport: Callable[..., MockTransport] = MockTransport
     offload: Callable[[str], Offload] = lambda _: Inline()
-    ahead_seconds: float = 0.0  # of the double's clock, before the loop's: in real time
-    batch_records: int = 100  # fewer, where requests count and rows do not: a tenth of the rows is made
+    ahead_seconds: float = 0.0  # of the simulator's clock before the loop's, in real time
+    batch_records: int = 100  # fewer for tests about requests, which then need fewer rows
 
     def settings(self, **options: object) -> Settings:
         said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
@@ -75,10 +75,10 @@ class Job:
         approve: Callable[[Account, int | None], Coroutine[Any, Any, bool]] | None = None,
         **options: object,
     ) -> Summary:
-        """One invocation on the running loop, interrupted after so many seconds if asked.
+        """One invocation on the running loop, interrupted after `stop_after` seconds if given.
 
-        `on_start` is told when rows begin to move, `on_tick` twice a second from then on; `judge` is shown
-        the canary, `approve` is asked about the account.
+        `on_start` is called when the pipeline starts, `on_tick` twice a second from then on. `judge` gets the
+        canary, `approve` the account.
         """
         transport = self.transport = self.make_transport(self.simulator, ahead_seconds=self.ahead_seconds)
         seams = Seams(
@@ -103,11 +103,11 @@ class Job:
             watcher.cancel()
 
     def run_virtual(self, **options: Any) -> Summary:
-        """One invocation in a loop of virtual time of its own. The double's clock goes on with each."""
+        """One invocation in a virtual loop of its own. The simulator's clock continues from the last one."""
         return run_virtual(self._shifted(options))
 
     def run_in_threads(self, **options: Any) -> Summary:
-        """The same in real time, with the threads of a real run: for what they may do to each other."""
+        """One invocation in real time with real threads, for tests of races between them."""
 
         async def run() -> Summary:
             loop = asyncio.get_running_loop()
@@ -130,7 +130,7 @@ class Job:
             self._clock = loop.time()
 
     def sleep_machine(self, seconds: float) -> None:
-        """The machine sleeps while a run is under way: the walls' clocks go on, and the loop's does not."""
+        """Simulate that the machine sleeps: wall clocks advance, and the loop's clock does not."""
         self.simulator._epoch += seconds
 
     # --- the oracle ---
@@ -141,8 +141,8 @@ class Job:
         self.check_sums(summary, outcomes)
         held = self.held(key)
         # Ordinals, not line numbers: these files have no line breaks in cells.
-        fates = [outcomes.get(number, "open") for number in range(2, len(rows) + 2)]
-        wanted, unsure = _applied(rows, fates, key)
+        by_row = [outcomes.get(number, "open") for number in range(2, len(rows) + 2)]
+        wanted, unsure = _applied(rows, by_row, key)
         for name, properties in wanted.items():
             if name in unsure:
                 continue
@@ -155,10 +155,10 @@ class Job:
         tallies = summary.tallies
         assert tallies.rows == tallies.settled + tallies.open
         for outcome, count in tallies.outcomes.items():
-            assert count == sum(1 for fate in outcomes.values() if fate == outcome.value), outcome
+            assert count == sum(1 for found in outcomes.values() if found == outcome.value), outcome
 
     def outcomes(self) -> dict[int, str]:
-        """Row number -> outcome, from the results file; a row that stands there twice is an error."""
+        """Row number -> outcome, from the results file. Each row must be there once."""
         found: dict[int, str] = {}
         path = Path(f"{self.source}.results.csv")
         if not path.exists() or not path.stat().st_size:
@@ -171,7 +171,7 @@ class Job:
         return found
 
     def held(self, key: str = "email") -> dict[str, dict[str, str]]:
-        """What the account holds, by key."""
+        """The properties of the account's records, by key."""
         return {
             contact["properties"][key].lower(): contact["properties"]
             for contact in self.simulator.objects(1e9, self.options.get("object_type", "contacts"))
@@ -195,15 +195,15 @@ async def _watch(run: Run, on_start, on_tick) -> None:
         await asyncio.sleep(0.5)
 
 
-def _applied(rows: Rows, fates: Sequence[str], key: str) -> tuple[dict[str, dict[str, str]], set[str]]:
-    """What applying the rows in order makes of an empty account, and the keys nobody can be sure of."""
+def _applied(rows: Rows, by_row: Sequence[str], key: str) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """An empty account after applying the rows in order, and the keys whose values are uncertain."""
     wanted: dict[str, dict[str, str]] = {}
     unsure: set[str] = set()
-    for row, fate in zip(rows, fates, strict=True):
+    for row, found in zip(rows, by_row, strict=True):
         name = row[key].strip().lower()
-        if fate in _UNSURE or fate == "open":
+        if found in _UNSURE or found == "open":
             unsure.add(name)
-        elif fate not in _ABSENT:
+        elif found not in _ABSENT:
             values = {column: value.strip() for column, value in row.items() if value.strip()}
             wanted.setdefault(name, {}).update({**values, key: name})
     return wanted, unsure

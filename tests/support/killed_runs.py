@@ -1,4 +1,4 @@
-"""A job whose process is killed while an upsert is under way."""
+"""Runs a job whose process is killed during an upsert."""
 
 import asyncio
 import random
@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 import orjson
 
 from support.jobs import Job
-from support.model.running import Killed, Mortal, MortalTransport
+from support.model.running import KillableTransport, KillableWriter, Killed
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 
 
-class Doomed(MortalTransport):
-    """Its process is killed while the server works on an upsert, which it `applies` or not."""
+class KilledDuringUpsert(KillableTransport):
+    """A transport whose process is killed during an upsert, which the server `applies` or not."""
 
     def __init__(self, simulator, killed: Killed, *, at_upsert: int, applies: bool) -> None:
         super().__init__(simulator, killed)
         self.at_upsert = at_upsert
         self.applies = applies
         self.strike = lambda: None
-        self.left: set[str] = set()  #: keys of the requests that were not answered
+        self.left: set[str] = set()  #: keys of the rows that were sent and not answered
 
     async def _answer(self, call, loop):
         if not call.path.endswith("/batch/upsert"):
@@ -38,18 +38,18 @@ class Doomed(MortalTransport):
 
 
 def killed(job: Job, *, at_upsert: int = 4, applies: bool = True) -> set[str]:
-    """The keys of the rows that had left, and no answer came."""
+    """Run a job until it is killed; the keys of the rows that were sent and not answered."""
     doomed = []
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         loop._jumping.now = getattr(job, "_clock", 0.0)
         killed = Killed()
-        transport = Doomed(job.simulator, killed, at_upsert=at_upsert, applies=applies)
+        transport = KilledDuringUpsert(job.simulator, killed, at_upsert=at_upsert, applies=applies)
         doomed.append(transport)
         seams = Seams(
             transport=lambda _: transport,
-            offload=lambda _: Mortal(killed),
+            offload=lambda _: KillableWriter(killed),
             random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
             batch_records=10,

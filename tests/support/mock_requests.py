@@ -1,4 +1,4 @@
-"""Talking to a `Simulator` without sockets: requests are built here and nowhere else in these tests."""
+"""Sends requests to a `Simulator` without sockets. Tests of the mock server build all requests here."""
 
 import orjson
 
@@ -13,7 +13,7 @@ READ = "/crm/v3/objects/contacts/batch/read"
 ARCHIVE = "/crm/v3/objects/contacts/batch/archive"
 
 
-class Talk:
+class MockClient:
     def __init__(self, document=None, *, quota=None, daily_quota=1_000_000, latency_seconds=0.0, seed=0):
         settings = MockSettings(
             quota=quota,
@@ -57,7 +57,7 @@ class Talk:
 
     @property
     def stored(self):
-        """What each live contact holds, by its first address."""
+        """The properties of each live contact, by its first address."""
         live = (one for one in self.simulator.objects(self.now) if not one["archived"])
         return {one["properties"].get("email"): one["properties"] for one in live}
 

@@ -1,6 +1,6 @@
-"""The mock server's own logic behind the uploader's transport seam: the real pipeline without sockets.
+"""The mock server's logic as a `Transport`: the real pipeline without sockets.
 
-What the aiohttp layer of the mock server does with a connection is done here in virtual time.
+It simulates the connection in virtual time, which the mock server leaves to aiohttp.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from uploader.mockserver.simulator import Simulator
 
 
 class MockTransport:
-    """Answers from a `Simulator`, after its latency, on the running loop's clock."""
+    """Replies from a `Simulator`, after its latency, by the running loop's clock."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class MockTransport:
         *,
         ahead_seconds: float = 0.0,
     ) -> None:
-        """`connect_seconds`: what a request takes that finds no idle connection. `ahead_seconds`: of the
-        double's clock, before the loop's.
+        """`connect_seconds`: to open a connection. `ahead_seconds`: of the simulator's clock
+        before the loop's.
         """
         self.simulator = simulator
         self.ahead_seconds = ahead_seconds
@@ -96,7 +96,7 @@ def make_simulator(
     daily_quota: int = 1_000_000,
     **scenario: object,
 ) -> Simulator:
-    """A double whose clock starts with the loop's; `scenario` as in a scenario file."""
+    """A simulator whose clock starts with the loop's; `scenario` as in a scenario file."""
     settings = MockSettings(
         quota=parse_quota(quota),
         latency_seconds=latency_seconds,

@@ -1,4 +1,4 @@
-"""Clients on one token against the double's rolling window, in virtual time; what they got through."""
+"""Clients that share a token and its rolling window, in virtual time; their accepted requests."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ASK = Call("GET", "/account-info/v3/details")
 
 
 @dataclass
-class Trip:
+class ClientLog:
     """One client's requests: when they were sent, and how they were answered."""
 
     answers: list[tuple[float, int]]
@@ -32,17 +32,17 @@ class Trip:
 class Recording(MockTransport):
     def __init__(self, simulator, **options) -> None:
         super().__init__(simulator, **options)
-        self.trip = Trip([])
+        self.log = ClientLog([])
 
     async def send(self, call, on_sent=lambda: None):
         at = asyncio.get_running_loop().time()
         reply = await super().send(call, on_sent)
-        self.trip.answers.append((at, reply.status))
+        self.log.answers.append((at, reply.status))
         return reply
 
 
-async def eager(simulator, until, *, workers=120, start=0.0, share=1.0, connect=0.0, stall=None) -> Trip:
-    """As fast as our pacing lets it; `stall`: at this time the whole process hangs for ten seconds."""
+async def eager(simulator, until, *, workers=120, start=0.0, share=1.0, connect=0.0, stall=None) -> ClientLog:
+    """A client as fast as our pacing allows. `stall`: when its process hangs for ten seconds."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start)
     transport = Recording(simulator, connect_seconds=connect)
@@ -65,11 +65,11 @@ async def eager(simulator, until, *, workers=120, start=0.0, share=1.0, connect=
     if stall is not None:
         loop.call_at(stall, lambda: setattr(loop._jumping, "now", loop._jumping.now + 10.0))
     await asyncio.gather(*(work() for _ in range(workers)))
-    return transport.trip
+    return transport.log
 
 
-async def steady(simulator, until, *, requests=50, window=10.0, in_bursts=False, start=0.0) -> Trip:
-    """A client with a pace of its own, which yields to nobody."""
+async def steady(simulator, until, *, requests=50, window=10.0, in_bursts=False, start=0.0) -> ClientLog:
+    """A client with a fixed pace."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start)
     transport, sending = Recording(simulator), []
@@ -78,11 +78,11 @@ async def steady(simulator, until, *, requests=50, window=10.0, in_bursts=False,
         sending += [asyncio.ensure_future(transport.send(ASK)) for _ in range(count)]
         await asyncio.sleep(pause)
     await asyncio.gather(*sending)
-    return transport.trip
+    return transport.log
 
 
 def together(*clients, quota="190/10", latency=0.3, jitter=0.0, changes=(), seed=0, **rules):
-    """Let clients loose on one token. `changes`: when which quota begins. The double, and a trip for each."""
+    """Run clients on one token; the simulator and a log for each. `changes`: quotas by start time."""
 
     async def go():
         rules["arrival_jitter_seconds"] = jitter
@@ -99,5 +99,5 @@ def together(*clients, quota="190/10", latency=0.3, jitter=0.0, changes=(), seed
 
 def used(trips, quota: str, since: float, until: float) -> float:
     requests, window = (float(part) for part in quota.split("/"))
-    accepted = sum(trip.accepted(since, until) for trip in trips)
+    accepted = sum(log.accepted(since, until) for log in trips)
     return accepted / (requests / window * (until - since))

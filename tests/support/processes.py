@@ -1,4 +1,4 @@
-"""The command line in processes of its own: forked ones, or with an interpreter of their own."""
+"""Runs the command line in processes: forked, or with a new interpreter."""
 
 import atexit
 import contextlib
@@ -43,14 +43,14 @@ def environment(**more: str) -> dict[str, str]:
 def start(
     *arguments: object, cwd: Path, env: dict[str, str] | None = None, stdin: Any = subprocess.DEVNULL
 ) -> "Forked":
-    """A process of its own, without the half of a second in which an interpreter starts."""
+    """Start a forked process, which saves the half second that an interpreter needs to start."""
     return _server().fork([str(word) for word in arguments], cwd, env or environment(), stdin)
 
 
 def start_python(
     *arguments: object, cwd: Path, env: dict[str, str] | None = None, stdin: Any = subprocess.DEVNULL
 ) -> subprocess.Popen[str]:
-    """With an interpreter of its own: for what depends on its start, or on what it inherits."""
+    """Start a new interpreter, for tests that depend on its start or on what it inherits."""
     return subprocess.Popen(
         [sys.executable, "-m", "uploader", *map(str, arguments)],
         cwd=cwd,
@@ -79,7 +79,7 @@ def run(
 
 
 def wait_until(happened: Callable[[], bool], process: "Process | None" = None) -> None:
-    """Poll for an event; a process that ends first, or two minutes, is a failure."""
+    """Poll for an event. It fails if the process ends first, or after two minutes."""
     deadline = time.monotonic() + _LONGEST_SECONDS
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
@@ -93,13 +93,13 @@ def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:
 
 
 def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:
-    """A scenario: after so many requests no answer comes, so that no process ends before it is killed."""
+    """A scenario without replies after so many requests, so that no process ends before it is killed."""
     fault = {"kind": "delay", "seconds": 3_600, "endpoint": endpoint, "requests": [requests + 1, 1_000_000]}
     return {**scenario, "faults": [fault]}
 
 
 class Forked:
-    """A process that the fork server has forked, to be used as a Popen of text."""
+    """A process of the fork server, with the interface of `subprocess.Popen`."""
 
     def __init__(self, told: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO) -> None:
         self._told = told
@@ -134,7 +134,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Close its input, and read what it says until it has ended."""
+        """Close its input, and read its output until it ends."""
         if self.stdin is not None:
             self.stdin.close()
         texts = ["", ""]
@@ -160,7 +160,7 @@ Process = Forked | subprocess.Popen[str]
 
 
 class _Server:
-    """The fork server: one for all processes of a session."""
+    """The fork server, one for a test session."""
 
     def __init__(self) -> None:
         self._orders, theirs = socket.socketpair()

@@ -1,4 +1,4 @@
-"""A program that uses the library, in tests: seams to a double's own logic, and options for a job of rows."""
+"""For tests of the Python API: seams to a simulator, and options for a job of rows."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from uploader.system.blocking_calls import Background
 
 
 def seams_to(simulator: Simulator, *, threads: bool = False) -> Seams:
-    """On the running loop; with `threads` of its own, as in production, where that is not virtual."""
+    """Seams on the running loop; with real `threads`, if it is not virtual."""
     transport = MockTransport(simulator)
     loop = asyncio.get_running_loop()
     return Seams(

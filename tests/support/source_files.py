@@ -1,4 +1,4 @@
-"""Sources in tests: written in every format, and what is read of them."""
+"""Writes sources in every format, and reads their cells."""
 
 import csv
 
@@ -13,7 +13,7 @@ COLUMNS = ("email", "first", "note")
 
 
 def cells_of(source):
-    """By column, blanks left out: what every format can say."""
+    """The cells of each row by column, without blanks, which not every format has."""
     found = []
     for part in source.slices():
         for row in part.rows:

@@ -1,4 +1,4 @@
-"""Undoing jobs in tests, in virtual time, killed where it is asked; and what an account holds."""
+"""Runs undo in virtual time, with kills if wanted, and reads the account."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
-from support.model.running import Killed, Mortal, MortalTransport
+from support.model.running import KillableTransport, KillableWriter, Killed
 from support.virtual_loop import run_virtual
 from uploader.errors import StorageError
 from uploader.jobs.session import Seams
@@ -30,16 +30,16 @@ def undo(
     approve=None,
     **options,
 ) -> tuple[Report | None, list[Kept]]:
-    """One invocation; no report of one that was killed."""
+    """One invocation of undo; the report is None if it was killed."""
 
     async def run() -> tuple[Report | None, list[Kept]]:
         loop = asyncio.get_running_loop()
         loop._jumping.now = getattr(job, "_clock", 0.0)
         killed = Killed()
-        transport = job.transport = MortalTransport(job.simulator, killed)
+        transport = job.transport = KillableTransport(job.simulator, killed)
         seams = Seams(
             transport=lambda _: transport,
-            offload=lambda _: Mortal(killed),
+            offload=lambda _: KillableWriter(killed),
             random_number=random.Random(job.seed).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
@@ -82,7 +82,7 @@ def counts(report: Report) -> dict[str, int]:
 
 
 def state(job: Job, object_type: str = "contacts") -> State:
-    """What the live records hold, by id; nothing and "" are the same."""
+    """The properties of the live records, by id; without blanks."""
     held = {}
     for one in job.simulator.objects(1e9, object_type):
         if not one["archived"]:
@@ -105,7 +105,7 @@ def writes(job: Job) -> int:
 
 
 def association_reads(job: Job) -> list[str]:
-    """Of which types of objects the last undo has read whether any is associated, in order."""
+    """The object types whose associations the last undo has read, in order."""
     transport: MockTransport = job.transport
     return [path.split("/")[-3] for path in transport.paths if "/associations/" in path]
 
@@ -129,7 +129,7 @@ def rows_for(count: int, **same: str) -> list[dict[str, str]]:
 
 
 def uploaded(tmp_path, rows, held=(), *, quota="none", options=None, additional=(), **scenario) -> Job:
-    """A job that has run with a snapshot; `job.before` is what the account held."""
+    """A job that has run with a snapshot; `job.before` is the account before it."""
     job = Job(
         write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota=quota, **scenario), options or {}
     )

@@ -1,4 +1,4 @@
-"""Verifying jobs in tests, in virtual time; and what somebody changes behind their back."""
+"""Runs verify in virtual time, after changes by another user."""
 
 import asyncio
 import random

@@ -1,6 +1,6 @@
 """An event loop whose clock jumps to the next timer: an hour takes no time, a deadlock fails at once.
 
-Only for code without sockets or threads: those live in real time.
+Only for code without sockets or threads, which need real time.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: What one turn of the loop takes. More than nothing: aiolimiter re-arms timers of length zero.
+#: The duration of one turn of the loop. Not zero: aiolimiter re-arms timers of length zero for ever.
 _TURN_SECONDS = 1e-6
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting for a timer, sets the clock to it."""
+    """Sets the clock to the next timer instead of waiting for it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # With callbacks ready nothing outside is asked for: it would cost a system call in every turn.
+        # With callbacks ready there is no need to poll, which would cost a system call in every turn.
         events = [] if timeout == 0 else super().select(0)
         if not events:
             if timeout is None:

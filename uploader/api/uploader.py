@@ -27,7 +27,7 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.settings import Settings
 from uploader.sources import python_rows
-from uploader.sources.python_rows import Given
+from uploader.sources.python_rows import ProgramRows
 
 #: Called with the account and the estimated number of rows; returns whether they are written.
 Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
@@ -175,7 +175,7 @@ class OutcomeStream:
 class _Started:
     """A running job: its task, and the queue of its outcomes."""
 
-    def __init__(self, run: Run, given: Sequence[Given], follower: Follower) -> None:
+    def __init__(self, run: Run, given: Sequence[ProgramRows], follower: Follower) -> None:
         self.run = run
         self.follower = follower
         self.loop = asyncio.get_running_loop()
@@ -249,7 +249,7 @@ async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None
         raise cancelled
 
 
-def _raise_failure(task: asyncio.Task[Summary], given: Sequence[Given]) -> None:
+def _raise_failure(task: asyncio.Task[Summary], given: Sequence[ProgramRows]) -> None:
     """Raise the error of an iterable if there is one, since it says more; else the error of the job."""
     for rows in given:
         if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
@@ -309,7 +309,7 @@ def _make_run(
     consent: _Consent,
     seams: Seams | None,
     follower: Follower | None = None,
-) -> tuple[Run, Sequence[Given]]:
+) -> tuple[Run, Sequence[ProgramRows]]:
     named = [_named(source) for source in sources]
     names = tuple(one.name if isinstance(one, Rows) else one for one in named)
     rows = [one for one in named if isinstance(one, Rows)]
@@ -319,7 +319,7 @@ def _make_run(
             "judge out: the job stops after its canary, and goes on with approve_canary=True"
         )
     settings = make_settings(names, (one.name for one in rows), said)
-    given = [Given(one.rows, one.name) for one in rows]
+    given = [ProgramRows(one.rows, one.name) for one in rows]
     run = Run(
         settings,
         seams,

@@ -18,8 +18,8 @@ def estimate_rows(sources: Sequence[Source]) -> int | None:
 
 
 def _estimate(source: Source) -> int | None:
-    if source.rows_about is not None or source.size_bytes is None:
-        return source.rows_about
+    if source.declared_rows is not None or source.size_bytes is None:
+        return source.declared_rows
     rows = looked_at = 0
     try:
         with closing(source.slices(None)) as slices:  # type: ignore[type-var]  # a generator

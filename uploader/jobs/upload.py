@@ -25,7 +25,7 @@ from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
-from uploader.sources.python_rows import Given
+from uploader.sources.python_rows import ProgramRows
 from uploader.sources.source import Source
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.system.blocking_calls import Offload
@@ -51,7 +51,7 @@ class Run:
         self,
         settings: Settings,
         seams: Seams | None = None,
-        given: Sequence[Given] = (),
+        given: Sequence[ProgramRows] = (),
         *,
         approve: Approve | None = None,
         judge: Judge | None = None,

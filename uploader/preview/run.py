@@ -204,9 +204,9 @@ class _FirstRows:
         self.name, self.shape = source.name, source.shape
         self.size_bytes: int | None = None  # not known: only a part of it is read
         self.is_local = source.is_local
-        self.fingerprint, self.rows_about, self.notices = (
+        self.fingerprint, self.declared_rows, self.notices = (
             source.fingerprint,
-            source.rows_about,
+            source.declared_rows,
             source.notices,
         )
 

@@ -34,7 +34,7 @@ from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.formats.tables import Table, TableRows, cut_rows
 from uploader.sources.names import STDIN
-from uploader.sources.python_rows import Given, GivenRows
+from uploader.sources.python_rows import ProgramRowReader, ProgramRows
 from uploader.sources.source import Shape, Source
 
 #: Of formats that say themselves what they are.
@@ -66,19 +66,19 @@ def open_source(
         return _open_table(name, origin, format, encoding, sheet)
     if sheet is not None:
         raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
-    way = _Way(origin, archive_of(origin.magic), member)
+    way = _ContentReader(origin, archive_of(origin.magic), member)
     sample, complete = way.recognise(encoding)
     text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
     return _TextSource(name, way, text, sample, refuses_unfinished=refuses_unfinished)
 
 
-def open_given(given: Given) -> Source:
+def open_program_rows(given: ProgramRows) -> Source:
     """Rows that a program hands over. Blocks until their beginning is there; there may be none."""
     origin = StreamOrigin(given.name, given.handle(), owned=True, is_ready=given.is_ready)
-    way = _Way(origin, None, "")
+    way = _ContentReader(origin, None, "")
     with closing(origin.peek()) as raw:
         sample, _ = _sample(contents(raw, None), origin.sample_bytes)
-    text = _Text(Shape("rows"), Mark(), _by_lines(GivenRows(), b"\n"))
+    text = _Text(Shape("rows"), Mark(), _by_lines(ProgramRowReader(), b"\n"))
     return _TextSource(given.name, way, text, sample)
 
 
@@ -128,7 +128,7 @@ def _text(
     return _Text(shape, head.body, cut, _End(line_end, lambda _: False))
 
 
-def reread(shape: Shape, raw: bytes) -> Content:
+def read_row_again(shape: Shape, raw: bytes) -> Content:
     """What one row's bytes hold: the same as when the row was first read.
 
     Except for the torn last line of a CSV file: that the file ended there is not in its bytes. What stands in
@@ -184,7 +184,7 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
     return _Text(Shape("json", encoding=encoding), body, cut)
 
 
-class _Way:
+class _ContentReader:
     """From an origin's bytes to content in UTF-8."""
 
     def __init__(self, origin: Origin, archive: Archive | None, member: str) -> None:
@@ -294,17 +294,17 @@ def _whole_lines(sample: bytes) -> bytes:
 class _TextSource:
     """A `Source`: what was found out about it, and the way to its rows."""
 
-    rows_about: int | None = None
+    declared_rows: int | None = None
 
     def __init__(
-        self, name: str, way: _Way, text: _Text, sample: bytes, *, refuses_unfinished: bool = False
+        self, name: str, way: _ContentReader, text: _Text, sample: bytes, *, refuses_unfinished: bool = False
     ) -> None:
         self.name = name
         self.shape = text.shape
         self.size_bytes = way.origin.size_bytes
         self.fingerprint = way.origin.fingerprint
         self.is_local = way.is_plain and way.origin.is_local
-        self._way = way
+        self._reader = way
         self._text = text
         self._sample = b"" if text.shape.columns else sample
         self._is_stream = way.origin.size_bytes is None
@@ -336,18 +336,20 @@ class _TextSource:
         if start is None or start.offset < self._text.body.offset:
             start = self._text.body
         prefix = Prefix()
-        with closing(self._way.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
+        with closing(self._reader.blocks(start, prefix)) as blocks:  # type: ignore[type-var]  # a generator
             watched, end = blocks, self._text.end
             if end is not None:
                 watched = watch_last_line(blocks, end.line_end, self._note_unfinished)
-            slices = self._text.cut(watched, start, self._way.is_ready)
-            yield from slices if self._way.origin.seekable else prefix.mark(slices, self.name, start, known)
+            slices = self._text.cut(watched, start, self._reader.is_ready)
+            yield from (
+                slices if self._reader.origin.seekable else prefix.mark(slices, self.name, start, known)
+            )
 
     def _ends_unfinished(self, end: _End) -> bool:
         """As far as the last bytes of a plain file tell."""
-        if not self._way.is_plain or not isinstance(self._way.origin, FileOrigin):
+        if not self._reader.is_plain or not isinstance(self._reader.origin, FileOrigin):
             return False
-        with closing(self._way.origin.handle()) as handle:
+        with closing(self._reader.origin.handle()) as handle:
             handle.seek(max(0, (self.size_bytes or 0) - LINE_BYTES))
             tail = handle.read(LINE_BYTES)
         line = tail[tail.rfind(end.line_end) + 1 :]
@@ -362,17 +364,17 @@ class _TextSource:
             # The whole beginning of a short stream is what tells it from others.
             anew = " with --restart" if self.bytes_read() < EDGE_BYTES else ""
             raise CutOffError(
-                f"{self._way.origin.name}: its last line has no line break, so it may have been cut off, and "
-                f"the run stops before that row. Give all of it again{anew}, or say "
+                f"{self._reader.origin.name}: its last line has no line break, so it may have been cut off, "
+                f"and the run stops before that row. Give all of it again{anew}, or say "
                 "--accept-unfinished-last-line if this is all"
             )
 
     def bytes_read(self) -> int:
-        return self._way.bytes_read()
+        return self._reader.bytes_read()
 
     def bytes_at(self, mark: Mark) -> int:
         # What is plain is read ahead, in blocks: what counts is the place.
-        return min(self.bytes_read(), mark.offset) if self._way.is_plain else self.bytes_read()
+        return min(self.bytes_read(), mark.offset) if self._reader.is_plain else self.bytes_read()
 
 
 def _open_table(
@@ -409,7 +411,7 @@ class _TableSource:
         self.size_bytes = origin.size_bytes
         self.fingerprint = origin.fingerprint
         self.notices = table.notices
-        self.rows_about = table.rows_about
+        self.declared_rows = table.declared_rows
         self._origin = origin
         self._table = table
         self._reached = 0
@@ -430,7 +432,7 @@ class _TableSource:
             for one in cut_rows(rows, start, TableRows(self.shape.columns)):
                 self._reached = one.end.line - first
                 yield one
-        self._reached = self.rows_about or self._reached
+        self._reached = self.declared_rows or self._reached
 
     def bytes_read(self) -> int:
         return self._share(self._reached)
@@ -441,4 +443,4 @@ class _TableSource:
     def _share(self, rows: int) -> int:
         """Nobody counts bytes of a file that is read here and there: it is taken by rows."""
         size = self.size_bytes or 0
-        return size * min(rows, self.rows_about) // self.rows_about if self.rows_about else 0
+        return size * min(rows, self.declared_rows) // self.declared_rows if self.declared_rows else 0

@@ -72,7 +72,7 @@ def encode_row(row: object) -> bytes:
         return orjson.dumps([str(error)])
 
 
-class GivenRows(NdjsonRows):
+class ProgramRowReader(NdjsonRows):
     """What one line holds."""
 
     def contents(self, raws: Sequence[bytes]) -> list[Content]:
@@ -211,7 +211,7 @@ def _type(value: object) -> str:
 # --- the stream ---
 
 
-class Given:
+class ProgramRows:
     """Made and ended on the loop; read in the reader's thread, once, from front to back."""
 
     def __init__(self, rows: Rows, name: str) -> None:

@@ -38,7 +38,7 @@ class Source(Protocol):
     shape: Shape
     size_bytes: int | None  #: of the file on disk; None where it can't be known (stdin)
     fingerprint: str  #: of size and sampled content: tells another file from this one
-    rows_about: int | None  #: where the file itself says so
+    declared_rows: int | None  #: where the file itself says so
     is_local: bool  #: plain text on a disk of this machine: a slice is read without waiting for anybody
 
     @property

@@ -130,8 +130,8 @@ def test_two_of_us_share_the_window(latency, start):
         jitter=0.02,
         seed=start,
     )
-    accepted = [trip.accepted(120, 240) for trip in trips]
-    refused = sum(trip.refused(120, 240) for trip in trips)
+    accepted = [log.accepted(120, 240) for log in trips]
+    refused = sum(log.refused(120, 240) for log in trips)
     assert used(trips, "190/10", 120, 240) >= 0.97
     assert refused * 200 <= sum(accepted)
     assert 0.35 <= accepted[0] / sum(accepted) <= 0.65
@@ -175,8 +175,8 @@ def test_two_of_us_who_have_come_to_terms_leave_hardly_a_slot(latency, remaining
         remaining_at=remaining_at,
     )
     assert used(trips, "190/10", 300, 400) >= 0.99
-    assert sum(trip.refused(120) for trip in trips) == 0
-    assert 0.4 <= trips[0].accepted(300, 400) / sum(trip.accepted(300, 400) for trip in trips) <= 0.6
+    assert sum(log.refused(120) for log in trips) == 0
+    assert 0.4 <= trips[0].accepted(300, 400) / sum(log.accepted(300, 400) for log in trips) <= 0.6
 
 
 def test_when_the_others_have_gone_their_part_is_used():

@@ -11,7 +11,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
-from support.model.running import Killed, Mortal, MortalCheckpoint, MortalTransport
+from support.model.running import KillableCheckpoint, KillableTransport, KillableWriter, Killed
 from support.undo_runs import counts, state, undo
 from support.verify_runs import change_records, counts as verdicts, verify
 from support.virtual_loop import run_virtual
@@ -95,18 +95,18 @@ def _others_have_just_left(run: Run) -> bool:
 def kill(job: Job, monkeypatch, is_time=_others_have_arrived, **options) -> None:
     """An invocation that ends as by SIGKILL once a hundred rows are committed and others have left."""
     with monkeypatch.context() as context:
-        context.setattr(opening, "Checkpoint", MortalCheckpoint)
+        context.setattr(opening, "Checkpoint", KillableCheckpoint)
         run_virtual(_killed(job, is_time, options))
 
 
 async def _killed(job: Job, is_time, options) -> None:
     loop = asyncio.get_running_loop()
     loop._jumping.now = getattr(job, "_clock", 0.0)
-    killed = MortalCheckpoint.killed = Killed()
-    transport = MortalTransport(job.simulator, killed)
+    killed = KillableCheckpoint.killed = Killed()
+    transport = KillableTransport(job.simulator, killed)
     seams = Seams(
         transport=lambda _: transport,
-        offload=lambda _: Mortal(killed),
+        offload=lambda _: KillableWriter(killed),
         random_number=random.Random(1).random,
         wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
     )

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
-from support.model.running import MortalTransport
+from support.model.running import KillableTransport
 from support.undo_runs import (
     UndoOutcome,
     archived,
@@ -507,7 +507,7 @@ def test_undo_of_other_object_types(tmp_path):
 def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkeypatch, lacking):
     """Nobody can tell then that a created contact is the job's, or a value of one that was there."""
 
-    class Forgetful(MortalTransport):
+    class Forgetful(KillableTransport):
         async def send(self, call, on_sent=lambda: None):
             reply = await super().send(call, on_sent)
             if b"propertiesWithHistory" not in (call.body or b""):
@@ -523,7 +523,7 @@ def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkey
 
     job = uploaded(tmp_path, rows_for(2), people(1))
     held = state(job)
-    monkeypatch.setattr("support.undo_runs.MortalTransport", Forgetful)
+    monkeypatch.setattr("support.undo_runs.KillableTransport", Forgetful)
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"kept": 2}, 1)
     whys = {one.finding.why for one in kept if one.finding.property in {"city", ""}}

@@ -1,4 +1,4 @@
-"""Random jobs: files with many repeated keys, accounts, servers that misbehave, and interruptions."""
+"""Random jobs: files with many repeated keys, accounts, faults of the server, and interruptions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, strategies as st
 from support.model import conflicting_rows
 
 COMMON: dict[str, Any] = {"suppress_health_check": list(HealthCheck)}
-#: Addresses that belong to one person, where a case says so; the file uses any of them.
+#: Addresses that are one person's in some cases; the file uses any of them.
 NAMES = [f"p{number}@x.com" for number in range(6)]
-#: Their values are unique, as those of `email` are.
+#: Further unique properties.
 PROPERTIES = [{"name": "external_id", "unique": True}, {"name": "old_id", "unique": True}]
 BLANK = st.sampled_from(["", "", " "])
 
@@ -20,12 +20,12 @@ BLANK = st.sampled_from(["", "", " "])
 class Stop:
     after_seconds: float
     kind: str  #: kill, kill in a commit, signal
-    since_rows: bool = False  #: counted from when rows begin to move
+    since_rows: bool = False  #: counted from the start of the pipeline
 
 
 @dataclass(frozen=True)
 class Writing:
-    """What may happen to what HubSpot holds; the default reads nothing first."""
+    """The write policy of a case; the default reads nothing first."""
 
     policy: str = "overwrite"
     policies: tuple[tuple[str, str], ...] = ()  #: of single columns
@@ -51,8 +51,8 @@ class Case:
     quota: str
     seed: int
     writing: Writing = Writing()
-    kind: str = "any"  #: what it has more of than chance would give it: one of `CASE_KINDS`
-    #: Rows read at once, and open ones from which on no more are read: only open rows know of each other.
+    kind: str = "any"  #: what is more frequent than by chance: one of `CASE_KINDS`
+    #: Rows read at once, and the limit of open rows: only open rows can conflict.
     slice_rows: int = 500
     most_open: int = 30_000
 
@@ -62,7 +62,7 @@ class Case:
 
     @property
     def may_refuse(self) -> bool:
-        """Whether the scenario refuses rows that are well."""
+        """Whether the scenario refuses valid rows."""
         return any(
             fault["kind"] == "reject" or fault.get("status") in {400, 409, 413, 422}
             for fault in self.scenario["faults"]
@@ -115,7 +115,7 @@ def rows_by_either_key(draw, most: int) -> list[dict[str, str]]:
 
 @st.composite
 def seeded(draw, id_property: str) -> list[tuple[list[str], dict[str, str]]]:
-    """Contacts that were there before; some have several of the file's addresses."""
+    """Contacts that exist before; some have several of the file's addresses."""
     names = draw(st.permutations(NAMES))
     people, start = [], 0
     for _ in range(draw(st.integers(0, 3))):

@@ -1,4 +1,4 @@
-"""What must hold at the end of a case: the account against the oracle, the books against the account."""
+"""What must hold at the end of a case: the account against the oracle, the tallies against the account."""
 
 import csv
 import sqlite3
@@ -14,16 +14,16 @@ from support.model.cases import Case
 from uploader.model.outcomes import Outcome
 from uploader.storage.checkpoint import Checkpoint
 
-#: What was tried, for the summary of the test run.
+#: Counts of what the cases covered, for the summary of the test run.
 SEEN: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What a job left behind."""
+    """The results of a job."""
 
     summary: dict[str, Any]  #: as `--json` prints it
-    fates: dict[int, list[str]]  #: by row number, from the results file
+    outcomes: dict[int, list[str]]  #: by row number, from the results file
     aliases: list[list[tuple[int, str]]]  #: rows and keys, contact by contact
     held: list[dict[str, Any]]  #: the contacts of the account
     written: list[list[int]]  #: of each contact rows, by place, as they were last written; none where unknown
@@ -32,38 +32,38 @@ class Ending:
 def ending(
     source: Path, summary: dict[str, Any], held: list[dict[str, Any]], written: Sequence[list[int]] = ()
 ) -> Ending:
-    fates: dict[int, list[str]] = {}
+    outcomes: dict[int, list[str]] = {}
     with Path(f"{source}.results.csv").open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             # Numbered as in the CSV of the same rows, whose first line is the header.
             number = int(line["row"]) + (source.suffix == ".ndjson")
-            fates.setdefault(number, []).append(line["outcome"])
+            outcomes.setdefault(number, []).append(line["outcome"])
     checkpoint = Checkpoint.open(Path(f"{source}.checkpoint"), read_only=True)
     aliases: dict[str, list[tuple[int, str]]] = {}
     for alias in checkpoint.aliases():
         row = alias.row + (source.suffix == ".ndjson") if alias.row else 0
         aliases.setdefault(alias.hubspot_id, []).append((row, alias.key))
     checkpoint.close()
-    return Ending(summary, fates, sorted(aliases.values()), held, [*written])
+    return Ending(summary, outcomes, sorted(aliases.values()), held, [*written])
 
 
 def check(case: Case, end: Ending) -> None:
     numbers = range(2, len(case.rows) + 2)
-    assert sorted(end.fates) == list(numbers), "a row without an outcome"
-    assert all(len(fates) == 1 for fates in end.fates.values()), "a row with two outcomes"
-    fates = [end.fates[number][0] for number in numbers]
-    check_sums(case, fates, end.summary)
-    expected = expected_account.apply(case.rows, fates, case.seeded, case.match, case.writing)
-    check_refusals(case, fates, expected)
+    assert sorted(end.outcomes) == list(numbers), "a row without an outcome"
+    assert all(len(outcomes) == 1 for outcomes in end.outcomes.values()), "a row with two outcomes"
+    outcomes = [end.outcomes[number][0] for number in numbers]
+    check_sums(case, outcomes, end.summary)
+    expected = expected_account.apply(case.rows, outcomes, case.seeded, case.match, case.writing)
+    check_refusals(case, outcomes, expected)
     if len(case.match) == 1:
-        check_aliases(case, fates, expected, end)
+        check_aliases(case, outcomes, expected, end)
         check_contacts(expected, end.held)
     else:
-        check_told(expected, end)
-    check_order(fates, expected, end)
+        check_listed(expected, end)
+    check_order(outcomes, expected, end)
     assert end.summary["keyless"] == sum(not expected_account.key_of(row, case.match) for row in case.rows)
-    check_created(case, fates, end)
-    SEEN.update(["cases", f"cases of {case.kind}", *fates])
+    check_created(case, outcomes, end)
+    SEEN.update(["cases", f"cases of {case.kind}", *outcomes])
     SEEN.update({name: count for name, count in expected.seen.items() if count})
     SEEN["files with a hot key"] += has_hot_key(case)
     SEEN.update(rows=len(case.rows), stops=len(case.stops), aliases=len(end.aliases))
@@ -76,36 +76,36 @@ def has_hot_key(case: Case) -> bool:
     return len(case.rows) >= 6 and max(counts.values(), default=0) * 3 >= len(case.rows)
 
 
-def check_sums(case: Case, fates: list[str], summary: dict[str, Any]) -> None:
+def check_sums(case: Case, outcomes: list[str], summary: dict[str, Any]) -> None:
     assert (summary["state"], summary["rows"], summary["open"]) == ("complete", len(case.rows), 0)
-    counted = Counter(fates)
+    counted = Counter(outcomes)
     for outcome in Outcome:
         assert summary[outcome.value] == counted[outcome.value], outcome
 
 
-def check_refusals(case: Case, fates: list[str], expected: expected_account.Expected) -> None:
-    for place, (row, fate) in enumerate(zip(case.rows, fates, strict=True)):
+def check_refusals(case: Case, outcomes: list[str], expected: expected_account.Expected) -> None:
+    for place, (row, outcome) in enumerate(zip(case.rows, outcomes, strict=True)):
         address = expected_account.normal(row["email"])
         bad = address.endswith(".badtld")
         key = expected_account.key_of(row, case.match)
         nonsense = address == "nobody" or not key
-        assert (fate == "invalid") is nonsense, (row, fate)
-        if fate == "rejected":
-            assert bad or place in expected.refusable or case.may_refuse, (row, fate)
+        assert (outcome == "invalid") is nonsense, (row, outcome)
+        if outcome == "rejected":
+            assert bad or place in expected.refusable or case.may_refuse, (row, outcome)
         elif bad:
-            assert fate in {"abandoned", "pending"} | _unsent(case), (row, fate)
+            assert outcome in {"abandoned", "pending"} | _unsent(case), (row, outcome)
 
 
 def _unsent(case: Case) -> set[str]:
-    """Other fates of a row with a bad address: where it stays at home, nobody refuses it."""
-    fates = {"skipped"} if case.writing.only else set()
+    """Other outcomes of a row with an invalid address: if it is not sent, HubSpot does not refuse it."""
+    outcomes = {"skipped"} if case.writing.only else set()
     if case.id_property != "email" and case.writing.of("email") != "overwrite":
-        fates |= {"unchanged", "updated"}
-    return fates
+        outcomes |= {"unchanged", "updated"}
+    return outcomes
 
 
 def check_snapshot(case: Case, source: Path, end: Ending) -> None:
-    """What a contact held is kept as it was before the job, whatever happened in between."""
+    """The snapshot has what contacts held before the job, whatever happened in between."""
     before = {address: values for addresses, values in case.seeded for address in addresses}
     names = {c["id"]: {c["properties"].get("email"), *c["additional_emails"]} for c in end.held}
     with closing(sqlite3.connect(f"{source}.checkpoint.snapshot")) as connection:
@@ -118,15 +118,15 @@ def check_snapshot(case: Case, source: Path, end: Ending) -> None:
         assert bool(hubspot_id) == (value.removeprefix("email=") in before), value
 
 
-def check_aliases(case: Case, fates: list[str], expected: expected_account.Expected, end: Ending) -> None:
-    """The contacts that several keys of confirmed rows led to are listed, each with these rows; no others."""
+def check_aliases(case: Case, outcomes: list[str], expected: expected_account.Expected, end: Ending) -> None:
+    """Exactly the contacts that several keys of confirmed rows led to are listed, with these rows."""
     wanted = []
     for contact in expected.contacts:
         rows = [
             (number, row["email"].strip())
-            for number, (row, fate) in enumerate(zip(case.rows, fates, strict=True), 2)
+            for number, (row, outcome) in enumerate(zip(case.rows, outcomes, strict=True), 2)
             if expected_account.normal(row["email"]) in contact.addresses
-            and fate in {"created", "updated", "unchanged"}
+            and outcome in {"created", "updated", "unchanged"}
         ]
         if len(contact.keys) > 1 and len({key.lower() for _, key in rows}) > 1:
             wanted.append(rows)
@@ -142,10 +142,10 @@ def check_contacts(expected: expected_account.Expected, held: list[dict[str, Any
     assert len(held) <= len(expected.contacts) or expected.unsure, "a contact too many"
 
 
-def check_told(expected: expected_account.Expected, end: Ending) -> None:
-    """By either key: each contact is as the rows in their order make it, or is listed.
+def check_listed(expected: expected_account.Expected, end: Ending) -> None:
+    """With two match keys, each contact is as its rows in order make it, or is listed.
 
-    Where the rows tell that they are of one contact there is no excuse.
+    If the rows show that they are one contact's, it has to be as they make it.
     """
     listed = {row for alias in end.aliases for row, _ in alias}
     by_address, by_id = index(end.held)
@@ -162,10 +162,10 @@ def check_told(expected: expected_account.Expected, end: Ending) -> None:
     assert len(end.held) <= len(expected.contacts) or not is_sure, "a contact too many"
 
 
-def check_order(fates: list[str], expected: expected_account.Expected, end: Ending) -> None:
+def check_order(outcomes: list[str], expected: expected_account.Expected, end: Ending) -> None:
     """No row was written to a contact after one that has to wait for it, not even for a moment."""
     for marks in end.written:
-        confirmed = [mark for mark in marks if fates[mark] in {"created", "updated"}]
+        confirmed = [mark for mark in marks if outcomes[mark] in {"created", "updated"}]
         for place, later in enumerate(confirmed):
             assert expected.earlier[later].isdisjoint(confirmed[place + 1 :]), (later, confirmed)
 
@@ -196,8 +196,8 @@ def check_contact(
     assert held == {name: contact.ids.get(name, "") for name in expected_account.IDS}, contact
 
 
-def check_created(case: Case, fates: list[str], end: Ending) -> None:
-    """`created` can be short by what was replayed, and is never beyond what is there."""
+def check_created(case: Case, outcomes: list[str], end: Ending) -> None:
+    """`created` may lack replayed rows, and never exceeds the contacts that exist."""
     new = len(end.held) - len(case.seeded)
-    unsure = sum(fate in expected_account.UNSURE for fate in fates)
+    unsure = sum(outcome in expected_account.UNSURE for outcome in outcomes)
     assert end.summary["created"] <= new <= end.summary["created"] + end.summary["replayed"] + unsure

@@ -1,4 +1,4 @@
-"""Files whose rows are in each other's way more than chance would have it, and who was there before.
+"""Files with more conflicts than by chance, and the contacts that exist before.
 
 links         contacts by either of two keys: rows that hold both, then rows that hold one
 freed_values  unique values that contacts give up and others take

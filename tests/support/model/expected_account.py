@@ -1,8 +1,9 @@
-"""The oracle: a page of plain Python that applies rows to an account one at a time, in file order.
+"""The oracle: plain Python that applies rows to an account one at a time, in file order.
 
-It shares no code with the uploader or the mock server. A row's fate is what the books say of it; what the
-account must hold then follows. Rows whose fate is open (`abandoned`, `pending`) make all they could have
-touched unsure, and so do two addresses of one contact, whose order can't be kept but has to be told.
+It shares no code with the uploader or the mock server. The results file gives each row's outcome, and from
+these follows what the account must hold. Rows of uncertain outcome (`abandoned`, `pending`) make all contacts
+that they could have written uncertain. So do two addresses of one contact, whose order can't be kept but has
+to be reported.
 
 Beside its key a row may carry other unique values. HubSpot refuses one that belongs to another contact at
 that moment: then, and only then, may the row be refused. A confirmed row takes its values with it, though: a
@@ -18,7 +19,7 @@ ABSENT = {"rejected", "invalid", "skipped"}
 UNSURE = {"abandoned", "pending"}
 #: Columns whose values are unique over contacts, beside the address.
 IDS = ("external_id", "old_id")
-#: Keys of one contact. More are told apart no more: one of them is a placeholder.
+#: The most keys of one contact; with more, one of them is a placeholder.
 MOST_LINKED = 8
 
 
@@ -28,7 +29,7 @@ class Contact:
     ids: dict[str, str] = field(default_factory=dict)  #: by property, of `IDS`
     values: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)  #: that confirmed rows reached it by
-    lost: list[str] = field(default_factory=list)  #: addresses that went to others
+    lost: list[str] = field(default_factory=list)  #: addresses that other contacts have taken
     rows: list[int] = field(default_factory=list)  #: that were written to it, by their place in the file
 
     @property
@@ -54,30 +55,30 @@ def normal(text: str) -> str:
 
 
 def key_of(row, match) -> str:
-    """The property it is matched by: the first that it has; "" where it has none."""
+    """The property that a row is matched by: the first that it has; "" if none."""
     return next((name for name in match if normal(row[name])), "")
 
 
-def apply(rows, fates, seeded, match, writing) -> Expected:
-    """`rows` are dicts of cells, `fates` what became of each, `seeded` who was there before."""
+def apply(rows, outcomes, seeded, match, writing) -> Expected:
+    """Apply `rows` (dicts of cells) with their `outcomes` to an account of the `seeded` contacts."""
     contacts = [_there_before(addresses, values) for addresses, values in seeded]
-    suspects = tainted(rows, fates, seeded)
+    suspects = uncertain_values(rows, outcomes, seeded)
     order = _Order(match)
     refusable: set[int] = set()
     freed: set[tuple[str, str]] = set()
     seen: Counter[str] = Counter()
-    for place, (row, fate) in enumerate(zip(rows, fates, strict=True)):
+    for place, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
         key = key_of(row, match)
         contact = find(contacts, key, normal(row[key])) if key else None
         before = None if contact is None else contact.copy()
         is_sure = suspects.isdisjoint(values_of(row))
         if key and is_taken(row, key, contact, contacts, writing):
             refusable.add(place)
-        if fate not in ABSENT:
+        if outcome not in ABSENT:
             held = set() if before is None else values_of_contact(before)
             contact = write(row, contacts, key, writing)
             gained = values_of_contact(contact) - held
-            order.add(place, row, key, held | gained, is_confirmed=fate not in UNSURE)
+            order.add(place, row, key, held | gained, is_confirmed=outcome not in UNSURE)
             seen["freed values taken"] += bool(freed & gained)
             freed = (freed - gained) | (held - values_of_contact(contact))
             seen["rows that only links order"] += bool(contact.rows) and order.needs_links(
@@ -86,8 +87,8 @@ def apply(rows, fates, seeded, match, writing) -> Expected:
             contact.rows.append(place)
         is_lone = len(match) == 1 and len({*(contact.keys if contact else ())}) <= 1
         if is_lone and is_sure:
-            check_fate(place, fate, before, contact, writing)
-    seen["refused for another contact's value"] = sum(fates[place] == "rejected" for place in refusable)
+            check_unwritten(place, outcome, before, contact, writing)
+    seen["refused for another contact's value"] = sum(outcomes[place] == "rejected" for place in refusable)
     unsure = [contact for contact in contacts if suspects & values_of_contact(contact)]
     unordered = [contact for contact in contacts if order.doubtful & values_of_contact(contact)]
     unknown = suspects | order.doubtful
@@ -151,40 +152,40 @@ def find(contacts, name: str, value: str) -> Contact | None:
 
 
 def claims(row, key, contact, writing) -> dict[str, str]:
-    """The unique values beside its key that a row asks for, by property."""
+    """The unique values beside its key that a row writes, by property."""
     wanted = {name: normal(row.get(name, "")) for name in ("email", *IDS) if name != key}
     return {
         name: value
         for name, value in wanted.items()
-        if value and (contact is None or not spares(contact, name, writing))
+        if value and (contact is None or not keeps_value(contact, name, writing))
     }
 
 
-def spares(contact, name, writing) -> bool:
-    """Whether what the contact has of a unique property is to stay."""
+def keeps_value(contact, name, writing) -> bool:
+    """Whether the contact's value of a unique property must stay."""
     has_one = bool(contact.addresses and contact.addresses[0]) if name == "email" else name in contact.ids
     return writing.of(name) == "create-only" or (writing.of(name) == "fill" and has_one)
 
 
 def is_taken(row, key, contact, contacts, writing) -> bool:
-    """Whether a value that a row asks for is another contact's."""
+    """Whether another contact has a unique value that a row writes."""
     owners = [find(contacts, name, value) for name, value in claims(row, key, contact, writing).items()]
     return any(owner is not None and owner is not contact for owner in owners)
 
 
-def check_fate(number, fate, before, after, writing) -> None:
-    """Whether a row that was not written had no need to be, or was not allowed to."""
-    if fate == "unchanged":
+def check_unwritten(number, outcome, before, after, writing) -> None:
+    """Check that a row that was not written did not need to be, or must not be."""
+    if outcome == "unchanged":
         assert before is not None, f"row {number} created a contact"
         assert (before.values, before.addresses, before.ids) == (after.values, after.addresses, after.ids), (
             f"row {number}"
         )
-    if fate == "skipped":
+    if outcome == "skipped":
         assert (before is None) == (writing.only == "existing"), f"row {number}"
-    if fate == "created":
+    if outcome == "created":
         assert before is None, f"row {number} found a contact"
     if writing.only == "existing":
-        assert fate != "created"
+        assert outcome != "created"
 
 
 def write(row, contacts, key, writing) -> Contact:
@@ -207,7 +208,7 @@ def write(row, contacts, key, writing) -> Contact:
 
 
 def give(name, value, contact, contacts) -> None:
-    """A unique value, which its former contact loses."""
+    """Give a unique value to a contact; its former contact loses it."""
     former = find(contacts, name, value)
     if former is contact:
         if name == "email":
@@ -237,12 +238,12 @@ def values_of_contact(contact) -> set[tuple[str, str]]:
     return {("email", address) for address in (*contact.addresses, *contact.lost)} | {*contact.ids.items()}
 
 
-def tainted(rows, fates, seeded) -> set[tuple[str, str]]:
-    """All unique values that an unsure row may have had to do with, however indirectly."""
-    groups = [values_of(row) for row, fate in zip(rows, fates, strict=True) if fate not in ABSENT]
+def uncertain_values(rows, outcomes, seeded) -> set[tuple[str, str]]:
+    """All unique values that an uncertain row may have affected, also indirectly."""
+    groups = [values_of(row) for row, outcome in zip(rows, outcomes, strict=True) if outcome not in ABSENT]
     groups += [values_of_contact(_there_before(addresses, values)) for addresses, values in seeded]
     bad = set().union(
-        *(values_of(row) for row, fate in zip(rows, fates, strict=True) if fate in UNSURE | {"open"})
+        *(values_of(row) for row, outcome in zip(rows, outcomes, strict=True) if outcome in UNSURE | {"open"})
     )
     while grown := set().union(*(group for group in groups if group & bad)) - bad:
         bad |= grown

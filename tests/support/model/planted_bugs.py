@@ -1,4 +1,4 @@
-"""Bugs to be found: the uploader with one of its promises broken. Patching is the point, here only."""
+"""Bugs that the tests must find: the uploader with one guarantee broken, by patching."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from uploader.storage.snapshot_entry_state import ReadingState
 
 @contextmanager
 def open_a_key_early() -> Iterator[None]:
-    """Values open again when a record leaves, not when it is settled."""
+    """Locks are released when a record is sent, not when it is settled."""
     draw, settle = Batcher.draw, Batcher.settle
 
     def early(self):
@@ -36,7 +36,7 @@ def open_a_key_early() -> Iterator[None]:
 
 @contextmanager
 def trust_position() -> Iterator[None]:
-    """A result that names nobody is taken for the record in its place."""
+    """A result without an identifier is matched by its position."""
     take = ResponseMatch._take_result
 
     def by_place(self, result):
@@ -54,7 +54,7 @@ def trust_position() -> Iterator[None]:
 
 @contextmanager
 def count_a_replay_twice() -> Iterator[None]:
-    """A row that was confirmed by a second sending is written into the results as often."""
+    """A replayed row is written to the results file twice."""
     lines = ResultsFile.lines
 
     def twice(self, settled):
@@ -67,7 +67,7 @@ def count_a_replay_twice() -> Iterator[None]:
 
 @contextmanager
 def close_the_key_alone() -> Iterator[None]:
-    """A row closes its key, and not the address that stands beside it."""
+    """A row locks its key, but not the address beside it."""
     make = Mapper.map
 
     def short(self, first, rows):
@@ -84,7 +84,7 @@ def close_the_key_alone() -> Iterator[None]:
 
 @contextmanager
 def forget_what_left() -> Iterator[None]:
-    """What a row had written before its answer was lost is taken for what was there."""
+    """What a row wrote before its reply was lost counts as the contact's former value."""
     decide = contact_reader.decide
 
     def forgetful(*arguments, in_doubt):
@@ -97,7 +97,7 @@ def forget_what_left() -> Iterator[None]:
 
 @contextmanager
 def fill_what_is_full() -> Iterator[None]:
-    """What HubSpot holds of a contact is taken for blank."""
+    """All values in HubSpot count as blank."""
     decide = contact_reader.decide
 
     def blind(wanted, held, *arguments, in_doubt):
@@ -110,7 +110,7 @@ def fill_what_is_full() -> Iterator[None]:
 
 @contextmanager
 def forget_a_tail() -> Iterator[None]:
-    """A row waits for one of the groups that it touches, and for none of the others."""
+    """A row waits for only one of the conflict groups that it touches."""
     follow = Groups._follow
 
     def short(self, record, touched):
@@ -123,7 +123,7 @@ def forget_a_tail() -> Iterator[None]:
 
 @contextmanager
 def drop_a_value() -> Iterator[None]:
-    """A value leaves with the first row that has it, not with the last one."""
+    """A lock is released with the first row that has it, not with the last one."""
     leave = Groups.leave
 
     def early(self, records):
@@ -140,7 +140,7 @@ def drop_a_value() -> Iterator[None]:
 
 @contextmanager
 def lose_links_at_resume() -> Iterator[None]:
-    """Keys that rows have linked are known to the process that wrote these rows, and to no later one."""
+    """Links between keys are lost when a job is resumed."""
     make = Sightings.__init__
 
     def forgetful(self, checkpoint):
@@ -171,7 +171,7 @@ BUGS = [
 
 @contextmanager
 def forget_what_was_not_answered() -> Iterator[None]:
-    """A row counts as written by its answer, not when its request leaves."""
+    """A row counts as possibly written from its reply on, not from its sending."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contact_reader.PreWriteReader, "note_sent", lambda *_: None)
         yield
@@ -179,7 +179,7 @@ def forget_what_was_not_answered() -> Iterator[None]:
 
 @contextmanager
 def trust_every_reading() -> Iterator[None]:
-    """What a killed run read is what was there before the job, whether it had written then or not."""
+    """All readings of a killed run count as made before the job's first write."""
 
     def certain(*_, **__):
         return ReadingState.WRITTEN
@@ -191,7 +191,7 @@ def trust_every_reading() -> Iterator[None]:
 
 @contextmanager
 def take_errors_for_absence() -> Iterator[None]:
-    """Whatever HubSpot says against a key it was asked for, there is no such contact."""
+    """Every error of a read counts as "not found"."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(error_objects.ErrorObject, "is_transient", False)
         patch.setattr(error_objects.ErrorObject, "is_not_found", True)

@@ -1,4 +1,4 @@
-"""Runs a case against the mock server's own logic in virtual time, killed and resumed as it says."""
+"""Runs a case against a simulator in virtual time, with its kills and resumes."""
 
 import asyncio
 import json
@@ -30,15 +30,15 @@ from uploader.sources.formats import lines_to_rows
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Background
 
-#: After so many ends without an end (outages) the server is mended: the job has to end then.
+#: After so many runs that end early (outages) the faults stop, and the job has to complete.
 MOST_RUNS = 12
 
 
 class Killed:
-    """Until `now` is called nothing; from then on nothing reaches the disk, leaves, or is answered.
+    """Simulates SIGKILL: after `now` is called nothing is written, sent or answered.
 
-    As SIGKILL: what was committed stays, so does the number in the lock file, and what had left is at the
-    server. Unlike it, the process is wound up: no file handle survives it.
+    What was committed stays, also the number in the lock file, and requests that were sent reach the server.
+    Unlike after a real kill, file handles are closed.
     """
 
     def __init__(self) -> None:
@@ -50,8 +50,8 @@ class Killed:
             raise StorageError("killed")
 
 
-class Mortal(Inline):
-    """The writer's thread of a process that may be killed."""
+class KillableWriter(Inline):
+    """The writer thread of a process that may be killed, run inline."""
 
     def __init__(self, killed: Killed) -> None:
         self._killed = killed
@@ -63,8 +63,8 @@ class Mortal(Inline):
         return call()
 
 
-class MortalThread(Background):
-    """The same with a real thread, in which a call goes on although nobody waits for it any more."""
+class KillableThread(Background):
+    """A real writer thread of a process that may be killed: a call goes on without its caller."""
 
     def __init__(self, killed: Killed, name: str) -> None:
         super().__init__(name)
@@ -79,7 +79,7 @@ class MortalThread(Background):
         return await super().run(mortal)
 
 
-class MortalTransport(MockTransport):
+class KillableTransport(MockTransport):
     def __init__(self, simulator, killed: Killed) -> None:
         super().__init__(simulator)
         self._killed = killed
@@ -92,8 +92,8 @@ class MortalTransport(MockTransport):
         return await asyncio.get_running_loop().create_future()
 
 
-class MortalCheckpoint(Checkpoint):
-    """Its commit fails in between, where the process was killed in one."""
+class KillableCheckpoint(Checkpoint):
+    """A checkpoint whose commit fails if the process is killed in it."""
 
     killed = Killed()
 
@@ -153,7 +153,7 @@ def run_to_the_end(case: Case, job: Job) -> Summary:
 
 
 def written(job: Job) -> list[list[int]]:
-    """Of each contact, the rows that it was last written by, in the order of these writes."""
+    """For each contact, the rows of its last writes, in order."""
     found = []
     for contact in job.simulator.account.records("contacts"):
         values = (json.loads(packed).get(MARK) for _, _, packed in contact.writings)
@@ -184,15 +184,15 @@ async def _run(case: Case, job: Job, stop: Stop | None) -> Summary | None:
 
 @contextmanager
 def reading(slice_rows: int, most_open: int) -> Iterator[None]:
-    """So few rows at once that earlier ones are settled before later ones are read."""
+    """Read so few rows at once that earlier ones are settled before later ones are read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_to_rows, "SLICE_ROWS", slice_rows)
         patch.setattr(Feed, "is_full", property(lambda feed: feed.batcher.open_records >= most_open))
         yield
 
 
-class _ShiftedTransport(MortalTransport):
-    """On a loop whose clock does not begin with the account's."""
+class _ShiftedTransport(KillableTransport):
+    """A transport whose simulator's clock is ahead of the loop's."""
 
     def __init__(self, simulator, killed: Killed, clock: Callable[[], float]) -> None:
         super().__init__(simulator, killed)
@@ -221,9 +221,11 @@ async def _process(
     def clock() -> float:
         return loop.time() - shift
 
-    killed = MortalCheckpoint.killed = Killed()
+    killed = KillableCheckpoint.killed = Killed()
     transport = _ShiftedTransport(job.simulator, killed, clock)
-    offload = (lambda name: MortalThread(killed, name)) if has_threads else (lambda _: Mortal(killed))
+    offload = (
+        (lambda name: KillableThread(killed, name)) if has_threads else (lambda _: KillableWriter(killed))
+    )
     run = Run(
         job.settings(**options),
         Seams(

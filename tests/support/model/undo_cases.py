@@ -18,7 +18,7 @@ VALUES = {
 
 @dataclass(frozen=True)
 class Others:
-    """What others do while the job stands still; contacts are named by their address."""
+    """Changes by others while no run is active; contacts are named by their address."""
 
     edited: dict[str, tuple[str, str]] = field(default_factory=dict)  #: the source, and the property they set
     created: tuple[str, ...] = ()  #: by another job of the same app
@@ -58,7 +58,7 @@ class Case:
 
     @property
     def is_disturbed(self) -> bool:
-        """Others wrote, or settings changed, while the job was under way."""
+        """Whether others wrote, or settings changed, during the job."""
         return any(pause.others or pause.changed for pause in self.pauses)
 
 
@@ -82,7 +82,7 @@ _REJECTS = st.sampled_from([{"kind": "reject", "keys": list(KEYS[:2])}, {"kind":
 _EDITS = st.tuples(
     st.sampled_from(["CRM_UI", "AUTOMATION_PLATFORM", "IMPORT", "FORM"]), st.sampled_from(["city", "phone"])
 )
-#: A read that is answered, with an error for some of what was asked that will pass.
+#: A read with a transient error for some of its inputs.
 _READ_ERRORS = st.sampled_from(
     [
         {"kind": "reject", "endpoint": "read", "category": "INTERNAL_ERROR", "rate": 0.3, "share": 0.5},
@@ -123,7 +123,7 @@ def _pauses(draw: st.DrawFn, *, fewest: int, has_threads: bool, can_ignore: bool
 
 @st.composite
 def cases(draw: st.DrawFn, *, has_threads: bool | None = None) -> Case:
-    """One in ten with real threads, if it is not said."""
+    """Cases of undo; by default one in ten with real threads."""
     if has_threads is None:
         has_threads = draw(st.integers(0, 9)) == 9
     is_run_finished, cleared = draw(st.booleans()), draw(st.booleans())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.mock_requests import ARCHIVE, Talk, one
+from support.mock_requests import ARCHIVE, MockClient, one
 
 APP = "1512050"
 
@@ -13,7 +13,7 @@ def versions(talk, key, name):
 
 
 def test_what_the_app_wrote_is_an_integration_s_with_its_id():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(one("a@x.com", city="Bonn"))
     talk.now = 60.0
     talk.upsert(one("a@x.com", city="Köln"))
@@ -37,7 +37,7 @@ def test_what_the_app_wrote_is_an_integration_s_with_its_id():
 
 
 def test_what_was_there_before_and_what_a_human_changed_say_so():
-    talk = Talk()
+    talk = MockClient()
     talk.seed({"properties": {"email": "a@x.com", "city": "Ulm"}, "source": {"type": "FORM", "id": "7"}})
     talk.simulator.change_records(0.0, [{"email": "a@x.com", "properties": {"city": "Trier"}}], [])
     talk.upsert(one("a@x.com", city="Bonn"))
@@ -51,7 +51,7 @@ def test_what_was_there_before_and_what_a_human_changed_say_so():
 
 
 def test_an_archived_address_makes_a_new_record():
-    talk = Talk()
+    talk = MockClient()
     old = talk.upsert(one("a@x.com", city="Bonn")).json()["results"][0]["id"]
     talk.now = 5.0
     reply = talk.send("POST", ARCHIVE, {"inputs": [{"id": old}]})
@@ -66,7 +66,7 @@ def test_an_archived_address_makes_a_new_record():
 
 
 def test_a_late_archive_and_a_failed_one():
-    talk = Talk({"faults": [{"kind": "status", "status": 503, "endpoint": "archive", "first": 1}]})
+    talk = MockClient({"faults": [{"kind": "status", "status": 503, "endpoint": "archive", "first": 1}]})
     record = talk.upsert(one("a@x.com")).json()["results"][0]["id"]
     assert talk.send("POST", ARCHIVE, {"inputs": [{"id": record}]}).status == 503
     assert talk.read("a@x.com").status == 200
@@ -78,7 +78,7 @@ WORKFLOW = {"who": "workflow", "name": "Routing", "property": "hs_lead_status", 
 
 
 def test_a_workflow_sets_its_property_on_a_share_of_what_was_written_at_once():
-    talk = Talk({"others": [{**WORKFLOW, "share": 0.3}]})
+    talk = MockClient({"others": [{**WORKFLOW, "share": 0.3}]})
     keys = [f"c{n}@x.com" for n in range(100)]
     answered = talk.upsert(*(one(key) for key in keys)).json()["results"]
     assert all("hs_lead_status" not in result["properties"] for result in answered)
@@ -88,14 +88,14 @@ def test_a_workflow_sets_its_property_on_a_share_of_what_was_written_at_once():
     assert version["sourceType"] == "AUTOMATION_PLATFORM"
     assert version["sourceId"].startswith("enrollmentId:")
     assert version["sourceLabel"] == "Routing"
-    again = Talk({"others": [{**WORKFLOW, "share": 0.3}]})
+    again = MockClient({"others": [{**WORKFLOW, "share": 0.3}]})
     for key in reversed(keys):
         again.upsert(one(key))
     assert chosen == {key for key, held in again.stored.items() if held.get("hs_lead_status")}
 
 
 def test_a_human_comes_after_a_while_and_once():
-    talk = Talk({"others": [{"who": "human", "property": "city", "value": "Ulm", "after_seconds": 30}]})
+    talk = MockClient({"others": [{"who": "human", "property": "city", "value": "Ulm", "after_seconds": 30}]})
     talk.upsert(one("a@x.com", city="Bonn"))
     talk.now = 29.0
     assert talk.stored["a@x.com"]["city"] == "Bonn"
@@ -120,14 +120,16 @@ def test_a_human_comes_after_a_while_and_once():
     ],
 )
 def test_others_choose_what_they_follow(condition, chosen):
-    talk = Talk({"others": [{**WORKFLOW, **condition}]})
+    talk = MockClient({"others": [{**WORKFLOW, **condition}]})
     talk.seed({"properties": {"email": "a@x.com"}})
     talk.upsert(one("a@x.com"), one("b@x.com"), one("c@x.com", tier="gold"))
     assert {key for key, held in talk.stored.items() if held.get("hs_lead_status")} == chosen
 
 
 def test_somebody_archives_what_was_written():
-    talk = Talk({"others": [{"who": "human", "archive": True, "keys": ["a@x.com"], "after_seconds": 1}]})
+    talk = MockClient(
+        {"others": [{"who": "human", "archive": True, "keys": ["a@x.com"], "after_seconds": 1}]}
+    )
     talk.upsert(one("a@x.com"), one("b@x.com"))
     talk.now = 2.0
     assert set(talk.stored) == {"b@x.com"}
@@ -146,4 +148,4 @@ def test_somebody_archives_what_was_written():
 )
 def test_senseless_others_are_refused(table):
     with pytest.raises(ValueError, match="others"):
-        Talk({"others": [table]})
+        MockClient({"others": [table]})

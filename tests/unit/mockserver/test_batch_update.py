@@ -2,13 +2,13 @@
 
 import pytest
 
-from support.mock_requests import Talk, one
+from support.mock_requests import MockClient, one
 
 UPDATE = "/crm/v3/objects/contacts/batch/update"
 
 
 def filled(document=None):
-    talk = Talk(document)
+    talk = MockClient(document)
     talk.seed(*({"properties": {"email": f"{name}@x.com", "city": "Ulm"}} for name in "abc"))
     ids = {held["properties"]["email"][0]: held["id"] for held in talk.simulator.objects(0.0)}
     return talk, ids

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from support.mock_requests import ARCHIVE, UPSERT, Talk, many, one, traced
+from support.mock_requests import ARCHIVE, UPSERT, MockClient, many, one, traced
 
 DATED_03 = "/crm/objects/2026-03/contacts/batch/upsert"
 DATED_09 = "/crm/objects/2026-09/0-1/batch/upsert"
@@ -12,7 +12,7 @@ DATED_09 = "/crm/objects/2026-09/0-1/batch/upsert"
 
 @pytest.mark.parametrize("path", [UPSERT, "/crm/v3/objects/0-1/batch/upsert", DATED_03, DATED_09])
 def test_every_version_creates_and_then_updates(path):
-    talk = Talk()
+    talk = MockClient()
     for new in (True, False):
         reply = talk.upsert(one("A@X.com", phone="1"), path=path)
         body = reply.json()
@@ -23,7 +23,7 @@ def test_every_version_creates_and_then_updates(path):
 
 
 def test_a_created_result_carries_the_system_keys_and_the_lower_cased_email():
-    result = Talk().upsert(one("A@X.com", firstname="Ann")).json()["results"][0]
+    result = MockClient().upsert(one("A@X.com", firstname="Ann")).json()["results"][0]
     properties = result["properties"]
     assert properties["email"] == "a@x.com"
     assert properties["lifecyclestage"] == "lead"
@@ -35,7 +35,7 @@ def test_a_created_result_carries_the_system_keys_and_the_lower_cased_email():
 
 
 def test_an_updated_result_lacks_the_email_unless_it_was_sent():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(one("a@x.com"))
     assert "email" not in talk.upsert(one("a@x.com", phone="2")).json()["results"][0]["properties"]
     sent = talk.upsert(one("a@x.com", email="A@x.com")).json()["results"][0]
@@ -44,7 +44,7 @@ def test_an_updated_result_lacks_the_email_unless_it_was_sent():
 
 def test_results_are_shuffled_and_the_seed_fixes_how():
     def order(seed):
-        results = Talk(seed=seed).upsert(*many(20)).json()["results"]
+        results = MockClient(seed=seed).upsert(*many(20)).json()["results"]
         return [result["properties"]["email"] for result in results]
 
     assert order(1) == order(1)
@@ -53,7 +53,7 @@ def test_results_are_shuffled_and_the_seed_fixes_how():
 
 
 def test_more_than_a_hundred_inputs_are_refused():
-    talk = Talk()
+    talk = MockClient()
     reply = talk.upsert(*many(101))
     assert reply.status == 400
     assert "maximum number of inputs supported in a batch is 100" in reply.json()["message"]
@@ -62,7 +62,7 @@ def test_more_than_a_hundred_inputs_are_refused():
 
 
 def test_duplicate_ids_are_refused_whatever_their_case_and_trace_ids():
-    talk = Talk()
+    talk = MockClient()
     reply = talk.upsert(*traced("A@x.com", "b@x.com", " a@X.com"))
     assert reply.status == 400
     assert reply.json()["context"] == {"ids": ["a@x.com"]}
@@ -70,7 +70,7 @@ def test_duplicate_ids_are_refused_whatever_their_case_and_trace_ids():
 
 
 def test_raw_duplicate_check_lets_case_variants_pass_and_they_conflict():
-    talk = Talk({"rules": {"duplicate_ids": "raw"}})
+    talk = MockClient({"rules": {"duplicate_ids": "raw"}})
     body = talk.upsert(*traced("A@x.com", "a@x.com")).json()
     assert [error["category"] for error in body["errors"]] == ["CONFLICT"]
     assert len(body["results"]) == 1
@@ -78,7 +78,7 @@ def test_raw_duplicate_check_lets_case_variants_pass_and_they_conflict():
 
 @pytest.mark.parametrize("name", ["firstname", "hs_object_id", "nonsense"])
 def test_a_property_that_is_not_unique_is_no_key(name):
-    reply = Talk().upsert(one("v", id_property=name, trace="1"))
+    reply = MockClient().upsert(one("v", id_property=name, trace="1"))
     assert reply.status == 400
     assert reply.json()["message"] == f"Unable to perform update/upsert by non-unique 0-1 property {name}"
 
@@ -97,7 +97,7 @@ def test_a_property_that_is_not_unique_is_no_key(name):
     ],
 )
 def test_a_body_that_cannot_be_read_is_a_400_without_category(body):
-    reply = Talk().send("POST", UPSERT, body)
+    reply = MockClient().send("POST", UPSERT, body)
     assert reply.status == 400
     assert reply.json()["message"].startswith("Invalid input JSON on line ")
     assert "category" not in reply.json()
@@ -107,13 +107,13 @@ def test_a_body_that_cannot_be_read_is_a_400_without_category(body):
 def test_a_missing_field_is_named(missing):
     whole = one("a@x.com")
     del whole[missing]
-    reply = Talk().upsert(whole)
+    reply = MockClient().upsert(whole)
     assert (reply.status, reply.json()["message"]) == (400, f"Some required fields were not set: [{missing}]")
 
 
 @pytest.mark.parametrize("body", [{}, [], {"contacts": []}, {"inputs": []}, {"inputs": None}])
 def test_a_body_without_inputs_is_complete_and_writes_nothing(body):
-    reply = Talk().send("POST", UPSERT, body)
+    reply = MockClient().send("POST", UPSERT, body)
     if body == []:
         assert reply.status == 400
     else:
@@ -121,7 +121,7 @@ def test_a_body_without_inputs_is_complete_and_writes_nothing(body):
 
 
 def test_without_trace_ids_one_bad_record_refuses_the_batch():
-    talk = Talk()
+    talk = MockClient()
     reply = talk.upsert(one("a@x.com"), one("b@x.badtld"), one("c@x.com", nonsense="1"))
     body = reply.json()
     assert (reply.status, body["category"]) == (400, "VALIDATION_ERROR")
@@ -131,13 +131,13 @@ def test_without_trace_ids_one_bad_record_refuses_the_batch():
 
 def test_a_whole_batch_400_names_few_distinct_problems():
     wrong = {f"p{n}": "1" for n in range(6)}
-    body = Talk().upsert(one("a@x.com", **wrong), one("b@x.com", **wrong)).json()
+    body = MockClient().upsert(one("a@x.com", **wrong), one("b@x.com", **wrong)).json()
     assert len(body["errors"]) == 3
     assert len(embedded(body["message"])) == 4
 
 
 def test_with_trace_ids_the_good_are_written_and_the_bad_are_named():
-    talk = Talk()
+    talk = MockClient()
     reply = talk.upsert(*traced("a@x.com", "b@x.badtld"), one("c@x.com", trace="x", nonsense="1"))
     body = reply.json()
     assert (reply.status, body["status"], body["numErrors"]) == (207, "COMPLETE", 2)
@@ -150,36 +150,36 @@ def test_with_trace_ids_the_good_are_written_and_the_bad_are_named():
 
 
 def test_all_inputs_can_fail_in_a_207():
-    reply = Talk().upsert(*traced("a@x.badtld", "nonsense"))
+    reply = MockClient().upsert(*traced("a@x.badtld", "nonsense"))
     assert (reply.status, reply.json()["results"], reply.json()["numErrors"]) == (207, [], 2)
 
 
 @pytest.mark.parametrize(("rule", "status"), [("batch", 400), ("record", 207)], ids=["as none", "as all"])
 def test_trace_ids_on_some_inputs_only(rule, status):
-    talk = Talk({"rules": {"mixed_trace_ids": rule}})
+    talk = MockClient({"rules": {"mixed_trace_ids": rule}})
     reply = talk.upsert(one("a@x.com", trace="1"), one("b@x.badtld"))
     assert reply.status == status
     assert list(talk.stored) == (["a@x.com"] if status == 207 else [])
 
 
 def test_repeated_trace_ids_grant_nothing():
-    assert Talk().upsert(one("a@x.com", trace="1"), one("b@x.badtld", trace="1")).status == 400
+    assert MockClient().upsert(one("a@x.com", trace="1"), one("b@x.badtld", trace="1")).status == 400
 
 
 def test_2026_09_puts_the_errors_in_a_200():
-    reply = Talk().upsert(*traced("a@x.com", "b@x.badtld"), path=DATED_09)
+    reply = MockClient().upsert(*traced("a@x.com", "b@x.badtld"), path=DATED_09)
     assert (reply.status, reply.json()["numErrors"], len(reply.json()["results"])) == (200, 1, 1)
 
 
 def test_a_secondary_email_finds_the_same_contact():
-    talk = Talk()
+    talk = MockClient()
     talk.seed({"properties": {"email": "main@x.com"}, "additional_emails": ["Other@x.com"]})
     assert talk.upsert(one("OTHER@x.com", phone="1")).json()["results"][0]["new"] is False
     assert talk.stored == {"main@x.com": {"email": "main@x.com", "phone": "1"}}
 
 
 def test_email_sent_with_a_secondary_key_swaps_the_primary():
-    talk = Talk()
+    talk = MockClient()
     talk.seed({"properties": {"email": "main@x.com"}, "additional_emails": ["other@x.com"]})
     talk.upsert(one("other@x.com", email="other@x.com"))
     (contact,) = talk.simulator.objects(0)
@@ -189,7 +189,7 @@ def test_email_sent_with_a_secondary_key_swaps_the_primary():
 
 
 def test_two_addresses_of_one_contact_in_one_batch_conflict():
-    talk = Talk()
+    talk = MockClient()
     talk.seed({"properties": {"email": "main@x.com"}, "additional_emails": ["other@x.com"]})
     body = talk.upsert(*traced("main@x.com", "other@x.com", phone="1")).json()
     assert len(body["results"]) == 1
@@ -197,7 +197,7 @@ def test_two_addresses_of_one_contact_in_one_batch_conflict():
 
 
 def owned_elsewhere(document=None):
-    talk = Talk(document)
+    talk = MockClient(document)
     talk.seed({"properties": {"email": "taken@x.com"}, "additional_emails": ["also@x.com"]})
     return talk, next(iter(talk.simulator.objects(0)))["id"]
 
@@ -234,14 +234,14 @@ def test_409_even_with_trace_ids_in_every_recorded_shape(shape, expected):
 
 
 def test_empty_clears_null_changes_nothing_and_omitted_stays():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(one("a@x.com", phone="1", city="Bonn", zip="5"))
     talk.upsert(one("a@x.com", phone="", city=None))
     assert talk.stored["a@x.com"] == {"email": "a@x.com", "phone": "", "city": "Bonn", "zip": "5"}
 
 
 def test_the_lifecycle_goes_forward_only_and_says_nothing():
-    talk = Talk()
+    talk = MockClient()
 
     def put(stage):
         reply = talk.upsert(one("a@x.com", lifecyclestage=stage))
@@ -254,7 +254,7 @@ def test_the_lifecycle_goes_forward_only_and_says_nothing():
 
 
 def test_a_leading_semicolon_appends_choices():
-    talk = Talk()
+    talk = MockClient()
     for value in ("chess;music", ";music;hiking"):
         assert talk.upsert(one("a@x.com", interests=value)).status == 200
     assert talk.stored["a@x.com"]["interests"] == "chess;music;hiking"
@@ -292,7 +292,7 @@ def embedded(message):
     ],
 )
 def test_values_are_checked_and_the_message_embeds_the_code(name, value, code, text):
-    reply = Talk().upsert(one("a@x.com", trace="1", **{name: value}))
+    reply = MockClient().upsert(one("a@x.com", trace="1", **{name: value}))
     assert reply.status == 207
     (detail,) = embedded(reply.json()["errors"][0]["message"])
     assert (detail["error"], detail["name"], detail["isValid"]) == (code, name, False)
@@ -316,17 +316,17 @@ def test_values_are_checked_and_the_message_embeds_the_code(name, value, code, t
     ],
 )
 def test_good_values_are_stored_in_their_canonical_form(name, value, stored):
-    talk = Talk()
+    talk = MockClient()
     assert talk.upsert(one("a@x.com", **{name: value})).status == 200
     assert talk.stored["a@x.com"][name] == stored
 
 
 def test_2026_09_refuses_epoch_seconds():
-    assert Talk().upsert(one("a@x.com", last_seen="1767323045"), path=DATED_09).status == 400
+    assert MockClient().upsert(one("a@x.com", last_seen="1767323045"), path=DATED_09).status == 400
 
 
 def test_without_id_property_the_id_is_a_record_id():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(one("a@x.com"))
     (contact,) = talk.simulator.objects(0)
     known, unknown = (
@@ -338,7 +338,7 @@ def test_without_id_property_the_id_is_a_record_id():
 
 
 def test_an_archived_contact_is_created_anew():
-    talk = Talk()
+    talk = MockClient()
     old = talk.upsert(one("a@x.com", phone="1")).json()["results"][0]["id"]
     assert talk.send("POST", ARCHIVE, {"inputs": [{"id": old}]}).status == 204
     again = talk.upsert(one("a@x.com")).json()["results"][0]
@@ -348,7 +348,7 @@ def test_an_archived_contact_is_created_anew():
 
 
 def test_a_changed_email_frees_the_old_one():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(one("k", id_property="external_id", email="old@x.com"))
     talk.upsert(one("k", id_property="external_id", email="new@x.com"))
     assert talk.upsert(one("old@x.com")).json()["results"][0]["new"] is True

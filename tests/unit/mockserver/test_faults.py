@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from support.mock_requests import Talk, fault, many, one, traced
+from support.mock_requests import MockClient, fault, many, one, traced
 from uploader.mockserver.faults.latency import latency_seconds
 from uploader.mockserver.messages import Delivery
 
@@ -19,7 +19,7 @@ ALL_OK = ["a@x.com", "b@x.com", "c@x.com", "d@x.com"]
 
 @pytest.mark.parametrize("status", [500, 423, 418, 799])
 def test_an_ordered_status_is_json_and_writes_nothing(status):
-    talk = Talk(fault("status", status=status))
+    talk = MockClient(fault("status", status=status))
     reply = talk.upsert(one("a@x.com"))
     assert (reply.status, reply.json()["status"]) == (status, "error")
     assert "category" not in reply.json()
@@ -28,7 +28,7 @@ def test_an_ordered_status_is_json_and_writes_nothing(status):
 
 @pytest.mark.parametrize("status", [502, 503, 504, 521, 522, 523, 524, 525, 526])
 def test_the_edge_answers_in_html_and_without_hubspots_headers(status):
-    reply = Talk(fault("status", status=status)).upsert(one("a@x.com"))
+    reply = MockClient(fault("status", status=status)).upsert(one("a@x.com"))
     assert reply.status == status
     assert reply.body.startswith(b"<!DOCTYPE html>")
     assert reply.headers["Content-Type"].startswith("text/html")
@@ -62,7 +62,7 @@ def test_the_edge_answers_in_html_and_without_hubspots_headers(status):
     ],
 )
 def test_ordered_statuses_have_their_recorded_bodies(keys, path, value):
-    reply = Talk(fault("status", **keys)).upsert(one("a@x.com"))
+    reply = MockClient(fault("status", **keys)).upsert(one("a@x.com"))
     found = reply.json()
     for step in path:
         found = found[step]
@@ -70,14 +70,14 @@ def test_ordered_statuses_have_their_recorded_bodies(keys, path, value):
 
 
 def test_477_says_when_and_others_only_when_told():
-    assert Talk(fault("status", status=477)).upsert(one("a")).headers["Retry-After"] == "3600"
-    told = Talk(fault("status", status=429, retry_after_seconds=9)).upsert(one("a"))
+    assert MockClient(fault("status", status=477)).upsert(one("a")).headers["Retry-After"] == "3600"
+    told = MockClient(fault("status", status=429, retry_after_seconds=9)).upsert(one("a"))
     assert told.headers["Retry-After"] == "9"
-    assert "Retry-After" not in Talk(fault("status", status=423)).upsert(one("a")).headers
+    assert "Retry-After" not in MockClient(fault("status", status=423)).upsert(one("a")).headers
 
 
 def test_an_empty_error_body():
-    assert Talk(fault("status", status=503, shape="empty")).upsert(one("a@x.com")).body == b""
+    assert MockClient(fault("status", status=503, shape="empty")).upsert(one("a@x.com")).body == b""
 
 
 # Whether the write happens
@@ -95,13 +95,13 @@ def test_an_empty_error_body():
 )
 def test_commit_then_fail_and_fail_before_the_commit(kind, keys):
     for applied in (False, True):
-        talk = Talk(fault(kind, applied=applied, **keys))
+        talk = MockClient(fault(kind, applied=applied, **keys))
         talk.upsert(one("a@x.com"))
         assert bool(talk.stored) is applied
 
 
 def test_a_late_write_happens_when_its_time_has_come():
-    talk = Talk(fault("status", status=504, late_seconds=3.0))
+    talk = MockClient(fault("status", status=504, late_seconds=3.0))
     talk.upsert(one("a@x.com"))
     talk.now = 2.9
     assert talk.stored == {}
@@ -111,7 +111,7 @@ def test_a_late_write_happens_when_its_time_has_come():
 
 
 def test_a_late_write_comes_after_a_resend_and_updates():
-    talk = Talk(fault("reset", late_seconds=3.0, times=1))
+    talk = MockClient(fault("reset", late_seconds=3.0, times=1))
     talk.upsert(one("a@x.com", phone="1"))
     talk.now = 1.0
     assert talk.upsert(one("a@x.com", phone="2")).json()["results"][0]["new"] is True
@@ -123,15 +123,17 @@ def test_a_late_write_comes_after_a_resend_and_updates():
 
 
 def test_truncate_reset_and_drip_are_plans_for_the_transport():
-    cut = Talk(fault("truncate", keep_share=0.25)).upsert(one("a@x.com"))
+    cut = MockClient(fault("truncate", keep_share=0.25)).upsert(one("a@x.com"))
     assert (cut.delivery, cut.sent_bytes) == (Delivery.TRUNCATE, len(cut.body) // 4)
-    drip = Talk(fault("drip", seconds=9)).upsert(one("a@x.com"))
+    drip = MockClient(fault("drip", seconds=9)).upsert(one("a@x.com"))
     assert (drip.delivery, drip.drip_seconds, drip.json()["status"]) == (Delivery.DRIP, 9.0, "COMPLETE")
-    assert Talk(fault("reset")).upsert(one("a@x.com")).delivery is Delivery.RESET
+    assert MockClient(fault("reset")).upsert(one("a@x.com")).delivery is Delivery.RESET
 
 
 def test_a_delay_overrides_the_latency():
-    assert Talk(fault("delay", seconds=100), latency_seconds=1.0).upsert(one("a")).delay_seconds == 100.0
+    assert (
+        MockClient(fault("delay", seconds=100), latency_seconds=1.0).upsert(one("a")).delay_seconds == 100.0
+    )
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 100))
@@ -143,11 +145,11 @@ def test_latency_grows_with_the_records_and_zero_is_none(roll, records):
 
 def test_latency_is_seeded_and_completed_at_agrees():
     def delays(seed):
-        talk = Talk(latency_seconds=0.15, seed=seed)
+        talk = MockClient(latency_seconds=0.15, seed=seed)
         return [talk.upsert(*many(2)).delay_seconds for _ in range(5)]
 
     assert delays(1) == delays(1) != delays(2)
-    reply = Talk(fault("delay", seconds=0.25)).upsert(one("a@x.com"))
+    reply = MockClient(fault("delay", seconds=0.25)).upsert(one("a@x.com"))
     assert reply.json()["completedAt"] == "2026-01-01T00:00:00.250Z"
 
 
@@ -155,12 +157,12 @@ def test_latency_is_seeded_and_completed_at_agrees():
 
 
 def test_a_no_op_is_complete_and_empty():
-    reply = Talk(fault("no_op")).upsert(*many(3))
+    reply = MockClient(fault("no_op")).upsert(*many(3))
     assert (reply.status, reply.json()["status"], reply.json()["results"]) == (200, "COMPLETE", [])
 
 
 def test_fewer_results_than_were_written():
-    talk = Talk(fault("drop_results", count=3))
+    talk = MockClient(fault("drop_results", count=3))
     assert len(talk.upsert(*many(5)).json()["results"]) == 2
     assert len(talk.stored) == 5
 
@@ -171,7 +173,7 @@ def test_fewer_results_than_were_written():
 )
 def test_batch_status_with_partial_results(status, applied, late, at_once, at_last):
     keys = {"late_seconds": late} if late else {}
-    talk = Talk(fault("batch_status", status=status, results_share=0.25, applied=applied, **keys))
+    talk = MockClient(fault("batch_status", status=status, results_share=0.25, applied=applied, **keys))
     body = talk.upsert(*traced(*ALL_OK)).json()
     assert (body["status"], len(body["results"])) == (status, 1)
     assert len(talk.stored) == at_once
@@ -190,7 +192,7 @@ def test_batch_status_with_partial_results(status, applied, late, at_once, at_la
     ],
 )
 def test_bodies_that_are_not_what_they_should_be(shape, begins):
-    reply = Talk(fault("garble", shape=shape)).upsert(one("a@x.com"))
+    reply = MockClient(fault("garble", shape=shape)).upsert(one("a@x.com"))
     assert reply.status == 200
     assert reply.body.startswith(begins)
     assert reply.body or shape == "empty"
@@ -198,25 +200,25 @@ def test_bodies_that_are_not_what_they_should_be(shape, begins):
 
 def test_bodies_that_cannot_be_read():
     with pytest.raises(orjson.JSONDecodeError):
-        Talk(fault("garble", shape="not_json")).upsert(one("a@x.com")).json()
+        MockClient(fault("garble", shape="not_json")).upsert(one("a@x.com")).json()
     with pytest.raises(UnicodeDecodeError):
-        Talk(fault("garble", shape="invalid_utf8")).upsert(one("a@x.com")).body.decode()
+        MockClient(fault("garble", shape="invalid_utf8")).upsert(one("a@x.com")).body.decode()
 
 
 def test_a_gigantic_body_is_still_json():
-    reply = Talk(fault("garble", shape="huge", bytes=3_000_000)).upsert(one("a@x.com"))
+    reply = MockClient(fault("garble", shape="huge", bytes=3_000_000)).upsert(one("a@x.com"))
     assert len(reply.body) == 3_000_000
     assert reply.json()["status"] == "COMPLETE"
 
 
 def test_a_wrong_content_type():
-    reply = Talk(fault("garble", content_type="text/plain")).upsert(one("a@x.com"))
+    reply = MockClient(fault("garble", content_type="text/plain")).upsert(one("a@x.com"))
     assert reply.headers["Content-Type"] == "text/plain"
     assert reply.json()["status"] == "COMPLETE"
 
 
 def test_a_redirect_points_elsewhere():
-    reply = Talk(fault("redirect", location="https://elsewhere.example/")).upsert(one("a@x.com"))
+    reply = MockClient(fault("redirect", location="https://elsewhere.example/")).upsert(one("a@x.com"))
     assert (reply.status, reply.headers["Location"]) == (302, "https://elsewhere.example/")
 
 
@@ -224,12 +226,12 @@ def test_a_redirect_points_elsewhere():
 
 
 def bent(**rules):
-    return Talk({"rules": rules}).upsert(*traced("a@x.com", "b@x.badtld", "c@x.badtld"))
+    return MockClient({"rules": rules}).upsert(*traced("a@x.com", "b@x.badtld", "c@x.badtld"))
 
 
 def test_echoed_trace_ids_and_kept_order():
     results = (
-        Talk({"rules": {"echo_trace_ids": True, "results_order": "input"}})
+        MockClient({"rules": {"echo_trace_ids": True, "results_order": "input"}})
         .upsert(*many(30))
         .json()["results"]
     )
@@ -276,7 +278,7 @@ def test_partial_success_can_be_refused_altogether(rule):
 
 
 def test_email_refuses_partial_concerns_email_keys_only():
-    talk = Talk({"rules": {"email_refuses_partial": True}})
+    talk = MockClient({"rules": {"email_refuses_partial": True}})
     inputs = [
         one(f"k{n}", id_property="external_id", trace=str(n), score=score) for n, score in enumerate("1x")
     ]
@@ -284,12 +286,12 @@ def test_email_refuses_partial_concerns_email_keys_only():
 
 
 def test_option_text_of_fifty_kilobytes():
-    talk = Talk({"rules": {"option_text_bytes": 50_000}})
+    talk = MockClient({"rules": {"option_text_bytes": 50_000}})
     assert len(talk.upsert(one("a@x.com", trace="1", tier="x")).json()["errors"][0]["message"]) > 50_000
 
 
 def test_gzip_only_for_those_who_accept_it():
-    talk = Talk({"rules": {"gzip": True}})
+    talk = MockClient({"rules": {"gzip": True}})
     reply = talk.upsert(one("a@x.com"), headers={"accept-encoding": "gzip, deflate"})
     assert reply.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(reply.body))["status"] == "COMPLETE"
@@ -297,7 +299,7 @@ def test_gzip_only_for_those_who_accept_it():
 
 
 def test_rules_can_be_bent_for_some_requests_only():
-    talk = Talk(fault("rules", rules={"echo_trace_ids": True}, requests=[2, 2]))
+    talk = MockClient(fault("rules", rules={"echo_trace_ids": True}, requests=[2, 2]))
     echoed = ["objectWriteTraceId" in talk.upsert(*many(1)).json()["results"][0] for _ in range(3)]
     assert echoed == [False, True, False]
 
@@ -306,20 +308,20 @@ def test_rules_can_be_bent_for_some_requests_only():
 
 
 def test_a_poison_record_dooms_every_request_that_carries_it():
-    talk = Talk(fault("status", status=503, keys=["B@x.com"]))
+    talk = MockClient(fault("status", status=503, keys=["B@x.com"]))
     assert talk.upsert(*traced(*ALL_OK)).status == 503
     assert talk.upsert(*traced("b@x.com")).status == 503
     assert talk.upsert(*traced("a@x.com", "c@x.com")).status == 200
 
 
 def test_a_poison_record_can_be_chosen_by_what_it_holds():
-    talk = Talk(fault("status", status=409, match={"tier": "gold"}))
+    talk = MockClient(fault("status", status=409, match={"tier": "gold"}))
     assert talk.upsert(one("a@x.com", tier="silver")).status == 200
     assert talk.upsert(one("a@x.com", tier="gold"), one("b@x.com")).status == 409
 
 
 def test_rejected_records_are_named_and_the_others_written():
-    talk = Talk(
+    talk = MockClient(
         fault("reject", keys=["b@x.com", "c@x.com"], category="CONFLICT", message="no", existing_id="7")
     )
     body = talk.upsert(*traced(*ALL_OK)).json()
@@ -332,20 +334,20 @@ def test_rejected_records_are_named_and_the_others_written():
     ("category", "status"), [("CONFLICT", 409), ("OBJECT_ALREADY_EXISTS", 409), ("FORBIDDEN_RECORD", 400)]
 )
 def test_without_trace_ids_a_rejected_record_refuses_the_batch(category, status):
-    talk = Talk(fault("reject", keys=["a@x.com"], category=category))
+    talk = MockClient(fault("reject", keys=["a@x.com"], category=category))
     assert talk.upsert(one("a@x.com"), one("b@x.com")).status == status
     assert talk.stored == {}
 
 
 def test_a_rejection_with_a_code_reads_as_an_invalid_value():
-    talk = Talk(fault("reject", code="REGEX", property="phone", message="x" * 50_000))
+    talk = MockClient(fault("reject", code="REGEX", property="phone", message="x" * 50_000))
     message = talk.upsert(*traced("a@x.com")).json()["errors"][0]["message"]
     assert json.loads(message.partition(": ")[2])[0]["error"] == "REGEX"
     assert talk.upsert(one("a@x.com")).json()["errors"][0]["code"] == "REGEX"
 
 
 def test_a_share_of_the_records_is_always_the_same():
-    talk = Talk(fault("reject", share=0.3))
+    talk = MockClient(fault("reject", share=0.3))
     keys = [f"c{n}@x.com" for n in range(100)]
 
     def refused(inputs):
@@ -361,7 +363,7 @@ def test_a_share_of_the_records_is_always_the_same():
 
 
 def strikes(document, count=12, seed=0, step=0.0):
-    talk = Talk(document, seed=seed)
+    talk = MockClient(document, seed=seed)
     struck = []
     for number in range(1, count + 1):
         if talk.upsert(one("a@x.com")).status != 200:
@@ -397,7 +399,7 @@ def test_a_rate_is_fixed_by_the_seed():
 
 
 def test_time_counts_from_the_first_request():
-    talk = Talk(fault("status", status=500, until_seconds=1))
+    talk = MockClient(fault("status", status=500, until_seconds=1))
     talk.now = 100.0
     assert talk.upsert(one("a@x.com")).status == 500
     talk.now = 101.0
@@ -412,7 +414,7 @@ def test_of_several_faults_the_first_mishap_wins_and_the_rest_add_up():
             {"kind": "status", "status": 503},
         ]
     }
-    reply = Talk(document).upsert(one("a@x.com"))
+    reply = MockClient(document).upsert(one("a@x.com"))
     assert (reply.status, reply.delay_seconds) == (500, 7.0)
 
 
@@ -428,12 +430,12 @@ def test_of_several_faults_the_first_mishap_wins_and_the_rest_add_up():
     ],
 )
 def test_every_endpoint_can_fail(endpoint, method, path):
-    talk = Talk(fault("status", status=429, endpoint=endpoint, first=1))
+    talk = MockClient(fault("status", status=429, endpoint=endpoint, first=1))
     assert [talk.send(method, path, {}).status == 429 for _ in range(2)] == [True, False]
 
 
 def test_an_archive_that_fails_before_the_commit_archives_nothing():
-    talk = Talk(fault("reset", endpoint="archive", first=1))
+    talk = MockClient(fault("reset", endpoint="archive", first=1))
     contact_id = talk.upsert(one("a@x.com")).json()["results"][0]["id"]
     for left in (1, 0):
         talk.send("POST", "/crm/v3/objects/contacts/batch/archive", {"inputs": [{"id": contact_id}]})
@@ -441,14 +443,16 @@ def test_an_archive_that_fails_before_the_commit_archives_nothing():
 
 
 def test_read_answers_can_lack_results_too():
-    talk = Talk(fault("drop_results", endpoint="read"))
+    talk = MockClient(fault("drop_results", endpoint="read"))
     talk.upsert(*many(2))
     reply = talk.read("c0@x.com", "c1@x.com")
     assert (reply.status, len(reply.json()["results"])) == (200, 1)
 
 
 def test_a_read_names_rejected_records_beside_those_that_are_not_there():
-    talk = Talk(fault("reject", endpoint="read", keys=["A@x.com"], category="INTERNAL_ERROR", message="no"))
+    talk = MockClient(
+        fault("reject", endpoint="read", keys=["A@x.com"], category="INTERNAL_ERROR", message="no")
+    )
     talk.seed({"properties": {"email": "a@x.com"}}, {"properties": {"email": "b@x.com"}})
     reply = talk.read("a@x.com", "b@x.com", "c@x.com", properties=["email"])
     body = reply.json()

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from support.mock_requests import Talk, fault, one, quota
+from support.mock_requests import MockClient, fault, one, quota
 from uploader.mockserver.quota import Day, Quota, RollingWindow, parse_quota
 
 PROPERTIES = "/crm/v3/properties/contacts"
@@ -38,7 +38,7 @@ def test_the_window_refuses_only_what_would_exceed_it(gaps, requests):
 
 
 def test_a_slot_is_free_again_exactly_one_window_later():
-    talk = Talk(quota=quota(1))
+    talk = MockClient(quota=quota(1))
     statuses = []
     for now in (0.0, 9.999, 10.0):
         talk.now = now
@@ -48,7 +48,7 @@ def test_a_slot_is_free_again_exactly_one_window_later():
 
 def test_refused_calls_use_up_the_window_only_where_a_rule_says_so():
     for counts, expected in ((False, [200, 429, 200]), (True, [200, 429, 429])):
-        talk = Talk({"rules": {"refused_calls_count": counts}}, quota=quota(1))
+        talk = MockClient({"rules": {"refused_calls_count": counts}}, quota=quota(1))
         statuses = []
         for now in (0.0, 5.0, 12.0):
             talk.now = now
@@ -57,7 +57,7 @@ def test_refused_calls_use_up_the_window_only_where_a_rule_says_so():
 
 
 def test_the_burst_429_is_the_recorded_one_without_retry_after():
-    talk = Talk(quota=quota(1))
+    talk = MockClient(quota=quota(1))
     talk.get(PROPERTIES)
     reply = talk.get(PROPERTIES)
     body = reply.json()
@@ -75,13 +75,13 @@ def test_the_burst_429_is_the_recorded_one_without_retry_after():
 
 
 def test_retry_after_on_request():
-    talk = Talk({"rules": {"retry_after_seconds": 7}}, quota=quota(1))
+    talk = MockClient({"rules": {"retry_after_seconds": 7}}, quota=quota(1))
     talk.get(PROPERTIES)
     assert talk.get(PROPERTIES).headers["Retry-After"] == "7"
 
 
 def test_the_headers_count_down():
-    talk = Talk(quota=quota(3), daily_quota=10)
+    talk = MockClient(quota=quota(3), daily_quota=10)
     headers = [talk.get(PROPERTIES).headers for _ in range(2)]
     assert [h["X-HubSpot-RateLimit-Remaining"] for h in headers] == ["2", "1"]
     assert [h["X-HubSpot-RateLimit-Daily-Remaining"] for h in headers] == ["9", "8"]
@@ -93,7 +93,7 @@ def test_the_headers_count_down():
 
 @pytest.mark.parametrize(("moment", "expected"), [("arrival", ["2", "1"]), ("answer", ["1", "1"])])
 def test_what_remains_is_counted_at_the_arrival_or_at_the_answer(moment, expected):
-    talk = Talk({"rules": {"remaining_at": moment}}, quota=quota(3))
+    talk = MockClient({"rules": {"remaining_at": moment}}, quota=quota(3))
     replies = [talk.get(PROPERTIES) for _ in range(2)]
     sent = [
         talk.simulator.complete_headers(reply, 5.0).headers["X-HubSpot-RateLimit-Remaining"]
@@ -109,15 +109,15 @@ def rate_headers(talk):
 
 
 def test_headers_can_be_left_out():
-    assert rate_headers(Talk({"rules": {"rate_headers": False}}, quota=quota(3))) == set()
-    oauth = rate_headers(Talk({"rules": {"daily_headers": False}}, quota=quota(3)))
+    assert rate_headers(MockClient({"rules": {"rate_headers": False}}, quota=quota(3))) == set()
+    oauth = rate_headers(MockClient({"rules": {"daily_headers": False}}, quota=quota(3)))
     assert oauth == {f"X-HubSpot-RateLimit-{end}" for end in ("Max", "Remaining", "Interval-Milliseconds")}
-    unlimited = rate_headers(Talk())
+    unlimited = rate_headers(MockClient())
     assert unlimited == {"X-HubSpot-RateLimit-Daily", "X-HubSpot-RateLimit-Daily-Remaining"}
 
 
 def test_the_window_is_of_the_token_and_the_day_of_the_account():
-    talk = Talk(quota=quota(1), daily_quota=3)
+    talk = MockClient(quota=quota(1), daily_quota=3)
     assert [talk.get(PROPERTIES, token=t).status for t in ("a", "a", "b", "c")] == [200, 429, 200, 200]
     reply = talk.get(PROPERTIES, token="d")
     assert (reply.status, reply.json()["policyName"]) == (429, "DAILY")
@@ -125,7 +125,7 @@ def test_the_window_is_of_the_token_and_the_day_of_the_account():
 
 
 def test_a_short_day_ends_when_the_usage_endpoint_says():
-    talk = Talk({"account": {"day_seconds": 60, "daily_used": 1}}, daily_quota=2)
+    talk = MockClient({"account": {"day_seconds": 60, "daily_used": 1}}, daily_quota=2)
     talk.now = 10.0
     usage = talk.get(USAGE).json()["results"][0]
     assert (usage["usageLimit"], usage["currentUsage"], usage["fetchStatus"]) == (2, 2, "SUCCESS")
@@ -162,14 +162,14 @@ def test_other_quotas_are_refused(text):
 
 
 def test_throttled_requests_write_nothing_and_see_no_fault():
-    talk = Talk(fault("reset"), quota=quota(1))
+    talk = MockClient(fault("reset"), quota=quota(1))
     assert talk.upsert(one("a@x.com")).delivery == "reset"
     assert talk.upsert(one("a@x.com")).delivery == "send"
     assert talk.stored == {}
 
 
 def test_changing_the_quota_keeps_the_window():
-    talk = Talk(quota=quota(5))
+    talk = MockClient(quota=quota(5))
     for _ in range(3):
         talk.get(PROPERTIES)
     talk.simulator.change_quota(quota(3))
@@ -178,7 +178,7 @@ def test_changing_the_quota_keeps_the_window():
 
 
 def test_every_answer_is_dated_by_the_server_s_clock_as_it_is_sent():
-    talk = Talk({"faults": [{"kind": "delay", "endpoint": "properties", "seconds": 90}]})
+    talk = MockClient({"faults": [{"kind": "delay", "endpoint": "properties", "seconds": 90}]})
     talk.now = 30.5
     assert talk.get(PROPERTIES).headers["Date"] == "Thu, 01 Jan 2026 00:02:00 GMT"
     assert talk.get(USAGE).headers["Date"] == "Thu, 01 Jan 2026 00:00:30 GMT"

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from support.mock_requests import ARCHIVE, READ, UPSERT, Talk, one
+from support.mock_requests import ARCHIVE, READ, UPSERT, MockClient, one
 
 PROPERTIES = "/crm/v3/properties/contacts"
 DETAILS = "/account-info/v3/details"
@@ -13,7 +13,7 @@ CLIENT = {"client_id": "c", "client_secret": "s"}
 
 
 def filled(document=None):
-    talk = Talk(document)
+    talk = MockClient(document)
     talk.seed(
         {"properties": {"email": "a@x.com", "city": "Bonn"}, "additional_emails": ["a2@x.com"]},
         {"properties": {"email": "b@x.com", "external_id": "B1"}},
@@ -42,7 +42,7 @@ def test_read_names_all_misses_in_one_error():
 
 
 def test_read_caps_at_a_hundred_and_at_fifty_with_history():
-    talk = Talk()
+    talk = MockClient()
     ids = [f"{n}@x.com" for n in range(101)]
     assert talk.read(*ids).status == 400
     assert (
@@ -55,7 +55,7 @@ def test_read_caps_at_a_hundred_and_at_fifty_with_history():
 
 
 def test_history_lists_what_was_written_newest_first():
-    talk = Talk()
+    talk = MockClient()
     for city in ("Bonn", "Köln", "Trier"):
         talk.upsert(one("a@x.com", city=city))
     history = talk.read("a@x.com", history=["city"]).json()["results"][0]["propertiesWithHistory"]
@@ -84,7 +84,7 @@ def test_archived_contacts_are_read_only_when_asked_for():
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"inputs":[7]}', b'{"inputs":{}}', b'{"inputs":[{"id":7}]}'])
 @pytest.mark.parametrize("path", [READ, ARCHIVE])
 def test_bad_read_and_archive_bodies_are_refused(path, body):
-    assert Talk().send("POST", path, body).status == 400
+    assert MockClient().send("POST", path, body).status == 400
 
 
 def test_read_by_a_property_that_is_not_unique_is_refused():
@@ -95,7 +95,7 @@ def test_read_by_a_property_that_is_not_unique_is_refused():
     "path", [PROPERTIES, "/crm/properties/2026-03/0-1", "/crm/properties/2026-09/contacts"]
 )
 def test_properties_are_listed_in_full(path):
-    found = {one_["name"]: one_ for one_ in Talk().get(path).json()["results"]}
+    found = {one_["name"]: one_ for one_ in MockClient().get(path).json()["results"]}
     assert len(found) >= 60
     assert (found["email"]["label"], found["firstname"]["label"]) == ("Email", "First Name")
     assert found["external_id"]["hasUniqueValue"] is True
@@ -110,7 +110,7 @@ def test_properties_are_listed_in_full(path):
 
 
 def test_a_scenario_adds_properties_and_sensitive_ones_stay_hidden():
-    talk = Talk({"properties": [{"name": "ssn", "sensitive": True, "unique": True}, {"name": "plan"}]})
+    talk = MockClient({"properties": [{"name": "ssn", "sensitive": True, "unique": True}, {"name": "plan"}]})
 
     def names(**query):
         return {p["name"] for p in talk.get(PROPERTIES, query=query).json()["results"]}
@@ -124,14 +124,14 @@ def test_a_scenario_adds_properties_and_sensitive_ones_stay_hidden():
 
 @pytest.mark.parametrize("version", ["v3", "2026-03", "2026-09"])
 def test_account_details(version):
-    talk = Talk({"account": {"portal_id": 7, "time_zone": "Asia/Kolkata"}})
+    talk = MockClient({"account": {"portal_id": 7, "time_zone": "Asia/Kolkata"}})
     body = talk.get(f"/account-info/{version}/details").json()
     assert (body["portalId"], body["timeZone"]) == (7, "Asia/Kolkata")
     assert (body["utcOffset"], body["utcOffsetMilliseconds"]) == ("+05:30", 19_800_000)
 
 
 def test_the_default_account_is_on_the_american_east_coast():
-    body = Talk().get(DETAILS).json()
+    body = MockClient().get(DETAILS).json()
     assert (body["utcOffset"], body["utcOffsetMilliseconds"]) == ("-05:00", -18_000_000)
 
 
@@ -145,24 +145,24 @@ def test_the_default_account_is_on_the_american_east_coast():
     ],
 )
 def test_anything_else_is_not_found_and_has_no_category(method, path):
-    reply = Talk().send(method, path)
+    reply = MockClient().send(method, path)
     assert (reply.status, reply.json()["message"]) == (404, "resource not found")
     assert "category" not in reply.json()
 
 
 def test_unknown_object_types_are_named():
-    reply = Talk().upsert(one("a@x.com"), path="/crm/v3/objects/butterflies/batch/upsert")
+    reply = MockClient().upsert(one("a@x.com"), path="/crm/v3/objects/butterflies/batch/upsert")
     assert (reply.status, reply.json()["message"]) == (400, "Unable to infer object type from: butterflies")
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic eDp5"}])
 def test_without_a_bearer_token_nobody_comes_in(headers):
-    reply = Talk().send("GET", DETAILS, token=None, headers=headers)
+    reply = MockClient().send("GET", DETAILS, token=None, headers=headers)
     assert (reply.status, reply.json()["category"]) == (401, "INVALID_AUTHENTICATION")
 
 
 def test_expired_and_garbage_tokens_are_both_called_expired():
-    talk = Talk({"auth": {"tokens": ["good", "old"], "expired": ["old"]}})
+    talk = MockClient({"auth": {"tokens": ["good", "old"], "expired": ["old"]}})
     assert talk.get(DETAILS, token="good").status == 200
     old, garbage = (talk.get(DETAILS, token=token) for token in ("old", "nonsense"))
     assert (old.status, garbage.status) == (401, 401)
@@ -176,7 +176,7 @@ def test_expired_and_garbage_tokens_are_both_called_expired():
 @pytest.mark.parametrize("shape", ["errors", "context"])
 def test_missing_scopes_in_both_shapes(shape):
     document = {"auth": {"scopes": ["crm.objects.contacts.read"]}, "rules": {"scope_error_shape": shape}}
-    talk = Talk(document)
+    talk = MockClient(document)
     reply = talk.upsert(one("a@x.com"))
     body = reply.json()
     assert (reply.status, body["category"]) == (403, "MISSING_SCOPES")
@@ -190,7 +190,7 @@ def form(**fields):
 
 
 def test_private_app_tokens_are_explained():
-    talk = Talk({"account": {"portal_id": 7}, "auth": {"tokens": ["pat-na1-x", "pat-eu1-x"]}})
+    talk = MockClient({"account": {"portal_id": 7}, "auth": {"tokens": ["pat-na1-x", "pat-eu1-x"]}})
     body = talk.send("POST", TOKEN_INFO, {"tokenKey": "pat-na1-x"}, token=None).json()
     assert body["hubId"] == 7
     assert "crm.objects.contacts.write" in body["scopes"]
@@ -203,7 +203,7 @@ def test_private_app_tokens_are_explained():
 
 @pytest.mark.parametrize("path", ["/oauth/v1/token", "/oauth/v3/token", "/oauth/2026-09/token"])
 def test_a_refreshed_token_works_until_it_expires(path):
-    talk = Talk({"auth": {"tokens": [], "refresh_tokens": ["r"], "token_lifetime_seconds": 60}})
+    talk = MockClient({"auth": {"tokens": [], "refresh_tokens": ["r"], "token_lifetime_seconds": 60}})
     body = talk.send(
         "POST", path, form(grant_type="refresh_token", refresh_token="r", **CLIENT), token=None
     ).json()
@@ -229,7 +229,7 @@ def test_a_refreshed_token_works_until_it_expires(path):
     ],
 )
 def test_bad_refreshes_are_told_apart(fields, status, error):
-    talk = Talk({"auth": {"refresh_tokens": ["r"], **CLIENT}})
+    talk = MockClient({"auth": {"refresh_tokens": ["r"], **CLIENT}})
     good = {"grant_type": "refresh_token", "refresh_token": "r", **CLIENT}
     reply = talk.send("POST", "/oauth/v1/token", form(**(good | fields)), token=None)
     assert reply.status == 400
@@ -237,7 +237,7 @@ def test_bad_refreshes_are_told_apart(fields, status, error):
 
 
 def test_introspection_new_and_legacy():
-    talk = Talk({"auth": {"tokens": ["t"], "refresh_tokens": ["r"]}})
+    talk = MockClient({"auth": {"tokens": ["t"], "refresh_tokens": ["r"]}})
     introspect = "/oauth/2026-03/token/introspect"
     assert talk.send("POST", introspect, form(token="no", **CLIENT)).json() == {"active": False}
     for fields in ({"refresh_token": "r"}, {"token": "r", "token_type_hint": "refresh_token"}):
@@ -251,14 +251,14 @@ def test_introspection_new_and_legacy():
 
 
 def test_token_endpoints_use_no_quota():
-    talk = Talk({"auth": {"tokens": ["t"]}})
+    talk = MockClient({"auth": {"tokens": ["t"]}})
     talk.get("/oauth/v1/access-tokens/t", token=None)
     assert talk.simulator.stats()["most_in_window"] == 0
 
 
 @pytest.mark.parametrize("path", ["/crm/v3/owners", "/crm/owners/2026-03", "/crm/owners/2026-09/"])
 def test_owners_are_listed_page_by_page_and_archived_ones_apart(path):
-    talk, found, query = Talk(), [], {"limit": "3"}
+    talk, found, query = MockClient(), [], {"limit": "3"}
     while True:
         body = talk.get(path, query=query).json()
         assert len(body["results"]) <= 3
@@ -279,13 +279,15 @@ def test_owners_are_listed_page_by_page_and_archived_ones_apart(path):
 
 
 def test_owners_of_a_scenario_stand_in_the_place_of_the_default_ones_and_need_a_scope():
-    (owner,) = Talk({"owners": [{"id": "7", "email": "a@x.com"}]}).get("/crm/v3/owners").json()["results"]
+    (owner,) = (
+        MockClient({"owners": [{"id": "7", "email": "a@x.com"}]}).get("/crm/v3/owners").json()["results"]
+    )
     assert (owner["id"], owner["email"]) == ("7", "a@x.com")
-    assert Talk({"auth": {"scopes": ["oauth"]}}).get("/crm/v3/owners").status == 403
+    assert MockClient({"auth": {"scopes": ["oauth"]}}).get("/crm/v3/owners").status == 403
 
 
 def test_a_user_id_is_no_owner_id():
-    talk = Talk()
+    talk = MockClient()
     owner = talk.get("/crm/v3/owners").json()["results"][0]
     assert (
         talk.upsert(one("a@x.com", hubspot_owner_id=owner["id"], account_manager=owner["id"])).status == 200
@@ -301,7 +303,7 @@ def test_a_user_id_is_no_owner_id():
     "path", ["/crm/v3/limits/records", "/crm/limits/2026-03/records", "/crm/limits/2026-09/records"]
 )
 def test_limits_tell_how_many_records_there_may_be(path):
-    talk = Talk({"account": {"record_limit": 1000}})
+    talk = MockClient({"account": {"record_limit": 1000}})
     talk.upsert(one("a@x.com"))
     found = {entry["objectTypeId"]: entry for entry in talk.get(path).json()["hubspotDefinedObjectTypes"]}
     assert (found["0-1"]["limit"], found["0-1"]["usage"], found["0-1"]["percentage"]) == (1000, 1, 0.1)

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from support.mock_requests import READ, UPSERT, Talk, fault, one
+from support.mock_requests import READ, UPSERT, MockClient, fault, one
 
 KEYS = st.sampled_from(["a@x.com", "A@x.com", " b@x.com", "c@x.com", "d@x.com"])
 VALUES = st.dictionaries(
@@ -25,7 +25,7 @@ JSON = st.recursive(
 
 @given(BATCHES)
 def test_upserts_in_sequence_equal_a_dict(batches):
-    talk, model = Talk(), {}
+    talk, model = MockClient(), {}
     for batch in batches:
         body = talk.upsert(*(one(key, **values) for key, values in batch.items())).json()
         assert len(body["results"]) == len(batch)
@@ -39,7 +39,7 @@ def test_upserts_in_sequence_equal_a_dict(batches):
 
 @given(BATCHES)
 def test_sending_every_batch_twice_changes_nothing_but_the_count_of_writes(batches):
-    once, twice = Talk(), Talk(fault("reset", applied=True, every=2))
+    once, twice = MockClient(), MockClient(fault("reset", applied=True, every=2))
     for batch in batches:
         inputs = [one(key, **values) for key, values in batch.items()]
         once.upsert(*inputs)
@@ -50,14 +50,14 @@ def test_sending_every_batch_twice_changes_nothing_but_the_count_of_writes(batch
 
 @given(JSON, st.sampled_from([UPSERT, READ]))
 def test_any_json_gets_an_answer_of_the_documented_form(document, path):
-    reply = Talk().send("POST", path, document)
+    reply = MockClient().send("POST", path, document)
     assert reply.status in (200, 207, 400, 409)
     assert reply.json()["status"] in ("COMPLETE", "error")
 
 
 @given(st.lists(st.tuples(KEYS, st.sampled_from(["u1", "U1", "u2"]), st.booleans()), max_size=6))
 def test_results_and_errors_account_for_every_traced_input(wanted):
-    talk = Talk()
+    talk = MockClient()
     for place, (key, unique, by_email) in enumerate(wanted):
         given_by_email = one(key, trace="1", external_id=unique)
         given_by_id = one(unique, id_property="external_id", trace="1", email=key)

@@ -20,8 +20,8 @@ from support.inline_thread import Inline
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
 from uploader.sources.formats.ndjson_rows import NdjsonRows
-from uploader.sources.open import open_given, reread
-from uploader.sources.python_rows import Given, GivenRows, encode_row
+from uploader.sources.open import open_program_rows, read_row_again
+from uploader.sources.python_rows import ProgramRowReader, ProgramRows, encode_row
 from uploader.sources.source import Shape
 from uploader.system.blocking_calls import Background
 
@@ -30,7 +30,7 @@ def read(row):
     """What a source gives of one row."""
     line = encode_row(row)
     assert b"\n" not in line
-    return GivenRows().content(line)
+    return ProgramRowReader().content(line)
 
 
 def value(given_value):
@@ -154,10 +154,10 @@ JSON = st.recursive(
 def test_any_row_is_one_line_and_never_an_error(row):
     line = encode_row(row)
     assert b"\n" not in line
-    content = GivenRows().content(line)
+    content = ProgramRowReader().content(line)
     assert isinstance(content, Unreadable) is not isinstance(row, dict)
     # What a dead letter keeps of it can be written out again.
-    again = reread(Shape("rows"), line)
+    again = read_row_again(Shape("rows"), line)
     assert isinstance(again, Unreadable) or orjson.dumps(again)
 
 
@@ -179,9 +179,9 @@ def rows_of(source):
 async def read_all(rows, name: str = "crm"):
     """As a run does: opened and read in the reader's thread, ended on the loop."""
     reader = Background("reader")
-    stream = Given(rows, name)
+    stream = ProgramRows(rows, name)
     try:
-        return await reader.run(lambda: rows_of(open_given(stream)))
+        return await reader.run(lambda: rows_of(open_program_rows(stream)))
     finally:
         await stream.end(reader)
         reader.finish()
@@ -207,14 +207,16 @@ async def test_an_async_iterable_gives_the_same_rows_as_a_plain_one(count):
 
 async def test_marks_lead_to_the_same_rows_however_the_chunks_fell():
     rows = [{"n": number, "pad": "x" * (number % 700)} for number in range(3_000)]
-    source = open_given(Given(rows, "crm"))
+    source = open_program_rows(ProgramRows(rows, "crm"))
     marks = [one.end for one in source.slices()]
     for mark in marks[:-1]:
-        again = open_given(Given(iter(rows), "crm"))
+        again = open_program_rows(ProgramRows(iter(rows), "crm"))
         first = next(again.slices(mark)).rows[0]
         assert first.number == mark.line
         assert first.content["n"] == str(mark.line - 1)
-    other = open_given(Given([{**row, "n": 0} if row["n"] == 1_900 else row for row in rows], "crm"))
+    other = open_program_rows(
+        ProgramRows([{**row, "n": 0} if row["n"] == 1_900 else row for row in rows], "crm")
+    )
     assert other.fingerprint == source.fingerprint
     with pytest.raises(SourceError, match="bytes differ"):
         next(other.slices(marks[-2]))
@@ -238,8 +240,8 @@ async def test_an_iterable_that_raises_gives_its_rows_first(is_async):
             yield row
 
     reader = Background("reader")
-    stream = Given(awaited() if is_async else plain(), "crm")
-    slices = (await reader.run(lambda: open_given(stream))).slices()
+    stream = ProgramRows(awaited() if is_async else plain(), "crm")
+    slices = (await reader.run(lambda: open_program_rows(stream))).slices()
     seen = 0
     with pytest.raises(SourceError, match="raised LookupError after its row 9,000") as refused:  # noqa: PT012
         while True:
@@ -265,8 +267,8 @@ async def test_a_plain_iterable_lives_in_one_thread_and_its_callers_context():
             seen.add((threading.current_thread().name, name.get()))
 
     reader = Background("the reader")
-    stream = Given(rows(), "crm")
-    await reader.run(lambda: open_given(stream))
+    stream = ProgramRows(rows(), "crm")
+    await reader.run(lambda: open_program_rows(stream))
     assert len(seen) == 1
     await stream.end(reader)
     assert seen == {("the reader", "the caller's")}
@@ -286,8 +288,8 @@ async def test_an_async_iterable_lives_in_one_task_and_its_callers_context():
                 yield row
 
     reader = Background("reader")
-    stream = Given(rows(), "crm")
-    await reader.run(lambda: open_given(stream))
+    stream = ProgramRows(rows(), "crm")
+    await reader.run(lambda: open_program_rows(stream))
     await stream.end(reader)
     assert len(seen) == 1
     assert {context for _, context in seen} == {"the caller's"}
@@ -305,8 +307,8 @@ async def test_an_async_iterable_is_not_asked_far_ahead():
             await asyncio.sleep(0)
 
     reader = Background("reader")
-    stream = Given(rows(), "crm")
-    await reader.run(lambda: open_given(stream))
+    stream = ProgramRows(rows(), "crm")
+    await reader.run(lambda: open_program_rows(stream))
     for _ in range(5_000):
         await asyncio.sleep(0)
     assert asked < 2_500
@@ -325,8 +327,8 @@ async def test_a_reader_that_waits_for_rows_is_let_go():
         await asyncio.Event().wait()
         yield {}
 
-    stream = Given(never(), "crm")
-    opening = asyncio.ensure_future(reader.run(lambda: open_given(stream)))
+    stream = ProgramRows(never(), "crm")
+    opening = asyncio.ensure_future(reader.run(lambda: open_program_rows(stream)))
     await is_asked.wait()
     await stream.end(reader)
     with pytest.raises(SourceError, match="has ended"):
@@ -342,8 +344,8 @@ async def test_a_reader_that_waits_for_rows_is_let_go():
         finally:
             is_closed.set()
 
-    stream = Given(blocks(), "crm")
-    opening = asyncio.ensure_future(reader.run(lambda: open_given(stream)))
+    stream = ProgramRows(blocks(), "crm")
+    opening = asyncio.ensure_future(reader.run(lambda: open_program_rows(stream)))
     while not stream._is_asking:  # noqa: ASYNC110  # set in a thread
         await asyncio.sleep(0.001)
     await stream.end(reader)
@@ -363,8 +365,8 @@ async def test_what_closing_raises_is_not_lost():
         finally:
             raise LookupError
 
-    stream = Given(rows(), "crm")
-    open_given(stream)
+    stream = ProgramRows(rows(), "crm")
+    open_program_rows(stream)
     await stream.end(Inline())
     assert isinstance(stream.error, LookupError)
 
@@ -411,7 +413,7 @@ def test_whatever_an_async_iterable_raises_is_no_end_of_its_rows():
         raise _Outcome
 
     async def main():
-        handed = Given(rows(), "rows")
+        handed = ProgramRows(rows(), "rows")
 
         def read_all():
             while handed.read():

@@ -16,8 +16,8 @@ import pytest
 from uploader.errors import SourceError
 from uploader.model.rows import Mark
 from uploader.sources import python_rows as given_module
-from uploader.sources.open import open_given, open_source
-from uploader.sources.python_rows import Given
+from uploader.sources.open import open_program_rows, open_source
+from uploader.sources.python_rows import ProgramRows
 
 ROWS = 1_230
 PATIENCE_SECONDS = 20.0
@@ -95,8 +95,8 @@ def test_of_an_iterable_that_waits_for_more_all_rows_come_that_it_has_given(monk
         await is_over.wait()
 
     async def main() -> int:
-        given = Given(rows(), "rows")
-        source = await asyncio.to_thread(open_given, given)
+        given = ProgramRows(rows(), "rows")
+        source = await asyncio.to_thread(open_program_rows, given)
         try:
             return await asyncio.to_thread(rows_seen, source.slices(), ROWS)
         finally:

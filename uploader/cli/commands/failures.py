@@ -22,7 +22,7 @@ from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.duplicates import OnDuplicate
 from uploader.report.content import without_values
 from uploader.sources.formats.csv_header import DELIMITERS
-from uploader.sources.open import reread
+from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
 from uploader.system.private_files import create_private
@@ -330,7 +330,7 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
     source = identity.sources[letter.source]
     # A row that was unreadable in its file may be readable by itself, such as a cut-off last line.
     readable = letter.category != UNREADABLE
-    content = reread(source.shape, letter.raw) if readable else Unreadable(letter.message)
+    content = read_row_again(source.shape, letter.raw) if readable else Unreadable(letter.message)
     row: dict[str, object] = {}
     if isinstance(content, Mapping):
         row = dict(content)

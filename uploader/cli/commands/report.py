@@ -33,7 +33,7 @@ from uploader.report.content import (
     status_lines,
     whole_of,
 )
-from uploader.sources.open import reread
+from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import snapshot_path
@@ -187,7 +187,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
 def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bool) -> DeadLetters:
     grouping = Grouping(with_values=with_values)
     for letter in checkpoint.dead_letters():
-        content = reread(identity.sources[letter.source].shape, letter.raw)
+        content = read_row_again(identity.sources[letter.source].shape, letter.raw)
         values = [letter.key, *_values(content)]
         group = grouping.add(
             letter.outcome, letter.category, letter.message, values, correlation_id=letter.correlation_id

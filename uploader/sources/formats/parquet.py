@@ -47,10 +47,10 @@ class ParquetTable:
         self._name = name
         file = self._open(handle)
         self.columns = name_columns(file.schema_arrow.names)
-        self.rows_about: int | None = file.metadata.num_rows
+        self.declared_rows: int | None = file.metadata.num_rows
         if not self.columns:
             raise SourceError(f"{name}: is a Parquet file without columns")
-        if not self.rows_about:
+        if not self.declared_rows:
             raise SourceError(f"{name}: is a Parquet file without rows")
 
     def _open(self, handle: BinaryIO) -> Any:  # noqa: ANN401

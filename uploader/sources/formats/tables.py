@@ -33,7 +33,7 @@ class Table(Protocol):
     columns: tuple[str, ...]  #: made unique
     sheet: str  #: its name; "" where there are none
     notices: tuple[str, ...]
-    rows_about: int | None  #: how many rows there are, as the file itself says
+    declared_rows: int | None  #: how many rows there are, as the file itself says
     first: int  #: the number of the first row
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:

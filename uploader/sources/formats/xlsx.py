@@ -64,7 +64,7 @@ class _Book:
 class XlsxTable:
     """A `Table`."""
 
-    rows_about: int | None = None
+    declared_rows: int | None = None
 
     def __init__(self, name: str, handle: BinaryIO, wanted: str | None) -> None:
         self._name = name

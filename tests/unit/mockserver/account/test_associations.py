@@ -3,7 +3,7 @@
 import pytest
 from hubspot.crm.associations import v4
 
-from support.mock_requests import ARCHIVE, Talk
+from support.mock_requests import ARCHIVE, MockClient
 from uploader.mockserver.faults.scenario import Scenario
 
 PATHS = {
@@ -14,7 +14,7 @@ PATHS = {
 
 
 def filled(document=None):
-    talk = Talk(document)
+    talk = MockClient(document)
     talk.seed(*({"properties": {"email": f"{name}@x.com"}} for name in "abc"))
     return talk, {held["properties"]["email"][0]: held["id"] for held in talk.simulator.objects(0.0)}
 
@@ -63,7 +63,7 @@ def test_types_are_named_by_name_or_id_and_do_not_mix():
 
 
 def test_records_of_every_type_have_associations():
-    talk = Talk()
+    talk = MockClient()
     talk.simulator.reset(0.0, objects={"companies": [{"properties": {"external_id": "E1"}}]})
     (company,) = talk.simulator.objects(0.0, "companies")
     associate(talk, {"external_id": "E1", "to": "tickets", "ids": [5]}, object_type="companies")

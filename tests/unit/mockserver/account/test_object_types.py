@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.mock_requests import Talk, one
+from support.mock_requests import MockClient, one
 
 TYPES = [
     ("companies", "0-2", "Company", "name"),
@@ -25,7 +25,7 @@ def keyed(key, trace=None, **properties):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("name", "type_id", "word", "text"), TYPES)
 def test_each_type_is_written_and_read_by_its_name_and_by_its_id(name, type_id, word, text, version):
-    talk = Talk()
+    talk = MockClient()
     made = talk.upsert(keyed("E1", **{text: "x"}), path=path(version, name, "upsert")).json()
     again = talk.upsert(keyed("e1", **{text: "y"}), path=path(version, type_id, "upsert")).json()
     assert [body["results"][0]["new"] for body in (made, again)] == [True, False]
@@ -43,7 +43,7 @@ def test_each_type_is_written_and_read_by_its_name_and_by_its_id(name, type_id, 
 
 @pytest.mark.parametrize(("name", "type_id", "word", "text"), TYPES)
 def test_only_a_custom_unique_property_is_a_key(name, type_id, word, text):
-    talk = Talk()
+    talk = MockClient()
     for not_unique in (text, "email", "domain"):
         reply = talk.upsert(one("a@x.com", id_property=not_unique), path=path("v3", name, "upsert"))
         assert reply.status == 400
@@ -51,14 +51,14 @@ def test_only_a_custom_unique_property_is_a_key(name, type_id, word, text):
 
 
 def test_a_garage_s_email_is_text_like_any_other():
-    talk = Talk()
+    talk = MockClient()
     cars = [keyed("1", email="No Address"), keyed("2", email="No Address")]
     assert talk.upsert(*cars, path=path("v3", "p_cars", "upsert")).status == 200
     assert {car["properties"]["email"] for car in talk.simulator.objects(0, "p_cars")} == {"No Address"}
 
 
 def test_a_value_that_is_taken_is_a_conflict_in_the_type_s_own_words():
-    talk = Talk()
+    talk = MockClient()
     upsert = path("v3", "companies", "upsert")
     talk.upsert(keyed("1", customer_number="7"), path=upsert)
     reply = talk.upsert(keyed("2", customer_number="7", trace="t"), path=upsert)
@@ -67,7 +67,7 @@ def test_a_value_that_is_taken_is_a_conflict_in_the_type_s_own_words():
 
 @pytest.mark.parametrize(("name", "type_id", "word", "text"), TYPES)
 def test_each_type_has_properties_of_its_own(name, type_id, word, text):
-    talk = Talk({"properties": [{"name": "plan", "object_type": name}]})
+    talk = MockClient({"properties": [{"name": "plan", "object_type": name}]})
     for listed in (f"/crm/v3/properties/{name}", f"/crm/properties/2026-09/{type_id}"):
         found = {p["name"]: p for p in talk.get(listed).json()["results"]}
         assert {text, "plan", "hubspot_owner_id", "tier"} <= found.keys()
@@ -85,13 +85,13 @@ def test_each_type_has_properties_of_its_own(name, type_id, word, text):
     ],
 )
 def test_each_type_needs_a_scope_of_its_own(name, scope):
-    talk = Talk({"auth": {"scopes": ["crm.objects.contacts.write"]}})
+    talk = MockClient({"auth": {"scopes": ["crm.objects.contacts.write"]}})
     reply = talk.upsert(keyed("1"), path=path("v3", name, "upsert"))
     assert reply.json()["errors"][0]["context"]["requiredGranularScopes"] == [scope]
 
 
 def test_limits_count_each_type_and_custom_ones_together():
-    talk = Talk()
+    talk = MockClient()
     talk.upsert(keyed("1"), keyed("2"), path=path("v3", "p_cars", "upsert"))
     talk.upsert(keyed("1"), path=path("v3", "deals", "upsert"))
     body = talk.get("/crm/v3/limits/records").json()
@@ -102,7 +102,7 @@ def test_limits_count_each_type_and_custom_ones_together():
 
 
 def test_seeds_and_meddling_reach_every_type():
-    talk = Talk()
+    talk = MockClient()
     talk.simulator.reset(0.0, objects={"deals": [{"properties": {"external_id": "D1", "amount": "5"}}]})
     (deal,) = talk.simulator.objects(0, "deals")
     talk.simulator.change_records(0.0, [{"external_id": "d1", "properties": {"amount": "6"}}], [], "deals")
@@ -119,7 +119,7 @@ def test_seeds_and_meddling_reach_every_type():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_partial_failure_has_each_version_s_shape(version):
-    talk = Talk()
+    talk = MockClient()
     good, bad = one("a@x.com", trace="1"), one("b@x.com", trace="2", tier="tin")
     reply = talk.upsert(good, bad, path=path(version, "contacts", "upsert"))
     body = reply.json()
@@ -142,7 +142,7 @@ RULES = {
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_admins_demand_is_enforced_from_2026_09_on(version):
-    talk = Talk(RULES)
+    talk = MockClient(RULES)
     inputs = [
         one("a@x.com", trace="1", lastname="A", city="Bonn", score="100", zip="53111"),
         one("b@x.com", trace="2", lastname="B", score="101"),
@@ -159,7 +159,7 @@ def test_what_admins_demand_is_enforced_from_2026_09_on(version):
 
 
 def test_the_rules_of_admins_are_listed():
-    talk = Talk(RULES)
+    talk = MockClient(RULES)
     for listed in ("/crm/v3/property-validations/0-1", "/crm/property-validations/2026-03/0-1"):
         found = {e["propertyName"]: e["propertyValidationRules"] for e in talk.get(listed).json()["results"]}
         assert found.keys() == {"score", "city", "zip"}
@@ -176,4 +176,4 @@ def test_the_rules_of_admins_are_listed():
 )
 def test_senseless_validations_are_refused(table):
     with pytest.raises(ValueError, match="validations"):
-        Talk({"validations": [table]})
+        MockClient({"validations": [table]})

@@ -9,7 +9,7 @@ from hypothesis import example, given, strategies as st
 from support.source_files import only_cells, rows_before_an_error
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path, encoding, line):
     found = [row for part in source.slices() for row in part.rows]
     assert [isinstance(row.content, Unreadable) for row in found] == [False, False, True, False, False]
     assert found[2].content.reason == f"this row holds bytes that are no text in {encoding}"
-    assert reread(source.shape, found[2].raw) == found[2].content
+    assert read_row_again(source.shape, found[2].raw) == found[2].content
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from support.source_files import COLUMNS, cells_of, write_csv, write_parquet, write_xlsx
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 
 def objects(rows):
@@ -94,4 +94,4 @@ def test_the_same_rows_from_every_format_and_every_mark(tmp_path_factory, kind, 
             again = [row for one in source.slices(start) for row in one.rows]
             assert again == [row for row in every if row.number >= start.line]
         for row in every:
-            assert reread(source.shape, row.raw) == row.content
+            assert read_row_again(source.shape, row.raw) == row.content

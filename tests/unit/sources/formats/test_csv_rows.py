@@ -12,7 +12,7 @@ from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.formats.csv_rows import CONTINUATION_LINES, CsvRows
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 HEADER = "email,first,last,note\n"
 
@@ -165,7 +165,7 @@ def test_rows_and_blank_lines_cover_the_file(pieces):
         found = body.index(row.raw, position)
         assert not body[position:found].strip()
         position = found + len(row.raw)
-        assert reread(source.shape, row.raw) == row.content or "ends in the middle" in reason_of(row)
+        assert read_row_again(source.shape, row.raw) == row.content or "ends in the middle" in reason_of(row)
     assert not body[position:].strip()
 
 
@@ -345,7 +345,7 @@ def test_an_overlong_line_is_one_row_and_kept_in_part():
     parts = list(source.slices())
     assert parts[-1].end == Mark(len(HEADER + good(1)) + 2 * LINE_BYTES + 2, 5)
     for row in (row for part in parts for row in part.rows):
-        assert reread(source.shape, row.raw) == row.content
+        assert read_row_again(source.shape, row.raw) == row.content
 
 
 def test_a_quoted_cell_beyond_the_field_limit():

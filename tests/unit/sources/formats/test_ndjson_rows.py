@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 
 def source_of(data: bytes | str):
@@ -77,7 +77,7 @@ def test_any_object_is_read_exactly(case):
     text, value = case
     got = content_of(text)
     assert json.dumps(got) == json.dumps(value)  # so that True and "1" and 1 differ
-    assert reread(source_of('{"a":1}').shape, text.encode()) == got
+    assert read_row_again(source_of('{"a":1}').shape, text.encode()) == got
 
 
 @given(objects(depth=1), st.sampled_from(['"x":1', '"x" : "a"', '"x": {"y": null}']), st.booleans())
@@ -118,7 +118,7 @@ def test_unreadable_lines(line, says):
     assert isinstance(got, Unreadable)
     assert says in got.reason
     raw = line.encode() if isinstance(line, str) else line
-    assert reread(source_of('{"a":1}').shape, raw) == got
+    assert read_row_again(source_of('{"a":1}').shape, raw) == got
 
 
 def test_an_overlong_line_is_one_row():

@@ -13,7 +13,7 @@ import pytest
 from support.source_files import only_cells, rows_before_an_error, write_parquet
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 
 def parquet_source(tmp_path, **columns):
@@ -83,7 +83,7 @@ def test_what_no_cell_of_text_can_hold_has_a_reason(tmp_path, array, says):
     assert isinstance(row.content, Unreadable)
     assert says in row.content.reason
     assert "'odd'" in row.content.reason
-    assert reread(source.shape, row.raw) == row.content
+    assert read_row_again(source.shape, row.raw) == row.content
 
 
 def test_a_damaged_parquet_file(tmp_path):

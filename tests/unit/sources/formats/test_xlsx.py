@@ -11,7 +11,7 @@ import pytest
 from support.source_files import COLUMNS, write_xlsx
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
-from uploader.sources.open import open_source, reread
+from uploader.sources.open import open_source, read_row_again
 
 
 def sheet_source(tmp_path, *rows, **options):
@@ -57,7 +57,7 @@ def test_excel_cells_that_are_no_value(tmp_path, row, says):
     bad, good = [row for part in source.slices() for row in part.rows]
     assert isinstance(bad.content, Unreadable)
     assert says in bad.content.reason
-    assert reread(source.shape, bad.raw) == bad.content
+    assert read_row_again(source.shape, bad.raw) == bad.content
     assert good.content == ["b@b.de", "fine"]
 
 
