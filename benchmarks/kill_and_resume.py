@@ -349,7 +349,7 @@ def report_kills(
         table.demand("kills that cost more than law 4 allows", over, met=over == 0)
         table.demand("kills with fewer than no records lost", sum(c < 0 for c in costs), met=min(costs) >= 0)
     met = resent == run.lost or not strict
-    short = expected.count(oracle.Fate.FIRST) - run.summary["created"]
+    short = expected.count(oracle.Expectation.FIRST) - run.summary["created"]
     table.add("created short by, called replayed", f"{short:,}, {run.summary['replayed']:,}")
     table.demand("records sent more than once = lost by kills", f"{resent:,} = {run.lost:,}", met=met)
     table.demand("run again: exit code, requests", again, met=again == (run.code, 0))

@@ -72,7 +72,7 @@ NO_TLD = re.compile(r"\.(badtld|con|comm|invalid)$", re.IGNORECASE)
 SEPARATOR = "\x1f"  # between the values of a contact while they wait; no cell holds one
 
 
-class Fate(IntEnum):
+class Expectation(IntEnum):
     """What a row must come to."""
 
     INVALID = 0
@@ -81,9 +81,14 @@ class Fate(IntEnum):
     LATER = 3  #: confirmed, not the first: updated
 
 
-WORDS = {Fate.INVALID: "invalid", Fate.REJECTED: "rejected", Fate.FIRST: "created", Fate.LATER: "updated"}
+WORDS = {
+    Expectation.INVALID: "invalid",
+    Expectation.REJECTED: "rejected",
+    Expectation.FIRST: "created",
+    Expectation.LATER: "updated",
+}
 #: What a row may be called if its first answer was lost.
-REPLAYED = {Fate.FIRST: "updated"}
+REPLAYED = {Expectation.FIRST: "updated"}
 
 
 @dataclass(slots=True)
@@ -94,22 +99,22 @@ class Expected:
     contacts: dict[str, bytes] = field(default_factory=dict)  #: key -> its values, packed
     numbers: "array[int]" = field(default_factory=lambda: array("Q"))  #: of each row, as an editor shows it
     keys: "array[int]" = field(default_factory=lambda: array("q"))  #: of each row, hashed
-    fates: bytearray = field(default_factory=bytearray)  #: of each row
+    expectations: bytearray = field(default_factory=bytearray)  #: of each row
 
     @property
     def rows(self) -> int:
-        return len(self.fates)
+        return len(self.expectations)
 
     @property
     def sendable(self) -> int:
-        return self.rows - self.count(Fate.INVALID)
+        return self.rows - self.count(Expectation.INVALID)
 
     @property
     def confirmed(self) -> int:
-        return self.count(Fate.FIRST) + self.count(Fate.LATER)
+        return self.count(Expectation.FIRST) + self.count(Expectation.LATER)
 
-    def count(self, fate: Fate) -> int:
-        return self.fates.count(bytes((fate,)))
+    def count(self, expectation: Expectation) -> int:
+        return self.expectations.count(bytes((expectation,)))
 
     def pack(self, properties: Mapping[str, str]) -> bytes:
         return SEPARATOR.join(properties.get(name, "") for name in self.names).encode()
@@ -144,17 +149,17 @@ def _apply(expected: Expected, number: int, cells: list[str]) -> None:
     # An option in another case is that option; what is none is seen before it is sent.
     status = properties.get("hs_lead_status", "NEW").upper()
     if not ADDRESS.fullmatch(key) or status not in STATUSES:
-        fate = Fate.INVALID
+        expectation = Expectation.INVALID
     elif NO_TLD.search(key):
-        fate = Fate.REJECTED
+        expectation = Expectation.REJECTED
     else:
         packed = expected.contacts.get(contact)
-        fate = Fate.FIRST if packed is None else Fate.LATER
+        expectation = Expectation.FIRST if packed is None else Expectation.LATER
         before = {} if packed is None else expected.unpack(packed)
         if "hs_lead_status" in properties:
             properties["hs_lead_status"] = status
         expected.contacts[contact] = expected.pack({**before, **properties, "email": contact})
-    expected.fates.append(fate)
+    expected.expectations.append(expectation)
 
 
 class Differences:
@@ -224,11 +229,11 @@ def compare_results(
             if seen[place]:
                 differences.add(f"results: row {number} stands there more than once: {line}")
             seen[place] = 1
-            fate = Fate(expected.fates[place])
-            if outcome == REPLAYED.get(fate):
+            expectation = Expectation(expected.expectations[place])
+            if outcome == REPLAYED.get(expectation):
                 replayed += 1
-            elif outcome != WORDS[fate]:
-                differences.add(f"results: row {number} is {outcome}, expected {WORDS[fate]}")
+            elif outcome != WORDS[expectation]:
+                differences.add(f"results: row {number} is {outcome}, expected {WORDS[expectation]}")
             _compare_key(line, expected.keys[place], ids, differences)
     if replayed > may_replay:
         differences.add(
@@ -254,14 +259,14 @@ def _compare_key(
 def compare_summary(
     expected: Expected, summary: Mapping[str, Any], differences: Differences, *, killed: bool
 ) -> None:
-    created, replayed = expected.count(Fate.FIRST), summary["replayed"] if killed else 0
+    created, replayed = expected.count(Expectation.FIRST), summary["replayed"] if killed else 0
     differences.check("summary: rows", summary["rows"], expected.rows)
     confirmed = summary["created"] + summary["updated"]
     differences.check("summary: created + updated", confirmed, expected.confirmed)
     if not created - replayed <= summary["created"] <= created:
         differences.add(f"summary: created {summary['created']}, expected {created} (replayed: {replayed})")
-    differences.check("summary: rejected", summary["rejected"], expected.count(Fate.REJECTED))
-    differences.check("summary: invalid", summary["invalid"], expected.count(Fate.INVALID))
+    differences.check("summary: rejected", summary["rejected"], expected.count(Expectation.REJECTED))
+    differences.check("summary: invalid", summary["invalid"], expected.count(Expectation.INVALID))
     for name in ("abandoned", "pending", "skipped", "unchanged", "open"):
         differences.check(f"summary: {name}", summary[name], 0)
     differences.check("summary: state", summary["state"], "complete")
@@ -312,8 +317,8 @@ def main() -> int:
     expected, differences = compare(
         options.file, options.contacts, summary, options.results, killed=options.killed
     )
-    fates = ", ".join(f"{expected.count(fate):,} {word}" for fate, word in WORDS.items())
-    print(f"expected: {expected.rows:,} rows: {fates}")
+    expectations = ", ".join(f"{expected.count(expectation):,} {word}" for expectation, word in WORDS.items())
+    print(f"expected: {expected.rows:,} rows: {expectations}")
     print(differences)
     return 1 if differences.count else 0
 

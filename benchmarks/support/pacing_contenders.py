@@ -65,7 +65,7 @@ Contact = dict[str, Any]
 
 @dataclass(slots=True)
 class Books:
-    """What a contender knows of its own fate; `quota_use_compared` holds it against the server's log."""
+    """What a contender knows of its own run; `quota_use_compared` compares it with the server's log."""
 
     sent: int = 0  #: requests
     written: int = 0  #: batches

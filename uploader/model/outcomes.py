@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """The final fate of a row. Every row ends in exactly one."""
+    """The final state of a row. Every row ends in exactly one."""
 
     CREATED = "created"  #: HubSpot confirmed it: a new record
     UPDATED = "updated"  #: HubSpot confirmed it: a record that was there

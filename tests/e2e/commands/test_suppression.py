@@ -32,7 +32,7 @@ def make_lists(folder, numbers):
     return ("--suppress", "unsubscribed.csv", "--suppress", "digests.txt")
 
 
-def fates(folder):
+def outcomes(folder):
     with (folder / "contacts.csv.results.csv").open(encoding="utf-8", newline="") as file:
         return {int(line["row"]): line["outcome"] for line in csv.DictReader(file)}
 
@@ -52,7 +52,7 @@ def test_whoever_is_on_a_list_is_skipped_also_when_the_run_is_killed(tmp_path, h
     assert (ended.code, ended.summary["skipped"], ended.summary["state"]) == (0, len(numbers), "complete")
     held = {contact["properties"]["email"] for contact in mock.contacts()}
     assert held == {address(n) for n in range(4_000)} - {address(n) for n in numbers}
-    assert {row - 2 for row, fate in fates(tmp_path).items() if fate == "skipped"} == numbers
+    assert {row - 2 for row, outcome in outcomes(tmp_path).items() if outcome == "skipped"} == numbers
     assert ended.summary["skipped_because"] == {"SUPPRESSED": len(numbers)}
     assert f"nothing is written to the {len(numbers)} addresses" in ended.err
     assert not any(address(n) in (ended.out + ended.err).lower() for n in numbers)
@@ -129,7 +129,7 @@ def test_a_mapping_file_and_options_say_the_same(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     ended = run("upload", "contacts.csv", *where, "--base-url", mock.url, "--json", cwd=tmp_path)
     assert ended.code == 0, ended
-    skipped = {row for row, fate in fates(tmp_path).items() if fate == "skipped"}
+    skipped = {row for row, outcome in outcomes(tmp_path).items() if outcome == "skipped"}
     assert skipped == {int(n) for n in range(2, 402) if f"F{n - 2},y" in text or f"F{n - 2},,uns" in text}
     assert len(skipped) == 2
     assert all("marketing" not in str(contact).lower() for contact in mock.contacts())

@@ -103,8 +103,10 @@ def test_whoever_is_listed_is_never_sent_whatever_fails_or_is_killed(tmp_path, m
     job._clock = clock
     summary = job.run_virtual()
     assert (summary.state, summary.exit_code) == ("complete", 0)
-    fates = job.outcomes()
-    assert {number for number, fate in fates.items() if fate == "skipped"} == {n - shift for n in numbers}
+    outcomes = job.outcomes()
+    assert {number for number, outcome in outcomes.items() if outcome == "skipped"} == {
+        n - shift for n in numbers
+    }
     assert summary.as_dict()["skipped"] == len(numbers)
     assert summary.as_dict()["skipped_because"] == {"SUPPRESSED": len(numbers)}
     assert not [i for i in range(1_000) if i % 10 == 3 and is_heard(address(i), heard)]
@@ -135,8 +137,8 @@ def test_rows_whose_cells_say_so_are_skipped_and_the_column_is_not_sent(tmp_path
     job = job_of(tmp_path, rows, options={"suppress_where": {"Email Opt Out": ()}})
     heard = listen(job)
     summary = job.run_virtual()
-    fates = ["skipped", "created", "created", "skipped", "created", "invalid"]
-    assert [job.outcomes()[number] for number in range(2, 8)] == fates
+    outcomes = ["skipped", "created", "created", "skipped", "created", "invalid"]
+    assert [job.outcomes()[number] for number in range(2, 8)] == outcomes
     assert summary.exit_code == 1
     assert not any(b"opt" in body for body in heard)
     assert [letter.category for letter in job.dead_letters()] == ["BOOLEAN"]

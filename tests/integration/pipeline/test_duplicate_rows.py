@@ -42,7 +42,7 @@ def test_the_first_row_of_a_key_is_written_and_later_ones_are_skipped(job):
     job.check(repeated(), summary)
     assert summary.tallies.outcomes[Outcome.SKIPPED] == 2
     assert job.held()["c7@example.com"]["firstname"] == "F7"
-    assert {row for row, fate in job.outcomes().items() if fate == "skipped"} == {152, 392}
+    assert {row for row, outcome in job.outcomes().items() if outcome == "skipped"} == {152, 392}
     assert summary.exit_code == 0
 
 
@@ -51,7 +51,7 @@ def test_the_last_row_of_a_key_is_written_and_earlier_ones_are_skipped(job):
     job.check(repeated(), summary)
     assert summary.tallies.outcomes[Outcome.SKIPPED] == 2
     assert job.held()["c7@example.com"]["firstname"] == "again 390"
-    assert {row for row, fate in job.outcomes().items() if fate == "skipped"} == {9, 152}
+    assert {row for row, outcome in job.outcomes().items() if outcome == "skipped"} == {9, 152}
     assert "row 392 has the same key and comes last" in results_text(job)
     assert (summary.exit_code, job.run_virtual(on_duplicate=LAST).tallies.requests) == (
         0,
@@ -199,14 +199,14 @@ def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
         if key and (case.match[0] != "email" or "@" in key):
             rows_of.setdefault(key, []).append(number)
     for numbers in rows_of.values():
-        fates = [outcomes[number] for number in numbers]
+        of_key = [outcomes[number] for number in numbers]
         if len(numbers) > 1 and rule is REJECT:
-            assert set(fates) == {"invalid"}
+            assert set(of_key) == {"invalid"}
         elif rule is FIRST:
-            assert set(fates[1:]) <= {"skipped", "invalid"}
-            assert fates[0] != "skipped"
+            assert set(of_key[1:]) <= {"skipped", "invalid"}
+            assert of_key[0] != "skipped"
         elif rule is LAST:
-            inputs = [fate for fate in fates if fate != "invalid"]
+            inputs = [outcome for outcome in of_key if outcome != "invalid"]
             assert set(inputs[:-1]) <= {"skipped"}
             assert "skipped" not in inputs[-1:]
 

@@ -224,8 +224,8 @@ def test_refusals_are_understood_however_they_are_worded(tmp_path, rules, fault)
     run.check(rows, summary)
     assert [letter.row for letter in run.dead_letters()] == sorted(i + 2 for i in bad)
     # Of those that an answer says nothing about, nobody knows that they were refused.
-    fate = "rejected" if rules != WORDINGS["a 207 without its errors"] else "abandoned"
-    assert summary.as_dict()[fate] == len(bad)
+    outcome = "rejected" if rules != WORDINGS["a 207 without its errors"] else "abandoned"
+    assert summary.as_dict()[outcome] == len(bad)
     check_created(run, summary)
 
 

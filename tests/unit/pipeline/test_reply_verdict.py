@@ -67,15 +67,15 @@ def _mostly_honest_replies(draw):
     """Each record is answered, refused or passed over; now and then something does not fit."""
     results, errors = [], []
     for position in range(SIZE):
-        fate = draw(
+        kind = draw(
             st.sampled_from(["trace", "key", "nameless", "nameless", "refused", "anonymous", "silent"])
         )
-        if fate == "refused":
+        if kind == "refused":
             errors.append(error_at(position))
-        elif fate == "anonymous":
+        elif kind == "anonymous":
             errors.append(error())
-        elif fate != "silent":
-            results.append(written(position, by=fate, new=draw(st.booleans())))
+        elif kind != "silent":
+            results.append(written(position, by=kind, new=draw(st.booleans())))
     results += draw(st.lists(_results(), max_size=1))
     return reply(207, results=draw(st.permutations(results)), errors=errors)
 

@@ -210,10 +210,17 @@ def test_without_values_a_usual_yes_counts_and_nobody_guesses(text, says):
 
 def test_a_row_that_says_so_is_skipped_and_one_that_nobody_understands_is_not_sent():
     rules = Rules(suppress_where={"Opted Out": ()})
-    fates = [cells(rules, **{"email": "a@x.com", "Opted Out": text}) for text in ("yes", "no", "", "perhaps")]
-    assert [getattr(one, "outcome", None) for one in fates] == [Outcome.SKIPPED, None, None, Outcome.INVALID]
-    assert isinstance(fates[1], Record)
-    assert sent_properties(fates[1]) == {}
+    results = [
+        cells(rules, **{"email": "a@x.com", "Opted Out": text}) for text in ("yes", "no", "", "perhaps")
+    ]
+    assert [getattr(one, "outcome", None) for one in results] == [
+        Outcome.SKIPPED,
+        None,
+        None,
+        Outcome.INVALID,
+    ]
+    assert isinstance(results[1], Record)
+    assert sent_properties(results[1]) == {}
     content = {"id": "a@x.com", "Opted Out": True, "properties": {"firstname": "F"}}
     assert fields(rules, content).outcome is Outcome.SKIPPED
     assert isinstance(fields(rules, {**content, "Opted Out": False}), Record)

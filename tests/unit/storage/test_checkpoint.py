@@ -202,11 +202,11 @@ def test_a_dead_letter_supersedes_none_of_its_key(tmp_path):
 def test_once_all_dead_letters_are_sent_again_each_contact_has_its_last_row(rows, first):
     """Whichever of the two files goes first; and no row is left behind but for one that was written later."""
     dead = [
-        Settlement(record(position, f"{key}@x.com"), Outcome(fate), refusal=Refusal("OTHER", "no"))
-        for position, (key, fate) in enumerate(rows)
-        if fate != "updated"
+        Settlement(record(position, f"{key}@x.com"), Outcome(outcome), refusal=Refusal("OTHER", "no"))
+        for position, (key, outcome) in enumerate(rows)
+        if outcome != "updated"
     ]
-    applied = [(position, key) for position, (key, fate) in enumerate(rows) if fate == "updated"]
+    applied = [(position, key) for position, (key, outcome) in enumerate(rows) if outcome == "updated"]
     held = {key: position for position, key in applied}
     with TemporaryDirectory() as folder:
         checkpoint = Checkpoint.create(Path(folder) / "job.checkpoint", IDENTITY)
