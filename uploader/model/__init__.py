@@ -2,7 +2,7 @@
 
 canary               a job's first rows, sent alone, and their outcomes
 chain                open rows that are written one after the other
-keys_of_one_contact  which contacts a reply named for which rows, and keys that led to one contact
+keys_of_one_contact  contacts that replies named, and keys that led to one contact
 outcomes             the final states of a row
 records              records, batches of them, and rows that are not sent
 redaction            texts without addresses and ids of people
@@ -11,5 +11,5 @@ settings_periods     which settings applied to which rows of a job, and which ro
 settlements          records with their outcomes, and the tallies
 stop                 why a run pauses or stops, and the exception that ends it
 timeline             counts and latencies per interval of a run
-watermark            how far a job is: the watermark, the settled ranges, where reading resumes
+watermark            how far a job is: watermark, settled ranges, where reading resumes
 """

@@ -1,33 +1,33 @@
-"""A job's canary, its first rows sent alone, and what became of each of them."""
+"""A job's canary: its first rows, sent alone, with their outcomes."""
 
 from dataclasses import dataclass, replace
 
 from uploader.model.outcomes import WRITTEN, Outcome
 from uploader.model.records import Record
 
-#: On a production account, unless the user says another number.
+#: On a production account, unless the user sets another number.
 DEFAULT_ROWS = 100
 
 
 MAX_ROWS = 10_000
 
 
-#: Of rows that have left.
+#: Outcomes of rows that were sent.
 SENT_OUTCOMES = WRITTEN | {Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING}
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """What the checkpoint knows of it. Times are of the machine's clock, in seconds since 1970."""
+    """The canary as the checkpoint has it. Times are by the machine's clock, in seconds since 1970."""
 
-    rows: int  #: that are to leave
+    rows: int  #: how many are to be sent
     begun_at: float
-    sent_at: float | None = None  #: all of them are settled since
+    sent_at: float | None = None  #: when all of them were settled
     approved: bool = False
 
     @property
     def waits(self) -> bool:
-        """Whether it is the user's turn."""
+        """Whether the canary waits for the user's approval."""
         return self.sent_at is not None and not self.approved
 
     def approve(self) -> "Canary":
@@ -36,8 +36,8 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class CanaryRow:
-    """One of its rows, settled."""
+    """A settled row of the canary."""
 
     record: Record
     outcome: Outcome
-    reason: str = ""  #: where it is not confirmed
+    reason: str = ""  #: if it is not confirmed

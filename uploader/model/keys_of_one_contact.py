@@ -6,26 +6,28 @@ import msgspec
 
 
 class ConfirmedRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A confirmed row."""
+    """A row that HubSpot confirmed."""
 
     position: int
     source: int
     row: int
     key: str
-    values: tuple[str, ...]  #: what it closed, its key's value first
+    values: tuple[str, ...]  #: its lock keys, that of its key first
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The contacts that one answer says were updated, and by which rows."""
+    """The contacts that one reply says were updated, and the rows that did it."""
 
     ids: tuple[str, ...]
     rows: tuple[ConfirmedRow, ...]
-    is_paired: bool = False  #: each contact by the row in its place; else nobody knows which by which
+    is_paired: bool = (
+        False  #: each contact belongs to the row at its index; else it is not known which row updated which
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityConflict:
-    """A row of a contact that several keys led to. `row` 0: which rows they were could not be told."""
+    """A row of a contact that several keys led to. `row` 0: it is not known which rows they were."""
 
     hubspot_id: str
     position: int

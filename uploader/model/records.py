@@ -1,4 +1,4 @@
-"""Records, and rows that are not sent; keys as they are compared and told."""
+"""Records, and rows that are not sent; keys as they are compared and as they are shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import msgspec
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Fault, Mark, one_line
 
-#: HubSpot's addresses are unique over contacts even where they are not the key.
+#: E-mail addresses are unique over contacts even if they are not the key.
 EMAIL = "email"
-#: What a record asks to store: by name, or an instance of its layout's type, which spells as that does.
+#: What a record asks to store: a mapping, or an instance of its layout's type, which encodes the same.
 Properties = Mapping[str, str] | msgspec.Struct
 
 
@@ -22,13 +22,13 @@ class Record(msgspec.Struct, gc=False):
     row: int  #: `Row.number`
     id_property: str
     key: str  #: the value of `id_property` as it is sent
-    values: tuple[str, ...]  #: the unique values it closes while in flight, the key's first (`lock_key`)
+    values: tuple[str, ...]  #: lock keys of its unique values, the key's first
     properties: Properties  #: without the key
     raw: bytes  #: `Row.raw`, for the dead letter
-    size_bytes: int = 0  #: what it weighs in memory while it is open, about: twice what is sent, or more
-    in_doubt: bool = False  #: may have left before without a definite answer
-    dropped: tuple[Fault, ...] = ()  #: values that were left out, since HubSpot would refuse them
-    preserved: int = 0  #: its values that are not sent, since HubSpot's are to stay
+    size_bytes: int = 0  #: approximate memory while it is open: at least twice what is sent
+    in_doubt: bool = False  #: may have been sent before, without a definite answer
+    dropped: tuple[Fault, ...] = ()  #: values left out because HubSpot would refuse them
+    preserved: int = 0  #: how many of its values are not sent because HubSpot's stay
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Unsent:
     source: int
     row: int
     key: str
-    values: tuple[str, ...]  #: the unique values it names, the key's first; none without a key
+    values: tuple[str, ...]  #: lock keys of its unique values, the key's first; none without a key
     outcome: Outcome  #: INVALID or SKIPPED
     category: str
     reason: str
@@ -48,13 +48,13 @@ class Unsent:
 
     @property
     def all_reasons(self) -> str:
-        """All that is wrong with it, in one line."""
+        """All that is wrong with the row, in one line."""
         return one_line([fault.reason for fault in self.faults] or [self.reason])
 
 
 @dataclass(slots=True)
 class Slice:
-    """What travels through the queue: the rows from position `first` on, and where to read them again."""
+    """An item of the queue: the rows from position `first` on, and where to read them again."""
 
     first: int
     rows: int
@@ -62,26 +62,26 @@ class Slice:
     start: Mark
     records: list[Record]
     unsent: list[Unsent]
-    bytes_read: int = 0  #: of all source files on disk, once this slice was read
+    bytes_read: int = 0  #: of all source files on disk, after this slice
     end: Mark | None = None
 
 
 def lock_key(name: str, value: str) -> str:
-    """What two rows are compared by: HubSpot matches unique values without regard to case."""
+    """Return the text by which two rows conflict. HubSpot compares unique values without regard to case."""
     return f"{name}={value.strip().lower()}"
 
 
 def display_key(key: str, values: Sequence[str], main: str) -> str:
-    """A row's key as people are told it: with its property's name where that isn't the job's main one.
+    """Return a row's key as it is shown: with its property's name unless that is `main`.
 
-    `values`: what the row closes, its key's first.
+    `values`: the row's lock keys, that of its key first.
     """
     name = values[0].partition("=")[0] if values and key else main
     return key if name == main else f"{name}={key}"
 
 
 def lock_keys(name: str, keys: Sequence[str]) -> list[str]:
-    """`lock_key` of each; the keys are trimmed."""
+    """Return the `lock_key` of each key; the keys are trimmed."""
     prefix = f"{name}="
     joined = prefix + f"\n{prefix}".join(keys)
     if joined.isascii() and prefix == prefix.lower():

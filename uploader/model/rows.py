@@ -9,8 +9,8 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a source where reading can start: the first byte of a row, or in a JSON array what stands
-    behind the row before.
+    """A place in a source where reading can start: the first byte of a row, or in a JSON array what
+    follows the row before.
     """
 
     #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet and Excel files, the row's number.
@@ -21,17 +21,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What stands in place of a row's content, or of one value that a program hands over, when it can't be
-    read; `reason` is for the user.
+    """Takes the place of a row's content, or of a single value from a program, that cannot be read.
+    `reason` is for the user.
     """
 
     reason: str
 
 
-#: The category of a row whose content could not be read at all: its dead letter has bytes, and no cells.
+#: The category of an unreadable row: its dead letter has bytes and no cells.
 UNREADABLE = "UNREADABLE"
 
-#: The category of a row that has none of the properties rows are matched by. Counted apart.
+#: The category of a row without any match property. Counted separately.
 NO_KEY = "KEY"
 
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
@@ -40,25 +40,25 @@ Content = Sequence[str] | Mapping[str, object] | Unreadable
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row, or with one value of it; for the user."""
+    """What is wrong with a row or with one of its values; for the user."""
 
     reason: str
     category: str = "INVALID"
-    column: str = ""  #: as the source names it, where it is one column's
+    column: str = ""  #: as the source names it, if the fault is in one column
 
 
-#: What is said of a row is shortened to so many characters.
-_MOST_TOLD = 1_000
+#: Longer reasons of a row are cut.
+_MAX_REASON_CHARACTERS = 1_000
 
 
 def one_line(said: Sequence[str]) -> str:
-    """Reasons, one after the other."""
+    """Return reasons in one line, shortened if they are long."""
     text = " ".join("; ".join(said).split())
-    return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+    return text if len(text) <= _MAX_REASON_CHARACTERS else f"{text[:_MAX_REASON_CHARACTERS]}..."
 
 
 class Row(msgspec.Struct, gc=False):
-    """One row as its source holds it, before mapping."""
+    """One row as the source has it, before mapping."""
 
     #: The line an editor shows for the row's first line, or an Excel sheet's own number for it; of a JSON
     #: array and of Parquet, which have no lines or none that tell, the row's ordinal. 1 is the first.

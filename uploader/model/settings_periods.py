@@ -1,10 +1,10 @@
 """Which settings applied to which rows, and which rows were written while no snapshot was kept.
 
-In    the `Period`s of a job in order, the last one being the present.
-Out   a row's period; the periods under whose settings it may have been sent as well; `NotInSnapshot` rows.
+In    the `Period`s of a job in order; the last one is the present.
+Out   a row's period; earlier periods in which it may have been sent, too; `NotInSnapshot` rows.
 Raise nothing.
-Rule  A row belongs to the first period at whose end it was settled. Open then, but perhaps sent, it may have
-      been written under the settings of that period and of a later one.
+Rule  A row belongs to the first period at whose end it was settled. If it was open then but may have been
+      sent, it may have been written under the settings of that period and of a later one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ class Period:
     settings: Mapping[str, Any] | None  #: those that change what is written, by name; None: not known
     has_snapshot: bool | None  #: whether one was kept, and still exists; None: not known
     progress: Progress
-    in_doubt_below: int  #: open rows before this position may have been sent
-    outcomes: Mapping[Outcome, int] = field(default_factory=dict)  #: of all rows that were settled by then
+    in_doubt_below: int  #: open rows below this position may have been sent
+    outcomes: Mapping[Outcome, int] = field(default_factory=dict)  #: of all rows settled by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +34,34 @@ class NotInSnapshot:
     """Rows that no snapshot can undo."""
 
     written: int = 0  #: created or updated without a snapshot
-    unsure: int = 0  #: at most so many more, of which nobody can say whether they were
-    rows: Ranges = ()  #: positions of all rows that were settled without a snapshot
-    unsure_rows: Ranges = ()  #: positions of those that were perhaps sent without one
-    unknown: str = ""  #: why there may be others; "" where this is all
+    unsure: int = 0  #: at most so many more may have been written
+    rows: Ranges = ()  #: positions of all rows settled without a snapshot
+    unsure_rows: Ranges = ()  #: positions of rows that may have been sent without one
+    unknown: str = ""  #: why there may be others; "" if this is all
 
     @property
     def is_empty(self) -> bool:
         return not (self.written or self.unsure or self.unknown)
 
 
-#: Of a file that was written before periods were recorded.
+#: For a checkpoint written before periods were recorded.
 NOT_RECORDED = "--snapshot was switched on or off by a version that did not record when"
 
 
 def period_of(periods: Sequence[Period], position: int) -> int:
-    """The index of the period whose settings applied to a row when it was settled."""
+    """Return the index of the period whose settings applied when the row was settled."""
     last = len(periods) - 1
     return next((i for i in range(last) if periods[i].progress.is_settled(position)), last)
 
 
 def uncertain_periods(periods: Sequence[Period], position: int) -> list[int]:
-    """The earlier periods under whose settings a row may have been sent as well."""
+    """Return the indexes of earlier periods under whose settings a row may have been sent as well."""
     own = period_of(periods, position)
     return [i for i in range(own) if position < periods[i].in_doubt_below]
 
 
 def not_in_snapshot(periods: Sequence[Period]) -> NotInSnapshot:
-    """What was written, or may have been, in periods without a snapshot."""
+    """Return the rows that were written, or may have been, in periods without a snapshot."""
     written = unsure = 0
     settled: Ranges = ()
     doubtful: Ranges = ()
@@ -80,7 +80,7 @@ def not_in_snapshot(periods: Sequence[Period]) -> NotInSnapshot:
 
 
 def may_have_snapshot(periods: Sequence[Period]) -> bool:
-    """Whether anything was written, or may have been, while a snapshot was kept."""
+    """Whether a row was written, or may have been, while a snapshot was kept."""
     before = Period(None, None, Progress(), 0)
     for period in periods:
         has_more = (
@@ -93,8 +93,8 @@ def may_have_snapshot(periods: Sequence[Period]) -> bool:
 
 
 def known_by_changes(texts: Iterable[str]) -> tuple[bool, bool]:
-    """Whether a file's record of changed settings proves that those of the mapping stayed the same, and
-    whether it proves that the snapshot did.
+    """Return whether a file's record of changed settings proves that those of the mapping stayed the same,
+    and whether it proves that for the snapshot.
     """
     changes = [text for text in texts if not text.startswith("the canary")]
     is_mapping_known = all(text in _SWITCHES for text in changes)
@@ -112,7 +112,7 @@ def size(ranges: Ranges) -> int:
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """What any of these holds, joined where they touch."""
+    """Return the union of ranges, joined where they touch."""
     joined: list[tuple[int, int]] = []
     for first, end in sorted(one for one in ranges if one[0] < one[1]):
         if joined and first <= joined[-1][1]:
@@ -123,7 +123,7 @@ def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def minus(ranges: Ranges, others: Ranges) -> Ranges:
-    """What the ranges hold and the others do not."""
+    """Return the positions of `ranges` that are not in `others`."""
     left: list[tuple[int, int]] = []
     index = 0
     for first, end in ranges:

@@ -1,4 +1,4 @@
-"""Records with their outcomes, and the counts of them."""
+"""Records with their outcomes, and counts of them."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from uploader.model.rows import one_line
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row is a dead letter, as far as the server or we can say."""
+    """Why a row is a dead letter, as far as it is known."""
 
     category: str
     message: str
@@ -25,13 +25,15 @@ class Settlement(msgspec.Struct, gc=False):
     record: Record | Unsent
     outcome: Outcome
     hubspot_id: str = ""  #: only when the answer names it
-    replayed: bool = False  #: confirmed by a second sending, its first answer lost
+    replayed: bool = False  #: confirmed by a second sending, after an attempt without a definite answer
     attempts: int = 1
     refusal: Refusal | None = None
 
 
 def note(settlement: Settlement) -> str:
-    """Why a row failed or was skipped, and which of its values were left out; "" where there is nothing."""
+    """Return why a row failed or was skipped and which of its values were left out; "" if there is nothing
+    to say.
+    """
     record, refusal = settlement.record, settlement.refusal
     if isinstance(record, Unsent):
         return record.all_reasons
@@ -43,12 +45,12 @@ def note(settlement: Settlement) -> str:
     )
 
 
-#: The rule by which a record is skipped once it is known what HubSpot holds.
+#: The rule by which a record is skipped after its contact was read.
 ONLY = "ONLY"
 
 
 def skip_rule(settlement: Settlement) -> str:
-    """By which rule a row was skipped."""
+    """Return the rule by which a row was skipped."""
     record, refusal = settlement.record, settlement.refusal
     return record.category if isinstance(record, Unsent) else (refusal.category if refusal else "") or ONLY
 
@@ -58,25 +60,25 @@ _SENT = (Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.ABANDONED, 
 
 @dataclass(slots=True)
 class Tallies:
-    """The books: counts over all invocations of a job."""
+    """Counts over all invocations of a job."""
 
     rows: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     replayed: int = 0
     values_dropped: int = 0
     keyless: int = 0  #: of the invalid: rows that have no key at all
-    values_spared: int = 0  #: not sent, since HubSpot's were to stay
+    values_spared: int = 0  #: values not sent because HubSpot's stay (preserved)
     requests: int = 0
     throttled: int = 0
     retries: int = 0
     num_errors: int = 0
-    aliases: int = 0  #: contacts that several keys of the sources led to
+    aliases: int = 0  #: identity conflicts: contacts that several keys of the sources led to
     upserts: int = 0  #: requests that carried records
-    sent: int = 0  #: records in them, those sent again included
-    held_back: int = 0  #: rows that had to wait for an earlier row of their contact
+    sent: int = 0  #: records in them, including those sent again
+    held_back: int = 0  #: rows that had to wait for an earlier row
     batches: dict[str, int] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)  #: rows that were skipped, by the rule
-    pauses: dict[str, int] = field(default_factory=dict)  #: in which nobody sent, by cause
+    pauses: dict[str, int] = field(default_factory=dict)  #: number of pauses, by cause
 
     @property
     def settled(self) -> int:

@@ -1,10 +1,10 @@
-"""The decision to end a run before its end. What to tell the user about it is `summary`'s."""
+"""Why a run pauses, and the exception that ends it early. `jobs.summary` has the texts for the user."""
 
 from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Why a run pauses or stops; each has its own way out, which `advice` spells."""
+    """Why a run pauses or stops."""
 
     BURST = "burst quota used up"  #: 429 of the window
     LOCKED = "locked by HubSpot"  #: 423, two seconds at a time
@@ -26,12 +26,12 @@ class Cause(StrEnum):
     DURATION = "--max-duration is over"
 
 
-#: Causes that end by themselves, given hours: a pause to the patient, a stop to the others.
+#: Causes that end by themselves after hours. Settings decide whether the run pauses or stops.
 LONG_PAUSES = frozenset({Cause.DAILY, Cause.MIGRATION})
 
 
 class StopRun(Exception):  # noqa: N818  # a decision on its way up, not an error
-    """No batch can or should pass now; what is open stays open."""
+    """Ends the run: no batch can or should succeed now. What is open stays open."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(reason)

@@ -1,7 +1,7 @@
-"""The course of a job: what happened in each stretch of time, for `report`. Sums, never single requests.
+"""The timeline of a job: what happened in each interval, for `report`. Sums, never single requests.
 
-Stretches lie on a grid of wall-clock time, so those of several invocations fit. When there are too many of
-them, two neighbours become one, and all that follow are as wide: days take as many as an hour.
+Intervals lie on a grid of wall-clock time, so those of several invocations fit together. When there are too
+many, two neighbours become one, and later ones have the same width: days take as much space as an hour.
 """
 
 import math
@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
 
-#: A stretch's width at the start, and how many there may be.
+#: Width of an interval at the start, and the highest number of intervals.
 FIRST_SECONDS, MAX_INTERVALS = 1, 400
-#: Upper ends of the latencies that are counted together, in seconds: a third more from one to the next. What
-#: is slower than the last is counted with it, as are requests that nobody answered.
+#: Upper ends of the latency classes in seconds, each a third above the last. Slower replies and requests
+#: without an answer count in the last class.
 LATENCIES = tuple(round(0.005 * 4 ** (step / 5), 4) for step in range(38))
 
 _N = TypeVar("_N", int, float)
@@ -27,13 +27,13 @@ class Interval:
     began: int  #: seconds since 1970, a multiple of `seconds`
     seconds: int
     outcomes: dict[str, int] = field(default_factory=dict)
-    statuses: dict[str, int] = field(default_factory=dict)  #: of answers; "0": none came
+    statuses: dict[str, int] = field(default_factory=dict)  #: of replies; "0": no reply
     latencies: dict[str, int] = field(default_factory=dict)  #: index into LATENCIES -> answers
-    paused: dict[str, float] = field(default_factory=dict)  #: seconds in which nobody sent, by cause
+    paused: dict[str, float] = field(default_factory=dict)  #: seconds without requests, by cause
     retries: int = 0
     most_in_flight: int = 0
     per_second: float = 0.0  #: requests that the quota allows, as last known
-    day_limit: int = 0  #: requests of the account's day, and what is left of them; 0 where nobody says
+    day_limit: int = 0  #: the account's daily quota, and what is left of it; 0 if not known
     day_left: int = 0
 
     @property
@@ -42,10 +42,10 @@ class Interval:
 
 
 class Timeline:
-    """The stretches of a job as it goes on. What is added comes in the order of time."""
+    """The intervals of a running job. Events are added in the order of time."""
 
     def __init__(self, known: Sequence[Interval], now: float) -> None:
-        """`known` of earlier invocations; `now` in seconds since 1970."""
+        """`known`: intervals of earlier invocations; `now`: seconds since 1970."""
         self.began = self.now = now
         self._intervals: dict[int, Interval] = {one.began: one for one in known}
         self._seconds = known[-1].seconds if known else FIRST_SECONDS
@@ -56,8 +56,8 @@ class Timeline:
     # --- what happens ---
 
     def tick(self, now: float, *, pausing: str = "", per_second: float = 0.0) -> None:
-        """Time goes on. Call it several times a second."""
-        now = max(now, self.now)  # a clock that is set back makes no new past
+        """Move the time on. Call it several times a second."""
+        now = max(now, self.now)  # a clock that is set back must not change earlier intervals
         interval = self._at(now)
         before, self._ticked_at, self.now = self._ticked_at, now, now
         if pausing and before is not None:
@@ -65,7 +65,7 @@ class Timeline:
         interval.per_second = per_second or interval.per_second
 
     def note_answer(self, now: float, status: int, latency_seconds: float, in_flight: int) -> None:
-        """A request was answered, or given up (status 0)."""
+        """Count a reply, or a request that was given up (status 0)."""
         interval = self._at(max(now, self.now))
         name = str(status)
         interval.statuses[name] = interval.statuses.get(name, 0) + 1
@@ -74,13 +74,13 @@ class Timeline:
         interval.most_in_flight = max(interval.most_in_flight, in_flight)
 
     def note_day(self, limit: int | None, left: int | None) -> None:
-        """What is known of the account's day."""
+        """Note what is known of the account's daily quota."""
         if left is not None and limit:
             interval = self._at(self.now)
             interval.day_limit, interval.day_left = limit, left
 
     def note_counts(self, outcomes: Mapping[str, int], retries: int) -> None:
-        """So many more were settled, and so many batches are to be sent again."""
+        """Count settled rows by outcome, and batches that are sent again."""
         interval = self._at(self.now)
         for name, count in outcomes.items():
             if count:
@@ -94,7 +94,7 @@ class Timeline:
         return sorted(self._intervals.values(), key=lambda one: one.began)
 
     def take_changes(self) -> "Changes":
-        """What has to be written to keep the course as it is now."""
+        """Return what has to be stored to keep the timeline as it is now."""
         changed = [self._intervals[began] for began in sorted(self._changed)]
         told = [(one.began, one.seconds, nonzero_counts(one)) for one in changed]
         changes = Changes(told, replaces_all=self._is_rewritten)
@@ -102,7 +102,7 @@ class Timeline:
         return changes
 
     def give_back(self, changes: "Changes") -> None:
-        """They could not be written."""
+        """Take back changes that could not be stored."""
         self._changed |= {began for began, _, _ in changes.intervals} & self._intervals.keys()
         if changes.replaces_all:
             self._rewrite()
@@ -127,28 +127,28 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Stretches as they are kept: began, seconds, the rest by name."""
+    """Intervals as they are stored: began, seconds, the rest by name."""
 
     intervals: Sequence[tuple[int, int, dict[str, Any]]]
     replaces_all: bool = False
 
 
 def nonzero_counts(interval: Interval) -> dict[str, Any]:
-    """All but when it was, without what is nothing."""
+    """Return the fields of an interval that are not empty, without its time."""
     told = asdict(interval)
     del told["began"], told["seconds"]
     return {name: value for name, value in told.items() if value}
 
 
 def coarser(intervals: Sequence[Interval]) -> list[Interval]:
-    """The same in stretches twice as wide; in order of time, as they come."""
+    """Return intervals twice as wide, in order of time."""
     wide = intervals[-1].seconds * 2
     grouped = groupby(intervals, key=lambda one: one.began // wide * wide)
     return [merged(began, wide, list(some)) for began, some in grouped]
 
 
 def merged(began: int, seconds: int, some: Sequence[Interval]) -> Interval:
-    """Several as one; what can't be added is as it was last."""
+    """Return several intervals as one. What cannot be added has its last value."""
     days = [(one.day_limit, one.day_left) for one in some if one.day_limit]
     return Interval(
         began,
@@ -174,7 +174,9 @@ def _summed(counted: Iterable[Mapping[str, _N]]) -> dict[str, _N]:
 
 
 def percentile(latencies: Mapping[str, int], share: float) -> float | None:
-    """The seconds within which that share of the answers came, at most a third too many; None without any."""
+    """Return the seconds within which a share of the replies came, up to a third too many; None without
+    replies.
+    """
     total = sum(latencies.values())
     if not total:
         return None

@@ -17,7 +17,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is settled, in a form whose size follows what is in flight."""
+    """Which rows are settled. Its size depends on what is in flight."""
 
     rows: int = 0  #: rows read; positions run from 0 to rows - 1
     watermark: int = 0  #: every position below it is settled
