@@ -2,15 +2,15 @@
 
 account         the account that a token belongs to
 client          one request out, one reply back, with aiohttp
-error_objects   error objects of a reply, read leniently
-json_values     single values of a reply, read leniently
+error_objects   error objects of a reply, decoded leniently
+json_values     single values of a reply, decoded leniently
 object_types    names and ids of object types, and what only contacts have
 owners          the owners of an account, found by id, e-mail address or name
 proxy           which proxy and which certificate authorities apply to the base URL
-record_limits   how many records an account may hold
-reply_decoding  what an answer says, read leniently
+record_limits   the account's limit of records
+reply_decoding  replies, decoded leniently
 schema          an object type's properties: types, options, read-only and unique ones
 sign_in         tokens: where they come from, what they may do, when they are renewed
-tls             TLS and proxies for aiohttp, and what went wrong with them
-wire            the wire format: paths, request bodies, what a reply holds
+tls             TLS and proxies for aiohttp, and their errors as replies
+wire            the wire format: paths, request bodies, the fields of a reply
 """

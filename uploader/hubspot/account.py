@@ -1,16 +1,16 @@
-"""The account that a token belongs to, as far as the token may ask."""
+"""The account that a token belongs to, as far as the token may read it."""
 
 from dataclasses import dataclass
 
 from uploader.hubspot.schema import Schema
 
-#: The kind of an account that is no sandbox and no test.
+#: The kind of an account that is neither a sandbox nor a test account.
 PRODUCTION = "STANDARD"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account a token belongs to; fields are empty where the token may not ask."""
+    """The account of a token; fields that the token may not read are empty."""
 
     portal: str = ""
     kind: str = ""
@@ -21,5 +21,5 @@ class Account:
 
     @property
     def may_be_production(self) -> bool:
-        """It is one, or nobody may say what it is."""
+        """Whether it is a production account, or of unknown kind."""
         return self.kind in {"", PRODUCTION}

@@ -1,4 +1,4 @@
-"""Values of a reply as they come, read leniently: of what is no such value, the empty one. Raises nothing."""
+"""Single values of a reply, decoded leniently: an unexpected value becomes the empty one. Raises nothing."""
 
 import re
 from datetime import datetime
@@ -16,7 +16,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 
 def as_code(value: object) -> str:
-    """An identifier as servers give them. Other text may quote what nobody should read: it is none."""
+    """An identifier, such as an error code; "" for other text, which may quote personal data."""
     text = as_text(value)
     return text if _CODE.fullmatch(text) else ""
 
@@ -27,7 +27,7 @@ def as_texts(value: object) -> tuple[str, ...]:
 
 
 def as_count(value: object) -> int:
-    # Beyond a billion it is no count, and the books hold 64 bits.
+    # Larger numbers are no counts, and the tallies have 64 bits.
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else 0
 
 
@@ -36,7 +36,7 @@ def as_number(text: str | None) -> int | None:
 
 
 def as_seconds(text: str | None, date: float | None = None) -> float | None:
-    """`Retry-After` in seconds, the only form HubSpot documents; or a date, by the `date` of the reply."""
+    """`Retry-After` in seconds, which HubSpot documents; or as a date, relative to the reply's `date`."""
     try:
         seconds = float(text) if text else None
     except ValueError:
@@ -45,9 +45,9 @@ def as_seconds(text: str | None, date: float | None = None) -> float | None:
     return seconds if seconds is not None and 0 <= seconds <= 7 * 86_400 else None
 
 
-@lru_cache(16)  # replies of one second have the same
+@lru_cache(16)  # replies within one second have the same date
 def as_http_date(text: str | None) -> float | None:
-    """A date of this century as headers have it, in seconds since 1970."""
+    """A date in a header, of this century, in seconds since 1970."""
     try:
         moment = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,8 +1,8 @@
-"""What HubSpot's types of objects are called, and what only contacts have. By name, or by id as in paths."""
+"""HubSpot's object types by name or id: their words, and what only contacts have."""
 
 from typing import NamedTuple
 
-#: Only contacts have addresses, which are unique over all of them: elsewhere `email` is text like any other.
+#: Only contacts have unique addresses: in other types `email` is a text like any other.
 _CONTACTS = frozenset({"contacts", "0-1"})
 
 
@@ -28,7 +28,7 @@ def are_contacts(object_type: str) -> bool:
 
 
 def type_id(object_type: str) -> str:
-    """Its id, as in paths and links; "" of a custom object that is called by its name."""
+    """The id of an object type, for paths and links; "" for a custom object given by name."""
     return TYPE_IDS.get(object_type, object_type if object_type[:1].isdigit() else "")
 
 
@@ -37,5 +37,5 @@ TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0
 
 
 def noun(object_type: str) -> Noun:
-    """The word for its records; custom objects' own is not known here."""
+    """The word for records of a type; "record" for custom objects."""
     return _NOUNS.get(object_type, Noun("record", "records"))

@@ -1,7 +1,7 @@
-"""What an answer says, read leniently: documented fields are often missing, and edges answer HTML.
+"""Decodes replies leniently: documented fields are often missing, and HubSpot's edge replies in HTML.
 
-In    a reply's status, headers and body, whatever they hold.
-Out   a `Reply` in which every field of the server's is optional.
+In    a reply's status, headers and body, with any content.
+Out   a `Reply`; every field of the server is optional.
 Raise nothing.
 From  https://developers.hubspot.com/docs/api-reference/error-handling and the official OpenAPI schemas
 """
@@ -26,17 +26,17 @@ from uploader.hubspot.json_values import (
 )
 from uploader.hubspot.wire import ALL_PROPERTIES, QuotaHeaders, Reply, Result, Usage, Version
 
-#: More values than the answers of a batch, or of all properties, ever have; each costs some 100 bytes.
+#: More values than any reply to a batch, or of all properties, has; each takes about 100 bytes.
 _MOST_VALUES = 3_000_000
 
 
 def holds_too_much(body: bytes) -> bool:
-    """Whether an answer would take a hundred times its size once it is read."""
+    """Whether a body has too many values: decoded, it could take a hundred times its size."""
     return len(body) > _MOST_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES
 
 
 class _Body(msgspec.Struct, gc=False, rename="camel"):
-    """What is read of an answer that is a JSON object, by its documented names and types."""
+    """The fields decoded from a JSON object, with their documented names and types."""
 
     status: str = ""
     results: tuple[Result, ...] = ()
@@ -52,8 +52,9 @@ class _Body(msgspec.Struct, gc=False, rename="camel"):
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | None = None) -> Reply:
-    """The reply that these are. `headers` must look names up without regard to case. `shown`: of a batch's
-    answer, the only property that is read of its results, or ALL_PROPERTIES; None for one that is no batch's.
+    """Decode a reply. `headers` must ignore the case of names.
+
+    `shown`: for a batch, the property to decode in its results, or ALL_PROPERTIES; None for other replies.
     """
     is_ok = 200 <= status < 300
     value: dict[str, object] | None = None
@@ -86,25 +87,25 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | No
 
 
 def _origin(location: str) -> str:
-    """Where a redirect leads; its path may hold anything."""
+    """The host that a redirect leads to, without its path, which may hold secrets."""
     found = re.match(r"(https?://)(?:[^/?#@]*@)?([a-z0-9.:\[\]-]{1,200})(?=[/?#]|$)", location, re.IGNORECASE)
     return f" to {found[1]}{found[2]}" if found else ""
 
 
-#: Larger bodies are read field by field: text that is not ASCII may take four times as much to be checked.
+#: Larger bodies are decoded field by field: checking non-ASCII text can take four times their size.
 _MOST_AT_ONCE_BYTES = 4 * 1024 * 1024
 
 
 def _as_documented(raw: bytes, shown: str) -> _Body | None:
-    """A batch's answer in which all fields are of their documented types; None where one isn't.
+    """Decode a batch reply with fields of the documented types; None if one has another type.
 
-    Of a name that an object has twice, the last one holds, as everywhere.
+    Of two fields with the same name the last one counts, as in other decoders.
     """
     if len(raw) > _MOST_AT_ONCE_BYTES or not shown.isascii():
         return None
     try:
         if not raw.isascii():
-            raw.decode()  # msgspec looks into no text that it passes over
+            raw.decode()  # msgspec does not check the encoding of text that it skips
         return _decoder(shown).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -112,7 +113,7 @@ def _as_documented(raw: bytes, shown: str) -> _Body | None:
 
 @lru_cache(16)
 def _decoder(shown: str) -> msgspec.json.Decoder[_Body]:
-    """It takes ASCII names only: msgspec misses others in a TypedDict."""
+    """The decoder for one property. Its name must be ASCII: msgspec misses others in a TypedDict."""
     if shown == ALL_PROPERTIES:
         return msgspec.json.Decoder(_Body)
     properties = TypedDict("properties", {shown: str}, total=False)  # type: ignore[misc]
@@ -129,7 +130,7 @@ def _decoder(shown: str) -> msgspec.json.Decoder[_Body]:
 
 
 def _object(raw: bytes) -> tuple[dict[str, object] | None, str]:
-    """The object that a body is, or what it is instead."""
+    """The JSON object in a body, or None with a text about what the body is."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -138,7 +139,7 @@ def _object(raw: bytes) -> tuple[dict[str, object] | None, str]:
 
 
 def _field_by_field(value: Mapping[str, object], shown: str | None) -> _Body:
-    """What of an object is of its documented type, or can be taken for it."""
+    """Decode each field that has its documented type, or can be converted."""
     return _Body(
         status=as_text(value.get("status")),
         results=tuple(_results(value.get("results"), shown)),
@@ -159,7 +160,7 @@ def _batch_status(status: str) -> str:
 
 
 def _no_object(raw: bytes, *, is_json: bool) -> str:
-    """What came instead of a JSON object, by kind: its content is quoted nowhere."""
+    """The text about a body that is no JSON object. It does not quote the content."""
     if raw[:100].lstrip()[:1] == b"<":
         return "no JSON object but a web page (is a proxy or a sign-in page in between?)"
     what = "JSON of another kind" if is_json else "malformed JSON, or none" if raw.strip() else "empty"
@@ -201,7 +202,7 @@ def _from(entry: Mapping[str, object]) -> str:
 
 
 def _associated(links: object) -> int | None:
-    """Each record once, by however many labels it is associated."""
+    """The number of associated records. A record with several labels counts once."""
     if not isinstance(links, list):
         return None
     return len({as_text(link.get("toObjectId")) if isinstance(link, dict) else "" for link in links})
@@ -237,7 +238,7 @@ def _quota(headers: Mapping[str, str]) -> QuotaHeaders:
 
 
 def decode_usage(body: Mapping[str, object]) -> Usage | None:
-    """The day's entry; None where there is none that makes sense."""
+    """The daily usage; None if the reply has no valid entry."""
     results = body.get("results")
     for entry in results if isinstance(results, list) else []:
         is_sound = isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED

@@ -1,7 +1,7 @@
-"""What HubSpot says of an object type's properties. What rows hold is not known here.
+"""The properties of an object type: types, options, read-only and unique ones.
 
-In    the answer of the properties endpoint, whatever it holds.
-Out   a `Schema`; entries that make no sense are passed over.
+In    the reply of the properties endpoint, with any content.
+Out   a `Schema`; malformed entries are ignored.
 Raise nothing.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
@@ -14,39 +14,41 @@ from uploader.hubspot.owners import Owners
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What HubSpot says of a property's values; "" where nobody says."""
+    """The type of a property's values; "" if unknown."""
 
     type: str = ""
     is_multiple: bool = False
-    may_be_address: bool = True  #: where it is called `email`; only contacts' is one
+    may_be_address: bool = True  #: False for `email` of other types than contacts
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of an enumeration: what people see, and what HubSpot takes."""
+    """One option of an enumeration: its label, and the value that HubSpot accepts."""
 
     label: str
     value: str
-    hidden: bool = False  #: not offered to people any more
+    hidden: bool = False  #: not offered in HubSpot's forms
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What HubSpot says of an object type's properties."""
+    """The properties of an object type."""
 
     labels: Mapping[str, str]  #: property name -> label
     read_only: frozenset[str] = frozenset()
-    unique: frozenset[str] = frozenset()  #: beside contacts' `email`, unique whatever the API says
+    unique: frozenset[str] = frozenset()  #: without contacts' `email`, which is always unique
     kinds: Mapping[str, Kind] = field(default_factory=dict)
-    options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)  #: of those that list theirs
+    options: Mapping[str, tuple[Option, ...]] = field(
+        default_factory=dict
+    )  #: of the properties that list them
     owned: frozenset[str] = frozenset()  #: properties that hold owner ids
-    owners: Owners | None = None  #: whom they can hold; None where nobody asked, or may
+    owners: Owners | None = None  #: the owners; None if they were not or may not be read
 
     @classmethod
     def decode(cls, body: Mapping[str, object], *, has_addresses: bool = True) -> "Schema":
-        """Read the answer of the properties endpoint; entries that make no sense are passed over.
+        """Decode the reply of the properties endpoint; malformed entries are ignored.
 
-        `has_addresses`: whether it is of contacts, whose `email` is an address.
+        `has_addresses`: the type is contacts, whose `email` is an address.
         """
         results = body.get("results")
         entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []

@@ -1,12 +1,12 @@
-"""Where rows come from: files, streams, iterables. `open` is the way in. `bytes` reads, `formats` parses.
+"""Rows from files, streams and iterables. `open` opens a source, `bytes` reads it, `formats` parses it.
 
 bytes               bytes of files, pipes and the network; compression, encodings, lines
-detect              which format a source is in, by its content
+detect              the format of a source, by its content
 formats             one module a format: bytes to rows
-names               how sources are named: paths, patterns, URLs, and what of them may be shown
-open                opening a source, and its rows from any position on
-patterns            the files that a pattern stands for
-python_rows         rows that a Python program hands over
-source              what every source offers
+names               names of sources: paths, patterns, URLs, and which part may be shown
+open                opens a source, and reads its rows from any position on
+patterns            the files that match a pattern
+python_rows         rows from a Python program
+source              the interface of every source
 unreadable_reasons  why a row or a file cannot be read, where formats share the text
 """

@@ -1,6 +1,6 @@
-"""What a source is, by its content and never by its name: told from a sample of its beginning.
+"""Detects the format of a source from a sample of its beginning, never from its name.
 
-`SourceError` for what can't be read at all, with what to do instead. A single bad line is no such thing.
+`SourceError`, with what to do, for a source that can't be read at all; a single bad line raises nothing.
 """
 
 import re
@@ -11,14 +11,14 @@ import orjson
 from uploader.errors import SourceError
 from uploader.sources.bytes.encodings import UTF8_BOM
 
-#: What the user may call a format. Parquet and Excel files say themselves what they are.
+#: The names of formats for users. Parquet and Excel files are recognised by their content.
 Format = Literal["csv", "ndjson", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
 
 _TWICE = "is compressed twice; unpack it once"
-#: First bytes of files that look like data to their owner, and what to do with them.
+#: First bytes of unsupported files, and what to do with them.
 _FOREIGN = (
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive, which is not supported; unpack it"),
     (b"Rar!\x1a\x07", "is a RAR archive, which is not supported; unpack it"),
@@ -38,23 +38,23 @@ _FOREIGN = (
     (b"\xfd7zXZ\x00", _TWICE),
     (b"BZh91AY&SY", _TWICE),
 )
-#: These are not read from front to back, so there is nothing to gain from an archive around them.
+#: These need random access, so they can't be read from an archive.
 _PACKED = (
     (PARQUET, "is a compressed Parquet file; unpack it, it is compressed inside"),
     (ZIP, "is a compressed ZIP archive or Excel file; unpack it once"),
 )
 
-#: git's rule: text has no NUL in its first 8,000 bytes. One further down is a blemish of its row.
+#: git's rule: text has no NUL in its first 8,000 bytes. A later one only damages its row.
 _BINARY_BYTES = 8000
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
-#: An object that begins with plain fields, if any, and then has an array of objects (or an empty one).
+#: An object that begins with scalar fields, if any, followed by an array of objects or an empty array.
 _WRAPPED = re.compile(
     rb"\s*\{\s*(?P<before>(?:" + _STRING + rb"\s*:\s*(?:" + _STRING + rb"|[-+.\w]++)\s*,\s*)*+)"
     rb"(?P<name>" + _STRING + rb")\s*:\s*(?P<array>\[)\s*[{\]]",
     re.DOTALL,
 )
-#: What such an array is called. A contact may have an array of objects, too, by another name.
+#: The names of such an array. A contact may have an array of objects by another name.
 _ENVELOPES = frozenset(
     [b'"results"', b'"contacts"', b'"records"', b'"data"', b'"items"', b'"rows"', b'"value"', b'"objects"']
 )
@@ -67,7 +67,7 @@ def refuse_foreign(name: str, magic: bytes) -> None:
 
 
 def refuse_packed(name: str, sample: bytes) -> None:
-    """Refuse what may stand in a source of its own, and not inside an archive."""
+    """Refuse content that is allowed as a source, but not inside an archive."""
     for start, advice in _PACKED:
         if sample.startswith(start):
             raise SourceError(f"{name}: {advice}")
@@ -75,7 +75,7 @@ def refuse_packed(name: str, sample: bytes) -> None:
 
 
 def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
-    """Refuse what is no text. `sample` is in UTF-8, as far as that can be; `said`: its encoding before."""
+    """Refuse content that is not text. `sample`: decoded to UTF-8; `said`: the encoding given."""
     if sample[257:262] == b"ustar":
         raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and name the files")
     if b"\0" in sample[:_BINARY_BYTES]:
@@ -86,7 +86,7 @@ def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
 
 
 def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, int]:
-    """The format, and of an array the offset of its bracket."""
+    """The format, and the offset of the bracket of a JSON array."""
     skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
     bare = sample[skipped:]
     first = bare.lstrip()[:1]
@@ -116,10 +116,10 @@ def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, 
 
 
 def _is_envelope(text: bytes, found: re.Match[bytes]) -> bool:
-    """Whether an object with an array of objects is wrapped around rows, rather than a row of NDJSON."""
+    """Whether an object with an array of objects wraps the rows, and is not a row of NDJSON."""
     line, _, rest = text.lstrip().partition(b"\n")
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:
-        return True  # it goes on beyond its line, which no row of NDJSON does
+        return True  # it has several lines, which no row of NDJSON has
     return not rest.strip() and (not found["before"] or found["name"] in _ENVELOPES)

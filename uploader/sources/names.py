@@ -1,6 +1,6 @@
-"""How a source is named: a path, a pattern of paths, a URL. What may be shown and kept of it is decided here.
+"""Names of sources: a path, a pattern of paths or a URL; and which part may be shown and stored.
 
-In    what the user wrote, "-" for standard input.
+In    the name as the user wrote it, "-" for standard input.
 Out   text.
 Raise nothing.
 Rules A URL may carry a password, a signature or a token: its query, fragment and user part are never shown,
@@ -20,12 +20,12 @@ def is_url(name: str) -> bool:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name may stand for several files. That a file has that very name is not seen here."""
+    """Whether a name is a pattern, unless a file has that very name."""
     return not is_url(name) and _MAGIC.search(name) is not None
 
 
 def shown(name: str) -> str:
-    """What of a name may be shown and stored."""
+    """The part of a name that may be shown and stored."""
     scheme = _URL.match(name)
     if scheme is None:
         return name
@@ -34,8 +34,10 @@ def shown(name: str) -> str:
 
 
 def stem(name: str) -> str:
-    """The path that a job's own files are named after: of a URL its last part, in the current folder; of a
-    pattern the folder where it begins, and the pattern as a name. It does not depend on what is found there.
+    """The path that a job's files are named after, whatever files exist.
+
+    For a URL it is its last part, in the current folder; for a pattern its first folder and the pattern as a
+    name.
     """
     if is_url(name):
         return shown(name).rstrip("/").rpartition("/")[2]
@@ -49,9 +51,9 @@ def stem(name: str) -> str:
 
 
 def matches_nothing_of_ours(name: str) -> bool:
-    """Whether a path is none of those that a job writes beside its sources."""
+    """Whether a path is not one that a job writes beside its sources."""
     return _OURS.search(name) is None
 
 
-#: Checkpoints with what stands beside them, results, and lists of differences.
+#: Checkpoints and the files beside them, results files, and lists of differences.
 _OURS = re.compile(r"\.(?:checkpoint(?:[.\-][^/]*)?|results\.csv|differences\.csv)$")

@@ -1,7 +1,6 @@
-"""Opening a source: what it is, whether it can be read, and its rows from any mark on.
+"""Opens a source: detects what it is, and reads its rows from any mark on.
 
-`detect` says which format it is. `bytes` reads, unpacks and decodes what is stored; `formats` makes rows
-of it.
+`detect` finds the format. `bytes` reads, unpacks and decodes; `formats` makes rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +36,7 @@ from uploader.sources.names import STDIN
 from uploader.sources.python_rows import ProgramRowReader, ProgramRows
 from uploader.sources.source import Shape, Source
 
-#: Of formats that say themselves what they are.
+#: The names of formats that are recognised by their content.
 _TABLES = ("parquet", "xlsx")
 
 
@@ -51,7 +50,7 @@ def open_source(
     stdin: BinaryIO | None = None,
     refuses_unfinished: bool = False,
 ) -> Source:
-    """Recognise a source and make sure it can be read; "-" is stdin. Blocks until its beginning is there.
+    """Detect a source and check that it can be read; "-" is stdin. Blocks until its beginning has arrived.
 
     `refuses_unfinished`: reading a stream raises CutOffError before a last row without a line break.
     """
@@ -73,7 +72,7 @@ def open_source(
 
 
 def open_program_rows(given: ProgramRows) -> Source:
-    """Rows that a program hands over. Blocks until their beginning is there; there may be none."""
+    """A source of a program's rows. Blocks until the first ones have arrived; there may be none."""
     origin = StreamOrigin(given.name, given.handle(), owned=True, is_ready=given.is_ready)
     way = _ContentReader(origin, None, "")
     with closing(origin.peek()) as raw:
@@ -83,7 +82,7 @@ def open_program_rows(given: ProgramRows) -> Source:
 
 
 def _member(origin: Origin) -> str:
-    """The one data file in a ZIP archive; "" where the source is none, or an Excel file."""
+    """The one data file in a ZIP archive; "" if the source is no archive, or an Excel file."""
     if not origin.seekable and origin.magic.startswith((PARQUET, ZIP)):
         what = (
             "a Parquet file" if origin.magic.startswith(PARQUET) else "an Excel file (.xlsx) or a ZIP archive"
@@ -129,10 +128,10 @@ def _text(
 
 
 def read_row_again(shape: Shape, raw: bytes) -> Content:
-    """What one row's bytes hold: the same as when the row was first read.
+    """The content of one row's bytes: the same as when the row was first read.
 
-    Except for the torn last line of a CSV file: that the file ended there is not in its bytes. What stands in
-    place of a value that a program could not spell stays as it is: an object.
+    Exceptions: the incomplete last line of a CSV file, because its bytes do not show that the file ended
+    there; and an object in place of a program's value that has no text form.
     """
     if shape.format in _TABLES:
         return TableRows(shape.columns).content(raw)
@@ -148,20 +147,20 @@ Cut = Callable[[Iterator[bytes], Mark, Callable[[], bool]], Iterator[RowSlice]]
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How to tell whether content was cut off in its last line."""
+    """How to detect that content was cut off in its last line."""
 
     line_end: bytes
-    is_whole: Callable[[bytes], bool]  #: asked of a last line without a line end
+    is_whole: Callable[[bytes], bool]  #: whether a last line without a line end is complete
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """What the beginning told of rows that stand in text."""
+    """What the beginning shows about rows in a text format."""
 
     shape: Shape
     body: Mark  #: where the first row can begin
-    cut: Cut  #: content from a mark on, to slices; asked is whether there is more at once
-    end: _End | None = None  #: None: the reader itself tells, or the end is certain
+    cut: Cut  #: cuts content from a mark on into slices
+    end: _End | None = None  #: None: the reader detects it, or the end is certain
 
 
 def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cut:
@@ -185,7 +184,7 @@ def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str)
 
 
 class _ContentReader:
-    """From an origin's bytes to content in UTF-8."""
+    """Reads an origin's bytes as content in UTF-8."""
 
     def __init__(self, origin: Origin, archive: Archive | None, member: str) -> None:
         self.origin = origin
@@ -197,18 +196,18 @@ class _ContentReader:
 
     @property
     def is_plain(self) -> bool:
-        """Whether an offset in the content is one in the origin."""
+        """Whether offsets in the content equal those in the origin."""
         return self._archive is None and not self._member and self.encoding == UTF8
 
     def bytes_read(self) -> int:
         return self._position()
 
     def is_ready(self) -> bool:
-        """Whether what is being read goes on without waiting for who writes it, as far as is known."""
+        """Whether reading continues without waiting for the writer, as far as is known."""
         return self._is_ready()
 
     def blocks(self, start: Mark, prefix: Prefix) -> Iterator[bytes]:
-        """From a mark on; closing the iterator closes the origin."""
+        """The content from a mark on; closing the iterator closes the origin."""
         if self._member:
             handle = self.origin.handle()
             member = zip_archive.Member(self.origin.name, handle, self._member)
@@ -228,14 +227,14 @@ class _ContentReader:
                 yield from self._from(start, contents(raw, self._archive), prefix)
 
     def _from(self, start: Mark, blocks: Iterator[bytes], prefix: Prefix) -> Iterator[bytes]:
-        """The content has no shorter way there than through all that is before."""
+        """The content from a mark on, reached by reading everything before it."""
         text = utf8(blocks, self.encoding)
         if not self.origin.seekable:
             text = prefix.watch(text)
         return skip_known(text, prefix, self.origin.name, start)
 
     def recognise(self, said: str | None) -> tuple[bytes, bool]:
-        """Find the encoding; the beginning of the content in UTF-8, and whether that is all of it."""
+        """Detect the encoding. Returns the beginning in UTF-8, and whether it is all of the content."""
         name = self.origin.name
         refuse = refuse_packed if self._archive or self._member else refuse_foreign
         if self._archive is None:
@@ -253,10 +252,9 @@ class _ContentReader:
         return sample, complete
 
     def _sample(self) -> tuple[bytes, bool]:
-        """The beginning of the content, before it is decoded and without a line cut in two, and whether that
-        is all of it.
+        """The beginning of the undecoded content, in whole lines, and whether it is all of the content.
 
-        Damage further down an archive is left to the reading: the rows before it are good.
+        Damage further on in an archive raises nothing here: the rows before it are valid.
         """
         if self._member:
             with closing(self.origin.handle()) as handle:
@@ -282,7 +280,7 @@ def _sample(blocks: Iterator[bytes], most: int) -> tuple[bytes, bool]:
             raise
     sample = b"".join(found)
     if size > most:
-        # A stream gives more or less at once: what it is taken for must not depend on that.
+        # A stream returns blocks of any length, on which the detection must not depend.
         sample, complete = sample[:most], False
     return (sample if complete else _whole_lines(sample)), complete
 
@@ -292,7 +290,7 @@ def _whole_lines(sample: bytes) -> bytes:
 
 
 class _TextSource:
-    """A `Source`: what was found out about it, and the way to its rows."""
+    """A `Source` of rows in a text format."""
 
     declared_rows: int | None = None
 
@@ -313,7 +311,7 @@ class _TextSource:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Of what is packed, how it ends shows once it has been read."""
+        """Notices for the user. The end of a packed source is known only after reading."""
         if not self._is_cut_off or self._is_stream:
             return ()
         told = "the last line has no line break, as in a file that was cut off; its row is sent as it stands"
@@ -326,13 +324,13 @@ class _TextSource:
         if not self._sample:
             return ()
         body = self._text.body
-        with suppress(SourceError):  # the sample may end in the middle of a row
+        with suppress(SourceError):  # the sample may end within a row
             for slice_ in self._text.cut(iter((self._sample[body.offset :],)), body, lambda: True):
                 return slice_.rows
         return ()
 
     def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
-        """Closing the iterator half-way closes the file."""
+        """The slices from a mark on. Closing the iterator closes the file."""
         if start is None or start.offset < self._text.body.offset:
             start = self._text.body
         prefix = Prefix()
@@ -346,7 +344,7 @@ class _TextSource:
             )
 
     def _ends_unfinished(self, end: _End) -> bool:
-        """As far as the last bytes of a plain file tell."""
+        """Whether a plain file ends in an incomplete line, by its last bytes."""
         if not self._reader.is_plain or not isinstance(self._reader.origin, FileOrigin):
             return False
         with closing(self._reader.origin.handle()) as handle:
@@ -361,7 +359,7 @@ class _TextSource:
             return
         self._is_cut_off = True
         if self._refuses_unfinished:
-            # The whole beginning of a short stream is what tells it from others.
+            # A short stream is identified by all of its content.
             anew = " with --restart" if self.bytes_read() < EDGE_BYTES else ""
             raise CutOffError(
                 f"{self._reader.origin.name}: its last line has no line break, so it may have been cut off, "
@@ -373,7 +371,7 @@ class _TextSource:
         return self._reader.bytes_read()
 
     def bytes_at(self, mark: Mark) -> int:
-        # What is plain is read ahead, in blocks: what counts is the place.
+        # Plain content is read ahead in blocks: the mark's offset is exact.
         return min(self.bytes_read(), mark.offset) if self._reader.is_plain else self.bytes_read()
 
 
@@ -401,7 +399,7 @@ def _open_table(
 
 
 class _TableSource:
-    """A `Source` of cells that stand in no text. Its marks are row numbers."""
+    """A `Source` of cells in a binary format. Its marks are row numbers."""
 
     is_local = False
 
@@ -423,7 +421,7 @@ class _TableSource:
         return ()
 
     def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
-        del known  # a file's content is told by its fingerprint
+        del known  # the fingerprint identifies a file's content
         first = self._table.first
         if start is None or start.offset < first:
             start = Mark(first, first)
@@ -441,6 +439,6 @@ class _TableSource:
         return self._share(mark.line - self._table.first)
 
     def _share(self, rows: int) -> int:
-        """Nobody counts bytes of a file that is read here and there: it is taken by rows."""
+        """The file size times the share of rows read: random access has no count of bytes."""
         size = self.size_bytes or 0
         return size * min(rows, self.declared_rows) // self.declared_rows if self.declared_rows else 0

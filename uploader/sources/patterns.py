@@ -1,4 +1,4 @@
-"""Which files a pattern stands for. Names are found here, nothing is opened."""
+"""The files that match a pattern. Lists names, opens nothing."""
 
 import fnmatch
 import glob
@@ -10,14 +10,14 @@ from uploader.sources.names import is_pattern, matches_nothing_of_ours
 
 
 def is_open_pattern(name: str) -> bool:
-    """Whether a name stands for other names: one that is a file's own stands for that file."""
+    """Whether a name is a pattern, and not the name of an existing file."""
     return is_pattern(name) and not os.path.lexists(name)
 
 
 def expand(names: Sequence[str], written: Collection[str], *, is_resumed: bool) -> list[str]:
-    """The files in the place of each pattern, sorted, each once; without directories and what jobs write.
+    """Replace each pattern by its files, sorted, each once; without directories and files that jobs write.
 
-    None may match, where those of the job are known.
+    A pattern without a match is an error, unless the job is resumed.
     """
     found: dict[str, None] = {}
     ours = {os.path.abspath(path) for path in written}  # noqa: PTH100  # without following links
@@ -30,7 +30,7 @@ def expand(names: Sequence[str], written: Collection[str], *, is_resumed: bool) 
 
 
 def _matching(pattern: str, ours: Collection[str]) -> list[str]:
-    # Sorted by code points: the same order on every machine, whatever its language.
+    # Sorted by code points: the same order on every machine and in every locale.
     return [
         path
         for path in sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # names as the user wrote them
@@ -41,9 +41,9 @@ def _matching(pattern: str, ours: Collection[str]) -> list[str]:
 
 
 def keep_order(names: Sequence[str], found: Sequence[str], before: Sequence[str]) -> Sequence[str] | None:
-    """The list a job was begun with, if what is named now can stand for it; None where it can't.
+    """The list of files that a job began with, if the names now match it; else None.
 
-    Files that are gone since are in it: opening them says so. New ones are not.
+    It includes files that have disappeared, so that opening them fails, and no new ones.
     """
     literal = {name for name in names if not is_open_pattern(name)}
     patterns = [name for name in names if name not in literal]

@@ -1,4 +1,4 @@
-"""What every source offers, whatever its format. No format's own rules live here."""
+"""The interface of every source, whatever its format."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,62 +6,65 @@ from typing import Protocol
 
 from uploader.model.rows import Mark, Row, RowSlice
 
-#: A slice closes at whichever comes first.
+#: A slice ends at whichever limit comes first.
 SLICE_ROWS = 500
 SLICE_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a source's rows are written: enough to read one row's bytes again, later, on its own."""
+    """How a source's rows are written: enough to decode one row's bytes again later."""
 
     format: str  #: "csv", "ndjson", "json", "parquet", "xlsx"; "rows": a program's
     delimiter: str = ""  #: CSV only
-    columns: tuple[str, ...] = ()  #: the header, made unique; none where rows name their own fields
+    columns: tuple[str, ...] = ()  #: the header, made unique; empty if rows name their own fields
     encoding: str = ""  #: "" is UTF-8
     sheet: str = ""  #: Excel only
 
     @property
     def has_numbers(self) -> bool:
-        """Whether the format has numbers of its own, beside texts."""
+        """Whether the format has numbers beside texts."""
         return self.format != "csv"
 
 
 class Source(Protocol):
-    """A stream of rows that can be entered at any `Mark` it has given out.
+    """A stream of rows that can be read from any `Mark` it has returned.
 
-    `slices` may be called once at a time. It reads lazily, in bounded memory, and never raises for the
-    sake of a row; `SourceError` is for a source that can't be read on (a broken archive, an I/O error).
+    Only one iterator of `slices` at a time. It reads lazily, in bounded memory, and an unreadable row raises
+    nothing; `SourceError` means that the source can't be read further (a broken archive, an I/O error).
     """
 
     name: str  #: as the user named it
     shape: Shape
-    size_bytes: int | None  #: of the file on disk; None where it can't be known (stdin)
-    fingerprint: str  #: of size and sampled content: tells another file from this one
-    declared_rows: int | None  #: where the file itself says so
-    is_local: bool  #: plain text on a disk of this machine: a slice is read without waiting for anybody
+    size_bytes: int | None  #: of the file on disk; None if unknown (stdin)
+    fingerprint: str  #: of size and sampled content: identifies the file
+    declared_rows: int | None  #: the number of rows, if the file has it as metadata
+    is_local: bool  #: plain text on a local disk: reading a slice does not wait
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know of it, a line each. Reading it may add to them."""
+        """Notices for the user, one line each. Reading may add some."""
         ...
 
     def first_rows(self) -> Sequence[Row]:
-        """Of a source whose rows name their own fields, some from its beginning; what is read once (stdin)
-        is not used up. No rows of others: their columns tell.
+        """Some rows from the beginning, if rows name their own fields; none if there is a header.
+
+        They are not consumed, even from a source that is read once (stdin).
         """
         ...
 
     def slices(self, start: Mark | None = None, known: Sequence[Mark] = ()) -> Iterator[RowSlice]:
-        """`known`: marks that were given out before, in order. A stream that gives something else up to one
-        of them is refused before the slice that reaches it.
+        """The slices from a mark on.
+
+        `known`: marks returned before, in order. A stream whose content up to one of them has changed is
+        refused before the slice that reaches it.
         """
         ...
 
     def bytes_read(self) -> int:
-        """Bytes of the file on disk (compressed, if it is) read so far, for the share done."""
+        """Bytes of the file on disk read so far (compressed, if it is), for the progress."""
         ...
 
     def bytes_at(self, mark: Mark) -> int:
-        """The same, for a mark of the last slice that was given out: without what is read ahead, if known."""
+        """Bytes read up to a mark of the last slice: without what was read ahead, if known."""
         ...

@@ -1,4 +1,4 @@
-"""Why a row or file can't be read, where formats share the words. The text is for the user, who mends it."""
+"""Texts for the user about rows and files that can't be read, shared by several formats."""
 
 from uploader.sources.bytes.lines import LINE_BYTES
 
@@ -8,15 +8,15 @@ TOO_LONG_ROW = f"this row takes more than {LINE_BYTES:,} bytes; only its beginni
 
 
 def not_text(encoding: str) -> str:
-    """`encoding`: the source's, "" for UTF-8."""
+    """The reason for a row that can't be decoded. `encoding`: "" for UTF-8."""
     return f"this row holds bytes that are no text in {encoding}" if encoding else NOT_UTF8
 
 
 def in_a_line(error: BaseException) -> str:
-    """What a library says of a damaged file: it may quote the damage, which no terminal should obey."""
+    """A library's error as one printable line: it may quote control characters from the file."""
     return printable(str(error).partition("\n")[0]) or type(error).__name__
 
 
 def printable(text: str) -> str:
-    """Of what stands in a file, as much as an error may quote."""
+    """Text from a file, shortened and printable, as an error may quote it."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]

@@ -1,7 +1,7 @@
 """Tokens: where they come from, what they may do, and when they are renewed.
 
 credential_files  token files and OAuth files, read and kept up to date
-token_info        what HubSpot tells of a token: account, app, scopes
-token_provider    the one place that holds the token and renews it
-token_renewal     when a token is renewed, and what a refusal means
+token_info        what HubSpot says about a token: account, app, scopes
+token_provider    holds the token of a run and renews it
+token_renewal     when a token is renewed, and what a reply to that means
 """

@@ -1,4 +1,4 @@
-"""Files that hold what signs in: a token, or an OAuth app's credentials. Read, and kept up to date."""
+"""Reads files with a token or an OAuth app's credentials, and updates the refresh token."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from uploader.hubspot.sign_in.token_renewal import OAuth
 from uploader.system.whole_file import write_whole
 
 _NAMES = ("client_id", "client_secret", "refresh_token")
-#: A file of secrets is a few lines.
+#: Credential files have a few lines; larger ones are refused.
 _MOST_BYTES = 65_536
 
 
 def read_token(path: Path) -> str:
-    """SettingsError where there is none to read."""
+    """The token in a file. SettingsError if there is none."""
     return _read(path, "the token file").strip()
 
 
 def read_oauth(path: Path) -> OAuth:
-    """Of TOML or JSON with `client_id`, `client_secret` and `refresh_token`; the text never repeats them."""
+    """Read `client_id`, `client_secret` and `refresh_token` from TOML or JSON. Errors never quote them."""
     text = _read(path, "the OAuth file")
     try:
         held = _parsed(text)
@@ -32,15 +32,15 @@ def read_oauth(path: Path) -> OAuth:
     missing = [name for name in _NAMES if not isinstance(held.get(name), str) or not held[name].strip()]
     if missing:
         raise SettingsError(f"the OAuth file {path} lacks {', '.join(missing)}")
-    _rewritten(path, text, "a new one")  # known before there is one that would be lost
+    _rewritten(path, text, "a new one")  # fails now if a new one could not be stored later
     client_id, client_secret, refresh_token = (held[name].strip() for name in _NAMES)
     return OAuth(client_id, client_secret, refresh_token, str(path))
 
 
 def keep_refresh_token(oauth: OAuth, refresh_token: str) -> OAuth:
-    """Write the new one into the file it came from, whole, where links lead to. StorageError if it can't be.
+    """Store a new refresh token in its file, links followed. StorageError if that fails.
 
-    Nothing else of the file changes.
+    The rest of the file stays as it is.
     """
     path = Path(oauth.file)
     write_whole(path.resolve(), _rewritten(path, _read(path, "the OAuth file"), refresh_token).encode())
@@ -48,7 +48,7 @@ def keep_refresh_token(oauth: OAuth, refresh_token: str) -> OAuth:
 
 
 def _rewritten(path: Path, text: str, refresh_token: str) -> str:
-    """The file's text with another refresh token. SettingsError where it is spelled so that it can't be."""
+    """The file's text with another refresh token. SettingsError if it can't be replaced in this format."""
     spelled = json.dumps(refresh_token)
     found = (_JSON_LINE if text.lstrip().startswith("{") else _TOML_LINE).findall(text)
     if len(found) == 1:
@@ -64,7 +64,7 @@ _TOML_LINE = re.compile(r"""^(refresh_token[ \t]*=[ \t]*)("(?:[^"\\\n]|\\.)*"|'[
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Nothing of a list; ValueError of what is neither TOML nor JSON."""
+    """The table in a text; {} for a JSON list. ValueError if it is neither TOML nor JSON."""
     held = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     return held if isinstance(held, dict) else {}
 

@@ -1,4 +1,4 @@
-"""What HubSpot tells of a token: its account, its app and its scopes, and which scopes a job needs."""
+"""What HubSpot says about a token: account, app and scopes; and which scopes a job needs."""
 
 from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from uploader.hubspot.object_types import TYPE_IDS
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What the account says of a token; None where it may not be asked."""
+    """Account, app and scopes of a token; None for what it may not read."""
 
     portal: str = ""
     scopes: frozenset[str] | None = None
-    app: str = ""  #: its id, which stands in histories
+    app: str = ""  #: its id, as in property histories
 
     @classmethod
     def decode(cls, body: Mapping[str, Any] | None) -> "TokenInfo":
@@ -27,14 +27,14 @@ class TokenInfo:
 
 
 def token_kind(token: str) -> str:
-    """By its form: HubSpot documents `pat-` with the data centre for private apps, and nothing for others."""
+    """The kind of a token by its prefix: private apps have `pat-` and the data centre; others are unknown."""
     if token.startswith("pat-"):
         return f"private app ({token.split('-')[1]})" if token.count("-") > 1 else "private app"
     return "OAuth, service key or another kind"
 
 
 def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
-    """The scope without which nothing can be written; and others, with what is lacking without each."""
+    """The scope that writing needs, and optional scopes, each with what is missing without it."""
     write = f"crm.objects.{object_type}.write" if object_type in TYPE_IDS else "crm.objects.custom.write"
     objects, schemas = write.removesuffix(".write"), write.replace(".objects.", ".schemas.")
     return write, {
@@ -44,7 +44,7 @@ def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
 
 
 def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[str]]:
-    """What is wrong without the first ("": it is there), and what is missed without the others."""
+    """The error if the needed scope is missing (else ""), and a text for each missing optional one."""
     write, others = needed_scopes(object_type)
     problem = "" if write in scopes else f"the token lacks the scope {write}: it may write nothing; add it"
     return problem, [

@@ -1,7 +1,7 @@
-"""Signing in: by which token requests are made, when it is renewed, what a renewal means. Decisions only.
+"""Decides when a token is renewed, and what the reply to a renewal means. Pure.
 
-HubSpot's OAuth access tokens live for half an hour; a refresh token buys the next one, and may be replaced by
-it (hubspot-api.md 7.6). Secrets show in no repr.
+HubSpot's OAuth access tokens are valid for half an hour. A refresh token gets the next one, and the reply may
+replace the refresh token as well. No repr shows a secret.
 """
 
 import re
@@ -14,52 +14,52 @@ from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.wire import Reply
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
-#: Of a token's life: it is renewed when so much of it is over. HubSpot's own quick start does the same.
+#: A token is renewed after this share of its lifetime, as in HubSpot's quick start.
 _RENEWED_AFTER = 0.75
-#: Less of a life than that is left: nothing may leave by it, since it has to arrive, too.
+#: With less time left nothing is sent: a request also has to arrive.
 _LAST_SECONDS = 2.0
-#: A token that is over as soon as it is there is none.
+#: A token with a shorter lifetime is useless.
 _SHORTEST_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFile:
-    """A file that holds a token and nothing else, and may come to hold another one."""
+    """A file with only a token, which another program may replace."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """An app's right to ask for access tokens."""
+    """The credentials of an OAuth app."""
 
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
-    file: str = ""  #: where all this is kept; "": it came from the environment, and can't be kept
+    file: str = ""  #: the file they came from; "": the environment, which can't be updated
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a refresh token has bought."""
+    """The tokens that a renewal returned."""
 
     access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)  #: "": the one before goes on
+    refresh_token: str = field(repr=False)  #: "": the former one stays valid
     lives_seconds: float
     info: TokenInfo
 
 
 class Renewal(Enum):
-    """What an answer of the token endpoint means."""
+    """What a reply of the token endpoint means."""
 
     GRANTED = "granted"
-    REFUSED = "refused"  #: for good
-    FAILED = "failed"  #: nobody has said no: ask again
+    REFUSED = "refused"  #: permanently
+    FAILED = "failed"  #: no definite answer: try again
 
 
 def judge(reply: Reply) -> tuple[Renewal, Grant | None, str]:
-    """With the grant, or the reason in a line without any secret."""
+    """What a reply means, with the grant, or with the reason in a line without secrets."""
     body = reply.body or {}
     if reply.ok and (grant := _grant(body)) is not None:
         if grant.lives_seconds < _SHORTEST_SECONDS:
@@ -94,7 +94,7 @@ def _grant(body: Mapping[str, Any]) -> Grant | None:
 
 
 def is_sendable(token: str) -> bool:
-    """It fits into a header."""
+    """Whether a token is valid in a header."""
     return bool(token) and token.isascii() and token.isprintable() and " " not in token
 
 
@@ -119,7 +119,7 @@ def introspection_form(client: OAuth, token: str) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Life:
-    """When a token is to be renewed, and when it can't be used any more, by one clock in seconds."""
+    """When a token is due for renewal, and when it expires, in seconds of one clock."""
 
     due_at: float = float("-inf")
     ends_at: float = float("-inf")
@@ -127,22 +127,22 @@ class Life:
 
     @classmethod
     def of(cls, lives_seconds: float, asked_at: float) -> "Life":
-        """`asked_at`: before the request left; the answer may have taken its time."""
+        """The life of a token. `asked_at`: when it was requested, because the reply may have been slow."""
         return cls(asked_at + lives_seconds * _RENEWED_AFTER, asked_at + lives_seconds - _LAST_SECONDS)
 
     def failed(self, now: float) -> None:
-        """The renewal is asked for again, later and later; the old token serves for as long as it lives."""
+        """Note a failed renewal: the next try comes later each time; the old token stays in use."""
         pause = min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0**self.failures)
         self.failures += 1
         self.due_at = now + pause
 
     def expire(self) -> None:
-        """It was refused."""
+        """Note that the token was refused."""
         self.due_at = self.ends_at = float("-inf")
 
     def is_due(self, now: float) -> bool:
         return now >= self.due_at
 
     def wait_seconds(self, now: float) -> float:
-        """How long nothing may leave: the token is over, and its renewal has just failed."""
+        """How long to send nothing: the token has expired, and its renewal has just failed."""
         return max(0.0, self.due_at - now) if now >= self.ends_at else 0.0

@@ -1,7 +1,6 @@
-"""Where the bytes on disk come from: a file that can be opened again, or a stream that can't.
+"""Sources of bytes: a file that can be opened again, or a stream that can't.
 
-Bytes are counted here, and an origin's identity (size and sampled content) is taken here. Compression,
-encoding and rows are not known here.
+Counts the bytes read, and computes an origin's fingerprint (size and sampled content).
 """
 
 import hashlib
@@ -13,14 +12,14 @@ from uploader.errors import SourceError
 
 BLOCK_BYTES = 256 * 1024
 
-#: What the fingerprint reads of a file: enough to tell two exports apart, little enough to be instant.
+#: How much of a file the fingerprint reads: enough to tell two exports apart, and fast.
 EDGE_BYTES = 64 * 1024
 _PROBE_BYTES = 4 * 1024
 _PROBES = 16
 
 
 class Raw:
-    """Bytes as they stand on disk, read once from front to back and counted."""
+    """Bytes as they are on disk, read once from front to back and counted."""
 
     def __init__(
         self,
@@ -33,7 +32,7 @@ class Raw:
         keep_open: bool = False,
         is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`is_ready`: whether the handle gives something, or its end, without waiting for who writes it."""
+        """`is_ready`: whether the handle returns bytes, or its end, without waiting for the writer."""
         self.name = name
         self.position = 0  #: bytes on disk read so far
         self._handle = handle
@@ -42,7 +41,7 @@ class Raw:
         self._record = record
         self._keep_open = keep_open
         self._is_ready = is_ready
-        # A pipe gives what it has: waiting for a full block would hold rows back.
+        # A pipe returns what it has: waiting for a full block would delay rows.
         self._take: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
 
     def read(self) -> bytes:
@@ -78,16 +77,16 @@ class Raw:
 
 
 class Origin(Protocol):
-    name: str  #: as it may be shown and kept
+    name: str  #: as it may be shown and stored
     size_bytes: int | None
     fingerprint: str
-    magic: bytes  #: the first bytes, by which compression is told
+    magic: bytes  #: the first bytes, which show a compression
     seekable: bool
-    is_local: bool  #: on a disk of this machine
-    sample_bytes: int  #: how much content may be read to recognise it
+    is_local: bool  #: on a local disk
+    sample_bytes: int  #: how much content may be read to detect the format
 
     def peek(self) -> Raw:
-        """Read from the front without using anything up."""
+        """Read from the front without consuming anything."""
         ...
 
     def open(self) -> Raw:
@@ -95,15 +94,15 @@ class Origin(Protocol):
         ...
 
     def handle(self) -> BinaryIO:
-        """The bytes for a format that is not read from front to back; the caller closes it.
+        """A handle for a format that needs random access; the caller closes it.
 
-        SourceError where the origin is not seekable.
+        SourceError if the origin is not seekable.
         """
         ...
 
 
 def fingerprint(handle: BinaryIO, size: int, count: int = _PROBES) -> str:
-    """Of a size and sampled content: the edges, and `count` places between them."""
+    """A hash of the size and sampled content: both ends, and `count` samples between them."""
     digest = hashlib.sha256(b"%d" % size)
     probes = ((index * size // (count + 1), _PROBE_BYTES) for index in range(1, count + 1))
     for offset, length in ((0, EDGE_BYTES), (max(0, size - EDGE_BYTES), EDGE_BYTES), *probes):

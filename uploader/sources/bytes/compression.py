@@ -1,8 +1,7 @@
-"""Compressed bytes in, content bytes out. What the content means is not known here.
+"""Decompresses gzip, zstd, bzip2 and xz, detected by their first bytes, never by a name.
 
-gzip, zstd, bzip2 and xz are told by their first bytes, never by a name, and may hold several members in a
-row, as `cat a.gz b.gz` writes them. Blocks are bounded whatever the ratio. One that ends early or doesn't
-decode gives up all blocks before that place, then raises.
+An archive may hold several members in a row, as `cat a.gz b.gz` writes them. Blocks are bounded whatever the
+ratio. An incomplete or damaged archive returns all blocks before the damage, then raises.
 """
 
 import sys
@@ -17,14 +16,14 @@ from uploader.sources.bytes.byte_source import BLOCK_BYTES, Raw
 _GZIP = b"\x1f\x8b"
 _BZIP2 = b"BZh"
 _XZ = b"\xfd7zXZ\x00"
-#: An xz archive says how large a window it needs; the standard tool's largest preset takes 65 MiB.
+#: An xz archive states the window it needs; the largest preset of the standard tool takes 65 MiB.
 _XZ_BYTES = 256 * 1024 * 1024
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; pzstd begins with such a frame
 
 
 class _Decoder(Protocol):
-    """One member of an archive; the interface of the standard library's decompressors."""
+    """Decompresses one member; the interface of the standard library's decompressors."""
 
     @property
     def eof(self) -> bool: ...
@@ -36,7 +35,7 @@ class _Decoder(Protocol):
 
 
 class _GzipMember:
-    """`zlib`'s older interface, made like the others."""
+    """Adapts `zlib`'s older interface to that of the others."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)  # 16 + 15: a gzip header, the largest window
@@ -52,14 +51,14 @@ class _GzipMember:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         content = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        # A full block may leave output inside zlib although all input is taken.
+        # After a full block zlib may hold more output although it has consumed all input.
         self.needs_input = not self._inner.unconsumed_tail and len(content) < max_length
         return content
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A kind of compression: how its members decode, and what they raise."""
+    """A kind of compression: its decompressor, and the errors that it raises."""
 
     name: str
     member: Callable[[], _Decoder]
@@ -90,7 +89,7 @@ def _xz() -> Archive:
 
 
 def archive_of(magic: bytes) -> Archive | None:
-    """The archive that begins with these bytes; None where they are the content itself."""
+    """The compression that begins with these bytes; None if there is none."""
     if magic.startswith(_GZIP):
         return Archive("gzip", _GzipMember, (zlib.error,))
     if magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and 0x50 <= magic[0] <= 0x5F):
@@ -121,7 +120,7 @@ def _members(raw: Raw, archive: Archive) -> Iterator[bytes]:
                     f"after byte {given:,} of its content; copy or compress it again"
                 )
         if not begun:
-            data = data.lstrip(b"\0")  # padding between members, which tapes and some tools leave
+            data = data.lstrip(b"\0")  # padding between members, from tapes and some tools
             if not data:
                 continue
             begun = True

@@ -1,10 +1,10 @@
-"""Which encoding a source's text is in, and the way from there to UTF-8, in which everything behind reads it.
+"""Detects the encoding of a text, and decodes it to UTF-8, which all formats read.
 
 Rules   A byte order mark is certain. UTF-16 without one shows in its delimiters and line ends, each of which
-        has a NUL byte on the same side, whatever script the letters are of. An 8-bit encoding shows in no
-        byte: it is proposed, with what the text would read as, and never acted on.
-        What can't be decoded stays visible as such: each of its bytes becomes half a surrogate pair, which
-        is no UTF-8, so that its row is unreadable and no other.
+        has a NUL byte on the same side in every script. An 8-bit encoding cannot be detected: it is
+        proposed, with the text that it would give, and never used without the user.
+        Each byte that can't be decoded becomes a lone surrogate, which is invalid in UTF-8, so that only
+        its row is unreadable.
 """
 
 import codecs
@@ -17,27 +17,27 @@ from uploader.sources.bytes.lines import find_line_end
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF8 = ""  #: the encoding that needs no decoding
 
-_BOMS = (  # the longer first: UTF-32's begins with UTF-16's
+_BOMS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
 _HEAD_BYTES = 8000
-#: For each character that is no text (damage in a row), so many readable ones in ASCII.
+#: The minimum of readable ASCII characters for each control character (damage in a row).
 _NO_TEXT_SHARE = 20
-#: Python calls these text encodings; no file is in one.
+#: Text encodings in Python that no file uses.
 _NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
-#: Encodings that leave it to a byte order mark which of two they are.
+#: Encodings whose byte order only a byte order mark shows.
 _ORDERLESS = frozenset({"utf-16", "utf-32"})
 _PROPOSED = "windows-1252"
 _EXAMPLES, _AROUND = 2, 20
 _ERRORS = "uploader.visible"
-_ESCAPED = 0xDC00  # half a surrogate pair, as Python's own surrogateescape has it, but for any byte
+_ESCAPED = 0xDC00  # lone surrogates, as in Python's surrogateescape, but for any byte
 
 
 def normal_name(said: str) -> str:
-    """An encoding's one name; ValueError, with a text for the user, where there is none."""
+    """The canonical name of an encoding. ValueError, with a text for the user, if unknown."""
     try:
         info = codecs.lookup(said)
     except (LookupError, ValueError) as error:
@@ -50,7 +50,7 @@ def normal_name(said: str) -> str:
 
 
 def encoding_of(name: str, sample: bytes, said: str | None) -> str:
-    """The encoding of a source that begins so; UTF8 ("") where that is it. `said`: by `--encoding`."""
+    """The encoding of a source, from its beginning; UTF8 is "". `said`: the one given by `--encoding`."""
     bom = next((encoding for mark, encoding in _BOMS if sample.startswith(mark)), None)
     found = bom or _wide(sample)
     if said is not None:
@@ -65,19 +65,19 @@ def encoding_of(name: str, sample: bytes, said: str | None) -> str:
         if found.startswith("utf-32") and bom is None:
             raise SourceError(f"{name}: looks like UTF-32 without a byte order mark; say --encoding {found}")
         return found
-    if b"\0" not in sample[:_HEAD_BYTES]:  # else it is no text at all
+    if b"\0" not in sample[:_HEAD_BYTES]:  # else it is no text
         _refuse_other(name, sample)
     return UTF8
 
 
 def _wide(sample: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a byte order mark. Both have NUL bytes, because CSV and JSON have ASCII."""
+    """UTF-16 or UTF-32 without a byte order mark, detected by the NUL bytes of ASCII; else None."""
     head = sample[:_HEAD_BYTES]
     return (_utf16(head) or _utf32(head)) if b"\0" in head else None
 
 
 def _utf16(head: bytes) -> str | None:
-    """The byte order in which this is text with more line ends, and then with more ASCII."""
+    """UTF-16 in the byte order that gives more line ends, then more ASCII; None if neither is text."""
     head = head[: len(head) // 2 * 2]
     rated = sorted((_rate_utf16(head, encoding), encoding) for encoding in ("utf-16-le", "utf-16-be"))
     (other, _), (best, encoding) = rated
@@ -85,10 +85,10 @@ def _utf16(head: bytes) -> str | None:
 
 
 def _rate_utf16(head: bytes, encoding: str) -> tuple[int, int]:
-    """Line ends and ASCII characters; no more than (0, 0) where this is no text in this encoding."""
+    """The numbers of line ends and ASCII characters; at most (0, 0) if it is no text in this encoding."""
     text = head.decode(encoding, "surrogatepass")
     ends, readable = sum(map(text.count, "\r\n")), sum(map(_is_readable_ascii, text))
-    no_text = sum(map(_is_no_text, text[:-1]))  # the last character may be cut in two
+    no_text = sum(map(_is_no_text, text[:-1]))  # the last character may be incomplete
     is_structured = ends or text.lstrip()[:1] in ("[", "{") or readable * 2 > len(text)
     if not is_structured or no_text * _NO_TEXT_SHARE > readable:
         return 0, 0
@@ -101,11 +101,11 @@ def _rate_utf16(head: bytes, encoding: str) -> tuple[int, int]:
 
 
 def _looks_like_utf8(head: bytes) -> bool:
-    """Whether the bytes that are not NUL may be lines of UTF-8, so that the NULs may be mere damage."""
+    """Whether the text without its NUL bytes may be UTF-8, so that these are damage."""
     rest = head.translate(None, b"\0")
     controls = sum(byte < 0x20 for byte in rest)
     spacing = sum(map(rest.count, (b"\t", b"\r", b"\n")))
-    # Gurmukhi, for one, has 0x0A in each of its letters: no lines are that short.
+    # In UTF-16 Gurmukhi letters contain 0x0A; real lines are not that short.
     if controls > spacing or spacing * 3 >= len(rest):
         return False
     try:
@@ -120,7 +120,7 @@ def _is_readable_ascii(character: str) -> bool:
 
 
 def _is_no_text(character: str) -> bool:
-    """Control characters, halves of surrogate pairs, and what a swapped byte order mark reads as."""
+    """Whether a character is a control character, a lone surrogate or a swapped byte order mark."""
     return (
         (character < " " and character not in "\t\r\n")
         or "\ud800" <= character <= "\udfff"
@@ -129,7 +129,7 @@ def _is_no_text(character: str) -> bool:
 
 
 def _utf32(head: bytes) -> str | None:
-    """Code points are so few among all numbers of four bytes that only UTF-32 decodes as such."""
+    """UTF-32 if the text decodes as such: hardly any other bytes are valid code points; else None."""
     for encoding in ("utf-32-le", "utf-32-be"):
         with suppress(UnicodeDecodeError):
             text = head[: len(head) // 4 * 4].decode(encoding)
@@ -139,7 +139,7 @@ def _utf32(head: bytes) -> str | None:
 
 
 def _refuse_contradiction(name: str, sample: bytes, said: str, found: str | None) -> None:
-    """The user's word counts where bytes leave room for it, and not where it would mangle the text."""
+    """SourceError if the encoding that the user gave would garble the text."""
     if found is not None and said not in (found, found[: len("utf-16")]):
         raise SourceError(f"{name}: is {found.upper()}, not {said or 'UTF-8'}; leave --encoding out")
     if said == UTF8:
@@ -159,7 +159,7 @@ def _is_of_single_bytes(encoding: str) -> bool:
 
 
 def _refuse_other(name: str, sample: bytes) -> None:
-    """Another encoding shows in most lines that aren't ASCII. One such line may be just a broken row."""
+    """SourceError if most non-ASCII lines are not UTF-8. A single one may be a broken row."""
     try:
         sample.decode()
     except UnicodeDecodeError:
@@ -180,7 +180,7 @@ def _refuse_other(name: str, sample: bytes) -> None:
 
 
 def not_utf8_text(name: str, lines: list[tuple[str, bytes]]) -> str:
-    """What to say, by examples: a few characters around the first of each line that shows it."""
+    """The error text, with examples: a few characters around the first invalid one of a line."""
     shown = [f"line {number} as {_around(line)!r}" for number, line in lines[:_EXAMPLES]]
     return (
         f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would read {' and '.join(shown)}: "
@@ -194,7 +194,7 @@ def _around(line: bytes) -> str:
 
 
 def utf8(blocks: Iterator[bytes], encoding: str, *, complete: bool = True) -> Iterator[bytes]:
-    """The content in UTF-8, in blocks up to three times as long; unless `complete`, cut anywhere."""
+    """The content in UTF-8, in blocks up to three times as long. Not `complete`: it may end anywhere."""
     if encoding == UTF8:
         yield from blocks
         return

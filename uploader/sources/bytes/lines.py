@@ -1,7 +1,7 @@
-"""Content bytes cut into physical lines, a block of them at a time. What a line means is not known here.
+"""Cuts content into physical lines, a block of them at a time.
 
-A block splits its lines in bulk, which is where the speed comes from. Memory is bounded by a block and
-the longest line: of a longer one only the beginning is kept.
+Splitting a block in one call makes it fast. Memory is bounded by a block and the maximum line length: of a
+longer line only the beginning is kept.
 """
 
 import operator
@@ -13,10 +13,10 @@ from itertools import accumulate, count
 
 from uploader.model.rows import Mark
 
-#: No row is longer. HubSpot's values hold 65,536 characters at most, so this is room for sixteen full ones;
-#: a longer line is a file of another kind. It must exceed `BLOCK_BYTES` (see `Lines.next`).
+#: The maximum length of a row: sixteen of HubSpot's longest values (65,536 characters each).
+#: It must exceed `BLOCK_BYTES` (see `Lines.next`).
 LINE_BYTES = 1024 * 1024
-#: Of a longer line this much is kept: one byte more, so that the rest can be seen to be missing.
+#: Kept of a longer line: one byte more than the maximum, which shows that the rest is missing.
 KEPT_BYTES = LINE_BYTES + 1
 
 _BREAKS = b"\r\n"
@@ -24,9 +24,9 @@ _QUOTED = re.compile(rb'"[^"]*"')
 
 
 def find_line_end(sample: bytes) -> bytes:
-    r"""`\n`, which closes `\r\n` too, or the lone `\r` of old Macs where that is what most lines end with.
+    r"""The line end: `\n`, which includes `\r\n`, or `\r` (old Macs) if most lines end with it.
 
-    Spreadsheets of that kind write `\n` inside quoted cells, so those don't count.
+    Spreadsheets on old Macs write `\n` inside quoted cells, which don't count.
     """
     if b"\r" not in sample:
         return b"\n"
@@ -38,9 +38,7 @@ def find_line_end(sample: bytes) -> bytes:
 def watch_last_line(
     blocks: Iterator[bytes], line_end: bytes, unfinished: Callable[[bytes], None]
 ) -> Iterator[bytes]:
-    """The content as it is; `unfinished` is called with a last line that has no line break, before that is
-    given out.
-    """
+    """The content unchanged. Calls `unfinished` with a last line without a line break before yielding it."""
     rest = b""
     for block in blocks:
         cut = block.rfind(line_end) + 1
@@ -50,7 +48,7 @@ def watch_last_line(
             rest = block[cut:]
         else:
             rest += block
-    if rest.strip() and not rest.endswith(b"\r"):  # half of a line break is one
+    if rest.strip() and not rest.endswith(b"\r"):  # half of a line break is a line break
         unfinished(rest)
     if rest:
         yield rest
@@ -60,31 +58,31 @@ def watch_last_line(
 class Block:
     """Consecutive physical lines."""
 
-    data: bytes  #: as they stand in the source; of an overlong line, nothing
+    data: bytes  #: the bytes in the source; empty for an overlong line
     start: Mark
     raws: list[bytes]  #: each line without its line end
-    texts: list[str]  #: the same, decoded, if asked for; "" in place of a line that is no UTF-8
+    texts: list[str]  #: the lines decoded, if wanted; "" for a line that is not UTF-8
     ends: list[int]  #: where each line ends, line end included, from the start of the block
-    closed: bool  #: no row can go on beyond this block
+    closed: bool  #: no row continues beyond this block
     torn: bool  #: the last line has no line end
 
     def __len__(self) -> int:
         return len(self.raws)
 
     def mark(self, at: int) -> Mark:
-        """The place where line `at` of this block begins."""
+        """The mark where line `at` of this block begins."""
         return Mark(self.start.offset + self._begin(at), self.start.line + at)
 
     def span(self, first: int, last: int) -> bytes:
-        """The bytes of lines `first` up to and without `last`, line ends included."""
+        """The bytes of the lines in [first, last), line ends included."""
         return self.data[self._begin(first) : self._begin(last)]
 
     def length(self, first: int, last: int) -> int:
-        """How many bytes `span` would give."""
+        """The number of bytes in `span`."""
         return self._begin(last) - self._begin(first)
 
     def reach(self, at: int, lines: int, offset: int) -> int:
-        """The line to stop at: `lines` further, or the first that begins at `offset` or behind it."""
+        """The line to stop at: `lines` further, or the first that begins at or after `offset`."""
         within = bisect_left(self.ends, offset - self.start.offset, lo=at)
         return max(at + 1, min(at + lines, within + 1, len(self.raws)))
 
@@ -93,7 +91,7 @@ class Block:
 
 
 class Lines:
-    """The lines of a source from `start` on, which must be the first byte of a line."""
+    """The lines of a source from `start` on, which must be the beginning of a line."""
 
     def __init__(
         self,
@@ -104,7 +102,7 @@ class Lines:
         decode: bool,
         is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`is_ready`: whether `contents` go on without waiting for who writes them."""
+        """`is_ready`: whether `contents` continue without waiting for the writer."""
         self._contents = contents
         self._is_ready = is_ready
         self._next_start = start
@@ -115,7 +113,7 @@ class Lines:
         self._ended = False
 
     def next(self) -> Block | None:
-        """The block after the last one; None at the end of the source."""
+        """The next block; None at the end of the source."""
         if self._held is not None:
             block, self._held = self._held, None
             return block
@@ -136,15 +134,15 @@ class Lines:
         return block
 
     def is_ready(self) -> bool:
-        """Whether the next block, or the end, comes without waiting for who writes it."""
+        """Whether the next block, or the end, is there without waiting for the writer."""
         return self._ended or self._held is not None or self._is_ready()
 
     def grow(self, block: Block, at: int) -> Block:
-        """The block from line `at` on, with the lines after it."""
+        """A longer block: from line `at` on, with the lines after this block."""
         data, closed = block.span(at, len(block)), True
         following = self.next()
         if following is not None and not following.data:
-            self._held = following  # an overlong line belongs to no row but its own
+            self._held = following  # an overlong line is part of no other row
         elif following is not None:
             data, closed = data + following.data, False
         return self._split(data, block.mark(at), closed=closed)
@@ -162,7 +160,7 @@ class Lines:
         return Block(data, start, raws, self._texts(data, raws), ends, closed or torn, torn)
 
     def _texts(self, data: bytes, raws: list[bytes]) -> list[str]:
-        """All at once, unless some line isn't UTF-8, or holds a line break of another kind."""
+        """Decode all lines at once, unless one is not UTF-8 or has another kind of line break."""
         if not self._decode:
             return []
         line_end = self._line_end.decode()
@@ -177,7 +175,7 @@ class Lines:
         return text.split(line_end)
 
     def _overlong(self) -> Block:
-        """A block of one line, read to its end and not kept beyond its beginning."""
+        """A block of one overlong line: read to its end, but only its beginning is kept."""
         start, kept, length = self._next_start, self._rest[:KEPT_BYTES], 0
         while True:
             cut = self._rest.find(self._line_end) + 1

@@ -1,4 +1,4 @@
-"""Files of this machine, named pipes and standard input, and the way to sources elsewhere."""
+"""Local files, named pipes and standard input. `find_origin` also finds sources on the network."""
 
 import hashlib
 import io
@@ -17,12 +17,12 @@ from uploader.sources.names import STDIN, is_url, matches_nothing_of_ours
 from uploader.system.filesystem_of_path import filesystem_type
 from uploader.system.mounts import is_local
 
-#: A directory's names that are shown as advice.
+#: How many names in a directory an error lists.
 _LISTED = 5
 
 
 class FileOrigin:
-    """A regular file. It is opened anew for every reading, so nothing stays open in between."""
+    """A regular file. It is opened for each reading, and closed in between."""
 
     seekable = True
     sample_bytes = 1024 * 1024
@@ -57,16 +57,16 @@ class FileOrigin:
 
 
 class StreamOrigin:
-    """Standard input or a named pipe: read once. What was needed to recognise it is kept and read again."""
+    """Standard input or a named pipe, read once. What `peek` reads is kept and read again."""
 
     seekable = is_local = False
-    # Less than of a file: a slow pipe should begin to flow before it has given a megabyte.
+    # Less than for a file: reading a slow pipe should not wait for a megabyte.
     sample_bytes = EDGE_BYTES
 
     def __init__(
         self, name: str, handle: BinaryIO, *, owned: bool, is_ready: Callable[[], bool] | None = None
     ) -> None:
-        """`is_ready` as of `Raw`; None: the kernel is asked."""
+        """`is_ready`: as in `Raw`; None: ask the kernel."""
         self.name = name
         self.size_bytes: int | None = None
         self._handle: BinaryIO | None = handle
@@ -114,7 +114,7 @@ def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
 
         return RemoteOrigin(path)
     try:
-        status = os.stat(path)  # noqa: PTH116  # the path stays as the user wrote it
+        status = os.stat(path)  # noqa: PTH116  # the path as the user wrote it
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise SourceError(_unopened(path, error)) from error
     if stat.S_ISDIR(status.st_mode):
@@ -125,7 +125,7 @@ def find_origin(path: str, stdin: BinaryIO | None) -> Origin:
 
 
 def _has_input(handle: BinaryIO) -> bool:
-    """Of a pipe: bytes, or its end. What the kernel can't be asked about is taken to have some."""
+    """Whether a pipe has bytes, or has ended. True if the kernel can't tell."""
     poll = select.poll()
     try:
         poll.register(handle, select.POLLIN)
@@ -137,7 +137,7 @@ def _has_input(handle: BinaryIO) -> bool:
 def _stdin() -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
         raise SourceError("standard input: nothing is piped in; name a file, or pipe one in")
-    # Unbuffered: a thread that blocks in a buffered read holds a lock the interpreter needs to end.
+    # Unbuffered: a thread that blocks in a buffered read holds a lock that the interpreter needs at exit.
     return io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
 
 

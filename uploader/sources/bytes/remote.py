@@ -1,9 +1,9 @@
-"""A source that is read over the network: anything fsspec has a file system for. Bytes only, as `local`.
+"""Reads sources over the network, from any file system that fsspec has.
 
-Identity  Size and sampled content, as of a file, but with few probes: each is a request. Where the server
-          can't be asked for a part, the beginning alone (and what was read so far: `stream_fingerprint`).
-Secrets   The URL may hold some. It is kept in memory, never in a name or a text; nor is what a library says
-          of an error, since that quotes it.
+Identity  Size and sampled content, as for a file, but with few samples: each is a request. If the server has
+          no range requests, the beginning only (and what was read so far: `stream_fingerprint`).
+Secrets   The URL may hold some, so it appears in no name or text. Neither do a library's errors, which quote
+          it.
 Needs     The extra `remote`, and for a store its own package (s3fs, gcsfs, adlfs), which fsspec names.
 """
 
@@ -16,13 +16,13 @@ from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Raw, fingerprint
 from uploader.sources.names import shown
 
-#: A request fetches so much; between requests of it, the network waits for nothing but us.
+#: The bytes that one request fetches.
 _REQUEST_BYTES = 4 * 1024 * 1024
 _PROBES = 2
 
 
 class RemoteOrigin:
-    """Opened anew for every reading, like a file."""
+    """A remote file. It is opened for each reading."""
 
     sample_bytes = 256 * 1024
     is_local = False
@@ -90,7 +90,7 @@ class RemoteOrigin:
 
 
 class _Guarded:
-    """A remote file whose errors are an `OSError` that quotes no URL."""
+    """A remote file handle whose errors are `OSError` without the URL."""
 
     def __init__(self, inner: Any, name: str) -> None:  # noqa: ANN401
         self._inner = inner
@@ -145,8 +145,8 @@ def _read_full(handle: Any, size: int) -> bytes:  # noqa: ANN401
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, by kind and number: an error's own text quotes the URL."""
-    # A file system may make FileNotFoundError of any answer; the answer is its cause.
+    """The reason of an error by type and status: its own text quotes the URL."""
+    # A file system may raise FileNotFoundError for any reply; the reply is its cause.
     status = getattr(error.__cause__ or error, "status", None)
     if status in {401, 403} or isinstance(error, PermissionError):
         return "may not be read: the address needs (other) credentials, or its signature has run out"

@@ -1,6 +1,6 @@
-"""What has been read of a stream, as a running hash: so that one piped again can be told from another.
+"""A running hash of what was read of a stream, so that the same one is recognised when piped again.
 
-A mark of a stream carries the hash of all content before it; reading from there reads it all again.
+A mark of a stream has the hash of all content before it. Reading from there reads all of that again.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ _AHEAD_BLOCKS = 16
 
 
 class Prefix:
-    """Blocks pass through `watch`; `digest` may be asked for at offsets that only grow."""
+    """Hashes the blocks that pass `watch`. `digest` takes increasing offsets."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._hashed = 0  # bytes
-        self._waiting: deque[bytes] = deque()  # read ahead, not asked about yet
+        self._waiting: deque[bytes] = deque()  # blocks read ahead, not hashed yet
         self._waiting_bytes = 0
-        self._due: deque[int] = deque()  # offsets that will be asked about, however late
-        self._digests: dict[int, str] = {}  # of those that are passed
+        self._due: deque[int] = deque()  # offsets whose digest will be needed, however late
+        self._digests: dict[int, str] = {}  # by offset, those passed
 
     def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self._waiting.append(block)
             self._waiting_bytes += len(block)
-            # More than readers read ahead is one endless line: no mark is inside it.
+            # More than readers read ahead is one overlong line, which has no mark inside.
             while self._waiting_bytes > _AHEAD_BLOCKS * byte_source.BLOCK_BYTES:
                 self._take(self._waiting.popleft())
             yield block
@@ -47,7 +47,7 @@ class Prefix:
         self._hashed += len(block)
 
     def digest(self, offset: int) -> str:
-        """Of the content before `offset`, which has been read; "" where that is too long ago to be known."""
+        """The hash of the content before `offset`; "" if that was passed too long ago."""
         if offset < self._hashed:
             return self._digests.pop(offset, "")
         while self._hashed < offset and self._waiting:
@@ -61,8 +61,9 @@ class Prefix:
     def mark(
         self, slices: Iterable[RowSlice], name: str, start: Mark, known: Sequence[Mark] = ()
     ) -> Iterator[RowSlice]:
-        """The slices, with the hash in each one's end, which is the next one's start. SourceError where what
-        is before one of the known marks is not what it was.
+        """The slices, with the hash in the marks at their ends.
+
+        SourceError if the content before a known mark has changed.
         """
         ahead = deque(mark for mark in known if mark.offset > start.offset)
         self._due.extend(mark.offset for mark in ahead)
@@ -77,7 +78,7 @@ class Prefix:
             raise _ended(name, ahead[-1].offset - (before or start).offset)
 
     def check(self, mark: Mark, name: str) -> None:
-        """SourceError where what is before the mark is not what it was."""
+        """SourceError if the content before the mark has changed."""
         if mark.digest and self.digest(mark.offset) != mark.digest:
             raise SourceError(
                 f"{name}: what it gives now is not what the job has read of it before (its first "
@@ -86,7 +87,7 @@ class Prefix:
 
 
 def skip_known(blocks: Iterator[bytes], prefix: Prefix, name: str, mark: Mark) -> Iterator[bytes]:
-    """The blocks from a mark on; SourceError if what is before it is not what it was."""
+    """The blocks from a mark on. SourceError if the content before it has changed."""
     left = mark.offset
     rest = b""
     for block in blocks:

@@ -1,7 +1,6 @@
 """A ZIP archive with one data file in it, as HubSpot and Salesforce export: its bytes, unpacked.
 
-Blocks are bounded whatever the ratio. What a member holds is not known here, but that an Excel file is a ZIP
-archive, too, with members of its own names.
+Blocks are bounded whatever the ratio. An Excel file is a ZIP archive, too, recognised by its members' names.
 """
 
 import lzma
@@ -37,7 +36,7 @@ def is_workbook(names: list[str]) -> bool:
 
 
 def only_member(name: str, names: list[str]) -> str:
-    """The one data file: without directories, and what file managers leave."""
+    """The name of the one data file, without directories and files of file managers. SourceError."""
     for member, advice in _FOREIGN:
         if member in names:
             raise SourceError(f"{name}: {advice}")
@@ -63,7 +62,7 @@ def only_member(name: str, names: list[str]) -> str:
 
 
 class Member:
-    """The content of one member, read from front to back."""
+    """Reads the content of one member from front to back."""
 
     def __init__(self, name: str, handle: BinaryIO, member: str) -> None:
         self._name = name
@@ -73,7 +72,7 @@ class Member:
 
     @property
     def position(self) -> int:
-        """Bytes of the archive read so far; its list of members stands at the end, and is read first."""
+        """Bytes of the archive read so far; the list of members at its end is read first."""
         return 0 if self._handle.closed else min(self._handle.tell(), self._size)
 
     def blocks(self) -> Iterator[bytes]:
@@ -92,5 +91,5 @@ class Member:
             raise SourceError(
                 f"{self._name}: is compressed in a way that is not supported ({in_a_line(error)}); unpack it"
             ) from error
-        except RuntimeError as error:  # so the library says that it lacks a password
+        except RuntimeError as error:  # the library raises this if a password is needed
             raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
