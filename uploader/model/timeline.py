@@ -96,8 +96,8 @@ class Timeline:
     def take_changes(self) -> "Changes":
         """Return what has to be stored to keep the timeline as it is now."""
         changed = [self._intervals[began] for began in sorted(self._changed)]
-        told = [(one.began, one.seconds, nonzero_counts(one)) for one in changed]
-        changes = Changes(told, replaces_all=self._is_rewritten)
+        stored = [(one.began, one.seconds, nonzero_counts(one)) for one in changed]
+        changes = Changes(stored, replaces_all=self._is_rewritten)
         self._changed, self._is_rewritten = set(), False
         return changes
 
@@ -135,9 +135,9 @@ class Changes:
 
 def nonzero_counts(interval: Interval) -> dict[str, Any]:
     """Return the fields of an interval that are not empty, without its time."""
-    told = asdict(interval)
-    del told["began"], told["seconds"]
-    return {name: value for name, value in told.items() if value}
+    values = asdict(interval)
+    del values["began"], values["seconds"]
+    return {name: value for name, value in values.items() if value}
 
 
 def coarser(intervals: Sequence[Interval]) -> list[Interval]:

@@ -31,8 +31,8 @@ class Action(StrEnum):
     SETTLE = "settle"  #: none is left open (but for `pending`)
     RETRY = "retry"  #: send them again after a backoff; may count as an attempt
     SPLIT = "split"  #: one of them is at fault: halve until it is alone
-    PAUSE = "pause"  #: nobody may send for a while; never counts as an attempt
-    STOP = "stop"  #: no batch can pass until somebody mends something, or for very long
+    PAUSE = "pause"  #: send nothing for a while; never counts as an attempt
+    STOP = "stop"  #: no batch can succeed until something is fixed, or for very long
 
 
 class Confirmed(msgspec.Struct, frozen=True, gc=False):

@@ -92,7 +92,7 @@ class Sender:
         self.ever_answered = False
         self.last_failure = ""
         self.tallies = tallies
-        self.timeline: Timeline | None = None  #: told of each answer
+        self.timeline: Timeline | None = None  #: records each reply
         self.access = access
         self._on_count: Callable[[], None] = lambda: None
         self._transport = transport
@@ -102,7 +102,7 @@ class Sender:
         self._day_is_spent = day_is_spent
         self._started = clocks.loop()
         self._turn = asyncio.Lock()
-        self._alone = True  # until a first reply has told what a predecessor used up
+        self._alone = True  # until a first reply shows what an earlier process has used
         self._burst_seconds = 0.0  # what the last 429 of the window asks for, by our own log
         self._smooth = self._smoother()
 

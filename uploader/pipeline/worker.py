@@ -144,7 +144,7 @@ class Worker(Task[Record]):
                 now, stalled = self._attempts.clock(), self._sender.stalled_seconds
                 self.known_at = min(write.known_now(now, stalled) for write in writes)
                 pieces = await self._attempts.run(self, pieces)
-                # Of records in doubt, too: what they ask for may be there by now, and changed by somebody.
+                # Records in doubt, too: they may have been written by now, and changed again by someone else.
                 left = {record.position for piece in pieces for record in piece.items}
                 writes = await self._read_again(
                     [write for write in writes if write.record.position in left], pre_reader

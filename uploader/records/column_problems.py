@@ -19,7 +19,7 @@ from uploader.records.known_headers import bare
 
 @dataclass(slots=True)
 class Resolved:
-    """The columns of one source as far as they can be mapped, and what keeps the others from it."""
+    """The columns of one source as far as they can be mapped, with all problems."""
 
     columns: Columns | None  #: None where no column is the id property
     problems: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Resolved:
 
 
 def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None) -> Resolved:
-    """As `resolve_columns`, which `upload` goes by; but going on after each problem, without its columns."""
+    """Resolve columns as `resolve_columns` does, but go on after each problem without its columns."""
     resolved = Resolved(None)
     while True:
         try:
@@ -47,7 +47,7 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
 def _resolve_without_key(
     resolved: Resolved, header: Sequence[str], rules: Rules, schema: Schema | None
 ) -> None:
-    """What the columns are beside the key that is not there, and which of them are none."""
+    """Resolve the other columns if no column is the key."""
     names = {
         index: resolve_name(column, rules, schema)
         for index, column in enumerate(header)
@@ -60,7 +60,7 @@ def _resolve_without_key(
 
 
 def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> frozenset[str]:
-    """The columns that the first problem is about; none where leaving them out would mend nothing."""
+    """Return the columns that cause the first problem; none if leaving them out would not help."""
     undecided = frozenset(column for column in header if rules.is_undecided(column))
     if undecided:
         return undecided
@@ -84,7 +84,7 @@ def _is_passed_over(index: int, column: str, rules: Rules) -> bool:
 
 
 def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> frozenset[str]:
-    """The first column whose property can't be written, or is another's already."""
+    """Return the first column whose property cannot be written or is already another column's."""
     taken = set(rules.constants)
     for column, name in names.items():
         if name and (name in taken or (name.startswith(COSTLY) and name not in rules.allowed)):
@@ -96,7 +96,9 @@ def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> 
 
 
 def likely_key(header: Sequence[str], rules: Rules) -> str:
-    """A column that is the id property but for case, blanks and signs; "" if there is none, or several."""
+    """Return a column that differs from the id property only in case, blanks and signs; "" if there is not
+    exactly one.
+    """
     wanted = bare(rules.id_property)
     likely = [column for column in header if bare(column) == wanted and column not in rules.ignored]
     return likely[0] if len(likely) == 1 else ""

@@ -1,11 +1,11 @@
-"""Which column is which property: what the user says, what names and labels say, and what is missing.
+"""Which column is which property: by the user's mapping, by names and labels; and what is missing.
 
 In    a header, the user's rules, and what HubSpot knows of its properties, if known.
 Out   `Columns`, resolved for a whole source.
 Raise `MappingError` for what is wrong with a whole file.
-Rules A column acts by its property's exact name, its exact label, or the user's word, never by likeness.
-      One that tells who has opted out or whose address bounces acts by the user's word alone, and nothing
-      starts before there is one. What makes contacts cost money is allowed by name.
+Rules A column acts by its property's exact name, its exact label, or the user's mapping, never by likeness.
+      For a column that tells who has opted out or whose address bounces, the user must decide before anything
+      starts. Properties that make contacts cost money must be allowed by name.
 """
 
 import difflib
@@ -22,16 +22,16 @@ from uploader.records.values.datetimes import DateOrder
 #: Columns that `failures` adds; never properties.
 OWN_PREFIX = "uploader_"
 SUPERSEDED = "uploader_superseded"
-#: Stands in a file that was made to be looked at: its cells are not what the source's were.
+#: A column of files made for spreadsheets (--spreadsheet-safe), whose cells differ from the source's.
 TO_LOOK_AT = "uploader_to_look_at"
 #: Properties that hold addresses, of contacts.
 ADDRESSES = (EMAIL, "hs_additional_emails", "work_email")
-#: How properties begin that decide on whether a contact is paid for.
+#: Prefix of properties that decide whether a contact costs money.
 COSTLY = "hs_marketable_"
 
 
 class MappingError(ValueError):
-    """The columns can't be mapped; each text tells the user what to say."""
+    """The columns cannot be mapped. Each text tells the user what to do."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class MappingError(ValueError):
 
 
 def numbered(texts: Sequence[str]) -> str:
-    """All that is to be mended, in one line."""
+    """Return all problems in one line."""
     if len(texts) < 2:
         return "".join(texts)
     return f"{len(texts)} problems: " + "; ".join(f"({n}) {text}" for n, text in enumerate(texts, 1))
@@ -50,27 +50,29 @@ def numbered(texts: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the user says of columns and rows. In tables by column, "" stands for all that are not named."""
+    """The user's settings for columns and rows. In tables by column, "" stands for all columns that are
+    not named.
+    """
 
     id_property: str = EMAIL  #: the first of `match`; given alone, the only one
     match: tuple[str, ...] = ()  #: the properties a row is matched by: the first that it has
     object_type: str = "contacts"
-    mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, by the user's word
-    ignored: frozenset[str] = frozenset()  #: columns left out by the user's word
-    only: frozenset[str] = frozenset()  #: where there are any, all other columns are left out
+    mapped: Mapping[str, str] = field(default_factory=dict)  #: column -> property, as the user maps it
+    ignored: frozenset[str] = frozenset()  #: columns that the user leaves out
+    only: frozenset[str] = frozenset()  #: if there are any, all other columns are left out
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
     date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, said or found
     decimals: Mapping[str, str] = field(default_factory=dict)  #: by column: "." or ","
     timezones: Mapping[str, str] = field(default_factory=dict)  #: by column: of date-times without a zone
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
-    drop_bad_values: bool = False  #: what can't be converted is left out, not its row
+    drop_bad_values: bool = False  #: values that cannot be converted are left out, instead of their rows
     include_superseded: bool = False
     has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
-    suppression: Suppression | None = None  #: whom nothing is written to
-    #: Column -> the values by which a row says the same; none: a usual yes. See `convert.says_so`.
+    suppression: Suppression | None = None  #: addresses that must not be written to
+    #: Column -> the values that suppress a row; none: a usual yes. See `convert.is_yes`.
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
-    allowed: frozenset[str] = frozenset()  #: properties that cost money, by the user's word
+    allowed: frozenset[str] = frozenset()  #: properties that cost money and that the user allows
 
     def __post_init__(self) -> None:
         match = self.match or (self.id_property,)
@@ -83,23 +85,27 @@ class Rules:
         return are_contacts(self.object_type)
 
     def leaves_out(self, column: str) -> bool:
-        """Whether the user says so, or the column is one of our own."""
+        """Whether the user leaves the column out, or it is one of our own."""
         is_other = bool(self.only) and column not in self.only and not self.is_undecided(column)
         return is_other or column in self.ignored or column.startswith(OWN_PREFIX)
 
     def is_undecided(self, column: str) -> bool:
-        """Whether it tells who must not be written to, and the user has not said what becomes of it."""
+        """Whether the column tells who must not be written to, and the user has not decided what to do
+        with it.
+        """
         has_word = column in self.mapped or column in self.ignored or column in self.suppress_where
         return not has_word and self.has_addresses and _is_opt_out(column)
 
     def only_suppresses(self, column: str) -> bool:
-        """Whether its cells are looked at and not sent, even if it has the name of a property."""
+        """Whether the column is used for suppression only and not sent, even if it has the name of a
+        property.
+        """
         is_named = column in self.suppress_where and column not in self.mapped
         return is_named and self.has_addresses and _is_opt_out(column)
 
     @property
     def suppresses(self) -> bool:
-        """Whether rows are looked at for people that nothing is written to."""
+        """Whether any row may be suppressed."""
         return self.suppression is not None or bool(self.suppress_where)
 
 
@@ -112,19 +118,19 @@ class Columns:
     """The columns of one source, resolved."""
 
     names: Mapping[int, str]  #: cell index -> property
-    nameless: tuple[int, ...] = ()  #: cells that may hold nothing, since nobody says what they mean
+    nameless: tuple[int, ...] = ()  #: cells of columns without a name, which must be blank
     superseded: int | None = None
     header: tuple[str, ...] = field(default=(), compare=False)  #: all columns, as the source names them
-    #: Cells that hold addresses of the row's person, those left out included.
+    #: Cells with addresses of the row's person, including columns that are left out.
     addresses: tuple[int, ...] = field(default=(), compare=False)
 
     def column(self, index: int) -> str:
-        """What the source calls a cell's column."""
+        """Return the source's name for the column of a cell."""
         return self.header[index] if index < len(self.header) else f"column {index + 1}"
 
 
 def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) -> Columns:
-    """Decide what each column of a header is; without a `schema`, names are taken at their word."""
+    """Decide for each column which property it is. Without a `schema`, every name counts as a property."""
     names: dict[int, str] = {}
     nameless, unmapped = [], []
     superseded = None
@@ -166,7 +172,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
 
 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
-    """The property a column acts on; "" if it is none."""
+    """Return the property of a column; "" if it has none."""
     if column in rules.mapped:
         return _target(column, rules.mapped[column], schema)
     if schema is None or column in schema.labels:
@@ -181,7 +187,7 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
 
 
 def _target(column: str, said: str, schema: Schema | None) -> str:
-    """The property that the user names, by its name or else its label."""
+    """Return the property that the user names, by its name or else its label."""
     if schema is None or said in schema.labels:
         return said
     named = [name for name, label in schema.labels.items() if label == said]
@@ -199,13 +205,13 @@ def _target(column: str, said: str, schema: Schema | None) -> str:
 
 
 def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns:
-    """The columns of a job that was begun before, as they were resolved then."""
+    """Return the columns of a job begun earlier, as they were resolved then."""
     superseded = [index for index, column in enumerate(header) if column == SUPERSEDED]
     return Columns(names, (), superseded[0] if superseded else None, tuple(header))
 
 
 def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
-    """What the user says of columns has to be of columns that are there."""
+    """Raise MappingError if the rules name columns that do not exist."""
     said: dict[str, Iterable[str]] = {
         "--map or --ignore": rules.mapped.keys() | rules.ignored,
         "--only": rules.only,
@@ -226,7 +232,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
 
 
 def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
-    """What to say of columns that are no property."""
+    """Return the message about columns that are no property."""
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (
@@ -237,7 +243,7 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
 
 
 def _likeness(column: str, schema: Schema) -> str:
-    """A property whose name or label is like the column's: to be proposed, never acted on."""
+    """Return a property whose name or label is similar; it is only proposed, never used."""
     usual = COMMON.get(bare(column), "").lstrip(ASK)
     if usual in schema.labels and usual not in schema.read_only:
         return usual
@@ -285,13 +291,13 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
 
 
 def refuse_undecided(columns: Sequence[str]) -> None:
-    """MappingError if there are any that `Rules.is_undecided` names."""
+    """Raise MappingError if there are columns that `Rules.is_undecided` names."""
     if columns:
         raise MappingError(undecided_text(columns))
 
 
 def undecided_text(columns: Sequence[str]) -> str:
-    """What to say of columns that tell who must not be written to."""
+    """Return the message about columns that tell who must not be written to."""
     words = [f'--suppress-where "{column}{"=*" * holds_whatever(column)}"' for column in columns[:8]]
     return (
         f"{_listed(columns)} {'tells' if len(columns) == 1 else 'tell'} who has opted out or whose address "

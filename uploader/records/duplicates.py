@@ -1,12 +1,12 @@
-"""Rows that share a key: how they are found in bounded memory, and what becomes of them.
+"""Rows that share a key: found in bounded memory, and which of them are written.
 
-In    the closed value, position and number of every row that has a key, in source order.
-Out   of each row whose key another has, that other one: the first row of the key, or the last one if that is
-      written; of this row itself, the first other one.
+In    the lock key, position and number of every row that has a key, in source order.
+Out   for each row whose key another row has, that other row: the first row of the key, or the last if that
+      one is written; for this row itself, the first other one.
 Rule  Keys are compared by digests of 128 bits: with a billion rows, the odds that two keys are taken for one
-      are 1 to 10**21. A row counts by its key alone, whatever else is wrong with it; so what becomes of the
-      others does not change when it is mended, or when the account's properties change. Not so where the last
-      row is written: that is the last one which becomes an input.
+      are 1 to 10**21. A row counts by its key alone, whatever else is wrong with it. So the result for other
+      rows does not change when the row is corrected, or when the account's properties change. The exception:
+      if the last row is written, that is the last row that becomes an input.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,11 +31,11 @@ class OnDuplicate(StrEnum):
     IN_ORDER = "in-order"  #: all are written, one after the other, in file order
     FIRST = "first"  #: the first is written, the others are skipped
     LAST = "last"  #: the last that becomes an input is written, the others are skipped
-    REJECT = "reject"  #: none is written: nobody can say which is right
+    REJECT = "reject"  #: none is written, because it is not known which one is right
 
 
 class Repeat(NamedTuple):
-    """A row whose key another row has."""
+    """A row whose key another row has, too."""
 
     position: int
     number: int  #: `Row.number` of it
@@ -50,7 +50,7 @@ class Repeat(NamedTuple):
 class Keyed(NamedTuple):
     """Rows that have a key, in source order."""
 
-    values: Sequence[str]  #: the closed value of each one's key
+    values: Sequence[str]  #: the lock key of each row's key
     positions: Sequence[int]
     numbers: Sequence[int]
 
@@ -61,8 +61,8 @@ class Keyed(NamedTuple):
 
 
 def key_of(mapped: Record | Unsent, rule: OnDuplicate) -> str | None:
-    """The closed value of a row's key, if it counts: a row marked as superseded, or whose key is plainly
-    none, is not written whatever else there is.
+    """Return the lock key of a row's key if it counts: not for a superseded row, and not if the key is
+    plainly no key.
     """
     if not mapped.values or (isinstance(mapped, Unsent) and mapped.outcome is Outcome.SKIPPED):
         return None
@@ -73,9 +73,8 @@ def key_of(mapped: Record | Unsent, rule: OnDuplicate) -> str | None:
 
 
 def find_repeats(entries: Callable[[], Iterable[bytes]], rule: OnDuplicate) -> Iterator[Repeat]:
-    """The repeats among entries, which come in blocks, in source order, several times over if need be.
-
-    All entries of one key have to be among them. Holds each digest once, however often it comes.
+    """Yield the repeats among entries. `entries` returns blocks in source order, and may be called several
+    times. All entries of one key have to be among them. Each digest is held once, however often it occurs.
     """
     if not _have_repeats(entries()):
         return
@@ -84,14 +83,14 @@ def find_repeats(entries: Callable[[], Iterable[bytes]], rule: OnDuplicate) -> I
     for block in entries():
         for digest, position, number in ENTRY.iter_unpack(block):
             keep(digest, (position, number))
-    told: set[bytes] = set()
+    reported: set[bytes] = set()
     for block in entries():
         for digest, position, number in ENTRY.iter_unpack(block):
             other = kept[digest]
             if other[0] == position:
                 continue
-            if digest not in told:
-                told.add(digest)
+            if digest not in reported:
+                reported.add(digest)
                 yield Repeat(*other, position, number)
             yield Repeat(position, number, *other)
 
@@ -116,7 +115,7 @@ DUPLICATE = "DUPLICATE"
 
 
 def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str) -> Record | Unsent:
-    """What becomes of a row whose key another has; `other` is that one, in words."""
+    """Return the row, or an unsent row, given that another row has its key; `other` describes that row."""
     if isinstance(mapped, Unsent):
         return mapped
     if rule is OnDuplicate.REJECT:

@@ -12,9 +12,9 @@ from uploader.model.rows import Fault
 from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules, resolve_name, undecided_text
 from uploader.records.values.convert import Converter, converter
 
-#: The category of a field that can't be written, whatever it holds.
+#: The category of a field that cannot be written, whatever its value.
 NO_PROPERTY = "PROPERTY"
-#: Rows name their own fields: without end, perhaps.
+#: Limits memory, because rows that name their own fields may name any number of them.
 _MOST_REMEMBERED = 10_000
 
 
@@ -27,7 +27,7 @@ class Field(NamedTuple):
 
 
 class Fields:
-    """Resolved once each."""
+    """Resolves the names of fields, each of them once."""
 
     def __init__(self, rules: Rules, schema: Schema | None) -> None:
         self._rules = rules
@@ -70,7 +70,7 @@ class Fields:
 
 
 def spell(value: object) -> str | None:
-    """A field's value as HubSpot spells it; None for what no property can hold."""
+    """Return a field's value as HubSpot spells it; None if no property can hold it."""
     if isinstance(value, str):
         return value.strip()
     if value is None:
@@ -81,6 +81,6 @@ def spell(value: object) -> str | None:
 
 
 def why_unspelled(column: str, value: object) -> Fault:
-    """What to say where `spell` finds nothing."""
+    """Return the fault of a value that `spell` returns None for."""
     reason = getattr(value, "reason", "holds a list or an object")
     return Fault(f"{column!r} {reason}", column=column)

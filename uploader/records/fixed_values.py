@@ -1,8 +1,8 @@
-"""What every record of a run is given: `--set property=value`.
+"""Values that every record of a run gets: `--set property=value`.
 
-In    the user's word, what HubSpot knows of its properties, if known.
-Out   property -> value as HubSpot wants it.
-Raise `MappingError` where a property can't be given one value for all, or does not take it.
+In    the user's values; what HubSpot knows of its properties, if known.
+Out   property -> value as HubSpot expects it.
+Raise `MappingError` if a property cannot have one value in all records, or does not take the value.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from uploader.records.values.convert import converter, text_fault
 
 
 def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[str]) -> dict[str, str]:
-    """`unique`: properties whose values name one record."""
+    """Return the values by property. `unique`: properties whose values are unique."""
     return {name: _value(name, text.strip(), rules, schema, unique) for name, text in rules.constants.items()}
 
 

@@ -1,13 +1,12 @@
-"""What a whole source tells of its columns: the order of day and month, which mark is the decimal one, and
-whether its times have a zone.
+"""What a whole source shows of its columns: order of day and month, decimal mark, and time zones.
 
 In    the rows of a source, one by one.
-Out   the order of each column of dates, and the mark of each column of numbers, where nobody has said it and
-      the rows leave no doubt.
-Raise `MappingError`, which asks: where both readings fit every row, or where rows contradict each other; and
-      where no time of a column has a zone, since then all its rows would be invalid.
-Rules One row is evidence where only one reading makes it a value. A row that has one reading anyhow, or none,
-      is no evidence. A guess is never acted on: what the rows leave open is asked for.
+Out   the order of each date column and the mark of each number column that the user has not set, if the rows
+      leave no doubt.
+Raise `MappingError`, which asks the user: if both readings fit every row, if rows contradict each other, or
+      if no time of a column has a zone, since then all its rows would be invalid.
+Rules A row is evidence if only one reading makes it a value. A row that fits both readings, or none, is no
+      evidence. Nothing is guessed: what the rows leave open is asked for.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +22,7 @@ from uploader.records.values.numbers import marks_of
 
 @dataclass(slots=True)
 class _Evidence:
-    """What the rows of one column tell."""
+    """What the rows of one column show."""
 
     is_number: bool
     rows: dict[str, int] = field(default_factory=dict)  #: reading -> the first row that has only this one
@@ -37,12 +36,12 @@ class _Evidence:
             self.open_row = self.open_row or row
 
     def join(self, other: "_Evidence") -> None:
-        """What another source tells of a column of the same name."""
+        """Add what another source shows of a column of the same name."""
         self.open_row = self.open_row or other.open_row
         self.rows = {**other.rows, **self.rows}
 
     def reading(self, column: str, *, has_columns: bool) -> str:
-        """The only one that the rows allow; "" where none is needed."""
+        """Return the only reading that the rows allow; "" if none is needed."""
         option, both = ("--decimal", ".,") if self.is_number else ("--date-order", ("DMY", "MDY"))
         if len(self.rows) > 1:
             told = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
@@ -61,7 +60,7 @@ class _Evidence:
 
 @dataclass(slots=True)
 class _Times:
-    """What the rows of one column tell of their zones."""
+    """What the rows of one column show of their time zones."""
 
     row_without: int = 0  #: the first that has none
     have_zone: bool = False  #: some
@@ -77,12 +76,12 @@ class _Times:
 
     @property
     def is_open(self) -> bool:
-        """A few without one are their rows' fault, not the column's."""
+        """Whether a zone is needed. A few times without one are their rows' fault, not the column's."""
         return bool(self.row_without) and not self.have_zone
 
 
 class OrderFinder:
-    """Of one source. `feed` it every row, then ask."""
+    """Infers the formats of one source. Call `feed` with every row, then `evidence`."""
 
     def __init__(self, mapper: Mapper, *, asks_zones: bool = True) -> None:
         self._mapper = mapper
@@ -94,16 +93,18 @@ class OrderFinder:
         ]
         timed = mapper.timed_columns if asks_zones and columns else {}
         self._timed = [(index, columns.column(index)) for index in timed if columns]
-        self.times: dict[str, _Times] = {}  #: by column, where nobody has said the zone
+        self.times: dict[str, _Times] = {}  #: by column, if the zone is not set
         self._row = 1
 
     @property
     def columns(self) -> Collection[int]:
-        """The cells it looks at, by index."""
+        """The cells that are examined, by index."""
         return {index for index, *_ in self._open} | {index for index, _ in self._timed}
 
     def feed(self, content: Content, row: int | None = None) -> None:
-        """The next row's content; `row` is its number as an editor shows it, else rows are counted from 2."""
+        """Examine the next row. `row` is its number as an editor shows it; without it rows are counted
+        from 2.
+        """
         self._row = row = self._row + 1 if row is None else row
         if isinstance(content, Mapping):
             self._feed_fields(content, row)
@@ -135,13 +136,15 @@ class OrderFinder:
             evidence.add(readings, row)
 
     def evidence(self) -> Iterable[tuple[str, "_Evidence", bool]]:
-        """Column, what is known of it, and whether all rows have it."""
+        """Return for each column what is known of it, and whether all rows have it."""
         for column, evidence in self._found.items():
             yield column, evidence, self._columns is not None
 
 
 def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
-    """The rules with what the rows of all sources tell. MappingError asks for what they do not."""
+    """Return the rules completed by what the rows of all sources show. MappingError asks for what stays
+    open.
+    """
     decided, asked = decide_leniently(finders, rules)
     if asked:
         raise MappingError(*asked.values())
@@ -149,7 +152,7 @@ def decide(finders: Iterable[OrderFinder], rules: Rules) -> Rules:
 
 
 def decide_leniently(finders: Iterable[OrderFinder], rules: Rules) -> tuple[Rules, Mapping[str, str]]:
-    """The same as far as the rows tell; and by column, what is to be asked."""
+    """Return the rules as far as the rows show them, and by column what has to be asked."""
     finders, joined = list(finders), dict[str, tuple[_Evidence, bool]]()
     for finder in finders:
         for column, evidence, has_columns in finder.evidence():

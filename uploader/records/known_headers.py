@@ -1,8 +1,8 @@
-"""What columns are called in the exports of other systems, and in files of no system in particular. Tables.
+"""Names of columns in the exports of other systems, and in files of no particular system. Tables.
 
-A target is a property's name; `?` before it, or alone, where the values have to be looked at first; IGNORE
-for what a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for who must not be written to, be it
-that they said so or that their address bounces.
+A target is a property's name; `?` before it, or alone, if the values have to be looked at first; IGNORE for
+columns that a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for columns that tell who must not
+be written to, because they opted out or their address bounces.
 """
 
 import re
@@ -111,7 +111,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 @lru_cache(10_000)
 def carries_opt_out(column: str) -> bool:
-    """Whether a column says, by its name, who has opted out or whose address bounces."""
+    """Whether a column, by its name, tells who has opted out or whose address bounces."""
     plain = bare(column)
     if any(names.get(plain) == OPT_OUT for names in SYSTEMS.values()) or plain in _OPT_OUT_NAMES:
         return True
@@ -121,7 +121,7 @@ def carries_opt_out(column: str) -> bool:
 
 
 def holds_whatever(column: str) -> bool:
-    """Whether any value in such a column says it: a time, a reason."""
+    """Whether any value in such a column means yes, such as a time or a reason."""
     return bare(column).endswith(_WHATEVER)
 
 

@@ -1,7 +1,7 @@
-"""Rows of the same columns, column by column: what is done to a column is done to all its texts at once.
+"""The columns that rows of one form have in common, so that work is done for whole columns.
 
 In    the columns that are sent, each with its property; the settings.
-Out   a `Layout`: where keys, addresses and unique values stand, what is converted, and what holds the
+Out   a `Layout`: where keys, addresses and unique values are, what is converted, and what holds the
       properties of one record.
 Raise nothing.
 How   The properties of a record are an instance of a type made for its layout: to make and to encode one
@@ -19,7 +19,7 @@ import msgspec
 from uploader.model.records import Properties
 from uploader.records.values.convert import Converter
 
-#: What no name of a field may hold where msgspec writes it.
+#: Characters that msgspec cannot write in a field's name.
 _NOT_IN_NAMES = re.compile(r'["\\\x00-\x1f]')
 #: Types in memory at once; a job has one for each source, and some while it learns the fields of NDJSON.
 _MOST_TYPES = 16
@@ -35,7 +35,7 @@ class Column(NamedTuple):
     column: str  #: as the source names it
     name: str  #: of the property
     convert: Converter | None
-    is_cleared: bool  #: its blanks are sent, and clear the property
+    is_cleared: bool  #: blanks are sent and clear the property
 
 
 class Layout:
@@ -50,8 +50,8 @@ class Layout:
         constants: Mapping[str, str],
         is_lasting: bool = True,
     ) -> None:
-        """`match`: the properties that rows are matched by; `unique`: those whose values name one record.
-        `is_lasting`: many rows are of this layout, so that a type pays.
+        """`match`: properties that rows are matched by; `unique`: properties whose values are unique.
+        `is_lasting`: many rows have this layout, so that making a type pays.
         """
         self.columns = tuple(columns)
         self.match = tuple(match)
@@ -65,11 +65,11 @@ class Layout:
         names = (*places, *constants)
         self._make = _maker(names, tuple(self.blanks)) if is_lasting else None
         self._names = names
-        #: What a record weighs beside its row and the characters of its texts: of hundreds, most are blank.
+        #: Memory of a record beside its row and the characters of its texts.
         self.overhead_bytes = _RECORD_BYTES + _TEXT_BYTES * min(_MOST_TEXTS, len(names))
 
     def properties(self, columns: Sequence[Iterable[Text]]) -> list[Properties]:
-        """Of each row, what is sent; `columns` are those of the layout, without keys."""
+        """Return the properties to send for each row. `columns`: those of the layout, without keys."""
         everything = (*columns, *map(repeat, self.constants))
         if self._make is not None:
             return list(map(self._make, *everything))
@@ -84,13 +84,13 @@ class Layout:
         ]
 
 
-#: As measured: a record with what is kept of it while it is open, and each text.
+#: Measured memory of an open record, and of each text.
 _RECORD_BYTES, _TEXT_BYTES, _MOST_TEXTS = 700, 60, 64
 
 
 @lru_cache(_MOST_TYPES)
 def _maker(names: tuple[str, ...], blanks: tuple[Text, ...]) -> Callable[..., Properties] | None:
-    """The type of a layout's properties; None where msgspec can't write their names."""
+    """Return the type of a layout's properties; None if msgspec cannot write their names."""
     if _NOT_IN_NAMES.search("".join(names)):
         return None
     defaults: tuple[Text, ...] = (*blanks, *repeat(UNSET, len(names) - len(blanks)))

@@ -1,15 +1,15 @@
-"""How rows become inputs, and what makes them invalid: a slice of rows at once, column by column.
+"""Rows become records, or unsent rows with all that is wrong: a slice at once, column by column.
 
 In    rows (cells or fields), the settings, and what HubSpot knows of its properties, if known.
-Out   of each row, in order, a `Record`, or an `Unsent` with all that is wrong with it.
-Raise nothing for the sake of a row.
-Rules A blank is left out: an empty string would clear the property, and clearing is asked for, by column. A
-      value that can't be converted makes its row invalid, or is left out and told, where the user says so.
-      What the row is known by is never left out. Whom nothing is written to is asked first of all.
+Out   for each row, in order, a `Record`, or an `Unsent` with all that is wrong with the row.
+Raise nothing because of a row.
+Rules A blank is left out: an empty string would clear the property, and clearing is asked for by column. A
+      value that cannot be converted makes its row invalid; an option leaves such values out and reports them.
+      The key of a row is never left out. Suppression comes before everything else.
 How   Rows of one layout are a table, whose columns are judged and converted as a whole. Rows that name their
-      own fields join the table of all fields seen so far; one that can't is a table of its own: what it
-      holds is said in another way (`properties` and `id`, two names of one property, lists), or is at fault.
-      What becomes of a row never depends on those beside it.
+      own fields join the table of all fields seen so far. A row that does not fit is a table of its own: it
+      has another form (`properties` and `id`, two names of one property, lists), or is at fault. The result
+      for a row never depends on the rows beside it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,10 +31,10 @@ from uploader.records.values.convert import Converter, converter, setting_of
 
 
 class Mapper:
-    """Turns the rows of one source into records. One value per source; it learns the fields of NDJSON."""
+    """Turns the rows of one source into records. Use one per source: it learns the fields of NDJSON."""
 
     def __init__(self, source: int, rules: Rules, schema: Schema | None, columns: Columns | None) -> None:
-        """MappingError where the rules make no sense."""
+        """MappingError if the rules contradict each other or the schema."""
         self.source = source
         self.rules = rules
         self.schema = schema
@@ -63,7 +63,7 @@ class Mapper:
         return Column(column, name, convert, is_cleared)
 
     def _layout(self, columns: Sequence[Column], id_property: str = "", *, is_lasting: bool = True) -> Layout:
-        """`id_property`: where the rows say it themselves."""
+        """`id_property`: if the rows name it themselves."""
         return Layout(
             columns,
             match=(id_property,) if id_property else self.rules.match,
@@ -74,7 +74,7 @@ class Mapper:
 
     @property
     def open_columns(self) -> Mapping[int, str]:
-        """Cell index -> type, of the columns whose order of dates or decimal mark nobody has said."""
+        """Cell index -> type, for columns whose date order or decimal mark is not set."""
         if self.columns is None or self.schema is None:
             return {}
         kinds = {
@@ -84,7 +84,7 @@ class Mapper:
 
     @property
     def timed_columns(self) -> Mapping[int, str]:
-        """Cell index -> type, of the columns of date-times whose zone nobody has said."""
+        """Cell index -> type, for date-time columns whose time zone is not set."""
         kinds = self.schema.kinds if self.schema else {}
         names = self.columns.names if self.columns else {}
         timed = [i for i, name in names.items() if name in kinds and kinds[name].type == "datetime"]
@@ -99,21 +99,23 @@ class Mapper:
         return bool(self.open_columns)
 
     def open_kind(self, column: str) -> str:
-        """The type of a row's field whose order or decimal mark nobody has said; "" of others."""
+        """Return the type of a row's field whose date order or decimal mark is not set; "" for other
+        fields.
+        """
         if self.schema is None or self.rules.leaves_out(column):
             return ""
         kind = self.schema.kinds.get(self._fields[column].name)
         return kind.type if kind and self.is_open(column, kind.type) else ""
 
     def is_open(self, column: str, kind: str) -> bool:
-        """Whether nobody has said how a column of this type is spelled."""
+        """Whether the spelling of a column of this type is not set."""
         tables = {"date": self.rules.date_orders, "datetime": self.rules.date_orders}
         if kind == "number":
             return setting_of(column, self.rules.decimals) is None
         return kind in tables and setting_of(column, tables[kind]) is None
 
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
-        """Rows from position `first` on."""
+        """Return a record or an unsent row for each of the rows from position `first` on."""
         mapped: list[Record | Unsent | None] = [None] * len(rows)
         contents = [row.content for row in rows]
         if self._suppression is not None or Unreadable in set(map(type, contents)):
@@ -124,10 +126,10 @@ class Mapper:
         for table in self._tables([rows[index] for index in left], positions) if left else ():
             for one in self._mapped(table):
                 mapped[one.position - first] = one
-        return cast("list[Record | Unsent]", mapped)  # each row that was left is in one table
+        return cast("list[Record | Unsent]", mapped)  # each remaining row is in one table
 
     def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
-        """A row that can't be read, or is of somebody whom nothing is written to."""
+        """Return an unsent row if it is unreadable or suppressed, else None."""
         if isinstance(content, Unreadable):
             return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
         fault = self._suppression.look(content) if self._suppression else None
@@ -137,7 +139,7 @@ class Mapper:
         return self._unsent(position, row, key, [fault], values=(lock_key(name, key),) if key else ())
 
     def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
-        """The property and the key of a row that is not sent, as they stand there."""
+        """Return property and value of the key of a row that is not sent, unconverted."""
         if not isinstance(content, Mapping):
             names = self.columns.names if self.columns else {}
             properties = {name: content[index].strip() for index, name in names.items()}
@@ -156,7 +158,7 @@ class Mapper:
     # --- rows to tables ---
 
     def _tables(self, rows: Sequence[Row], positions: Sequence[int]) -> Iterator[Table]:
-        """Each row is in one of them."""
+        """Yield tables; each row is in one of them."""
         if self.columns is not None:
             yield self._table_of_cells(self.columns, rows, positions)
             return
@@ -185,7 +187,7 @@ class Mapper:
         return table
 
     def _table_of_one(self, position: int, row: Row, fields: Mapping[str, object]) -> Table:
-        """A row that names its own fields, not as others do."""
+        """Return the table of a row that names its own fields and does not fit the common layout."""
         later, nested = fields.get(SUPERSEDED), fields.get("properties")
         if isinstance(later, str) and later.strip() and not self.rules.include_superseded:
             layout = self._layout([], is_lasting=False)
@@ -200,7 +202,7 @@ class Mapper:
     def _table_of_input(
         self, position: int, row: Row, fields: Mapping[str, object], nested: Mapping[str, object]
     ) -> Table:
-        """The API's own form of an input."""
+        """Return the table of a row in the API's own form of an input."""
         key = spell(fields.get("id"))
         name = fields.get("idProperty") or self.rules.id_property
         if key is None or not isinstance(name, str):
@@ -212,12 +214,12 @@ class Mapper:
         column = self._column(name, name, self._fields[name].convert)
         _, own = given.pop(name, (column, key))
         if _converted(column, own).lower() != _converted(column, key).lower():
-            # HubSpot would take it as a change of the key itself.
+            # HubSpot would treat it as a change of the key.
             faults.append(Fault(f"the input's {name} in properties differs from its id"))
         if stray:
             faults.insert(0, Fault(f"an input has no field {stray[0]!r}", column=stray[0]))
         if name not in self._unique:
-            # Sent, it would be refused with all its batch, as a fault of the whole job.
+            # Sending it would get the whole batch refused, as a fault of the whole job.
             text = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
             faults.insert(0, Fault(text))
         given = {name: (column, key), **given}
@@ -226,7 +228,7 @@ class Mapper:
         return Table(layout, [position], [row], texts, {0: faults} if faults else {})
 
     def _given(self, fields: Mapping[str, object]) -> tuple[dict[str, tuple[Column, str]], list[Fault]]:
-        """By property, the column and the text of what a row's fields stand for; what is wrong with them."""
+        """Return by property the column and text of a row's fields, and what is wrong with them."""
         given: dict[str, tuple[Column, str]] = {}
         faults: list[Fault] = []
         for name, value in fields.items():
@@ -239,7 +241,7 @@ class Mapper:
                 continue
             if not text and name not in self.rules.cleared:
                 continue
-            # Read on after a fault: a row that is invalid is still known by its key.
+            # Go on after a fault: an invalid row is still identified by its key.
             if field.fault or field.name in given:
                 twice = Fault(f"two fields are both the property {field.name!r}", column=name)
                 faults.append(field.fault or twice)
@@ -252,12 +254,12 @@ class Mapper:
     # --- tables to records ---
 
     def _mapped(self, table: Table) -> Iterable[Record | Unsent]:
-        """Of each row of a table, in no order."""
+        """Return a record or an unsent row for each row of a table, in no order."""
         superseded = {place: self._superseded(table, place) for place in table.superseded}
         table.convert()
         table.check_texts(has_addresses=self.rules.has_addresses)
         for place, bad in table.bad.items():
-            # In the row's own order: which fields were seen before is nothing to it.
+            # In the row's own order, whatever fields were seen before.
             order = list(fields_of(table.rows[place].content))
             bad.sort(key=lambda one: order.index(one.fault.column) if one.fault.column in order else -1)
         names, keys = table.take_keys()
@@ -277,7 +279,7 @@ class Mapper:
         return chain(records, unsent)
 
     def _records(self, table: Table, names: Sequence[str], keys: Sequence[str]) -> list[Record]:
-        """Of a table whose rows are all sound."""
+        """Return the records of a table without faults."""
         if not keys:
             return []
         raws = [row.raw for row in table.rows]
@@ -302,7 +304,7 @@ class Mapper:
         faults, bad = table.faults.get(place, []), table.bad.get(place, [])
         if not key:
             name = table.layout.match[0]
-            # Of the API's own form of an input the property is its own.
+            # In the API's form of an input, the row names the property.
             missing = self.rules.match if name == self.rules.id_property else (name,)
             fault = Fault(f"no {' or '.join(missing)}", NO_KEY, self._column_of.get(name, name))
             faults = [*faults, fault]
@@ -349,14 +351,14 @@ def _nameless_text(number: int) -> str:
     return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
 
 
-#: Rows that make a fault common to all of them the source's rather than theirs.
+#: From so many rows on, a fault common to all of them is the source's.
 _MANY_ROWS = 10
 
 
 def common_fault(slice_: Slice) -> str:
-    """The field for which all rows of a slice are invalid; "" where that is not so.
+    """Return the fault that makes all rows of a slice invalid because of one field; "" if there is none.
 
-    One such row is that row's fault; a slice of them means that nobody mapped the field.
+    One such row is that row's fault; a slice of them means that the field is not mapped.
     """
     reasons = {unsent.reason for unsent in slice_.unsent if unsent.category == NO_PROPERTY}
     is_common = len(slice_.unsent) == slice_.rows >= _MANY_ROWS and len(reasons) == 1
@@ -364,7 +366,7 @@ def common_fault(slice_: Slice) -> str:
 
 
 def fields_of(content: Content) -> Mapping[str, object]:
-    """A row's own fields, of the API's own form of an input its properties; none of cells."""
+    """Return a row's own fields; for the API's form of an input its properties; nothing for cells."""
     if not isinstance(content, Mapping):
         return {}
     nested = content.get("properties")

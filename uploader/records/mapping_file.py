@@ -1,4 +1,4 @@
-"""A mapping file: what the user says of columns, in TOML, in the place of options.
+"""The mapping file: settings for columns in TOML, instead of options.
 
     timezone = "Europe/Berlin"                  # also date_order, decimal and on_bad_value: of all columns
 
@@ -10,8 +10,8 @@
     "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
 
 In    the text of a file.
-Out   `MappingFile`, in the spelling of `Settings`.
-Raise `MappingError`, which names the line.
+Out   `MappingFile`, spelled as in `Settings`.
+Raise `MappingError`, which gives the line.
 """
 
 import re
@@ -27,7 +27,7 @@ from uploader.records.write_policy import Policy
 
 @dataclass(slots=True)
 class MappingFile:
-    """What is said of columns; in tables by column, "" stands for all that are not named."""
+    """The settings of a mapping file; in tables by column, "" stands for all columns that are not named."""
 
     mapped: dict[str, str] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
@@ -115,8 +115,8 @@ def _note(said: MappingFile, column: str, key: str, value: Any) -> None:  # noqa
 
 
 def _line(lines: list[str], *words: str) -> str:
-    """`line 7: `, of the first line that has these words in this order, or the last one of them; the parser
-    keeps none.
+    """Return `line 7: ` for the first line that has these words in this order, or the last of them. The
+    TOML parser keeps no line numbers.
     """
     for sought in (words, words[-1:]):
         pattern = re.compile(".*".join(re.escape(word) for word in sought if word))

@@ -1,11 +1,10 @@
-"""The fields that rows of one source have named so far, as one layout, which rows join as they come.
+"""The fields that rows of one source have named so far, as one layout that grows.
 
 In    rows that name their own fields.
-Out   the layout, its columns for the rows that fit, and which these are.
+Out   the layout, its columns for the rows that fit, and which rows these are.
 Raise nothing.
-Rules A row does not fit if it says something in another way: with `properties` of its own, with a second name
-      of a property, with a value that is no text, with a field that can't be written. Such a field may be
-      there as long as it is blank.
+Rules A row does not fit if it has another form: `properties` of its own, a second name of a property, a value
+      that is no text, or a field that cannot be written, unless that field is blank.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,22 +17,24 @@ from uploader.records.fields import Fields, spell
 from uploader.records.layouts import UNSET, Column, Layout, Text
 from uploader.records.values.convert import Converter
 
-#: More fields are no columns.
+#: Further fields are not treated as columns.
 _MOST_FIELDS = 1_000
 #: Where some row has named so many times the fields that these rows name, theirs alone are columns.
 _MANY_TIMES = 4
 
 
 class Seen(NamedTuple):
-    """Fields that rows may have, in an order."""
+    """Fields that rows may have, in a fixed order."""
 
-    template: dict[str, object]  #: field -> what a row without it has in its place
+    template: dict[str, object]  #: field -> what stands for it in a row without it
     sent: dict[int, Column]  #: by place in the template
     silent: list[int]  #: places of fields that have to be blank
     layout: Layout
 
 
 class SeenFields:
+    """The common layout of the rows of one source."""
+
     def __init__(
         self,
         fields: Fields,
@@ -41,20 +42,20 @@ class SeenFields:
         column: Callable[[str, str, Converter | None], Column],
         layout: Callable[[Sequence[Column], bool], Layout],
     ) -> None:
-        """`column`: of a field, its property, and what converts its values. `layout`: of columns, and whether
-        many rows will be of it.
+        """`column` makes the column of a field from its name, property and converter. `layout` makes a
+        layout from columns and whether many rows will have it.
         """
         self._fields = fields
         self._column = column
         self._layout = layout
         self._marks = {"properties"} if rules.include_superseded else {"properties", SUPERSEDED}
-        self._cleared = rules.cleared  # a blank that clears is something, too
+        self._cleared = rules.cleared  # a blank that clears is a value, too
         self._all = Seen({}, {}, [], layout([], True))
         self._few = self._all  # of the last rows that named far fewer
         self._few_lasts = False  # its layout is for many rows
 
     def sort(self, rows: Sequence[dict[str, object]]) -> tuple[Layout, list[int], list[list[Text]]]:
-        """The layout by now, the rows that fit, by index, and their columns."""
+        """Return the current layout, the indexes of the rows that fit it, and their columns."""
         together = list(range(len(rows)))
         seen, cells = self._all, _cells(self._all, rows)
         if cells is None:
@@ -78,7 +79,7 @@ class SeenFields:
         return seen.layout, together, columns
 
     def _named_by(self, rows: Sequence[dict[str, object]]) -> Seen:
-        """All fields, or far fewer that suffice for these rows."""
+        """Return all fields seen, or far fewer that suffice for these rows."""
         template, sent, silent, _ = self._all
         names = template.keys() & chain.from_iterable(rows)
         if len(template) < _MANY_TIMES * len(names):
@@ -89,14 +90,14 @@ class SeenFields:
         places = {name: place for place, name in enumerate(template) if name in names}
         columns = {at: sent[place] for at, place in enumerate(places.values()) if place in sent}
         blank = [at for at, place in enumerate(places.values()) if place in silent]
-        # A type for rows that come once would cost more than it spares.
+        # For rows that come once, making a type would cost more than it saves.
         layout = self._layout(list(columns.values()), is_repeated)
         self._few = Seen({name: template[name] for name in places}, columns, blank, layout)
         self._few_lasts = is_repeated
         return self._few
 
     def _learn(self, rows: Sequence[dict[str, object]]) -> None:
-        """Take fields that are new into the template."""
+        """Add new fields to the template."""
         template, sent, silent, _ = self._all
         before, known = len(template), {column.name for column in sent.values()}
         for row in rows:
@@ -120,7 +121,7 @@ class SeenFields:
 
 
 def _cells(seen: Seen, rows: Sequence[dict[str, object]]) -> list[tuple[object, ...]] | None:
-    """Column by column, where all rows have just these fields; else None."""
+    """Return the columns if all rows have exactly these fields; else None."""
     if len(seen.template) < 2 or set(map(len, rows)) != {len(seen.template)}:
         return None
     try:
@@ -130,7 +131,7 @@ def _cells(seen: Seen, rows: Sequence[dict[str, object]]) -> list[tuple[object, 
 
 
 def _texts(values: Sequence[object], apart: set[int]) -> list[Text]:
-    """Trimmed. Rows with a value that is no text are put `apart`."""
+    """Return trimmed texts. Rows with a value that is no text are added to `apart`."""
     try:
         return list(map(str.strip, values))  # type: ignore[arg-type]
     except TypeError:

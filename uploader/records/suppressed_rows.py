@@ -1,10 +1,10 @@
-"""Rows of people that nothing is written to: by the user's list of addresses, or by what their cells say.
+"""Which rows are suppressed: by the user's list of addresses, or by what their cells say.
 
 In    a row's content; the rules; which property each of its fields is.
-Out   a `Fault`: SUPPRESSED for a row that is skipped, another where nobody can tell, so that it is not sent
-      either. Its text names no address.
-Rules Looked at is all that names the row's person: its key, its addresses, those in columns that are left
-      out. It comes before anything else that may be wrong with a row.
+Out   a `Fault`: SUPPRESSED for a row that is skipped; another one if it cannot be decided, so that the row is
+      not sent either. Its text contains no address.
+Rules Everything that names the row's person is compared: its key, its addresses, also those in columns that
+      are left out. Suppression comes before anything else that may be wrong with a row.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +15,15 @@ from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import is_yes
 
-#: The category of a row that is skipped for its person's sake.
+#: The category of a row that is skipped because its person is suppressed.
 SUPPRESSED = "SUPPRESSED"
 
 
 class SuppressionCheck:
-    """Over the rows of one source."""
+    """Decides which rows of one source are suppressed."""
 
     def __init__(self, rules: Rules, columns: Columns | None, name_of: Callable[[str], str]) -> None:
-        """`name_of` a row's own field: the property it is, left out or not; "" if it is none."""
+        """`name_of` returns the property of a row's own field, left out or not; "" if it is none."""
         self._rules = rules
         self._list = rules.suppression
         self._name_of = name_of
@@ -32,6 +32,7 @@ class SuppressionCheck:
         self._saying = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
 
     def look(self, content: Content) -> Fault | None:
+        """Return a fault if the row is suppressed, or if that cannot be decided; else None."""
         if isinstance(content, Unreadable):
             return None
         if isinstance(content, Mapping):
@@ -47,10 +48,10 @@ class SuppressionCheck:
     def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
         doubt = None
         for column, text in cells:
-            told = is_yes(text, self._rules.suppress_where[column])
-            if told:
+            says = is_yes(text, self._rules.suppress_where[column])
+            if says:
                 return Fault(f"{column} says so (--suppress-where)", SUPPRESSED, column)
-            if told is None:
+            if says is None:
                 doubt = Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
         return doubt
 
@@ -61,7 +62,7 @@ class SuppressionCheck:
             if self._name_of(column) in ADDRESSES:
                 yield _text(value)
         if isinstance(content.get("properties"), Mapping):
-            # Whatever property it is said to be of: an address is an address.
+            # Whatever property it is given for: any address counts.
             yield _text(content.get("id"))
 
 
@@ -70,7 +71,7 @@ def _is_listed(cells: Sequence[str], indices: Sequence[int], listed: Suppression
 
 
 def _all_fields(content: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Of a row, and of the API's own form of an input."""
+    """Return the fields of a row, or of the API's own form of an input."""
     nested = content.get("properties")
     return list(chain(content.items(), nested.items() if isinstance(nested, Mapping) else ()))
 

@@ -1,6 +1,6 @@
-"""Lists of people whom nothing is written to, read line by line. What a line means: `suppression_list`.
+"""Suppression lists, read line by line. `suppression_list` says what a line means.
 
-Raise `SettingsError`, which names a line by its number and no address.
+Raise `SettingsError`, which gives a line's number and no address.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from pathlib import Path
 from uploader.errors import SettingsError
 from uploader.records.suppression_list import Suppression, read_entries
 
-#: No line of such a list is longer, with all the cells beside an address.
+#: Longest line of such a list, with all cells beside the address.
 _LONGEST = 100_000
 
 
 def read_suppression(paths: Sequence[Path]) -> Suppression | None:
-    """All lists as one; None where there is none."""
+    """Return all lists as one; None if there is none."""
     if not paths:
         return None
     return Suppression((digest for path in paths for digest in _digests(path)), tuple(map(str, paths)))

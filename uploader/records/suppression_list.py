@@ -1,13 +1,12 @@
-"""Whom nothing is written to: a list of addresses, kept as digests.
+"""A suppression list: addresses that must not be written to, kept as digests.
 
 In    lines of a list: addresses, or the SHA-256 of lower-cased ones in hex; addresses and cells of rows.
-Out   whether a row is of somebody on the list. The addresses themselves are not kept, so nothing can show
-      them.
-Raise `ValueError` for a line that is neither; its text names no address.
-Rules Compared is `strip().lower()`, without what nobody sees (a byte order mark, a zero-width space). 16
-      bytes of each digest are kept: with a billion addresses, the odds that a stranger is taken for one of
-      them are 1 to 10**29. A line that may be an address in wrapping ('bob@x.com', mailto:bob@x.com) is
-      refused: its digest would be nobody's.
+Out   whether an address is on the list. The addresses themselves are not kept, so they cannot be shown.
+Raise `ValueError` for a line that is neither; its text contains no address.
+Rules `strip().lower()` is compared, without invisible characters (byte order mark, zero-width space). 16
+      bytes of each digest are kept: with a billion addresses, the odds that another address is taken for one
+      of them are 1 to 10**29. A line with an address in wrapping ('bob@x.com', mailto:bob@x.com) is refused:
+      its digest would match no address.
 """
 
 import re
@@ -23,11 +22,11 @@ from uploader.records.values.email import plausible_email
 _BYTES = 16
 _DIGEST = Struct(f"{_BYTES}s")
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
-#: What stands between the addresses of a cell that holds several.
+#: What separates several addresses in one cell.
 _BETWEEN = re.compile(r"[\s,;:|<>\"'`()\[\]]+")
-#: An address, and nothing around it.
+#: An address with nothing around it.
 _BARE = re.compile(r"[^:`\[\]|]+@[\w.-]*\w")
-#: What a heading of such a list says, in some language.
+#: What a heading of such a list contains, in several languages.
 _HEADING = re.compile(r"mail|addres|adres|sha.?256|hash|contact|subscriber|correo|courriel", re.IGNORECASE)
 
 
@@ -46,12 +45,12 @@ def _is_bare(text: str) -> bool:
 
 
 class Suppression:
-    """Addresses that nothing is written to. Immutable; 17 bytes an address."""
+    """Addresses that must not be written to. Immutable; 17 bytes for each address."""
 
     __slots__ = ("_digests", "_starts", "files")
 
     def __init__(self, digests: Iterable[bytes], files: tuple[str, ...] = ()) -> None:
-        """`digests` as `digest_of` and `read_entry` make them, in any order; `files`: where they are from."""
+        """`digests`: made by `digest_of` or `read_entry`, in any order; `files`: where they come from."""
         # By their first byte apart, so that only a small part of them is ever held as objects.
         heaps = [bytearray() for _ in range(256)]
         for digest in digests:
@@ -67,7 +66,7 @@ class Suppression:
 
     @classmethod
     def of(cls, addresses: Iterable[str]) -> "Suppression":
-        """Of addresses or digests in hex, such as a file's lines."""
+        """Make a list from addresses or digests in hex, such as the lines of a file."""
         return cls(read_entries(addresses))
 
     def __len__(self) -> int:
@@ -104,12 +103,12 @@ class Suppression:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same addresses, in whatever form and order they were given."""
+        """A text that is the same for the same addresses, whatever their form and order."""
         return f"{len(self):,} addresses, {sha256(self._digests).hexdigest()[:32]}"
 
 
 def _starts(digests: bytes) -> Sequence[int]:
-    """Of each two first bytes, how many digests stand before theirs."""
+    """Return for each two first bytes how many digests come before."""
     counts = [0] * (1 << 16)
     for first, second in zip(digests[::_BYTES], digests[1::_BYTES], strict=True):
         counts[first << 8 | second] += 1
@@ -117,7 +116,7 @@ def _starts(digests: bytes) -> Sequence[int]:
 
 
 def read_entries(lines: Iterable[str]) -> Iterator[bytes]:
-    """The digests of a list's lines. ValueError names the number of a line that is no entry."""
+    """Yield the digests of a list's lines. ValueError gives the number of a line that is no entry."""
     may_be_heading = True
     for number, line in enumerate(lines, 1):
         try:
@@ -131,7 +130,7 @@ def read_entries(lines: Iterable[str]) -> Iterator[bytes]:
 
 
 def read_entry(line: str, *, may_be_heading: bool = False) -> bytes | None:
-    """A line of a list, or of a CSV whose first cell counts; None where it names nobody."""
+    """Return the digest of a line of a list, or of a CSV by its first cell; None if it names no address."""
     cell = _first_cell(_visible(line))
     if _is_bare(cell):
         return digest_of(cell)
@@ -143,13 +142,15 @@ def read_entry(line: str, *, may_be_heading: bool = False) -> bytes | None:
 
 
 def _is_silent(line: str) -> bool:
-    """Blank, or a comment."""
+    """Whether a line is blank or a comment."""
     text = line.strip()
     return not text or text.startswith("#")
 
 
 def _first_cell(line: str) -> str:
-    """Each line by itself: a stray quote must not swallow those that follow."""
+    """Return the first cell of a line. Each line is read separately, so that a stray quote affects no
+    other line.
+    """
     text = line.strip()
     if text.startswith('"'):
         cell, _, rest = text[1:].partition('"')

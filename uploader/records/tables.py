@@ -1,8 +1,8 @@
-"""Rows of one layout as a table: what is said of a column is said of all its texts at once.
+"""Rows of one layout as a table, judged and converted column by column.
 
 In    the trimmed texts of rows, column by column.
-Out   the same as HubSpot wants them, without keys; by row, what is wrong with it or with single values.
-Raise nothing for the sake of a row.
+Out   the texts as HubSpot expects them, without keys; by row, what is wrong with it or with single values.
+Raise nothing because of a row.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from uploader.records.values.email import implausible_emails
 
 
 class BadValue(NamedTuple):
-    """A property whose value HubSpot would not take."""
+    """A value that HubSpot would refuse, by its property."""
 
     name: str
     fault: Fault
@@ -26,7 +26,7 @@ class BadValue(NamedTuple):
 
 @dataclass(slots=True)
 class Table:
-    """Rows are known by their place in it, from 0."""
+    """Rows of one layout. A row's index in the table is its place, from 0."""
 
     layout: Layout
     positions: Sequence[int]
@@ -37,7 +37,7 @@ class Table:
     superseded: dict[int, str] = field(default_factory=dict)  #: the later row of a row
 
     def convert(self) -> None:
-        """What can't be converted stays as it is, and is noted as bad."""
+        """Convert the columns. Texts that cannot be converted stay, and are noted as bad."""
         for at, convert in self.layout.converted:
             texts = self.columns[at]
             made = {text: convert(text) if text else text for text in set(texts)}
@@ -47,10 +47,10 @@ class Table:
                 for row, text in enumerate(texts):
                     if isinstance(text, str) and text in faults:
                         self._note(row, at, text, faults[text])
-            self.columns[at] = [made[text] for text in texts]  # type: ignore[misc]  # no faults
+            self.columns[at] = [made[text] for text in texts]  # type: ignore[misc]  # no faults among them
 
     def check_texts(self, *, has_addresses: bool) -> None:
-        """What is wrong with texts as such: no type is asked."""
+        """Note texts that no property takes, whatever its type, and texts that are no e-mail addresses."""
         at = self.layout.places.get(EMAIL)
         if has_addresses and at is not None:
             self._check_addresses(at)
@@ -75,15 +75,15 @@ class Table:
                 self.bad.setdefault(row, []).append(BadValue(EMAIL, fault))
 
     def _note(self, row: int, at: int, text: str, fault: Fault) -> None:
-        """A value counts once, whatever else is wrong with it."""
+        """Note a bad value, once for each property."""
         column = self.layout.columns[at]
         bad = self.bad.setdefault(row, [])
         if all(one.name != column.name for one in bad):
             bad.append(BadValue(column.name, _said(column.column, text, fault)))
 
     def take_keys(self) -> tuple[list[str], list[str]]:
-        """Of each row the first property that rows are matched by and this one has, and its value ("" where
-        it has none). These properties are not sent.
+        """Return for each row the first match property that it has, and its value ("" if it has none).
+        These values are removed from the columns.
         """
         layout, count = self.layout, len(self.rows)
         if len(layout.keys) == 1:
@@ -101,7 +101,9 @@ class Table:
         return names, keys
 
     def drop_bad(self, names: Sequence[str]) -> dict[int, tuple[Fault, ...]]:
-        """Leave bad values out, and tell them by row. A key, whose property `names` says, stays bad."""
+        """Remove bad values, and return their faults by row. A bad key, whose property `names` gives,
+        stays.
+        """
         dropped = {}
         for row, bad in list(self.bad.items()):
             out = [one for one in bad if one.name != names[row]]
@@ -115,13 +117,13 @@ class Table:
         return dropped
 
     def chosen(self, chosen: Sequence[bool]) -> "Table":
-        """Some of its rows, none of them with a fault."""
+        """Return a table of some of the rows, all without faults."""
         columns = [list(compress(texts, chosen)) for texts in self.columns]
         positions, left = list(compress(self.positions, chosen)), list(compress(self.rows, chosen))
         return Table(self.layout, positions, left, columns)
 
     def unique_values(self, names: Sequence[str], keys: Sequence[str]) -> list[tuple[str, ...]]:
-        """What each row closes, its key's value first."""
+        """Return the lock keys of each row, that of its key first."""
         own = lock_keys(names[0], keys) if len(set(names)) == 1 else list(map(lock_key, names, keys))
         others = [
             [lock_key(name, text) if text else "" for text in self.columns[at]]
@@ -134,7 +136,7 @@ class Table:
 
 
 def filled(texts: Sequence[str]) -> list[int]:
-    """Which texts are not blank."""
+    """Return the indexes of texts that are not blank."""
     return [row for row, text in enumerate(texts) if text and text.strip()]
 
 

@@ -1,10 +1,10 @@
-"""What of a record is written, given what HubSpot holds of its contact.
+"""Which values of a record are written, given what HubSpot holds of its contact.
 
-In    what the record asks for, what is held (None: there is no such contact), the user's rules.
-Out   a `Decision`: the values to send and what each does, or the outcome of a row that sends nothing.
+In    what the record asks for, what HubSpot holds (None: there is no such contact), the user's rules.
+Out   a `Decision`: the values to send with the change each makes, or the outcome of a row that is not sent.
 Raise nothing.
-Rules A value that is there already, in whatever spelling, is the same. A row with nothing to send is
-      `unchanged`. Where it may have been sent before, it is `updated`, unless none of its values is there.
+Rules A value that HubSpot already holds, in whatever spelling, is the same. A row with nothing to send is
+      `unchanged`. A row in doubt is `updated` instead, unless HubSpot holds none of its values.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Policy(StrEnum):
     """What may happen to a value that HubSpot holds."""
 
     OVERWRITE = "overwrite"
-    FILL = "fill"  #: nothing: a value is written only where there is none
+    FILL = "fill"  #: nothing: a value is written only if there is none
     CREATE_ONLY = "create-only"  #: nothing: a value is written only with a new contact
 
 
@@ -34,12 +34,12 @@ class Only(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WritePolicy:
-    """The user's rules."""
+    """The user's rules for values that HubSpot holds."""
 
     policy: Policy = Policy.OVERWRITE
-    by_property: Mapping[str, Policy] = field(default_factory=dict)  #: where it is another
+    by_property: Mapping[str, Policy] = field(default_factory=dict)  #: exceptions
     only: Only = Only.ALL
-    skip_unchanged: bool = False  #: what is there already is not sent
+    skip_unchanged: bool = False  #: values that HubSpot already holds are not sent
 
     def of(self, name: str) -> Policy:
         return self.by_property.get(name, self.policy)
@@ -59,7 +59,7 @@ class Change(StrEnum):
     CLEARED = "cleared"
     SAME = "unchanged"
     PRESERVED = "spared"  #: HubSpot's stays, by the user's rule
-    KEPT = "kept"  #: HubSpot's stays, by its own
+    KEPT = "kept"  #: HubSpot's stays, by HubSpot's own rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ def decide(
     *,
     in_doubt: bool = False,
 ) -> Decision:
-    """`in_doubt`: the row may have been written before, without a definite answer."""
+    """Return what to send and what each value changes. `in_doubt`: the row may have been written before,
+    without a definite answer.
+    """
     if held is None:
         return _for_new(wanted, rules)
     changes = {name: _change(name, text, held, rules, kinds) for name, text in wanted.items()}
@@ -99,7 +101,7 @@ _SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED})
 def _is_sent(name: str, change: Change, rules: WritePolicy) -> bool:
     if change in _SENT:
         return True
-    # Sent for nothing but an entry in its history, as ever: where the user has not asked to be spared that.
+    # An equal value is still sent, and makes an entry in its history, unless the user chose --skip-unchanged.
     return change is not Change.PRESERVED and rules.of(name) is Policy.OVERWRITE and not rules.skip_unchanged
 
 

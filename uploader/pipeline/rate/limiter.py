@@ -35,7 +35,7 @@ _LONGEST_SECONDS = 60.0
 _LATE_SECONDS = 0.02
 #: Reads that may leave, after the first request, while a predecessor may have filled the window.
 EARLY_READS = 5
-#: Every kind of account has at least this; the first reply's headers tell the real one.
+#: Every kind of account has at least this; the first reply's headers name the real one.
 CAREFUL_QUOTA = Quota(100, 10.0)
 
 _QUOTA = re.compile(r"([1-9]\d{0,8})/(\d{1,6}(?:\.\d{1,6})?)")
@@ -66,7 +66,7 @@ class Margin:
         self._least_remaining: int | None = None
         self._judged_at: float | None = None
         self._overrun: tuple[float, float] | None = None  # the margin that was too narrow, and when
-        # Both before an overrun with nobody else known to be there, and when that was.
+        # Both as they were before an overrun while no other sender was known, and the time of it.
         self._before: tuple[float, tuple[float, float] | None] = (seconds, None)
         self._alone_at = float("-inf")
 
@@ -156,7 +156,7 @@ class SendLog:
         """
         ours, *cap = self.limits
         free_at = self._free_at(ours.requests, ours.seconds + self.margin.seconds)
-        if cap:  # the user's own: nobody counts it elsewhere
+        if cap:  # the user's own cap, which only we count
             free_at = max(free_at, self._free_at(cap[0].requests, cap[0].seconds))
         wait = max(0.0, free_at - now, self._others_wait(now))
         # So far all have been early reads, but for the first request.
@@ -175,8 +175,8 @@ class SendLog:
             return 0.0
         free_at = self._free_at(allowed, window + self.margin.seconds)
         if allowed > 0 and not self.others.is_past(now):
-            # Evenly: what is sent in a burst tells nothing of what others do meanwhile, and at a steady pace
-            # a reply tells what they use, whichever moment it tells of.
+            # Evenly: a burst shows nothing of what others do meanwhile; at a steady pace a reply shows what
+            # they use, whichever moment its count is from.
             self._due = self._slot + (window + self.margin.seconds) / allowed
             free_at = max(free_at, self._due)
         return min(free_at, self.others.probe_at(self._last, now, window)) - now
@@ -254,10 +254,10 @@ class SendLog:
             self._refusals = 0
         window = self.quota.seconds
         if headers.remaining is None:
-            self.others.lapse(now, window)  # nobody tells that they are gone
+            self.others.lapse(now, window)  # without a count it is not known when they are gone
         if headers.remaining is None or headers.limit != self.quota.requests or left < self._horizon + window:
             return
-        # It may tell of the moment when the request arrived, or of that of the answer.
+        # The count may be as of the arrival of the request, or as of the reply.
         ours, at_answer = self.count(left, window), self.count(now, window)
         used = self.quota.requests - headers.remaining
         self.others.seen(used - max(ours, at_answer), used - min(ours, at_answer), now, window)

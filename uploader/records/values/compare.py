@@ -19,7 +19,7 @@ from uploader.model.records import EMAIL
 
 class Match(StrEnum):
     EQUAL = "equal"
-    ADJUSTED = "adjusted"  #: HubSpot's own doing
+    ADJUSTED = "adjusted"  #: changed by HubSpot's own rules
     DIFFERS = "differs"
 
 
@@ -80,7 +80,7 @@ def _is_same_number(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 
 def _is_same_instant(kind: Kind, wanted: str, held: str) -> bool:
-    """`10:00Z`, `10:00:00.000Z` and `11:00+01:00` are one: nobody has adjusted anything."""
+    """Whether both are the same instant: `10:00Z`, `10:00:00.000Z` and `11:00+01:00` are."""
     moment = _moment(wanted.strip()) if kind.type == "datetime" else None
     return moment is not None and moment == _moment(held.strip())
 
@@ -92,7 +92,7 @@ def _is_same_date(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 
 def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    """`;a;b` was added to what was there; `a;b` took its place."""
+    """Whether the choices match: `;a;b` was added to what was there, `a;b` replaced it."""
     del name
     chosen, there = ({part.strip() for part in text.split(";") if part.strip()} for text in (wanted, held))
     return kind.is_multiple and (chosen <= there if wanted.startswith(";") else chosen == there)

@@ -1,12 +1,12 @@
-"""A value as HubSpot wants it, by its property's type.
+"""A value converted to HubSpot's form, by its property's type.
 
 In    the text of one value, trimmed and not blank; what HubSpot says of the property; the user's rules.
-Out   the text to send; what HubSpot takes as it is stays as it is. Else a `Fault`, whose reason goes on where
-      the value was named.
-Raise nothing for the sake of a value.
-Rules Without a schema nothing is converted. Text and phone numbers stay as they are. What has one meaning is
-      converted, what has two is refused with what to say; see `datetimes`, `numbers` and `owners`. An option
-      is known by its value, else its label, else by either in another case, where that names one option only.
+Out   the text to send; a text that HubSpot accepts stays as it is. Else a `Fault`, whose reason continues the
+      sentence that names the value.
+Raise nothing because of a value.
+Rules Without a schema nothing is converted. Text and phone numbers stay as they are. A value with one meaning
+      is converted; one with two is refused, with what to do; see `datetimes`, `numbers` and `owners`. An
+      option is found by its value, else its label, else by either in another case if only one option has it.
 """
 
 import re
@@ -22,7 +22,7 @@ from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment
 from uploader.records.values.numbers import as_number, as_own_number
 
-#: What makes of a value's text the one to send.
+#: Converts a value's text to the text that is sent.
 Converter = Callable[[str], str | Fault]
 
 Value = TypeVar("Value")
@@ -47,7 +47,7 @@ def is_converted(name: str, schema: Schema | None) -> bool:
 
 
 def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Converter | None:
-    """What converts the values of a column; None where they stay as they are."""
+    """Return the function that converts the values of a column; None if they stay as they are."""
     if schema is None or not is_converted(name, schema):
         return None
     kind = schema.kinds[name]
@@ -69,12 +69,12 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
 
 
 def setting_of(column: str, table: Mapping[str, Value]) -> Value | None:
-    """What the user says of a column, else of all."""
+    """Return the user's setting for a column, else the one for all columns."""
     return table.get(column, table.get(""))
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """MappingError where there is none of that name."""
+    """Return the time zone of that name. MappingError if there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -86,9 +86,9 @@ ANY = "*"
 
 
 def is_yes(text: str, values: tuple[str, ...]) -> bool | None:
-    """Whether a cell holds one of these values, in any case; without any, whether it is a usual yes.
+    """Whether a cell has one of these values, in any case; without any values, whether it is a usual yes.
 
-    None where that can't be told: it is neither a usual yes nor a usual no.
+    None if it is neither a usual yes nor a usual no.
     """
     said = text.strip().casefold()
     if not said:
@@ -100,7 +100,7 @@ def is_yes(text: str, values: tuple[str, ...]) -> bool | None:
 
 
 def text_fault(text: str) -> Fault | None:
-    """What no property takes, whatever its type."""
+    """Return what makes a text unfit for any property, or None."""
     if "\0" in text:
         return Fault("holds a NUL byte", "TEXT")
     if len(text) > MOST_CHARACTERS:
@@ -109,7 +109,7 @@ def text_fault(text: str) -> Fault | None:
 
 
 def is_text(text: str) -> bool:
-    """Whether it has a form in UTF-8."""
+    """Whether the text can be encoded in UTF-8."""
     if not text.isascii():
         try:
             text.encode()
@@ -134,7 +134,7 @@ def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:
 def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str | Fault:
     meant = known.get(text.casefold(), text)
     if not meant:
-        return ""  # nobody, by the user's word
+        return ""  # no owner, as the user maps it
     if owners is not None:
         found = owners.find(meant)
         if isinstance(found, Fault) and meant != text:
@@ -145,7 +145,7 @@ def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str
     return Fault("is no owner's id, and the account's owners are not known: " + OWNERS_SCOPE, "OWNER")
 
 
-#: What to do where a token may not read owners.
+#: What to do if a token may not read owners.
 OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or ids with --owner-map"
 
 
@@ -154,7 +154,7 @@ def _folded(owner_map: Mapping[str, str]) -> dict[str, str]:
 
 
 def _as_list(text: str, convert: Converter) -> str | Fault:
-    """Each part by itself. A `;` in front is HubSpot's word for adding to what is there."""
+    """Convert each part separately. A leading `;` tells HubSpot to add to the values it holds."""
     parts = [part for raw in text.split(";") if (part := raw.strip())]
     found = [convert(part) for part in parts]
     fault = next(((p, f) for p, f in zip(parts, found, strict=True) if isinstance(f, Fault)), None)
@@ -191,7 +191,7 @@ class _Choices:
         return next(iter(found)) if found else Fault("is none of the property's options", "OPTION")
 
     def find_all(self, text: str) -> str | Fault:
-        """Of a list: parted by `;`, or by another mark where each part is an option."""
+        """Return the options of a list, separated by `;`, or by another mark if each part is an option."""
         if text in self._values or (";" not in text and isinstance(self.find(text), str)):
             return self.find(text)
         if ";" not in text:

@@ -1,16 +1,16 @@
-"""A date or a date-time as people and other systems spell it, and as HubSpot wants it.
+"""A date or a date-time as people and other systems spell it, converted to HubSpot's form.
 
 In    the text of one value, the order of day and month in its column, and a zone for times without one.
-Out   `YYYY-MM-DD`, or ISO 8601 in UTC; what HubSpot takes as it is stays as it is. Else a `Fault`, whose
-      reason goes on where the value was named.
+Out   `YYYY-MM-DD`, or ISO 8601 in UTC; a text that HubSpot accepts stays as it is. Else a `Fault`, whose
+      reason continues the sentence that names the value.
 Raise nothing.
-Rules A date is certain in ISO, with its year first, with the month's English name, or where only one order
-      makes it a date. `12/05/2025` is two dates: it needs an order. A year has four digits. A spreadsheet's
-      serial number is read as one only where that is said: days are counted from 1900 in some files, from
-      1904 in others, and an import that took half the dates for text leaves numbers for the other half.
-      A date-time in a date property is a date where it is midnight, as it is written or in the zone given.
-      A time without a zone needs one. One that the clocks skipped is none; of one that came twice the first
-      is meant. Milliseconds are known by their size: smaller numbers could be seconds.
+Rules A date is certain in ISO, with its year first, with the month's English name, or if only one order makes
+      it a date. `12/05/2025` is two dates, so it needs an order. A year has four digits. A spreadsheet's
+      serial number is read as a date only if the column says so: some files count days from 1900, others from
+      1904, and an import that took half the dates for text leaves numbers for the other half.
+      A date-time in a date property is a date if it is midnight, as written or in the given zone.
+      A time without a zone needs one. A time that the clocks skipped is none; of one that occurs twice the
+      first is meant. Milliseconds are recognised by their size: smaller numbers could be seconds.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 
@@ -24,7 +24,7 @@ from uploader.model.rows import Fault
 
 
 class DateOrder(StrEnum):
-    """How a column spells its dates, where ISO does not say it."""
+    """How a column spells its dates, if not in ISO."""
 
     DMY = "DMY"
     MDY = "MDY"
@@ -33,7 +33,7 @@ class DateOrder(StrEnum):
 
 
 class _Reading(NamedTuple):
-    """A date or a date-time, taken apart."""
+    """A date or a date-time, split into its parts."""
 
     day: date
     clock: time | None = None
@@ -75,7 +75,7 @@ _BOTH = 'is one date as day and month, another as month and day: say --date-orde
 
 
 def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
-    """`YYYY-MM-DD`, which HubSpot takes for midnight UTC."""
+    """Return `YYYY-MM-DD`, which HubSpot reads as midnight UTC."""
     if _ISO.fullmatch(text):
         return text if _is_date(text) else Fault("is no day of the calendar", "DATE")
     if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
@@ -92,7 +92,7 @@ def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fa
 
 
 def as_moment(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
-    """ISO 8601 in UTC."""
+    """Return the time in ISO 8601, UTC."""
     if _ISO_MOMENT.fullmatch(text):
         return text if _is_moment(text) else Fault("is no time of the calendar", "DATETIME")
     if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
@@ -119,8 +119,8 @@ def _in_utc(read: _Reading, zone: tzinfo | None) -> str | Fault:
 
 
 def orders_of(text: str) -> frozenset[DateOrder]:
-    """What a value tells of the order in its column: the orders that make it a date; none where it is
-    certain without one, or no date.
+    """Return the date orders that make a value a date; none if the value is certain without an order, or
+    is no date.
     """
     read = _TIME.sub("", text)
     found = _YEAR_LAST.fullmatch(read)
@@ -136,7 +136,7 @@ def orders_of(text: str) -> frozenset[DateOrder]:
 
 
 def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
-    """Whether a value is a time that nobody can place without a zone; None where it is no time at all."""
+    """Whether a value is a time that needs a zone; None if it is no time."""
     for tried in (order,) if order else (DateOrder.DMY, DateOrder.MDY):
         if isinstance(as_moment(text, tried, None), str):
             return False
@@ -149,7 +149,7 @@ def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
 
 
 def _read(text: str, order: DateOrder | None) -> _Reading | str:
-    """What a text says, or what is wrong with it."""
+    """Return what a text says, or what is wrong with it."""
     if order is DateOrder.SERIAL and (serial := _SERIAL.fullmatch(text)):
         return _read_serial(serial[1], serial[2] or "")
     at = _TIME.search(text)
@@ -214,7 +214,7 @@ def _date(year: str, month: str | int, day: str) -> date | None:
 
 
 def _month(name: str) -> int:
-    """From 1; 0 for none. Shortened to three letters or more, and `Sept`."""
+    """Return the month from 1 on; 0 for none. Names may be shortened to three letters or more, and `Sept`."""
     lowered = name.lower()
     return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(lowered)), 0)
 
@@ -268,7 +268,7 @@ def _is_moment(text: str) -> bool:
 
 
 def _as_day(text: str) -> str | Fault:
-    """Milliseconds of a midnight in UTC are a date to HubSpot."""
+    """Return milliseconds that HubSpot accepts as a date: those of a midnight in UTC."""
     if int(text) % _DAY_MILLISECONDS == 0 and _moment_of(int(text)) and int(text):
         return text
     if abs(int(text)) >= _SURELY_MILLISECONDS and _moment_of(int(text)):

@@ -1,4 +1,4 @@
-"""What an e-mail address looks like. Whose it is is not known here."""
+"""What an e-mail address looks like. Whether it exists is not known here."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,14 @@ _PLAUSIBLE = re.compile(rf"[^{_NONE_OF}]++@[^{_NONE_OF}.]++(?:\.[^{_NONE_OF}.]++
 
 
 def plausible_email(address: str) -> bool:
-    """Whether it is worth a request: HubSpot decides what is valid, this only sees plain nonsense."""
+    """Whether the address is worth a request. HubSpot decides what is valid; this only finds plain
+    nonsense.
+    """
     return len(address) <= _LONGEST and _PLAUSIBLE.fullmatch(address) is not None
 
 
-#: All that no address may hold (white space is ASCII's here), all but what its parts are told by, and a table
-#: in which these are one.
+#: Bytes that no address may hold (of white space, ASCII's), all bytes but the separators of its parts, and a
+#: table that makes the separators one.
 _FORBIDDEN = bytes(byte for byte in range(128) if chr(byte).isspace() and byte != 0x0A) + b',;<>"()'
 
 
@@ -25,7 +27,9 @@ _ONE_MARK = bytes.maketrans(b"@.\n", b"@@@")
 
 
 def are_plausible_emails(keys: Sequence[str]) -> bool:
-    """True only where `plausible_email` is of each; it is stricter with dots at a mailbox's ends."""
+    """Return True only if `plausible_email` holds for each key; dots at the ends of a mailbox are judged
+    more strictly.
+    """
     joined = "\n".join(keys)
     if not joined.isascii() or max(map(len, keys), default=0) > _LONGEST:
         return False
@@ -37,7 +41,7 @@ def are_plausible_emails(keys: Sequence[str]) -> bool:
 
 
 def implausible_emails(keys: Sequence[str], first: int = 0) -> Iterator[int]:
-    """Which of them `plausible_email` is not of, by place from `first`; most are."""
+    """Yield the indexes, counted from `first`, of keys that are not plausible; most keys are."""
     if are_plausible_emails(keys):
         return
     if len(keys) <= _FEW:

@@ -1,16 +1,16 @@
-"""A number as people and spreadsheets spell it, and as HubSpot wants it: digits and at most one point.
+"""A number as people and spreadsheets spell it, converted to HubSpot's form: digits and at most one point.
 
-In    the text of one value, and the decimal mark of its column where that is known.
-Out   the number, exactly, whatever its size; what HubSpot takes as it is stays as it is. Else a `Fault`,
-      whose reason goes on where the value was named.
+In    the text of one value, and the decimal mark of its column if that is known.
+Out   the exact number, of any size; a text that HubSpot accepts stays as it is. Else a `Fault`, whose reason
+      continues the sentence that names the value.
 Raise nothing.
-Rules A mark is certain where it appears twice, beside the other one, or where it can't part thousands.
-      `1,234` is two numbers: it needs a decimal mark. So are the points of `1.234`, but that is how HubSpot
-      and most systems spell it, so it is kept unless the column says otherwise. Blanks and apostrophes part
-      thousands. A currency's sign is left out, brackets are a minus. A percentage is refused: it may mean 50
-      or 0.5.
+Rules A mark is certain if it occurs twice, beside the other one, or where it cannot separate thousands.
+      `1,234` may be two numbers, so it needs a decimal mark. So may `1.234`, but HubSpot and most systems
+      spell it like this, so it is kept unless the column says otherwise. Blanks and apostrophes separate
+      thousands. A currency sign is left out; brackets are a minus. A percentage is refused: it may mean 50 or
+      0.5.
       A format that has numbers of its own spells them with a point, whatever its texts do. There, in a column
-      of decimal commas, `12.5` is such a number; `1.234` may be one or a text, and is refused.
+      of decimal commas, `12.5` is such a number; `1.234` may be a number or a text, and is refused.
 """
 
 import re
@@ -59,15 +59,15 @@ def as_number(text: str, decimal: str | None) -> str | Fault:
 
 
 def as_own_number(text: str, decimal: str | None) -> str | Fault:
-    """The same, where the format has numbers of its own, beside texts."""
+    """Return the number in a format that has numbers of its own, beside texts."""
     if decimal != "," or not _OWN.fullmatch(text):
         return as_number(text, decimal)
     return _NUMBER_OR_TEXT if _GROUPS["."].fullmatch(text.removeprefix("-")) else as_number(text, ".")
 
 
 def marks_of(text: str) -> frozenset[str]:
-    """The decimal marks that a value can have been written with: one is evidence, two leave it open, none
-    tells nothing.
+    """Return the decimal marks that a value can have been written with: one is evidence, two leave it
+    open, none says nothing.
     """
     marks = [mark for mark in ".," if mark in text]
     if not marks:
@@ -98,7 +98,7 @@ def _exponent(text: str) -> tuple[str, int | None]:
 
 
 def _decimal_mark(text: str, marks: list[str], decimal: str | None) -> str | Fault:
-    """The mark that parts the decimals; "" where there are none."""
+    """Return the mark that separates the decimals; "" if there are none."""
     if len(marks) == 2:
         mark = max(marks, key=text.rfind)
         if text.count(mark) > 1 or (decimal and mark != decimal):
