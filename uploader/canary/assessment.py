@@ -100,18 +100,18 @@ def review(
     begun_at: float,
 ) -> Review:
     """Review the rows sent. `found`: by position, the contact; None if HubSpot has none."""
-    told = Review(rows=len(sent))
+    result = Review(rows=len(sent))
     for one in sent:
         if one.outcome not in WRITTEN:
             reason = without_identifiers(without_addresses(one.reason))
-            _count(told.failed, (one.outcome, reason), one.record.row)
+            _count(result.failed, (one.outcome, reason), one.record.row)
     contacts = list(_contacts(confirmed(sent), found))
     ours = _our_source(contacts, kinds, begun_at)
     for contact in contacts:
-        _judge(told, contact, kinds, ours, begun_at)
+        _judge(result, contact, kinds, ours, begun_at)
     links = dict.fromkeys(contact.held.url for contact in contacts if contact.held and contact.held.url)
-    told.links = tuple(links)[:_LINKS]
-    return told
+    result.links = tuple(links)[:_LINKS]
+    return result
 
 
 def with_link(result: Result, ui_domain: str, portal: str, type_id: str) -> Result:
@@ -202,27 +202,27 @@ def _changes(contact: _Contact, ours: _Source | None, begun_at: float) -> dict[C
 
 
 def _judge(
-    told: Review, contact: _Contact, kinds: Mapping[str, Kind], ours: _Source | None, begun_at: float
+    result: Review, contact: _Contact, kinds: Mapping[str, Kind], ours: _Source | None, begun_at: float
 ) -> None:
     if contact.held is None:
-        told.missing += contact.is_read
-        told.unread += not contact.is_read
+        result.missing += contact.is_read
+        result.unread += not contact.is_read
         if contact.is_read:
-            told.missing_rows.append(contact.row)
+            result.missing_rows.append(contact.row)
         return
     changes = _changes(contact, ours, begun_at)
     adjusted, different = _compared(contact.wanted, contact.held, kinds)
     different -= {change.property for change in changes}
     for change, source_id in changes.items():
-        _count(told.changes, change, contact.row, source_id)
+        _count(result.changes, change, contact.row, source_id)
     for name, rule in adjusted.items():
-        _count(told.adjustments, (name, rule), contact.row)
+        _count(result.adjustments, (name, rule), contact.row)
     for name in different:
-        _count(told.differences, name, contact.row)
-    told.changed += bool(changes)
-    told.different += bool(different and not changes)
-    told.adjusted += bool(adjusted and not different and not changes)
-    told.as_sent += not (changes or different or adjusted)
+        _count(result.differences, name, contact.row)
+    result.changed += bool(changes)
+    result.different += bool(different and not changes)
+    result.adjusted += bool(adjusted and not different and not changes)
+    result.as_sent += not (changes or different or adjusted)
 
 
 def _compared(

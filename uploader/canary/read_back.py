@@ -69,8 +69,8 @@ async def read_back(
                 keys,
                 lambda asked, by=id_property: wire.encode_read(by, asked, names, history),  # type: ignore[misc]
             )
-            told, unknown = match(rest, reply.results, reply.errors)
-            found |= {record.position: _linked(held, account, settings) for record, held in told}
+            matched, unknown = match(rest, reply.results, reply.errors)
+            found |= {record.position: _linked(held, account, settings) for record, held in matched}
             rest = [record for record in rest if record.position in unknown]
             if not rest:
                 break

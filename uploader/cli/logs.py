@@ -18,7 +18,7 @@ from uploader.cli.text.control_characters import harmless, json_line
 from uploader.model.redaction import without_addresses
 
 
-class _Speaker:
+class _Form:
     """The form of this process's messages. There is one, as there is one stderr."""
 
     def __init__(self) -> None:
@@ -26,30 +26,30 @@ class _Speaker:
         self.about: dict[str, str] = {}
 
 
-_SPEAKER = _Speaker()
+_FORM = _Form()
 
 
-def speak(form: str, *, verbose: bool) -> None:
+def configure_messages(form: str, *, verbose: bool) -> None:
     """Set the form of messages; `verbose` adds the package's log."""
-    _SPEAKER.is_json = form == "json"
-    _SPEAKER.about = {}
+    _FORM.is_json = form == "json"
+    _FORM.about = {}
     logger = logging.getLogger("uploader")
     logger.handlers = [_Handler()]
     logger.setLevel(logging.INFO if verbose else logging.NOTSET)
 
 
 def is_json() -> bool:
-    return _SPEAKER.is_json
+    return _FORM.is_json
 
 
 def note_job(job: str, account: str) -> None:
     """Set the job and account of the messages that follow."""
-    _SPEAKER.about = {"job": job, "account": account}
+    _FORM.about = {"job": job, "account": account}
 
 
 def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Print a line on stderr, or on `stream`."""
-    if _SPEAKER.is_json and stream in {None, sys.stderr}:
+    if _FORM.is_json and stream in {None, sys.stderr}:
         if text:
             note_event("message", text)
         return
@@ -58,18 +58,18 @@ def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
 
 
 def note_event(
-    event: str, message: str, told: Mapping[str, object] = MappingProxyType({}), *, level: str = "info"
+    event: str, message: str, fields: Mapping[str, object] = MappingProxyType({}), *, level: str = "info"
 ) -> None:
     """Print an event as JSON; nothing if messages are lines."""
-    if not _SPEAKER.is_json:
+    if not _FORM.is_json:
         return
     line: Mapping[str, object] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "event": event,
         "message": without_addresses(message),
-        **_SPEAKER.about,
-        **told,
+        **_FORM.about,
+        **fields,
     }
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(json_line(line).decode() + "\n")
@@ -81,7 +81,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if _SPEAKER.is_json:
+        if _FORM.is_json:
             correlation = getattr(record, "correlation_id", "")
             more = {"correlation_id": correlation} if correlation else {}
             note_event("log", message, more, level=record.levelname.lower())

@@ -71,9 +71,9 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
     @functools.wraps(work)
     def callback(**said: object) -> object:
         context = click.get_current_context()
-        _tell_unknown(context, all_commands)
+        _warn_of_unknown(context, all_commands)
         try:
-            _refuse_left_set(context)
+            _refuse_one_run_options(context)
             return work(**said)
         except UploaderError as error:
             error.args = (str(error) + _named(str(error), context),)
@@ -184,19 +184,19 @@ def _variable_used(parameter: click.Parameter) -> str:
     return next((name for name in parameter.envvar or () if os.environ.get(name)), variable(parameter))
 
 
-def _refuse_left_set(context: click.Context) -> None:
+def _refuse_one_run_options(context: click.Context) -> None:
     """SettingsError if a variable sets an option that is for one run only."""
     for parameter in context.command.params:
         option = _option(parameter)
-        is_said = _source(parameter, context) is ParameterSource.ENVIRONMENT
-        if is_said and option in _OF_ONE_RUN and context.params[parameter.name or ""]:
+        is_given = _source(parameter, context) is ParameterSource.ENVIRONMENT
+        if is_given and option in _OF_ONE_RUN and context.params[parameter.name or ""]:
             raise SettingsError(
                 f"{variable(parameter)}: {option} is accepted on the command line only; in a variable that "
                 f"stays set it would {_OF_ONE_RUN[option]}"
             )
 
 
-def _tell_unknown(context: click.Context, all_commands: Callable[[], Iterable[click.Command]]) -> None:
+def _warn_of_unknown(context: click.Context, all_commands: Callable[[], Iterable[click.Command]]) -> None:
     """Warn of variables with our prefix that are no option's: they may be misspelled."""
     given = {name for name in os.environ if name.startswith(PREFIX)}
     given -= {variable(parameter) for parameter in context.command.params}

@@ -12,12 +12,12 @@ from uploader.errors import SettingsError, StorageError
 from uploader.system.private_files import create_private, open_plain
 
 
-def tell(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Print a command's result on stdout. OSError if stdout is closed."""
     print(all_harmless(lines), flush=True)
 
 
-def tell_json(document: object) -> None:
+def print_json(document: object) -> None:
     sys.stdout.buffer.write(harmless_json(document))
     sys.stdout.buffer.flush()
 

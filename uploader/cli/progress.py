@@ -274,7 +274,7 @@ def survey_line(step: Step, bytes_total: int | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def shown(display: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def displaying(display: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Run a display beside the work within, and cancel it afterwards."""
     task = asyncio.ensure_future(display)
     try:

@@ -24,7 +24,7 @@ _CANT_START = 2
 
 
 class SummaryFile:
-    """Call `write` once, or let `telling_errors` do it."""
+    """Call `write` once, or let `recording_errors` do it."""
 
     def __init__(self, path: Path) -> None:
         self._file = WholeFile("--summary-file", path, _is_ours)
@@ -36,7 +36,7 @@ class SummaryFile:
             raise SettingsError(f"--summary-file {self._file.path} is the checkpoint or the results file")
 
     @contextmanager
-    def telling_errors(self) -> Iterator[None]:
+    def recording_errors(self) -> Iterator[None]:
         """Write an error that ends the run without a summary to the file, and raise it again."""
         try:
             yield

@@ -100,8 +100,8 @@ class Preflight:
         access = self._sender.access
         if access is not None and (question := access.introspection()) is not None:
             reply = await self._ask(question, is_optional=True, tries=_TRIES)
-            told = TokenInfo.decode(reply.body if reply.ok else None)
-            return told if told.portal else access.info or told
+            info = TokenInfo.decode(reply.body if reply.ok else None)
+            return info if info.portal else access.info or info
         if access is not None:
             token = access.token  # it may have been replaced since
         reply = await self._ask(

@@ -68,8 +68,8 @@ class RowNotes:
                 self.tally.refuses(record.source, record.row, [(name, Fault(reason, "CONFLICT"))])
 
     def _note_faults(self, row: Record | Unsent, faults: Sequence[Fault]) -> None:
-        told = [(self._property_of(row.source, fault.column), fault) for fault in faults]
-        self.tally.refuses(row.source, row.row, told)
+        named = [(self._property_of(row.source, fault.column), fault) for fault in faults]
+        self.tally.refuses(row.source, row.row, named)
 
     def _property_of(self, source: int, column: str) -> str:
         """The property of a column or field; its own name if that is not known."""

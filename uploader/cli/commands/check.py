@@ -16,9 +16,9 @@ from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
-from uploader.cli.options.source_and_key import job_settings, shaping
-from uploader.cli.output import tell, tell_json
-from uploader.cli.progress import shown, survey_line
+from uploader.cli.options.source_and_key import job_options, job_settings
+from uploader.cli.output import print_json, print_lines
+from uploader.cli.progress import displaying, survey_line
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
@@ -33,7 +33,7 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
 @click.command(cls=CommandLike, like=upload)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@shaping
+@job_options
 @click.option(
     "--checkpoint",
     type=PATH,
@@ -94,7 +94,7 @@ def command(
         _write(write_mapping, report.draft)
         report.drafted = str(write_mapping)
         say(f"drafted {write_mapping}: read it, decide, then give it to check and upload with --mapping")
-    _tell(report, settings, as_json=as_json)
+    _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
 
@@ -127,7 +127,7 @@ _NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
     stop_on_signals(run.ending.stop)
-    async with shown(_live(run) if sys.stderr.isatty() else _plain(run)):
+    async with displaying(_live(run) if sys.stderr.isatty() else _plain(run)):
         return await run.run()
 
 
@@ -159,12 +159,12 @@ def _now(run: Check) -> str:
     return f"asking the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
 
 
-def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
+def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
     if report.end is not None:
         say(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
         return
     with contextlib.suppress(OSError):
         if as_json:
-            tell_json(as_dict(report))
+            print_json(as_dict(report))
         else:
-            tell(lines(report, settings, sys.argv[1:]))
+            print_lines(lines(report, settings, sys.argv[1:]))

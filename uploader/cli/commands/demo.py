@@ -20,7 +20,7 @@ from uploader.cli.commands.status import read_summary
 from uploader.cli.demo_files import make_contacts, make_export
 from uploader.cli.logs import say
 from uploader.cli.option_variables import PREFIX
-from uploader.cli.output import tell
+from uploader.cli.output import print_lines
 from uploader.errors import CheckpointError, SettingsError, UploaderError
 
 _ROWS = 20_000
@@ -68,7 +68,7 @@ def command(*, folder: Path | None, file_only: Path | None) -> int:
     _show(failures)
     _start(failures).wait()
     _show_letters(letters)
-    tell(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]).splitlines())
+    print_lines(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]).splitlines())
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from uploader.cli.output import tell
+from uploader.cli.output import print_lines
 from uploader.cli.suggestions import suggestions
 
 PAGES = Path(__file__).parents[2] / "docs"
@@ -43,7 +43,7 @@ def command(context: click.Context, *, topic: str | None) -> int:
     elif topic in topics():
         _show((PAGES / f"{topic}.md").read_text(encoding="utf-8"))
     else:
-        tell(_help_of_command(context, topic).splitlines())
+        print_lines(_help_of_command(context, topic).splitlines())
     return 0
 
 
@@ -63,7 +63,7 @@ def _help_of_command(context: click.Context, name: str) -> str:
 
 def _show(page: str) -> None:
     if not sys.stdout.isatty():
-        tell(page.rstrip("\n").splitlines())
+        print_lines(page.rstrip("\n").splitlines())
         return
     from rich.console import Console  # noqa: PLC0415  # on terminals only
     from rich.markdown import Markdown  # noqa: PLC0415

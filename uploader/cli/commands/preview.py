@@ -12,9 +12,9 @@ from uploader.cli.logs import say
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
-from uploader.cli.options.source_and_key import job_settings, shaping
-from uploader.cli.output import tell, tell_json
-from uploader.cli.progress import show, shown
+from uploader.cli.options.source_and_key import job_options, job_settings
+from uploader.cli.output import print_json, print_lines
+from uploader.cli.progress import displaying, show
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.preview import as_dict, ending, lines
 from uploader.hubspot.object_types import noun
@@ -24,7 +24,7 @@ from uploader.settings import Settings
 
 @click.command(cls=CommandLike, like=upload)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@shaping
+@job_options
 @click.option(
     "--checkpoint",
     type=PATH,
@@ -71,14 +71,14 @@ def command(
     settings = Settings(sources=sources, write_results=False, **fields)
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(settings, sample, examples))
-    _tell(report, settings, as_json=as_json)
+    _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
 
 async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
     preview = Preview(settings, sample=sample, examples=examples)
     stop_on_signals(preview.ending.stop)
-    async with shown(_display(preview)):
+    async with displaying(_display(preview)):
         return await preview.preview()
 
 
@@ -94,11 +94,11 @@ async def _display(preview: Preview) -> None:
         display.cancel()
 
 
-def _tell(report: Report, settings: Settings, *, as_json: bool) -> None:
+def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
         if as_json:
-            tell_json(as_dict(report))
+            print_json(as_dict(report))
         elif report.summary.tallies.rows:
-            tell(lines(report))
+            print_lines(lines(report))
     for line in ending(report, settings, sys.argv[1:]):
         say(line)

@@ -9,7 +9,7 @@ import click
 
 from uploader.cli.logs import say
 from uploader.cli.options.connection import PATH
-from uploader.cli.output import tell
+from uploader.cli.output import print_lines
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.artifacts import JobFile, find, remove
@@ -56,7 +56,7 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
         lock.keep_note = False
     finally:
         lock.release()
-    tell([f"deleted {len(found)} files of {checkpoint.name}"])
+    print_lines([f"deleted {len(found)} files of {checkpoint.name}"])
     return 0
 
 

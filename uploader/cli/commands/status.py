@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.output import rows_out, tell, tell_json
+from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.status_watch import watch
 from uploader.cli.text.summary import ending_text, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
@@ -87,11 +87,11 @@ def command(
     summary = read_summary(checkpoint)
     if as_json:
         undone = undone_dict(checkpoint)
-        tell_json(summary.as_dict() | ({"undone": undone} if undone else {}))
+        print_json(summary.as_dict() | ({"undone": undone} if undone else {}))
     else:
-        told = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
-        tell(told)
+        texts = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
+        print_lines(texts)
         if summary.state == "stopped":
             word = ", with --approve-canary added," if _waits_for_approval(checkpoint) else ""
-            tell([f"the command it was begun with{word} goes on from here"])
+            print_lines([f"the command it was begun with{word} goes on from here"])
     return 0

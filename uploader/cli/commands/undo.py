@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.logs import say, speak
+from uploader.cli.logs import configure_messages, say
 from uploader.cli.option_variables import say_settings
-from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
-from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
-from uploader.cli.progress import shown
+from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
+from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
@@ -73,7 +73,7 @@ _UNKEPT = "no snapshot"
 @click.option(
     "--yes", is_flag=True, help="Do not ask for confirmation before records are archived or changed."
 )
-@talking
+@connection_options
 @LOG_FORMAT
 @option(Heading.OUTPUT, "--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
@@ -106,13 +106,13 @@ def command(
       78       stopped; solve the reported problem first
       130/143  interrupted by SIGINT/SIGTERM
     """
-    speak(log_format, verbose=False)
+    configure_messages(log_format, verbose=False)
     snapshot, checkpoint = find(checkpoint)
     is_named = output is not None
     output = output or _beside(snapshot)
     refuse_foreign(output, _HEADER, "no list of what was kept")
     file = UndoFile(snapshot)
-    settings = undo_settings(file, checkpoint, restart=restart, **talking_settings(said))
+    settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(said))
     try:
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)
@@ -121,7 +121,7 @@ def command(
         report = asyncio.run(_undo(make, write))
     finally:
         file.close()
-    _tell(report, output, as_json=as_json, dry_run=dry_run)
+    _print_report(report, output, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
             say(f"{line}; what is undone already counts here as: {_WORDS[UndoOutcome.AS_BEFORE]}")
@@ -131,7 +131,7 @@ def command(
 async def _undo(make: Callable[[], Undo], write: Callable[[Undo], None]) -> Report:
     run = make()
     stop_on_signals(run.ending.stop)
-    async with shown(_display(run)):
+    async with displaying(_display(run)):
         report = await run.run()
         if report.end is None:
             write(run)
@@ -258,7 +258,7 @@ def _beside(snapshot: Path) -> Path:
     return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
 
 
-def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:
+def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:
     counts, end = report.counts, report.end
     with contextlib.suppress(OSError):
         if as_json:
@@ -276,9 +276,9 @@ def _tell(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None
                 "state": "stopped" if end else "complete",
                 "reason": end.reason if end else "",
             }
-            tell_json(document)
+            print_json(document)
         else:
-            tell(_lines(report, dry_run=dry_run))
+            print_lines(_lines(report, dry_run=dry_run))
     if report.is_old:
         say("nothing was done: all of it was undone before, and nobody looked again (--restart does)")
     if end is not None:

@@ -16,12 +16,12 @@ from typing import Any
 import click
 
 from uploader.canary.assessment import Review
-from uploader.cli.logs import is_json, note_event, note_job, say, speak
+from uploader.cli.logs import configure_messages, is_json, note_event, note_job, say
 from uploader.cli.option_variables import options_from_variables, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
-from uploader.cli.options.source_and_key import job_settings, shaping
-from uploader.cli.output import tell, tell_json
+from uploader.cli.options.source_and_key import job_options, job_settings
+from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import show
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
@@ -52,7 +52,7 @@ from uploader.settings.speed import OnLongPause, parse_duration
 
 @click.command(cls=CommandWithHeadings)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@shaping
+@job_options
 @option(
     Heading.SAFETY,
     "--canary",
@@ -183,8 +183,8 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     file = SummaryFile(summary_file) if summary_file else None
-    speak(log_format, verbose=verbose)
-    with file.telling_errors() if file else contextlib.nullcontext():
+    configure_messages(log_format, verbose=verbose)
+    with file.recording_errors() if file else contextlib.nullcontext():
         settings = Settings(
             sources=sources,
             write_results=not no_results,
@@ -396,9 +396,9 @@ def _report(
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
     with contextlib.suppress(OSError):
         if as_json:
-            tell_json(summary.as_dict())
+            print_json(summary.as_dict())
         elif tallies.rows:
-            tell(summary_text(summary).splitlines())
+            print_lines(summary_text(summary).splitlines())
     for line in finished_before:
         say(line)
     if is_json():

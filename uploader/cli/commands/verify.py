@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.logs import is_json, say, speak
+from uploader.cli.logs import configure_messages, is_json, say
 from uploader.cli.option_variables import is_by_variable, say_settings
-from uploader.cli.options.connection import LOG_FORMAT, PATH, talking, talking_settings
+from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
-from uploader.cli.output import refuse_foreign, tell, tell_json, write_list
-from uploader.cli.progress import shown
+from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
+from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.object_types import noun
@@ -48,7 +48,7 @@ _EXAMPLES = 5
     help="CSV file for the differences. Default: path of the source + .differences.csv.",
 )
 @click.option("--restart", is_flag=True, help="Discard an earlier verification, and read all records again.")
-@talking
+@connection_options
 @LOG_FORMAT
 @option(Heading.OUTPUT, "--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
@@ -77,7 +77,7 @@ def command(
       78       stopped; solve the reported problem first
       130/143  interrupted by SIGINT/SIGTERM
     """
-    speak(log_format, verbose=False)
+    configure_messages(log_format, verbose=False)
     is_named = output is not None
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
     refuse_foreign(output, _HEADER, "no list of differences")
@@ -90,13 +90,13 @@ def command(
             opened,
             sources=find_sources(identity, opened, sources),
             restart=restart,
-            **talking_settings(said),
+            **connection_settings(said),
         )
         names = [source.name for source in identity.sources]
         say_settings(click.get_current_context())
         listed = partial(_write, output=output, names=names, keeps_empty=is_named)
         report = asyncio.run(_verify(settings, opened, sample, listed))
-    _tell(report, noun(settings.object_type).many, output, as_json=as_json)
+    _print_report(report, noun(settings.object_type).many, output, as_json=as_json)
     return report.exit_code
 
 
@@ -106,7 +106,7 @@ async def _verify(
     run = Verification(settings, checkpoint, sample=sample)
     stop_on_signals(run.ending.stop)
     with contextlib.closing(run.file):
-        async with shown(_display(run)):
+        async with displaying(_display(run)):
             report = await run.run()
             if report.end is None:
                 write(run)
@@ -163,7 +163,7 @@ def _example(finding: Finding) -> str:
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
 
 
-def _tell(report: Report, many: str, output: Path, *, as_json: bool) -> None:
+def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> None:
     counts, end = report.counts, report.end
     if report.account_doubt:
         say(report.account_doubt)
@@ -181,9 +181,9 @@ def _tell(report: Report, many: str, output: Path, *, as_json: bool) -> None:
                 "state": "stopped" if end else "complete",
                 "reason": end.reason if end else "",
             }
-            tell_json(document)
+            print_json(document)
         else:
-            tell(_lines(report, many))
+            print_lines(_lines(report, many))
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):

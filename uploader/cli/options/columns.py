@@ -15,7 +15,7 @@ from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
 from uploader.records.values.datetimes import DateOrder
 
-_COLUMNS = (
+_OPTIONS = (
     option(
         Heading.COLUMNS, "--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY",
         help="Write this column to this property.",
@@ -64,9 +64,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def columned(command: Command) -> Command:
+def column_options(command: Command) -> Command:
     """Give a command the options of `column_settings`."""
-    return add_options(command, _COLUMNS)
+    return add_options(command, _OPTIONS)
 
 
 def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
 
 #: Of every command that talks to HubSpot: which account, and how fast.
-_TALKING = (
+_OPTIONS = (
     option(
         Heading.SPEED,
         "--rate",
@@ -109,14 +109,14 @@ _TALKING = (
 )
 
 
-def talking(command: Command) -> Command:
-    """Give a command the options of `talking_settings`."""
-    return add_options(command, _TALKING)
+def connection_options(command: Command) -> Command:
+    """Give a command the options of `connection_settings`."""
+    return add_options(command, _OPTIONS)
 
 
-def talking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
-    fields = dict(said)
+    fields = dict(values)
     rate, share, reserve = (fields.pop(name) for name in ("rate", "share", "daily_reserve"))
     on_long_pause = fields.pop("on_long_pause")
     patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()

@@ -5,17 +5,17 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.columns import column_settings, columned
-from uploader.cli.options.connection import PATH, talking, talking_settings
+from uploader.cli.options.columns import column_options, column_settings
+from uploader.cli.options.connection import PATH, connection_options, connection_settings
 from uploader.cli.options.group import Command, Heading, add_options, option
-from uploader.cli.options.suppression import marking, marking_settings
-from uploader.cli.options.write_policy import writing, writing_settings
+from uploader.cli.options.suppression import suppression_options, suppression_settings
+from uploader.cli.options.write_policy import write_policy_options, write_policy_settings
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.columns import parse_match
 from uploader.settings.safety import parse_failure_limit
 
-_SOURCES = (
+_OPTIONS = (
     option(
         Heading.SOURCE,
         "--format",
@@ -120,15 +120,15 @@ _SOURCES = (
 )
 
 
-def shaping(command: Command) -> Command:
+def job_options(command: Command) -> Command:
     """Give a command the options of `job_settings`: all that say what is written, and to whom."""
-    command = columned(marking(writing(talking(command))))
-    return add_options(command, _SOURCES)
+    command = column_options(suppression_options(write_policy_options(connection_options(command))))
+    return add_options(command, _OPTIONS)
 
 
-def job_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
-    fields = marking_settings(writing_settings(column_settings(talking_settings(said))))
+    fields = suppression_settings(write_policy_settings(column_settings(connection_settings(values))))
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")
     fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])

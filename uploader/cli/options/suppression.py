@@ -8,7 +8,7 @@ from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.suppression_file import read_suppression
 
-_MARKING = (
+_OPTIONS = (
     option(
         Heading.OVERWRITING, "--suppress", "suppress_files", multiple=True, type=PATH, metavar="FILE",
         help="Skip rows of the people on this list: e-mail addresses, or their SHA-256 in hex, one per line "
@@ -30,12 +30,12 @@ _MARKING = (
 )  # fmt: skip
 
 
-def marking(command: Command) -> Command:
-    """Give a command the options of `marking_settings`."""
-    return add_options(command, _MARKING)
+def suppression_options(command: Command) -> Command:
+    """Give a command the options of `suppression_settings`."""
+    return add_options(command, _OPTIONS)
 
 
-def marking_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def suppression_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
     fields = dict(said)
     lists = fields.pop("suppress_files")

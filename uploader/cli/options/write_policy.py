@@ -9,7 +9,7 @@ from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.records.write_policy import Only, Policy
 
-_WRITING = (
+_OPTIONS = (
     option(
         Heading.OVERWRITING,
         "--write",
@@ -62,14 +62,14 @@ _WRITING = (
 )
 
 
-def writing(command: Command) -> Command:
-    """Give a command the options of `writing_settings`."""
-    return add_options(command, _WRITING)
+def write_policy_options(command: Command) -> Command:
+    """Give a command the options of `write_policy_settings`."""
+    return add_options(command, _OPTIONS)
 
 
-def writing_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def write_policy_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from what was said by these options; others are passed through."""
-    fields = dict(said)
+    fields = dict(values)
     policies: dict[str, Policy] = {}
     for policy in Policy:
         for column in fields.pop(policy.value.replace("-", "_")):

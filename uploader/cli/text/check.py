@@ -27,7 +27,7 @@ from pathlib import Path
 
 from uploader.check.run import Report
 from uploader.cli.text.forecast import reads_text
-from uploader.cli.text.next_command import is_said, next_command, portal_option, upload_line
+from uploader.cli.text.next_command import is_given, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
@@ -376,7 +376,7 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
     undecided = sum(column.is_undecided for column in report.columns)
-    can_draft = STDIN not in settings.sources and not mapping and not is_said(typed, "--mapping")
+    can_draft = STDIN not in settings.sources and not mapping and not is_given(typed, "--mapping")
     if can_draft and undecided >= _MANY:
         draft = f"{Path(stem(settings.sources[0])).name}.toml"
         return [

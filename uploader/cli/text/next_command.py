@@ -50,8 +50,8 @@ def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Seque
 
 def portal_option(typed: Sequence[str], portal: str) -> list[str]:
     """That it has to be this account, unless that is said already, or nobody knows."""
-    return [] if is_said(typed, "--portal") or not portal else ["--portal", portal]
+    return [] if is_given(typed, "--portal") or not portal else ["--portal", portal]
 
 
-def is_said(typed: Sequence[str], option: str) -> bool:
+def is_given(typed: Sequence[str], option: str) -> bool:
     return any(word.partition("=")[0] == option for word in typed)
