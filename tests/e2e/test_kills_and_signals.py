@@ -357,7 +357,7 @@ def test_failures_overwrites_nothing_and_names_the_command_that_takes_its_file(t
     mock = hubspot_mock(quota="100000/10")
     told = ("--map", "E-Mail=email", "--ignore", "Old id")
     ended = run("upload", "contacts.csv", *told, "--base-url", mock.url, cwd=tmp_path)
-    assert "invalid: ... is no e-mail address" in ended.err
+    assert "invalid: ... is not an e-mail address" in ended.err
     assert "failures contacts.csv.checkpoint -o contacts.failures.csv" in ended.err
     before = (tmp_path / "contacts.csv").read_bytes()
     for name in ("contacts.csv", "contacts.csv.results.csv"):
@@ -385,7 +385,7 @@ def test_a_job_that_was_finished_before_says_that_nothing_was_sent(tmp_path, hub
 def test_a_name_that_is_no_checkpoint_is_told_from_a_damaged_one(tmp_path):
     write(tmp_path / "contacts.csv", rows_of(10))
     ended = run("status", "contacts.csv", cwd=tmp_path)
-    assert (ended.code, "name the .checkpoint file" in ended.err) == (2, True)
+    assert (ended.code, "give the .checkpoint file" in ended.err) == (2, True)
 
 
 def test_each_command_starts_with_an_interpreter_of_its_own(tmp_path, hubspot_mock):
@@ -474,5 +474,5 @@ def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, 
     check(mock, tmp_path, rows, ended.summary)
     assert mock.stats()["upserts"] >= 200
     told = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
-    assert "995 had to wait for an earlier one" in told
-    assert "a request carries 5.0 rows where 100 would fit" in told
+    assert "995 rows waited for an earlier one" in told
+    assert "a request carried 5.0 rows of at most 100" in told

@@ -122,7 +122,7 @@ def test_as_a_scheduler_runs_it(tmp_path, state, variables):
     # Another container of the same volume, where the uploader is number 1 as well.
     other = end(begin(state, {**said, "UPLOADER_SUMMARY_FILE": str(state / "other.json")}))
     assert other.code == 2
-    assert "another process is working" in other.err
+    assert "another process is using" in other.err
     assert read_summary(checkpoint).state == "running"
     refused = json.loads((state / "other.json").read_text())
     assert (refused["state"], refused["exit_code"]) == ("not started", 2)
@@ -311,7 +311,7 @@ def test_failed_rows_within_the_tolerance_are_a_success_and_status_tells_of_the_
     ("name", "why"),
     [
         ("missing/s.json", "No such file"),
-        ("contacts.csv", "holds something else"),
+        ("contacts.csv", "exists and is not such a file"),
         ("contacts.csv.checkpoint", "is the checkpoint or the results file"),
     ],
 )
@@ -365,8 +365,8 @@ def test_the_command_that_goes_on_needs_no_variables(tmp_path, hubspot_mock):
     env = environment(**{f"UPLOADER_{name}": value for name, value in said.items()})
     waiting = run("upload", "--set", "company=A B", cwd=tmp_path, env=env)
     assert waiting.code == 3
-    (line,) = [line for line in waiting.err.splitlines() if line.startswith("to go on: uploader ")]
-    ended = run(*shlex.split(line.removeprefix("to go on: uploader ")), cwd=tmp_path)
+    (line,) = [line for line in waiting.err.splitlines() if line.startswith("to continue: uploader ")]
+    ended = run(*shlex.split(line.removeprefix("to continue: uploader ")), cwd=tmp_path)
     assert ended.code == 0, ended
     assert len(mock.contacts()) == 30
 

@@ -24,7 +24,7 @@ def test_no_cell_is_a_formula_where_that_is_asked_for_and_upload_refuses_the_fil
     assert [line[1].lstrip("'") for line in lines] == EVIL
     refused = run("upload", "safe.csv", *way, cwd=tmp_path)
     assert refused.code == 2
-    assert "to be looked at in a spreadsheet" in refused.err
+    assert "written with --spreadsheet-safe" in refused.err
     assert run("failures", checkpoint, "-o", "plain.csv", cwd=tmp_path).code == 0
     with (tmp_path / "plain.csv").open(newline="", encoding="utf-8") as file:
         assert [line["city"] for line in csv.DictReader(file)] == EVIL

@@ -82,7 +82,7 @@ def test_a_live_display_fits_its_terminal_and_is_gone_in_the_end(tmp_path, hubsp
     assert painted
     assert max(map(len, painted)) <= columns
     assert any(line.startswith(("#", "-")) for line in painted) == (columns == 200)
-    assert text.count("Ctrl-C stops in order") == 1
+    assert text.count("Ctrl-C stops cleanly") == 1
     assert "rows read         6,000" in text.replace("\r", "")
 
 
@@ -186,7 +186,7 @@ def test_a_run_ends_in_order_after_its_longest_time(tmp_path, hubspot_mock):
     options = ("--base-url", hubspot_mock(quota="190/10").url, "--yes", "--json")
     stopped = end(start("upload", source, *options, "--max-duration", "3s", cwd=tmp_path))
     assert stopped.code == 75
-    assert stopped.summary["reason"] == "--max-duration is over"
+    assert stopped.summary["reason"] == "--max-duration has passed"
     assert "run the same command again" in stopped.err
     done = run("upload", source, *options, cwd=tmp_path)
     # In order: nothing was left on the wire, so nothing is replayed.

@@ -15,9 +15,9 @@ from support.processes import run
 PERSON = ["Ann", "Lee", "1234567", "ann.lee"]
 TOLD = b"Ann Lee, +49 170 1234567, ann.lee@person.example"
 BREAKS = {
-    "status line": (b'{"contact":"%b"}\r\n\r\n' % TOLD, "status line is malformed"),
-    "header": (b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 2\r\n\r\n{}" % TOLD, "header or its framing"),
-    "not JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(TOLD), TOLD), "no JSON object"),
+    "status line": (b'{"contact":"%b"}\r\n\r\n' % TOLD, "malformed status line"),
+    "header": (b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 2\r\n\r\n{}" % TOLD, "malformed header or framing"),
+    "not JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(TOLD), TOLD), "not a JSON object"),
     "broken off": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n%b" % TOLD, "the answer broke off"),
 }
 

@@ -100,7 +100,7 @@ def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[
         return Settings(**{"token": "", **values, "sources": sources, "given": frozenset(given)})
     except (TypeError, AttributeError) as error:
         # A value of a wrong type, from a program whose types are not checked.
-        raise SettingsError(f"a setting is of a type it can't be: {error}") from error
+        raise SettingsError(f"a setting has a wrong type: {error}") from error
 
 
 _KNOWN = frozenset(field.name for field in fields(Settings)) - {"sources", "given", "files", "offline"}
@@ -140,7 +140,7 @@ def _by_column(name: str, value: object) -> dict[str, str]:
 
 def _mapping(name: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise SettingsError(f"{name} takes a mapping of columns to what holds for them")
+        raise SettingsError(f"{name} takes a mapping of columns to values")
     return value
 
 
@@ -149,7 +149,9 @@ def _one_of(kind: Callable[[Any], Any], values: Iterable[str]) -> Read:
         try:
             return kind(value)
         except ValueError as error:
-            raise SettingsError(f"{name} {value!r} is none of {', '.join(filter(None, values))}") from error
+            raise SettingsError(
+                f"{name} {value!r} is not one of {', '.join(filter(None, values))}"
+            ) from error
 
     return read
 

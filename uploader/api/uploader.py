@@ -94,7 +94,7 @@ class Uploader:
         the job can't start. If it stops early, `summary` says why.
         """
         if not self._is_open:
-            raise RuntimeError("an Uploader runs inside `async with` only")
+            raise RuntimeError("use an Uploader inside `async with` only")
         return OutcomeStream(self, sources or self._sources, earlier=earlier)
 
     def stop(self) -> None:
@@ -122,7 +122,7 @@ class Uploader:
             raise RuntimeError("the Uploader is closed")
         if self._started is not None:
             if not self._started.is_stopping and not self._started.task.done():
-                raise RuntimeError("a job of this Uploader is under way; use another one beside it")
+                raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
             await self._started.close(quiet=True)
         follower = Follower(wants_earlier=earlier)
         run, given = _make_run(sources, self._given_options, self._consent, self._seams, follower)
@@ -275,12 +275,12 @@ class _Consent:
             return await _answer(self.approve(account, rows))
         if not account.portal:
             raise DeclinedError(
-                "nothing was written: which account this is, and of what kind, the token may not tell; say "
-                "yes=True to write into it all the same, or give the token the scope `oauth`"
+                "nothing was written: this token may not read which account it belongs to, nor its kind; "
+                "give it the scope `oauth`, or pass yes=True to write to the account anyway"
             )
         raise DeclinedError(
-            f"nothing was written: account {account.portal} may be a production account; say "
-            f"portal={account.portal!r} if it is the one you mean (or yes=True)"
+            f"nothing was written: account {account.portal} may be a production account; pass "
+            f"portal={account.portal!r} if it is the right one (or yes=True)"
         )
 
     async def judges(self, review: Review) -> bool:
@@ -315,8 +315,8 @@ def _make_run(
     rows = [one for one in named if isinstance(one, Rows)]
     if rows and consent.judge is not None:
         raise SettingsError(
-            "a canary is judged half-way, and the rows after it are read anew: that takes a file. Leave "
-            "judge out: the job stops after its canary, and goes on with approve_canary=True"
+            "judge needs a file, because rows are read again after the canary. Leave judge out: the job "
+            "then stops after its canary, and continues with approve_canary=True"
         )
     settings = make_settings(names, (one.name for one in rows), said)
     given = [ProgramRows(one.rows, one.name) for one in rows]
@@ -344,8 +344,8 @@ def _named(source: Source) -> str | Rows:
 def _check_rows(rows: object) -> None:
     """SettingsError for mistakes that would make every row invalid."""
     if isinstance(rows, Mapping):
-        raise SettingsError("one mapping is one row: put it into a list")
+        raise SettingsError("rows is a single mapping; put it into a list")
     if isinstance(rows, str | bytes | os.PathLike) or not isinstance(rows, Iterable | AsyncIterable):
-        raise SettingsError(f"rows are an iterable of mappings, and this is of type {type(rows).__name__}")
+        raise SettingsError(f"rows must be an iterable of mappings, not {type(rows).__name__}")
     if isinstance(rows, list | tuple) and rows and isinstance(rows[0], str | os.PathLike):
-        raise SettingsError("several paths are several arguments: run(*paths)")
+        raise SettingsError("pass several paths as several arguments: run(*paths)")

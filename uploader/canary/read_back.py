@@ -30,13 +30,14 @@ def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> N
     """SettingsError if the canary options do not fit the job. Call it before anything is written."""
     if is_new and canary is not None and settings.approve_canary:
         raise SettingsError(
-            "--approve-canary: there is no canary yet to be approved; run the command without it first, "
-            "and look at what becomes of the first rows"
+            "--approve-canary: there is no canary to approve yet; run the command without it first, and "
+            "review the outcome of the first rows"
         )
     if settings.canary and settings.canary != (canary.rows if canary else 0):
         has = f"with one of {canary.rows:,} rows" if canary else "without a canary"
         raise SettingsError(
-            f"--canary {settings.canary}: the job was begun {has}; leave it out, or start over with --restart"
+            f"--canary {settings.canary}: the job was started {has}; leave the option out, or start over "
+            "with --restart"
         )
 
 

@@ -56,11 +56,14 @@ class Draft:
 
     def toml(self) -> str:
         """As a mapping file."""
-        seems = f" It seems to be an export of {self.system}." if self.system else ""
+        seems = f" It looks like an export of {self.system}." if self.system else ""
         lines = [
             f"# Drafted from the file's header and its first rows.{seems}",
-            "# Read it, decide what is commented out (take the # from one line of each column), and give it",
-            "# to check and upload with --mapping.",
+            (
+                "# Review it, decide on the columns that are commented out (remove the # of one line each), "
+                "and use it"
+            ),
+            "# with --mapping in check, preview and upload.",
             "",
             "[columns]",
         ]
@@ -95,7 +98,7 @@ def draft(header: Sequence[str], schema: Schema | None, rows: Sequence[Sequence[
         samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
         one = _drafted(column, _guess(column, system, schema), schema, samples)
         if one.property in taken and not one.ignore:
-            other = f"{taken[one.property]!r} is drafted as the same property"
+            other = f"{taken[one.property]!r} is mapped to the same property"
             one = Drafted(
                 column, one.property, why=one.why, type=one.type, warnings=(other,), samples=one.samples
             )
@@ -115,14 +118,14 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
     if name == OPT_OUT:
         warnings = (_OPT_OUT_TEXT,)
     elif name.startswith(COSTLY):
-        ignore, is_sure, why = True, True, f"{why}: {name}, which can cost money, so --allow has to allow it"
+        ignore, is_sure, why = True, True, f"{why}: {name}, which can cost money and needs --allow"
     elif name in {ASK, IGNORE, ""} or schema is None:
         pass
     elif name not in schema.labels:
         name, why, is_sure = "", f"{why}, but this account has no property {name}", False
     elif name in schema.read_only:
         ignore, is_sure = True, True
-        why = f"{why}: {name}, which HubSpot sets by itself and nobody can write"
+        why = f"{why}: {name}, which is read-only in HubSpot"
     else:
         why, warnings = f"{why}: {name}", tuple(_warnings(name, type_, schema, samples))
     property_ = "" if ignore or name in {ASK, OPT_OUT} else name
@@ -134,7 +137,7 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
         found.append(f'day or month first? {{ property = "{name}", date_order = "DMY" }} would say it')
     if remark := remark_on(type_, samples):
-        found.append(f"{remark}; make one in HubSpot and name it here")
+        found.append(f"{remark}; create one in HubSpot and name it here")
     if type_ == "datetime" and any(lacks_zone(sample, None) for sample in samples):
         found.append(f'whose time? {{ property = "{name}", timezone = "Europe/Berlin" }} would say it')
     if name in schema.owned:
@@ -153,8 +156,8 @@ def remark_on(type_: str, samples: Sequence[str]) -> str:
     if type_ != "string" or sum(map(_is_date, samples)) <= _MOSTLY * len(samples):
         return ""
     return (
-        "these are dates, and the property holds text: they arrive as they stand. A property of type date "
-        "would know them as dates"
+        "these are dates, and the property is a text: they are written unchanged. Use a property of type "
+        "date to get dates"
     )
 
 
@@ -172,7 +175,7 @@ _DAY_OR_MONTH_FIRST = (DateOrder.DMY, DateOrder.MDY)
 def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     plain = bare(column)
     if carries_opt_out(column):
-        return _Guess(OPT_OUT, "an opt-out or a bounce, by its name", is_sure=False)
+        return _Guess(OPT_OUT, "looks like an opt-out or a bounce", is_sure=False)
     labels = schema.labels if schema else {}
     labelled = [name for name, label in labels.items() if label == column]
     if column in labels or len(labelled) == 1:
@@ -183,25 +186,25 @@ def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     if target := COMMON.get(plain):
         return _known(target, "a usual name")
     if schema is None:
-        return _Guess(column, "taken at its word: the account's properties are not known", is_sure=False)
+        return _Guess(column, "unchecked: the account's properties are unknown", is_sure=False)
     return _like(plain, schema)
 
 
 def _like(plain: str, schema: Schema) -> _Guess:
     said = {bare(text): name for name, label in schema.labels.items() for text in (label, name)}
     if plain in said:
-        return _Guess(said[plain], "the same but for case and marks", is_sure=True)
+        return _Guess(said[plain], "the same name, apart from case and punctuation", is_sure=True)
     close = difflib.get_close_matches(plain, said, n=1, cutoff=0.8)
     if close:
-        return _Guess(said[close[0]], "alike, no more", is_sure=False)
-    return _Guess("", "no property is like it", is_sure=False)
+        return _Guess(said[close[0]], "a similar name", is_sure=False)
+    return _Guess("", "no property with a similar name", is_sure=False)
 
 
 def _known(target: str, whose: str) -> _Guess:
     if target == IGNORE:
-        return _Guess(IGNORE, f"{whose} for what HubSpot has no place for", is_sure=True)
+        return _Guess(IGNORE, f"{whose} for data that HubSpot has no property for", is_sure=True)
     if target.startswith(ASK):
-        return _Guess(target[1:] or ASK, f"{whose}, whose values are to be looked at", is_sure=False)
+        return _Guess(target[1:] or ASK, f"{whose}; check its values", is_sure=False)
     return _Guess(target, whose, is_sure=True)
 
 
@@ -223,8 +226,8 @@ def _elsewhere(name: str, system: str) -> bool:
 _ENOUGH, _SAMPLES, _SHOWN = 3, 3, 24
 _ANY_SUPPRESSES = '{ suppress = ["*"] }'
 _OPT_OUT_TEXT = (
-    "who has opted out is no property in HubSpot but a subscription: skip these rows, or bring the opt-outs "
-    "over before any mail is sent"
+    "HubSpot keeps opt-outs as subscriptions, not as a property: skip these rows, or import the opt-outs "
+    "before any mail is sent"
 )
 
 

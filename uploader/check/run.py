@@ -154,8 +154,8 @@ class Check:
         self.bytes_total = total_bytes(sources)
         if settings.offline:
             report.not_checked.append(
-                "the account: without a token nobody can say whether the properties exist, which values they "
-                "take, how much of the day is left, or what the token may do"
+                "the account: without a token it is unknown whether the properties exist, which values "
+                "they accept, how much of the daily quota is left, and what the token may do"
             )
         else:
             async with Session(settings, self._seams, self.ending) as session:
@@ -220,28 +220,32 @@ class Check:
         report.day_limit, report.day_left = day.limit, day.left
         if not account.portal:
             report.not_checked.append(
-                "which account it is: the token may not ask (scope oauth), so a wrong one goes unnoticed"
+                "which account it is: the token may not read it (scope oauth), so a wrong account would go "
+                "unnoticed"
             )
         if not account.kind:
             report.not_checked.append(
-                "whether it is a production account, and its time zone: the token may not ask (scope oauth)"
+                "whether it is a production account, and its time zone: the token may not read it (scope "
+                "oauth)"
             )
         if account.schema is None:
             report.not_checked.append(
-                "whether the properties exist and take these values: the token may not ask (scope "
-                f"{_schema_scope(self.settings.object_type)}); columns act by their names"
+                "whether the properties exist and accept these values: the token may not read it (scope "
+                f"{_schema_scope(self.settings.object_type)}); columns are mapped by their names"
             )
         if report.closer is None:
             return
         self._note_scopes(report.closer.token)
         if report.closer.record_limit is None:
-            report.not_checked.append("how many more records the account may hold: it does not say")
+            report.not_checked.append(
+                "how many more records the account can hold: HubSpot does not report it"
+            )
 
     def _note_scopes(self, token: TokenInfo) -> None:
         report = self.report
         if token.scopes is None:
             report.not_checked.append(
-                "what the token may do: the account does not say for this kind of token"
+                "what the token may do: HubSpot does not report it for this kind of token"
             )
             return
         problem, warnings = scope_texts(token.scopes, self.settings.object_type)
@@ -313,8 +317,8 @@ class Check:
             if likely:
                 rules = replace(rules, mapped={**rules.mapped, likely: rules.id_property})
                 report.not_checked.append(
-                    f"whether column {likely!r} is the property {rules.id_property!r}: it was taken for it "
-                    "here, and `upload` asks the account"
+                    f"whether column {likely!r} is the property {rules.id_property!r}: assumed here; "
+                    "`upload` checks it"
                 )
         resolved = resolve_leniently(header, rules, schema)
         name = report.sources[index].name
@@ -387,8 +391,8 @@ class Check:
             failed, rows = survey.stops_at
             limit = self.settings.max_failures
             self.report.would_stop = (
-                f"{failed:,} of its first {rows:,} rows are invalid (--max-failures {limit}); mend them, or "
-                "say with that option how many may be"
+                f"{failed:,} of the first {rows:,} rows are invalid (--max-failures {limit}); correct them, "
+                "or raise --max-failures"
             )
 
     def _judge_owners(self) -> None:
@@ -421,9 +425,9 @@ class Check:
         record_limit = report.closer.record_limit if report.closer else None
         if record_limit is not None and record_limit.left < found.sendable:
             report.warnings.append(
-                f"the account has room for {record_limit.left:,} more records, and the file holds "
-                f"{found.sendable:,} rows: unless enough of them are there already, HubSpot will refuse the "
-                "last of them"
+                f"the account can hold {record_limit.left:,} more records, and the file has "
+                f"{found.sendable:,} rows: unless enough of them exist already, HubSpot will refuse the "
+                "last ones"
             )
 
     def _forecast(self, requests: int) -> Forecast:
@@ -481,7 +485,10 @@ def _schema_scope(object_type: str) -> str:
 #: Effects of writing contacts that no request shows; the manual says what to do about them (live-portal,
 #: "Before a load").
 NOT_VISIBLE = (
-    "workflows that contacts enter as they are created or changed, and what they send",
-    "whether this app's contacts become marketing contacts, which are paid for (a setting of each app)",
-    "notices to the owners that records are given to",
+    "workflows that start when contacts are created or changed, and what they send",
+    (
+        "whether contacts created by this app become marketing contacts, which are billed (a setting of each "
+        "app)"
+    ),
+    "notifications to owners that records are assigned to",
 )

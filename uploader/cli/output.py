@@ -30,7 +30,7 @@ def rows_out() -> TextIO:
 def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
     """SettingsError if `-o` names an existing file that is not a list of the same command."""
     if output.is_dir() or not output.absolute().parent.is_dir():
-        raise SettingsError(f"-o {output}: name a file in a folder that exists")
+        raise SettingsError(f"-o {output}: the folder does not exist")
     if output.exists():
         try:
             with open_plain(output) as file:
@@ -38,7 +38,7 @@ def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
         except OSError as error:
             raise SettingsError(f"-o {output}: {error.strerror}") from error
         if not head.startswith(",".join(header).encode()):
-            raise SettingsError(f"{output} is {what}; name another file with -o")
+            raise SettingsError(f"{output} is {what}; choose another file with -o")
 
 
 def write_list(
@@ -58,4 +58,4 @@ def write_list(
         if not count and not keeps_empty:
             output.unlink()
     except OSError as error:
-        raise StorageError(f"can't write {output}: {error.strerror}") from error
+        raise StorageError(f"cannot write {output}: {error.strerror}") from error

@@ -176,11 +176,11 @@ def _troubles(view: View) -> list[str]:
     if view.pause:
         return [f"PAUSED {duration(view.pause_seconds)}: {view.pause}"]
     if view.is_locked_out:
-        return ["the checkpoint is being read by another process: waiting for that to end"]
+        return ["waiting for another process that is reading the checkpoint"]
     if view.is_behind:
-        return ["waiting for the disk, which is slow to take the checkpoint and the results"]
+        return ["waiting for the disk to write the checkpoint and the results"]
     if view.failing_seconds > 2:
-        return [f"no success for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
+        return [f"no request succeeded for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
     return [told] if (told := chain_text(view.chain)) else []
 
 
@@ -195,7 +195,7 @@ def _rates(view: View, pace: Pace) -> list[str]:
 
 def _frictions(view: View) -> list[str]:
     tallies = view.tallies
-    parts = [f"{view.held_back:,} wait for an earlier row"] if view.held_back else []
+    parts = [f"{view.held_back:,} waiting for an earlier row"] if view.held_back else []
     if tallies.throttled or tallies.retries:
         parts.append(f"{tallies.throttled:,} throttled, {tallies.retries:,} retries")
     return parts
@@ -250,7 +250,7 @@ def _before(run: Run) -> str:
     """What the run does while no rows are processed; "" if there is nothing to report."""
     if run.reads_back_at is not None:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
-        return f"the canary is sent; it is read back in {duration(seconds)}"
+        return f"the canary is sent and will be read back in {duration(seconds)}"
     sender = run.session.sender if run.session else None
     if run.passes.step is not None:
         return survey_line(run.passes.step, run.bytes_total)
@@ -258,10 +258,7 @@ def _before(run: Run) -> str:
         return f"not started yet: PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
     failure = sender.last_failure if sender else ""
     if failure.startswith("HTTP 429"):
-        return (
-            "not started yet: the quota's window is used up, by a run just before or by others (HTTP 429); "
-            "it is tried again by itself"
-        )
+        return "not started yet: the quota is used up by an earlier run or other apps (HTTP 429); retrying"
     return f"not started yet: {printable(failure)}" if failure else ""
 
 

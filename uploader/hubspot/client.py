@@ -145,12 +145,12 @@ class HubSpot:
             ) as response:
                 body = await self._read_bounded(response)
                 if body is None or holds_too_much(body):
-                    return no_reply("an answer larger than HubSpot's ever are", maybe_applied=True)
+                    return no_reply("the answer is larger than any of HubSpot's", maybe_applied=True)
                 return decode(response.status, response.headers, body, call.shown)
         except tls.Fault as error:
             return tls.reply_for(error, self._network)
         except aiohttp.ClientConnectorError as error:
-            return no_reply(f"can't reach {error.host}: {_reason(error.os_error)}", maybe_applied=False)
+            return no_reply(f"cannot reach {error.host}: {_reason(error.os_error)}", maybe_applied=False)
         except aiohttp.ConnectionTimeoutError:
             return no_reply(f"no connection within {_CONNECT_SECONDS:g} s", maybe_applied=False)
         except asyncio.TimeoutError:  # noqa: UP041  # aiohttp's own time-outs derive from it
@@ -193,7 +193,7 @@ def _flaw(error: aiohttp.ClientError) -> str:
             return text
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
-    return "an answer that is no HTTP: a header or its framing is malformed"
+    return "the answer is not valid HTTP: malformed header or framing"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -204,14 +204,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 _FLAWS = {
-    http_exceptions.ContentEncodingError: "an answer that can't be decompressed",
-    http_exceptions.LineTooLong: "an answer that is no HTTP: a line of its head is too long",
-    http_exceptions.BadStatusLine: "an answer that is no HTTP: its status line is malformed",
+    http_exceptions.ContentEncodingError: "the answer cannot be decompressed",
+    http_exceptions.LineTooLong: "the answer is not valid HTTP: a header line is too long",
+    http_exceptions.BadStatusLine: "the answer is not valid HTTP: malformed status line",
 }
 
 
 def _kind(error: BaseException) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed it without an answer"
+        return "the server sent no answer"
     number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
     return os.strerror(number) if number in errno.errorcode and number else type(error).__name__

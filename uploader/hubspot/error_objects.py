@@ -63,7 +63,7 @@ class ErrorObject:
     @property
     def code(self) -> str:
         """The category if it is a code. Other text could contain personal data, so it is replaced."""
-        return self.category if _CODE.fullmatch(self.category) else "an error of no known category"
+        return self.category if _CODE.fullmatch(self.category) else "an error of unknown category"
 
     @property
     def plain_text(self) -> str:

@@ -47,16 +47,18 @@ class Owners:
             return text
         if text.isdecimal():
             kind = (
-                "is a user's id, which is no owner's" if text in self._user_ids else "is the id of no owner"
+                "is the id of a user, not of an owner"
+                if text in self._user_ids
+                else "is not the id of an owner"
             )
             return Fault(kind, "OWNER")
         if "@" in text:
             owner = self._by_address.get(text.casefold())
-            return owner.id if owner else Fault("is the address of no owner", "OWNER")
+            return owner.id if owner else Fault("is not the address of an owner", "OWNER")
         named = self._by_name.get(_bare(text), [])
         if len({owner.email.casefold() or owner.id for owner in named}) > 1:
-            return Fault("is the name of more than one owner: give their addresses with --owner-map", "OWNER")
-        return named[0].id if named else Fault("is the name of no owner", "OWNER")
+            return Fault("is the name of several owners: map it to an address with --owner-map", "OWNER")
+        return named[0].id if named else Fault("is not the name of an owner", "OWNER")
 
 
 def decode_owners(body: Mapping[str, object]) -> tuple[list[Owner], str]:

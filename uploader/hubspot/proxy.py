@@ -63,11 +63,11 @@ def _checked(text: str, variable: str) -> tuple[str, str]:
     url = text if "://" in text else f"http://{text}"
     found = _URL.fullmatch(url)
     if found is None or not url.isascii() or not url.isprintable() or int(found["port"] or 1) > _MOST_PORT:
-        raise ValueError(f"{variable} is no URL of a proxy, such as http://proxy.example:3128")
+        raise ValueError(f"{variable} is not the URL of a proxy, such as http://proxy.example:3128")
     if found["scheme"].lower() != "http":
         raise ValueError(
-            f"{variable} names a proxy of the kind {found['scheme']}://, which can't be used; name one of "
-            "the kind http:// (what passes through it stays encrypted), or add the host to NO_PROXY"
+            f"{variable} is a {found['scheme']}:// proxy, which is not supported; use an http:// proxy "
+            "(requests through it stay encrypted), or add the host to NO_PROXY"
         )
     return url, f"http://{found['host']}:{found['port'] or _HTTP_PORT}"
 

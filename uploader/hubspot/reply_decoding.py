@@ -64,7 +64,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | No
         value, message = _object(body)
         said = _Body() if value is None else _field_by_field(value, shown)
     if 300 <= status < 400:
-        message = f"it sends us on{_origin(headers.get('Location', ''))}; redirects are not followed"
+        message = f"the server redirects{_origin(headers.get('Location', ''))}; redirects are not followed"
     date = as_http_date(headers.get("Date"))
     return Reply(
         status=status,
@@ -162,9 +162,9 @@ def _batch_status(status: str) -> str:
 def _no_object(raw: bytes, *, is_json: bool) -> str:
     """The text about a body that is no JSON object. It does not quote the content."""
     if raw[:100].lstrip()[:1] == b"<":
-        return "no JSON object but a web page (is a proxy or a sign-in page in between?)"
-    what = "JSON of another kind" if is_json else "malformed JSON, or none" if raw.strip() else "empty"
-    return f"an answer that is no JSON object ({what}, {len(raw):,} bytes)"
+        return "a web page instead of a JSON object; is there a proxy or a sign-in page in between?"
+    what = "JSON of another kind" if is_json else "malformed or no JSON" if raw.strip() else "empty"
+    return f"the answer is not a JSON object ({what}, {len(raw):,} bytes)"
 
 
 def _results(value: object, shown: str | None) -> list[Result]:

@@ -36,13 +36,13 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
         named = f"{variable} names {text}"
         paths = [Path(part) for part in text.split(os.pathsep) if part]
         if not any(path.exists() for path in paths):
-            raise SettingsError(f"{named}, which is not there; name what there is, or unset it")
+            raise SettingsError(f"{named}, which does not exist; correct or unset the variable")
         folders = text if all(path.is_dir() for path in paths) else None
         try:
             # Into an empty context: the machine's own authorities must not be trusted as well.
             context.load_verify_locations(None if folders else text, folders)
         except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"{named}, which holds no certificates (PEM) that can be read") from error
+            raise SettingsError(f"{named}, which has no readable PEM certificates") from error
     return context
 
 
@@ -51,23 +51,23 @@ def reply_for(error: Exception, network: Network) -> Reply:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return no_reply(
             f"the certificate of {error.host} is not trusted: {_why(error.certificate_error)}; nothing was "
-            "sent. If a proxy or server of your company stands there, name the file of its certificate "
-            "authority in SSL_CERT_FILE",
+            "sent. If it is a proxy or server of your company, set SSL_CERT_FILE to the file of its "
+            "certificate authority",
             maybe_applied=False,
             misconfigured=True,
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
         # 502 to 504: the proxy works, and can't reach the server at the moment.
         is_passing = error.status >= 500
-        what = "asks for a user name and a password" if error.status == 407 else f"answers {error.status}"
+        what = "requires a user name and password" if error.status == 407 else f"answers {error.status}"
         return no_reply(
-            f"the proxy {network.proxy_shown} {what}; see to {network.proxy_variable}",
+            f"the proxy {network.proxy_shown} {what}; correct {network.proxy_variable}",
             maybe_applied=False,
             misconfigured=not is_passing,
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return no_reply(
-            f"can't reach the proxy {network.proxy_shown} ({network.proxy_variable}): "
+            f"cannot reach the proxy {network.proxy_shown} ({network.proxy_variable}): "
             f"{error.os_error.strerror or 'no connection'}",
             maybe_applied=False,
         )

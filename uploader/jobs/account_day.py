@@ -53,8 +53,8 @@ class AccountDay(NamedTuple):
         """The message that the day's requests are used up."""
         limit = self.quota.limit
         reserved = self.quota.reserve.of(limit)
-        kept = f"all but the {reserved:,} kept for other apps" if reserved else "all"
-        return f"{kept} of {limit or 0:,} requests are used today"
+        kept = f"all but the {reserved:,} reserved for other apps" if reserved else "all"
+        return f"{kept} of today's {limit or 0:,} requests are used"
 
     def clock_text(self, moment: datetime) -> str:
         """A time by the account's own clock, and by this machine's."""

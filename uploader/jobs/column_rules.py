@@ -103,7 +103,7 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
         except MappingError as error:
             raise SettingsError(str(error)) from error
         if not name or (known and column not in known):
-            raise SettingsError(f"there is no column {column!r} to be written as {policy}")
+            raise SettingsError(f"{policy} names the column {column!r}, which does not exist")
         by_property[name] = policy
     return WritePolicy(settings.policy, by_property, settings.only_records, settings.skip_unchanged)
 
@@ -114,7 +114,7 @@ def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | Non
     for name in settings.match:
         if len(named) == len(columns) and not any(name in names for names in named):
             raise MappingError(
-                f"--match: no column is {name!r}; say which with --map, or leave it out of --match"
+                f"--match: no column is mapped to {name!r}; map one with --map, or remove it from --match"
             )
 
 

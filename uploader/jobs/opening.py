@@ -165,13 +165,14 @@ def check_checkpoint_place(settings: OutputSettings) -> str | None:
     storage, kind = filesystem_of_path.find_storage(path)
     if storage is StorageKind.OBJECTS:
         raise CheckpointError(
-            f"{path} would be in an object store ({kind}), which keeps no lock and no half-written file; "
-            "name a folder on a disk with --checkpoint-dir"
+            f"{path} would be in an object store ({kind}), which supports neither locks nor partial writes; "
+            "choose a folder on a disk with --checkpoint-dir"
         )
     if storage is StorageKind.NETWORK:
         return (
-            f"the checkpoint is on a network file system ({kind}), whose locks may not hold between "
-            "machines: run this job on one alone, or name a folder on a local disk with --checkpoint-dir"
+            f"the checkpoint is on a network file system ({kind}), whose locks may not work between "
+            "machines: run this job on one machine only, or choose a folder on a local disk with "
+            "--checkpoint-dir"
         )
     return None
 
@@ -211,7 +212,7 @@ def _find_checkpoint(
     if known.results != (results is not None):
         has = "with" if known.results else "without"
         raise CheckpointError(
-            f"{path} was begun {has} a results file; go on so, or start over with --restart"
+            f"{path} was started {has} a results file; continue that way, or start over with --restart"
         )
     return checkpoint
 
@@ -287,8 +288,8 @@ def _open_results(
     extent = _extent(checkpoint)
     if settings.accept_changed_results and extent.size and not is_unchanged(path, extent):
         settled, aside = checkpoint.state().tallies.settled, put_results_aside(path)
-        what = f"was changed, and is {aside.name} now" if aside else "was missing"
-        checkpoint.restart_results(settled, f"the results file {path.name} {what}; a new one was begun")
+        what = f"was changed, and has been renamed to {aside.name}" if aside else "was missing"
+        checkpoint.restart_results(settled, f"the results file {path.name} {what}; a new one was started")
     extent, names = _extent(checkpoint), [source.name for source in sources]
     results = ResultsFile(path, extent.size, names, settings.id_property, digest=extent.digest)
     stack.callback(results.close)
@@ -319,7 +320,7 @@ def _refuse_sources(settings: OutputSettings) -> None:
     for source in settings.sources:
         for path in written:
             if settings.is_file(source) and not is_open_pattern(source) and path.samefile(source):
-                raise CheckpointError(f"{path} is the source {source}; name another place")
+                raise CheckpointError(f"{path} is the source {source}; choose another path")
 
 
 def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
@@ -328,12 +329,14 @@ def _refuse_foreign(checkpoint: Path, results: Path | None) -> None:
         is_foreign = checkpoint.suffix != ".checkpoint" and checkpoint.exists()
         if is_foreign and not Checkpoint.is_checkpoint(checkpoint):
             raise CheckpointError(
-                f"{checkpoint} is no checkpoint of uploader; remove it yourself, if it is to go"
+                f"{checkpoint} is not a checkpoint of uploader; if it is not needed, remove it yourself"
             )
     if results and results.exists() and not results.name.endswith(".results.csv"):
         with _translating_os_errors(results), open_plain(results) as file:
             if not file.readline(200).startswith(",".join(HEADER[:-1]).encode()):
-                raise CheckpointError(f"{results} is no results file of uploader; remove it yourself")
+                raise CheckpointError(
+                    f"{results} is not a results file of uploader; if it is not needed, remove it yourself"
+                )
 
 
 @contextmanager
@@ -342,7 +345,7 @@ def _translating_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CheckpointError(f"{path} can't be used: {error.strerror}") from error
+        raise CheckpointError(f"cannot use {path}: {error.strerror}") from error
 
 
 def _refuse_namesake(settings: OutputSettings, sources: Sequence[Source]) -> None:
@@ -363,8 +366,8 @@ def _refuse_namesake(settings: OutputSettings, sources: Sequence[Source]) -> Non
         checkpoint.close()
     if before.fingerprint != now.fingerprint and not _is_same(before.name, now.name):
         raise CheckpointError(
-            f"{path} is the checkpoint of {before.name}, which --restart of {now.name} would forget; "
-            "name another --checkpoint-dir, or remove it yourself"
+            f"{path} is the checkpoint of {before.name}, which --restart of {now.name} would delete; choose "
+            "another --checkpoint-dir, or remove it yourself"
         )
 
 
@@ -384,4 +387,4 @@ def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
     except OSError as error:
-        raise CheckpointError(f"can't remove {error.filename}: {error.strerror}") from error
+        raise CheckpointError(f"cannot remove {error.filename}: {error.strerror}") from error

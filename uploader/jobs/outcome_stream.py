@@ -48,11 +48,11 @@ class Follower:
             return
         path, state = settings.results_path, checkpoint.state()
         if path is None:
-            raise SettingsError("the outcomes of earlier invocations need the results file; write one")
+            raise SettingsError("earlier=True reads the results file, and this job writes none")
         if lack := checkpoint.rows_not_in_results():
             raise CheckpointError(
-                f"{path} was begun anew when {lack:,} rows were settled, whose outcomes it does not hold; "
-                "run without `earlier`"
+                f"{path} was started after {lack:,} rows were settled, so it lacks their outcomes; run "
+                "without `earlier`"
             )
         extent = Extent(state.results_bytes, state.results_digest)
         earlier = _earlier(checkpoint, lambda: read_results(path, extent), settings.id_property)
@@ -125,4 +125,4 @@ def _earlier(
             if Outcome(outcome) not in DEAD_LETTERS:
                 yield RowOutcome(source, int(row), key, Outcome(outcome), hubspot_id, is_earlier=True)
     except ValueError as error:  # there is no digest of a file that an earlier version wrote
-        raise CheckpointError("the results file was changed since the job wrote it; put it back") from error
+        raise CheckpointError("the results file was changed since the job wrote it; restore it") from error

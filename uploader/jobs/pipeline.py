@@ -299,4 +299,4 @@ class Pipeline:
 
 def stop_reason(ending: Ending, session: Session | None) -> str:
     """Why the job stops with rows open."""
-    return reason_of(ending, session) or f"{Cause.CANARY}: --approve-canary goes on"
+    return reason_of(ending, session) or f"{Cause.CANARY}; continue with --approve-canary"

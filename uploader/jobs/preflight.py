@@ -211,8 +211,7 @@ def _check_reserve(day: DailyQuota) -> None:
     """SettingsError if --daily-reserve leaves no requests to this job."""
     if day.limit and day.reserve.of(day.limit) >= day.limit:
         raise SettingsError(
-            f"--daily-reserve keeps all of the day's {day.limit:,} requests for other apps; "
-            "this job needs some"
+            f"--daily-reserve leaves all of the day's {day.limit:,} requests to other apps; lower it"
         )
 
 
@@ -223,11 +222,11 @@ def check_named_portal(named: str, account: Account) -> None:
     if account.portal:
         raise SettingsError(
             f"--portal {named}: this token belongs to account {account.portal}, so nothing was written; use "
-            f"the token of account {named}, or say --portal {account.portal}"
+            f"a token of account {named}, or --portal {account.portal}"
         )
     raise SettingsError(
-        f"--portal {named}: this token may not say which account it belongs to, so nothing was written; give "
-        "it the scope `oauth`, or leave --portal out and say --yes"
+        f"--portal {named}: this token may not read which account it belongs to, so nothing was written; "
+        "give it the scope `oauth`, or use --yes instead of --portal"
     )
 
 
@@ -237,13 +236,13 @@ def check_keys(rules: Rules, schema: Schema) -> None:
     many = noun(rules.object_type).many
     for name in rules.match:
         if name not in schema.labels:
-            raise SettingsError(f"{option} {name!r}: there is no such property of {many} in this account")
+            raise SettingsError(f"{option} {name!r}: this account has no such property for {many}")
         # Accounts differ in whether they report email as unique; contacts can always be upserted by it.
         if name in schema.unique or (name == EMAIL and rules.has_addresses):
             continue
         fitting = sorted(schema.unique | ({EMAIL} if rules.has_addresses else set()))
-        instead = f"choose one of {', '.join(fitting)}" if fitting else "make one with unique values first"
+        instead = f"choose one of {', '.join(fitting)}" if fitting else "create one with unique values first"
         raise SettingsError(
-            f"{option} {name!r}: its values are not unique in this account; HubSpot can't upsert "
-            f"{many} by it ({instead})"
+            f"{option} {name!r}: not a unique property in this account, so HubSpot cannot match {many} by "
+            f"it; {instead}"
         )

@@ -112,12 +112,12 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
     for before, source in zip(known.sources, sources, strict=True):
         if before.fingerprint != source.fingerprint:
             raise CheckpointError(
-                f"{path} belongs to another file than {source.name} (its size or content differs from "
-                f"{before.name}'s); name another --checkpoint, or start over with --restart"
+                f"{path} belongs to another file than {source.name} (size or content differs from "
+                f"{before.name}); use another --checkpoint, or start over with --restart"
             )
         if before.shape != source.shape:
             was, is_ = _shape(before.shape), _shape(source.shape)
-            how = f"as {was} before, and as {is_} now" if was != is_ else "with other columns before"
+            how = f"as {was} before, and is read as {is_} now" if was != is_ else "with other columns before"
             raise CheckpointError(
                 f"{source.name} was read {how}; give the same options, or start over with --restart"
             )
@@ -127,8 +127,8 @@ def check_count(path: str, known: Identity, count: int) -> None:
     """CheckpointError if the job has another number of sources."""
     if len(known.sources) != count:
         raise CheckpointError(
-            f"{path} belongs to a job of {len(known.sources)} sources, these are {count}; "
-            "name the same ones, or another --checkpoint"
+            f"{path} belongs to a job with {len(known.sources)} sources, not {count}; give the same ones, "
+            "or another --checkpoint"
         )
 
 
@@ -144,8 +144,8 @@ def check_portal(path: Path, known: Identity, portal: str) -> None:
     """CheckpointError if the token belongs to another account than the job, as far as both are known."""
     if known.portal and portal and known.portal != portal:
         raise CheckpointError(
-            f"{path} belongs to account {known.portal}, this token to account {portal}; "
-            "use the token of that account, or another --checkpoint"
+            f"{path} belongs to account {known.portal}, this token to account {portal}; use a token of "
+            f"account {known.portal}, or another --checkpoint"
         )
 
 
@@ -153,10 +153,14 @@ def account_doubt(known: Identity, portal: str) -> str:
     """Why it is not certain that the token's account is the job's, as text; "" if it is certain."""
     if not known.portal:
         read = portal or "unknown"
-        return f"the job's token could not say which account it wrote into; read is account {read}"
+        return (
+            "the account that the job wrote to is unknown (its token could not read it); verifying account "
+            f"{read}"
+        )
     if not portal:
         return (
-            f"the job wrote into account {known.portal}, and this token may not say whether it is of that one"
+            f"the job wrote to account {known.portal}; this token may not read whether it belongs to that "
+            "account"
         )
     return ""
 
@@ -171,16 +175,16 @@ def check_account(
     check_portal(checkpoint.path, known, portal)
     if known.portal and not portal and not settings.accept_changed_settings:
         raise CheckpointError(
-            f"{checkpoint.path} belongs to account {known.portal}, and this token may not say whose it is; "
-            "give it the scope `oauth`, or vouch for it with --accept-changed-settings"
+            f"{checkpoint.path} belongs to account {known.portal}, and this token may not read its account; "
+            "give it the scope `oauth`, or confirm that it is the right one with --accept-changed-settings"
         )
     if known.portal or not portal or not may_be_sent:
         return
     if not settings.portal:
         raise CheckpointError(
-            f"{checkpoint.path}: rows of this job were sent by a token that could not say whose account it "
-            f"is, and this token is of account {portal}; if those rows went into account {portal}, go on "
-            f"with --portal {portal}; if not, use the token that they were sent by, or another --checkpoint"
+            f"{checkpoint.path}: rows of this job were sent with a token whose account is unknown, and this "
+            f"token belongs to account {portal}; if those rows went to account {portal}, continue with "
+            f"--portal {portal}; if not, use the former token, or another --checkpoint"
         )
     checkpoint.accept(replace(known, portal=portal), f"the account was unknown, is {portal} (--portal)")
 
@@ -196,8 +200,8 @@ def check_settings(
     changed = _differences(known.settings, identity.settings)
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
         raise CheckpointError(
-            f"settings that change what is written differ from those the job was begun with: {changed}; "
-            "go back to those, or say --accept-changed-settings"
+            f"settings that affect what is written differ from those the job was started with: {changed}; "
+            "restore those, or add --accept-changed-settings"
         )
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal

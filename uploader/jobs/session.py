@@ -220,7 +220,7 @@ class Session:
                 sender.failing_since = None  # a late failure from before the pause does not count
             since = sender.failing_since
             if since is not None and self.clocks.loop() - since > limit:
-                raise StopRun(Cause.OUTAGE, f"nothing succeeded for {limit:g} s: {sender.last_failure}")
+                raise StopRun(Cause.OUTAGE, f"none in {limit:g} s; the last failure: {sender.last_failure}")
 
     async def refresh_daily_usage(self) -> None:
         """Read the daily usage again after each reset of the daily quota. Runs until cancelled."""

@@ -104,24 +104,24 @@ _MEND = frozenset({Cause.FAILURES, Cause.STORAGE})
 
 _AGAIN = "then run the same command again"
 _ADVICE = {
-    Cause.OUTAGE: "run the same command again once the server is back",
+    Cause.OUTAGE: "run the same command again when the server is available",
     Cause.DAILY: "run the same command again after the account's midnight",
-    Cause.MIGRATION: "run the same command again when HubSpot has moved the account",
-    Cause.TOKEN: f"give it a valid token (or, by OAuth, a valid refresh token), {_AGAIN}",
+    Cause.MIGRATION: "run the same command again when HubSpot has finished moving the account",
+    Cause.TOKEN: f"provide a valid token (with OAuth: a valid refresh token), {_AGAIN}",
     Cause.SCOPE: f"give the token the scope it lacks, {_AGAIN}",
     Cause.ADDRESS: f"check --base-url, --api-version and --object-type, {_AGAIN}",
-    Cause.NETWORK: f"see to the certificate or the proxy, {_AGAIN}",
+    Cause.NETWORK: f"correct the certificate or proxy settings, {_AGAIN}",
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",
-    Cause.PROPERTY: "run the same command with the column left out, --ignore COLUMN "
-    "(once rows are confirmed also --accept-changed-settings), or make the property first",
-    Cause.FAILURES: "see why with `uploader failures`. The same command goes on and counts anew; "
-    "a source that was mended is a new job: start it over with --restart",
-    Cause.STORAGE: f"make room, or mend the file that is named, {_AGAIN}",
-    Cause.SOURCE: "a source that was mended is a new job: start it over with --restart",
-    Cause.CUT_OFF: "the same command goes on with that row",
-    Cause.SIGNAL: "the same command goes on from here",
-    Cause.DURATION: "run the same command again for another while",
-    Cause.CANARY: "look first at what became of its rows",
+    Cause.PROPERTY: "create the property first, or leave the column out with --ignore COLUMN "
+    f"(and --accept-changed-settings, if rows are confirmed already), {_AGAIN}",
+    Cause.FAILURES: "see the reasons with `uploader failures`. The same command continues and counts "
+    "failures from zero; a corrected source is a new job: add --restart",
+    Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
+    Cause.SOURCE: "a corrected source is a new job: add --restart",
+    Cause.CUT_OFF: "the same command continues with that row",
+    Cause.SIGNAL: "the same command resumes",
+    Cause.DURATION: "run the same command again to continue",
+    Cause.CANARY: "review the outcome of its rows",
 }
 
 

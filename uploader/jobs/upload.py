@@ -171,8 +171,8 @@ class Run:
             return
         if not await self.ending.unless_ended(self._approve(account, self.rows_estimated)):
             raise DeclinedError(
-                f"nothing was written: account {account.portal or 'unknown'} is not the one you want; "
-                "use another token, or say --yes"
+                f"nothing was written: account {account.portal or 'unknown'} was not confirmed; use a token "
+                "of another account, or add --yes"
             )
 
     async def _open(

@@ -13,17 +13,17 @@ class Cause(StrEnum):
     TOKEN = "token refused"  # noqa: S105
     SCOPE = "scope missing"
     ADDRESS = "wrong address"
-    NETWORK = "the way to the server is barred"  #: a certificate, a proxy
+    NETWORK = "a certificate or proxy prevents the connection"  #: a certificate, a proxy
     ID_PROPERTY = "id property not unique"
-    PROPERTY = "property can't be written"
+    PROPERTY = "property cannot be written"
     OUTAGE = "no request succeeds"
-    FAILURES = "too many rows fail"
+    FAILURES = "too many rows failed"
     STORAGE = "the disk refuses writes"
-    SOURCE = "the source can't be read on"
+    SOURCE = "the source cannot be read further"
     CUT_OFF = "the source may be cut off"
     SIGNAL = "interrupted"
-    CANARY = "the canary waits for your word"
-    DURATION = "--max-duration is over"
+    CANARY = "the canary waits for approval"
+    DURATION = "--max-duration has passed"
 
 
 #: Causes that end by themselves after hours. Settings decide whether the run pauses or stops.

@@ -342,7 +342,11 @@ class Sender:
             self.log.seed(reply.quota, now, self._started)
             self._alone = False
             self._smooth = self._smoother()
-            _LOG.info("quota %s, %d used up before us", self.log.quota, self.log.others.requests)
+            _LOG.info(
+                "quota %s, %d requests used by others before this run",
+                self.log.quota,
+                self.log.others.requests,
+            )
         elif self.log.learn(reply.quota, left_at):
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()

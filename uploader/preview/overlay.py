@@ -74,4 +74,4 @@ class Overlay:
         return found
 
     def _storing(self) -> AbstractContextManager[None]:
-        return sqlite.storage_errors(f"can't write {self.path}", hint="; TMPDIR names another place")
+        return sqlite.storage_errors(f"cannot write {self.path}", hint="; set TMPDIR to use another folder")

@@ -93,7 +93,7 @@ class RowNotes:
 
 
 _SKIPPED = {
-    "SUPERSEDED": "a later row has written the key since, `failures` says",
+    "SUPERSEDED": "superseded by a later row with the same key (marked by `failures`)",
     "DUPLICATE": "another row has the same key (--on-duplicate first, last)",
-    SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
+    SUPPRESSED: "suppressed (--suppress, --suppress-where)",
 }

@@ -184,8 +184,8 @@ def _begun_job_notices(settings: OutputSettings) -> list[str]:
     if not place.exists():
         return []
     text = (
-        f"{place} is there, so the job was begun. This preview is of all its rows on the account as it is "
-        "now, as upload --restart would send them; without --restart only those still open are sent"
+        f"{place} exists, so the job has been started. This preview shows all its rows, as `upload "
+        "--restart` would send them; without --restart only the open rows are sent"
     )
     return [text]
 
@@ -239,8 +239,8 @@ def _make_folder(beside: Path) -> Path:
         return Path(tempfile.mkdtemp(prefix="uploader-preview-", dir=beside))
     except OSError as error:
         raise SettingsError(
-            f"no temporary files can be made, neither in {beside} nor where TMPDIR says; say with "
-            "--checkpoint-dir which folder can be written"
+            f"cannot create temporary files in {beside} or TMPDIR; choose a writable folder with "
+            "--checkpoint-dir"
         ) from error
 
 

@@ -208,8 +208,8 @@ def _by_key(errors: Sequence[ErrorObject], owners: Mapping[str, str]) -> list[Er
 
 
 _NOT_FOUND = "OBJECT_NOT_FOUND"
-_TAKEN = "another record has this value, and no two may share it"
-_UNKNOWN = "HubSpot's answers leave out whether another record has this value"
+_TAKEN = "another record has the same unique value"
+_UNKNOWN = "HubSpot did not answer whether another record has this value"
 
 
 class _Row:

@@ -136,8 +136,8 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     superseded = None
     if TO_LOOK_AT in header:
         raise MappingError(
-            "this file was made to be looked at in a spreadsheet (--spreadsheet-safe): its cells are not "
-            "what they were; have it written without that, and upload the other one"
+            "this file was written with --spreadsheet-safe, which changes cells; write it again without "
+            "that option, and upload the new file"
         )
     refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
@@ -155,9 +155,9 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
                 unmapped.append(column)
     if set(rules.match).isdisjoint(names.values()):
         raise MappingError(
-            f"no column is the id property {' or '.join(map(repr, rules.match))} "
-            f"(columns: {_listed(header)}); say which "
-            f'with --map "{_key_column(header, rules, schema)}={rules.id_property}", or choose another with '
+            f"no column is the id property {' or '.join(map(repr, rules.match))} (columns: "
+            f"{_listed(header)}); map one with --map "
+            f'"{_key_column(header, rules, schema)}={rules.id_property}", or choose another property with '
             f"{'--id-property' if len(rules.match) == 1 else '--match'}"
         )
     if unmapped:
@@ -180,8 +180,8 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
     named = [name for name, label in schema.labels.items() if label == column]
     if len(named) > 1:
         raise MappingError(
-            f"column {column!r} is the label of {' and '.join(sorted(named))}; "
-            f'say which with --map "{column}={min(named)}"'
+            f"column {column!r} is the label of {' and '.join(sorted(named))}; choose one, for example with "
+            f'--map "{column}={min(named)}"'
         )
     return named[0] if named else ""
 
@@ -195,12 +195,13 @@ def _target(column: str, said: str, schema: Schema | None) -> str:
         return named[0]
     if named:
         raise MappingError(
-            f"{column!r} can't be {said!r}: that is the label of {' and '.join(sorted(named))}"
+            f"{column!r} cannot be mapped to {said!r}, which is the label of {' and '.join(sorted(named))}"
         )
     close = difflib.get_close_matches(said, schema.labels, n=1, cutoff=0.7)
-    meant = f"; perhaps {close[0]}" if close else ""
+    meant = f"; did you mean {close[0]}?" if close else ""
     raise MappingError(
-        f"{column!r} can't be {said!r}: no property in this account has that name or label{meant}"
+        f"{column!r} cannot be mapped to {said!r}: this account has no property with that name or "
+        f"label{meant}"
     )
 
 
@@ -223,7 +224,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
     }
     unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in said.items()}
     texts = [
-        f"{option} names {_listed(names)}, but the columns are {_listed(header)}"
+        f"{option}: there is no column {_listed(names)}; the columns are {_listed(header)}"
         for option, names in unknown.items()
         if names
     ]
@@ -236,9 +237,9 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
     words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
     return (
-        f"no property in this account has the name or label {_listed(unmapped)}; say what each is, perhaps "
-        f'{" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"; '
-        "check --write-mapping FILE.toml drafts all of them for --mapping"
+        f"this account has no property with the name or label {_listed(unmapped)}; map each column, for "
+        f'example with {" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"; `uploader check '
+        "--write-mapping FILE.toml` drafts a mapping of all columns"
     )
 
 
@@ -267,8 +268,8 @@ def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
     for index, name in names.items():
         if name in first:
             raise MappingError(
-                f"columns {header[first[name]]!r} and {header[index]!r} are both the property {name!r}; "
-                f'leave one out with --ignore "{header[index]}"'
+                f"columns {header[first[name]]!r} and {header[index]!r} are both mapped to {name!r}; leave "
+                f'one out with --ignore "{header[index]}"'
             )
         first[name] = index
 
@@ -277,17 +278,15 @@ def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None
     for name, column in columns.items():
         if schema and name in schema.read_only:
             raise MappingError(
-                f"column {column!r} is the property {name!r}, which HubSpot calculates and nobody can "
-                f'write; leave it out with --ignore "{column}"'
+                f"column {column!r} is the property {name!r}, which is read-only in HubSpot; leave it out "
+                f'with --ignore "{column}"'
             )
 
 
 def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
     for name in (rules.id_property, EMAIL):
         if columns.get(name) in rules.cleared:
-            raise MappingError(
-                f"--clear {columns[name]!r}: blanks can't clear {name!r}, which names the contact"
-            )
+            raise MappingError(f"--clear {columns[name]!r}: {name!r} is the key and cannot be cleared")
 
 
 def refuse_undecided(columns: Sequence[str]) -> None:
@@ -301,9 +300,9 @@ def undecided_text(columns: Sequence[str]) -> str:
     words = [f'--suppress-where "{column}{"=*" * holds_whatever(column)}"' for column in columns[:8]]
     return (
         f"{_listed(columns)} {'tells' if len(columns) == 1 else 'tell'} who has opted out or whose address "
-        "bounces, and HubSpot writes to all it is given. Say what becomes of them: skip those rows with "
-        f"{' '.join(words)} (=VALUE for another value than a usual yes, =* for any), bring it over with "
-        f'--map "{columns[0]}=PROPERTY", or leave it out, by word, with --ignore "{columns[0]}"'
+        "bounces, and HubSpot can send e-mail to every contact it has. Decide: skip these rows with "
+        f"{' '.join(words)} (=VALUE: rows with another value than yes, =*: rows with any value), write the "
+        f'column with --map "{columns[0]}=PROPERTY", or leave it out with --ignore "{columns[0]}"'
     )
 
 
@@ -312,7 +311,7 @@ def _refuse_costly(columns: Mapping[str, str], rules: Rules) -> None:
         if name.startswith(COSTLY) and name not in rules.allowed:
             raise MappingError(
                 f"column {column!r} is the property {name!r}: {COSTLY_TEXT}. Leave it out with --ignore "
-                f'"{column}", or say --allow {name}'
+                f'"{column}", or allow it with --allow {name}'
             )
 
 
@@ -323,8 +322,8 @@ def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
     for name in rules.constants:
         if name in columns and name not in {EMAIL, *rules.match}:  # these have a reason of their own
             raise MappingError(
-                f"--set {name}: column {columns[name]!r} is that property, too; leave it out with --ignore "
-                f'"{columns[name]}", or say no --set'
+                f"--set {name}: column {columns[name]!r} is mapped to that property, too; leave it out with "
+                f'--ignore "{columns[name]}", or remove --set'
             )
 
 
@@ -332,8 +331,8 @@ def _addresses(header: Sequence[str], rules: Rules, schema: Schema | None) -> tu
     found = tuple(i for i, column in enumerate(header) if _name_at_all(column, rules, schema) in ADDRESSES)
     if not found:
         raise MappingError(
-            "--suppress compares addresses, and no column is email "
-            f'(columns: {_listed(header)}); say which with --map "COLUMN=email"'
+            f"--suppress compares addresses, and no column is email (columns: {_listed(header)}); map one "
+            'with --map "COLUMN=email"'
         )
     return found
 

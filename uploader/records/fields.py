@@ -58,14 +58,14 @@ class Fields:
         if rules.is_undecided(column):
             return Fault(undecided_text([column]), NO_PROPERTY, column)
         if name.startswith(COSTLY) and name not in rules.allowed:
-            return Fault(f"{name!r}: {COSTLY_TEXT}; --allow {name} allows it", NO_PROPERTY, column)
+            return Fault(f"{name!r}: {COSTLY_TEXT}; allow it with --allow {name}", NO_PROPERTY, column)
         if name in rules.constants:
-            return Fault(f"{name!r} is given by --set, too", NO_PROPERTY, column)
+            return Fault(f"{name!r} is also given by --set", NO_PROPERTY, column)
         if not name:
-            text = f"no property in this account has the name or label {column!r}"
+            text = f"this account has no property with the name or label {column!r}"
             return Fault(text, NO_PROPERTY, column)
         if self._schema and name in self._schema.read_only:
-            return Fault(f"{name!r} is calculated by HubSpot and can't be written", NO_PROPERTY, column)
+            return Fault(f"{name!r} is read-only in HubSpot", NO_PROPERTY, column)
         return None
 
 

@@ -20,17 +20,17 @@ def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[st
 
 def _value(name: str, text: str, rules: Rules, schema: Schema | None, unique: Collection[str]) -> str:
     if name in unique:
-        raise MappingError(f"--set {name}: its values are unique; it can't be the same in all records")
+        raise MappingError(f"--set {name}: a unique property cannot have the same value in all records")
     if name.startswith(COSTLY) and name not in rules.allowed:
-        raise MappingError(f"--set {name}: {COSTLY_TEXT}; say --allow {name}, if you mean it")
+        raise MappingError(f"--set {name}: {COSTLY_TEXT}; allow it with --allow {name}")
     if schema is not None and name not in schema.labels:
-        raise MappingError(f"--set {name}: there is no property {name!r} in this account; make it first")
+        raise MappingError(f"--set {name}: this account has no property {name!r}; create it first")
     if schema is not None and name in schema.read_only:
-        raise MappingError(f"--set {name}: HubSpot calculates it, and nobody can write it")
+        raise MappingError(f"--set {name}: the property is read-only in HubSpot")
     convert = converter(name, f"--set {name}", schema, rules)
     value = convert(text) if convert is not None else text
     fault = value if isinstance(value, Fault) else text_fault(value)
     if fault is not None:
-        raise MappingError(f"--set {name}={text}: it {fault.reason}")
+        raise MappingError(f"--set {name}={text}: the value {fault.reason}")
     assert isinstance(value, str)
     return value

@@ -46,15 +46,17 @@ class _Evidence:
         if len(self.rows) > 1:
             told = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
             raise MappingError(
-                f'{column}: {told} contradict each other; say {option} "{column}={both[0]}"'
-                f" or ={both[1]}, and mend the others"
+                f'{column}: {told} contradict each other; choose {option} "{column}={both[0]}" or '
+                f"={both[1]}, and correct the other values"
             )
         found = next(iter(self.rows), "")
         if self.open_row and not (found and has_columns):
             # Rows that name their own fields are not looked through before they are sent.
             what = f"{both[0]} or {both[1]}"
             proposed = f' "{column}={found}"' if found else f' "{column}={both[0]}" or ={both[1]}'
-            raise MappingError(f"{column}: row {self.open_row} can be read as {what}; say {option}{proposed}")
+            raise MappingError(
+                f"{column}: row {self.open_row} can be read as {what}; choose with {option}{proposed}"
+            )
         return found
 
 
@@ -184,8 +186,8 @@ def _asked_zones(finders: Iterable[OrderFinder]) -> dict[str, str]:
             joined.setdefault(column, _Times()).join(times)
     return {
         column: (
-            f"{column}: row {times.row_without}, as all others, has no time zone (a day means its midnight); "
-            f'say which it is with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+            f"{column}: no value has a time zone (row {times.row_without} is the first; a date means its "
+            f'midnight); give one with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
         )
         for column, times in joined.items()
         if times.is_open

@@ -206,7 +206,7 @@ class Mapper:
         key = spell(fields.get("id"))
         name = fields.get("idProperty") or self.rules.id_property
         if key is None or not isinstance(name, str):
-            fault = Fault("the input's id or idProperty is no text")
+            fault = Fault("the id or idProperty of the input is not a text")
             return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
         known = _INPUT_FIELDS | self.rules.suppress_where.keys()
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
@@ -215,12 +215,12 @@ class Mapper:
         _, own = given.pop(name, (column, key))
         if _converted(column, own).lower() != _converted(column, key).lower():
             # HubSpot would treat it as a change of the key.
-            faults.append(Fault(f"the input's {name} in properties differs from its id"))
+            faults.append(Fault(f"{name} in the properties of the input differs from its id"))
         if stray:
-            faults.insert(0, Fault(f"an input has no field {stray[0]!r}", column=stray[0]))
+            faults.insert(0, Fault(f"unknown field {stray[0]!r} in the input", column=stray[0]))
         if name not in self._unique:
             # Sending it would get the whole batch refused, as a fault of the whole job.
-            text = f"nobody says that the values of {name!r} are unique, so it can't be an idProperty"
+            text = f"{name!r} is not a unique property, so it cannot be an idProperty"
             faults.insert(0, Fault(text))
         given = {name: (column, key), **given}
         layout = self._layout([one for one, _ in given.values()], name, is_lasting=False)
@@ -243,7 +243,7 @@ class Mapper:
                 continue
             # Go on after a fault: an invalid row is still identified by its key.
             if field.fault or field.name in given:
-                twice = Fault(f"two fields are both the property {field.name!r}", column=name)
+                twice = Fault(f"two fields are mapped to the property {field.name!r}", column=name)
                 faults.append(field.fault or twice)
                 continue
             column = self._column(name, field.name, field.convert)
@@ -348,7 +348,7 @@ def _converted(column: Column, text: str) -> str:
 
 
 def _nameless_text(number: int) -> str:
-    return f'a value in column {number}, which has no name (leave it out with --ignore "column {number}")'
+    return f'column {number} has a value and no name (leave it out with --ignore "column {number}")'
 
 
 #: From so many rows on, a fault common to all of them is the source's.

@@ -55,12 +55,12 @@ def parse_mapping(text: str) -> MappingFile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise MappingError(f"it is no TOML: {error}") from error
+        raise MappingError(f"not valid TOML: {error}") from error
     lines = text.splitlines()
     said = MappingFile()
     columns = document.pop("columns", {})
     if not isinstance(columns, dict):
-        raise MappingError(f"{_line(lines, 'columns')}columns is a table of columns, as [columns] begins it")
+        raise MappingError(f"{_line(lines, 'columns')}columns must be a table that begins with [columns]")
     for key, value in document.items():
         _check(lines, "", key, value, _OF_ALL)
         _note(said, "", key, value)
@@ -68,35 +68,36 @@ def parse_mapping(text: str) -> MappingFile:
         entries = {"property": content} if isinstance(content, str) else content
         if not isinstance(entries, dict):
             raise MappingError(
-                f'{_line(lines, column)}{column!r} is to be a property, as "email", or {{ ignore = true }}'
+                f'{_line(lines, column)}{column!r} must be a property such as "email", or {{ ignore = true }}'
             )
         for key, value in entries.items():
             _check(lines, column, key, value, _OF_A_COLUMN)
             _note(said, column, key, value)
         if "property" in entries and entries.get("ignore"):
-            raise MappingError(f"{_line(lines, column)}{column!r} can't be a property and ignored")
+            raise MappingError(f"{_line(lines, column)}{column!r} has both a property and ignore")
         if entries.get("blank") == "clear" and entries.get("ignore"):
-            raise MappingError(f"{_line(lines, column)}{column!r} can't be cleared and ignored")
+            raise MappingError(f"{_line(lines, column)}{column!r} has both clear and ignore")
     return said
 
 
 def _check(lines: list[str], column: str, key: str, value: object, known: tuple[str, ...]) -> None:
     where = _line(lines, column, key) + (f"{column!r}: " if column else "")
     if key not in known:
-        raise MappingError(f"{where}there is no {key!r}; there are {', '.join(known)}")
+        raise MappingError(f"{where}unknown key {key!r}; known are {', '.join(known)}")
     if key == "ignore":
         if not isinstance(value, bool):
-            raise MappingError(f"{where}ignore is true or false")
+            raise MappingError(f"{where}ignore must be true or false")
     elif key == "suppress":
         texts = value if isinstance(value, list) else []
         if value is not True and not (texts and all(isinstance(t, str) and t.strip() for t in texts)):
             raise MappingError(
-                f'{where}suppress is true (a usual yes), or values such as ["1", "yes"] or ["*"]'
+                f"{where}suppress must be true (for yes, true, 1 and the like), or a list of values such as "
+                '["1", "yes"] or ["*"]'
             )
     elif not isinstance(value, str) or not value.strip():
-        raise MappingError(f"{where}{key} is to be a text")
+        raise MappingError(f"{where}{key} must be a text")
     elif key in _CHOICES and value not in _CHOICES[key]:
-        raise MappingError(f"{where}{key} {value!r} is none of {', '.join(_CHOICES[key])}")
+        raise MappingError(f"{where}{key} {value!r} is not one of {', '.join(_CHOICES[key])}")
 
 
 def _note(said: MappingFile, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked

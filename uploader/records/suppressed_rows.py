@@ -50,7 +50,7 @@ class SuppressionCheck:
         for column, text in cells:
             says = is_yes(text, self._rules.suppress_where[column])
             if says:
-                return Fault(f"{column} says so (--suppress-where)", SUPPRESSED, column)
+                return Fault(f"{column} has a value of --suppress-where", SUPPRESSED, column)
             if says is None:
                 doubt = Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
         return doubt
@@ -84,6 +84,6 @@ def _text(value: object) -> str:
 
 _LISTED = Fault("it is on a list of --suppress", SUPPRESSED)
 _DOUBT = (
-    "nobody can tell whether this is a yes or a no, so the row is not sent; say which values suppress a row, "
-    'as --suppress-where "COLUMN=VALUE"'
+    "neither a usual yes nor a usual no, so the row is not sent; say which values suppress a row with "
+    '--suppress-where "COLUMN=VALUE"'
 )

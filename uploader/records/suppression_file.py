@@ -28,12 +28,13 @@ def _digests(path: Path) -> Iterator[bytes]:
                 is_empty = False
                 yield digest
     except OSError as error:
-        raise SettingsError(f"can't read --suppress {path}: {error.strerror}") from error
+        raise SettingsError(f"cannot read --suppress {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"--suppress {path} is no text in UTF-8") from error
+        raise SettingsError(f"--suppress {path} is not UTF-8 text") from error
     except ValueError as error:
         raise SettingsError(
-            f"--suppress {path}: {error}; put it right, or behind a # (of a CSV the first cell counts)"
+            f"--suppress {path}: {error}; correct the line, or begin it with # (in a CSV file, the first "
+            "cell counts)"
         ) from error
     if is_empty:
-        raise SettingsError(f"--suppress {path} names nobody; leave it out, if that is right")
+        raise SettingsError(f"--suppress {path} has no addresses; if that is right, leave the option out")

@@ -122,7 +122,7 @@ def read_entries(lines: Iterable[str]) -> Iterator[bytes]:
         try:
             digest = read_entry(line, may_be_heading=may_be_heading)
         except ValueError as error:
-            other = ", nor is it known as a heading" if may_be_heading else ""
+            other = ", nor a known heading" if may_be_heading else ""
             raise ValueError(f"line {number} {error}{other}") from None
         may_be_heading = may_be_heading and _is_silent(line)
         if digest is not None:

@@ -71,7 +71,7 @@ class Table:
         wrong = set(map(given.__getitem__, implausible_emails(given)))
         for row, text in enumerate(texts) if wrong else ():
             if text in wrong:
-                fault = Fault(f"{text!r} is no e-mail address", "EMAIL", column)
+                fault = Fault(f"{text!r} is not an e-mail address", "EMAIL", column)
                 self.bad.setdefault(row, []).append(BadValue(EMAIL, fault))
 
     def _note(self, row: int, at: int, text: str, fault: Fault) -> None:

@@ -112,13 +112,13 @@ class OutcomeLine:
 
 _MEANINGS = {
     Outcome.CREATED: "HubSpot confirmed a new record",
-    Outcome.UPDATED: "HubSpot confirmed a record that was there",
-    Outcome.UNCHANGED: "read first; there was nothing to write",
-    Outcome.REJECTED: "HubSpot refused the row for good",
-    Outcome.INVALID: "never sent: the row can't become an input",
-    Outcome.SKIPPED: "never sent, by a rule of yours",
-    Outcome.ABANDONED: "attempts ran out without a definite answer",
-    Outcome.PENDING: "accepted, and neither confirmed nor refused",
+    Outcome.UPDATED: "HubSpot confirmed a changed record",
+    Outcome.UNCHANGED: "read first; nothing to write",
+    Outcome.REJECTED: "HubSpot refused the row permanently",
+    Outcome.INVALID: "never sent: the row is not valid",
+    Outcome.SKIPPED: "never sent, because of an option",
+    Outcome.ABANDONED: "no definite answer after all attempts",
+    Outcome.PENDING: "accepted, but neither confirmed nor refused",
 }
 
 
@@ -126,7 +126,7 @@ def outcome_lines(tallies: Tallies) -> list[OutcomeLine]:
     """Every outcome that has rows, and the rows still open; their counts add up to the rows read."""
     whole = max(1, tallies.rows)
     counted = [(outcome.value, tallies.outcomes[outcome], _MEANINGS[outcome]) for outcome in Outcome]
-    counted.append(("open", tallies.open, "read, and not settled yet"))
+    counted.append(("open", tallies.open, "read, but no outcome yet"))
     always = {"created", "updated", "rejected", "invalid", "open"}
     return [
         OutcomeLine(name, count, count / whole, meaning)
@@ -139,14 +139,14 @@ _STATUSES = {
     "0": "no answer",
     "200": "all of the batch",
     "201": "all of the batch",
-    "207": "with errors of single records",
+    "207": "with errors for single records",
     "400": "refused",
     "401": "the token was refused",
     "409": "a conflict",
     "423": "locked: too much at once",
     "429": "the quota was used up",
     "477": "the account is being moved",
-    "524": "the edge gave up waiting",
+    "524": "gateway timeout",
 }
 
 
@@ -196,7 +196,7 @@ def day_texts(intervals: Sequence[Interval]) -> list[str]:
     if not known:
         return []
     first, last = known[0], known[-1]
-    texts = [f"at first {first.day_left:,} of {first.day_limit:,} requests of the account's day were left"]
+    texts = [f"at the start {first.day_left:,} of the account's {first.day_limit:,} daily requests were left"]
     if last is not first:
         texts.append(f"at the end {last.day_left:,} of {last.day_limit:,}")
     return texts
@@ -233,7 +233,7 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
 
 def _value_text(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value)) or "a usual yes"
+        return ", ".join(map(str, value)) or "yes"
     return str(value)
 
 

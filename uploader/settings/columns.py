@@ -48,30 +48,30 @@ class ColumnSettings:
         """Make `match` and `id_property` agree."""
         if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
             raise SettingsError(
-                f"--object-type {self.object_type}: say with --id-property by which of their properties "
-                f"{noun(self.object_type).many} are matched; its values have to be unique (only contacts "
-                "have an address)"
+                f"--object-type {self.object_type}: give the unique property that "
+                f"{noun(self.object_type).many} are matched by with --id-property (only contacts have a "
+                "default, email)"
             )
         match = self.match or (self.id_property,)
         if self.id_property not in {EMAIL, match[0]}:
-            raise SettingsError("say either --match or --id-property, not both")
+            raise SettingsError("use either --match or --id-property, not both")
         object.__setattr__(self, "match", match)
         object.__setattr__(self, "id_property", match[0])
 
     def _check_names(self) -> None:
         if "hs_object_id" in self.match:
-            raise SettingsError("HubSpot upserts by email or a unique property, not by hs_object_id")
+            raise SettingsError("hs_object_id cannot be used for matching; use email or a unique property")
         if len(set(self.match)) < len(self.match):
             raise SettingsError(f"--match {','.join(self.match)} names a property twice")
         keys = [("--id-property" if len(self.match) == 1 else "--match", name) for name in self.match]
         for option, name in (*keys, ("--object-type", self.object_type)):
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
-                raise SettingsError(f"{option} {name!r} is no name HubSpot gives")
+                raise SettingsError(f"{option} {name!r} is not a valid HubSpot name")
 
     def _check_values(self) -> None:
         for order in self.date_orders.values():
             if order not in set(DateOrder):
-                raise SettingsError(f"--date-order {order!r} is none of {', '.join(DateOrder)}")
+                raise SettingsError(f"--date-order {order!r} is not one of {', '.join(DateOrder)}")
         for mark in self.decimals.values():
             if mark not in {".", ","}:
                 raise SettingsError(f"--decimal {mark!r} is neither . nor ,")
@@ -84,17 +84,17 @@ class ColumnSettings:
                 raise SettingsError(str(error)) from error
         for said, option in ((self.cleared, "--clear"), (self.only, "--only"), (self.mapped.keys(), "--map")):
             if both := sorted(set(said) & self.ignored):
-                raise SettingsError(f"column {both[0]!r} can't be both in {option} and ignored")
+                raise SettingsError(f"column {both[0]!r} is both in {option} and ignored")
 
     def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):
-            raise SettingsError("--suppress is for contacts: only they have an address")
+            raise SettingsError("--suppress works for contacts only: other records have no address")
         for name in self.constants:
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
-                raise SettingsError(f"--set {name!r} is no name HubSpot gives")
+                raise SettingsError(f"--set {name!r} is not a valid HubSpot name")
         for name in sorted(self.allowed):
             if not name.startswith(COSTLY):
-                raise SettingsError(f"--allow {name}: only {COSTLY}... has to be allowed")
+                raise SettingsError(f"--allow {name}: only {COSTLY}... needs to be allowed")
 
     @property
     def rules(self) -> Rules:
@@ -122,5 +122,5 @@ def parse_match(text: str) -> tuple[str, ...]:
     """Read `NAME,NAME`: properties in order of preference for a row's key."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise SettingsError(f"--match {text!r} is no list of properties such as external_id,email")
+        raise SettingsError(f"--match {text!r} is not a list of properties such as external_id,email")
     return names

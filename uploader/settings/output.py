@@ -28,38 +28,39 @@ class OutputSettings(SourceSettings):
 
     def _check_sources(self) -> None:
         if self.checkpoint is not None and self.checkpoint_dir is not None:
-            raise SettingsError("say either --checkpoint or --checkpoint-dir, not both")
+            raise SettingsError("use either --checkpoint or --checkpoint-dir, not both")
         if not self.sources:
             raise SettingsError("name at least one source file (or - for stdin)")
         if self.sources.count("-") > 1:
-            raise SettingsError("stdin (-) can be a source only once")
+            raise SettingsError("stdin (-) can be given only once")
         if STDIN in self.sources and self.checkpoint is None:
-            raise SettingsError("reading stdin needs --checkpoint PATH: it has no path to derive one from")
+            raise SettingsError("stdin needs --checkpoint PATH, because it has no path to derive one from")
         if STDIN in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
             raise SettingsError(
-                f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
-                "stdin (-) can be read only once; give a file"
+                f"--on-duplicate {self.on_duplicate} reads all sources twice, and stdin (-) can be read "
+                "only once; use a file"
             )
         self._check_given()
         if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:
             raise SettingsError(
-                f"{shown(self.sources[0])} needs --checkpoint PATH: it has no file name to derive one from"
+                f"{shown(self.sources[0])} needs --checkpoint PATH, because it has no file name to derive "
+                "one from"
             )
 
     def _check_given(self) -> None:
         for name in self.given:
             if not name or not name.isprintable() or name == STDIN or is_pattern(name) or is_url(name):
-                raise SettingsError(f"rows need a name of their own, such as crm-export; {name!r} is none")
+                raise SettingsError(f"{name!r} is not a name for rows; use one such as crm-export")
             if self.sources.count(name) > 1:
-                raise SettingsError(f"two sources are named {name!r}; give each a name of its own")
+                raise SettingsError(f"two sources are named {name!r}; use different names")
             if self.checkpoint is None:
                 raise SettingsError(
-                    f"the rows {name!r} need a checkpoint: they have no path to derive one from"
+                    f"the rows {name!r} need a checkpoint, because they have no path to derive one from"
                 )
             if self.on_duplicate is not OnDuplicate.IN_ORDER:
                 raise SettingsError(
-                    f"--on-duplicate {self.on_duplicate} reads all sources before it sends anything, and "
-                    f"the rows {name!r} can be read only once; give a file"
+                    f"--on-duplicate {self.on_duplicate} reads all sources twice, and the rows {name!r} can "
+                    "be read only once; use a file"
                 )
 
     def _check_files(self) -> None:
@@ -71,7 +72,7 @@ class OutputSettings(SourceSettings):
         for what, path in named:
             place = os.path.abspath(path)  # noqa: PTH100  # without following links, as the job will open it
             if seen.setdefault(place, what) != what:
-                raise SettingsError(f"{path} can't be both {seen[place]} and {what}")
+                raise SettingsError(f"{path} cannot be both {seen[place]} and {what}")
 
     @property
     def checkpoint_path(self) -> Path:

@@ -24,7 +24,7 @@ class SafetySettings:
 
     def _check_account_and_canary(self) -> None:
         if self.portal and not re.fullmatch(r"[0-9]{1,20}", self.portal):
-            raise SettingsError(f"--portal {self.portal!r} is no account's id, such as 44237313")
+            raise SettingsError(f"--portal {self.portal!r} is not an account id such as 44237313")
         if self.canary is not None and not 0 <= self.canary <= MAX_ROWS:
             raise SettingsError(f"--canary takes a number of rows from 1 to {MAX_ROWS:,}")
 

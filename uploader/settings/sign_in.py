@@ -33,15 +33,17 @@ class SignInSettings:
 
     def _check_version(self) -> None:
         if self.api_version not in VERSIONS:
-            raise SettingsError(f"--api-version {self.api_version} is none of {', '.join(VERSIONS)}")
+            raise SettingsError(f"--api-version {self.api_version} is not one of {', '.join(VERSIONS)}")
 
 
 def check_token(token: str) -> None:
     """SettingsError if the token can't be sent in a header: visible ASCII only. The text never repeats it."""
     if not token:
-        raise SettingsError("no token: set HUBSPOT_ACCESS_TOKEN, or name a file with --token-file")
+        raise SettingsError("no access token: set HUBSPOT_ACCESS_TOKEN, or use --token-file")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingsError("the token holds characters that no HubSpot token has (a line break, a blank?)")
+        raise SettingsError(
+            "the token contains characters that HubSpot tokens do not have (a line break, a space?)"
+        )
 
 
 def check_base_url(url: str) -> None:
@@ -51,14 +53,15 @@ def check_base_url(url: str) -> None:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError as error:
-        raise SettingsError(f"--base-url {url!r} is no URL: {error}") from error
+        raise SettingsError(f"--base-url {url!r} is not a URL: {error}") from error
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise SettingsError(f"--base-url {url!r} is no URL such as {BASE_URL}")
+        raise SettingsError(f"--base-url {url!r} is not a URL such as {BASE_URL}")
     if parts.username or parts.password:
-        raise SettingsError("--base-url must not carry a user name or password")
+        raise SettingsError("--base-url must not contain a user name or password")
     if parts.scheme == "http" and not _is_loopback(host):
         raise SettingsError(
-            f"--base-url {url!r} would send the token unencrypted; use https (http is for localhost only)"
+            f"--base-url {url!r} would send the token unencrypted; use https (http is allowed for localhost "
+            "only)"
         )
 
 

@@ -32,7 +32,7 @@ class SpeedSettings:
 
     def _check_speed(self) -> None:
         if not 0 < self.share <= 1:
-            raise SettingsError("share takes a part of the quota, above 0 and at most 1")
+            raise SettingsError("share takes a number above 0 and at most 1")
         if not 1 <= self.max_in_flight <= 1_000:
             raise SettingsError("--max-in-flight takes a number from 1 to 1000")
         if self.max_duration_seconds is not None and not 0 < self.max_duration_seconds < math.inf:
@@ -57,7 +57,7 @@ def parse_share(text: str) -> float:
     """Read `P%`."""
     count, share = parse_amount("--share", text)
     if count is not None or not share:
-        raise SettingsError(f"--share {text!r} is no share such as 80%")
+        raise SettingsError(f"--share {text!r} is not a percentage such as 80%")
     return share
 
 
@@ -65,7 +65,7 @@ def parse_reserve(text: str) -> Reserve:
     """Read `N` or `P%`."""
     count, share = parse_amount("--daily-reserve", text)
     if share == 1:
-        raise SettingsError(f"--daily-reserve {text!r} leaves nothing to this job")
+        raise SettingsError(f"--daily-reserve {text!r} leaves no requests to this job")
     return Reserve(count or 0, share or 0.0)
 
 
@@ -73,7 +73,7 @@ def parse_duration(text: str) -> float:
     """Read `2h30m`, `90m`, `1d`, `45s` or a number of seconds, as seconds."""
     found = _DURATION.fullmatch(text.strip().lower())
     if not found or not any(found.groups()):
-        raise SettingsError(f"--max-duration {text!r} is no time such as 2h30m, 90m or 45s")
+        raise SettingsError(f"--max-duration {text!r} is not a duration such as 2h30m, 90m or 45s")
     return float(sum(int(one or 0) * size for one, size in zip(found.groups(), _UNITS, strict=True)))
 
 

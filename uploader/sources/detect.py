@@ -40,7 +40,7 @@ _FOREIGN = (
 )
 #: These need random access, so they can't be read from an archive.
 _PACKED = (
-    (PARQUET, "is a compressed Parquet file; unpack it, it is compressed inside"),
+    (PARQUET, "is a compressed Parquet file; unpack it (Parquet has its own compression)"),
     (ZIP, "is a compressed ZIP archive or Excel file; unpack it once"),
 )
 
@@ -77,12 +77,12 @@ def refuse_packed(name: str, sample: bytes) -> None:
 def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
     """Refuse content that is not text. `sample`: decoded to UTF-8; `said`: the encoding given."""
     if sample[257:262] == b"ustar":
-        raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and name the files")
+        raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and give the files")
     if b"\0" in sample[:_BINARY_BYTES]:
-        what = f"is no text in {said}" if said else "is a binary file"
+        what = f"is not text in {said}" if said else "is a binary file"
         raise SourceError(f"{name}: {what}; CSV, NDJSON, JSON, Parquet or .xlsx is needed")
     if not sample.removeprefix(UTF8_BOM).strip():
-        raise SourceError(f"{name}: holds only blank lines" if sample else f"{name}: is empty")
+        raise SourceError(f"{name}: contains only blank lines" if sample else f"{name}: is empty")
 
 
 def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, int]:
@@ -98,19 +98,19 @@ def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, 
     if first == b"[":
         if bare.lstrip()[1:].lstrip()[:1] not in (b"{", b"]", b""):
             raise SourceError(
-                f"{name}: begins with a bracket, and no object follows; a JSON array has to hold objects "
-                "(if this is CSV, say --format csv)"
+                f"{name}: begins with a bracket that no object follows; a JSON array must contain objects "
+                "(if this is CSV, use --format csv)"
             )
         return "json", at
     found = _WRAPPED.match(sample, skipped)
     if found and (wanted == "json" or _is_envelope(bare, found)):
         return "json", found.start("array")
     if wanted == "json":
-        raise SourceError(f"{name}: holds no JSON array of objects; leave --format out")
+        raise SourceError(f"{name}: is not a JSON array of objects; leave --format out")
     if bare.lstrip().split(b"\n", 1)[0].strip() == b"{":
         raise SourceError(
-            f"{name}: is JSON over several lines, and no array; put each object on a line of its own "
-            "(jq -c . OLD > NEW), or all into one array (jq -s . OLD > NEW)"
+            f"{name}: is JSON over several lines, but not an array; put each object on one line (jq -c . "
+            "OLD > NEW), or all of them into an array (jq -s . OLD > NEW)"
         )
     return "ndjson", 0
 

@@ -55,7 +55,7 @@ def open_source(
     `refuses_unfinished`: reading a stream raises CutOffError before a last row without a line break.
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise SourceError("a delimiter is one character, such as ';', and no quote or line break")
+        raise SourceError("--delimiter takes one character such as ';', and no quote or line break")
     origin = find_origin(path, stdin)
     name = path if path == STDIN else origin.name
     if not origin.magic:
@@ -64,7 +64,7 @@ def open_source(
     if origin.magic.startswith(PARQUET) or (origin.magic.startswith(ZIP) and not member):
         return _open_table(name, origin, format, encoding, sheet)
     if sheet is not None:
-        raise SourceError(f"{origin.name}: is no Excel file and has no sheets; leave --sheet out")
+        raise SourceError(f"{origin.name}: is not an Excel file and has no sheets; leave --sheet out")
     way = _ContentReader(origin, archive_of(origin.magic), member)
     sample, complete = way.recognise(encoding)
     text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
@@ -87,9 +87,7 @@ def _member(origin: Origin) -> str:
         what = (
             "a Parquet file" if origin.magic.startswith(PARQUET) else "an Excel file (.xlsx) or a ZIP archive"
         )
-        raise SourceError(
-            f"{origin.name}: is {what}, which can't be read from front to back; name it as a file"
-        )
+        raise SourceError(f"{origin.name}: is {what}, which cannot be read from a stream; give it as a file")
     if not origin.magic.startswith(ZIP):
         return ""
     with closing(origin.handle()) as handle:
@@ -121,7 +119,7 @@ def _text(
     head = read_head(name, sample, line_end, delimiter)
     rest = sample[head.body.offset :]
     if complete and not rest.strip() and head.layout.delimiter.encode() not in rest:
-        raise SourceError(f"{name}: holds a header and no rows")
+        raise SourceError(f"{name}: has a header and no rows")
     shape = Shape("csv", head.layout.delimiter, head.columns, encoding)
     cut = _by_lines(CsvRows(head.layout, encoding), line_end, decode=True)
     return _Text(shape, head.body, cut, _End(line_end, lambda _: False))
@@ -171,7 +169,7 @@ def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cu
 
 def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:
     if complete and sample[bracket + 1 :].lstrip()[:1] == b"]":
-        raise SourceError(f"{name}: holds an array without rows")
+        raise SourceError(f"{name}: the array is empty")
     is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
@@ -314,7 +312,7 @@ class _TextSource:
         """Notices for the user. The end of a packed source is known only after reading."""
         if not self._is_cut_off or self._is_stream:
             return ()
-        told = "the last line has no line break, as in a file that was cut off; its row is sent as it stands"
+        told = "the last line has no line break, so the file may have been cut off; its row is sent as it is"
         return (f"{self.name}: {told}",)
 
     def __repr__(self) -> str:
@@ -362,9 +360,9 @@ class _TextSource:
             # A short stream is identified by all of its content.
             anew = " with --restart" if self.bytes_read() < EDGE_BYTES else ""
             raise CutOffError(
-                f"{self._reader.origin.name}: its last line has no line break, so it may have been cut off, "
-                f"and the run stops before that row. Give all of it again{anew}, or say "
-                "--accept-unfinished-last-line if this is all"
+                f"{self._reader.origin.name}: the last line has no line break, so the stream may have been "
+                f"cut off, and the run stops before that row. Give the whole stream again{anew}, or use "
+                "--accept-unfinished-last-line if it is complete"
             )
 
     def bytes_read(self) -> int:

@@ -52,7 +52,7 @@ _INT64 = 2**63
 _LONGEST_EXPONENT = 60
 _MISSING = "leave such values out (None)"
 _TOO_DEEP = f"nested more than {DEPTH} levels deep"
-_SURROGATE = "holds half of a surrogate pair, which is no text"
+_SURROGATE = "holds half of a surrogate pair, which is not valid text"
 
 
 class _OddRowError(ValueError):
@@ -105,7 +105,7 @@ def _fields(row: object) -> Mapping[Any, object]:
         return row
     if hasattr(row, "keys") and hasattr(row, "__getitem__"):  # the rows of databases
         return {name: row[name] for name in row.keys()}  # noqa: SIM118  # it may not iterate over them
-    raise _OddRowError(f"a mapping of columns to values is needed here, and this is of type {_type(row)}")
+    raise _OddRowError(f"a row must be a mapping of columns to values, not of type {_type(row)}")
 
 
 def _spell_fields(fields: Mapping[Any, object], depth: int) -> dict[str, object]:
@@ -114,7 +114,7 @@ def _spell_fields(fields: Mapping[Any, object], depth: int) -> dict[str, object]
     spelled: dict[str, object] = {}
     for name, value in fields.items():
         if not isinstance(name, str) or not _is_text(name):
-            raise _OddRowError(f"has a field whose name is of type {_type(name)}, and has to be a text")
+            raise _OddRowError(f"has a field name of type {_type(name)}, which must be a text")
         exact = _spell(value, depth)
         spelled[str.__str__(name)] = {_MARK: exact.reason} if isinstance(exact, NoText) else exact
     return spelled
@@ -151,7 +151,7 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
 
 def _spell_scalar(value: Any, depth: int) -> object:  # noqa: ANN401  # numpy's, which is not imported for it
     if value != value:  # noqa: PLR0124  # NaN, and NaT
-        return NoText(f"holds {value}, which is no value; {_MISSING}")
+        return NoText(f"holds {value}, which is not a value; {_MISSING}")
     item, kind = value.item(), value.dtype.kind
     if kind == "M" and isinstance(item, int):  # finer than any clock of Python's, as pandas has them
         item = value.astype("datetime64[us]").item()
@@ -165,7 +165,7 @@ def _is_numpy(value: object) -> bool:
 
 
 def _of_no_kind(value: object) -> NoText:
-    return NoText(f"holds a value of type {_type(value)}, which is no text, number, date or boolean")
+    return NoText(f"holds a value of type {_type(value)}, which is not a text, number, date or boolean")
 
 
 def _is_text(value: str) -> bool:
@@ -180,27 +180,27 @@ def _spell_long(value: int) -> str | NoText:
     try:
         return str(int(value))
     except ValueError:  # Python's own limit
-        return NoText("holds a number of more digits than any property takes")
+        return NoText("holds a number with more digits than any property accepts")
 
 
 def _spell_decimal(value: Decimal) -> str | NoText:
     if value.is_nan():
-        return NoText(f"holds NaN, which is no number; {_MISSING}")
+        return NoText(f"holds NaN, which is not a number; {_MISSING}")
     if value.is_infinite():
-        return NoText(f"holds an infinity, which is no number; {_MISSING}")
+        return NoText(f"holds an infinity, which is not a number; {_MISSING}")
     return format(value, "f") if abs(value.adjusted()) <= _LONGEST_EXPONENT else str(value)
 
 
 def _spell_time(value: date | clock) -> str | NoText:
     if value != value:  # noqa: PLR0124  # pandas' NaT says it is a datetime
-        return NoText(f"holds NaT, which is no date; {_MISSING}")
+        return NoText(f"holds NaT, which is not a date; {_MISSING}")
     if not isinstance(value, datetime):
         return value.isoformat()
     try:
         is_zoned = value.utcoffset() is not None
         bare = (value.astimezone(UTC) if is_zoned else value).replace(tzinfo=None)
     except OverflowError:
-        return NoText("holds a time that is beyond the calendar in UTC")
+        return NoText("holds a time that is outside the calendar in UTC")
     return spell_moment(bare.isoformat(" "), is_zoned=is_zoned)
 
 
@@ -251,7 +251,7 @@ class ProgramRows:
                 f"{self.name}: the iterable raised {_type(self.error)} after its row {self._count:,}"
             )
         if self._is_dropped:
-            raise SourceError(f"{self.name}: the job has ended before its rows")
+            raise SourceError(f"{self.name}: the job ended before all rows were read")
         return b""
 
     def is_ready(self) -> bool:

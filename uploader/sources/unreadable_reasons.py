@@ -9,7 +9,7 @@ TOO_LONG_ROW = f"this row takes more than {LINE_BYTES:,} bytes; only its beginni
 
 def not_text(encoding: str) -> str:
     """The reason for a row that can't be decoded. `encoding`: "" for UTF-8."""
-    return f"this row holds bytes that are no text in {encoding}" if encoding else NOT_UTF8
+    return f"this row holds bytes that are not text in {encoding}" if encoding else NOT_UTF8
 
 
 def in_a_line(error: BaseException) -> str:

@@ -23,8 +23,8 @@ from uploader.system.private_files import open_plain
 _CHECKPOINT = ".checkpoint"
 #: CSV files beside the sources: ending, description, first bytes.
 _LISTS = (
-    (".results.csv", "what became of each row", b"row,key,hubspot_id,outcome,source"),
-    (".differences.csv", "what verify found", b"verdict,row,source,key,hubspot_id"),
+    (".results.csv", "the outcome of each row", b"row,key,hubspot_id,outcome,source"),
+    (".differences.csv", "the differences that verify found", b"verdict,row,source,key,hubspot_id"),
     (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
 )
 _REPORT = b'<meta name="generator" content="uploader '
@@ -51,16 +51,16 @@ def find(checkpoint: Path) -> list[JobFile]:
     report = checkpoint.with_name(f"{checkpoint.name}.report.html")
     if _begins_with(report, _REPORT, anywhere=True):
         found.append(JobFile(report, "the report"))
-    return [*found, JobFile(checkpoint, "the checkpoint, with all dead letters")]
+    return [*found, JobFile(checkpoint, "the checkpoint, with all failed rows")]
 
 
 def _databases(checkpoint: Path) -> Iterator[JobFile]:
-    yield JobFile(sightings_path(checkpoint), "which records the answers named")
-    yield JobFile(verification_path(checkpoint), "what verify has read")
+    yield JobFile(sightings_path(checkpoint), "keys that led to the same record")
+    yield JobFile(verification_path(checkpoint), "the state of verify")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):
-        yield JobFile(undo_path(kept), "what was undone")
-        yield JobFile(kept, "what records held before")
+        yield JobFile(undo_path(kept), "the state of undo")
+        yield JobFile(kept, "the snapshot: values before the job")
 
 
 def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
@@ -116,4 +116,4 @@ def remove(file: JobFile) -> None:
         for ending in (*sqlite.ENDINGS, ""):
             path.with_name(path.name + ending).unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"can't remove {path}: {error.strerror}") from error
+        raise StorageError(f"cannot remove {path}: {error.strerror}") from error

@@ -123,7 +123,7 @@ class Checkpoint:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise CheckpointError(
-                f"can't write the checkpoint {path}: {_text(error)}; choose another place with --checkpoint"
+                f"cannot write the checkpoint {path}: {_text(error)}; choose another path with --checkpoint"
             ) from error
         return cls.open(path)
 
@@ -134,19 +134,21 @@ class Checkpoint:
             raise CheckpointError(f"there is no checkpoint {path}")
         if not Checkpoint.is_sqlite(path):
             raise CheckpointError(
-                f"{path} is no checkpoint of uploader, or damaged beyond reading; name the .checkpoint file "
-                "(the source's name + .checkpoint), or start over with --restart"
+                f"{path} is not a checkpoint of uploader, or is damaged; give the .checkpoint file (path of "
+                "the source + .checkpoint), or start over with --restart"
             )
         try:
             connection = sqlite.connect(path, "ro" if read_only else "rw", isolation_level=None)
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != _APPLICATION_ID:
-                raise CheckpointError(f"{path} is no checkpoint of uploader; name another with --checkpoint")
+                raise CheckpointError(
+                    f"{path} is not a checkpoint of uploader; choose another path with --checkpoint"
+                )
             if version not in {_FORMAT, _FORMER}:
                 raise CheckpointError(
-                    f"{path} was written by another version of uploader (format {version}); "
-                    "go on with that version, or start over with --restart"
+                    f"{path} was written by another version of uploader (format {version}); continue with "
+                    "that version, or start over with --restart"
                 )
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
@@ -166,7 +168,7 @@ class Checkpoint:
             checkpoint.identity()
             checkpoint.state()
         except OSError as error:
-            raise CheckpointError(f"{error.filename} can't be used: {error.strerror}") from error
+            raise CheckpointError(f"cannot use {error.filename}: {error.strerror}") from error
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise _unreadable(path, error) from error
         return checkpoint
@@ -192,7 +194,7 @@ class Checkpoint:
 
     def _storing(self) -> AbstractContextManager[None]:
         return sqlite.storage_errors(
-            f"can't write the checkpoint {self.path}",
+            f"cannot write the checkpoint {self.path}",
             busy=f"the checkpoint {self.path} is being read by another process",
         )
 
@@ -411,10 +413,9 @@ class Checkpoint:
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
     if sqlite.is_locked(error):
-        return CheckpointError(f"another process has locked {path} for long; try again once it has ended")
+        return CheckpointError(f"another process has locked {path}; try again when it has ended")
     return CheckpointError(
-        f"the checkpoint {path} is damaged ({_text(error)}); "
-        "put a good copy back, or start over with --restart"
+        f"the checkpoint {path} is damaged ({_text(error)}); restore a copy, or start over with --restart"
     )
 
 

@@ -103,7 +103,7 @@ class RepeatsWriter:
                 os.fsync(file.fileno())
             draft.rename(self._path)
         except OSError as error:
-            raise StorageError(f"can't write {self._path}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         self._buckets.close()
@@ -121,7 +121,7 @@ class Repeats:
                 self._starts: list[int] = orjson.loads(head)["starts"]
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"{path} can't be read ({error}); remove it") from error
+            raise StorageError(f"cannot read {path} ({error}); remove it") from error
         self._from = len(head)
         self._count = (len(self._map) - self._from) // _REPEAT.size
 

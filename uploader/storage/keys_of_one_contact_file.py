@@ -40,12 +40,12 @@ class Sightings:
             if self._path.exists():
                 self._connection = self._connect()
         except (OSError, sqlite3.Error) as error:
-            raise CheckpointError(f"{self._path} can't be read ({error}); remove it") from error
+            raise CheckpointError(f"cannot read {self._path} ({error}); remove it") from error
 
     def append(self, sightings: Sequence[bytes]) -> None:
         """Write packed sightings and all links to the disk. StorageError if that fails."""
         self.write_links()
-        with sqlite.storage_errors(f"can't write {self._path}"):
+        with sqlite.storage_errors(f"cannot write {self._path}"):
             if sightings:
                 self._open().executemany(
                     "INSERT INTO answers (body) VALUES (?)", [(sighting,) for sighting in sightings]
@@ -62,7 +62,7 @@ class Sightings:
 
     def write_links(self) -> None:
         """Write new links, not yet flushed to the disk. StorageError if that fails."""
-        with sqlite.storage_errors(f"can't write {self._path}"):
+        with sqlite.storage_errors(f"cannot write {self._path}"):
             while self._unwritten:
                 some = self._unwritten[:_MOST_ASKED]
                 self._write_links(some)
@@ -71,7 +71,7 @@ class Sightings:
     def linked(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """The linked ones of these keys, each with all keys of its contact. StorageError."""
         self.write_links()
-        with sqlite.storage_errors(f"can't read {self._path}"):
+        with sqlite.storage_errors(f"cannot read {self._path}"):
             return self._linked(keys)
 
     def _write_links(self, rows: Sequence[Sequence[str]]) -> None:
@@ -103,7 +103,7 @@ class Sightings:
         connection = self._connection
         if connection is None:
             return
-        with sqlite.storage_errors(f"can't use {self._path}"):
+        with sqlite.storage_errors(f"cannot use {self._path}"):
             with connection:
                 connection.executescript(_REPEATED_TABLES)
                 connection.executemany("INSERT INTO seen VALUES (?, ?)", self._seen(connection))

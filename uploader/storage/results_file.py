@@ -76,7 +76,7 @@ class ResultsFile:
             raise CheckpointError(f"another process is writing {path}; choose another --results") from error
         except OSError as error:
             raise CheckpointError(
-                f"can't write {path}: {error.strerror}; choose another place with --results"
+                f"cannot write {path}: {error.strerror}; choose another path with --results"
             ) from error
         self.committed_bytes = committed_bytes
         self._appended = self._hash, committed_bytes
@@ -104,7 +104,7 @@ class ResultsFile:
             os.fdatasync(self._file.fileno())
             self._note_last_write()
         except OSError as error:
-            raise StorageError(f"can't write {self.path}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self.path}: {error.strerror}") from error
         hashed = self._hash.copy()
         hashed.update(data)
         self._appended = hashed, self.committed_bytes + len(data)
@@ -126,8 +126,8 @@ class ResultsFile:
         found = os.fstat(self._file.fileno())
         if not is_at(self._file.fileno(), self.path):
             raise StorageError(
-                f"{self.path} was moved or replaced while the job ran; what the job had written to it is in "
-                f"{self._put_aside()}, so move that back to {self.path}"
+                f"{self.path} was moved or replaced while the job ran; the results are in "
+                f"{self._put_aside()}; move that file back to {self.path}"
             )
         if self._last_write != (found.st_size, found.st_mtime_ns):
             try:
@@ -211,7 +211,7 @@ def is_unchanged(path: Path, extent: Extent) -> bool:
     except (FileNotFoundError, _ChangedError):
         return False
     except OSError as error:
-        raise CheckpointError(f"can't read {path}: {error.strerror}") from error
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
     return True
 
 
@@ -220,7 +220,7 @@ def put_results_aside(path: Path) -> Path | None:
     try:
         return path.rename(_unused(path)) if path.exists() else None
     except OSError as error:
-        raise CheckpointError(f"can't rename {path}: {error.strerror}") from error
+        raise CheckpointError(f"cannot rename {path}: {error.strerror}") from error
 
 
 def read_results(path: Path, extent: Extent) -> Iterator[list[str]]:
@@ -236,7 +236,7 @@ def read_results(path: Path, extent: Extent) -> Iterator[list[str]]:
     except FileNotFoundError as error:
         raise _refusal(path, "is missing") from error
     except OSError as error:
-        raise CheckpointError(f"can't read {path}: {error.strerror}; put it back") from error
+        raise CheckpointError(f"cannot read {path}: {error.strerror}; restore it") from error
 
 
 def _check(path: Path, file: BinaryIO | io.FileIO, extent: Extent) -> "hashlib._Hash":
@@ -251,7 +251,7 @@ def _check(path: Path, file: BinaryIO | io.FileIO, extent: Extent) -> "hashlib._
         left -= len(block)
         last = block[-1:]
     if left:
-        raise _refusal(path, f"is {left:,} bytes short")
+        raise _refusal(path, f"is {left:,} bytes too short")
     is_ours = hashed.hexdigest() == extent.digest
     if extent.size and not extent.digest:
         is_ours = last == b"\n" and _header(file) in (_line(HEADER), _line(HEADER[:-1]))
@@ -266,9 +266,9 @@ class _ChangedError(CheckpointError):
 
 def _refusal(path: Path, state: str) -> _ChangedError:
     return _ChangedError(
-        f"{path} {state}: put the file back as the job left it. If it is gone, say --accept-changed-results: "
-        "the job goes on with a new results file, without the rows that are settled by now, and keeps this "
-        "one under another name"
+        f"{path} {state}: restore the file as the job left it. If that is impossible, use "
+        "--accept-changed-results: the job then continues with a new results file, which lacks the rows "
+        "settled so far, and renames this one"
     )
 
 

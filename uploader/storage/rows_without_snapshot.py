@@ -34,15 +34,15 @@ def count_rows_without_snapshot(
     checkpoint: Path, about: Mapping[str, str], sent_below: int = 0
 ) -> NotInSnapshot:
     """The number of such rows. `about`: of the snapshot; `sent_below`: from the lock file."""
-    unknown = f"{checkpoint}, which would tell, is gone"
+    unknown = f"{checkpoint} is missing"
     if checkpoint.is_file():
         try:
             with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
                 if opened.job_id() == about.get("job"):
                     return not_in_snapshot(opened.periods(sent_below))
-            unknown = f"{checkpoint} is another job's by now"
+            unknown = f"{checkpoint} belongs to another job now"
         except CheckpointError:
-            unknown = f"{checkpoint}, which would tell, can't be read"
+            unknown = f"{checkpoint} cannot be read"
     if noted := about.get(snapshot.UNKEPT):  # stored when the job was started over
         written, unsure, unknown = orjson.loads(noted)
         return NotInSnapshot(written, unsure, unknown=unknown)

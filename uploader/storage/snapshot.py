@@ -112,12 +112,12 @@ class SnapshotFile:
                     connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
         if self.about()["job"] != about["job"]:
             self.close()
-            raise CheckpointError(f"{self.path} is the snapshot of another job; move it away")
+            raise CheckpointError(f"{self.path} is the snapshot of another job; move it elsewhere")
         if (before := self.about().get("object_type")) != (now := about.get("object_type")):
             self.close()
             raise CheckpointError(
-                f"{self.path} is a snapshot of {before} and can't be one of {now}, too; go back to "
-                f"--object-type {before}, or make the rest a job of its own with another --checkpoint"
+                f"{self.path} is a snapshot of {before} and cannot hold {now}; use --object-type {before}, "
+                "or run a separate job with another --checkpoint"
             )
         with _storing(self.path), self._connection as connection:
             # The job was begun with a token that could not read the account.
@@ -367,4 +367,4 @@ def _how(settlement: Settlement) -> Reached:
 
 
 def _storing(path: Path) -> AbstractContextManager[None]:
-    return sqlite.storage_errors(f"can't write the snapshot {path}")
+    return sqlite.storage_errors(f"cannot write the snapshot {path}")

@@ -57,7 +57,7 @@ class Buckets:
                     entries.clear()
             self._file.flush()
         except OSError as error:
-            raise StorageError(f"no room to sort out the keys: {error.strerror}") from error
+            raise StorageError(f"no disk space for looking for repeated keys: {error.strerror}") from error
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -98,6 +98,6 @@ def _unnamed_file(folder: Path) -> BinaryIO:
         return tempfile.TemporaryFile()
     except OSError as error:
         raise SettingsError(
-            f"no temporary file can be made, neither in {folder} nor where TMPDIR says; say with "
-            "--checkpoint-dir which folder can be written"
+            f"cannot create temporary files in {folder} or TMPDIR; choose a writable folder with "
+            "--checkpoint-dir"
         ) from error

@@ -31,7 +31,7 @@ def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) 
         descriptor = os.open(path, flags, PRIVATE)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _unsafe_file(path, "it is a symbolic link, and may lead anywhere") from error
+            raise _unsafe_file(path, "it is a symbolic link") from error
         raise
     try:
         found = os.fstat(descriptor)
@@ -59,25 +59,25 @@ def refuse_unsafe_file(path: Path) -> None:
     """OSError if a path is a link, a special file or another user's file: writing would be unsafe."""
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        raise _unsafe_file(path, "it is a symbolic link, and may lead anywhere")
+        raise _unsafe_file(path, "it is a symbolic link")
     _check_safe(path, found)
 
 
-_NO_FILE = "it is no regular file"
+_NO_FILE = "it is not a regular file"
 
 
 def _check_safe(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _unsafe_file(path, _NO_FILE)
     if found.st_nlink > 1:
-        raise _unsafe_file(path, "it has a second name (a hard link), so that another file would be written")
+        raise _unsafe_file(path, "it has a second name (a hard link), so another file would be overwritten")
     # The owner of the folder could replace the file anyway; on some network drives one user owns all files.
     if found.st_uid not in {os.geteuid(), 0} and found.st_uid != path.parent.stat().st_uid:
-        raise _unsafe_file(path, "it belongs to another user, who could read along")
+        raise _unsafe_file(path, "it belongs to another user, who could read it")
 
 
 def _unsafe_file(path: Path, why: str) -> OSError:
-    return OSError(errno.EPERM, f"{why}; remove it, or choose another place", str(path))
+    return OSError(errno.EPERM, f"{why}; remove it, or choose another path", str(path))
 
 
 def warnings_of(path: Path) -> list[str]:
@@ -88,7 +88,12 @@ def warnings_of(path: Path) -> list[str]:
         return []
     if not mode & stat.S_IWOTH or mode & stat.S_ISVTX:
         return []
-    return ["everybody may write in the folder of the checkpoint, and so replace it; another one is safer"]
+    return [
+        (
+            "every user can write to the folder of the checkpoint, and so replace the checkpoint; use "
+            "another folder"
+        )
+    ]
 
 
 class Lock:
@@ -111,8 +116,8 @@ class Lock:
                 descriptor = create_private(self.path)
             except OSError as error:
                 raise CheckpointError(
-                    f"can't write beside the checkpoint ({self.path}: {error.strerror}); "
-                    "choose another place with --checkpoint or --checkpoint-dir"
+                    f"cannot write beside the checkpoint ({self.path}: {error.strerror}); choose another "
+                    "path with --checkpoint or --checkpoint-dir"
                 ) from error
             try:
                 self._lock(descriptor)
@@ -134,11 +139,11 @@ class Lock:
                 if tries == _LOCK_TRIES:
                     checkpoint = self.path.with_suffix("")
                     raise CheckpointError(
-                        f"another process is working on {checkpoint}; wait for it, or stop it"
+                        f"another process is using {checkpoint}; wait for it, or stop it"
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
             except OSError as error:
-                raise CheckpointError(f"{self.path} can't be locked: {error.strerror}") from error
+                raise CheckpointError(f"cannot lock {self.path}: {error.strerror}") from error
             else:
                 return
 
@@ -153,7 +158,7 @@ class Lock:
         try:
             os.pwrite(self._descriptor, b"%0*d" % (_NOTE_BYTES, number), 0)
         except OSError as error:
-            raise StorageError(f"can't write {self.path}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self.path}: {error.strerror}") from error
 
     def release(self) -> None:
         if self._descriptor is not None:

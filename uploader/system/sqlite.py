@@ -170,7 +170,7 @@ class Database:
         return self._connection
 
     def _storing(self) -> AbstractContextManager[None]:
-        return storage_errors(f"can't use {self.path}")
+        return storage_errors(f"cannot use {self.path}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -16,16 +16,16 @@ class WholeFile:
         """SettingsError if the path can't be written, or has a file that is not ours."""
         self.path = path
         if path.is_symlink():
-            raise SettingsError(f"{option} {path} is a symbolic link; name the file itself")
+            raise SettingsError(f"{option} {path} is a symbolic link; give the file itself")
         try:
             if path.exists() and not (path.is_file() and is_ours(path.read_bytes()[:_MOST_BYTES])):
-                raise SettingsError(f"{option} {path} holds something else; name another file")
+                raise SettingsError(f"{option} {path} exists and is not such a file; choose another path")
             descriptor, draft = _draft(path)
             os.close(descriptor)
             draft.unlink()
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise SettingsError(f"{option} {path} can't be written: {error.strerror}") from error
+            raise SettingsError(f"cannot write {option} {path}: {error.strerror}") from error
 
     def write(self, data: bytes) -> None:
         """Write the file to the disk. StorageError if that fails; then there is no file."""
@@ -48,7 +48,7 @@ def write_whole(path: Path, data: bytes) -> None:
             raise
         _flush_folder(path.absolute().parent)
     except OSError as error:
-        raise StorageError(f"can't write {path}: {error.strerror}") from error
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _draft(path: Path) -> tuple[int, Path]:

@@ -48,8 +48,8 @@ TYPES = (
     Type("tickets", "ticket", "tickets", "tickets"),
 )
 #: The beginning of the reason if a record is kept because its associations are not all known.
-NOT_KNOWN = "not known"
-_LEFT_OUT = "HubSpot's answers leave them out"
+NOT_KNOWN = "it is unknown"
+_LEFT_OUT = "HubSpot did not list them"
 
 
 def types_for(object_type: str) -> tuple[Type, ...]:

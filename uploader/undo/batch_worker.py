@@ -34,7 +34,7 @@ _LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
 #: A batch takes some thirty requests: pauses of each must not make it outdated again and again.
 _STALLS_SECONDS = 540.0
 #: The reason for a contact that no reply names.
-LEFT_OUT = "HubSpot's answers leave it out"
+LEFT_OUT = "HubSpot did not answer for it"
 
 
 class BatchWorker:
@@ -156,7 +156,7 @@ class BatchWorker:
             reply = await self._reader.read(list(rest), lambda ids: wire.encode_read("", ids, []))
             held, unknown = _held(rest, reply)
             rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
-            still = "it is still there, though HubSpot took it on"
+            still = "it was not archived, although HubSpot accepted the request"
             whys = {
                 number: with_reason(LEFT_OUT, unknown[one]) if one in unknown else still
                 for one, number in rest.items()
@@ -178,7 +178,7 @@ class BatchWorker:
         written = await self._rewriter.update(wanted)
         failed, gone = _refusals(written)
         failed |= {
-            number: _failure(f"HubSpot kept another value of {name}")
+            number: _failure(f"HubSpot has another value of {name}")
             for number, shown in written.confirmed.items()
             if (name := _differing_property(wanted[number][1], shown, self._portal))
         }

@@ -151,29 +151,30 @@ def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: 
         if _is_before(held.created_at, trace) and not trace.is_named:
             return _gone(trace, Finding("", "", held.id, "", TAKEN_OVER))
         if creator:
-            why = "it was not there before the job, and somebody else created it"
+            why = "it did not exist before the job, but others created it"
             return _kept(trace, [Finding("", "", "", creator, why)])
         return _plan_for_created(trace, held, portal, archive_touched=archive_touched)
     return _plan_for_changed(trace, held, portal)
 
 
 #: Why a contact is gone, or was never found.
-DELETED_SINCE = "somebody has deleted it since"
-MERGED_SINCE = "somebody has merged it into another contact since"
+DELETED_SINCE = "it was deleted since the job"
+MERGED_SINCE = "it was merged into another contact since the job"
 TAKEN_OVER = (
-    "its key leads to a contact that was there before the job; what the job created is merged or deleted"
+    "its key matches a contact that existed before the job; what the job created was merged or deleted"
 )
 CREATED_LOST = (
-    "the job created it, and its key leads to nobody: deleted or merged since, or the key was changed"
+    "the job created it, and its key matches no contact: it was deleted or merged since, or the key was "
+    "changed"
 )
-CREATOR_UNKNOWN = "the job may have created it when it was killed, and its history does not tell"
+CREATOR_UNKNOWN = "the job may have created it when it was killed, and its history does not show who did"
 FORMER_UNKNOWN = (
-    "it may have been written before the job was killed, and its history does not tell what was there"
+    "it may have been written before the job was killed, and its history does not show the former value"
 )
-_NO_FORMER = "it is the job's value, and the snapshot does not know what was there before"
+_NO_FORMER = "it is the job's value, and the snapshot has no former value"
 _NOT_SENT = "it is not a value that the job sent"
-_NO_HISTORY = "HubSpot's answer lacks the history that tells who wrote it"
-MAYBE_CREATED = "its key leads to nobody, and nobody can say whether the job created it"
+_NO_HISTORY = "HubSpot returned no history that shows who wrote it"
+MAYBE_CREATED = "its key matches no contact, and it is unknown whether the job created one"
 
 
 def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
@@ -292,16 +293,16 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
         return ""
     is_sent = any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
     if version.source in _UNKNOWN:
-        return "" if is_sent else "nobody says who wrote it"
+        return "" if is_sent else "its history does not show who wrote it"
     if _is_foreign(version, portal):
-        return "somebody else has written it since"
+        return "changed by others since the job"
     if is_sent:
         return ""
     if name in trace.sent:
         return _NOT_SENT
     born, at = held.created_at, version.at
     is_at_birth = born is not None and at is not None and abs(at - born) <= _AT_BIRTH_SECONDS
-    return "" if is_at_birth else "an app has written it, and it was not the job"
+    return "" if is_at_birth else "an app other than the job has written it"
 
 
 def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
@@ -375,13 +376,13 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     is_on_its_way = name in trace.restoring or trace.was_cleared  # it is cleared before it is restored
     was_cleared = name == LIFECYCLE_STAGE and is_on_its_way and not now
     if _is_foreign(version, portal):
-        why = "somebody else has written it since"
+        why = "changed by others since the job"
     elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
         why = _NOT_SENT
     elif not has_full_history(name, held, portal):
         why = _NO_HISTORY
     elif name not in portal.writable:
-        why = "the property can't be written any more"
+        why = "the property can no longer be written"
     return Finding(name, " | ".join(sent), now, written_by(version), why) if why else None
 
 

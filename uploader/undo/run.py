@@ -137,12 +137,18 @@ class Undo:
     def _check_portal(self, account: Account) -> None:
         known, name = self.file.about["portal"], self.file.snapshot.name
         if not known or not account.portal:
-            whose = "this token may not say whose account it is" if known else "nobody could say whose it is"
-            raise CheckpointError(f"{name} belongs to account {known or 'unknown'}, and {whose}: not undone")
+            whose = (
+                "this token may not read its account"
+                if known
+                else "the account that it belongs to is unknown"
+            )
+            raise CheckpointError(
+                f"{name} belongs to account {known or 'unknown'}, and {whose}; nothing was undone"
+            )
         if known != account.portal:
             raise CheckpointError(
-                f"{name} belongs to account {known}, this token to account {account.portal}; "
-                "use the token of that account"
+                f"{name} belongs to account {known}, this token to account {account.portal}; use a token of "
+                f"account {known}"
             )
 
     # --- from the list to the last contact ---
@@ -150,7 +156,7 @@ class Undo:
     async def _undo(self, session: Session, account: Account, app: str, writer: Offload) -> None:
         file, schema = self.file, account.schema
         if schema is None:
-            raise self.ending.stopped(Cause.SCOPE, "the token may not read which properties there are")
+            raise self.ending.stopped(Cause.SCOPE, "the token may not read the properties of the account")
         self.is_resumed = await writer.run(
             lambda: file.open(restart=self.settings.restart, keep=not self.dry)
         )

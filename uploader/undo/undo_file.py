@@ -487,7 +487,7 @@ def find(named: Path) -> tuple[Path, Path]:
         found = snapshot_path(named), named
     if not found[0].is_file():
         raise CheckpointError(
-            f"there is no snapshot {found[0]}: only a job that was run with --snapshot can be undone"
+            f"there is no snapshot {found[0]}; only a job that was run with --snapshot can be undone"
         )
     return found
 
@@ -499,9 +499,9 @@ def _about(snapshot: Path) -> dict[str, str]:
             about = dict(connection.execute("SELECT name, value FROM about"))
             keys = connection.execute("SELECT id_property FROM contacts ORDER BY number LIMIT 1").fetchall()
     except sqlite3.Error as error:
-        raise CheckpointError(f"{snapshot} is no snapshot of uploader: {error}") from error
+        raise CheckpointError(f"{snapshot} is not a snapshot of uploader: {error}") from error
     if not {"job", "portal", "object_type"} <= about.keys():
-        raise CheckpointError(f"{snapshot} is no snapshot of uploader")
+        raise CheckpointError(f"{snapshot} is not a snapshot of uploader")
     return {"id_property": keys[0][0] if keys else EMAIL, **about}
 
 

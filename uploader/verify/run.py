@@ -105,7 +105,7 @@ class Verification:
         identity, name = self._checkpoint.identity(), self._checkpoint.path
         if Lock(name).is_held():
             raise CheckpointError(
-                f"the job of {name} is running: verify it once it has ended (uploader status {name})"
+                f"the job of {name} is still running; verify it when it has ended (uploader status {name})"
             )
         lock = Lock(verification_path(self._checkpoint.path))
         lock.acquire()
@@ -223,6 +223,8 @@ def find_sources(identity: Identity, checkpoint: Checkpoint, named: tuple[str, .
     for source in identity.sources:
         beside = checkpoint.path.parent / source.name.rsplit("/", 1)[-1]
         if source.name == "-":
-            raise CheckpointError("the job read standard input; give that as a file: --source PATH")
+            raise CheckpointError(
+                "the job read standard input; save the same data as a file, and give it with --source PATH"
+            )
         found.append(source.name if Path(source.name).is_file() or not beside.is_file() else str(beside))
     return tuple(found)

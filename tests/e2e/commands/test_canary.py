@@ -87,17 +87,17 @@ def test_without_a_terminal_it_ends_after_the_canary_and_says_how_to_go_on(folde
     ended = run(*said, "--json", cwd=folder)
     assert ended.code == 3, ended
     assert (ended.summary["state"], ended.summary["created"]) == ("stopped", 100)
-    assert "the canary waits for your word" in ended.summary["reason"]
+    assert "the canary waits for approval" in ended.summary["reason"]
     assert "CHANGED: hs_lead_status by AUTOMATION_PLATFORM 'Routing'" in ended.err
     assert ended.err.count(f"https://app.hubspot.com/contacts/{PORTAL}/record/0-1/") == 5
     assert len(production.contacts()) == 100
 
     status = run("status", "a.csv.checkpoint", cwd=folder)
-    assert "waits for your word" in status.out
+    assert "waits for approval" in status.out
     assert "with --approve-canary added" in status.out
 
-    (line,) = (line for line in ended.err.splitlines() if line.startswith("to go on: "))
-    words = shlex.split(line.removeprefix("to go on: "))
+    (line,) = (line for line in ended.err.splitlines() if line.startswith("to continue: "))
+    words = shlex.split(line.removeprefix("to continue: "))
     assert words[0] == "uploader"
     ended = run(*words[1:], cwd=folder)
     assert ended.code == 0, ended
@@ -110,7 +110,7 @@ def test_a_run_says_first_where_it_writes_and_how_much(folder, production):
     first, second, *_ = ended.err.splitlines()
     assert first == f"contacts into account {PORTAL} (STANDARD), by email; app.hubspot.com, US/Eastern"
     assert second.startswith(
-        "about 700 rows to go: some 14 requests (each hundred is read before it is written), "
+        "about 700 rows left: at most 14 requests (each batch is read first, and only what differs"
     )
 
 

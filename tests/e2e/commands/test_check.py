@@ -78,7 +78,7 @@ def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_ur
     assert ahead["seconds"] >= 62.5
     assert ahead["requests"] > 200
     ended = run("check", "contacts.csv", "--base-url", mock_url, cwd=tmp_path)
-    assert "250 rows of one key are written one after the other: about 1 min 02 s" in ended.out
+    assert "250 rows share one key and are written one after the other: about 1 min 02 s" in ended.out
     _, report = as_json(tmp_path, "contacts.csv", "--on-duplicate", "last", HUBSPOT_BASE_URL=mock_url)
     assert (report["forecast"]["longest_chain"], report["forecast"]["requests"]) == (0, 8)
 
@@ -86,8 +86,11 @@ def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_ur
 @pytest.mark.parametrize(
     ("option", "told"),
     [
-        ("--skip-unchanged", "10 batches: at most 20 requests (each hundred is read first, and what remains"),
-        ("--snapshot", "10 batches: 20 requests (each hundred is read before it is written), "),
+        (
+            "--skip-unchanged",
+            "10 batches: at most 20 requests (each batch is read first, and only what differs",
+        ),
+        ("--snapshot", "10 batches: 20 requests (each batch is read before it is written), "),
         ("--no-canary", "10 batches: 10 requests, "),
     ],
 )
@@ -100,8 +103,8 @@ def test_requests_are_the_most_where_rows_may_turn_out_not_to_be_written(tmp_pat
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--fill", "nickname"), "no column 'nickname'"),
-        (("--match", "email,external_id"), "no column is 'external_id'"),
+        (("--fill", "nickname"), "the column 'nickname', which does not exist"),
+        (("--match", "email,external_id"), "no column is mapped to 'external_id'"),
     ],
 )
 def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_upload(
@@ -134,7 +137,7 @@ def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_
     (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
     ended = run("check", "good.csv", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
-    assert "all is well" in ended.out
+    assert "no problem found" in ended.out
 
 
 def test_without_a_token_it_does_what_needs_none_and_says_what_was_left_out(tmp_path):
@@ -355,9 +358,9 @@ def test_where_too_many_rows_would_fail_it_says_that_upload_would_stop(tmp_path,
     ended = run("check", *said, cwd=tmp_path)
     assert ended.code == 1, ended
     verdict, then = ended.out.splitlines()[-2:]
-    assert "upload would start, and stop before its end" in verdict
+    assert "upload would stop before the end" in verdict
     assert "are invalid (--max-failures 20%)" in verdict
-    assert then == f"next: mend that, then uploader check {' '.join(said)}"
+    assert then == f"next: correct this, then uploader check {' '.join(said)}"
     stopped = run("upload", *said, cwd=tmp_path)
     assert stopped.code == 78, stopped
     more = run("check", *said, "--max-failures", 1_000, cwd=tmp_path)
@@ -388,11 +391,11 @@ def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nob
     lines = ended.out.splitlines()
     assert "  Own note -> UNDECIDED" in lines
     assert "  left out: Gone" in lines
-    assert "         100  of them of 25 whom this account does not know" in lines
-    assert "              20  of 5 more (--json has them)" in lines
+    assert "         100  of them name 25 owners that this account does not have" in lines
+    assert "              20  of 5 others (listed with --json)" in lines
     assert "               4  someone0@example.com" in lines
-    assert lines[-2] == "upload can't start as asked: 1 problem, see above"
-    assert lines[-1] == f"next: mend that, then uploader check a.csv --ignore Gone --base-url {mock_url}"
+    assert lines[-2] == "upload cannot start: 1 problem, see above"
+    assert lines[-1] == f"next: correct this, then uploader check a.csv --ignore Gone --base-url {mock_url}"
 
 
 def test_check_groups_rows_by_reason(tmp_path, mock_url):
@@ -405,14 +408,17 @@ def test_check_groups_rows_by_reason(tmp_path, mock_url):
     ended = run("check", "contacts.csv", "--examples", 3, "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 1, ended
     told = [line.strip() for line in ended.out.splitlines()]
-    assert "rows 2, 4: tier: 'platinum' is none of the property's options" in told
-    assert "row 3: tier: 'nothing' is none of the property's options" in told
+    assert "rows 2, 4: tier: 'platinum' is not an option of the property" in told
+    assert "row 3: tier: 'nothing' is not an option of the property" in told
     assert any(
-        line.startswith("103  invalid, 1 of them without a key (a row may be of several") for line in told
+        line.startswith("103  invalid, 1 of them without a key (a row can have several") for line in told
     )
-    assert "100.0% of the rows; upload stops by itself beyond --max-failures 20% (from 1,000 rows on)" in told
+    assert (
+        "100.0% of the rows; upload stops at more than --max-failures 20% (counted from 1,000 rows on)"
+        in told
+    )
     born = told.index("date_of_birth -> date_of_birth (string)")
-    assert told[born + 1].startswith("these are dates, and the property holds text")
+    assert told[born + 1].startswith("these are dates, and the property is a text")
     assert not any(line.startswith("these are") for line in told[:born])
 
 
@@ -434,7 +440,7 @@ def test_a_column_that_nobody_can_read_yet_is_blamed_alone(tmp_path, mock_url):
     (tmp_path / "contacts.csv").write_text("\n".join([*lines, "d@example.com,01.03.2024 10:00,31.02.2024"]))
     code, report = as_json(tmp_path, "contacts.csv", HUBSPOT_BASE_URL=mock_url)
     assert (code, len(report["problems"]), report["sendable"], report["invalid"]) == (2, 1, 100, 1)
-    assert report["problems"][0].startswith("last_seen: row 2, as all others")
+    assert report["problems"][0].startswith("last_seen: no value has a time zone")
     assert any("'last_seen'" in text for text in report["not_checked"])
     assert [fault["column"] for fault in report["faults"]] == ["renewal_date"]
     ended = run("check", "contacts.csv", "--timezone", "UTC", "--base-url", mock_url, cwd=tmp_path)

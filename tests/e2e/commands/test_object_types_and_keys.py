@@ -85,11 +85,11 @@ def test_what_has_to_be_said_is_said_in_one_line(tmp_path, hubspot_mock):
     write_csv(tmp_path / "rows.csv", [{"external_id": "e1", "name": "N", "domain": "x.com"}])
     companies = ("--base-url", mock.url, "--object-type", "companies")
     for said, text in (
-        (companies, "--object-type companies: say with --id-property"),
+        (companies, "--object-type companies: give the unique property"),
         ((*companies, "--id-property", "domain"), "choose one of customer_number, external_id"),
         ((*companies, "--id-property", "external_id", "--match", "external_id"), "not both"),
-        ((*companies, "--match", "external_id,"), "no list of properties"),
-        ((*companies, "--match", "external_id,customer_number"), "no column is 'customer_number'"),
+        ((*companies, "--match", "external_id,"), "not a list of properties"),
+        ((*companies, "--match", "external_id,customer_number"), "no column is mapped to 'customer_number'"),
     ):
         ended = run("upload", "rows.csv", *said, cwd=tmp_path)
         assert ended.code == 2, ended

@@ -87,7 +87,7 @@ def test_rows_that_would_fail_make_it_1_and_are_shown(place):
     place.write([*ROWS, "nobody,A,,", "x@example.com,\x1b[31mRed,,", "y@example.com,A,,2025-02-30"])
     ended = place.run()
     assert ended.code == 1, ended
-    assert "row 302: email 'nobody' is no e-mail address" in ended.out
+    assert "row 302: email 'nobody' is not an e-mail address" in ended.out
     assert "row 304: renewal_date: '2025-02-30'" in ended.out
     assert "row 2: firstname: Old -> F0" in ended.out
     assert "\x1b" not in ended.out
@@ -106,7 +106,7 @@ def test_examples_and_a_sample_are_as_many_as_asked_for(place):
     [
         (("--map", "firstname=nonsense"), "nonsense"),
         (("--fill", "nickname"), "nickname"),
-        (("--id-property", "firstname"), "not unique"),
+        (("--id-property", "firstname"), "not a unique property"),
     ],
 )
 def test_what_upload_would_not_start_with_makes_it_2(place, more, problem):
@@ -166,4 +166,4 @@ def test_a_job_that_has_begun_keeps_its_files_as_they_are(place):
     ended = run(*place.words("--json"), cwd=place.folder, env=place.environment)
     assert {path.name: path.read_bytes() for path in place.folder.iterdir()} == files
     assert json.loads(ended.out)["updated"] == 300
-    assert "contacts.csv.checkpoint is there" in ended.err
+    assert "contacts.csv.checkpoint exists" in ended.err

@@ -57,7 +57,7 @@ def test_a_file_of_that_name_that_is_somebody_elses_stays(tmp_path, job):
 def test_nothing_goes_without_a_word(tmp_path, job):
     before = names(tmp_path)
     done = run("purge", job, cwd=tmp_path)
-    assert (done.code, "say --yes" in done.err) == (2, True)
+    assert (done.code, "add --yes" in done.err) == (2, True)
     assert str(job) in done.err
     assert names(tmp_path) >= before
 
@@ -69,7 +69,7 @@ def test_a_job_that_runs_or_has_open_rows_is_left_alone(tmp_path, hubspot_mock):
     results = tmp_path / "contacts.csv.results.csv"  # begun with its header, else it is nobody's
     wait_until(lambda: results.exists() and results.stat().st_size > 0, uploading)
     running = run("purge", checkpoint, "--yes", "--unfinished", cwd=tmp_path)
-    assert (running.code, "is working on" in running.err) == (2, True)
+    assert (running.code, "is using" in running.err) == (2, True)
     kill(uploading)
     open_rows = run("purge", checkpoint, "--yes", cwd=tmp_path)
     assert (open_rows.code, "--unfinished" in open_rows.err) == (2, True)

@@ -60,7 +60,7 @@ def job_of(tmp_path, mock, name="contacts.csv"):
 def test_its_sums_are_the_books_and_nothing_in_it_is_obeyed(tmp_path, hubspot_mock):
     checkpoint, summary = job_of(tmp_path, hubspot_mock, "<img src=x onerror=alert(1)>.csv")
     done = run("report", checkpoint, cwd=tmp_path)
-    assert (done.code, done.err) == (0, f"the report: {checkpoint}.report.html\n")
+    assert (done.code, done.err) == (0, f"wrote {checkpoint}.report.html\n")
     path = tmp_path / f"{checkpoint.name}.report.html"
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_only_a_former_report_is_replaced(tmp_path, hubspot_mock):
     for name in ("precious.html", "link.html", "contacts.csv"):
         refused = run("report", checkpoint, "-o", name, cwd=tmp_path)
         assert refused.code == 2
-        assert f"{name} is no report of uploader" in refused.err
+        assert f"{name} is not a report written by uploader" in refused.err
     assert precious.read_text() == "<p>mine</p>"
 
 

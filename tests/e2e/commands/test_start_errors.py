@@ -103,7 +103,9 @@ def test_a_token_that_cannot_do_it(folder, hubspot_mock, scenario, words):
     assert mock.contacts() == []
 
 
-@pytest.mark.parametrize(("name", "word"), [("nosuch", "no such property"), ("firstname", "not unique")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("nosuch", "no such property"), ("firstname", "not a unique property")]
+)
 def test_an_id_property_that_cannot_be_one(folder, hubspot_mock, name, word):
     ended = run("upload", "good.csv", "--id-property", name, "--base-url", hubspot_mock().url, cwd=folder)
     is_one_clear_line(ended, 2, word)

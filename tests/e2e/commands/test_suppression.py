@@ -54,12 +54,12 @@ def test_whoever_is_on_a_list_is_skipped_also_when_the_run_is_killed(tmp_path, h
     assert held == {address(n) for n in range(4_000)} - {address(n) for n in numbers}
     assert {row - 2 for row, outcome in outcomes(tmp_path).items() if outcome == "skipped"} == numbers
     assert ended.summary["skipped_because"] == {"SUPPRESSED": len(numbers)}
-    assert f"nothing is written to the {len(numbers)} addresses" in ended.err
+    assert f"suppressed: {len(numbers)} addresses" in ended.err
     assert not any(address(n) in (ended.out + ended.err).lower() for n in numbers)
     ended = run("verify", "contacts.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["contacts"], ended.summary["missing"]) == (0, 4_000 - len(numbers), 0)
     ended = run("failures", "contacts.csv.checkpoint", "-o", "f.csv", cwd=tmp_path)
-    assert "0 rows that failed" in ended.err
+    assert "0 failed rows" in ended.err
 
 
 def test_check_counts_them_and_says_the_command_with_the_lists(tmp_path, hubspot_mock):
@@ -69,11 +69,11 @@ def test_check_counts_them_and_says_the_command_with_the_lists(tmp_path, hubspot
     arguments = ("check", "contacts.csv", *lists, "--set", "tier=Gold", "--base-url", url)
     ended = run(*arguments, cwd=tmp_path)
     assert ended.code == 0, ended
-    assert f"{len(numbers)}  skipped: of people that nothing is to be written to" in ended.out
+    assert f"{len(numbers)}  skipped: suppressed (--suppress, --suppress-where)" in ended.out
     assert " ".join(lists) in ended.out.splitlines()[-1]
     assert "--set tier=Gold" in ended.out.splitlines()[-1]
-    (unseen,) = [line for line in ended.out.splitlines() if line.startswith("NOBODY CAN SEE: ")]
-    for what in ("workflows", "marketing contacts", "notices"):
+    (unseen,) = [line for line in ended.out.splitlines() if line.startswith("Not visible to uploader: ")]
+    for what in ("workflows", "marketing contacts", "notifications"):
         assert what in unseen
     report = json.loads(run(*arguments, "--json", cwd=tmp_path).out)
     assert (report["suppressed"], len(report["unseen"])) == (len(numbers), 3)
@@ -139,10 +139,10 @@ def test_a_mapping_file_and_options_say_the_same(tmp_path, hubspot_mock):
     ("arguments", "says"),
     [
         (("--set", "nickname=x"), "no property 'nickname'"),
-        (("--set", "num_notes=1"), "nobody can write it"),
+        (("--set", "num_notes=1"), "read-only in HubSpot"),
         (("--set", "score=many"), "--set score=many"),
-        (("--set", "firstname=F"), "is that property, too"),
-        (("--set", "firstname"), "property=value"),
+        (("--set", "firstname=F"), "is mapped to that property, too"),
+        (("--set", "firstname"), "PROPERTY=VALUE"),
         (("--set", "hs_marketable_until_renewal=true"), "--allow hs_marketable_until_renewal"),
         (("--map", "firstname=hs_marketable_until_renewal"), "--allow hs_marketable_until_renewal"),
         (("--allow", "firstname"), "--allow firstname"),

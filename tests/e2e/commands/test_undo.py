@@ -93,8 +93,8 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     assert "example.com" not in ended.err
     told = run(*undo, "--dry-run", cwd=tmp_path)
     assert told.summary["as_before"] > 1_150
-    assert "it was undone" in told.err
-    assert "counts here as: as before" in told.err
+    assert "the job was undone" in told.err
+    assert 'counted above as "unchanged: nothing to do"' in told.err
 
 
 def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):
@@ -105,15 +105,15 @@ def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is
     undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
     ended = run(*undo, cwd=tmp_path)
     assert (ended.code, len(state(mock))) == (1, 6)
-    unknown = "not known whether tickets are associated with it: the token lacks the scope tickets"
+    unknown = "it is unknown whether tickets are associated with it: the token lacks the scope tickets"
     assert f"3  kept: the whole record: {unknown}" in ended.err
-    assert "4 contacts that the job created are kept; add --archive-touched to this command" in ended.err
-    assert "where the token lacks a scope, grant it, then add --restart to this command" in ended.err
+    assert "4 contacts that the job created are kept, because others" in ended.err
+    assert "if the token lacks a scope, grant it, then run this command again with --restart" in ended.err
     mock.change_scenario({"auth": {"scopes": [*scopes, "tickets"]}})
     ended = run(*undo, "--restart", cwd=tmp_path)
     assert ended.code == 1
     assert "1  kept: the whole record: 2 notes are associated with it" in ended.err
-    assert "1 contact that the job created is kept; add --archive-touched to this command" in ended.err
+    assert "1 contact that the job created is kept, because others" in ended.err
     assert "lacks a scope" not in ended.err
     with (tmp_path / "contacts.csv.kept.csv").open(encoding="utf-8", newline="") as file:
         (line,) = csv.DictReader(file)
@@ -137,7 +137,7 @@ def test_rows_without_a_snapshot_are_counted_listed_and_told(tmp_path, hubspot_m
     undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
     told = run(*undo, "--dry-run", cwd=tmp_path)
     assert told.code == 1
-    assert "written without --snapshot, so not undone: 10 rows (of the rows 1 to 10, counted" in told.out
+    assert "written without --snapshot, so not undone: 10 rows (among the rows 1 to 10, counted" in told.out
     ended = run(*undo, "--json", cwd=tmp_path)
     assert ended.code == 1, ended
     names = ("contacts", "archived", "rows_without_snapshot", "rows_perhaps_without_snapshot")
@@ -165,8 +165,8 @@ def test_without_a_results_file_the_rows_without_a_snapshot_are_told_by_their_pl
     assert run(*upload, *changed, cwd=tmp_path).code == 0
     ended = run("undo", CHECKPOINT, *fast(mock), "--yes", cwd=tmp_path)
     assert ended.code == 1
-    assert "10 rows (of the rows 1 to 10, counted" in ended.out
-    assert "10 rows without a snapshot can't be listed: no results file names them" in ended.err
+    assert "10 rows (among the rows 1 to 10, counted" in ended.out
+    assert "10 rows without a snapshot cannot be listed: the results file does not list them" in ended.err
     assert not (tmp_path / "contacts.csv.kept.csv").exists()
 
 
@@ -176,7 +176,7 @@ def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, h
     held = state(mock)
     refused = run("undo", CHECKPOINT, *fast(mock), cwd=tmp_path)
     assert (refused.code, state(mock)) == (2, held)
-    assert "--dry-run, then say --yes" in refused.err
+    assert "--dry-run, then add --yes" in refused.err
     assert run("undo", CHECKPOINT, *fast(mock), "--dry-run", cwd=tmp_path).code == 0
     assert run("undo", CHECKPOINT, *fast(mock), "--yes", cwd=tmp_path).code == 0
     assert state(mock) == before
@@ -209,7 +209,7 @@ def test_undo_on_a_terminal_asks_before_it_writes(tmp_path, hubspot_mock):
 
     code, question = answered(b"no")
     assert (code, state(mock)) == (2, held)
-    assert "archive up to 10 that the job created, and write former values back into up to 10" in question
+    assert "archive up to 10 records that the job created, and restore values of up to 10 others" in question
     assert (answered(b"y")[0], state(mock)) == (0, before)
 
 

@@ -104,7 +104,7 @@ def test_a_pipe_is_given_again_and_another_one_is_refused(tmp_path, hubspot_mock
     with (tmp_path / "b.csv").open("rb") as stdin:
         code, text = _piped(command, tmp_path, stdin)
     assert code == 78
-    assert "not what the job has read of it before" in text
+    assert "differ from those that the job has read" in text
     with (tmp_path / "a.csv").open("rb") as stdin:
         code, text = _piped(command, tmp_path, stdin)
     assert code == 0, text
@@ -130,7 +130,7 @@ def test_a_pattern_keeps_to_the_files_it_began_with(tmp_path, hubspot_mock):
     write_csv(tmp_path / "in" / "0.csv", ROWS[2000:])
     ended = run(*command, cwd=tmp_path)
     assert ended.code == 0, ended
-    assert "not of this job, which was begun without: in/0.csv" in ended.err
+    assert "not part of this job, because they appeared after its start: in/0.csv" in ended.err
     assert ended.summary["rows"] == 2_000
     assert held(mock) == dict(ROWS[:2000])
     with (tmp_path / "in/_.csv.results.csv").open(newline="") as file:
@@ -138,7 +138,7 @@ def test_a_pattern_keeps_to_the_files_it_began_with(tmp_path, hubspot_mock):
     nothing = run("upload", "in/*.txt", "--base-url", mock.url, cwd=tmp_path)
     assert (nothing.code, "no file matches" in nothing.err) == (2, True)
     folder = run("upload", "in", "--base-url", mock.url, cwd=tmp_path)
-    assert "name its files, or a pattern such as 'in/*.csv'" in folder.err
+    assert "give its files, or a pattern such as 'in/*.csv'" in folder.err
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
@@ -193,7 +193,7 @@ def test_a_url_is_read_and_its_secret_is_nowhere(tmp_path, hubspot_mock, files, 
     assert held(mock) == dict(ROWS)
     missing = run("upload", f"{files}/none.csv?sig=S3CR3T", "--base-url", mock.url, cwd=tmp_path)
     assert missing.code == 2
-    assert "none.csv: is not there" in missing.err
+    assert "none.csv: does not exist" in missing.err
     assert "S3CR3T" not in ended.err + ended.out + missing.err
     for path in tmp_path.iterdir():
         assert b"S3CR3T" not in path.read_bytes(), path

@@ -70,7 +70,7 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     former.write_text("verdict,row,source,key,hubspot_id,property,wanted,found,note\ndiffers,2\n")
     ended = run("verify", "contacts.csv.checkpoint", *fast, cwd=tmp_path)
     assert (ended.code, former.exists()) == (0, False), ended
-    told = "of 32 rows 31 were written, 1 of them by a key that came before; 1 were not (rejected, invalid"
+    told = "31 of 32 rows were written, 1 of them with a key of an earlier row; 1 were not (rejected, invalid"
     assert told in ended.out
     mock.change_records(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
     again = run("verify", "contacts.csv.checkpoint", *fast, "--json", cwd=tmp_path)
@@ -102,4 +102,4 @@ def test_what_stops_it_is_told_with_what_to_do(tmp_path, hubspot_mock):
     locked = hubspot_mock(scenario={"auth": {"tokens": ["another"]}})
     ended = run("verify", "contacts.csv.checkpoint", "--base-url", locked.url, cwd=tmp_path)
     assert ended.code in {2, 78}
-    assert "give it a valid token" in ended.err
+    assert "provide a valid token" in ended.err

@@ -285,7 +285,7 @@ def test_it_begins_by_hubspot_s_clock_and_not_by_the_machine_s(tmp_path, ahead):
 
 def test_what_can_not_be_approved_yet_writes_nothing(tmp_path):
     job = job_of(tmp_path, contacts(300))
-    with pytest.raises(SettingsError, match="no canary yet"):
+    with pytest.raises(SettingsError, match="no canary to approve yet"):
         job.run_virtual(judge=Judge(says=True), approve_canary=True)
     assert (job.held(), [path.name for path in tmp_path.iterdir()]) == ({}, ["contacts.csv"])
 

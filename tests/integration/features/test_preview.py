@@ -382,7 +382,7 @@ def test_a_job_that_has_begun_is_told_of_and_left_alone(tmp_path):
     report = preview(job)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert outcomes_of(report.summary) == {"updated": 250}
-    assert any("contacts.csv.checkpoint is there" in notice for notice in report.notices)
+    assert any("contacts.csv.checkpoint exists" in notice for notice in report.notices)
 
 
 def test_too_many_failures_do_not_end_it_and_are_told(tmp_path):

@@ -319,7 +319,7 @@ async def test_rows_that_differ_above_the_first_open_one_are_refused_before_any_
     }
     summary = await upload(others[change], **options(tmp_path), seams=seams_to(simulator))
     assert summary.cause is Cause.SOURCE
-    assert "give the same again" in summary.reason.lower()
+    assert "give the same data again" in summary.reason.lower()
     assert set(held(simulator)) - set(before) <= {row["email"] for row in rows[:2_000]}
     summary = await upload(rows, **options(tmp_path), seams=seams_to(simulator))
     assert (summary.state, len(held(simulator))) == ("complete", 5_000)
@@ -345,7 +345,7 @@ async def test_several_jobs_run_side_by_side_and_only_one_on_a_checkpoint(tmp_pa
 
     running = [asyncio.ensure_future(one(name)) for name in "abc"]
     await asyncio.sleep(2)
-    with pytest.raises(CheckpointError, match=r"working on .*a\.checkpoint"):
+    with pytest.raises(CheckpointError, match=r"using .*a\.checkpoint"):
         await one("a")
     assert await asyncio.gather(*running) == [1_500] * 3
     assert len(held(simulator)) == 4_500
@@ -358,7 +358,7 @@ async def test_an_uploader_runs_one_job_after_another(tmp_path):
     async with Uploader(token="test-token", seams=seams_to(simulator)) as job:
         stream = job.run(file)
         await anext(stream)
-        with pytest.raises(RuntimeError, match="under way"):
+        with pytest.raises(RuntimeError, match="is running a job"):
             await anext(job.run(file))
         await stream.aclose()
         with pytest.raises(StopAsyncIteration):
@@ -406,7 +406,7 @@ async def test_earlier_outcomes_are_not_read_from_a_results_file_that_was_change
     ):
         results.write_bytes(changed)
         async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
-            with pytest.raises(CheckpointError, match=r"was changed|1 bytes short"):
+            with pytest.raises(CheckpointError, match=r"was changed|1 bytes too short"):
                 await follow(job, rows, earlier=True)
     results.unlink()
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
@@ -426,7 +426,7 @@ async def test_earlier_outcomes_are_not_told_where_some_are_lost(tmp_path):
         assert await follow(job, rows)
         assert job.summary.exit_code == 0
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
-        with pytest.raises(CheckpointError, match=r"begun anew when [\d,]+ rows were settled"):
+        with pytest.raises(CheckpointError, match=r"started after [\d,]+ rows were settled"):
             await follow(job, rows, earlier=True)
 
 
@@ -560,12 +560,12 @@ def test_simple_values_become_settings(tmp_path):
     [
         ({"check_point": "x"}, "did you mean checkpoint"),
         ({"ignored": "name"}, "several names"),
-        ({"policy": "gently"}, "none of overwrite"),
+        ({"policy": "gently"}, "not one of overwrite"),
         ({"checkpoint": 5}, "takes a path"),
         ({"mapped": ["a"]}, "takes a mapping"),
-        ({"canary": "many"}, "of a type it can't be"),
+        ({"canary": "many"}, "a wrong type"),
         ({"rate": "quick"}, "--rate"),
-        ({"token": ""}, "no token"),
+        ({"token": ""}, "no access token"),
     ],
 )
 def test_a_setting_that_is_none_is_refused_in_one_line(said, text):
@@ -582,8 +582,8 @@ def test_a_setting_that_is_none_is_refused_in_one_line(said, text):
         ((7,), {}, "iterable of mappings"),
         ((b"a.csv",), {}, "iterable of mappings"),
         (([], []), {}, "two sources are named 'rows'"),
-        ((Rows([], name="https://x.com/a"),), {}, "name of their own"),
-        ((Rows([], name="a*"),), {}, "name of their own"),
+        ((Rows([], name="https://x.com/a"),), {}, "is not a name for rows"),
+        ((Rows([], name="a*"),), {}, "is not a name for rows"),
         (([],), {"checkpoint": None}, "need a checkpoint"),
         (([],), {"on_duplicate": "first"}, "read only once"),
         ((), {}, "at least one source"),

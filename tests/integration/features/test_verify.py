@@ -170,9 +170,9 @@ UNTOLD = [{"kind": "status", "status": 403, "endpoint": name} for name in ("acco
     ("before", "now", "doubt"),
     [
         ([], [], ""),
-        (UNTOLD, [], "could not say which account it wrote into; read is account 44237313"),
-        (UNTOLD, UNTOLD, "could not say which account it wrote into; read is account unknown"),
-        ([], UNTOLD, "wrote into account 44237313, and this token may not say"),
+        (UNTOLD, [], "(its token could not read it); verifying account 44237313"),
+        (UNTOLD, UNTOLD, "(its token could not read it); verifying account unknown"),
+        ([], UNTOLD, "wrote to account 44237313; this token may not read"),
     ],
 )
 def test_it_says_where_nobody_knows_that_it_is_the_account_of_the_job(tmp_path, before, now, doubt):
@@ -294,7 +294,7 @@ def test_a_job_that_is_running_is_not_verified_and_that_is_what_is_said(tmp_path
     lock = Lock(Path(f"{job.source}.checkpoint"))
     lock.acquire()
     try:
-        with pytest.raises(CheckpointError, match="is running: verify it once it has ended"):
+        with pytest.raises(CheckpointError, match="is still running; verify it when it has ended"):
             verify(job)
     finally:
         lock.release()

@@ -198,9 +198,9 @@ def test_a_commit_waits_as_long_as_another_program_reads_and_says_so(shared, cap
     shared.check(REFUSED, summary)
     assert summary.state == "complete"
     assert summary.elapsed_seconds > 600
-    assert "the checkpoint is being read by another process: waiting for that to end" in reader.told
+    assert "waiting for another process that is reading the checkpoint" in reader.told
     assert [one for one in caplog.messages if "is being read by another process" in one] == [
-        f"the checkpoint {place_of(shared)} is being read by another process: waiting for that to end"
+        f"the checkpoint {place_of(shared)} is being read by another process; waiting until it has finished"
     ]
 
 

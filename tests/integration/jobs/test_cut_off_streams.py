@@ -38,7 +38,7 @@ def run(job: Job, text: str, **options):
 def test_a_job_goes_on_with_the_whole_stream(job):
     summary = run(job, TEXT[:CUT])
     assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.CUT_OFF, 78)
-    assert "give all of it again, or say --accept-unfinished-last-line" in summary.reason.lower()
+    assert "give the whole stream again, or use --accept-unfinished-last-line" in summary.reason.lower()
     assert (summary.tallies.rows, summary.tallies.open) == (4_321, 0)
     assert not {"c4321@example.com"} & job.held().keys()
     again = run(job, TEXT[:CUT])

@@ -52,7 +52,7 @@ def test_an_edited_results_file_is_refused_and_left_as_it_is(job, edit):
     edited, sent = path.read_bytes(), job.simulator.stats()["records_received"]
     assert edited != original
     with pytest.raises(
-        CheckpointError, match=r"results\.csv (was changed|is \d+ bytes short).*put the file back"
+        CheckpointError, match=r"results\.csv (was changed|is \d+ bytes too short).*restore the file"
     ) as error:
         job.run_virtual()
     assert "--accept-changed-results" in str(error.value)
@@ -68,7 +68,7 @@ def test_a_job_goes_on_with_a_new_results_file_where_that_is_accepted(job, edit)
     path, settled = results_of(job), len(job.outcomes())
     if edit == "missing":
         path.unlink()
-        with pytest.raises(CheckpointError, match=r"results\.csv is missing: put the file back"):
+        with pytest.raises(CheckpointError, match=r"results\.csv is missing: restore the file"):
             job.run_virtual()
         assert not path.exists()
         edited = None
@@ -119,7 +119,7 @@ def test_of_a_job_begun_before_there_were_digests_what_can_be_checked_is(job, ed
     if edit == "sorted":  # of this nothing tells
         assert job.run_virtual().state == "complete"
         return
-    with pytest.raises(CheckpointError, match=r"was changed|bytes short"):
+    with pytest.raises(CheckpointError, match=r"was changed|bytes too short"):
         job.run_virtual()
     path.write_bytes(original)
     assert job.run_virtual(stop_after=3.0).tallies.settled > len(original.splitlines())
@@ -181,7 +181,7 @@ def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, ch
         assert job.run_virtual(accept_changed_results=True).exit_code == 0
         assert len(job.held()) == len(ROWS)
         return
-    assert f"is in {path}.1, so move that back to {path}" in summary.reason
+    assert f"are in {path}.1; move that file back to {path}" in summary.reason
     path.with_name(f"{path.name}.1").replace(path)
     job.check(ROWS, job.run_virtual())
 

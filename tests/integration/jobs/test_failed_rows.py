@@ -101,8 +101,8 @@ def test_it_names_all_that_is_wrong_with_its_row(tmp_path, capsys):
     Job(source, make_simulator(quota="none")).run_virtual()
     (letter,) = listed(capsys, source)
     assert set(letter["uploader_message"].split("; ")) == {
-        "'nobody' is no e-mail address",
-        "tier: 'platinum' is none of the property's options",
+        "'nobody' is not an e-mail address",
+        "tier: 'platinum' is not an option of the property",
     }
 
 
@@ -119,7 +119,7 @@ def test_the_reasons_that_are_named_add_up(tmp_path):
     ).run_virtual()
     reasons = top_reasons(source.with_name("contacts.csv.checkpoint"))
     assert sum(count for _, count in reasons) == summary.tallies.failed == 28
-    assert reasons[-1] == ("of 2 other kinds", 3)
+    assert reasons[-1] == ("for 2 other reasons", 3)
 
 
 def test_a_second_file_of_failures_is_still_called_so(tmp_path):
@@ -145,7 +145,7 @@ def write_ndjson(path, rows):
         ({"email": "a@x.com", "phone": {"home": "1"}}, "row 2 holds a list or an object in 'phone'"),
         (
             {"idProperty": "crm_id", "id": "5", "properties": {"email": "nobody", "firstname": "A"}},
-            "row 2 names an id property of its own",
+            "row 2 has its own idProperty",
         ),
     ],
 )
@@ -173,13 +173,13 @@ def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(t
     stopped = job.run_virtual(stop_after=3.0)
     assert stopped.state == "stopped"
     _report(stopped, job.settings(), [], as_json=False)
-    assert "to look at the 1 that failed: uploader failures" in capsys.readouterr().err
+    assert "to look at the failed rows (1): uploader failures" in capsys.readouterr().err
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
     told = capsys.readouterr().err
     assert "the job has not ended" in told
     assert "uploader upload" not in told
     ended = job.run_virtual()
     _report(ended, job.settings(), [], as_json=False)
-    assert "to mend the 1 that failed: uploader failures" in capsys.readouterr().err
+    assert "to correct the failed rows (1): uploader failures" in capsys.readouterr().err
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "late.csv")]) == 0
     assert "uploader upload" in capsys.readouterr().err

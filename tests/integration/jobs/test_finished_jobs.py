@@ -33,7 +33,7 @@ def test_other_settings_than_it_was_finished_with_are_told(tmp_path, said):
     job = finished(tmp_path, mapped={"Joined": "firstname"})
     text = said("upload", str(job.source), "--map", "Joined=lastname", "--set", "city=Ulm")
     assert "nothing was sent" in text
-    assert "with other settings; --restart does it again with these" in text
+    assert "with other settings; to run it again with these, use --restart" in text
     assert "map was {'Joined': 'firstname'}, is {'Joined': 'lastname'}" in text
     assert "set was None, is {'city': 'Ulm'}" in text
 
@@ -57,14 +57,14 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     report, _ = undo(job)
     assert not report.is_old
     for text in (said("status", checkpoint), said("upload", str(source), "--snapshot")):
-        assert "it was undone on 20" in text
-        assert "150 that it created are archived, 0 that it changed are restored" in text
+        assert "the job was undone on 20" in text
+        assert "150 created records are archived, 0 changed records are restored" in text
     undone = json.loads(said("status", checkpoint, "--json"))["undone"]
     assert (undone["archived"], undone["restored"], undone["left"]) == (150, 0, 0)
     assert undone["ended_at"].startswith("20")
     page = tmp_path / "undone.html"
     said("report", checkpoint, "-o", str(page))
-    assert "it was undone on 20" in page.read_text()
+    assert "the job was undone on 20" in page.read_text()
     assert "--dry-run" not in page.read_text()
     again, _ = undo(job)
     assert again.is_old
@@ -84,8 +84,8 @@ def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
     undone = json.loads(said("status", f"{source}.checkpoint", "--json"))["undone"]
     assert (undone["left"], undone["ended_at"]) == (report.left, "")
     text = said("status", f"{source}.checkpoint")
-    assert "it is being undone" in text
-    assert "the same undo goes on" in text
+    assert "the job is partly undone" in text
+    assert "the same undo continues" in text
 
 
 def test_a_job_begun_anew_is_not_called_undone(tmp_path, said):

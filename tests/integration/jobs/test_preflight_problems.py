@@ -20,7 +20,7 @@ def test_columns_and_orders_are_named_together(tmp_path):
         job.run_virtual(mapped={"Phone": "phone"})
     text = str(refused.value)
     assert text.startswith("4 problems: (1) ")
-    for said in ("'Phone', but the columns are", "'Nonsense'", "num_notes", "--date-order"):
+    for said in ("'Phone'; the columns are", "'Nonsense'", "num_notes", "--date-order"):
         assert said in text
     assert list(job.simulator.objects(1e9, "contacts")) == []
 
@@ -42,7 +42,7 @@ def test_without_a_key_the_other_columns_are_named_all_the_same(tmp_path):
     assert text.startswith("3 problems: ")
     for said in (
         "'Opt out' tells",
-        'say which with --map "E-mail=email"',
+        'map one with --map "E-mail=email"',
         "name or label 'E-mail', 'Nonsense'",
     ):
         assert said in text

@@ -244,7 +244,7 @@ def test_a_token_that_does_not_prove_its_account_is_vouched_for_or_refused(tmp_p
     run = job(tmp_path, contacts(3_000))
     run.run_virtual(stop_after=1.5)
     mend(run, faults=[*NOT_TOLD, {"kind": "status", "status": 404, "endpoint": "token"}])
-    with pytest.raises(CheckpointError, match="vouch"):
+    with pytest.raises(CheckpointError, match="confirm that it is the right one"):
         run.run_virtual()
     assert run.run_virtual(accept_changed_settings=True).exit_code == 0
 

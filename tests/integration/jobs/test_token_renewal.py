@@ -198,7 +198,7 @@ def test_what_replaces_a_refresh_token_in_a_lost_file_is_told_and_the_job_goes_o
     job.options["sign_in"] = oauth
     summary = job.run_virtual()
     job.check(ROWS, summary)
-    assert "can't be kept" in caplog.text
+    assert "could not be saved" in caplog.text
     with pytest.raises(SettingsError):
         keep_refresh_token(oauth, "r1")
 
@@ -254,10 +254,15 @@ def test_the_same_token_in_the_file_ends_the_job_as_before(tmp_path):
 @pytest.mark.parametrize(
     ("portal", "before", "after", "reason"),
     [
-        (999, (), (), "is of account 999; this job writes into account 44237313"),
-        (999, (), UNTOLD, "may not say whose account it is of; this job writes into account 44237313"),
-        (999, UNTOLD, (), "is of account 999, and the one before could not say"),
-        (999, UNTOLD, UNTOLD, "may not say whose account it is of, and the one before could not say"),
+        (999, (), (), "belongs to account 999; this job writes to account 44237313"),
+        (999, (), UNTOLD, "may not read which account it belongs to; this job writes to account 44237313"),
+        (999, UNTOLD, (), "belongs to account 999, and the former one could not read it"),
+        (
+            999,
+            UNTOLD,
+            UNTOLD,
+            "may not read which account it belongs to, and the former one could not read it",
+        ),
     ],
 )
 @pytest.mark.parametrize("quota", ["190/10", "none"])
@@ -331,7 +336,7 @@ def test_a_token_that_is_over_as_it_comes_is_an_outage(tmp_path, lifetime):
     job = oauth_job(tmp_path, lifetime=lifetime)
     summary = job.run_virtual()
     assert (summary.state, summary.cause) == ("stopped", Cause.OUTAGE)
-    assert "lives for" in summary.reason
+    assert "is valid for only" in summary.reason
     assert len(refreshes(job)) < 20
 
 
@@ -363,5 +368,5 @@ def test_nothing_else_of_the_file_changes(tmp_path, text):
 def test_a_file_in_which_no_new_token_can_be_kept_is_refused_before_there_is_one(tmp_path):
     path = tmp_path / "app"
     path.write_text('client_id = "a"\nclient_secret = "b"\nrefresh_token = """r0"""\n')
-    with pytest.raises(SettingsError, match="can't be kept"):
+    with pytest.raises(SettingsError, match="could not be saved"):
         read_oauth(path)

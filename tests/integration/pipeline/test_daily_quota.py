@@ -37,10 +37,10 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
     assert 60 < run._clock < 80
     assert run.simulator.stats()["throttled"] == 0
-    assert re.match(r"about 3[0-4],\d{3} rows to go: some 3[0-4]\d requests", told[0])
+    assert re.match(r"about 3[0-4],\d{3} rows left: about 3[0-4]\d requests", told[0])
     assert "of 200 requests" in told[1]
-    assert "used up after some 19" in told[2]
-    assert "it waits until 19:01 (US/Eastern)" in told[3]
+    assert "used up after about 19" in told[2]
+    assert "it will wait until 19:01 (US/Eastern)" in told[3]
 
 
 def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
@@ -62,7 +62,7 @@ def test_a_reserve_is_left_to_other_apps(tmp_path):
     run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
     summary = run.run_virtual(daily_reserve=Reserve(share=0.2))
     assert (summary.cause, summary.exit_code) == (Cause.DAILY, 75)
-    assert "kept for other apps" in summary.reason
+    assert "reserved for other apps" in summary.reason
     assert 155 <= run.simulator.stats()["requests"] <= 160
 
 
@@ -71,7 +71,7 @@ def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_pat
     with pytest.raises(SettingsError, match="200 requests"):
         run.run_virtual(daily_reserve=Reserve(count=200))
     assert not any(seen.inputs for seen in run.simulator.statistics.log)
-    with pytest.raises(SettingsError, match="leaves nothing"):
+    with pytest.raises(SettingsError, match="leaves no requests"):
         parse_reserve("100%")
 
 

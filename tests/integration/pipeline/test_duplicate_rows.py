@@ -116,14 +116,14 @@ def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
 
     summary = job.run_virtual(on_tick=look)
     middle = len(shown) // 2
-    assert "nothing else is left: " in shown[middle]
+    assert "only these are left: " in shown[middle]
     said = r"rows share a value and are written one after the other, 0\.5\d* s each: about"
     assert re.search(said, shown[middle]), shown[middle]
     chain = kept[middle].as_dict()
     assert (chain["only_chains"], chain["reading_waits"]) == (True, False)
     assert 10 < chain["longest_chain"] < 30
     assert abs(chain["chain_seconds"] - 0.5 * chain["longest_chain"]) < 1
-    assert "nothing else is left" in summary_text(kept[middle])
+    assert "only these are left" in summary_text(kept[middle])
     assert (summary.as_dict()["longest_chain"], "is left" in summary_text(summary)) == (0, False)
 
 
@@ -136,7 +136,7 @@ def test_where_waiting_rows_fill_the_memory_reading_waits_and_says_so(tmp_path, 
         on_tick=lambda run: shown.append(line(run.view(), Pace())) if run.view() is not None else None
     )
     assert summary.tallies.confirmed == 1_200
-    assert any("no more is read for now" in one for one in shown)
+    assert any("reading has paused" in one for one in shown)
 
 
 @pytest.mark.parametrize("is_lost", [False, True])

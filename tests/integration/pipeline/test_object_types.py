@@ -159,8 +159,8 @@ def test_other_objects_need_a_key_to_be_named(tmp_path, object_type):
     ("object_type", "name", "text"),
     [
         ("companies", "domain", "choose one of customer_number, external_id"),
-        ("p_cars", "model", "upsert records by it"),
-        ("deals", "favourite", "no such property of deals"),
+        ("p_cars", "model", "match records by it"),
+        ("deals", "favourite", "no such property for deals"),
         ("contacts", "city", "choose one of customer_number, email, external_id"),
     ],
 )

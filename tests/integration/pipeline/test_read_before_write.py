@@ -80,7 +80,7 @@ def test_only_existing_or_only_new_contacts_are_written(tmp_path, only, written)
 
 def test_a_column_nobody_has_can_have_no_rule(tmp_path):
     job = job_of(tmp_path, contacts(3))
-    with pytest.raises(Exception, match="no column 'nickname' to be written as fill"):
+    with pytest.raises(Exception, match="fill names the column 'nickname', which does not exist"):
         job.run_virtual(policies={"nickname": Policy.FILL})
 
 

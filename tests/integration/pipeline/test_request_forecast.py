@@ -18,7 +18,7 @@ def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
     assert told[0] == (
         "contacts into account 44237313 (DEVELOPER_TEST), by email; app.hubspot.com, US/Eastern"
     )
-    found = re.match(r"about ([\d,]+) rows to go: some (\d+) requests", told[1])
+    found = re.match(r"about ([\d,]+) rows left: about (\d+) requests", told[1])
     assert ("is read before" in told[1]) is reads
     foretold, sent = int(found[2]), summary.tallies.upserts * (2 if reads else 1)
     assert abs(foretold - sent) < 0.1 * sent  # the rows are estimated, by the first of them
@@ -41,10 +41,10 @@ def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tm
         summary = job.run_virtual(on_start=lambda run: told.append(introduction(run)[1]), **options)
         requests.append(summary.tallies.requests)
     most = re.match(
-        r"about [\d,]+ rows to go: at most (\d+) requests .* ends about .* at the latest$", told[0]
+        r"about [\d,]+ rows left: at most (\d+) requests .* until about .* at the latest$", told[0]
     )
     assert abs(int(most[1]) - 200) <= 20
-    some = re.match(r"about [\d,]+ rows to go: some (\d+) requests", told[1])
+    some = re.match(r"about [\d,]+ rows left: about (\d+) requests", told[1])
     sent = requests[1] - requests[0]
     assert abs(int(some[1]) - sent) <= 0.1 * sent + 5  # a few at the start, and rows that are read once more
     assert "latest" not in told[1]

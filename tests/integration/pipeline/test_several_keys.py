@@ -95,7 +95,7 @@ def test_rows_without_any_key_are_invalid_and_counted_apart(tmp_path):
     assert (summary["invalid"], summary["keyless"], summary["created"]) == (3, 2, 1)
     letters = [(letter.category, letter.message) for letter in job.dead_letters()]
     assert letters[:2] == [("KEY", "no external_id or email")] * 2
-    assert letters[2] == ("EMAIL", "'nobody' is no e-mail address")
+    assert letters[2] == ("EMAIL", "'nobody' is not an e-mail address")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -201,7 +201,7 @@ def test_what_rows_are_matched_by_is_the_job_s(tmp_path):
 
 def test_a_key_that_no_source_has_is_a_mistake(tmp_path):
     job = Job(write_csv(tmp_path / "r.csv", [{"email": "a@x.com"}]), make_simulator(), dict(BOTH))
-    with pytest.raises(SettingsError, match="no column is 'external_id'"):
+    with pytest.raises(SettingsError, match="no column is mapped to 'external_id'"):
         job.run_virtual()
 
 
@@ -230,7 +230,7 @@ def test_senseless_keys_are_refused(tmp_path, options, text):
 def test_each_key_has_to_be_unique_in_the_account(tmp_path):
     rows = [{"email": "a@x.com", "city": "Ulm"}]
     job = Job(write_csv(tmp_path / "r.csv", rows), make_simulator(), {"match": ("email", "city")})
-    with pytest.raises(SettingsError, match="--match 'city': its values are not unique"):
+    with pytest.raises(SettingsError, match="--match 'city': not a unique property"):
         job.run_virtual()
 
 

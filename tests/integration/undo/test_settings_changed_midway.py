@@ -557,7 +557,7 @@ def test_rows_of_another_type_of_objects_are_not_compared_and_have_no_common_sna
     ignoring = {"id_property": "external_id", "ignored": frozenset({"name", "email"}), "snapshot": True}
     first = half(job, **ignoring)
     others = {**ignoring, "object_type": "companies", "ignored": frozenset({"email"})}
-    with pytest.raises(CheckpointError, match="go back to --object-type contacts"):
+    with pytest.raises(CheckpointError, match="use --object-type contacts"):
         job.run_virtual(accept_changed_settings=True, **others)
     finish(job, **{**others, "snapshot": False})
     report, findings = verify(job)

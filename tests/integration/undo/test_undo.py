@@ -251,7 +251,7 @@ def test_a_token_that_may_not_say_whose_it_is_undoes_nothing(tmp_path):
     job.simulator.change_scenario(
         make_simulator(faults=[{**fault, "rate": 1.0} for fault in silent]).scenario
     )
-    assert "may not say whose account it is" in refused(job)
+    assert "may not read its account" in refused(job)
 
 
 def test_a_job_that_is_running_is_not_undone(tmp_path):
@@ -259,7 +259,7 @@ def test_a_job_that_is_running_is_not_undone(tmp_path):
     lock = Lock(Path(f"{job.source}.checkpoint"))
     lock.acquire()
     try:
-        assert "another process is working on" in refused(job)
+        assert "another process is using" in refused(job)
     finally:
         lock.release()
 
@@ -268,9 +268,9 @@ def test_a_job_without_a_snapshot_and_a_file_of_another_kind(tmp_path):
     job = uploaded(tmp_path, rows_for(4), options={"snapshot": False})
     assert "only a job that was run with --snapshot" in refused(job)
     Path(f"{job.source}.checkpoint.snapshot").write_bytes(job.source.read_bytes())
-    assert "is no snapshot of uploader" in refused(job)
+    assert "is not a snapshot of uploader" in refused(job)
     Path(f"{job.source}.checkpoint").rename(f"{job.source}.checkpoint.snapshot")
-    assert "is no snapshot of uploader" in refused(job)
+    assert "is not a snapshot of uploader" in refused(job)
 
 
 def test_who_is_asked_and_says_no_writes_nothing(tmp_path):
@@ -376,7 +376,7 @@ def test_a_stage_that_a_workflow_sets_at_once_again_is_not_taken_for_restored(tm
     )
     report, kept = undo(job)
     assert counts(report) == {"failed": 1}
-    assert [one.finding.why for one in kept] == ["HubSpot kept another value of lifecyclestage"]
+    assert [one.finding.why for one in kept] == ["HubSpot has another value of lifecyclestage"]
     assert next(iter(state(job).values()))["lifecyclestage"] == "customer"
 
 
@@ -384,7 +384,7 @@ def test_an_archive_that_did_not_happen_is_no_archive(tmp_path):
     job = uploaded(tmp_path, rows_for(5))
     report, kept = under(job, {"kind": "no_op", "applied": False, "endpoint": "archive", "rate": 1.0})
     assert (counts(report), len(state(job))) == ({"failed": 5}, 5)
-    assert {one.finding.why for one in kept} == {"it is still there, though HubSpot took it on"}
+    assert {one.finding.why for one in kept} == {"it was not archived, although HubSpot accepted the request"}
 
 
 def test_an_archive_that_is_refused_for_good_is_told(tmp_path):
@@ -414,7 +414,7 @@ def test_contacts_whose_reading_never_succeeds_are_listed_as_failed_and_stay(tmp
     refused = {"kind": "reject", "endpoint": "read", "category": category}
     report, kept = under(job, {**refused, "keys": victims})
     assert counts(report) == {"archived": 9, "restored": 9, "failed": 2}
-    assert {one.finding.why for one in kept} == {f"HubSpot's answers leave it out ({category})"}
+    assert {one.finding.why for one in kept} == {f"HubSpot did not answer for it ({category})"}
     assert {one: state(job)[one] for one in victims} == {one: held[one] for one in victims}
     assert report.exit_code == 1
 
@@ -434,7 +434,7 @@ def test_an_archive_that_can_not_be_read_back_is_no_archive(tmp_path):
     report, kept = under(job, no_op, unread)
     assert (counts(report), len(state(job))) == ({"failed": 5}, 5)
     whys = {one.hubspot_id: one.finding.why for one in kept}
-    assert whys[victim] == "HubSpot's answers leave it out (FORBIDDEN)"
+    assert whys[victim] == "HubSpot did not answer for it (FORBIDDEN)"
 
 
 def test_contacts_that_no_answer_speaks_of_are_not_touched(tmp_path):
@@ -527,6 +527,6 @@ def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkey
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"kept": 2}, 1)
     whys = {one.finding.why for one in kept if one.finding.property in {"city", ""}}
-    assert whys == {"HubSpot's answer lacks the history that tells who wrote it"}
+    assert whys == {"HubSpot returned no history that shows who wrote it"}
     assert {one["city"] for one in state(job).values()} == {"Bonn"}
     assert state(job).keys() == held.keys()

@@ -248,7 +248,7 @@ def test_a_key_that_can_not_be_looked_up_is_listed_as_failed(tmp_path, category)
     report, kept = undo(job)
     assert counts(report) == {"archived": 3, "failed": 1}
     assert told(kept) == {
-        "c1@example.com": (UndoOutcome.FAILED, f"HubSpot's answers leave it out ({category})")
+        "c1@example.com": (UndoOutcome.FAILED, f"HubSpot did not answer for it ({category})")
     }
 
 

@@ -187,7 +187,7 @@ def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_
     job.simulator.change_scenario(make_simulator(auth=without("tickets")).scenario)
     told, listed = undo(job, dry=True)
     report, kept = undo(job)
-    unknown = "not known whether tickets are associated with it: the token lacks the scope tickets"
+    unknown = "it is unknown whether tickets are associated with it: the token lacks the scope tickets"
     assert reasons(kept) == {
         C2: unknown,
         C3: f"1 note is associated with it; {unknown}",
@@ -224,7 +224,7 @@ def test_a_refusal_of_associations_stops_no_undo(tmp_path, status):
     fault = {"kind": "status", "status": status, "endpoint": "associations", "rate": 1.0}
     report, kept = under(job, fault)
     assert counts(report) == {"restored": 2, "kept": 2}
-    assert all(why.startswith("not known whether") for why in reasons(kept).values())
+    assert all(why.startswith("it is unknown whether") for why in reasons(kept).values())
 
 
 def test_what_an_answer_leaves_out_keeps_the_contact(tmp_path):
@@ -234,7 +234,7 @@ def test_what_an_answer_leaves_out_keeps_the_contact(tmp_path):
     report, kept = under(job, {"kind": "drop_results", "count": 9, "endpoint": "associations", "rate": 1.0})
     assert counts(report) == {"archived": 2, "kept": 1}
     assert reasons(kept) == {
-        C1: "not known whether notes are associated with it: HubSpot's answers leave them out"
+        C1: "it is unknown whether notes are associated with it: HubSpot did not list them"
     }
 
 
@@ -252,9 +252,9 @@ def test_an_answer_that_leaves_some_out_once_is_asked_for_again(tmp_path):
     ("category", "times", "why"),
     [
         ("INTERNAL_ERROR", {"first": 3}, "1 note is associated with it"),
-        ("INTERNAL_ERROR", {"rate": 1.0}, "leave them out (INTERNAL_ERROR)"),
-        ("VALIDATION_ERROR", {"rate": 1.0}, "leave them out (VALIDATION_ERROR)"),
-        ("", {"rate": 1.0}, "leave them out (an error of no known category)"),
+        ("INTERNAL_ERROR", {"rate": 1.0}, "did not list them (INTERNAL_ERROR)"),
+        ("VALIDATION_ERROR", {"rate": 1.0}, "did not list them (VALIDATION_ERROR)"),
+        ("", {"rate": 1.0}, "did not list them (an error of unknown category)"),
     ],
 )
 def test_an_error_about_one_contact_keeps_it_unless_it_passes(tmp_path, category, times, why):
@@ -282,7 +282,7 @@ def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
     report, kept = undo(job)
     assert counts(report) == {"archived": 19, "kept": 1}
     (why,) = reasons(kept).values()
-    assert "HubSpot's answers leave them out (HTTP_500)" in why
+    assert "HubSpot did not list them (HTTP_500)" in why
 
 
 # --- a server that misbehaves ---

@@ -119,7 +119,7 @@ def test_a_killed_job_is_undone(tmp_path, monkeypatch, goes_on, is_power_cut, ap
     assert state(job) == before
     # Of what nobody finds, nobody can say that it was never created.
     assert {one.finding.why for one in listed} <= {
-        "its key leads to nobody, and nobody can say whether the job created it"
+        "its key matches no contact, and it is unknown whether the job created one"
     }
     assert not goes_on or (report.exit_code, listed) == (0, [])
 
@@ -244,7 +244,7 @@ def test_what_a_history_does_not_tell_is_kept_and_listed(tmp_path, monkeypatch):
     report, listed = undo(job)
     assert [(each.key, each.finding.property) for each in listed] == [(one, "city"), (one, "firstname")]
     assert {each.finding.why for each in listed} == {
-        "it may have been written before the job was killed, and its history does not tell what was there"
+        "it may have been written before the job was killed, and its history does not show the former value"
     }
     assert report.exit_code == 1
     wanted = {

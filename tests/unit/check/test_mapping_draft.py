@@ -101,7 +101,7 @@ def test_opt_outs_are_flagged_and_likenesses_are_asked_for():
     assert '\n"E-mail Address" = "email"' in text
     assert '\n"First  Name" = "firstname"' in text
     assert '\n# "Frist Name" = "firstname"' in text
-    assert "CAUTION: who has opted out" in text
+    assert "CAUTION: HubSpot keeps opt-outs" in text
     assert '\n# "zzz" = "PROPERTY"' in text
 
 
@@ -138,7 +138,7 @@ def test_dates_that_would_be_texts_and_times_without_zones_are_pointed_at():
     rows = [["31.12.2024", "2024-12-31 10:00", "12"], ["2025-01-01", "", "13"]]
     found = draft(["City", "Last seen", "State"], SCHEMA, rows)
     dates, times, numbers = found.columns
-    assert "these are dates, and the property holds text" in dates.warnings[0]
+    assert "these are dates, and the property is a text" in dates.warnings[0]
     assert "timezone" in times.warnings[0]
     assert numbers.warnings == ()
 

@@ -98,7 +98,7 @@ FLAWED = {
         "decompressed",
     ),
     "cookie": (b"HTTP/1.1 200 OK\r\nSet-Cookie: (%b=1\r\nContent-Length: 2\r\n\r\n[]" % ANN, 200, "JSON"),
-    "not JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: 33\r\n\r\n%b" % ANN, 200, "malformed JSON"),
+    "not JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: 33\r\n\r\n%b" % ANN, 200, "malformed or no JSON"),
     "a text": (b'HTTP/1.1 500 No\r\nContent-Length: 35\r\n\r\n"%b"' % ANN, 500, "JSON of another kind"),
     "a page": (b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n<title>%b" % ANN, 200, "web page"),
     "redirect": (
@@ -131,7 +131,7 @@ async def test_a_connection_that_is_closed_says_so():
     server, url, _ = await _answer_once(b"")
     async with server, HubSpot(url, "secret") as hubspot:
         reply = await hubspot.send(CALL)
-    assert reply.message == "the connection broke: the server closed it without an answer"
+    assert reply.message == "the connection broke: the server sent no answer"
 
 
 async def test_the_token_goes_out_as_bearer_and_a_redirect_is_not_followed():

@@ -149,7 +149,7 @@ async def test_a_server_without_tls_is_told_as_such_and_may_come_back(trusted):
 def test_authorities_that_are_not_there_or_hold_nothing_are_told_before_anything_is_sent(tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
-    for path, why in ((tmp_path / "gone.pem", "is not there"), (empty, "holds no certificates")):
+    for path, why in ((tmp_path / "gone.pem", "does not exist"), (empty, "has no readable PEM certificates")):
         with pytest.raises(SettingsError, match=why):
             HubSpot("https://localhost", "secret", Network(authorities={"SSL_CERT_FILE": str(path)}))
 

@@ -49,13 +49,13 @@ def test_every_record_gets_it_as_hubspot_spells_it_whatever_the_form_of_its_row(
 @pytest.mark.parametrize(
     ("constants", "says"),
     [
-        ({"nickname": "x"}, "there is no property 'nickname'"),
-        ({"score": "1"}, "HubSpot calculates it"),
-        ({"tier": "platinum"}, "--set tier=platinum: it is none of the property's options"),
-        ({"born": "soon"}, "--set born=soon: it"),
-        ({"email": "a@x.com"}, "its values are unique"),
-        ({"member_no": "7"}, "its values are unique"),
-        ({"firstname": "F"}, "column 'firstname' is that property, too"),
+        ({"nickname": "x"}, "this account has no property 'nickname'"),
+        ({"score": "1"}, "read-only in HubSpot"),
+        ({"tier": "platinum"}, "--set tier=platinum: the value is not an option of the property"),
+        ({"born": "soon"}, "--set born=soon: the value"),
+        ({"email": "a@x.com"}, "a unique property"),
+        ({"member_no": "7"}, "a unique property"),
+        ({"firstname": "F"}, "column 'firstname' is mapped to that property, too"),
         ({"hs_marketable_status": "true"}, "--allow hs_marketable_status"),
     ],
 )

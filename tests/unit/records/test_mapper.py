@@ -98,20 +98,22 @@ def test_a_name_goes_before_a_label():
     "header", [["email", "Email"], ["email", "firstname", "First Name"], ["email", "phone", "phone"]]
 )
 def test_two_columns_of_one_property_are_refused_and_named(header):
-    with pytest.raises(MappingError, match="are both the property") as caught:
+    with pytest.raises(MappingError, match="are both mapped to") as caught:
         resolve_columns(header, Rules(), SCHEMA)
     assert repr(header[-1]) in str(caught.value)
 
 
 def test_the_users_word_can_clash_too_and_an_ignored_column_cannot():
-    with pytest.raises(MappingError, match="are both the property"):
+    with pytest.raises(MappingError, match="are both mapped to"):
         resolve_columns(["email", "A", "phone"], Rules(mapped={"A": "phone"}), SCHEMA)
     columns = resolve_columns(["email", "Email"], Rules(ignored=frozenset({"Email"})), SCHEMA)
     assert columns.names == {0: "email"}
 
 
 def test_a_mapping_to_no_property_is_refused():
-    with pytest.raises(MappingError, match=r"'A' can't be 'phon': no property .*; perhaps phone"):
+    with pytest.raises(
+        MappingError, match=r"'A' cannot be mapped to 'phon': .* no property .*; did you mean phone\?"
+    ):
         resolve_columns(["email", "A"], Rules(mapped={"A": "phon"}), SCHEMA)
 
 
@@ -126,7 +128,7 @@ def test_a_mapping_takes_a_label_that_is_of_one_property():
 
 
 def test_a_read_only_column_is_refused_before_the_first_row():
-    with pytest.raises(MappingError, match="calculates"):
+    with pytest.raises(MappingError, match="read-only"):
         resolve_columns(["email", "Score"], Rules(), SCHEMA)
 
 
@@ -198,8 +200,8 @@ def test_a_row_closes_its_key_first_and_each_of_its_other_unique_values():
     ("values", "reason"),
     [
         (["", "Ann"], "no email"),
-        (["ann.x.com", "Ann"], "is no e-mail address"),
-        (["a b@x.com", "Ann"], "is no e-mail address"),
+        (["ann.x.com", "Ann"], "is not an e-mail address"),
+        (["a b@x.com", "Ann"], "is not an e-mail address"),
         (["a@x.com", "half \ud800"], "half of a surrogate pair"),
     ],
 )
@@ -270,8 +272,8 @@ def test_null_and_blank_are_left_out_and_need_no_property(value):
         ({"email": "a@x.com", "phone": ["1"]}, "a list or an object"),
         ({"email": "a@x.com", "phone": {"a": 1}}, "a list or an object"),
         ({"email": "a@x.com", "shoe": "44"}, "'shoe'"),
-        ({"email": "a@x.com", "hs_score": "4"}, "calculated"),
-        ({"email": "a@x.com", "Email": "a@x.com"}, "both the property 'email'"),
+        ({"email": "a@x.com", "hs_score": "4"}, "read-only"),
+        ({"email": "a@x.com", "Email": "a@x.com"}, "mapped to the property 'email'"),
         ({"email": "a@x.com", "Phone Number": "1"}, "'Phone Number'"),
         ({"firstname": "Ann"}, "no email"),
         ({}, "no email"),
@@ -332,8 +334,8 @@ def test_a_numeric_id_is_sent_as_text():
         ({"id": "a@x.com", "properties": {"Email": "b@x.com"}}, "differs from its id"),
         ({"properties": {"email": "b@x.com"}}, "differs from its id"),
         ({"properties": {"phone": "1"}}, "no email"),
-        ({"id": ["a@x.com"], "properties": {}}, "no text"),
-        ({"id": "1", "idProperty": 7, "properties": {}}, "no text"),
+        ({"id": ["a@x.com"], "properties": {}}, "not a text"),
+        ({"id": "1", "idProperty": 7, "properties": {}}, "not a text"),
         ({"id": "a@x.com", "properties": {}, "associations": []}, "'associations'"),
         ({"id": "a@x.com", "properties": {}, "email": "b@x.com"}, "'email'"),
         ({"id": "a@x.com", "properties": {"phone": ["1"]}}, "a list or an object"),

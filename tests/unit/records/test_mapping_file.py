@@ -36,16 +36,16 @@ def test_a_file_says_what_options_say():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[columns]\na = { propery = 'x' }", "line 2: 'a': there is no 'propery'"),
-        ("decimals = ','", "line 1: there is no 'decimals'"),
-        ("\n[columns.a]\ndate_order = 'DYM'", "line 3: 'a': date_order 'DYM' is none of"),
-        ("[columns]\na = 3", "line 2: 'a' is to be a property"),
-        ("[columns]\na = { property = 'x', ignore = true }", "line 2: 'a' can't be"),
-        ("[columns]\na = { suppress = false }", "line 2: 'a': suppress is true"),
-        ("[columns]\na = { suppress = [] }", "line 2: 'a': suppress is true"),
-        ("[columns]\na = { suppress = [1] }", "line 2: 'a': suppress is true"),
-        ("columns = 1", "columns is a table"),
-        ("[columns", "it is no TOML"),
+        ("[columns]\na = { propery = 'x' }", "line 2: 'a': unknown key 'propery'"),
+        ("decimals = ','", "line 1: unknown key 'decimals'"),
+        ("\n[columns.a]\ndate_order = 'DYM'", "line 3: 'a': date_order 'DYM' is not one of"),
+        ("[columns]\na = 3", "line 2: 'a' must be a property"),
+        ("[columns]\na = { property = 'x', ignore = true }", "line 2: 'a' has both"),
+        ("[columns]\na = { suppress = false }", "line 2: 'a': suppress must be true"),
+        ("[columns]\na = { suppress = [] }", "line 2: 'a': suppress must be true"),
+        ("[columns]\na = { suppress = [1] }", "line 2: 'a': suppress must be true"),
+        ("columns = 1", "columns must be a table"),
+        ("[columns", "not valid TOML"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_line(text, says):

@@ -47,7 +47,7 @@ def test_stdin_has_no_path_so_the_results_stand_beside_the_checkpoint():
         ({"token": ""}, "HUBSPOT_ACCESS_TOKEN"),
         ({"base_url": "http://api.hubapi.com"}, "unencrypted"),
         ({"api_version": "v4"}, "--api-version v4"),
-        ({"id_property": "hs_object_id"}, "not by hs_object_id"),
+        ({"id_property": "hs_object_id"}, "hs_object_id cannot be used"),
         ({"id_property": ""}, "--id-property"),
         ({"id_property": "a/b"}, "--id-property"),
         ({"object_type": "contacts?x"}, "--object-type"),

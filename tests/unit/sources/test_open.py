@@ -175,7 +175,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, change):
 def test_a_mark_behind_the_end_is_another_file(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(CSV))
-    with pytest.raises(SourceError, match="is it the same file"):
+    with pytest.raises(SourceError, match="before the position that the job has reached"):
         rows_in(open_source(str(path)), Mark(len(CSV) + 10, 9))
 
 
@@ -237,7 +237,7 @@ def test_paths_that_are_no_files(tmp_path):
     for path, says in (
         (tmp_path / "none", "no such file"),
         (tmp_path, "is a directory"),
-        ("a\0b", "can't be opened"),
+        ("a\0b", "cannot be opened"),
     ):
         with pytest.raises(SourceError, match=says):
             open_source(str(path))
@@ -260,7 +260,7 @@ def test_an_io_error_names_the_place():
             return super().read1(min(size, 50_000))
 
     source = open_source("-", stdin=Failing(CSV * 5))
-    with pytest.raises(SourceError, match=r"reading fails after byte 150,000: .*Input/output"):
+    with pytest.raises(SourceError, match=r"reading failed after byte 150,000: .*Input/output"):
         rows_in(source)
 
 

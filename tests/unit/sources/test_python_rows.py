@@ -94,7 +94,7 @@ def test_a_value_is_spelled_as_files_have_it(said, spelled):
         ({1, 2}, "of type set"),
         (object(), "of type object"),
         ("\ud800", "surrogate"),
-        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2))), "beyond the calendar"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2))), "outside the calendar"),
         pytest.param(10**5000, "more digits", id="a long number"),
         ([1, math.nan], "NaN"),
     ],
@@ -112,8 +112,8 @@ def test_a_value_that_is_none_spoils_only_itself(said, text):
         ("a@example.com", "of type str"),
         (("email", "a@example.com"), "of type tuple"),
         (None, "of type NoneType"),
-        ({1: "a"}, "name is of type int"),
-        ({None: "a"}, "name is of type NoneType"),
+        ({1: "a"}, "name of type int"),
+        ({None: "a"}, "name of type NoneType"),
         ({"\udfff": "a"}, "name"),
     ],
 )
@@ -331,7 +331,7 @@ async def test_a_reader_that_waits_for_rows_is_let_go():
     opening = asyncio.ensure_future(reader.run(lambda: open_program_rows(stream)))
     await is_asked.wait()
     await stream.end(reader)
-    with pytest.raises(SourceError, match="has ended"):
+    with pytest.raises(SourceError, match="the job ended"):
         await opening
     assert stream.error is None
 
@@ -351,7 +351,7 @@ async def test_a_reader_that_waits_for_rows_is_let_go():
     await stream.end(reader)
     assert not is_closed.is_set()
     may_go.set()
-    with pytest.raises(SourceError, match="has ended"):
+    with pytest.raises(SourceError, match="the job ended"):
         await opening
     assert is_closed.wait(10)
     reader.finish()

@@ -164,5 +164,5 @@ def test_a_known_place_inside_an_endless_line_is_known_again():
         return sum(len(one.rows) for one in open_source("-", stdin=stream).slices(known=[known]))
 
     assert read(within) == 5
-    with pytest.raises(SourceError, match="not what the job has read"):
+    with pytest.raises(SourceError, match="differ from those that the job has read"):
         read(replace(within, digest="0" * 64))

@@ -242,7 +242,7 @@ def test_another_sqlite_file_is_refused(tmp_path):
     connection.execute("CREATE TABLE theirs (x)")
     connection.commit()
     connection.close()
-    with pytest.raises(CheckpointError, match="no checkpoint of uploader"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of uploader"):
         Checkpoint.open(path)
 
 
@@ -328,7 +328,7 @@ def test_a_results_file_that_lost_lines_is_refused(tmp_path):
         ResultsFile(path, 10, ["a.csv"])
     assert not path.exists()
     path.write_text("short")
-    with pytest.raises(CheckpointError, match="5 bytes short"):
+    with pytest.raises(CheckpointError, match="5 bytes too short"):
         ResultsFile(path, 10, ["a.csv"])
 
 

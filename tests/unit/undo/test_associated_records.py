@@ -153,26 +153,23 @@ LACKS = "the token lacks the scope tickets"
         ),
         (
             known({"notes": 0, "deals": 0}, {"tickets": LACKS}),
-            f"not known whether tickets are associated with it: {LACKS}",
+            f"it is unknown whether tickets are associated with it: {LACKS}",
         ),
         (
             known({"notes": 1, "deals": 0}, {"tickets": LACKS}),
-            f"1 note is associated with it; not known whether tickets are associated with it: {LACKS}",
+            f"1 note is associated with it; it is unknown whether tickets are associated with it: {LACKS}",
         ),
         (
             known({"notes": 0}, {"deals": "no", "tickets": "no"}),
-            "not known whether deals or tickets are associated with it: no",
+            "it is unknown whether deals or tickets are associated with it: no",
         ),
         (
             known({"notes": None, "deals": 0, "tickets": 0}),
-            "not known whether notes are associated with it: HubSpot's answers leave them out",
+            "it is unknown whether notes are associated with it: HubSpot did not list them",
         ),
         (
             known({"notes": 0, "deals": None, "tickets": 0}),
-            (
-                "not known whether deals are associated with it: HubSpot's answers leave them out "
-                "(INTERNAL_ERROR)"
-            ),
+            "it is unknown whether deals are associated with it: HubSpot did not list them (INTERNAL_ERROR)",
         ),
     ],
 )

@@ -415,7 +415,7 @@ def test_a_property_that_can_not_be_written_any_more_is_told():
     trace = Trace(1, "7", False, True, {"size": "1"}, {"size": ["2"]})
     held = held_with("INTEGRATION", APP, LATER, "2", "size")
     made = plan(trace, held, Portal(APP, frozenset(), KINDS))
-    assert [finding.why for finding in made.findings] == ["the property can't be written any more"]
+    assert [finding.why for finding in made.findings] == ["the property can no longer be written"]
 
 
 def test_a_contact_that_is_another_s_is_written_back_where_it_was_there():

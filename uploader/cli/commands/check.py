@@ -93,14 +93,14 @@ def command(
     if write_mapping is not None and report.draft:
         _write(write_mapping, report.draft)
         report.drafted = str(write_mapping)
-        say(f"drafted {write_mapping}: read it, decide, then give it to check and upload with --mapping")
+        say(f"wrote a draft to {write_mapping}: review and complete it, then use it with --mapping")
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
 
 def _refuse_to_write(path: Path, sources: tuple[str, ...]) -> None:
     if path.exists() or path.is_symlink():
-        raise SettingsError(f"--write-mapping {path}: exists; name another file")
+        raise SettingsError(f"--write-mapping {path}: the file exists; choose another one")
     if "-" in sources:
         raise SettingsError("--write-mapping needs a file: standard input can be read only once")
 
@@ -112,7 +112,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise SettingsError(f"can't write {path}: {error.strerror}") from error
+        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _now(run: Check) -> str:
         return survey_line(run.passes.step, run.bytes_total)
     if sender is not None and sender.pausing:
         return f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
-    return f"asking the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
+    return f"reading the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
 
 
 def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:

@@ -52,9 +52,9 @@ def command(*, folder: Path | None, file_only: Path | None) -> int:
     for leftover in folder.glob("contacts.csv.*"):
         leftover.unlink()
     make_contacts(source, _ROWS)
-    say(f"made {source}: {_ROWS:,} rows, some of them dirty", sys.stdout)
+    say(f"wrote {source}: {_ROWS:,} rows, some of them with errors", sys.stdout)
     with _mock_server() as url:
-        say(f"started a mock of HubSpot at {url}, with a quota of 190 requests in 10 s", sys.stdout)
+        say(f"started a mock server at {url} with a quota of 190 requests in 10 s", sys.stdout)
         upload = ["upload", str(source), "--base-url", url]
         _show(upload)
         _kill_on_the_way(_start(upload), source)
@@ -73,12 +73,12 @@ def command(*, folder: Path | None, file_only: Path | None) -> int:
 
 
 _NEXT = """
-Files are in {folder}: the source, its checkpoint, its results (what became of each row), what failed.
+The files are in {folder}: source, checkpoint, results (the outcome of each row), failed rows.
 Try next:
-  {uploader} status {source}.checkpoint      what the books say
-  {uploader} mock-server --quota 190/10      a mock to practise on; then, in another terminal:
+  {uploader} status {source}.checkpoint      state of the job
+  {uploader} mock-server --quota 190/10      a mock server to practise on; in another terminal:
   {uploader} upload YOUR.csv --base-url URL  with any HUBSPOT_ACCESS_TOKEN
-  {uploader} upload --help                   for the real account: its token in HUBSPOT_ACCESS_TOKEN"""
+  {uploader} upload --help                   for a real account: its token in HUBSPOT_ACCESS_TOKEN"""
 
 
 def _write_export(path: Path) -> int:
@@ -141,7 +141,7 @@ def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
     upload.send_signal(signal.SIGKILL)
     upload.wait()
     say("", sys.stdout)
-    say(f"killed it (SIGKILL) after {settled:,} rows; the same command goes on:", sys.stdout)
+    say(f"killed it (SIGKILL) after {settled:,} rows; the same command resumes:", sys.stdout)
 
 
 def _show_letters(path: Path) -> None:
@@ -150,7 +150,7 @@ def _show_letters(path: Path) -> None:
         shown: dict[str, dict[str, str]] = {}
         for letter in islice(letters, 1_000):
             shown.setdefault(letter["uploader_outcome"] + letter["uploader_message"][:40], letter)
-    say("some of them:", sys.stdout)
+    say("for example:", sys.stdout)
     for letter in list(shown.values())[:5]:
         message = letter["uploader_message"]
         short = message if len(message) < 90 else f"{message[:90]}..."

@@ -82,11 +82,11 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
     if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
-        raise SettingsError(f"-o {output}: name a .csv or an .ndjson file")
+        raise SettingsError(f"-o {output}: the file name must end in .csv or .ndjson")
     if spreadsheet_safe and as_ndjson:
-        raise SettingsError("--spreadsheet-safe is for CSV")
+        raise SettingsError("--spreadsheet-safe works with CSV only")
     if output is not None and output.exists():
-        raise SettingsError(f"{output} exists; name another file, such as {unused(output)}")
+        raise SettingsError(f"{output} exists already; choose another file, such as {unused(output)}")
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity, files = opened.identity(), opened.files()
         has_ended = opened.state().state == "complete"
@@ -108,14 +108,14 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
                     more=more,
                     is_safe=spreadsheet_safe,
                 )
-    say(f"{count:,} rows that failed{f', in {output}' if output else ''}")
+    say(f"{count:,} failed rows{f', in {output}' if output else ''}")
     if count and not has_ended:
         say(
-            "the job has not ended, and rows that are still to come may be of these contacts: upload no such "
-            "file before it has; write it again then"
+            "the job has not ended, and later rows may write the same contacts: wait for its end, and "
+            "write this file again before you upload it"
         )
     elif output and count and not spreadsheet_safe:
-        first = "as they are" if kind == "transient" else "mend them there, then"
+        first = "upload them unchanged" if kind == "transient" else "correct them, then"
         say(f"{first}: {_follow_up(output, identity, files)}")
     return 0
 
@@ -138,7 +138,7 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
         )
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)
-    return [*found, (f"of {len(reasons) - _TOP_REASONS:,} other kinds", others)] if others else found
+    return [*found, (f"for {len(reasons) - _TOP_REASONS:,} other reasons", others)] if others else found
 
 
 def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:
@@ -247,14 +247,14 @@ def _writing(output: Path | None) -> Iterator[TextIO]:
     try:
         descriptor = create_private(output, is_new=True)
     except OSError as error:
-        raise StorageError(f"can't write {output}: {error.strerror}") from error
+        raise StorageError(f"cannot write {output}: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             yield stream
     except BaseException as error:
         output.unlink(missing_ok=True)  # half of it would pass for all
         if isinstance(error, OSError):
-            raise StorageError(f"can't write {output}: {error.strerror}") from error
+            raise StorageError(f"cannot write {output}: {error.strerror}") from error
         raise
 
 
@@ -292,10 +292,12 @@ def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity
     if nested:
         told = f"holds a list or an object in {nested[0]!r}"
     elif _own_key(_fields(letter, identity)) not in {"", str(identity.settings["id_property"])}:
-        told = "names an id property of its own"
+        told = "has its own idProperty"
     if told:
         source = identity.sources[letter.source].name
-        raise SettingsError(f"{source}, row {letter.row:,} {told}, which no CSV can say: -o FILE.ndjson")
+        raise SettingsError(
+            f"{source}, row {letter.row:,} {told}, which CSV cannot express; use -o FILE.ndjson"
+        )
 
 
 def _own_key(fields: Mapping[str, object]) -> str:

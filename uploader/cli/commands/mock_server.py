@@ -75,5 +75,5 @@ def command(
     except ValueError as error:
         raise SettingsError(str(error)) from error
     except OSError as error:
-        raise SettingsError(f"can't run on port {port}: {error.strerror or error}") from error
+        raise SettingsError(f"cannot listen on port {port}: {error.strerror or error}") from error
     return 0

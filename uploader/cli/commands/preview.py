@@ -88,7 +88,7 @@ async def _display(preview: Preview) -> None:
     try:
         await run.started.wait()
         many = noun(run.settings.object_type).many
-        say(f"a preview of {many} in account {run.account.portal or 'unknown'}: nothing is written")
+        say(f"preview of {many} in account {run.account.portal or 'unknown'}: nothing is written")
         await display
     finally:
         display.cancel()

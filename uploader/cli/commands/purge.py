@@ -42,8 +42,8 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
             state = opened.state()
         if state.state != "complete" and not unfinished:
             raise SettingsError(
-                f"{checkpoint}: this job is not finished, and can't go on without its checkpoint "
-                f"({state.tallies.open:,} rows that were read are open); --unfinished deletes it all the same"
+                f"{checkpoint}: this job is not finished, and cannot be resumed without its checkpoint "
+                f"({state.tallies.open:,} rows are open); to delete it anyway, add --unfinished"
             )
         found = [one for one in find(checkpoint) if not (keep_results and one.is_result)]
         say(f"to be deleted, {len(found)} files:")
@@ -64,12 +64,12 @@ def _listed(found: list[JobFile], checkpoint: Path) -> list[str]:
     lines = [f"{one.path}: {one.what}" for one in found]
     snapshot = snapshot_path(checkpoint)
     if snapshot.exists() and not undo_path(snapshot).exists():
-        lines.append("nobody has undone this job, and without its snapshot nobody can")
+        lines.append("this job was not undone; without its snapshot it can no longer be")
     return lines
 
 
 async def _is_meant(count: int) -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("say --yes: there is no terminal to ask on")
+        raise SettingsError("there is no terminal to ask for confirmation; add --yes")
     say(f"delete these {count} files? [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}

@@ -96,14 +96,14 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
         return 0
     path = output or checkpoint.with_name(f"{checkpoint.name}.report.html")
     write_whole(path, page)
-    say(f"the report: {path}")
+    say(f"wrote {path}")
     return 0
 
 
 def write_whole(path: Path, page: bytes) -> None:
     """Write a private file in one step. Only a former report is replaced, not another file or a link."""
     if path.is_symlink() or (path.exists() and not _is_report(path)):
-        raise SettingsError(f"{path} is no report of uploader; name another file with -o")
+        raise SettingsError(f"{path} is not a report written by uploader; choose another file with -o")
     draft = path.with_name(f"{path.name}.new")
     try:
         with open(create_private(draft, truncate=True), "wb") as file:  # noqa: PTH123  # of a descriptor
@@ -114,7 +114,7 @@ def write_whole(path: Path, page: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise StorageError(f"can't write {path}: {error.strerror}") from error
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 _MARK = '<meta name="generator" content="uploader '
@@ -205,7 +205,9 @@ def _values(content: Content) -> Iterable[str]:
 def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
     """For each chart: title, markup, legend (class and text), and what it shows."""
     axis = axis_of([one.began for one in intervals], intervals[-1].seconds)
-    paused = Series("nobody sends", "paused", [sum(one.paused.values()) / one.seconds for one in intervals])
+    paused = Series(
+        "no requests sent", "paused", [sum(one.paused.values()) / one.seconds for one in intervals]
+    )
     has_pauses = any(paused.values)
     rest = [(paused.kind, "paused")] if has_pauses else []
     rows, requests, latencies = _rows(intervals), _requests(intervals), _latencies(intervals)
@@ -216,7 +218,7 @@ def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, s
         (
             Chart("Requests", axis, "requests a second", areas=requests, lines=quota, shade=shade),
             [*requests, *quota],
-            f"answers a second{far or ', and what the quota allows'}",
+            f"answers a second{far or ', and the quota'}",
         ),
         (
             Chart(
@@ -228,7 +230,7 @@ def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, s
                 value_text=lambda value: f"{value:g}",
             ),
             latencies,
-            "seconds until an answer was there: half, 95 % and 99 % of them came within",
+            "seconds until an answer arrived: 50 %, 95 % and 99 % of answers within",
         ),
     ]
     return [
@@ -297,7 +299,7 @@ def _invocation(one: Invocation, *, is_at_work: bool) -> tuple[str, str, str, st
     """An invocation's start, duration, end and version, as texts."""
     ended = one.state if one.state == "complete" else one.reason or "killed"
     if is_at_work:
-        ended = "at work"
+        ended = "sending"
     return _clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
 
 
@@ -322,16 +324,18 @@ def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
     """What to do next, each with its command."""
     where, found = shlex.quote(str(path)), []
     if summary.state == "stopped":
-        found.append(("go on", "the command it was begun with"))
+        found.append(("continue", "run the job's own command again"))
     if summary.tallies.failed:
         name = shlex.quote(str(path.with_name(f"{path.stem.split('.')[0]}.failures.csv")))
-        found.append(("get the rows that failed, to mend them", f"uploader failures {where} -o {name}"))
+        found.append(
+            ("write the failed rows to a file, to correct them", f"uploader failures {where} -o {name}")
+        )
     if summary.tallies.aliases:
-        found.append(("see which keys were one contact", f"uploader status --aliases {where}"))
+        found.append(("list keys that led to the same contact", f"uploader status --aliases {where}"))
     if summary.state != "running" and summary.tallies.confirmed:
-        found.append(("compare the account with the rows", f"uploader verify {where}"))
+        found.append(("compare the records with the rows", f"uploader verify {where}"))
         if snapshot_path(path).exists() and not undone_text(path):
-            found.append(("see what taking it back would do", f"uploader undo {where} --dry-run"))
+            found.append(("see what an undo would do", f"uploader undo {where} --dry-run"))
     return found
 
 

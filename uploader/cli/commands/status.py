@@ -92,6 +92,6 @@ def command(
         texts = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
         print_lines(texts)
         if summary.state == "stopped":
-            word = ", with --approve-canary added," if _waits_for_approval(checkpoint) else ""
-            print_lines([f"the command it was begun with{word} goes on from here"])
+            word = " with --approve-canary added" if _waits_for_approval(checkpoint) else ""
+            print_lines([f"to continue, run the job's own command again{word}"])
     return 0

@@ -124,7 +124,7 @@ def command(
     _print_report(report, output, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
-            say(f"{line}; what is undone already counts here as: {_WORDS[UndoOutcome.AS_BEFORE]}")
+            say(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
     return report.exit_code
 
 
@@ -150,10 +150,10 @@ def _approval(*, yes: bool) -> Approve | None:
 async def _refuse_production(account: Account, created: int, others: int) -> bool:
     del created, others
     if account.kind in {"", PRODUCTION}:
-        kind = "a production account" if account.kind else "of a kind that this token may not tell"
+        kind = "a production account" if account.kind else "of unknown kind (the token may not read it)"
         raise SettingsError(
-            f"account {account.portal} is {kind}, and nobody is here to be asked: look at it with "
-            "--dry-run, then say --yes"
+            f"account {account.portal} is {kind}, and there is no terminal to ask for confirmation: check "
+            "with --dry-run, then add --yes"
         )
     return True
 
@@ -161,8 +161,8 @@ async def _refuse_production(account: Account, created: int, others: int) -> boo
 async def _approve(account: Account, created: int, others: int) -> bool:
     kind = f" ({account.kind})" if account.kind else ""
     say(
-        f"account {account.portal}{kind}: archive up to {created:,} that the job created, and write former "
-        f"values back into up to {others:,}? [y/N] ",
+        f"account {account.portal}{kind}: archive up to {created:,} records that the job created, and "
+        f"restore values of up to {others:,} others? [y/N] ",
         end="",
     )
     return (await answer()).strip().lower() in {"y", "yes"}
@@ -184,9 +184,9 @@ async def _display(run: Undo) -> None:
         if sender.pausing:
             say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
         elif run.resolving:
-            say(f"looking up whom the job created: {sender.tallies.requests:,} requests")
+            say(f"looking up the records that the job created: {sender.tallies.requests:,} requests")
         else:
-            parts = [f"{part} (to be)" for part in _parts(report)] if run.dry else _parts(report)
+            parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
             say(" | ".join([f"{report.left:,} {many} left", *parts]))
 
 
@@ -208,14 +208,11 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
     word = noun(object_type).one if touched == 1 else noun(object_type).many
     if touched:
         yield (
-            f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept; add "
-            "--archive-touched to this command to archive also what others have worked with since"
+            f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept, because "
+            "others have worked with them since; to archive them, too, add --archive-touched"
         )
     if any(NOT_KNOWN in reason for reason in reasons):
-        yield (
-            "where the token lacks a scope, grant it, then add --restart to this command, which looks at all "
-            "of them again"
-        )
+        yield ("if the token lacks a scope, grant it, then run this command again with --restart")
 
 
 def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
@@ -241,16 +238,24 @@ def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
 
 def _unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[Sequence[object]]:
     """Rows that were written without a snapshot, as the results file names them."""
-    listed, why = 0, "no results file names them"
+    listed, why = 0, "the results file does not list them"
     try:
         for row in list_rows_without_snapshot(checkpoint, unkept):
             cells = (row.row, row.source + 1 or "", row.key, row.hubspot_id)
-            yield (_UNKEPT, *cells, "", "", "", "", f"{row.outcome} without --snapshot: it can't be undone")
+            yield (
+                _UNKEPT,
+                *cells,
+                "",
+                "",
+                "",
+                "",
+                f"{row.outcome} without --snapshot, so it cannot be undone",
+            )
             listed += 1
     except CheckpointError:
-        why = "the results file can't be read, or was changed"
+        why = "the results file cannot be read, or was changed"
     if listed < unkept.written:
-        say(f"{unkept.written - listed:,} rows without a snapshot can't be listed: {why}")
+        say(f"{unkept.written - listed:,} rows without a snapshot cannot be listed: {why}")
 
 
 def _beside(snapshot: Path) -> Path:
@@ -280,23 +285,23 @@ def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool)
         else:
             print_lines(_lines(report, dry_run=dry_run))
     if report.is_old:
-        say("nothing was done: all of it was undone before, and nobody looked again (--restart does)")
+        say("nothing was done: the job was undone before (--restart looks at every record again)")
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif report.exit_code and output.exists():
-        say(f"one by one: {output}")
+        say(f"list of what was kept: {output}")
     if end is None and dry_run:
-        say("nothing was written; without --dry-run it is done")
+        say("nothing was written; run the command without --dry-run to do it")
 
 
 _WORDS = {
     UndoOutcome.ARCHIVED: "created by the job, archived",
     UndoOutcome.RESTORED: "changed by the job, restored",
-    UndoOutcome.AS_BEFORE: "as before: nothing to be done",
-    UndoOutcome.KEPT: "kept, or part of it: touched by others since",
-    UndoOutcome.GONE: "gone: deleted or merged by others since, or not found",
+    UndoOutcome.AS_BEFORE: "unchanged: nothing to do",
+    UndoOutcome.KEPT: "kept, at least in part: changed by others since",
+    UndoOutcome.GONE: "gone: deleted, merged or not found",
     UndoOutcome.FAILED: "failed",
-    UndoOutcome.ALIAS: "counted already, by another key",
+    UndoOutcome.ALIAS: "counted under another key",
 }
 _WOULD = {
     UndoOutcome.ARCHIVED: "created by the job, to be archived",
@@ -314,9 +319,9 @@ def _lines(report: Report, *, dry_run: bool) -> list[str]:
     lines.append(f"values {restored}: {report.values_restored:,}, kept: {report.values_kept:,}")
     if count := report.twice_absent:
         lines.append(
-            f"{count:,} {'key' if count == 1 else 'keys'} led to nobody before a request that no answer came "
-            "to, and again before the next: what the first one may have created, and somebody has given "
-            "another key since, is not undone"
+            f"{count:,} {'key' if count == 1 else 'keys'} matched no record before a request that got no "
+            "answer, nor before the next one: if the first request created a record whose key was changed "
+            "since, that record is not undone"
         )
     lines += unkept_lines(report.unkept)
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")

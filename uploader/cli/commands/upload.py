@@ -208,7 +208,7 @@ def command(
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
     """The number of canary rows; 0 for none, None if it depends on the account."""
     if rows is not None and (no_canary or rows < 1):
-        raise SettingsError("--canary takes a number of rows, 1 or more; --no-canary alone means none")
+        raise SettingsError("--canary takes a number of rows, 1 or more; for none, use --no-canary alone")
     return 0 if no_canary or (yes and rows is None) else rows
 
 
@@ -248,7 +248,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
         async with display.aside():
             for line in review_lines(review, noun(settings.object_type)):
                 say(line)
-            return asks and await _is_yes("go on with the other rows?")
+            return asks and await _is_yes("send the other rows?")
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
     stop_on_signals(partial(_interrupt, run))
@@ -257,7 +257,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
     try:
         summary = await run.run()
         has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
-        lines = _finished_lines(run) if has_begun else ["this run wrote nothing: it had not begun"]
+        lines = _finished_lines(run) if has_begun else ["nothing was written"]
         lines += run.late_notices()
         return summary, lines, run.rows_not_in_results
     finally:
@@ -316,7 +316,7 @@ def _can_ask(settings: SourceSettings) -> bool:
 async def _approve(account: Account, rows: int | None) -> bool:
     count = "the rows" if rows is None else f"about {about(rows)} rows"
     name = account.portal or "unknown"
-    return await _is_yes(f"account {name} is {kind_text(account)}. Write {count} into it?")
+    return await _is_yes(f"account {name} is {kind_text(account)}. Write {count} to it?")
 
 
 async def _is_yes(question: str) -> bool:
@@ -326,8 +326,10 @@ async def _is_yes(question: str) -> bool:
 
 def _interrupt(run: Run, number: signal.Signals) -> None:
     run.stop(number)
-    what = "waiting for the replies on the wire" if run.started.is_set() else "it had not begun to write"
-    say(f"stopping: {what} (again: stop at once)")
+    what = (
+        "waiting for the answers to requests in flight" if run.started.is_set() else "nothing was written yet"
+    )
+    say(f"stopping: {what} (interrupt again to stop at once)")
 
 
 def introduction(run: Run) -> list[str]:
@@ -338,11 +340,11 @@ def introduction(run: Run) -> list[str]:
     where = f"{noun(settings.object_type).many} into account {account.portal or 'unknown'}{kind}"
     key = f"by {', else '.join(settings.match)}"
     lines = [f"{where}, {key}{f'; {about}' if about else ''}"]
-    lines += _forecast(run) or ["how many rows, nobody can say before they are read"]
+    lines += _forecast(run) or ["number of rows: unknown until they are read"]
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
         lines.append(canary_text(run.canary, settings.canary_wait_seconds))
-    lines.append("Ctrl-C stops in order; the same command goes on, also slower or faster with another --rate")
+    lines.append("Ctrl-C stops cleanly; the same command resumes, with another --rate if you like")
     return lines
 
 
@@ -373,14 +375,17 @@ def _finished_lines(run: Run) -> list[str]:
         return []
     from uploader.cli.text.undo_state import undone_text  # noqa: PLC0415  # few runs end so
 
-    where = f"this job was finished before, into account {before.portal or 'unknown'}"
+    where = f"this job is finished already, in account {before.portal or 'unknown'}"
     undone = undone_text(run.settings.checkpoint_path, sys.argv[1:])
     if not before.changed_settings:
-        return [f"nothing was sent: {where} (--restart does it again)", *undone]
-    ways = "--restart does it again with these, another --checkpoint and --results make it a job of its own"
+        return [f"nothing was sent: {where} (to run it again: --restart)", *undone]
+    ways = (
+        "to run it again with these, use --restart; to run another job, use another --checkpoint and "
+        "--results"
+    )
     return [
-        f"nothing was sent: {where}, and with other settings; {ways}",
-        f"what differs: {printable(before.changed_settings, 2_000)}",
+        f"nothing was sent: {where}, with other settings; {ways}",
+        f"changed settings: {printable(before.changed_settings, 2000)}",
         *undone,
     ]
 
@@ -407,17 +412,17 @@ def _report(
         say(ending_text(summary))
     if summary.cause is Cause.CANARY:
         words = [*sys.argv[1:], *options_from_variables(click.get_current_context())]
-        say(f"to go on: {approving_command(words)}")
+        say(f"to continue: {approving_command(words)}")
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = (
             f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"
         )
-        left_out = ", and which values were left out (column note)" if tallies.values_dropped else ""
-        say(f"what became of {which}{left_out}: {settings.results_path}")
+        left_out = " and the values left out (column note)" if tallies.values_dropped else ""
+        say(f"outcome of {which}{left_out}: {settings.results_path}")
     if tallies.aliases:
         say(
-            f"{tallies.aliases:,} {noun(settings.object_type).many} were reached by more than one key of the "
-            f"file; the order of their rows is not sure: uploader status --aliases {checkpoint}"
+            f"{tallies.aliases:,} {noun(settings.object_type).many} were matched by more than one key of "
+            f"the file; the order of their rows is not certain: uploader status --aliases {checkpoint}"
         )
     _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
 
@@ -429,5 +434,5 @@ def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> Non
         for reason, count in top_reasons(checkpoint):
             say(f"{count:>9,}  {reason}")
         fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
-        verb = "mend" if has_ended else "look at"  # mended rows wait for those that are still to come
-        say(f"to {verb} the {tallies.failed:,} that failed: uploader failures {checkpoint} -o {fresh}")
+        verb = "correct" if has_ended else "look at"  # corrected rows wait for those that are still to come
+        say(f"to {verb} the failed rows ({tallies.failed:,}): uploader failures {checkpoint} -o {fresh}")

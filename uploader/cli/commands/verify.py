@@ -125,7 +125,7 @@ async def _display(run: Verification) -> None:
             many = noun(run.settings.object_type).many
             say(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
         elif run.rows > rows_said:
-            say(f"looking up what the rows asked for: {run.rows:,} rows")
+            say(f"reading the rows: {run.rows:,}")
             rows_said = run.rows
 
 
@@ -187,12 +187,12 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
     if end is not None:
         say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
-        say(f"property by property: {output}")
+        say(f"list of the differences: {output}")
 
 
 _WORDS = {
     Verdict.EQUAL: "equal",
-    Verdict.ADJUSTED: "equal but for what HubSpot does by itself",
+    Verdict.ADJUSTED: "equal, apart from HubSpot's own changes",
     Verdict.DIFFERS: "differ",
     Verdict.MISSING: "missing",
     Verdict.UNCHECKED: "not checked",
@@ -208,8 +208,8 @@ def _lines(report: Report, many: str) -> list[str]:
     if report.rows and not report.is_sample:
         again = report.rows_written - report.records
         lines.append(
-            f"of {report.rows:,} rows {report.rows_written:,} were written"
-            + (f", {again:,} of them by a key that came before" if again > 0 else "")
+            f"{report.rows_written:,} of {report.rows:,} rows were written"
+            + (f", {again:,} of them with a key of an earlier row" if again > 0 else "")
             + f"; {report.rows - report.rows_written:,} were not (rejected, invalid or skipped)"
         )
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")

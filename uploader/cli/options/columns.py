@@ -98,7 +98,7 @@ def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
     for entry in entries:
         column, equals, word = entry.rpartition("=")
         if not word.strip() or (equals and not column.strip()):
-            raise SettingsError(f'{option} {entry!r} is not "Column=WORD", or a WORD for all columns')
+            raise SettingsError(f'{option} {entry!r} is neither "COLUMN=VALUE" nor a VALUE for all columns')
         upper = word.strip().upper()
         said[column.strip()] = upper if upper in set(DateOrder) else word.strip()
     return said
@@ -118,14 +118,17 @@ def read_owner_map(path: Path) -> dict[str, str]:
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"--owner-map {path} is no TOML: {error}") from error
+            raise SettingsError(f"--owner-map {path} is not valid TOML: {error}") from error
         pairs = [(key, str(value), f"{key!r}") for key, value in document.items()]
     else:
         delimiter = max(",;\t", key=text.partition("\n")[0].count)
         rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
         wrong = next((number for number, row in enumerate(rows, 1) if row and len(row) != 2), None)
         if wrong:
-            raise SettingsError(f"--owner-map {path}: row {wrong} is to have two cells, their owner and ours")
+            raise SettingsError(
+                f"--owner-map {path}: row {wrong} does not have two cells: the owner in the source, and the "
+                "owner in HubSpot"
+            )
         pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
         if pairs and pairs[0][1].strip() and not _is_owner(pairs[0][1]):
             del pairs[0]  # the heading
@@ -133,10 +136,11 @@ def read_owner_map(path: Path) -> dict[str, str]:
     for theirs, ours, where in ((a.strip(), b.strip(), where) for a, b, where in pairs):
         if not theirs or (ours and not _is_owner(ours)):
             raise SettingsError(
-                f"--owner-map {path}: {where} names no e-mail address or id of HubSpot's (a blank: nobody)"
+                f"--owner-map {path}: {where} needs an e-mail address or id of a HubSpot owner (blank: no "
+                "owner)"
             )
         if known.setdefault(theirs, ours) != ours:
-            raise SettingsError(f"--owner-map {path}: {where} gives an owner a second time, as another")
+            raise SettingsError(f"--owner-map {path}: {where} maps an owner again, to another one")
     return known
 
 
@@ -148,6 +152,6 @@ def _text(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"can't read {option} {path}: {error.strerror}") from error
+        raise SettingsError(f"cannot read {option} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{option} {path} is no text in UTF-8") from error
+        raise SettingsError(f"{option} {path} is not UTF-8 text") from error

@@ -140,7 +140,7 @@ def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, O
     Of what the environment holds a token goes before an app's credentials.
     """
     if token_file is not None and oauth_file is not None:
-        raise SettingsError("say either --token-file or --oauth-file, not both")
+        raise SettingsError("use either --token-file or --oauth-file, not both")
     if token_file is not None:
         return read_token(token_file), TokenFile(str(token_file))
     if oauth_file is not None:
@@ -150,7 +150,7 @@ def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, O
     if token or not any(held):
         return token, None
     if missing := [name for name, value in zip(_OAUTH_VARIABLES, held, strict=True) if not value]:
-        raise SettingsError(f"to sign in by OAuth, {' and '.join(missing)} is needed, too")
+        raise SettingsError(f"OAuth sign-in also needs {' and '.join(missing)}")
     return "", OAuth(*held)
 
 
@@ -163,7 +163,7 @@ def _note_readers(file: Path) -> None:
     """
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
-        say(f"{file} holds a secret, and others can read it: chmod 600 {file}")
+        say(f"{file} holds a secret that other users can read; run: chmod 600 {file}")
 
 
 def _network(base_url: str) -> Network:

@@ -59,7 +59,7 @@ def parse_suppress_where(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
         if not name or (equals and not value):
             raise SettingsError(f'--suppress-where {entry!r} is not "Column", "Column=value" or "Column=*"')
         if name in said and (not said[name] or not value):
-            raise SettingsError(f"--suppress-where {name!r} stands there twice, once without a value")
+            raise SettingsError(f"--suppress-where {name!r} is given twice, once without a value")
         said[name] = (*said.get(name, ()), *([value] if value else []))
     return said
 
@@ -70,7 +70,7 @@ def parse_constants(entries: Iterable[str]) -> dict[str, str]:
     for entry in entries:
         name, _, value = (part.strip() for part in entry.partition("="))
         if not name or not value:
-            raise SettingsError(f'--set {entry!r} is not "property=value"; it can\'t clear a property')
+            raise SettingsError(f'--set {entry!r} is not "PROPERTY=VALUE" (it cannot clear a property)')
         if said.setdefault(name, value) != value:
-            raise SettingsError(f"--set {name} stands there twice, with two values")
+            raise SettingsError(f"--set {name} is given twice, with different values")
     return said

@@ -74,10 +74,12 @@ def write_policy_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     for policy in Policy:
         for column in fields.pop(policy.value.replace("-", "_")):
             if policies.setdefault(column, policy) is not policy:
-                raise SettingsError(f"column {column!r} can't be written by two rules at once")
+                raise SettingsError(
+                    f"column {column!r} is in two of --overwrite, --fill and --create-only; keep one"
+                )
     existing, new = fields.pop("only_existing"), fields.pop("only_new")
     if existing and new:
-        raise SettingsError("--only-existing and --only-new together leave nothing to write")
+        raise SettingsError("--only-existing and --only-new exclude each other")
     fields["policies"] = {**fields.get("policies", {}), **policies}  # options go before a mapping file
     fields["only_records"] = Only.EXISTING if existing else Only.NEW if new else Only.ALL
     fields["policy"] = Policy(fields["policy"])

@@ -14,38 +14,38 @@ _MOST_LINES = 20
 
 
 def kind_text(account: Account) -> str:
-    return "a production account" if account.kind else "of a kind that this token may not tell"
+    return "a production account" if account.kind else "of unknown kind (the token may not read it)"
 
 
 def refusal_text(account: Account) -> str:
     """Why nothing is written into it where nobody can be asked, and what to add."""
     if not account.portal:
         return (
-            "nothing was written: which account this is, and of what kind, the token may not tell; add --yes "
-            "to write into it all the same, or give the token the scope `oauth`"
+            "nothing was written: this token may not read which account it belongs to, nor its kind; give "
+            "it the scope `oauth`, or add --yes to write to the account anyway"
         )
     return (
-        f"nothing was written: account {account.portal} is {kind_text(account)}, and nobody is there to be "
-        f"asked; add --portal {account.portal} if it is the one you mean (or --yes)"
+        f"nothing was written: account {account.portal} is {kind_text(account)}, and there is no terminal "
+        f"to ask for confirmation; add --portal {account.portal} if it is the right one (or --yes)"
     )
 
 
 def canary_text(canary: Canary, wait_seconds: float) -> str:
     rows = f"the first {canary.rows:,} rows"
     if canary.waits:
-        return f"{rows} were sent before: they are read back again, and the others wait for your word"
-    return f"{rows} go alone and are read back after {wait_seconds:g} s; the others wait for your word"
+        return f"{rows} were sent before: they are read back again, and the others wait for your approval"
+    return f"{rows} are sent alone and read back after {wait_seconds:g} s; the others wait for your approval"
 
 
 def review_lines(review: Review, noun: Noun) -> list[str]:
     """What became of the canary, most important last, where the eye rests."""
     counts = (
         ("as sent", review.as_sent),
-        ("as sent, but for what HubSpot adjusts itself", review.adjusted),
-        ("changed by somebody else since", review.changed),
-        ("other than sent, and no history says why", review.different),
-        ("not there any more", review.missing),
-        ("not told of by HubSpot's answers", review.unread),
+        ("as sent, apart from HubSpot's own adjustments", review.adjusted),
+        ("changed by others since", review.changed),
+        ("not as sent, and their history does not show why", review.different),
+        ("no longer found", review.missing),
+        ("missing from HubSpot's answers", review.unread),
     )
     said = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
     lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {said}"]
@@ -67,9 +67,9 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
         f"  {outcome.value.upper()}: {reason}{_places(place, Noun('row', 'rows'))}"
         for (outcome, reason), place in review.failed.items()
     )
-    lines += [f"  see for yourself: {link}" for link in review.links]
+    lines += [f"  look at it in HubSpot: {link}" for link in review.links]
     if not review.is_clean:
-        lines.append("NOT ALL IS AS IT WAS SENT: look at it before you go on")
+        lines.append("NOT ALL IS AS IT WAS SENT: check the records before you approve")
     return [printable(line) if not line.startswith("  ") else f"  {printable(line)}" for line in lines]
 
 
@@ -81,7 +81,7 @@ def approving_command(words: Sequence[str]) -> str:
 
 def _listed(lines: Iterable[str]) -> list[str]:
     made = list(lines)
-    rest = [f"  and {len(made) - _MOST_LINES:,} more of that kind"] if len(made) > _MOST_LINES else []
+    rest = [f"  and {len(made) - _MOST_LINES:,} more like these"] if len(made) > _MOST_LINES else []
     return made[:_MOST_LINES] + rest
 
 

@@ -164,7 +164,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         *_column_lines(report),
         *_row_lines(report, settings),
         *_forecast_lines(report, settings),
-        *([f"NOBODY CAN SEE: {'; '.join(report.unseen)}"] if report.unseen else []),
+        *([f"Not visible to uploader: {'; '.join(report.unseen)}"] if report.unseen else []),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
@@ -220,42 +220,40 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
     said = [f"{found.rows:>12,}  rows{note}"]
     if found.rows and not found.sendable + found.invalid + found.skipped:
-        return [*said, f"{'':>14}they are looked at once it is known what the columns are"]
+        return [*said, f"{'':>14}not checked: first decide what the columns mean"]
     said.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
-        said.append(f"{found.suppressed:>12,}  skipped: of people that nothing is to be written to")
+        said.append(f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where)")
     if found.skipped > found.suppressed:
         later = found.skipped - found.suppressed
-        said.append(f"{later:>12,}  skipped: a later row has written their key")
+        said.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
     said.append(
         f"{found.invalid:>12,}  invalid"
         + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
-        + " (a row may be of several kinds)" * (sum(g.count for g in found.faults.values()) > found.invalid)
+        + " (a row can have several problems)" * (sum(g.count for g in found.faults.values()) > found.invalid)
     )
     if found.invalid:
         share = f"{found.invalid / found.rows:.1%}" if found.invalid * 1000 >= found.rows else "under 0.1%"
         limit = settings.max_failures
-        where = f" (from {limit.ENOUGH_ROWS:,} rows on)" if limit.share is not None else ""
-        said.append(
-            f"{'':>14}{share} of the rows; upload stops by itself beyond --max-failures {limit}{where}"
-        )
+        where = f" (counted from {limit.ENOUGH_ROWS:,} rows on)" if limit.share is not None else ""
+        said.append(f"{'':>14}{share} of the rows; upload stops at more than --max-failures {limit}{where}")
     said += _group_lines(found.faults, report)
     if found.values_dropped:
         said.append(f"{found.values_dropped:>12,}  values left out")
         said += _group_lines(found.dropped, report)
-    said.append(
-        f"{found.repeated_keys:>12,}  keys come more than once, in {found.repeated_rows:,} further rows"
-    )
+    said.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
     said += _repeat_lines(report)
-    said += [f"{count:>12,}  blanks clear {printable(column, 60)}" for column, count in found.cleared.items()]
+    said += [
+        f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
+    ]
     for name, counts in found.owners.items():
         unknown = report.unknown_owners.get(name, Counter())
-        said.append(f"{counts.total():>12,}  rows with {name}, of {len(counts):,} owners")
+        said.append(f"{counts.total():>12,}  rows have {name}, with {len(counts):,} owners")
         said += _owner_lines(counts - unknown)
         if unknown:
             said.append(
-                f"{unknown.total():>12,}  of them of {len(unknown):,} whom this account does not know"
-                + " (skipped rows, too)" * bool(found.skipped)
+                f"{unknown.total():>12,}  of them name {len(unknown):,} owners that this account does not "
+                "have" + " (including skipped rows)" * bool(found.skipped)
             )
             said += _owner_lines(unknown)
     return said
@@ -265,7 +263,7 @@ def _owner_lines(counts: Counter[str]) -> list[str]:
     said = [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
     rest = counts.most_common()[_SHOWN_OWNERS:]
     return said + (
-        [f"{sum(n for _, n in rest):>16,}  of {len(rest):,} more (--json has them)"] if rest else []
+        [f"{sum((n for _, n in rest)):>16,}  of {len(rest):,} others (listed with --json)"] if rest else []
     )
 
 
@@ -323,19 +321,19 @@ def _forecast_lines(report: Report, settings: Settings) -> list[str]:
     if ahead is None:
         return []
     pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
-    quota = "" if report.has_asked_quota else ", at the usual quota of larger accounts"
+    quota = "" if report.has_asked_quota else ", assuming the quota of larger accounts"
     ending = f"{pauses}{quota}"
     most = "at most " if settings.may_spare_rows else ""
     requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
     said = [
         f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
-        "  (a handful of requests at the start come on top)",
+        "  (plus a few requests at the start)",
     ]
     if report.longest_chain * CHAIN_SECONDS >= _SAID_SECONDS:
         takes = duration(report.longest_chain * CHAIN_SECONDS)
         said.append(
-            f"  {report.longest_chain:,} rows of one key are written one after the other: about {takes}"
-            " (--on-duplicate last writes the last of them alone)"
+            f"  {report.longest_chain:,} rows share one key and are written one after the other: about "
+            f"{takes} (--on-duplicate last writes only the last of them)"
         )
     shares = "; ".join(
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
@@ -349,17 +347,17 @@ def _counted(count: int, one: str, more: str) -> str:
 
 
 def _seconds_text(seconds: float) -> str:
-    return duration(seconds) if seconds != float("inf") else "no end within a year"
+    return duration(seconds) if seconds != float("inf") else "more than a year"
 
 
 def _verdict(report: Report) -> str:
     if report.exit_code == 0:
-        return "all is well"
+        return "no problem found"
     if report.problems:
         count = len(report.problems)
-        return f"upload can't start as asked: {count:,} {'problem' if count == 1 else 'problems'}, see above"
+        return f"upload cannot start: {count:,} {'problem' if count == 1 else 'problems'}, see above"
     if report.would_stop:
-        return f"upload would start, and stop before its end: {report.would_stop}"
+        return f"upload would stop before the end: {report.would_stop}"
     found = report.findings
     counts = {
         "invalid rows": found.invalid,
@@ -367,7 +365,9 @@ def _verdict(report: Report) -> str:
         "repeated keys": found.repeated_keys,
         "warnings": len(report.warnings),
     }
-    return f"upload would run; look first at the {', '.join(what for what, count in counts.items() if count)}"
+    return (
+        f"upload would run; first look at the {', '.join((what for what, count in counts.items() if count))}"
+    )
 
 
 def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
@@ -380,18 +380,18 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     if can_draft and undecided >= _MANY:
         draft = f"{Path(stem(settings.sources[0])).name}.toml"
         return [
-            "next: say what the columns are, or have that drafted: "
+            "next: say what the columns mean (--map, --ignore), or have it drafted: "
             + next_command(typed, "check", ["--write-mapping", draft])
         ]
     if report.problems or report.would_stop:
-        what = "read and mend the draft" if mapping else "mend that"
+        what = "review and complete the draft" if mapping else "correct this"
         return [f"next: {what}, then {next_command(typed, 'check', mapping)}"]
-    first = "read and mend the draft, then " if mapping else ""
+    first = "review and complete the draft, then " if mapping else ""
     if settings.offline:
         again = next_command(typed, "check", mapping)
-        return [f"next: {first}put the token into HUBSPOT_ACCESS_TOKEN, then {again}"]
+        return [f"next: {first}set HUBSPOT_ACCESS_TOKEN to the token, then {again}"]
     more = [*mapping, *portal_option(typed, portal)]
     return [
-        f"next, {first}see what it would do to what is there: {next_command(typed, 'preview', more)}",
+        f"next: {first}preview the changes: {next_command(typed, 'preview', more)}",
         f"then {upload_line(typed, settings, more)}",
     ]

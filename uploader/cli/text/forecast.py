@@ -12,8 +12,8 @@ from uploader.settings.write_policy import WritePolicySettings
 def reads_text(settings: WritePolicySettings) -> str:
     """Why there are more requests than rows would need; "" where there are not."""
     if settings.may_spare_rows:
-        return " (each hundred is read first, and what remains of it is written)"
-    return " (each hundred is read before it is written)" if settings.reads_first else ""
+        return " (each batch is read first, and only what differs is written)"
+    return " (each batch is read before it is written)" if settings.reads_first else ""
 
 
 def forecast_lines(
@@ -30,23 +30,27 @@ def forecast_lines(
 
     `reads`: what `reads_text` says. `is_most`: that many requests at most.
     """
-    some, latest = ("at most", " at the latest") if is_most else ("some", "")
-    takes = f"{duration(ahead.seconds)}, ends about {clock(ahead.ends_at)}" if ahead.ends_at else "no end"
+    some, latest = ("at most", " at the latest") if is_most else ("about", "")
+    takes = (
+        f"{duration(ahead.seconds)}, until about {clock(ahead.ends_at)}" if ahead.ends_at else "never ends"
+    )
     lines = [
-        f"about {about(rows)} rows to go: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"
+        f"about {about(rows)} rows left: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"
     ]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
-        spared = f" ({reserved:,} of them are kept for other apps)" if reserved else ""
+        spared = f" ({reserved:,} of them reserved for other apps)" if reserved else ""
         lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
     if ahead.pauses_at and ahead.goes_on_at:
         spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
         before = about(ahead.before_pause)
-        lines.append(f"the day's quota is used up after some {before} requests, about {spent_at}:")
+        lines.append(f"the daily quota will be used up after about {before} requests, about {spent_at}:")
         lines.append(
-            f"it waits until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
+            f"it will wait until {again_at}{f', {ahead.pauses} times in all' if ahead.pauses > 1 else ''}"
             if waits
-            else f"it stops there (exit 75); the same command goes on after {again_at}, "
-            "--on-long-pause wait by itself"
+            else (
+                f"it will stop then (exit 75); run the same command again after {again_at}, or use "
+                "--on-long-pause wait"
+            )
         )
     return lines

@@ -43,9 +43,9 @@ def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Seque
     """The upload that was looked ahead at, with a way back."""
     if settings.snapshot:
         return f"upload: {next_command(typed, 'upload', more)}"
-    cost = "" if settings.reads_first else ", for twice the requests"
+    cost = "" if settings.reads_first else ", at twice the requests"
     way_back = next_command(typed, "upload", [*more, "--snapshot"])
-    return f"upload, with a way back (undo{cost}): {way_back}"
+    return f"upload so that it can be undone{cost}: {way_back}"
 
 
 def portal_option(typed: Sequence[str], portal: str) -> list[str]:

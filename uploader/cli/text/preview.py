@@ -44,14 +44,14 @@ _OUTCOMES = (
     Outcome.ABANDONED,
 )
 NOT_SEEN = (
-    "what else HubSpot refuses: addresses it holds to be none, what breaks its validation rules",
-    "workflows and other apps, which may change records once they are written, and now",
-    "what HubSpot fills in by itself, such as a new contact's lifecycle stage or company",
+    "other rows that HubSpot will refuse, because of an address or a validation rule",
+    "changes by workflows and other apps, now and after the upload",
+    "values that HubSpot sets by itself, such as a new contact's lifecycle stage or company",
 )
 _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
-    Change.PRESERVED.value: "HubSpot's stays, by your rule",
-    Change.KEPT.value: "HubSpot's stays: a lifecycle stage does not go back",
+    Change.PRESERVED.value: "HubSpot's value is kept: --write, --fill or --create-only",
+    Change.KEPT.value: "HubSpot's value is kept: a lifecycle stage does not go back",
     REFUSED: "invalid: never sent",
 }
 
@@ -104,7 +104,7 @@ def lines(report: Report) -> list[str]:
         *_property_lines(report),
         *_example_lines(report),
         "",
-        "what a preview can't see:",
+        "not visible in a preview:",
         *(f"  {text}" for text in NOT_SEEN),
         f"{report.requests:,} requests, {duration(report.summary.elapsed_seconds)}",
     ]
@@ -113,9 +113,9 @@ def lines(report: Report) -> list[str]:
 def _head(report: Report) -> Iterator[str]:
     rows = report.summary.tallies.rows
     if report.end is not None:
-        yield f"PARTIAL: {rows - report.summary.tallies.open:,} rows were looked at before it ended"
+        yield f"PARTIAL: only {rows - report.summary.tallies.open:,} rows were previewed"
     if report.sample is not None:
-        yield f"a sample: the first {report.sample:,} rows only; the others were not looked at"
+        yield f"sample: only the first {report.sample:,} rows were previewed"
 
 
 def _outcome_lines(report: Report) -> Iterator[str]:
@@ -123,8 +123,8 @@ def _outcome_lines(report: Report) -> Iterator[str]:
     yield f"{'rows':>12}  {tallies.rows:>12,}"
     usual = {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.INVALID}
     notes = {
-        Outcome.REJECTED: "another record has a value that no two may share",
-        Outcome.ABANDONED: "no answer told what HubSpot holds",
+        Outcome.REJECTED: "another record has the same unique value",
+        Outcome.ABANDONED: "HubSpot did not answer",
     }
     for outcome in _OUTCOMES:
         count = tallies.outcomes[outcome]
@@ -134,7 +134,7 @@ def _outcome_lines(report: Report) -> Iterator[str]:
         if outcome is Outcome.SKIPPED:
             yield from (f"{'':>26}  {n:,}: {printable(why)}" for why, n in tally.skipped.most_common())
     if tallies.open:
-        yield f"{'not looked at':>12} {tallies.open:>12,}"
+        yield f"{'not previewed':>12} {tallies.open:>12,}"
 
 
 def _property_lines(report: Report) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _property_lines(report: Report) -> Iterator[str]:
         cells = "".join(f"{counts[kind]:>13,}" for kind in kinds)
         yield f"{printable(name, 40):<{width}}{cells}"
     if len(ranked) > _SHOWN_PROPERTIES:
-        yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (--json has them all)"
+        yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (listed with --json)"
 
 
 def _example_lines(report: Report) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _what(one: Example) -> str:
         return printable(one.reason, 160) if one.reason.startswith(name) else f"{name} {_text(one.reason)}"
     before, asked, after = (_text(text) for text in (one.before, one.asked, one.after))
     if one.kind in {Change.PRESERVED, Change.KEPT}:
-        return f"{name} stays {before}; the row has {asked}"
+        return f"{name}: {before} is kept; the row has {asked}"
     return f"{name}: {before} -> {after}"
 
 
@@ -187,16 +187,19 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
     end = report.end
     if end is not None:
         begins_anew = end.cause in {Cause.SIGNAL, Cause.CUT_OFF}
-        again = "the same command begins anew" if begins_anew else advice(end.cause)
+        again = "the same command starts from the beginning" if begins_anew else advice(end.cause)
         yield f"nothing was written; stopped: {printable(end.reason)}; {again}"
         return
     if aliases := report.summary.tallies.aliases:
         many = noun(settings.object_type).many
-        yield f"{aliases:,} {many} are reached by more than one key; the order of their rows is not sure"
+        yield f"{aliases:,} {many} are matched by more than one key; the order of their rows is not certain"
     if report.would_stop:
-        yield f"upload would stop before its end, for more failures than {settings.max_failures}: mend them"
+        yield (
+            f"upload would stop before the end: more failures than --max-failures {settings.max_failures}; "
+            "correct the rows"
+        )
     if "-" in settings.sources:
-        yield "nothing was written; next: give the same rows to uploader upload -"
+        yield "nothing was written; next: pipe the same rows into uploader upload -"
         return
     portal = report.account.portal if report.account else ""
     yield f"nothing was written; next {upload_line(typed, settings, portal_option(typed, portal))}"

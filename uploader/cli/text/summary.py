@@ -12,10 +12,10 @@ from uploader.records.suppressed_rows import SUPPRESSED
 
 #: Why rows were skipped, by the rule.
 _RULES = {
-    SUPPRESSED: "of people that nothing is to be written to (--suppress, --suppress-where)",
+    SUPPRESSED: "suppressed (--suppress, --suppress-where)",
     DUPLICATE: "another row has the same key (--on-duplicate first, last)",
-    SUPERSEDED_BY: "a later row has written the key since (--include-superseded sends them)",
-    ONLY: "by what HubSpot holds (--only-new, --only-existing)",
+    SUPERSEDED_BY: "superseded by a later row with the same key (--include-superseded sends them)",
+    ONLY: "the record exists, or does not (--only-new, --only-existing)",
 }
 
 
@@ -40,19 +40,19 @@ def summary_text(summary: Summary) -> str:
     )
     lines.append(
         f"requests {tallies.requests:,}, throttled {tallies.throttled:,}, retries {tallies.retries:,}, "
-        f"errors named in answers {tallies.num_errors:,}; batches: {batches or 'none'}; "
+        f"errors in replies {tallies.num_errors:,}; batches: {batches or 'none'}; "
         f"{duration(summary.elapsed_seconds)}"
     )
     if tallies.values_dropped:
-        lines.append(f"values left out: {tallies.values_dropped:,}, since HubSpot would refuse them")
+        lines.append(f"values left out because HubSpot would refuse them: {tallies.values_dropped:,}")
     if tallies.pauses:
         pauses = ", ".join(f"{count:,} x {cause}" for cause, count in sorted(tallies.pauses.items()))
         lines.append(f"pauses: {pauses}")
     if tallies.held_back * 10 > tallies.rows and tallies.records_per_upsert < MAX_INPUTS / 2:
         lines.append(
-            f"slow, because rows of one contact are written one after the other, in file order: "
-            f"{tallies.held_back:,} had to wait for an earlier one, and a request carries "
-            f"{tallies.records_per_upsert:.1f} rows where {MAX_INPUTS} would fit"
+            f"slow, because rows of the same contact are written one after the other: {tallies.held_back:,} "
+            f"rows waited for an earlier one, and a request carried {tallies.records_per_upsert:.1f} rows "
+            f"of at most {MAX_INPUTS}"
         )
     if told := chain_text(summary.chain):
         lines.append(told)
@@ -67,10 +67,10 @@ def chain_text(chain: Chain) -> str:
     takes = f", {pace:.2g} s each: about {duration(chain.seconds)}" if pace else ""
     rows = f"{chain.rows:,} rows share a value and are written one after the other{takes}"
     if chain.is_all:
-        return f"nothing else is left: {rows} (--on-duplicate last writes the last row of a key alone)"
+        return f"only these are left: {rows} (--on-duplicate last writes only the last row of a key)"
     return (
-        f"no more is read for now, since the rows that wait for an earlier one fill the memory: {rows}; "
-        "leave out a value that stands for none, or use --on-duplicate last"
+        f"reading has paused, because the rows that wait for an earlier one fill the memory: {rows}; remove "
+        "placeholder values from the file, or use --on-duplicate last"
     )
 
 

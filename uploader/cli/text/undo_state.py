@@ -26,16 +26,19 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
     others = sum(count for outcome, count in counts.items() if outcome not in UNDONE)
     when = f" on {undone.ended_at}" if undone.ended_at and not undone.left else ""
     parts = [
-        f"{counts[UndoOutcome.ARCHIVED]:,} that it created are archived",
-        f"{counts[UndoOutcome.RESTORED]:,} that it changed are restored",
+        f"{counts[UndoOutcome.ARCHIVED]:,} created records are archived",
+        f"{counts[UndoOutcome.RESTORED]:,} changed records are restored",
         *([f"{others:,} are not"] if others else []),
     ]
     lines = unkept_lines(unkept)
     if not undone.left:
         again = undo_command(str(checkpoint), typed, ["--restart"])
-        return [f"it was undone{when}: {', '.join(parts)} ({again} looks again)", *lines]
+        return [
+            f"the job was undone{when}: {', '.join(parts)}; to look at all of them again: {again}",
+            *lines,
+        ]
     return [
-        f"it is being undone, {undone.left:,} are left: {', '.join(parts)} (the same undo goes on)",
+        (f"the job is partly undone, {undone.left:,} are left: {', '.join(parts)}; the same undo continues"),
         *lines,
     ]
 
@@ -64,7 +67,7 @@ def unkept_lines(unkept: NotInSnapshot) -> list[str]:
             f"{_where(unkept.unsure_rows)}"
         )
     if unkept.unknown:
-        lines.append(f"not known whether more was written without --snapshot: {unkept.unknown}")
+        lines.append(f"unknown whether more was written without --snapshot: {unkept.unknown}")
     return lines
 
 
@@ -82,7 +85,7 @@ def _where(ranges: Ranges) -> str:
         return ""
     shown = [f"{first + 1:,} to {end:,}" for first, end in ranges[:_RANGES]]
     more = f" and {len(ranges) - _RANGES:,} more ranges" if len(ranges) > _RANGES else ""
-    return f" (of the rows {', '.join(shown)}{more}, counted over all sources without their headers)"
+    return f" (among the rows {', '.join(shown)}{more}, counted over all sources without headers)"
 
 
 def _undone(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:

@@ -31,7 +31,7 @@ def read_oauth(path: Path) -> OAuth:
         raise SettingsError(f"the OAuth file {path} is neither TOML nor JSON") from None
     missing = [name for name in _NAMES if not isinstance(held.get(name), str) or not held[name].strip()]
     if missing:
-        raise SettingsError(f"the OAuth file {path} lacks {', '.join(missing)}")
+        raise SettingsError(f"the OAuth file {path} has no {', '.join(missing)}")
     _rewritten(path, text, "a new one")  # fails now if a new one could not be stored later
     client_id, client_secret, refresh_token = (held[name].strip() for name in _NAMES)
     return OAuth(client_id, client_secret, refresh_token, str(path))
@@ -56,7 +56,10 @@ def _rewritten(path: Path, text: str, refresh_token: str) -> str:
         with suppress(ValueError):
             if _parsed(made) == {**_parsed(text), "refresh_token": refresh_token}:
                 return made
-    raise SettingsError(f"the OAuth file {path}: a new refresh token can't be kept as it is spelled there")
+    raise SettingsError(
+        f'the OAuth file {path}: a new refresh token could not be saved; write refresh_token = "..." on a '
+        "line of its own"
+    )
 
 
 _JSON_LINE = re.compile(r'("refresh_token"\s*:\s*)("(?:[^"\\]|\\.)*")')
@@ -75,6 +78,6 @@ def _read(path: Path, what: str) -> str:
             data = file.read(_MOST_BYTES)
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"can't read {what} {path}: {error.strerror}") from error
+        raise SettingsError(f"cannot read {what} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{what} {path} holds no text") from error
+        raise SettingsError(f"{what} {path} is empty") from error

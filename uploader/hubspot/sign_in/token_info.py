@@ -38,15 +38,17 @@ def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
     write = f"crm.objects.{object_type}.write" if object_type in TYPE_IDS else "crm.objects.custom.write"
     objects, schemas = write.removesuffix(".write"), write.replace(".objects.", ".schemas.")
     return write, {
-        f"{objects}.read": "what is accepted late can't be read back, and `verify` can't compare",
-        f"{schemas.removesuffix('.write')}.read": "nobody can say whether the columns' properties exist",
+        f"{objects}.read": "late outcomes cannot be read back, and `verify` cannot compare records",
+        f"{schemas.removesuffix('.write')}.read": "it cannot be checked that the properties exist",
     }
 
 
 def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[str]]:
     """The error if the needed scope is missing (else ""), and a text for each missing optional one."""
     write, others = needed_scopes(object_type)
-    problem = "" if write in scopes else f"the token lacks the scope {write}: it may write nothing; add it"
+    problem = (
+        "" if write in scopes else f"the token lacks the scope {write}, so it may not write; add the scope"
+    )
     return problem, [
         f"the token lacks the scope {name}: {why}" for name, why in others.items() if name not in scopes
     ]

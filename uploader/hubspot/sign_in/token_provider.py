@@ -140,7 +140,7 @@ class Access:
         reply = await self._transport.send(Call("POST", self._paths.refresh, body, is_form=True))
         renewal, grant, reason = judge(reply)
         if renewal is Renewal.REFUSED:
-            raise StopRun(Cause.TOKEN, f"HubSpot gives no access token for this refresh token: {reason}")
+            raise StopRun(Cause.TOKEN, f"HubSpot refuses an access token for this refresh token: {reason}")
         if grant is None:
             self._note_failure(reason)
             return
@@ -148,13 +148,13 @@ class Access:
             self._sign_in = await self._keep(oauth, grant.refresh_token)
         self._check_account(grant.info.portal)
         if grant.access_token == self._given_up:
-            raise StopRun(Cause.TOKEN, "HTTP 401, and HubSpot gives the same access token again")
+            raise StopRun(Cause.TOKEN, "HTTP 401, and HubSpot returned the same access token again")
         self.token, self.info = grant.access_token, grant.info
         self._transport.use(self.token)
         self._is_proven = False
         self._failing_since, self._given_up = None, ""
         self._life = Life.of(grant.lives_seconds, asked_at)
-        _LOG.info("a new access token, for %d s", grant.lives_seconds)
+        _LOG.info("new access token, valid for %d s", grant.lives_seconds)
 
     def _note_failure(self, reason: str) -> None:
         now = self._clock()
@@ -168,15 +168,17 @@ class Access:
         """Store the new refresh token, before the access token is used: a later run needs it after a kill."""
         if not oauth.file:
             _LOG.warning(
-                "HubSpot has replaced the refresh token, and an environment can't keep the new one: "
-                "it is lost when this process ends; use --oauth-file"
+                "HubSpot has replaced the refresh token. The new one is lost when this process ends, "
+                "because it cannot be saved to an environment variable; use --oauth-file"
             )
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token)
         keep = partial(keep_refresh_token, oauth, refresh_token)
         try:
             return await self._offload.run(keep) if self._offload else keep()
         except (StorageError, SettingsError, ValueError, TypeError) as error:
-            _LOG.warning("HubSpot has replaced the refresh token, and it can't be kept: %s", error)
+            _LOG.warning(
+                "HubSpot has replaced the refresh token, and the new one could not be saved: %s", error
+            )
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
     async def _read_again(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
@@ -187,20 +189,20 @@ class Access:
         except SettingsError as error:
             raise StopRun(Cause.TOKEN, f"HTTP 401; {error}") from error
         if found == self.token or not is_sendable(found):
-            raise StopRun(Cause.TOKEN, "HTTP 401; the token file holds no other token")
+            raise StopRun(Cause.TOKEN, "HTTP 401, and the token file holds no new token")
         self.token, self.info, self._is_proven, self._life = found, None, False, _endless()
         self._given_up = ""
         self._transport.use(found)
-        _LOG.info("the token file holds another token; going on with it")
+        _LOG.info("using the new token of the token file")
         for _ in range(_ACCOUNT_TRIES):
             reply = await send_with_current_token(Call("GET", self._paths.account))
             if reply.status == 401:
-                raise StopRun(Cause.TOKEN, "HTTP 401, also by the token that the file holds now")
+                raise StopRun(Cause.TOKEN, "HTTP 401, also with the new token of the token file")
             if reply.ok or reply.status == 403:
                 portal = (reply.body or {}).get("portalId") if reply.ok else None
                 self._check_account(str(portal or ""), must_name_account=True)
                 return
-        raise StopRun(Cause.OUTAGE, "nobody says whose account the new token is of")
+        raise StopRun(Cause.OUTAGE, "the account of the new token could not be read")
 
     def _check_account(self, portal: str, *, must_name_account: bool = False) -> None:
         """StopRun if the new token is of another account than the job's.
@@ -209,14 +211,14 @@ class Access:
         """
         if self.portal is None or (portal and portal == self.portal) or not (portal or must_name_account):
             return
-        whose = f"is of account {portal}" if portal else "may not say whose account it is of"
+        whose = f"belongs to account {portal}" if portal else "may not read which account it belongs to"
         if self.portal:
-            raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes into account {self.portal}")
+            raise StopRun(Cause.TOKEN, f"the new token {whose}; this job writes to account {self.portal}")
         if must_name_account:
             raise StopRun(
                 Cause.TOKEN,
-                f"the new token {whose}, and the one before could not say either; run the command again with "
-                "the token of the account that this job writes into",
+                f"the new token {whose}, and the former one could not read it; run the command again with a "
+                "token of the account that this job writes to",
             )
 
 

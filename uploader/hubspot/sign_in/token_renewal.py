@@ -63,7 +63,7 @@ def judge(reply: Reply) -> tuple[Renewal, Grant | None, str]:
     body = reply.body or {}
     if reply.ok and (grant := _grant(body)) is not None:
         if grant.lives_seconds < _SHORTEST_SECONDS:
-            return Renewal.FAILED, None, f"an access token that lives for {grant.lives_seconds:g} s only"
+            return Renewal.FAILED, None, f"the access token is valid for only {grant.lives_seconds:g} s"
         return Renewal.GRANTED, grant, ""
     if reply.status == 0:
         return Renewal.FAILED, None, reply.message

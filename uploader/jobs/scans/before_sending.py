@@ -44,10 +44,10 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
     notices = [notice for source in sources for notice in source.notices]
     notices += warnings_of(settings.checkpoint_path)
     if settings.suppression is not None:
-        notices.append(f"nothing is written to the {len(settings.suppression):,} addresses of --suppress")
+        notices.append(f"suppressed: {len(settings.suppression):,} addresses (--suppress)")
     if new := find_new_files(settings, sources):
         listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-        notices.append(f"not of this job, which was begun without: {listed}")
+        notices.append(f"not part of this job, because they appeared after its start: {listed}")
     place = check_checkpoint_place(settings)
     return notices if place is None else [*notices, place]
 
@@ -97,7 +97,7 @@ async def find_repeated_keys(
     found = open_duplicates(path, job.identity, job.sources)
     if found is None:
         if any(source.size_bytes is None for source in job.sources):
-            raise SettingsError(f"--on-duplicate {rule} needs sources that can be read twice: files")
+            raise SettingsError(f"--on-duplicate {rule} reads the sources twice, so they must be files")
         await passes.read(find_duplicates(path, job.identity, job.sources, job.mappers), reader)
         found = open_duplicates(path, job.identity, job.sources)
     if found is not None:

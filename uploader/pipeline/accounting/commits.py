@@ -178,7 +178,7 @@ class Commits:
                 if self._gives_up():
                     raise
                 if not self.is_locked_out:
-                    _LOG.warning("%s: waiting for that to end", error)
+                    _LOG.warning("%s; waiting until it has finished", error)
                 self.is_locked_out = True
                 await asyncio.sleep(_LOCKED_SECONDS)
             else:

@@ -146,7 +146,7 @@ class ReadContact:
         """Return the settlement of a record that is not to be sent; None if it is."""
         record, decision = self.record, self.decision
         if decision is None:
-            text = with_reason("HubSpot's answers leave out what it holds of this record", self.why)
+            text = with_reason("HubSpot did not return this record's values", self.why)
             refusal = Refusal("NO_ANSWER", text)
             return Settlement(record, Outcome.ABANDONED, attempts=0, refusal=refusal)
         if decision.outcome is None:

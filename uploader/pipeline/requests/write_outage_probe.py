@@ -86,7 +86,10 @@ class WriteProbe:
         _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)
         if verdict.confirmed and verdict.confirmed[0].new:
             hubspot_id = verdict.confirmed[0].hubspot_id
-            _LOG.warning("record %s was deleted just now, and is there again without values", hubspot_id)
+            _LOG.warning(
+                "record %s was deleted while it was probed, and has been created again without values",
+                hubspot_id,
+            )
         return bool(verdict.confirmed)
 
 

@@ -101,8 +101,8 @@ def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
 _RULES: tuple[tuple[str, Callable[[str, Kind, str, str], bool]], ...] = (
     ("HubSpot keeps it in lower case", _is_recased),
     ("a lifecycle stage does not go back", _is_later_stage),
-    ("a number in another spelling", _is_same_number),
-    ("a date in another spelling", _is_same_date),
+    ("a number in another notation", _is_same_number),
+    ("a date in another notation", _is_same_date),
     ("the same choices", _are_same_choices),
 )
 

@@ -78,7 +78,7 @@ def find_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise MappingError(f"--timezone {name!r} is no zone such as Europe/Berlin or UTC") from error
+        raise MappingError(f"--timezone {name!r} is not a time zone such as Europe/Berlin or UTC") from error
 
 
 #: Of a column's values: whatever is not blank.
@@ -104,8 +104,8 @@ def text_fault(text: str) -> Fault | None:
     if "\0" in text:
         return Fault("holds a NUL byte", "TEXT")
     if len(text) > MOST_CHARACTERS:
-        return Fault(f"has {len(text):,} characters; HubSpot takes {MOST_CHARACTERS:,}", "TEXT")
-    return None if is_text(text) else Fault("holds half of a surrogate pair, which is no text", "TEXT")
+        return Fault(f"has {len(text):,} characters; HubSpot accepts {MOST_CHARACTERS:,}", "TEXT")
+    return None if is_text(text) else Fault("holds half of a surrogate pair, which is not valid text", "TEXT")
 
 
 def is_text(text: str) -> bool:
@@ -138,15 +138,17 @@ def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str
     if owners is not None:
         found = owners.find(meant)
         if isinstance(found, Fault) and meant != text:
-            return Fault(f"is {meant!r} by --owner-map, which {found.reason}", found.category)
+            return Fault(f"is mapped to {meant!r} by --owner-map, which {found.reason}", found.category)
         return found
     if meant.isdecimal():
         return meant
-    return Fault("is no owner's id, and the account's owners are not known: " + OWNERS_SCOPE, "OWNER")
+    return Fault(
+        "is not the id of an owner, and the account's owners could not be read: " + OWNERS_SCOPE, "OWNER"
+    )
 
 
 #: What to do if a token may not read owners.
-OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or ids with --owner-map"
+OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or map owners to ids with --owner-map"
 
 
 def _folded(owner_map: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +164,7 @@ def _as_list(text: str, convert: Converter) -> str | Fault:
         part, why = fault
         return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
     if not found:
-        return Fault("holds no option", "OPTION")
+        return Fault("has no option", "OPTION")
     listed = [str(one) for one in found if one]
     return (";" if text.startswith(";") and listed else "") + ";".join(listed)
 
@@ -187,8 +189,10 @@ class _Choices:
         named = {o.value for o in labelled if not o.hidden} or {o.value for o in labelled}
         found = named or self._folded.get(text.casefold(), set())
         if len(found) > 1:
-            return Fault(f"could be {' or '.join(sorted(found)[:3])}: write the option's value", "OPTION")
-        return next(iter(found)) if found else Fault("is none of the property's options", "OPTION")
+            return Fault(
+                f"could be {' or '.join(sorted(found)[:3])}: use the internal value of the option", "OPTION"
+            )
+        return next(iter(found)) if found else Fault("is not an option of the property", "OPTION")
 
     def find_all(self, text: str) -> str | Fault:
         """Return the options of a list, separated by `;`, or by another mark if each part is an option."""

@@ -71,13 +71,13 @@ _SURELY_MILLISECONDS = 100_000_000_000
 #: Day 60 of spreadsheets is a 29 February 1900 that never was: before it they differ by a day.
 _FIRST_SERIAL, _SERIAL_ORIGIN = 61, date(1899, 12, 30)
 
-_BOTH = 'is one date as day and month, another as month and day: say --date-order "COLUMN=DMY" or =MDY'
+_BOTH = 'is a different date as day/month and as month/day: use --date-order "COLUMN=DMY" or =MDY'
 
 
 def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
     """Return `YYYY-MM-DD`, which HubSpot reads as midnight UTC."""
     if _ISO.fullmatch(text):
-        return text if _is_date(text) else Fault("is no day of the calendar", "DATE")
+        return text if _is_date(text) else Fault("is not a day of the calendar", "DATE")
     if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
         return _as_day(text)
     read = _read(text, order)
@@ -88,13 +88,13 @@ def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fa
     local = _in_zone(read, zone) if zone and read.offset is not None else None
     if local is not None and local.time() == time.min:
         return local.date().isoformat()
-    return Fault("has a time of day, and the property holds dates only", "DATE")
+    return Fault("has a time of day, but the property is a date", "DATE")
 
 
 def as_moment(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
     """Return the time in ISO 8601, UTC."""
     if _ISO_MOMENT.fullmatch(text):
-        return text if _is_moment(text) else Fault("is no time of the calendar", "DATETIME")
+        return text if _is_moment(text) else Fault("is not a valid time", "DATETIME")
     if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
         return _as_milliseconds(text)
     read = _read(text, order)
@@ -105,16 +105,18 @@ def _in_utc(read: _Reading, zone: tzinfo | None) -> str | Fault:
     its_zone = zone if read.offset is None else timezone(read.offset)
     if its_zone is None:
         lacks = (
-            "has no zone" if read.clock is not None else "is a day, whose midnight is meant, and has no zone"
+            "has no time zone"
+            if read.clock is not None
+            else "is a date without time zone (it means midnight)"
         )
-        return Fault(f"{lacks}: say --timezone NAME, such as Europe/Berlin", "DATETIME")
+        return Fault(f"{lacks}: use --timezone NAME, such as Europe/Berlin", "DATETIME")
     try:
         moment = datetime.combine(read.day, read.clock or time.min, its_zone)
         utc = moment.astimezone(UTC)
         if utc.astimezone(its_zone).replace(tzinfo=None) != moment.replace(tzinfo=None):
-            return Fault(f"is a time that the clocks skipped in {its_zone}", "DATETIME")
+            return Fault(f"is a time that does not exist in {its_zone} (clock change)", "DATETIME")
     except OverflowError:
-        return Fault("is beyond all calendars", "DATETIME")
+        return Fault("is outside the calendar", "DATETIME")
     return _spelled(utc)
 
 
@@ -158,9 +160,9 @@ def _read(text: str, order: DateOrder | None) -> _Reading | str:
         return day if isinstance(day, str) else _Reading(day)
     clock = _read_time(at)
     if clock is None:
-        return "has no such time of day"
+        return "has an invalid time of day"
     offset = _read_offset(at[6] or "")
-    return "has an offset that no zone has" if offset == _NO_OFFSET else _Reading(day, clock, offset)
+    return "has an invalid time zone offset" if offset == _NO_OFFSET else _Reading(day, clock, offset)
 
 
 def _read_day(text: str, order: DateOrder | None) -> date | str:
@@ -176,31 +178,31 @@ def _read_day(text: str, order: DateOrder | None) -> date | str:
         day = _date(found[3], month, found[2])
     else:
         if _SERIAL.fullmatch(text):
-            return 'is a number: if it counts days as spreadsheets do, say --date-order "COLUMN=SERIAL"'
-        return "is no date"
-    return day or "is no day of the calendar"
+            return 'is a number: if it is a day number of a spreadsheet, use --date-order "COLUMN=SERIAL"'
+        return "is not a date"
+    return day or "is not a day of the calendar"
 
 
 def _read_year_last(found: re.Match[str], order: DateOrder | None) -> date | str:
     if len(found[4]) == 2:
-        return "has a year of two digits: write four"
+        return "has a year of two digits: use four"
     day_first = _date(found[4], found[3], found[1])
     month_first = _date(found[4], found[1], found[3])
     if order is None:
         if day_first and month_first and day_first != month_first:
             return _BOTH
-        return day_first or month_first or "is no day of the calendar"
+        return day_first or month_first or "is not a day of the calendar"
     day = {DateOrder.DMY: day_first, DateOrder.MDY: month_first}.get(order)
-    return day or f"is no date in the order {order}"
+    return day or f"is not a date in the order {order}"
 
 
 def _read_serial(days: str, fraction: str) -> _Reading | str:
     if int(days) < _FIRST_SERIAL:
-        return "is too small for a spreadsheet's date"
+        return "is too small for a day number of a spreadsheet"
     try:
         day = _SERIAL_ORIGIN + timedelta(days=int(days))
     except OverflowError:
-        return "is too large for a spreadsheet's date"
+        return "is too large for a day number of a spreadsheet"
     # Of a day there are no more milliseconds than a float of fifteen digits can tell.
     milliseconds = min(round(Decimal(f"0.{fraction or 0}") * _DAY_MILLISECONDS), _DAY_MILLISECONDS - 1)
     return _Reading(day, (_EPOCH + timedelta(milliseconds=milliseconds)).time() if fraction else None)
@@ -274,16 +276,16 @@ def _as_day(text: str) -> str | Fault:
     if abs(int(text)) >= _SURELY_MILLISECONDS and _moment_of(int(text)):
         return Fault("is a time in milliseconds that is not midnight in UTC", "DATE")
     day = _read_day(text, None)
-    return Fault(day if isinstance(day, str) else "is no date", "DATE")
+    return Fault(day if isinstance(day, str) else "is not a date", "DATE")
 
 
 def _as_milliseconds(text: str) -> str | Fault:
     if abs(int(text)) >= _SURELY_MILLISECONDS:
-        return text if _moment_of(int(text)) else Fault("is beyond all calendars", "DATETIME")
+        return text if _moment_of(int(text)) else Fault("is outside the calendar", "DATETIME")
     if len(text.lstrip("-")) < 8:
-        reason = 'is a number: if it counts days as spreadsheets do, say --date-order "COLUMN=SERIAL"'
+        reason = 'is a number: if it is a day number of a spreadsheet, use --date-order "COLUMN=SERIAL"'
     else:
-        reason = "could be seconds, and HubSpot counts milliseconds: write it as a date and a time"
+        reason = "could be seconds, but HubSpot expects milliseconds: use a date and a time"
     return Fault(reason, "DATETIME")
 
 

@@ -36,7 +36,7 @@ def as_number(text: str, decimal: str | None) -> str | Fault:
         return text
     plain = _CURRENCY.sub("", text).strip()
     if "%" in plain:
-        return Fault("is a percentage: write it as HubSpot shall hold it, 50 or 0.5", "NUMBER")
+        return Fault("is a percentage: use the number that HubSpot should store, 50 or 0.5", "NUMBER")
     minus, plain = _sign(plain)
     plain, exponent = _exponent(plain)
     whole, point, part = plain, "", ""
@@ -77,10 +77,10 @@ def marks_of(text: str) -> frozenset[str]:
     return frozenset() if len(fitting) == 2 and read["."] == read[","] else fitting
 
 
-_NO_NUMBER = Fault("is no number", "NUMBER")
+_NO_NUMBER = Fault("is not a number", "NUMBER")
 _NUMBER_OR_TEXT = Fault(
-    "is one number as a number, another as a text of this column: write all of it as numbers, and say "
-    '--decimal "COLUMN=."',
+    "is a different number as a JSON number and as a text of this column: use numbers only, and --decimal "
+    '"COLUMN=."',
     "NUMBER",
 )
 
@@ -109,7 +109,11 @@ def _decimal_mark(text: str, marks: list[str], decimal: str | None) -> str | Fau
     if text.count(mark) > 1 or (decimal and mark != decimal):
         return "" if groups and mark != decimal else _NO_NUMBER
     if mark == "," and groups and decimal is None:
-        return Fault('is one number in German, another in English: say --decimal "COLUMN=," or =.', "NUMBER")
+        return Fault(
+            'is a different number with a decimal comma and with a decimal point: use --decimal "COLUMN=," '
+            "or =.",
+            "NUMBER",
+        )
     return mark
 
 
@@ -120,7 +124,7 @@ def _joined(minus: str, whole: str, part: str, exponent: int | None) -> str | Fa
     if not number:
         return "0"
     if abs(number.adjusted() + exponent) > _MOST_DIGITS:
-        return Fault("is beyond what HubSpot's numbers hold", "NUMBER")
+        return Fault("is too large for a HubSpot number", "NUMBER")
     sign, digits, shift = number.as_tuple()
     assert isinstance(shift, int)
     return format(Decimal((sign, digits, shift + exponent)), "f")

@@ -50,8 +50,8 @@ class Raw:
         self.position += len(data)
         if not data and self._size is not None and self.position != self._size:
             raise SourceError(
-                f"{self.name}: changed while it was read: {self._size:,} bytes at first, "
-                f"{self.position:,} now; wait until it is complete, then start again"
+                f"{self.name}: changed while it was read, from {self._size:,} to {self.position:,} bytes; "
+                "wait until it is complete, then start again"
             )
         return data
 
@@ -59,7 +59,7 @@ class Raw:
         try:
             data = self._take(BLOCK_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
-            raise SourceError(f"{self.name}: reading fails after byte {self.position:,}: {error}") from error
+            raise SourceError(f"{self.name}: reading failed after byte {self.position:,}: {error}") from error
         if self._record is not None and data:
             self._record.append(data)
         return data

@@ -42,10 +42,10 @@ def normal_name(said: str) -> str:
         info = codecs.lookup(said)
     except (LookupError, ValueError) as error:
         raise ValueError(
-            f"{said!r} is no encoding; say one such as windows-1252, iso-8859-15 or utf-16"
+            f"{said!r} is not an encoding such as windows-1252, iso-8859-15 or utf-16"
         ) from error
     if info.name in _NO_TEXT or not info._is_text_encoding:  # noqa: SLF001  # no public way to ask
-        raise ValueError(f"{said!r} is no encoding of text files; say one such as windows-1252")
+        raise ValueError(f"{said!r} is not an encoding of text files, such as windows-1252")
     return UTF8 if info.name in {"utf-8", "utf-8-sig", "ascii"} else info.name
 
 
@@ -57,13 +57,13 @@ def encoding_of(name: str, sample: bytes, said: str | None) -> str:
         _refuse_contradiction(name, sample, said, found)
         if found is None and said in _ORDERLESS:
             raise SourceError(
-                f"{name}: has no byte order mark, so nobody can tell which {said.upper()} it is; "
-                f"say --encoding {said}-le or {said}-be"
+                f"{name}: has no byte order mark, so the byte order is unknown; use --encoding {said}-le or "
+                f"{said}-be"
             )
         return found or said
     if found is not None:
         if found.startswith("utf-32") and bom is None:
-            raise SourceError(f"{name}: looks like UTF-32 without a byte order mark; say --encoding {found}")
+            raise SourceError(f"{name}: looks like UTF-32 without a byte order mark; use --encoding {found}")
         return found
     if b"\0" not in sample[:_HEAD_BYTES]:  # else it is no text
         _refuse_other(name, sample)
@@ -149,9 +149,7 @@ def _refuse_contradiction(name: str, sample: bytes, said: str, found: str | None
             sample.decode()
         except UnicodeDecodeError:
             return
-        raise SourceError(
-            f"{name}: is UTF-8, and would be mangled if it were read as {said}; leave --encoding out"
-        )
+        raise SourceError(f"{name}: is UTF-8, and cannot be read as {said}; leave --encoding out")
 
 
 def _is_of_single_bytes(encoding: str) -> bool:
@@ -183,8 +181,9 @@ def not_utf8_text(name: str, lines: list[tuple[str, bytes]]) -> str:
     """The error text, with examples: a few characters around the first invalid one of a line."""
     shown = [f"line {number} as {_around(line)!r}" for number, line in lines[:_EXAMPLES]]
     return (
-        f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would read {' and '.join(shown)}: "
-        f"if that is right, say --encoding {_PROPOSED}; else say the encoding of the program that wrote it"
+        f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would be {' and '.join(shown)}: if "
+        f"that is right, use --encoding {_PROPOSED}; else use the encoding of the program that wrote the "
+        "file"
     )
 
 

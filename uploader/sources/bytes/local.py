@@ -36,7 +36,7 @@ class FileOrigin:
                 self.magic = handle.read(16)
                 self.fingerprint = fingerprint(handle, size)
         except OSError as error:
-            raise SourceError(f"{path}: can't be read: {error}") from error
+            raise SourceError(f"{path}: cannot be read: {error}") from error
 
     def peek(self) -> Raw:
         return self.open()
@@ -50,8 +50,8 @@ class FileOrigin:
         if now != self.size_bytes:
             handle.close()
             raise SourceError(
-                f"{self.name}: changed while it was read: {self.size_bytes:,} bytes at first, {now:,} now; "
-                "wait until it is complete, then start again"
+                f"{self.name}: changed while it was read, from {self.size_bytes:,} to {now:,} bytes; wait "
+                "until it is complete, then start again"
             )
         return handle
 
@@ -90,12 +90,12 @@ class StreamOrigin:
 
     def handle(self) -> BinaryIO:
         raise SourceError(
-            f"{self.name}: such a file is not read from front to back; save it, and name the file"
+            f"{self.name}: this format cannot be read from a stream; save it as a file, and give that"
         )
 
     def _raw(self, *, record: list[bytes] | None, keep_open: bool) -> Raw:
         if self._handle is None:
-            raise SourceError(f"{self.name}: can be read only once; give it as a file to read it again")
+            raise SourceError(f"{self.name}: can be read only once; save it as a file, and give that")
         return Raw(
             self.name,
             self._handle,
@@ -136,7 +136,7 @@ def _has_input(handle: BinaryIO) -> bool:
 
 def _stdin() -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
-        raise SourceError("standard input: nothing is piped in; name a file, or pipe one in")
+        raise SourceError("standard input: nothing is piped in; give a file, or pipe one in")
     # Unbuffered: a thread that blocks in a buffered read holds a lock that the interpreter needs at exit.
     return io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
 
@@ -152,8 +152,8 @@ def _unopened(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path}: no such file; check the path"
     if isinstance(error, PermissionError):
-        return f"{path}: may not be read by this user; change its permissions"
-    return f"{path!r}: can't be opened: {error}"
+        return f"{path}: this user may not read it; change its permissions"
+    return f"{path!r}: cannot be opened: {error}"
 
 
 def _directory_text(path: str) -> str:
@@ -163,10 +163,10 @@ def _directory_text(path: str) -> str:
         names = []
     names = [name for name in names if name[0] != "." and matches_nothing_of_ours(name)]
     if not names:
-        return f"{path}: is a directory, and holds no files to upload; name a file"
+        return f"{path}: is a directory without files to upload; give a file"
     ending = os.path.splitext(names[0])[1]  # noqa: PTH122
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return (
-        f"{path}: is a directory with {', '.join(names[:_LISTED])}{more}; "
-        f"name its files, or a pattern such as '{os.path.join(path, '*' + ending)}'"  # noqa: PTH118
+        f"{path}: is a directory with {', '.join(names[:_LISTED])}{more}; give its files, or a pattern such "
+        f"as '{os.path.join(path, '*' + ending)}'"  # noqa: PTH118
     )

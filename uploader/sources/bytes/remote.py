@@ -56,8 +56,8 @@ class RemoteOrigin:
     def handle(self) -> BinaryIO:
         if not self.seekable:
             raise SourceError(
-                f"{self.name}: the server gives no parts of it, and such a file is read here and there; "
-                "download it, and name the file"
+                f"{self.name}: this format needs a server that supports range requests; download the file, "
+                "and give that"
             )
         return self.handle_of_any()
 
@@ -82,7 +82,7 @@ class RemoteOrigin:
         except ImportError as error:
             missing = error.name or str(error)
             raise SourceError(
-                f"{self.name}: a package for this kind of address is missing: pip install {missing}"
+                f"{self.name}: a package for this kind of URL is missing: pip install {missing}"
             ) from None
         except Exception as error:  # noqa: BLE001  # of any store's package
             raise SourceError(f"{self.name}: {_reason(error)}") from None
@@ -149,9 +149,9 @@ def _reason(error: BaseException) -> str:
     # A file system may raise FileNotFoundError for any reply; the reply is its cause.
     status = getattr(error.__cause__ or error, "status", None)
     if status in {401, 403} or isinstance(error, PermissionError):
-        return "may not be read: the address needs (other) credentials, or its signature has run out"
+        return "access denied: the URL needs other credentials, or its signature has expired"
     if status == 404 or (status is None and isinstance(error, FileNotFoundError)):
-        return "is not there; check the address"
+        return "does not exist; check the URL"
     if isinstance(status, int):
-        return f"the server answers {status}; try again later, or check the address"
-    return f"can't be read over the network ({type(error).__name__}); try again later, or check the address"
+        return f"the server answers {status}; try again later, or check the URL"
+    return f"cannot be read over the network ({type(error).__name__}); try again later, or check the URL"

@@ -81,8 +81,8 @@ class Prefix:
         """SourceError if the content before the mark has changed."""
         if mark.digest and self.digest(mark.offset) != mark.digest:
             raise SourceError(
-                f"{name}: what it gives now is not what the job has read of it before (its first "
-                f"{mark.offset:,} bytes differ); give the same again, or start over with --restart"
+                f"{name}: its first {mark.offset:,} bytes differ from those that the job has read before; "
+                "give the same data again, or start over with --restart"
             )
 
 
@@ -105,6 +105,6 @@ def skip_known(blocks: Iterator[bytes], prefix: Prefix, name: str, mark: Mark) -
 
 def _ended(name: str, missing_bytes: int) -> SourceError:
     return SourceError(
-        f"{name}: ends {missing_bytes:,} bytes before the place up to which it was read; is it the same "
-        "file? Give the same again, or start over with --restart"
+        f"{name}: ends {missing_bytes:,} bytes before the position that the job has reached; give the same "
+        "data again, or start over with --restart"
     )

@@ -51,12 +51,12 @@ def only_member(name: str, names: list[str]) -> str:
     if len(files) != 1:
         more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
         inside = (
-            f"holds {len(files)} files ({printable(', '.join(files[:_LISTED]))}{more})"
+            f"contains {len(files)} files ({printable(', '.join(files[:_LISTED]))}{more})"
             if files
-            else "holds no file"
+            else "contains no file"
         )
         raise SourceError(
-            f"{name}: the ZIP archive {inside}, and one is needed; unpack it and name the files"
+            f"{name}: the ZIP archive {inside}, but must contain exactly one; unpack it and give the files"
         )
     return files[0]
 
@@ -89,7 +89,7 @@ class Member:
             ) from error
         except NotImplementedError as error:
             raise SourceError(
-                f"{self._name}: is compressed in a way that is not supported ({in_a_line(error)}); unpack it"
+                f"{self._name}: the compression is not supported ({in_a_line(error)}); unpack it"
             ) from error
         except RuntimeError as error:  # the library raises this if a password is needed
-            raise SourceError(f"{self._name}: needs a password; unpack it and name the file in it") from error
+            raise SourceError(f"{self._name}: needs a password; unpack it and give the file in it") from error

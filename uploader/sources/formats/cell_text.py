@@ -11,9 +11,9 @@ _SPELLED_OUT = 1e21
 def spell_float(value: float) -> str | NoText:
     """The shortest spelling that is this number, without `.0`."""
     if math.isnan(value):
-        return NoText("holds NaN, which is no number; leave such cells empty (null)")
+        return NoText("is NaN, which is not a number; leave such cells empty (null)")
     if math.isinf(value):
-        return NoText("holds an infinity, which is no number; leave such cells empty (null)")
+        return NoText("is an infinity, which is not a number; leave such cells empty (null)")
     return str(int(value)) if value.is_integer() and abs(value) < _SPELLED_OUT else repr(value)
 
 

@@ -59,7 +59,7 @@ def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) 
         delimiter = delimiter or said
         at = _first_filled(pieces, at + 1)
     if at == len(pieces):
-        raise SourceError(f"{name}: holds no header; CSV begins with the names of its columns")
+        raise SourceError(f"{name}: has no header; the first line of CSV must name the columns")
     lines = list(_decoded(name, pieces, at))
     guess = _best_guess(name, lines, at + 1, delimiter)
     layout = Layout(guess.delimiter, len(guess.cells))
@@ -98,8 +98,8 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
     # A header that some delimiter can't read is one column only to those that it doesn't hold.
     if not guesses or (len(guesses) < len(candidates) and all(len(guess.cells) == 1 for guess in guesses)):
         raise SourceError(
-            f"{name}: a quote in the header (line {number}) is not closed, or text stands behind it; "
-            "mend the header"
+            f"{name}: a quote in the header (line {number}) is not closed, or text follows it; correct the "
+            "header"
         )
     return max(guesses, key=lambda guess: guess.rank)  # of equals the first, in the order of `DELIMITERS`
 

@@ -45,7 +45,7 @@ CONTINUATION_LINES = 200
 #: From so many columns on, a line of text rarely has as many cells by chance.
 _MANY_COLUMNS = 4
 
-_UNCLOSED = "a quote opens in this row and is not closed (or only behind what look like other rows)"
+_UNCLOSED = "a quote is opened in this row and not closed, or closed only after what looks like other rows"
 _TORN = "the file ends in the middle of this row"
 
 
@@ -149,7 +149,7 @@ class CsvRows:
             return Unreadable(_reason(error))
         width = self._layout.width
         if any(map(str.strip, cells[width:])):
-            return Unreadable(f"{len(cells)} cells where the header has {width}")
+            return Unreadable(f"{len(cells)} cells, but the header has {width}")
         return cells[:width] + [""] * (width - len(cells))
 
     def _is_short(self, raw: bytes) -> bool:
@@ -226,7 +226,7 @@ def _reason(error: csv.Error) -> str:
     if text.startswith("unexpected end"):
         return _UNCLOSED
     if "expected after" in text:
-        return "text stands behind a closing quote; a quote inside a quoted cell has to be doubled"
+        return "text follows a closing quote; a quote inside a quoted cell must be doubled"
     if text.startswith("field larger"):
-        return f"a quoted cell holds more than {csv.field_size_limit():,} characters"
-    return "a line break stands in this row outside of quotes"
+        return f"a quoted cell has more than {csv.field_size_limit():,} characters"
+    return "this row has a line break outside of quotes"

@@ -88,7 +88,7 @@ class Elements:
     def _open_array(self) -> bool:
         """Step over the bracket at the start; False if the other one follows."""
         if self._peek() != b"[":
-            raise self._broken("an array is due here")
+            raise self._broken("an array is expected here")
         self._at += 1
         return self._peek() != b"]"
 
@@ -111,7 +111,7 @@ class Elements:
             if self._at < len(self._data):
                 return self._data[self._at : self._at + 1]
             if not self._more():
-                raise self._broken("the array ends in the middle")
+                raise self._broken("the array is not closed")
 
     def _next_begins(self) -> bool:
         """Behind an element: step over the comma, to the next one; False at the closing bracket."""
@@ -119,11 +119,11 @@ class Elements:
         if mark == b"]":
             return False
         if mark != b",":
-            raise self._broken("a comma is due here")
+            raise self._broken("a comma is expected here")
         self._at += 1
         following = self._peek()
         if following in (b"]", b","):
-            raise self._broken("an element is due behind a comma")
+            raise self._broken("an element is expected after a comma")
         return True
 
     def _in_bulk(self) -> list[Element]:
@@ -162,7 +162,7 @@ class Elements:
         else:
             self._scan_nested(kept)
         if len(kept) == 0:
-            raise self._broken("an element is due here")
+            raise self._broken("an element is expected here")
         self.end = self._offset
         self._stretch_bytes = max(_STRETCH_BYTES, _STRETCH_ELEMENTS * len(kept))
         return start, bytes(kept)
@@ -179,7 +179,7 @@ class Elements:
             elif sign in _CLOSES:
                 if not stack or stack.pop() != _CLOSES[sign]:
                     self._at -= 1
-                    raise self._broken(f"a {chr(sign)} closes what is not open")
+                    raise self._broken(f"a {chr(sign)} has no opening counterpart")
             else:
                 stack.append(sign)
                 if len(stack) > LINE_BYTES:
@@ -219,13 +219,13 @@ class Elements:
             rest = self._data[self._at :]
             if self._is_wrapped and _ARRAY_OF_OBJECTS.search(last + rest):
                 raise self._broken(
-                    "a second array of objects stands behind the first; give it as another file"
+                    "a second array of objects follows the first; put it into a file of its own"
                 )
             if stripped := rest.strip():
                 last = stripped[-1:]
                 if not self._is_wrapped:
                     self._peek()
-                    raise self._broken("something stands behind the array")
+                    raise self._broken("unexpected text after the array")
             self._at = len(self._data)
             if not self._more():
                 break
@@ -234,8 +234,8 @@ class Elements:
 
     def _broken(self, what: str) -> SourceError:
         return SourceError(
-            f"{self._name}: the JSON is broken at its byte {self._offset:,}: {what}; "
-            "mend it there, or export it again"
+            f"{self._name}: invalid JSON at byte {self._offset:,}: {what}; correct it, or export the file "
+            "again"
         )
 
 

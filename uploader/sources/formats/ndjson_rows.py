@@ -207,7 +207,7 @@ def _decode_again(raw: bytes, problem: str) -> dict[str, Any]:
     try:
         orjson.dumps(value)
     except TypeError as error:
-        raise _NotJsonError("half of a surrogate pair stands in this row, which is no text") from error
+        raise _NotJsonError("this row holds half of a surrogate pair, which is not valid text") from error
     return value
 
 
@@ -221,7 +221,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_constant(name: str) -> object:
-    raise _NotJsonError(f"{name} is not JSON; null or a string would be")
+    raise _NotJsonError(f"{name} is not JSON; use null or a string")
 
 
 _DECODER = json.JSONDecoder(
@@ -231,4 +231,4 @@ _DECODER = json.JSONDecoder(
 
 def _not_object(value: object) -> str:
     kinds = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
-    return f"a JSON object is needed here, and this is {kinds.get(type(value), 'a number')}"
+    return f"this row must be a JSON object, and is {kinds.get(type(value), 'a number')}"

@@ -22,7 +22,7 @@ from uploader.sources.unreadable_reasons import in_a_line
 _PAGE_BYTES = 256 * 1024
 
 Spell = Callable[[Any], str | NoText]
-_NESTED = NoText("holds nested values; write them as columns of their own")
+_NESTED = NoText("is nested; write nested values as columns of their own")
 
 
 def _arrow() -> Any:  # noqa: ANN401  # a module without types
@@ -61,7 +61,8 @@ class ParquetTable:
             )
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: is no whole Parquet file ({in_a_line(error)}); copy or write it again"
+                f"{self._name}: is an incomplete or damaged Parquet file ({in_a_line(error)}); copy or "
+                "write it again"
             ) from error
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
@@ -91,8 +92,8 @@ class ParquetTable:
                     at += batch.num_rows
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise SourceError(
-                f"{self._name}: the Parquet file is damaged behind its row {at - 1:,} "
-                f"({in_a_line(error)}); copy or write it again"
+                f"{self._name}: the Parquet file is damaged after row {at - 1:,} ({in_a_line(error)}); copy "
+                "or write it again"
             ) from error
 
 
@@ -164,7 +165,7 @@ def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
         return str if str(kind.extension_name) == "arrow.uuid" else _cell(arrow, kind.storage_type)
     if types.is_struct(kind) or types.is_map(kind) or types.is_union(kind):
         return lambda _: _NESTED
-    return lambda _: NoText(f"is of the type {kind}, which has no spelling; write it as text")
+    return lambda _: NoText(f"has the type {kind}, which is not supported; write it as text")
 
 
 def _short_float(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401
@@ -179,7 +180,7 @@ def _decode(value: bytes) -> str | NoText:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return NoText("holds bytes that are no text in UTF-8")
+        return NoText("holds bytes that are not UTF-8 text")
 
 
 def _join(texts: list[str | NoText]) -> str | NoText:
@@ -187,5 +188,5 @@ def _join(texts: list[str | NoText]) -> str | NoText:
         if isinstance(text, NoText):
             return text
         if ";" in text:
-            return NoText("holds a list with a `;` in one of its values, which is what parts them in HubSpot")
+            return NoText("holds a list with a `;` in a value, which separates values in HubSpot")
     return ";".join(str(text) for text in texts)

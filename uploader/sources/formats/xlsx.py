@@ -74,14 +74,14 @@ class XlsxTable:
         self.notices: tuple[str, ...] = ()
         if others:
             listed = ", ".join(repr(sheet) for sheet in others)
-            self.notices = (f"{name}: reads the sheet {self.sheet!r}, and not {listed} (--sheet NAME)",)
+            self.notices = (f"{name}: only the sheet {self.sheet!r} is read, not {listed} (--sheet NAME)",)
         head = list(islice(self._filled(handle, 1), _LOOKED_AT))
         header, cells = head[0]
         widths = [len(row) for _, row in head]
         if len(cells) == 1 or sum(map(bool, cells)) == 1 < max(widths[1:], default=0):
             self._refuse_title(header, head)
         if len(head) == 1:
-            raise SourceError(f"{name}: the sheet {self.sheet!r} holds a header (row {header}) and no rows")
+            raise SourceError(f"{name}: the sheet {self.sheet!r} has a header (row {header}) and no rows")
         self.columns = name_columns(cell if isinstance(cell, str) else "" for cell in cells)
         self.first = header + 1
 
@@ -89,8 +89,8 @@ class XlsxTable:
         wide = next((number for number, row in head[1:] if sum(map(bool, row)) > 1), None)
         if wide is not None:
             raise SourceError(
-                f"{self._name}: row {header} of the sheet {self.sheet!r} holds one cell and row {wide} more: "
-                "it looks like a title; delete what stands above the header, so that the header comes first"
+                f"{self._name}: row {header} of the sheet {self.sheet!r} has one cell and row {wide} has "
+                "more, so it looks like a title; delete the rows above the header"
             )
 
     def _load(self, handle: BinaryIO) -> _Book:
@@ -131,7 +131,7 @@ class XlsxTable:
         for self.sheet in candidates:
             if next(self._filled(handle, 1), None) is not None:
                 return self.sheet
-        raise SourceError(f"{self._name}: holds no rows in {listed or 'any sheet'}; is it the right file?")
+        raise SourceError(f"{self._name}: has no rows in {listed or 'any sheet'}; is it the right file?")
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
         width = len(self.columns)
@@ -139,7 +139,7 @@ class XlsxTable:
             if len(row) > width:
                 beyond = next(place for place in range(width, len(row)) if row[place])
                 cells = [*row[:width]]
-                cells[-1] = NoText(f"has a cell to its right that is in no column ({_letter(beyond)}{at})")
+                cells[-1] = NoText(f"has a cell outside of the columns ({_letter(beyond)}{at})")
                 yield at, cells
             else:
                 yield at, [*row, *[""] * (width - len(row))]
@@ -152,7 +152,7 @@ class XlsxTable:
             with zipfile.ZipFile(handle) as archive, archive.open(self._book.sheets[self.sheet]) as member:
                 for at, cells in self._parsed(member):
                     if at <= last:
-                        raise self._damaged(f"row {at:,} stands behind row {last:,}")
+                        raise self._damaged(f"row {at:,} follows row {last:,}")
                     last = at
                     if at < number:
                         continue
@@ -166,7 +166,7 @@ class XlsxTable:
                     if any(isinstance(cell, NoText) or cell.strip() for cell in row):
                         yield at, row
         except _DAMAGE as error:
-            raise self._damaged(f"behind row {at:,}: {in_a_line(error)}") from error
+            raise self._damaged(f"after row {at:,}: {in_a_line(error)}") from error
 
     def _parsed(self, member: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:  # noqa: ANN401
         parser = _parser(self._book)
@@ -217,7 +217,7 @@ def _parser(book: _Book) -> Any:  # noqa: ANN401
 
 def _spell(value: Any, kind: str) -> str | NoText:  # noqa: ANN401, PLR0911
     if kind == "e":
-        return NoText(f"holds the error {value}; mend the formula, or clear the cell")
+        return NoText(f"holds the error {value}; correct the formula, or clear the cell")
     if value is None:
         return (
             NoText("holds a formula without a value; open the file in Excel and save it")

@@ -11,9 +11,9 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
     tallies.outcomes[Outcome.SKIPPED] = 6
     text = summary_text(Summary(tallies, "complete"))
     for said in (
-        "  3: of people that nothing",
+        "  3: suppressed",
         "  2: another row has the same key",
-        "  1: by what HubSpot",
+        "  1: the record exists",
     ):
         assert said in text
     assert Summary(tallies, "complete").as_dict()["skipped_because"] == {

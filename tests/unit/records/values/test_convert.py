@@ -447,7 +447,7 @@ def times_of(texts, **said):
 
 
 def test_a_column_of_times_without_zones_is_asked_for():
-    with pytest.raises(MappingError, match=r'seen: row 3, .*--timezone "seen=NAME"'):
+    with pytest.raises(MappingError, match=r'seen: .*row 3.*.*--timezone "seen=NAME"'):
         decide([times_of(["", "2025-01-31 10:00"])], Rules())
     with pytest.raises(MappingError, match="--timezone"):
         decide([times_of(["31/01/2025 10:00"], date_orders={"": DateOrder.DMY})], Rules())

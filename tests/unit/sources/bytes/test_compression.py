@@ -26,9 +26,9 @@ def zip_of(path: Path, **files):
 def test_what_a_zip_archive_may_hold(tmp_path):
     path = tmp_path / "t.zip"
     for files, says in (
-        ({"a": "x", "b": "y"}, r"holds 2 files \(a, b\)"),
-        ({"d/": ""}, "holds no file"),
-        ({"a\x1b[2J\nb": "x", "c": "y"}, r"holds 2 files \(a \[2J b, c\)"),
+        ({"a": "x", "b": "y"}, r"contains 2 files \(a, b\)"),
+        ({"d/": ""}, "contains no file"),
+        ({"a\x1b[2J\nb": "x", "c": "y"}, r"contains 2 files \(a \[2J b, c\)"),
         ({"content.xml": "x"}, "OpenDocument"),
         ({"a": gzip.compress(b"a,b\n1,2\n")}, "compressed twice"),
     ):
@@ -40,7 +40,7 @@ def test_what_a_zip_archive_may_hold(tmp_path):
     path.write_bytes(broken)
     with pytest.raises(SourceError, match="damaged"):
         cells_of(open_source(str(path)))
-    with pytest.raises(SourceError, match="name it as a file"):
+    with pytest.raises(SourceError, match="give it as a file"):
         open_source("-", stdin=io.BytesIO(data))
 
 

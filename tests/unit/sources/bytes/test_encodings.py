@@ -18,7 +18,7 @@ from uploader.sources.open import open_source, read_row_again
 def test_an_encoding_of_two_orders_needs_a_mark_or_the_users_word(encoding, text):
     """Where the text does not tell, because it has characters that belong into no text."""
     data = text.encode(f"{encoding}-le")
-    with pytest.raises(SourceError, match=f"say --encoding {encoding}-le"):
+    with pytest.raises(SourceError, match=f"use --encoding {encoding}-le"):
         open_source("-", stdin=io.BytesIO(data), encoding=encoding)
     source = open_source("-", stdin=io.BytesIO(data), encoding=f"{encoding}-le")
     assert source.shape.columns == tuple(text.split("\n")[0].split(","))
@@ -116,16 +116,16 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path, encoding, line):
     source = open_source(str(path), encoding=encoding)
     found = [row for part in source.slices() for row in part.rows]
     assert [isinstance(row.content, Unreadable) for row in found] == [False, False, True, False, False]
-    assert found[2].content.reason == f"this row holds bytes that are no text in {encoding}"
+    assert found[2].content.reason == f"this row holds bytes that are not text in {encoding}"
     assert read_row_again(source.shape, found[2].raw) == found[2].content
 
 
 @pytest.mark.parametrize(
     ("data", "encoding", "says"),
     [
-        ("email,é\n", "rot13", "no encoding of text"),
-        ("email,é\n", "klingon", "is no encoding"),
-        ("email,é\n", "cp1252", "is UTF-8, and would be mangled"),
+        ("email,é\n", "rot13", "not an encoding of text"),
+        ("email,é\n", "klingon", "is not an encoding"),
+        ("email,é\n", "cp1252", "is UTF-8, and cannot be read as"),
         ("email,é\n".encode("utf-16"), "cp1252", "is UTF-16-LE, not cp1252"),
         ("email,é\na,b\n".encode("cp1252"), "utf-8", "--encoding windows-1252"),
     ],

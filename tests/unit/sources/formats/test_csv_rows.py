@@ -276,7 +276,7 @@ def test_a_quote_inside_an_unquoted_cell_is_text():
 
 def test_text_behind_a_closing_quote_costs_its_line_only():
     rows = rows_of(HEADER + '"John "Johnny" Smith",x,y,z\n' + good(2))
-    assert "behind a closing quote" in reason_of(rows[0])
+    assert "follows a closing quote" in reason_of(rows[0])
     assert len(rows) == 3
 
 
@@ -324,7 +324,7 @@ def test_rows_with_too_few_or_too_many_cells():
     rows = rows_of("a,b,c\n1\n1,2,3,,  ,\n1,2,3,,4\n1,2,3\n")
     assert rows[0].content == ["1", "", ""]
     assert rows[1].content == ["1", "2", "3"]
-    assert reason_of(rows[2]) == "5 cells where the header has 3"
+    assert reason_of(rows[2]) == "5 cells, but the header has 3"
 
 
 @pytest.mark.parametrize(

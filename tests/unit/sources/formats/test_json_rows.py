@@ -23,16 +23,16 @@ def json_rows(data, **options):
 @pytest.mark.parametrize(
     ("data", "good", "says"),
     [
-        ('[{"a":"1"},{"a":"2"},]', 2, "behind a comma"),
-        ('[{"a":"1"},,{"a":"2"}]', 1, "behind a comma"),
-        ('[{"a":"1"} {"a":"2"}]', 1, "a comma is due"),
+        ('[{"a":"1"},{"a":"2"},]', 2, "after a comma"),
+        ('[{"a":"1"},,{"a":"2"}]', 1, "after a comma"),
+        ('[{"a":"1"} {"a":"2"}]', 1, "a comma is expected"),
         ('[{"a":"1"},{"a":"2"', 1, "ends in the middle"),
         ('[{"a":"1"},{"a":"2', 1, "ends in the middle"),
-        ('[{"a":"1"},', 1, "ends in the middle"),
-        ('[{"a":"1"}', 1, "ends in the middle"),
-        ('[{"a":"1"},{"a":[1}]', 1, "closes what is not open"),
-        ('[{"a":"1"}] [{"a":"2"}]', 1, "behind the array"),
-        ('[{"a":"1"}]x', 1, "behind the array"),
+        ('[{"a":"1"},', 1, "the array is not closed"),
+        ('[{"a":"1"}', 1, "the array is not closed"),
+        ('[{"a":"1"},{"a":[1}]', 1, "has no opening counterpart"),
+        ('[{"a":"1"}] [{"a":"2"}]', 1, "after the array"),
+        ('[{"a":"1"}]x', 1, "after the array"),
         ('{"results":[{"a":"1"}]', 1, "is not closed"),
         ('{"results":[{"a":"1"}],\n"more":[ {"a":"2"}]}', 1, "second array"),
     ],
@@ -41,7 +41,7 @@ def test_a_broken_array_gives_what_is_before_the_damage(data, good, says):
     rows, error = json_rows(data)
     assert [row.content for row in rows] == [{"a": str(i + 1)} for i in range(good)]
     assert says in error
-    assert "broken at its byte" in error
+    assert "invalid JSON at byte" in error
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
     source = open_source(str(path))
     slices = source.slices()
     before = next(slices)
-    with pytest.raises(SourceError, match="broken at its byte") as first:
+    with pytest.raises(SourceError, match="invalid JSON at byte") as first:
         next(slices)
     with pytest.raises(SourceError) as again:
         next(source.slices(before.end))
@@ -66,7 +66,7 @@ def test_a_broken_array_is_broken_as_well_when_a_job_goes_on(tmp_path, data):
 def test_an_array_that_only_opens_is_broken(opens):
     rows, error = json_rows('[{"a":"1"},{"a":' + opens * 100_000 + "}]")
     assert [row.content for row in rows] == [{"a": "1"}]
-    assert "broken at its byte" in error
+    assert "invalid JSON at byte" in error
 
 
 @pytest.mark.parametrize("block_bytes", range(1, 9))
@@ -191,9 +191,9 @@ def test_a_value_of_a_megabyte_is_read_and_more_is_not():
 
 def test_what_looks_like_an_array_and_is_none():
     for data, says in (
-        ("[]", "without rows"),
-        ('{"results": []}', "without rows"),
-        ("[a],b\n1,2", "say --format csv"),
+        ("[]", "is empty"),
+        ('{"results": []}', "is empty"),
+        ("[a],b\n1,2", "use --format csv"),
         ('{\n  "email": "a"\n}\n', "over several lines"),
     ):
         with pytest.raises(SourceError, match=says):

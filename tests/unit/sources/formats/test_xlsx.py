@@ -49,7 +49,7 @@ def test_how_excel_cells_are_spelled(tmp_path):
     [
         (["a@b.de", "#N/A"], "the error #N/A"),
         (["a@b.de", "=A1"], "without a value"),
-        (["a@b.de", "x", "y"], "in no column (C2)"),
+        (["a@b.de", "x", "y"], "outside of the columns (C2)"),
     ],
 )
 def test_excel_cells_that_are_no_value(tmp_path, row, says):
@@ -68,7 +68,7 @@ def test_which_sheet_and_where_it_begins(tmp_path):
     assert (source.shape.sheet, source.shape.columns) == ("People", COLUMNS)
     assert "not 'Cover'" in source.notices[0]
     assert open_source(str(path), sheet="People").shape == source.shape
-    for name, says in (("Cover", "holds no rows"), ("Other", "no sheet 'Other'; its sheets are")):
+    for name, says in (("Cover", "has no rows"), ("Other", "no sheet 'Other'; its sheets are")):
         with pytest.raises(SourceError, match=says):
             open_source(str(path), sheet=name)
     blank = sheet_source(tmp_path, [], [None, None], ["email", "x"], ["a@b.de", "1"])
@@ -110,7 +110,7 @@ def test_a_workbook_whose_rows_are_out_of_order(tmp_path):
     source = open_source(str(path))
     slices = source.slices()
     assert [row.number for row in next(slices).rows] == [*range(2, 30)]
-    with pytest.raises(SourceError, match="row 29 stands behind row 29"):
+    with pytest.raises(SourceError, match="row 29 follows row 29"):
         next(slices)
 
 
@@ -129,7 +129,7 @@ def test_a_stray_cell_far_away_costs_its_row_only(tmp_path, cell):
     number = int(cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
     struck = found.pop(number)
     assert isinstance(struck, Unreadable)
-    assert f"in no column ({cell})" in struck.reason
+    assert f"outside of the columns ({cell})" in struck.reason
     wanted = {2: ["a@b.de", "1"], 3: ["b@b.de", "2"]}
     assert found == {at: cells for at, cells in wanted.items() if at != number}
     assert peak < 12 << 20
