@@ -71,7 +71,7 @@ class Row(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class RowSlice:
-    """Consecutive rows of one source. `end` is where the next slice starts; slices abut."""
+    """Consecutive rows of one source. `end` is where the next slice starts."""
 
     rows: list[Row]
     start: Mark

@@ -49,7 +49,9 @@ class Producer:
         self._at_hand_from = max((i + 1 for i, one in enumerate(sources) if not one.is_local), default=0)
 
     async def produce(self, queue: asyncio.Queue[Slice | None], arrived: Callable[[], None]) -> None:
-        """Queue every slice, then the one sentinel, also where a source can't be read on (see `error`)."""
+        """Queue every slice, then one None as the end. If a source cannot be read further, `error` says
+        why.
+        """
         slices = self._slices()
         while True:
             if self._wait_for_space is not None:
@@ -89,6 +91,7 @@ class Producer:
                 position += len(rows.rows)
 
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
+        """Map rows to a slice, without those that are settled already."""
         mapped = self._mappers[source].map(first, rows.rows)
         if self._duplicates is not None:
             for position, repeat in self._duplicates.among(first, first + len(mapped)).items():

@@ -26,7 +26,7 @@ from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_
 
 
 class Action(StrEnum):
-    """What is to be done with the records a reply left open."""
+    """What to do with the records that a reply left open."""
 
     SETTLE = "settle"  #: none is left open (but for `pending`)
     RETRY = "retry"  #: send them again after a backoff; may count as an attempt
@@ -144,6 +144,7 @@ _SYSTEMIC_FAULTS = {
 
 
 def _action_and_cause(reply: Reply) -> tuple[Action, Cause, float | None]:
+    """Return what to do, why, and the seconds to pause, for a reply for which no record is at fault."""
     action, cause = _SYSTEMIC_FAULTS.get(reply.status, (Action.STOP, Cause.ADDRESS))
     seconds = reply.retry_after_seconds
     if cause is Cause.BURST and _is_daily(reply):
@@ -167,6 +168,7 @@ def _one_second_pause(reply: Reply) -> float | None:
 
 
 def _refused(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
+    """The verdict on a refusal of the whole batch because of its content."""
     if not reply.readable and reply.status != 413:
         # A proxy's page says nothing of the rows.
         return Verdict(Action.RETRY, unresolved=records, reason=_message_of(reply))
@@ -207,6 +209,7 @@ def _all_carry(records: Sequence[Record], name: str) -> bool:
 
 
 def _refusal(error: ErrorObject, reply: Reply) -> Refusal:
+    """Return the refusal of a record for an error, with a shortened message."""
     message = error.plain_text or error.message or _message_of(reply)
     if len(message) > _MESSAGE_CHARACTERS:
         message = f"{message[:_MESSAGE_CHARACTERS]}... ({len(message):,} characters)"
@@ -279,6 +282,7 @@ class _Unnamed(msgspec.Struct, frozen=True, gc=False):
 
 
 def _unnamed(matched: ResponseMatch, batch_status: str) -> _Unnamed:
+    """Return the verdict on the records that a reply does not name."""
     silent, nameless = matched.silent, matched.nameless
     if batch_status in _ACCEPTED:
         return _Unnamed(pending=silent)
@@ -323,6 +327,7 @@ def _judge(
 
 
 def _open_reason(unresolved: Sequence[Record], matched: ResponseMatch) -> str:
+    """Return why records are left open; "" if there are none."""
     if not unresolved:
         return ""
     if matched.anonymous:

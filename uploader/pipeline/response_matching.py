@@ -158,6 +158,7 @@ class ResponseMatch:
         return lone and not (self.nameless or self.contradicted or self._foreign or self.is_contradictory)
 
     def _take_error(self, error: ErrorObject) -> None:
+        """Assign an error by trace id, else by key."""
         keys = [lock_key(self._id_property, key) for key in error.ids]
         by_trace = [self._by_trace[trace] for trace in error.trace_ids if trace in self._by_trace]
         by_key = [self._by_key[key] for key in keys if key in self._by_key]
@@ -191,6 +192,7 @@ class ResponseMatch:
             self.named[record.position] = result
 
     def _contradict(self, *records: Record) -> None:
+        """Note that the reply contradicts itself about these records."""
         self.is_contradictory = True
         self._doubtful.update(record.position for record in records)
 

@@ -92,6 +92,7 @@ class Worker(Task[Record]):
             self.leave()
 
     def _fresh_history(self) -> History:
+        """Return the history of a batch that was not sent yet."""
         return History(successes_seen=self._sender.writes)
 
     async def enter(self) -> None:
@@ -156,6 +157,7 @@ class Worker(Task[Record]):
     async def _read_again(
         self, writes: Sequence[QueuedWrite], pre_reader: PreWriteReader
     ) -> Sequence[QueuedWrite]:
+        """Read the contacts of records again that were not written in time."""
         if not writes:
             return ()
         records = [write.record for write in writes]

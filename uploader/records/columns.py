@@ -259,6 +259,7 @@ def _likeness(column: str, schema: Schema) -> str:
 
 
 def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
+    """Return a column that may be the key, for a message."""
     likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
     return likely[0] if likely else "COLUMN"
 
@@ -328,6 +329,7 @@ def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
 
 
 def _addresses(header: Sequence[str], rules: Rules, schema: Schema | None) -> tuple[int, ...]:
+    """Return the indexes of cells that hold addresses of the row's person."""
     found = tuple(i for i, column in enumerate(header) if _name_at_all(column, rules, schema) in ADDRESSES)
     if not found:
         raise MappingError(

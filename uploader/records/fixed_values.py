@@ -19,6 +19,7 @@ def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[st
 
 
 def _value(name: str, text: str, rules: Rules, schema: Schema | None, unique: Collection[str]) -> str:
+    """Return one value as HubSpot expects it, or raise MappingError."""
     if name in unique:
         raise MappingError(f"--set {name}: a unique property cannot have the same value in all records")
     if name.startswith(COSTLY) and name not in rules.allowed:

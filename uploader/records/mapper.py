@@ -300,6 +300,7 @@ class Mapper:
         )
 
     def _invalid(self, table: Table, place: int, names: Sequence[str], keys: Sequence[str]) -> Unsent:
+        """Return the unsent row with all that is wrong with it."""
         name, key = names[place], keys[place]
         faults, bad = table.faults.get(place, []), table.bad.get(place, [])
         if not key:
@@ -316,6 +317,7 @@ class Mapper:
         return self._unsent(position, row, key, faults, values=values if key else ())
 
     def _superseded(self, table: Table, place: int) -> Unsent:
+        """Return the unsent row of a failed row whose key a later row has written."""
         reason = f"superseded by row {table.superseded[place]}, which wrote the same key"
         given = ((n, key) for i, n in table.layout.keys if (key := table.columns[i][place]))
         name, key = next(given, ("", ""))

@@ -66,6 +66,7 @@ class Table:
                     self._note(row, at, text, found)
 
     def _check_addresses(self, at: int) -> None:
+        """Note texts that are no e-mail addresses as bad."""
         column, texts = self.layout.columns[at].column, self.columns[at]
         given = _given(texts)
         wrong = set(map(given.__getitem__, implausible_emails(given)))

@@ -64,7 +64,7 @@ class Uncommitted:
 
 
 class Commits:
-    """Writes through `offload`."""
+    """Collects settled rows and commits them. Disk access goes through `offload`."""
 
     def __init__(
         self,
@@ -209,6 +209,7 @@ class Commits:
         self._sightings.append(waiting.sightings)
 
     def _write(self, state: State, waiting: Uncommitted, changes: Changes) -> None:
+        """Write the checkpoint, after everything it counts on."""
         timeline = self._timeline
         invocation = Invocation(
             timeline.began, timeline.now, self._rows_estimated, __version__, state.state, state.reason

@@ -1,7 +1,7 @@
 """How many batches may be in flight at once: additive increase, multiplicative decrease. Time is an argument.
 
-At a fixed send rate the number in flight finds itself (rate x latency). The cap is for a server that slows
-down or pushes back: it is halved then, and comes back one by one.
+At a fixed send rate the number in flight follows (rate x latency). The cap is for a server that slows down or
+is overloaded: it is halved then, and raised one by one.
 """
 
 #: At rates that HubSpot grants, replies may take so long without the rate suffering.
@@ -9,11 +9,11 @@ _GRANTED_PER_SECOND, _SLOW_SECONDS = 50.0, 10.0
 
 
 class InFlightCap:
-    """The first batch goes alone: what is wrong with every row shows then, before a second request is spent.
-    A few may follow where its answer is slow to come.
+    """The cap on batches in flight.
 
-    Where no quota binds, the start is a guess: the cap is raised beyond it while it binds and replies get no
-    slower. Slower ones merely queue up at the other end.
+    The first batch goes alone, so that a fault of every row shows before a second request is spent. A few
+    more may follow if its answer is slow. If no quota limits the rate, the start value is a guess: the cap is
+    raised while it is reached and replies get no slower. Beyond that, requests only queue up at the server.
     """
 
     #: With the requests before it, so many show a systemic fault at a price of less than twenty.
@@ -39,6 +39,7 @@ class InFlightCap:
 
     @property
     def is_open(self) -> bool:
+        """Whether more than the first batch may be in flight."""
         return self._opened
 
     def unanswered(self) -> None:

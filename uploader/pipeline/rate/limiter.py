@@ -1,8 +1,8 @@
 """How fast to send: the exact log of sends, and how to stay just under the quota. Time is an argument.
 
 A quota is `requests` in any `seconds`, counted where HubSpot sees them arrive. A window slides with each
-request, so only the times of the last sends can say whether one more fits. Who else sends on the same token
-is `use_by_others`'s question; how many may be under way at once is `in_flight_cap`'s.
+request, so only the times of the last sends show whether one more fits. `use_by_others` finds out who else
+sends on the same token; `in_flight_cap` limits the requests in flight.
 From  https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
 """
 
@@ -16,6 +16,8 @@ from uploader.pipeline.rate.use_by_others import Others
 
 @dataclass(frozen=True, slots=True)
 class Quota:
+    """A number of requests that may be sent in any window of so many seconds."""
+
     requests: int
     seconds: float
 
@@ -169,6 +171,7 @@ class SendLog:
         return now < self._unknown_until
 
     def _others_wait(self, now: float) -> float:
+        """Return the seconds to wait so that other senders get their part of the window."""
         window = self.quota.seconds
         allowed = self.others.available(self.quota.requests, self.count(now, window), now, window)
         if allowed is None:

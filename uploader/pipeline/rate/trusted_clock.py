@@ -1,7 +1,7 @@
-"""What time it is, by clocks each of which has a fault. Readings are arguments.
+"""What time it is, from clocks that each have a fault. Readings are arguments.
 
-The loop's clock stands still while a machine sleeps (on Linux), and a wall clock is set, forwards or back, or
-is wrong for good. HubSpot's own is told by each reply, to the second. All times are in seconds.
+The loop's clock stands still while a machine sleeps (on Linux). A wall clock may be set forwards or back, or
+be wrong. Each reply has HubSpot's time, to the second. All times are in seconds.
 """
 
 from collections.abc import Callable

@@ -1,21 +1,21 @@
-"""Who else sends on the same token, and how much of the window is left to us. Time is an argument.
+"""How much of the quota other senders on the same token use. Time is an argument.
 
-`Remaining` says how full the window was, but not at which moment: it may be computed when the request arrives
-or when it is answered, and in between requests of our own leave and others drop out of the window. So a reply
-gives a range for what others use: what is used, less our own part at one end of the exchange or at the other.
-What was known of others stays true while it lies in that range, and changes only as far as it must.
+`Remaining` says how full the window was, but not when: it may be computed when the request arrives or when it
+is answered. In between, requests of our own leave and others drop out of the window. So a reply gives a range
+for what others use: what is used, less our own part at one end of the exchange or at the other. The known use
+stays as it is while it lies in that range, and else changes only as far as it must.
 
-- Alone, the range always includes nothing at all, so our own requests are never taken for somebody else's.
-- While we send at a steady pace, both ends have the same count, and a reply tells exactly what others use.
-- While our pace changes, the range is as wide as that change during one exchange. A client that was there
-  before is believed to be there still; one that appears in that time is seen when the pace is steady again.
+- Without others, the range always includes zero, so our own requests are never taken for theirs.
+- While we send at a steady pace, both ends have the same count, and a reply shows exactly what others use.
+- While our pace changes, the range is as wide as that change during one exchange. A known sender is believed
+  to be there still; a new one is noticed when the pace is steady again.
 - A request that is refused, lost or still connecting is in our count and not in the server's. The range is
-  too low by it, for a window at most. A refusal tells more: the window was full as the request arrived.
-- A reply that was long under way gives a wide range, and so changes little.
+  too low by it, for a window at most. A refusal shows more: the window was full when the request arrived.
+- A reply that took long gives a wide range, and so changes little.
 
-We yield to others: what they use is theirs, and a gap is left beside it, so that they need not fight for
-more. The gap grows with what we have beyond them, so two uploaders come to equal shares. Where nobody takes
-it, it shrinks to one request, but for an offer now and then.
+We yield to others: we leave them what they use, and a gap beside it, so that they can take more. The gap
+grows with what we have beyond them, so two uploaders come to equal shares. If they do not use it, it shrinks
+to one request, apart from an occasional offer.
 """
 
 from collections import deque

@@ -84,10 +84,12 @@ class Task(ABC, Generic[Item]):
     most_bytes: float = math.inf  #: a heavier body is halved before it is sent, as long as it can be
 
     @abstractmethod
-    def call(self, items: Sequence[Item]) -> Call: ...
+    def call(self, items: Sequence[Item]) -> Call:
+        """Return the request that sends these items."""
 
     @abstractmethod
-    def judge(self, items: Sequence[Item], reply: Reply, history: History) -> Judged[Item]: ...
+    def judge(self, items: Sequence[Item], reply: Reply, history: History) -> Judged[Item]:
+        """Return what a reply means for these items."""
 
     @abstractmethod
     async def settle_attempt(self, attempt: Attempt[Item]) -> None:

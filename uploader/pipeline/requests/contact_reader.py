@@ -253,6 +253,7 @@ class PreWriteReader:
             task.exception()  # mark it as retrieved: the waiting worker has it, or was cancelled
 
     async def _keep(self, contacts: Sequence[ReadContact]) -> None:
+        """Store in the snapshot what the writes will replace."""
         assert self.snapshot is not None
         formers = [self._former(contact, contact.decision) for contact in contacts if contact.decision]
         await self.writer.run(partial(self.snapshot.keep, formers))
@@ -268,6 +269,7 @@ class PreWriteReader:
             self.unwritten.pop(position, None)
 
     def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> ReadContact:
+        """Return the decision for a record, given its contact."""
         there = held.properties if held else None
         wanted = wire.sent_properties(record)
         decision = decide(wanted, there, self.rules, self.kinds, in_doubt=record.in_doubt)
@@ -295,4 +297,5 @@ class PreWriteReader:
 
 
 def _writes(contact: ReadContact) -> bool:
+    """Whether a record is to be written."""
     return contact.decision is not None and contact.decision.outcome is None
