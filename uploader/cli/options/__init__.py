@@ -1,4 +1,4 @@
-"""Options that commands share, and how their texts become settings.
+"""Options that commands share, and their settings.
 
 columns         what columns mean, and how values are spelled
 connection      how to talk to HubSpot: token, URL, rate, proxy

@@ -1,4 +1,4 @@
-"""Options of what columns mean and how their values are spelled, and how their texts become settings."""
+"""Options for what columns mean and how their values are written, and their settings."""
 
 import csv
 import tomllib
@@ -65,12 +65,12 @@ _OPTIONS = (
 
 
 def column_options(command: Command) -> Command:
-    """Give a command the options of `column_settings`."""
+    """Add the options of `column_settings` to a command."""
     return add_options(command, _OPTIONS)
 
 
 def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what was said by these options; others are passed through."""
+    """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(said)
     mapping, owner_map = fields.pop("mapping"), fields.pop("owner_map")
     file = read_mapping(mapping) if mapping else MappingFile()
@@ -93,7 +93,7 @@ _TABLES = {"--date-order": "date_orders", "--decimal": "decimals", "--timezone":
 
 
 def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
-    """Read `COLUMN=WORD` entries, or a `WORD` for all columns; the last `=` parts them."""
+    """Read `COLUMN=WORD` entries, split at the last `=`, or a `WORD` for all columns."""
     said = {}
     for entry in entries:
         column, equals, word = entry.rpartition("=")
@@ -112,7 +112,7 @@ def read_mapping(path: Path) -> MappingFile:
 
 
 def read_owner_map(path: Path) -> dict[str, str]:
-    """Their owner -> ours. CSV has two cells a row, below a heading or not; TOML a table or none."""
+    """Read an owner map: owner in the source -> owner in HubSpot, from CSV with two columns or from TOML."""
     text = _text(path, "--owner-map")
     if path.suffix.lower() == ".toml":
         try:

@@ -1,4 +1,4 @@
-"""Options of how to talk to HubSpot (token, URL, rate, proxy), and how their texts become settings."""
+"""Options for the connection to HubSpot (token, URL, rate), and their settings."""
 
 import os
 import stat
@@ -31,7 +31,7 @@ LOG_FORMAT = option(
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
 
-#: Of every command that talks to HubSpot: which account, and how fast.
+#: For every command that sends requests: the account, and how fast.
 _OPTIONS = (
     option(
         Heading.SPEED,
@@ -110,12 +110,12 @@ _OPTIONS = (
 
 
 def connection_options(command: Command) -> Command:
-    """Give a command the options of `connection_settings`."""
+    """Add the options of `connection_settings` to a command."""
     return add_options(command, _OPTIONS)
 
 
 def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what was said by these options; others are passed through."""
+    """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(values)
     rate, share, reserve = (fields.pop(name) for name in ("rate", "share", "daily_reserve"))
     on_long_pause = fields.pop("on_long_pause")
@@ -135,9 +135,9 @@ def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, OAuth | TokenFile | None]:
-    """The token to begin with, and where the next one comes from: never an argument, which others can see.
+    """The first token, and where a new one comes from. Neither is an argument, which other users could see.
 
-    Of what the environment holds a token goes before an app's credentials.
+    In the environment, a token takes precedence over an app's credentials.
     """
     if token_file is not None and oauth_file is not None:
         raise SettingsError("use either --token-file or --oauth-file, not both")
@@ -158,16 +158,14 @@ _OAUTH_VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRE
 
 
 def _note_readers(file: Path) -> None:
-    """Others of this machine can read it. A secret that is mounted is reached by links, and has a mode that
-    nobody here has chosen.
-    """
+    """Warn if other users can read a secret. A mounted secret is a link, whose mode the user did not choose."""
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
         say(f"{file} holds a secret that other users can read; run: chmod 600 {file}")
 
 
 def _network(base_url: str) -> Network:
-    """By the usual variables of the environment."""
+    """The proxy and certificates given by the usual environment variables."""
     check_base_url(base_url)
     try:
         return find_network(base_url, os.environ)
@@ -176,7 +174,7 @@ def _network(base_url: str) -> Network:
 
 
 def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
-    """Read `Column=property` entries; the last `=` parts them, since columns may hold one."""
+    """Read `Column=property` entries, split at the last `=`, since column names may contain one."""
     mapped = {}
     for entry in entries:
         column, equals, name = entry.rpartition("=")

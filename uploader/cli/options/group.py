@@ -1,4 +1,4 @@
-"""Options under the headings of `--help`, and commands that list them so."""
+"""Options with headings in `--help`, and commands that list them under these headings."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -11,7 +11,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Heading(StrEnum):
-    """In the order of the help."""
+    """The headings, in the order of the help."""
 
     OPTIONS = "Options"  # of a command's own
     SOURCE = "Source"
@@ -37,14 +37,14 @@ def option(heading: Heading, *names: str, **attributes: Any) -> Callable[[Comman
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
-    """The command with these options; its help lists them in this order."""
+    """Add options to a command, in the order of its help."""
     for one in reversed(options):
         command = one(command)
     return command
 
 
 class CommandWithHeadings(click.Command):
-    """Lists its options under their headings."""
+    """A command whose help lists options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading in Heading:
@@ -52,7 +52,7 @@ class CommandWithHeadings(click.Command):
 
 
 class CommandLike(CommandWithHeadings):
-    """Takes every option of another command, so that a line typed for that one needs another verb only.
+    """A command that accepts every option of another one, so that only the verb of a typed line changes.
 
     Its help lists those that the other does not have, or describes differently. Options that are not its own
     are accepted and ignored.

@@ -1,4 +1,4 @@
-"""Options that shape a job, for `upload` and what looks ahead of it: what is read and matched by what."""
+"""Options for what a job reads and how rows are matched, of `upload`, `check` and `preview`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -121,13 +121,13 @@ _OPTIONS = (
 
 
 def job_options(command: Command) -> Command:
-    """Give a command the options of `job_settings`: all that say what is written, and to whom."""
+    """Add the options of `job_settings` to a command: all that decide what is written where."""
     command = column_options(suppression_options(write_policy_options(connection_options(command))))
     return add_options(command, _OPTIONS)
 
 
 def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what was said by these options; others are passed through."""
+    """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = suppression_settings(write_policy_settings(column_settings(connection_settings(values))))
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")

@@ -1,4 +1,4 @@
-"""Options of whom nothing is written to, and of what all records get; how their texts become settings."""
+"""Options for suppressed people and for values of every record, and their settings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,12 +31,12 @@ _OPTIONS = (
 
 
 def suppression_options(command: Command) -> Command:
-    """Give a command the options of `suppression_settings`."""
+    """Add the options of `suppression_settings` to a command."""
     return add_options(command, _OPTIONS)
 
 
 def suppression_settings(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what was said by these options; others are passed through."""
+    """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(said)
     lists = fields.pop("suppress_files")
     fields["suppression"] = read_suppression(lists)
@@ -51,7 +51,7 @@ def suppression_settings(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_suppress_where(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Read `COLUMN` and `COLUMN=VALUE` entries; the last `=` parts them, and a column may come again."""
+    """Read `COLUMN` and `COLUMN=VALUE` entries, split at the last `=`. A column may have several values."""
     said: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         column, equals, value = entry.rpartition("=") if "=" in entry else (entry, "", "")
@@ -65,7 +65,7 @@ def parse_suppress_where(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def parse_constants(entries: Iterable[str]) -> dict[str, str]:
-    """Read `property=value` entries; the first `=` parts them."""
+    """Read `property=value` entries, split at the first `=`."""
     said: dict[str, str] = {}
     for entry in entries:
         name, _, value = (part.strip() for part in entry.partition("="))

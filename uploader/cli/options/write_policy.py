@@ -1,4 +1,4 @@
-"""Options of what may happen to what HubSpot holds already, and how their texts become settings."""
+"""Options for which of HubSpot's values may be overwritten, and their settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -63,12 +63,12 @@ _OPTIONS = (
 
 
 def write_policy_options(command: Command) -> Command:
-    """Give a command the options of `write_policy_settings`."""
+    """Add the options of `write_policy_settings` to a command."""
     return add_options(command, _OPTIONS)
 
 
 def write_policy_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings` from what was said by these options; others are passed through."""
+    """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(values)
     policies: dict[str, Policy] = {}
     for policy in Policy:

@@ -1,4 +1,4 @@
-"""How findings read: values in, text out. Nothing is printed here.
+"""Findings as text: values in, text out. Nothing is printed here.
 
 canary              the canary's review
 check               the findings of `check`, as lines and as JSON

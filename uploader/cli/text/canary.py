@@ -1,4 +1,4 @@
-"""How the canary's review reads, and why nothing is written. Text in, text out: nothing is printed here."""
+"""The canary's review as text, and why nothing is written. Nothing is printed here."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ def kind_text(account: Account) -> str:
 
 
 def refusal_text(account: Account) -> str:
-    """Why nothing is written into it where nobody can be asked, and what to add."""
+    """Why nothing is written to an account if nobody can be asked, and what to add."""
     if not account.portal:
         return (
             "nothing was written: this token may not read which account it belongs to, nor its kind; give "
@@ -38,7 +38,7 @@ def canary_text(canary: Canary, wait_seconds: float) -> str:
 
 
 def review_lines(review: Review, noun: Noun) -> list[str]:
-    """What became of the canary, most important last, where the eye rests."""
+    """The review as lines, the most important last."""
     counts = (
         ("as sent", review.as_sent),
         ("as sent, apart from HubSpot's own adjustments", review.adjusted),
@@ -74,7 +74,7 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
 
 
 def approving_command(words: Sequence[str]) -> str:
-    """The command that was typed, and the word that is missing. Of an address, only what may be shown."""
+    """The command that was typed, with --approve-canary, and without the secrets of a URL."""
     said = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
     return shlex.join(["uploader", *said, "--approve-canary"])
 

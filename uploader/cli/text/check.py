@@ -37,14 +37,14 @@ from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicates_file import source_of
 
 _SHOWN_OWNERS = 20
-#: Rows of one key are worth a line from so long on.
+#: A chain of rows of one key is mentioned if it takes longer than this.
 _SAID_SECONDS = 10.0
-#: Columns that nobody has said a word of; more of them are drafted rather than typed.
+#: With this many undecided columns or more, a drafted mapping is suggested.
 _MANY = 3
 
 
 def as_dict(report: Report) -> dict[str, object]:
-    """The keys are documented at the top of this file."""
+    """The report as JSON. The keys are documented at the top of this file."""
     found = report.findings
     names = [source.name for source in report.sources]
     ends = [*report.starts[1:], found.rows]
@@ -158,7 +158,7 @@ def _finite(seconds: float) -> float | None:
 
 
 def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
-    """`typed`: the command after the program's name."""
+    """The report as lines. `typed`: the command after the program's name."""
     return [
         *_account_lines(report),
         *_column_lines(report),
@@ -371,7 +371,7 @@ def _verdict(report: Report) -> str:
 
 
 def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
-    """What to do, and the commands to type then."""
+    """What to do next, with the commands."""
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []

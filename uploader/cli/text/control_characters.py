@@ -1,7 +1,8 @@
-"""What a terminal would obey, taken out of what is printed: cells, keys and messages come from anybody.
+"""Remove control characters from what is printed: cells, keys and messages may come from anybody.
 
-Escape codes set titles, move the cursor, hide text; marks of direction turn a line around; a line break makes
-two lines of one. Every text passes here on its way out; `--json` stays JSON. Nothing is printed here.
+Escape codes set titles, move the cursor and hide text; direction marks reorder a line; a line break makes two
+lines of one. Every text is cleaned here before it is printed; `--json` stays valid JSON. Nothing is printed
+here.
 """
 
 import json
@@ -16,12 +17,12 @@ _JSON_UNSAFE = re.compile(r"[^\x20-\x7e\n]")
 
 
 def harmless(text: str) -> str:
-    """One line, as wide as it was."""
+    """The text with each character that does not print replaced by a blank, so that it stays one line."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def harmless_json(document: object) -> bytes:
-    """JSON with what does not print as escapes: it reads back as the same."""
+    """JSON with unprintable characters escaped; it decodes to the same document."""
     try:
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # a file name of bytes that are no UTF-8, a number of more than 64 bits
@@ -30,7 +31,7 @@ def harmless_json(document: object) -> bytes:
 
 
 def json_line(document: object) -> bytes:
-    """On one line, whatever texts and numbers there are."""
+    """JSON on one line, for any texts and numbers."""
     try:
         return orjson.dumps(document, default=str)
     except TypeError:
@@ -46,7 +47,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 class HarmlessStream:
-    """Stands in for a terminal where rows are listed; to a file or a pipe they go as they are."""
+    """A stream that replaces unprintable characters. Use it for terminals only, not for files or pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

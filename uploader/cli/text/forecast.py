@@ -1,4 +1,4 @@
-"""The forecast of a run, in words."""
+"""The forecast of a run as text."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from uploader.settings.write_policy import WritePolicySettings
 
 
 def reads_text(settings: WritePolicySettings) -> str:
-    """Why there are more requests than rows would need; "" where there are not."""
+    """Why there are more requests than batches of rows; "" if there are not."""
     if settings.may_spare_rows:
         return " (each batch is read first, and only what differs is written)"
     return " (each batch is read before it is written)" if settings.reads_first else ""
@@ -26,7 +26,7 @@ def forecast_lines(
     reads: str = "",
     is_most: bool = False,
 ) -> list[str]:
-    """What is likely to happen: how many requests, how long, when it pauses, when it ends.
+    """The forecast as lines: requests, duration, pauses, end.
 
     `reads`: what `reads_text` says. `is_most`: that many requests at most.
     """

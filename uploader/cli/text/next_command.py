@@ -1,4 +1,4 @@
-"""The command to be typed next, made of the one that was typed. Words in, words out."""
+"""The next command to type, made of the one that was typed. Words in, words out."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from uploader.settings.write_policy import WritePolicySettings
 from uploader.sources.names import is_url, shown
 
-#: What only `check` and `preview` are told, and whether a value follows.
+#: Options of `check` and `preview` alone, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
-#: Which account is meant, and by which token.
+#: Options for the account and its token.
 _ACCOUNT = frozenset({"--base-url", "--api-version", "--token-file", "--oauth-file"})
 
 
 def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
-    """The line that was typed with another verb, without what the former alone is told, and with `more`.
+    """The typed command with another verb, without options of the former alone, and with `more`.
 
-    Of a URL, only what may be shown.
+    The secrets of a URL are left out.
     """
     words: list[str] = []
     rest = iter(typed[1:])
@@ -30,7 +30,7 @@ def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> s
 
 
 def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> str:
-    """Undo of a job, where the command that was typed has the account and the token from."""
+    """The command that undoes a job, with the account and token options of the typed command."""
     words: list[str] = []
     for place, word in enumerate(typed):
         option, equals, value = word.partition("=")
@@ -40,7 +40,7 @@ def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> 
 
 
 def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Sequence[str]) -> str:
-    """The upload that was looked ahead at, with a way back."""
+    """The upload command for what was checked or previewed, with --snapshot so that it can be undone."""
     if settings.snapshot:
         return f"upload: {next_command(typed, 'upload', more)}"
     cost = "" if settings.reads_first else ", at twice the requests"
@@ -49,7 +49,7 @@ def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Seque
 
 
 def portal_option(typed: Sequence[str], portal: str) -> list[str]:
-    """That it has to be this account, unless that is said already, or nobody knows."""
+    """--portal with this account, unless it is given already or the account is not known."""
     return [] if is_given(typed, "--portal") or not portal else ["--portal", portal]
 
 

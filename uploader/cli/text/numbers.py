@@ -1,10 +1,10 @@
-"""Numbers, durations and texts of others as they are printed."""
+"""Numbers, durations and foreign texts as they are printed."""
 
 from uploader.cli.text.control_characters import harmless
 
 
 def duration(seconds: float) -> str:
-    """Such as `42 s`, `3 min 20 s`, `2 h 05 min`."""
+    """A duration such as `42 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -14,7 +14,7 @@ def duration(seconds: float) -> str:
 
 
 def about(count: int) -> str:
-    """An estimate, to three figures: more of them would promise what nobody knows."""
+    """An estimate rounded to three significant digits."""
     step = 10 ** max(0, len(str(count)) - 3)
     return f"{round(count / step) * step:,}"
 
@@ -24,7 +24,7 @@ _SENTENCE = 100
 
 
 def printable(text: str, limit: int = 300) -> str:
-    """Server and file text on one line, without what a terminal would obey."""
+    """Text from a server or file on one line, without control characters."""
     line = " ".join(harmless(text).split())
     if len(line) <= limit:
         return line

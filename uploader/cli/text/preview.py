@@ -57,7 +57,7 @@ _MEANING = {
 
 
 def as_dict(report: Report) -> dict[str, object]:
-    """The keys are documented at the top of this file."""
+    """The report as JSON. The keys are documented at the top of this file."""
     tally, tallies, account = report.tally, report.summary.tallies, report.account
     return {
         "account": {"portal": account.portal, "kind": account.kind} if account else None,
@@ -97,7 +97,7 @@ def _example_dict(one: Example, names: list[str]) -> dict[str, object]:
 
 
 def lines(report: Report) -> list[str]:
-    """The whole report; how it goes on is `ending`'s."""
+    """The report as lines, without the next steps (`ending`)."""
     return [
         *_head(report),
         *_outcome_lines(report),
@@ -182,7 +182,7 @@ def _text(text: str) -> str:
 
 
 def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator[str]:
-    """What it comes to, and what to do next; `typed` is the command after the program's name."""
+    """The conclusion and the next steps. `typed`: the command after the program's name."""
     yield from (printable(notice) for notice in report.notices)
     end = report.end
     if end is not None:

@@ -1,4 +1,4 @@
-"""How the summary of a run reads on a terminal. Text in, text out: nothing is printed here."""
+"""The summary of a run as text. Nothing is printed here."""
 
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.wire import MAX_INPUTS
@@ -20,7 +20,7 @@ _RULES = {
 
 
 def summary_text(summary: Summary) -> str:
-    """The whole account of a job, one outcome a line, with the sum that has to hold."""
+    """The outcomes of a job, one a line, with their sum."""
     tallies = summary.tallies
     lines = [f"{'rows read':>12}  {tallies.rows:>12,}"]
     for outcome in Outcome:
@@ -60,7 +60,7 @@ def summary_text(summary: Summary) -> str:
 
 
 def chain_text(chain: Chain) -> str:
-    """Where rows that are written one after the other are all that is left, or keep more from being read."""
+    """A line if a chain of rows is all that is left, or keeps more rows from being read; else ""."""
     if not chain.is_all and not chain.reading_waits:
         return ""
     pace = chain.seconds_per_row
@@ -75,7 +75,7 @@ def chain_text(chain: Chain) -> str:
 
 
 def ending_text(summary: Summary) -> str:
-    """The last line: how it ended and what to do."""
+    """The last line: how the run ended, and what to do."""
     if summary.tolerance and summary.unsettled and summary.state == "complete":
         within = "no more" if summary.tolerated else "MORE"
         return f"complete; {summary.unsettled:,} rows failed, {within} than --tolerate {summary.tolerance}"

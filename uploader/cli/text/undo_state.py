@@ -1,4 +1,4 @@
-"""How it reads that a job was undone, for the commands that tell where it stands, and for scripts."""
+"""Whether a job was undone, as text and as JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _RANGES = 5
 
 
 def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
-    """A line of it; none where nobody has undone the job, or begun to. `typed`: this command's words."""
+    """One line if an undo of the job was begun, else none. `typed`: the words of this command."""
     found = _undone(checkpoint)
     if found is None:
         return []
@@ -44,7 +44,7 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
 
 
 def undone_dict(checkpoint: Path) -> dict[str, object] | None:
-    """Counts by fate, `left` and `ended_at` ("" while it goes on); None as above."""
+    """Counts by outcome, `left` and `ended_at` ("" if it has not ended); None if no undo was begun."""
     found = _undone(checkpoint)
     if found is None:
         return None
@@ -55,7 +55,7 @@ def undone_dict(checkpoint: Path) -> dict[str, object] | None:
 
 
 def unkept_lines(unkept: NotInSnapshot) -> list[str]:
-    """What the job wrote and its snapshot knows nothing of."""
+    """Lines about rows that were written without a snapshot."""
     lines = []
     if unkept.written:
         lines.append(
@@ -80,7 +80,7 @@ def unkept_dict(unkept: NotInSnapshot) -> dict[str, object]:
 
 
 def _where(ranges: Ranges) -> str:
-    """The first of them, as people count; "" where nobody knows."""
+    """The first ranges of rows, counted from 1; "" if not known."""
     if not ranges:
         return ""
     shown = [f"{first + 1:,} to {end:,}" for first, end in ranges[:_RANGES]]
