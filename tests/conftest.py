@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 from support.virtual_loop import VirtualTimeLoop
+from uploader.system import sqlite
 
 #: Properties are judged by what they find, not by how fast this machine is today.
 _UNHURRIED: dict[str, Any] = {
@@ -39,9 +40,20 @@ def pytest_configure(config: pytest.Config) -> None:
         # `test_drawn_examples` fails alone.
         none = providers.Constants()
         providers._get_local_constants = lambda: none
+    _flush_nothing()
     # The tests start hundreds of processes: modules are compiled once, not by each of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _flush_nothing() -> None:
+    """Nobody cuts the power of the tests' own processes: what they commit need not reach the disk.
+
+    `test_power_cuts` does so to other processes, which flush as ever.
+    """
+    os.fsync = os.fdatasync = lambda _: None
+    set_journal: Any = sqlite.set_journal
+    sqlite.set_journal = lambda connection, path, _: set_journal(connection, path, "OFF")
 
 
 def pytest_collection_finish() -> None:
