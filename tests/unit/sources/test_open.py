@@ -141,10 +141,11 @@ def test_a_cut_archive_gives_its_rows_and_then_the_error(tmp_path, compress, meg
     ids=["gzip", "zstd", "bzip2", "xz"],
 )
 def test_a_damaged_archive_gives_the_rows_before_the_damage(tmp_path, compress):
-    noise = os.urandom(6 << 20).hex().encode()
+    noise = os.urandom(2 << 20).hex().encode()
     data = CSV + b"".join(b"n@x.com,%b,\n" % noise[i : i + 200] for i in range(0, len(noise), 200))
     packed = bytearray(compress(data))
-    packed[len(packed) // 2 : len(packed) // 2 + 4000] = bytes(4000)
+    # So much that the head of a block is among it: not all archives have sums to be checked.
+    packed[len(packed) // 2 : len(packed) // 2 + 100_000] = bytes(100_000)
     path = tmp_path / "damaged"
     path.write_bytes(packed)
     rows = []
@@ -295,7 +296,13 @@ def peak_bytes(body: bytes, size: int) -> int:
 
 @pytest.mark.parametrize(
     "body",
-    [b'"u@x.com,stray,quote\n', b"x" * 40_000, b"\n", b'u@x.com,"two\nlines",\n', b"u@x.com,a,b\n"],
+    [
+        b'"u@x.com,stray,quote\n',
+        b"x" * 40_000,
+        b"         \n",
+        b'u@x.com,"two\nlines",\n',
+        b"u@x.com,a,b\n",
+    ],
     ids=["stray quotes", "one line", "blank", "notes", "plain"],
 )
 def test_memory_does_not_grow_with_the_file(body, monkeypatch):
@@ -304,8 +311,8 @@ def test_memory_does_not_grow_with_the_file(body, monkeypatch):
     monkeypatch.setattr("uploader.sources.bytes.compression.BLOCK_BYTES", 4000)
     monkeypatch.setattr("uploader.sources.bytes.lines.LINE_BYTES", 16_000)
     monkeypatch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", 16_000)
-    # What grows with the file grows by 300 kB at least. What else the process allocates is much less.
-    assert peak_bytes(body, 400_000) < peak_bytes(body, 100_000) + 150_000
+    # What grows with the file grows by 50 kB at least. What else the process allocates is much less.
+    assert peak_bytes(body, 100_000) < peak_bytes(body, 50_000) + 40_000
 
 
 def test_leaving_half_way_closes_the_file(tmp_path):
