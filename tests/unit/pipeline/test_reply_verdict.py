@@ -772,16 +772,14 @@ def _nearly_plain_replies(draw):
     )
 
 
-@settings(max_examples=3_000)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(
-    _nearly_plain_replies() | _contradictory_replies() | _mostly_honest_replies() | _REPLIES,
+    _nearly_plain_replies() | _contradictory_replies() | _mostly_honest_replies(),
     st.integers(1, SIZE),
     st.sampled_from([COLUMNS, frozenset()]),
 )
 def test_what_is_settled_in_bulk_is_settled_as_one_by_one(answer, size, columns):
     records = batch(size)
-    if not (answer.ok and answer.readable):
-        return
     at_once = classify(records, answer, columns)
     one_by_one = reconcile(records, answer, columns, BulkMatch((), (), records, answer.results))
     for name in Verdict.__slots__:
