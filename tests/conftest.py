@@ -115,7 +115,7 @@ aioresponses.core.ClientResponse = _BridgedResponse
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--cases", type=int, default=60, help="how many a model test tries in virtual time, of each kind"
+        "--cases", type=int, default=30, help="how many a model test tries in virtual time, of each kind"
     )
     parser.addoption("--socket-cases", type=int, default=1, help="how many over sockets, with SIGKILL")
 

@@ -318,8 +318,10 @@ def test_a_planted_bug_of_undo_is_found(bug):
 
 @pytest.mark.draws
 @pytest.mark.parametrize("bug", _OF_ITS_KIND, ids=lambda bug: bug.__name__)
-def test_cases_of_its_kind_pass_where_the_bug_is_not_planted(bug):
-    @settings(max_examples=20, phases=[Phase.generate], **COMMON)
+def test_cases_of_its_kind_pass_where_the_bug_is_not_planted(bug, request):
+    @settings(
+        max_examples=max(1, request.config.getoption("--cases") // 4), phases=[Phase.generate], **COMMON
+    )
     @given(_OF_ITS_KIND[bug])
     def model(case):
         run_case(case)

@@ -182,7 +182,7 @@ def test_rows_of_several_sources_share_keys_and_name_the_other_source(tmp_path):
     }
 
 
-@settings(**COMMON, max_examples=60)
+@settings(**COMMON, max_examples=settings.default.max_examples // 4)
 @given(case=cases(), rule=st.sampled_from([FIRST, LAST, REJECT]))
 def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
     """Each row has one outcome, and no key is written twice (first, last) or by one of several (reject)."""

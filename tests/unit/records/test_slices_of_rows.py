@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.hubspot.wire import encode_batch, sent_properties
@@ -141,7 +141,6 @@ def _check(rules, columns, contents, schema=SCHEMA):
     ]
 
 
-@settings(max_examples=300)
 @given(_cells(), RULES, st.sampled_from([SCHEMA, None]))
 def test_rows_of_cells_are_mapped_together_as_alone(case, rules, schema):
     header, contents = case
@@ -153,7 +152,6 @@ def test_rows_of_cells_are_mapped_together_as_alone(case, rules, schema):
     _check(rules, columns, contents, schema)
 
 
-@settings(max_examples=300)
 @given(st.lists(_FIELDS | _FIELDS | _INPUTS | st.just(Unreadable("torn")), min_size=1, max_size=9), RULES)
 def test_rows_that_name_their_fields_are_mapped_together_as_alone(contents, rules):
     _check(rules, None, contents)

@@ -1,6 +1,6 @@
 """What the survey says is what the mapper says of every row, one by one."""
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.jobs.scans.row_findings import Findings, Surveyor
@@ -71,7 +71,6 @@ def check_against_the_mapper(mapper, slices):
     assert keyed == wanted
 
 
-@settings(max_examples=300)
 @given(TABLES, st.sampled_from(["email", "external_id"]))
 def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key):
     rules = Rules(id_property=key)
@@ -92,7 +91,6 @@ FIELDS = st.dictionaries(
 )
 
 
-@settings(max_examples=300)
 @given(
     st.lists(st.lists(st.tuples(ADDRESS, FIELDS), min_size=1, max_size=6), max_size=4),
     st.sampled_from(["email", "score"]),
