@@ -40,7 +40,7 @@ _LOG = logging.getLogger("uploader")
 
 #: Batches under way at the start; `InFlightCap` finds the rest.
 _START_IN_FLIGHT = 32
-_WATCH_SECONDS, _LOOK_SECONDS = 0.2, 1.0
+_WATCH_SECONDS, _LOOK_SECONDS = 0.5, 1.0
 
 
 @dataclass(slots=True)

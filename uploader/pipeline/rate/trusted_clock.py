@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 #: A wall clock that gains less on the loop's is adjusted, or read a little later: no time has passed.
 _ADJUSTED_SECONDS = 1.0
-#: A process whose clocks are read several times a second did not run in a longer gap.
+#: A process whose clocks are read twice a second did not run in a longer gap.
 _GAP_SECONDS = 5.0
 
 
@@ -41,7 +41,7 @@ class Standstill:
         self._last = now
 
     def look(self, now: float) -> None:
-        """Note the time, as `Elapsed` has it. Call it several times a second."""
+        """Note the time, as `Elapsed` has it. Call it twice a second."""
         gap, self._last = now - self._last, now
         if gap > _GAP_SECONDS:
             self.seconds += gap
