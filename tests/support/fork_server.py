@@ -54,7 +54,7 @@ def _receive(orders: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 def serve(orders: socket.socket) -> bool:
     """Fork for each order until there are no more. True in a child, which is set up for its order."""
-    told: dict[int, int] = {}  # by process id, the socket for its exit code
+    sockets: dict[int, int] = {}  # by process id, the socket for its exit code
     awake, wake = socket.socketpair()
     wake.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -68,7 +68,7 @@ def serve(orders: socket.socket) -> bool:
             ready = [key.fileobj for key, _ in waiting.select()]
             if awake in ready:
                 awake.recv(4_096)
-                _tell_ends(told)
+                _report_exit_codes(sockets)
             if orders not in ready:
                 continue
             received = _receive(orders)
@@ -79,19 +79,19 @@ def serve(orders: socket.socket) -> bool:
             if not pid:
                 signal.set_wakeup_fd(-1)
                 break
-            told[pid] = descriptors.pop()
+            sockets[pid] = descriptors.pop()
             for stream in descriptors:
                 os.close(stream)
     _become(order, descriptors)
     return True
 
 
-def _tell_ends(told: dict[int, int]) -> None:
-    while told:
+def _report_exit_codes(sockets: dict[int, int]) -> None:
+    while sockets:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        end = told.pop(pid)
+        end = sockets.pop(pid)
         os.write(end, NUMBER.pack(os.waitstatus_to_exitcode(status)))
         os.close(end)
 

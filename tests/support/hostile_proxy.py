@@ -70,15 +70,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except urllib.error.HTTPError as error:
             with error:
                 status, text, head = error.code, error.read(), error.headers
-        told = json.dumps(plant_escape_codes(json.loads(text))).encode() if text else b""
+        body_sent = json.dumps(plant_escape_codes(json.loads(text))).encode() if text else b""
         self.send_response(status)
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(body_sent)))
         self.send_header("x-hubspot-correlation-id", "c-\x1b[31m-\x07")
         for name in head:
             if name.lower().startswith("x-hubspot-ratelimit"):  # else the first batch waits ten seconds
                 self.send_header(name, head[name])
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(body_sent)
 
     def log_message(self, *_: object) -> None:
         pass

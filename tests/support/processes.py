@@ -101,14 +101,16 @@ def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict
 class Forked:
     """A process of the fork server, with the interface of `subprocess.Popen`."""
 
-    def __init__(self, told: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO) -> None:
-        self._told = told
+    def __init__(
+        self, exit_codes: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO
+    ) -> None:
+        self._exit_codes = exit_codes
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.returncode: int | None = None
         self.pid = self._read()
 
     def _read(self) -> int:
-        packed = self._told.recv(NUMBER.size)
+        packed = self._exit_codes.recv(NUMBER.size)
         assert packed, "the fork server has ended"
         (number,) = NUMBER.unpack(packed)
         return int(number)
@@ -120,10 +122,10 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._told], [], [], timeout)[0]:
+            if not select.select([self._exit_codes], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
             self.returncode = self._read()
-            self._told.close()
+            self._exit_codes.close()
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -175,21 +177,21 @@ class _Server:
 
     def fork(self, arguments: list[str], folder: Path, env: dict[str, str], stdin: Any) -> Forked:
         order = json.dumps({"arguments": arguments, "folder": str(folder), "environment": env}).encode()
-        told, tells = socket.socketpair()
+        exit_codes, reports = socket.socketpair()
         (out, writes_out), (err, writes_err) = os.pipe(), os.pipe()
         reads, write = os.pipe() if stdin == subprocess.PIPE else (None, None)
         with contextlib.ExitStack() as theirs:
-            theirs.enter_context(tells)
+            theirs.enter_context(reports)
             for descriptor in (writes_out, writes_err, *([reads] if reads is not None else [])):
                 theirs.callback(os.close, descriptor)
             if stdin == subprocess.DEVNULL:
                 stdin = theirs.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
             given = stdin.fileno() if reads is None else reads
-            streams = [given, writes_out, writes_err, tells.fileno()]
+            streams = [given, writes_out, writes_err, reports.fileno()]
             socket.send_fds(self._orders, [NUMBER.pack(len(order))], streams)
             self._orders.sendall(order)
         return Forked(
-            told,
+            exit_codes,
             None if write is None else open(write, "w", encoding="utf-8"),  # noqa: PTH123
             open(out, encoding="utf-8"),  # noqa: PTH123
             open(err, encoding="utf-8"),  # noqa: PTH123

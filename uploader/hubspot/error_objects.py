@@ -68,8 +68,8 @@ class ErrorObject:
     @property
     def plain_text(self) -> str:
         """The texts of the faults, where the message wraps them in JSON; else ""."""
-        told = [(fault.name, fault.text) for fault in self.faults if fault.text]
-        return "; ".join(f"{name}: {text}" if name else text for name, text in told)
+        named = [(fault.name, fault.text) for fault in self.faults if fault.text]
+        return "; ".join(f"{name}: {text}" if name else text for name, text in named)
 
 
 def errors_of(value: object) -> list[ErrorObject]:

@@ -1,16 +1,15 @@
-"""Rows that a program hands over, an iterable of mappings, as a stream of NDJSON lines. What they mean is not
-known here.
+"""Rows from a Python program, an iterable of mappings, as a stream of NDJSON lines.
 
-Spelling  Texts, whole numbers, booleans, `None`, nested mappings and lists as in NDJSON; floats by their
-          shortest spelling, decimals exactly; dates and times as ISO 8601 has them, moments of a known zone
-          in UTC with a `Z`, others without; an enum's value; UUIDs.
-          Unreadable: NaN and infinities, half a surrogate pair, values of any other type (these alone: the
+Text      Texts, whole numbers, booleans, `None`, nested mappings and lists as in NDJSON; floats by their
+          shortest text, decimals exactly; dates and times in ISO 8601, in UTC with a `Z` if the zone is
+          known, others without; an enum's value; UUIDs.
+          Unreadable: NaN and infinities, a lone surrogate, values of any other type (these alone: the
           row is well without them); a row that is no mapping, or has a field whose name is no text.
-Threads   A plain iterable is asked in the reader's thread, always the same one, since it may block; an async
-          one on the loop, by one task from its first row to its end. Both see the context variables of
-          whoever handed them over. Only a few chunks are read ahead.
-Raise     `SourceError` where the iterable raises; what it raised is in `error`. It says no more than the type
-          of it: a message may quote a row.
+Threads   A plain iterable runs in the reader's thread, always the same, because it may block; an async
+          one on the loop, in one task from its first row to its end. Both have the context variables of the
+          caller. Only a few chunks are read ahead.
+Raise     `SourceError` if the iterable raises, with the original exception in `error`. Its text has only the
+          type: a message may quote a row.
 """
 
 import asyncio
@@ -35,18 +34,18 @@ from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
 from uploader.sources.formats.tables import NoText
 from uploader.system.blocking_calls import Offload
 
-#: A chunk closes at whichever comes first; an iterable that takes its time is not waited for.
+#: A chunk ends at whichever comes first, so a slow iterable does not delay its rows.
 CHUNK_BYTES, CHUNK_SECONDS = 64 * 1024, 0.25
-#: Chunks of an async iterable that wait for the reader.
+#: The most chunks of an async iterable that wait for the reader.
 _CHUNKS_AHEAD = 2
 
 Rows = Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]]
 
 # --- a row to a line, and back ---
 
-#: What orjson spells as NDJSON has it. Not floats: it would make null of NaN, without a word.
+#: Types that orjson encodes as in NDJSON. Not floats: it silently encodes NaN as null.
 _PLAIN = frozenset({str, bool, int, type(None)})
-#: The one field of an object that stands in place of a value that can't be spelled, with the reason.
+#: The only field of an object that replaces a value without a text form: the reason.
 _MARK = "uploader_unreadable"
 _INT64 = 2**63
 _LONGEST_EXPONENT = 60
@@ -60,12 +59,12 @@ class _OddRowError(ValueError):
 
 
 def encode_row(row: object) -> bytes:
-    """A line without its end: an object, or an array with the reason where the row can't be read."""
+    """A row as a line without its end: an object, or an array with the reason if it is unreadable."""
     if type(row) is dict and _PLAIN.issuperset(map(type, row.values())):
         try:
             return orjson.dumps(row)
         except TypeError:
-            pass  # an integer beyond 64 bits, half a surrogate pair, a name that is no text
+            pass  # an integer beyond 64 bits, a lone surrogate, a name that is no text
     try:
         return orjson.dumps(_spell_fields(_fields(row), DEPTH))
     except _OddRowError as error:
@@ -73,7 +72,7 @@ def encode_row(row: object) -> bytes:
 
 
 class ProgramRowReader(NdjsonRows):
-    """What one line holds."""
+    """Decodes lines of `encode_row`."""
 
     def contents(self, raws: Sequence[bytes]) -> list[Content]:
         if any(raw.startswith(b"[") or _MARK.encode() in raw for raw in raws):
@@ -103,7 +102,7 @@ def _unmarked(value: object) -> object:
 def _fields(row: object) -> Mapping[Any, object]:
     if isinstance(row, Mapping):
         return row
-    if hasattr(row, "keys") and hasattr(row, "__getitem__"):  # the rows of databases
+    if hasattr(row, "keys") and hasattr(row, "__getitem__"):  # rows of database drivers
         return {name: row[name] for name in row.keys()}  # noqa: SIM118  # it may not iterate over them
     raise _OddRowError(f"a row must be a mapping of columns to values, not of type {_type(row)}")
 
@@ -212,18 +211,18 @@ def _type(value: object) -> str:
 
 
 class ProgramRows:
-    """Made and ended on the loop; read in the reader's thread, once, from front to back."""
+    """A stream of a program's rows. Created and ended on the loop, read once in the reader's thread."""
 
     def __init__(self, rows: Rows, name: str) -> None:
         self.name = name
-        self.error: BaseException | None = None  #: what the iterable has raised
+        self.error: BaseException | None = None  #: the exception that the iterable raised
         self._rows = rows
         self._count = 0
         self._pieces: deque[bytes] = deque()
         self._is_over = False  # the iterable has ended, or has raised
-        self._is_dropped = False  # nobody wants more
-        self._is_asking = False  # the iterable has the thread
-        self._is_prompt = False  # its last chunk was full before its time was over
+        self._is_dropped = False  # no more rows are wanted
+        self._is_asking = False  # the iterable is running in the thread
+        self._is_prompt = False  # its last chunk was full before its time limit
         self._context = contextvars.copy_context()
         self._iterator: Iterator[Any] | None = None
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -234,11 +233,11 @@ class ProgramRows:
             self._pump = self._loop.create_task(self._pump_rows(rows), context=self._context)
 
     def handle(self) -> BinaryIO:
-        """As a stream of bytes."""
+        """The stream itself, with the type of a binary file."""
         return cast("BinaryIO", self)
 
     def read(self, size: int = -1) -> bytes:
-        """The next lines, or the next part of a long one; none at the end."""
+        """The next lines, or the next part of a long one; b"" at the end."""
         del size
         while not self._pieces and not self._is_over:
             chunk = self._take() if self._pump else self._context.run(self._ask)
@@ -255,21 +254,21 @@ class ProgramRows:
         return b""
 
     def is_ready(self) -> bool:
-        """Whether more lines are there, or will be in a moment, by how the last ones came."""
+        """Whether more lines are there, or will be soon, judging by the last ones."""
         return bool(self._pieces) or self._is_over or self._is_prompt
 
     def close(self) -> None:
-        """Ended by `end` alone: whoever lets go of a half-read stream may be any thread."""
+        """Does nothing: only `end` ends the stream, because any thread may close it."""
 
     async def end(self, reader: Offload) -> None:
-        """Nobody wants more. The iterable is closed where it was asked; one that blocks, once it returns."""
+        """Stop reading. Closes the iterable in its thread or task; a blocking one, once it returns."""
         self._is_dropped = True
         if self._pump is not None:
             self._pump.cancel()
             self._chunks.put(b"")
             await asyncio.wait({self._pump})
             if not self._pump.cancelled():
-                self._pump.exception()  # told by `error`
+                self._pump.exception()  # it is in `error`
         elif not self._is_asking:
             await reader.run(lambda: self._context.run(self._close))
 
@@ -288,7 +287,7 @@ class ProgramRows:
 
     def _ask(self) -> bytes:
         lines: list[bytes] = []
-        # In this order: who drops the rows looks whether they are asked for after saying so.
+        # In this order: `end` first sets `_is_dropped`, then checks `_is_asking`.
         self._is_asking = True
         try:
             if self._iterator is None:
@@ -302,7 +301,7 @@ class ProgramRows:
                 size += self._add(row, lines)
                 if time.monotonic() > until:
                     break
-        except BaseException as error:  # noqa: BLE001  # it belongs to whoever handed the rows over
+        except BaseException as error:  # noqa: BLE001  # passed to the caller in `error`
             self._fail(error)
         finally:
             self._is_asking = False
@@ -331,7 +330,7 @@ class ProgramRows:
         return chunk
 
     async def _pump_rows(self, rows: AsyncIterable[object]) -> None:
-        """One task for all rows: time limits and task groups inside the iterable belong to theirs."""
+        """Read all rows in one task, which time limits and task groups in the iterable need."""
         lines: list[bytes] = []
         iterator: AsyncIterator[object] | None = None
         try:

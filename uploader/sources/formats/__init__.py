@@ -1,12 +1,12 @@
 """From lines or tables to rows: one module a format, and what formats share.
 
-cell_text      floats and times of tables, spelled as text
+cell_text      floats and times of tables as text
 csv_header     the head of a CSV file: delimiter, columns, where rows begin
 csv_rows       CSV and TSV rows, stray quotes included
 json_rows      the elements of a JSON array
 lines_to_rows  blocks of lines cut into slices of rows
 ndjson_rows    one JSON object a line
 parquet        Parquet tables
-tables         rows of cells that come from no text, for Parquet and Excel
+tables         rows of cells of binary formats, for Parquet and Excel
 xlsx           Excel sheets
 """

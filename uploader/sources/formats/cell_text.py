@@ -1,15 +1,15 @@
-"""How values that are no text are written as text, where formats share it."""
+"""Converts floats and times to text, for several formats."""
 
 import math
 
 from uploader.sources.formats.tables import NoText
 
-#: Whole numbers below it are spelled out; a float beyond has no more digits than its exponent form shows.
+#: Whole numbers below it are written in full; larger floats have no more digits than their exponent form.
 _SPELLED_OUT = 1e21
 
 
 def spell_float(value: float) -> str | NoText:
-    """The shortest spelling that is this number, without `.0`."""
+    """The shortest text of this number, without `.0`."""
     if math.isnan(value):
         return NoText("is NaN, which is not a number; leave such cells empty (null)")
     if math.isinf(value):
@@ -18,7 +18,7 @@ def spell_float(value: float) -> str | NoText:
 
 
 def spell_moment(text: str, *, is_zoned: bool) -> str:
-    """`2024-01-02 03:04:05.600000` as `2024-01-02T03:04:05.6`; a known moment ends in `Z`."""
+    """ISO 8601: `2024-01-02 03:04:05.600000` as `2024-01-02T03:04:05.6`, with `Z` if the zone is known."""
     day, _, clock = text.partition(" ")
     if "." in clock:
         clock = clock.rstrip("0").removesuffix(".")

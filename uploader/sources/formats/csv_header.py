@@ -1,6 +1,6 @@
-"""What the head of a CSV file tells of all its rows: delimiter, columns, where rows begin, telling columns.
+"""Reads the head of a CSV file: delimiter, columns, where rows begin, telling columns.
 
-The delimiter is found among four by the header, and by how many of the next lines have as many cells.
+The delimiter is one of four: the one that gives the best header, and as many cells in the next lines.
 """
 
 import csv
@@ -15,9 +15,9 @@ from uploader.sources.formats.csv_rows import CONTINUATION_LINES, Layout, holds
 
 DELIMITERS = (",", ";", "\t", "|")
 
-#: A header over more lines than this is a stray quote.
+#: A header with more lines than this has a stray quote.
 _HEADER_LINES = 20
-#: Enough lines to see what columns hold, few enough to be instant.
+#: Enough lines to see what columns hold, and fast.
 _SAMPLE_LINES = 1000
 _SAMPLE_LEAST = 3
 _COMPARED_ROWS = 100
@@ -37,7 +37,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """The header as one delimiter reads it."""
+    """The header, split by one delimiter."""
 
     delimiter: str
     cells: list[str]
@@ -51,7 +51,7 @@ class _Guess:
 
 
 def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) -> Head:
-    """`sample` is the beginning of the content, of whole lines, and holds more than blank ones."""
+    """Read the head. `sample`: the beginning of the content in whole lines, not all of them blank."""
     skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
     pieces = [piece + line_end for piece in sample[skipped:].split(line_end, _SAMPLE_LINES)[:_SAMPLE_LINES]]
     at = _first_filled(pieces, 0)
@@ -76,13 +76,13 @@ def _first_filled(pieces: list[bytes], at: int) -> int:
 
 
 def _said_delimiter(line: bytes) -> str | None:
-    """Excel's own hint, a first line such as `sep=;`, which is neither header nor row."""
+    """The delimiter in Excel's hint, a first line such as `sep=;`; else None."""
     hint = line.strip(b'"\r\n').decode(errors="replace")
     return hint[4] if len(hint) == 5 and hint.lower().startswith("sep=") else None
 
 
 def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
-    """The header's line and those behind it, of which some may be broken."""
+    """The header's line and the lines after it, decoded; some may be broken."""
     try:
         yield pieces[at].decode()
     except UnicodeDecodeError as error:
@@ -95,13 +95,13 @@ def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
 def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None) -> _Guess:
     candidates = (delimiter,) if delimiter else DELIMITERS
     guesses = [guess for candidate in candidates if (guess := _guess(lines, candidate))]
-    # A header that some delimiter can't read is one column only to those that it doesn't hold.
+    # If one delimiter can't split the header, another that is not in it proves nothing.
     if not guesses or (len(guesses) < len(candidates) and all(len(guess.cells) == 1 for guess in guesses)):
         raise SourceError(
             f"{name}: a quote in the header (line {number}) is not closed, or text follows it; correct the "
             "header"
         )
-    return max(guesses, key=lambda guess: guess.rank)  # of equals the first, in the order of `DELIMITERS`
+    return max(guesses, key=lambda guess: guess.rank)  # the first of equals, in the order of `DELIMITERS`
 
 
 def _guess(lines: list[str], delimiter: str) -> _Guess | None:
@@ -111,7 +111,7 @@ def _guess(lines: list[str], delimiter: str) -> _Guess | None:
     except csv.Error:
         return None
     taken = reader.line_num
-    # A stray quote in the header takes rows into it, and rows have addresses.
+    # A stray quote in the header pulls rows into it, and rows have addresses.
     if any("@" in line for line in lines[1:taken]):
         return None
     rows = list(islice(_rows(lines[taken:], delimiter), _COMPARED_ROWS))
@@ -120,7 +120,7 @@ def _guess(lines: list[str], delimiter: str) -> _Guess | None:
 
 
 def _rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
-    """Rows as they stand if all quotes are meant; good enough to see what columns hold."""
+    """Rows split as if all quotes were correct, which is enough to see what columns hold."""
     at = 0
     while at < len(lines):
         reader = csv.reader(islice(lines, at, at + CONTINUATION_LINES), delimiter=delimiter, strict=True)
@@ -151,7 +151,7 @@ def name_columns(cells: Iterable[str]) -> tuple[str, ...]:
     given: dict[str, None] = {}
     for name in wanted:
         unique, repeat = name, 1
-        # A name that stands in the header itself is not taken away from its column.
+        # A name in the header itself stays with its column.
         while unique in given or (repeat > 1 and unique in wanted):
             repeat += 1
             unique = f"{name}#{repeat}"

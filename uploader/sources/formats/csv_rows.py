@@ -1,6 +1,6 @@
-"""CSV and TSV: which lines make a row, and which cells a row holds. What columns mean is not known here.
+"""CSV and TSV: which lines make a row, and which cells a row has.
 
-Rules   Cells are as RFC 4180 has them: a cell that begins with a quote ends at the next single one, and may
+Rules   Cells as in RFC 4180: a cell that begins with a quote ends at the next single one, and may
         hold delimiters and line breaks; a doubled quote is a quote. A quote inside an unquoted cell is
         plain text (`5" pipe`). Text behind a closing quote makes the row unreadable.
         A row with too few cells is filled up with blanks, blank cells too many are dropped, others make it
@@ -8,7 +8,7 @@ Rules   Cells are as RFC 4180 has them: a cell that begins with a quote ends at 
 
 Stray quotes
         A quote that someone forgot to close would take all lines up to the next quote into one cell, as
-        `csv.reader` does: hundreds of good rows gone, without a word. So a row may go on beyond its first
+        `csv.reader` does, and lose hundreds of good rows silently. So a row may go on beyond its first
         line only if all of this holds; else its first line alone is unreadable, and reading goes on with
         the very next line.
         1. The quote is closed, properly (a delimiter or the line's end follows), within
@@ -21,7 +21,7 @@ Stray quotes
            John," has two cells.
         4. Nor does its last line, going by telling columns left of the closing quote (right of it, the
            cells are the row's own).
-        Rows depend on their own bytes, those behind them and what the head of the file has told; never on
+        Rows depend on their own bytes, those behind them and what the head of the file shows; never on
         what went before.
 
 Limits  A stray quote can still take rows in if another quote closes it in the same column, and rule 3 sees
@@ -39,10 +39,10 @@ from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import TOO_LONG, not_text
 
-#: A note of more lines than this is rarer than a stray quote; each line costs a look per stray quote.
+#: A cell with more lines than this is rarer than a stray quote; each stray quote has to check so many lines.
 CONTINUATION_LINES = 200
 
-#: From so many columns on, a line of text rarely has as many cells by chance.
+#: With at least so many columns, a line of text rarely has as many cells by chance.
 _MANY_COLUMNS = 4
 
 _UNCLOSED = "a quote is opened in this row and not closed, or closed only after what looks like other rows"
@@ -51,11 +51,11 @@ _TORN = "the file ends in the middle of this row"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the head of a file tells of all its rows."""
+    """What the head of a file shows about all its rows."""
 
     delimiter: str
     width: int  #: the header's number of cells
-    #: Columns by whose cells a row can be told from a line of text: index, and what each holds ("@", "9").
+    #: Telling columns, whose cells distinguish a row from text: index, and content ("@", "9").
     tells: tuple[tuple[int, str], ...] = ()
 
     def cells(self, text: str) -> list[str]:
@@ -75,17 +75,17 @@ class Layout:
         return self._is_telling(cells, self.width) if self.tells else self.width > 1
 
     def ends_row(self, text: str) -> bool:
-        """The same of the line where a quoted cell closes: what stands behind the quote tells nothing."""
+        """`is_row` for the line where a quoted cell ends; text after the quote is ignored."""
         before = text[: text.index('"')].split(self.delimiter)
         return self._is_telling(before, len(before) - 1) and self.is_row(text)
 
     def _is_telling(self, cells: list[str], stop: int) -> bool:
-        told = [holds(cells[index], what) for index, what in self.tells if index < stop and cells[index]]
-        return bool(told) and all(told)
+        found = [holds(cells[index], what) for index, what in self.tells if index < stop and cells[index]]
+        return bool(found) and all(found)
 
 
 def holds(cell: str, what: str) -> bool:
-    """Whether a cell is of a telling kind: "@" in it, or nothing but digits ("9")."""
+    """Whether a cell has the content of a telling column: an "@", or only digits ("9")."""
     return "@" in cell if what == "@" else cell.isdecimal()
 
 
@@ -103,12 +103,10 @@ class CsvRows:
         return at
 
     def _read_even(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        """Append rows of one line each that have as many cells as the header, up to the first that is none;
-        that one's line.
-        """
+        """Append rows of one line, as wide as the header. Returns the line of the first other row."""
         width, texts, cells = self._layout.width, block.texts[at:stop], list[list[str]]()
         if width == 1:
-            texts = [text if text.strip() else "" for text in texts]  # an only cell may be a blank line
+            texts = [text if text.strip() else "" for text in texts]  # a single cell may be a blank line
         reader = csv.reader(texts, delimiter=self._layout.delimiter, strict=True)
         try:
             for line, row in enumerate(reader, 1):
@@ -116,13 +114,13 @@ class CsvRows:
                     break
                 cells.append(row)
         except csv.Error:
-            pass  # in the row behind the last good one
+            pass  # in the row after the last good one
         reached, first = at + len(cells), block.start.line
         rows.extend(map(Row, range(first + at, first + reached), block.raws[at:reached], cells))
         return reached
 
     def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
-        """Append the row that begins on this line, if any; the number of its lines, 0 if some are missing."""
+        """Append the row on this line, if any. Returns its number of lines, 0 if some are missing."""
         raw, taken = block.raws[at], 1
         if not raw.strip() and self._layout.delimiter.encode() not in raw:
             return 1
@@ -159,7 +157,7 @@ class CsvRows:
             return False
 
     def _lines_of_row(self, block: Block, at: int) -> int:
-        """How many lines the row takes that opens a quote on this one; 0 if more have to be read to know."""
+        """The number of lines of a row that opens a quote on this line; 0 if more lines are needed."""
         inner = _InnerLines(block, at, self._layout)
         try:
             cells = next(csv.reader(inner, delimiter=self._layout.delimiter, strict=True))
@@ -171,16 +169,16 @@ class CsvRows:
 
 
 class _InnerLines:
-    """Hands lines to `csv.reader` for as long as it finds a quoted cell open, and looks at each meanwhile."""
+    """Passes lines to `csv.reader` while a quoted cell is open, and checks each of them."""
 
     def __init__(self, block: Block, at: int, layout: Layout) -> None:
         self._block = block
         self._at = at
         self._layout = layout
         self._last = ""
-        self._seen: list[bool] = []  # of each inner line that isn't blank: does it look like a row?
+        self._seen: list[bool] = []  # for each inner line that isn't blank: whether it looks like a row
         self.taken = 0
-        self.starved = False  #: the block ended, and its source didn't
+        self.starved = False  #: the block ended, and the source did not
 
     def __iter__(self) -> "_InnerLines":
         return self
@@ -201,7 +199,7 @@ class _InnerLines:
         return self._last
 
     def hold_rows(self) -> bool:
-        """Whether the lines, now that the quote is closed, turn out to be rows of their own."""
+        """Whether the lines, now that the quote is closed, are rows of their own."""
         if self.taken > 1 and self._layout.ends_row(self._last.strip("\r\n")):
             return True
         return self._is_stray() or (bool(self._seen) and all(self._seen))
@@ -211,13 +209,13 @@ class _InnerLines:
             self._seen.append(self._layout.is_row(line.strip("\r\n")))
 
     def _is_stray(self) -> bool:
-        """One inner row is proof enough, except where any text with a comma would pass for one."""
+        """Whether the quote is stray: one inner row proves it, unless any text with a comma is one."""
         certain = bool(self._layout.tells) or self._layout.width >= _MANY_COLUMNS
         return certain and any(self._seen)
 
 
 def _loosely(raw: bytes) -> str:
-    """Text whose structure can be seen although some of it may not be UTF-8."""
+    """The text of bytes that may not all be UTF-8, with its structure."""
     return raw.decode(errors="surrogateescape")
 
 

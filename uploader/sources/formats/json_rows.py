@@ -1,12 +1,11 @@
-"""A JSON array of objects: where each begins and ends. What an object holds is read as a line of NDJSON is.
+"""Splits a JSON array into its objects. Each is then decoded like a line of NDJSON.
 
-Rules   An element is a row, numbered from 1; what is no object, or no good JSON inside, is unreadable and no
-        other row suffers, as long as its brackets and quotes are balanced. Where they aren't, or where commas
-        are missing or stand for nothing, nobody knows where the next element begins: SourceError, and what
-        was read before it is good.
-        An array may stand in an object that is wrapped around it (`{"results": [...]}`).
-How     msgspec parts a stretch of good elements at once. Where it refuses one, a scanner of our own takes the
-        elements of that stretch one by one: a bad element costs no more than that, whatever stands behind it.
+Rules   An element is a row, numbered from 1. One that is no object, or invalid JSON, is unreadable without
+        affecting other rows, if its brackets and quotes are balanced. If they are not, or a comma is missing
+        or superfluous, the next element cannot be found: SourceError, after the rows before it.
+        The array may be inside an object (`{"results": [...]}`).
+How     msgspec splits a stretch of valid elements at once. If it refuses one, our own scanner takes the
+        elements of that stretch one by one, so a bad element has no effect beyond its stretch.
         Memory is bounded by a block and the longest element: of a longer one only the beginning is kept.
 """
 
@@ -32,7 +31,7 @@ def _or_around(inner: bytes) -> bytes:
     return rb"%b|\{(?:%b)*+\}|\[(?:%b)*+\]" % (_LEAF, inner, inner)
 
 
-#: Up to a bracket that has more than two levels inside, or whose end has not been read.
+#: Up to a bracket with more than two levels inside, or without its end in the data.
 _SHALLOW_REST = re.compile(rb"(?:%b)*+" % _or_around(_or_around(_LEAF)), re.DOTALL)
 _SCALAR_REST = re.compile(rb"[^\s,\]}]*+")
 _GAP = re.compile(rb"[ \t\r\n,]*+")
@@ -44,11 +43,11 @@ _STRETCH_BYTES, _STRETCH_ELEMENTS = 8 * 1024, 4
 #: Closing braces to try, from a stretch's last: that one may close an inner object.
 _TRIES = 4
 
-Element = tuple[int, bytes]  #: offset just behind the element before it, and its bytes
+Element = tuple[int, bytes]  #: offset after the element before it, and its bytes
 
 
 class JsonRows:
-    """What one element's bytes hold."""
+    """Decodes one element's bytes."""
 
     def __init__(self, encoding: str = "") -> None:
         self._inner = NdjsonRows(encoding)
@@ -58,9 +57,9 @@ class JsonRows:
 
 
 class Elements:
-    """The elements from `start` on: that is the array's bracket, or just behind an element.
+    """The elements from `start` on, which is the array's bracket or the end of an element.
 
-    So a reading that starts where the array is broken sees the comma that is missing there.
+    So reading from there also detects a missing comma.
     """
 
     def __init__(
@@ -74,11 +73,11 @@ class Elements:
         self._at = 0  # the next byte of `_data` to look at
         self._base = start  # offset of the first byte of `_data`
         self._stretch_bytes = _STRETCH_BYTES
-        self._singly_until = 0  # offset up to which elements are not parted in bulk
-        self.end = start  #: just behind the last element
+        self._singly_until = 0  # offset up to which elements are scanned one by one
+        self.end = start  #: the end of the last element
 
     def __iter__(self) -> Iterator[list[Element]]:
-        """Some at a time; SourceError where the array is broken."""
+        """The elements, several at a time. SourceError where the array is broken."""
         goes_on = self._open_array() if self._is_first else self._next_begins()
         while goes_on:
             yield self._in_bulk() or [self._scan()]
@@ -86,7 +85,7 @@ class Elements:
         self._check_tail()
 
     def _open_array(self) -> bool:
-        """Step over the bracket at the start; False if the other one follows."""
+        """Skip the opening bracket; False if the closing one follows."""
         if self._peek() != b"[":
             raise self._broken("an array is expected here")
         self._at += 1
@@ -103,7 +102,7 @@ class Elements:
         return bool(block)
 
     def _peek(self) -> bytes:
-        """The next byte that is no white space, which is stepped over; SourceError at the end."""
+        """Skip white space; the next byte. SourceError at the end."""
         while True:
             found = _SPACE.match(self._data, self._at)
             assert found is not None
@@ -114,7 +113,7 @@ class Elements:
                 raise self._broken("the array is not closed")
 
     def _next_begins(self) -> bool:
-        """Behind an element: step over the comma, to the next one; False at the closing bracket."""
+        """After an element: skip the comma to the next one; False at the closing bracket."""
         mark = self._peek()
         if mark == b"]":
             return False
@@ -127,7 +126,7 @@ class Elements:
         return True
 
     def _in_bulk(self) -> list[Element]:
-        """All elements of a stretch that ends at some closing brace, if they are good JSON."""
+        """All elements of a stretch up to some closing brace, if they are valid JSON."""
         if self._offset < self._singly_until:
             return []
         data, at = self._data, self._at
@@ -141,7 +140,7 @@ class Elements:
             except msgspec.DecodeError:
                 continue
             except RecursionError:
-                break  # the scanner of our own holds no level on the stack
+                break  # our own scanner does not recurse
             found, place = [], at
             for raw in map(bytes, raws):
                 found.append((self.end, raw[:KEPT_BYTES]))
@@ -173,7 +172,7 @@ class Elements:
             sign = self._byte(kept)
             if sign == ord('"'):
                 self._take(_STRING_REST, kept)
-                while self._byte(kept) != ord('"'):  # half an escape, at the end of what was read
+                while self._byte(kept) != ord('"'):  # an incomplete escape at the end of the data
                     self._byte(kept)
                     self._take(_STRING_REST, kept)
             elif sign in _CLOSES:
@@ -197,7 +196,7 @@ class Elements:
         return sign
 
     def _take(self, pattern: re.Pattern[bytes], kept: bytearray) -> None:
-        """Step over all that matches, also beyond what has been read."""
+        """Skip all that matches, reading more if needed."""
         while True:
             found = pattern.match(self._data, self._at)
             assert found is not None
@@ -212,9 +211,9 @@ class Elements:
             kept += piece[: KEPT_BYTES - len(kept)]
 
     def _check_tail(self) -> None:
-        """Behind the array nothing may stand, or what closes the object around it."""
+        """Check that only the end of a wrapping object follows the array."""
         self._at += 1
-        last = b""  # of what was looked at, without space
+        last = b""  # of the bytes seen, without space
         while True:
             rest = self._data[self._at :]
             if self._is_wrapped and _ARRAY_OF_OBJECTS.search(last + rest):
@@ -242,7 +241,7 @@ class Elements:
 def cut_elements(
     elements: Elements, start: Mark, reader: JsonRows, is_ready: Callable[[], bool] = lambda: True
 ) -> Iterator[RowSlice]:
-    """Slices that abut; each ends just behind its last element. `is_ready` as of `Lines`."""
+    """Contiguous slices; each ends after its last element. `is_ready`: as in `Lines`."""
     begin, number = start, start.line
     raws: list[bytes] = []
     try:
@@ -259,7 +258,7 @@ def cut_elements(
                 yield _slice(raws, begin, end, reader)
                 begin, raws = end, []
     except SourceError:
-        # What was read before the damage is good, and counts.
+        # The rows read before the damage are valid.
         if raws:
             yield _slice(raws, begin, Mark(elements.end, number), reader)
         raise

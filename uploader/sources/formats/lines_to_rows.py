@@ -1,4 +1,4 @@
-"""Blocks of lines become slices of rows. No format's own rules live here: a `RowReader` has them."""
+"""Cuts blocks of lines into slices of rows, by the rules of a format's `RowReader`."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -10,27 +10,28 @@ from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 
 
 class RowReader(Protocol):
-    """One format's rules. They look at a row's own bytes and those behind it, never at what went before:
-    so a reading that starts at any mark gives the same rows.
+    """The rules of a format. They depend on a row's bytes and those after it, never on those before.
+
+    So reading from any mark gives the same rows.
     """
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        """Append the rows that begin on lines `at` up to `stop`, and return the line that comes next.
+        """Append the rows that begin on lines in [at, stop). Returns the next line.
 
-        It can lie behind `stop` (a row over several lines), or before it where the row there needs lines
-        that the block doesn't hold yet; never in a block that is closed.
+        It is after `stop` if a row has several lines, or before it if a row needs lines that are not in the
+        block yet (never in a closed block).
         """
         ...
 
     def content(self, raw: bytes) -> Content:
-        """What one row's bytes hold, taken alone."""
+        """The content of one row's bytes."""
         ...
 
 
 def cut_slices(lines: Lines, reader: RowReader) -> Iterator[RowSlice]:
-    """All rows, in slices that abut; the last ends where the source ends.
+    """All rows, in contiguous slices; the last one ends at the end of the source.
 
-    A slice holds no rows where there are none in its stretch (blank lines up to the end).
+    A slice may be without rows (blank lines up to the end).
     """
     block, at = lines.next(), 0
     if block is None:
@@ -55,7 +56,7 @@ def cut_slices(lines: Lines, reader: RowReader) -> Iterator[RowSlice]:
                 rows, begin = [], end
             block, at = lines.next(), 0
     except SourceError:
-        # What was read before the damage is good, and counts.
+        # The rows read before the damage are valid.
         if rows:
             yield RowSlice(rows, begin, block.mark(at) if block else end)
         raise

@@ -1,12 +1,12 @@
-"""NDJSON: one object a line. What its fields mean is not known here.
+"""NDJSON: one object a line.
 
-Rules   Numbers become their spelling (`1.10`, `1e400`, integers beyond 2**53): a float would change them.
+Rules   Numbers stay as written (`1.10`, `1e400`, integers beyond 2**53): a float would change them.
         Strings, `True`, `False`, `None`, nested objects and arrays stay.
         Unreadable: broken JSON, no object, a field that appears twice (which one was meant?), NaN and
-        Infinity (no JSON), half a surrogate pair (no text), nesting deeper than any contact.
-How     orjson decodes. It drops the spelling of fractions and the earlier of two equal fields, without a
-        word; where a row may hold either, the standard library decodes it again, with both in sight.
-        Of rows that hold texts alone, and no escapes, this is told for all at once.
+        Infinity (no JSON), a lone surrogate (no text), nesting deeper than any contact.
+How     orjson decodes. It silently changes the text of fractions, and drops the first of two equal fields. A
+        row that may have either is decoded again by the standard library, which keeps both visible.
+        For rows with only texts and no escapes one check covers all of them.
 """
 
 import json
@@ -20,7 +20,7 @@ from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.unreadable_reasons import NOT_UTF8, TOO_LONG, not_text
 
-#: Deeper than any contact; it also keeps the walk below clear of Python's own limit.
+#: Deeper than any contact, and below Python's recursion limit.
 DEPTH = 32
 
 _TOO_DEEP = f"nested more than {DEPTH} levels deep"
@@ -34,7 +34,7 @@ class _NotJsonError(ValueError):
 
 
 class _InexactError(Exception):
-    """orjson's value may not be what the text says."""
+    """orjson's value may differ from the text."""
 
 
 class NdjsonRows:
@@ -50,7 +50,7 @@ class NdjsonRows:
         return stop
 
     def contents(self, raws: Sequence[bytes]) -> list[Content]:
-        """`content` of each."""
+        """The content of each row."""
         values = list(map(_loads, raws))
         if _is_all_there(raws, values):
             return values
@@ -64,7 +64,7 @@ class NdjsonRows:
         return self._content(raw, _loads(raw))
 
     def _content(self, raw: bytes, value: object) -> Content:
-        """`value`: what orjson makes of it."""
+        """The content of a row. `value`: as orjson decodes it."""
         if len(raw) > LINE_BYTES:
             return Unreadable(TOO_LONG)
         try:
@@ -75,7 +75,7 @@ class NdjsonRows:
 
 
 def _loads(raw: bytes) -> Any:  # noqa: ANN401
-    """What orjson makes of a row, or its refusal; nothing of an overlong row."""
+    """A row decoded by orjson, or orjson's error; None for an overlong row."""
     try:
         return orjson.loads(raw) if len(raw) <= LINE_BYTES else None
     except orjson.JSONDecodeError as refusal:
@@ -83,20 +83,21 @@ def _loads(raw: bytes) -> Any:  # noqa: ANN401
 
 
 def _is_all_there(raws: Sequence[bytes], values: Sequence[Any]) -> bool:
-    """Whether orjson has dropped nothing of these rows. False also where that can't be told: where they hold
-    more than texts, or escapes.
+    """Whether orjson has certainly dropped nothing from these rows.
+
+    False also if that is unknown: rows with other values than texts, or with escapes.
     """
     text = b"".join(raws)
     if b"\\" in text or set(map(type, values)) != {dict}:
         return False
     kinds = list(map(type, chain.from_iterable(map(dict.values, values))))
-    # Each field has the quotes of its name, and each string its own: a field more would have more of them.
+    # Each name and each string has two quotes: a dropped field would leave more quotes in the text.
     quoted = len(kinds) + kinds.count(str)
     return _TEXTUAL.issuperset(kinds) and text.count(b'"') == 2 * quoted
 
 
 def _exact(raw: bytes, value: object) -> dict[str, Any]:
-    """What a row says, by what orjson makes of it."""
+    """The fields of a row with exact numbers. `value`: as orjson decodes it."""
     if isinstance(value, orjson.JSONDecodeError):
         return _decode_again(raw, f"{value.msg} (character {value.pos + 1})")
     if type(value) is not dict:
@@ -117,7 +118,7 @@ def _exact(raw: bytes, value: object) -> dict[str, Any]:
 
 
 def _spell_flat(value: dict[str, Any], raw: bytes) -> dict[str, Any]:
-    """The fields of an object without others inside, with numbers as they were spelled."""
+    """The fields of a flat object, with numbers as written."""
     return {
         name: _spell_number(name, item, raw) if type(item) in _NUMBERS else item
         for name, item in value.items()
@@ -136,13 +137,13 @@ def _spell_number(name: str, item: float, raw: bytes) -> str:
 
 
 def _stands(field: bytes, raw: bytes) -> bool:
-    """Whether a field and its number stand there: inside a text, a backslash would be before the quote."""
+    """Whether the text has this field and number; inside a string a backslash would precede the quote."""
     at = raw.find(field)
     return at > 0 and raw[at - 1] in b"{, " and raw[at + len(field)] in b",} "
 
 
 def _to_completion(raw: bytes) -> dict[str, Any]:
-    """The object again, decoded with all its fields and spellings in sight."""
+    """The object decoded by the standard library, with all fields and numbers as written."""
     try:
         fields: dict[str, Any] = _DECODER.decode(raw.decode())
     except RecursionError as error:
@@ -151,7 +152,7 @@ def _to_completion(raw: bytes) -> dict[str, Any]:
 
 
 def _spell(value: dict[str, Any], raw: bytes, depth: int) -> tuple[int, dict[str, Any]]:
-    """The number of fields at all levels, and the fields with integers as they were spelled."""
+    """The number of fields at all levels, and the fields with integers as written."""
     if _TEXTUAL.issuperset(map(type, value.values())):
         return len(value), value
     keys, items = _spell_items(list(value.values()), raw, depth)
@@ -188,13 +189,13 @@ def _has_keys(raw: bytes, value: dict[str, Any], keys: int) -> bool:
     colons = raw.count(b":")
     if colons == keys:
         return True
-    if b"\\" not in raw:  # then strings stand there as they are, colons included
+    if b"\\" not in raw:  # then strings are unescaped in the text, colons included
         return orjson.dumps(value).count(b":") == colons
     return sum(map(raw.count, (b'":', b" :", b"\t:", b"\r:", b"\n:"))) == keys
 
 
 def _decode_again(raw: bytes, problem: str) -> dict[str, Any]:
-    """What the standard library makes of it. `problem` is what orjson said, which also refuses `1e400`."""
+    """A row decoded by the standard library, which accepts `1e400`. `problem`: orjson's error."""
     try:
         value = _DECODER.decode(raw.decode())
     except UnicodeDecodeError as error:

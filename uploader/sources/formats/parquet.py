@@ -1,11 +1,11 @@
-"""Parquet: columns to cells, a few hundred rows at a time. What columns mean is not known here.
+"""Parquet: columns to cells, a few hundred rows at a time.
 
-Spelling  Integers and decimals exactly; floats by their shortest spelling, whole ones without `.0`; `true`
-          and `false`; dates and times as ISO 8601 has them, moments of a known zone in UTC with a `Z`, others
-          without; lists of plain values joined by `;`, as HubSpot has them; null is blank.
+Text      Integers and decimals exactly; floats by their shortest text, whole ones without `.0`; `true`
+          and `false`; dates and times in ISO 8601, in UTC with a `Z` if the zone is known, others
+          without; lists of plain values joined by `;`, as in HubSpot; null is blank.
           Unreadable: nested values, NaN and infinities, bytes that are no text, a `;` inside a list.
-Memory    Pages are read as they are needed, never a whole row group, and rows in batches of a slice. A
-          damaged page can claim to hold up to 2 GB, and Arrow makes room for as much before it sees the end.
+Memory    Pages are read when needed, never a whole row group, and rows in batches of a slice. A damaged
+          page can claim up to 2 GB, which Arrow allocates before it sees the end.
 Needs     The extra `parquet`, pyarrow.
 """
 
@@ -98,7 +98,7 @@ class ParquetTable:
 
 
 def _batch_rows(file: Any) -> int:  # noqa: ANN401
-    """As many as a slice may hold, by rows or by bytes."""
+    """The number of rows in a slice, limited by rows and bytes."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     size = sum(int(metadata.row_group(index).total_byte_size) for index in groups)
@@ -106,7 +106,7 @@ def _batch_rows(file: Any) -> int:  # noqa: ANN401
 
 
 def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # noqa: ANN401
-    """How a whole column of this type is spelled."""
+    """The function that converts a column of this type to text."""
     types = arrow.types
     if types.is_dictionary(kind):
         inner = _column(arrow, kind.value_type)
@@ -115,7 +115,7 @@ def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # no
         target = arrow.date32() if types.is_date(kind) else kind
         return lambda column: _blank(column.cast(target).cast(arrow.string()).to_pylist())
     if types.is_timestamp(kind):
-        # Cast to no zone: the clock in UTC. Arrow then needs no zone database to spell it.
+        # Cast to no zone, in UTC: Arrow then needs no zone database.
         bare, is_zoned = arrow.timestamp(kind.unit), kind.tz is not None
         return lambda column: [
             "" if text is None else spell_moment(text, is_zoned=is_zoned)
@@ -134,12 +134,12 @@ def _blank(texts: list[str | None]) -> list[str | NoText]:
 def _texts(arrow: Any, column: Any) -> list[str | NoText]:  # noqa: ANN401
     try:
         return _blank(column.to_pylist())
-    except UnicodeDecodeError:  # nobody checks what a writer wrote
+    except UnicodeDecodeError:  # writers do not check the encoding
         return ["" if value is None else _decode(value) for value in column.cast(arrow.binary()).to_pylist()]
 
 
 def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
-    """How one value that is not null is spelled."""
+    """The function that converts one value that is not null to text."""
     types = arrow.types
     if types.is_floating(kind):
         return _short_float(arrow, kind)
@@ -169,7 +169,7 @@ def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
 
 
 def _short_float(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401
-    """A shorter float's own shortest spelling: as a Python float, 0.1 would be 0.10000000149011612."""
+    """The shortest text of a float of lower precision; as a Python float 0.1 is 0.10000000149011612."""
     if arrow.types.is_float64(kind):
         return spell_float
     single = arrow.float32()

@@ -1,7 +1,7 @@
-"""Rows of cells that come from no text. What a file holds is known to `parquet` and `xlsx`.
+"""Rows of cells of binary formats, for `parquet` and `xlsx`.
 
-A row's bytes are a JSON array of its cells, so that a dead letter can be read again without the file. A cell
-that is no text makes its row unreadable, and stands there as an object with the reason.
+A row's bytes are a JSON array of its cells, so that a dead letter can be decoded without the file. A cell
+without a text form makes its row unreadable, and is an object with the reason in that array.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
 @dataclass(frozen=True, slots=True)
 class NoText:
-    """In the place of a cell that can't be spelled; `reason` is for the user."""
+    """Replaces a value that has no text form; `reason` is for the user."""
 
     reason: str
 
@@ -28,21 +28,21 @@ Cells = Sequence[str | NoText]
 
 
 class Table(Protocol):
-    """A file of cells under columns. It reads in bounded memory, unless its module says otherwise."""
+    """A file of cells in columns. Reads in bounded memory, unless its module says otherwise."""
 
     columns: tuple[str, ...]  #: made unique
-    sheet: str  #: its name; "" where there are none
+    sheet: str  #: the sheet's name; "" if the format has none
     notices: tuple[str, ...]
-    declared_rows: int | None  #: how many rows there are, as the file itself says
+    declared_rows: int | None  #: the number of rows, if the file has it as metadata
     first: int  #: the number of the first row
 
     def rows(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
-        """From row `number` on, each with its number; SourceError where it can't be read on."""
+        """The rows from row `number` on, with their numbers. SourceError if they can't be read."""
         ...
 
 
 class TableRows:
-    """What one row's bytes hold."""
+    """Decodes one row's bytes."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
@@ -63,7 +63,9 @@ _REASON = "unreadable"
 
 def _encode(cells: Cells) -> bytes:
     raw = orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)
-    return bytes(memoryview(raw)[:KEPT_BYTES])  # a copy: what orjson gives may occupy 4 KB however short
+    return bytes(
+        memoryview(raw)[:KEPT_BYTES]
+    )  # a copy: orjson's bytes may occupy 4 KB however short they are
 
 
 def _spell(cell: object) -> dict[str, str]:
@@ -72,13 +74,13 @@ def _spell(cell: object) -> dict[str, str]:
 
 
 def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) -> Iterator[RowSlice]:
-    """Slices that abut. Rows need not follow each other: sheets have blank ones, which are none."""
+    """Contiguous slices. Row numbers may have gaps: blank rows of a sheet are left out."""
     found: list[Row] = []
     size, following = 0, begin.line
     try:
         for number, cells in rows:
             raw = _encode(cells)
-            # One that is too long, or has a cell that is no text, is not what it seems.
+            # A row that is too long, or has a cell without text, is decoded again.
             is_whole = len(raw) <= LINE_BYTES and b'{"' not in raw
             found.append(Row(number, raw, cells if is_whole else reader.content(raw)))  # type: ignore[arg-type]
             size, following = size + len(raw), number + 1
@@ -87,7 +89,7 @@ def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) 
                 yield RowSlice(found, begin, end)
                 begin, found, size = end, [], 0
     except SourceError:
-        # What was read before the damage is good, and counts.
+        # The rows read before the damage are valid.
         if found:
             yield RowSlice(found, begin, Mark(following, following))
         raise

@@ -1,14 +1,14 @@
-"""Excel's .xlsx: one sheet's cells as it was saved with them. What columns mean is not known here.
+"""Excel's .xlsx: the cells of one sheet, as saved.
 
-Spelling  As `cell_text`; whole numbers without `.0`, `true` and `false`, dates as ISO 8601 has them
-          and without a time where that is midnight. Of a formula, the value it was saved with.
+Text      As `cell_text`; whole numbers without `.0`, `true` and `false`, dates in ISO 8601, without a time
+          if that is midnight. For a formula, its saved value.
           Unreadable: an error (#N/A), a formula without a value, a cell to the right of the header.
-Header    The first row that holds anything. One cell alone above wider rows is a title, which is refused:
-          nobody knows whether the header is below. Blank rows are no rows; others keep the sheet's number.
-Memory    Rows are streamed; the texts of the whole workbook (each once) are held, which is how the format has
-          them: some 300 MB where a million rows share none.
-Needs     The extra `xlsx`, openpyxl. Its reader for whole worksheets tells no error from its text, and no
-          formula without a value from a blank, so cells are taken one level below, from its parser.
+Header    The first row that is not blank. A single cell above wider rows is a title, which is refused,
+          because the header may be below. Blank rows are left out; others keep the sheet's number.
+Memory    Rows are streamed. The texts of the whole workbook, each stored once, are kept in memory:
+          about 300 MB for a million rows that share none.
+Needs     The extra `xlsx`, openpyxl. Its worksheet reader does not distinguish an error from its text, or
+          a formula without a value from a blank, so its parser is used directly.
 """
 
 import datetime as dt
@@ -28,13 +28,13 @@ from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, NoText
 from uploader.sources.unreadable_reasons import in_a_line
 
-#: So many of the rows behind a first one of a single cell are looked at.
+#: How many rows after a first one with a single cell are checked.
 _LOOKED_AT = 20
 #: A workbook's parts that unpack to more are no table of a million rows; nor is one part that is as large as
 #: this and unpacks to so many times its size: a cell's text is held as a whole, however long it is.
 _MOST_BYTES, _LARGE_BYTES, _MOST_TIMES = 8 * 1024**3, 256 * 1024**2, 200
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-#: What openpyxl and the standard library raise of a damaged workbook: nobody has written it down.
+#: The errors of openpyxl and the standard library for a damaged workbook, found by trial.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -52,10 +52,10 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What is needed of a workbook to read its sheets."""
+    """The parts of a workbook that reading its sheets needs."""
 
     sheets: dict[str, str]  #: name -> member of the archive
-    texts: list[str]  #: which cells refer to
+    texts: list[str]  #: the texts that cells refer to
     epoch: Any
     date_formats: Any
     duration_formats: Any
@@ -100,7 +100,7 @@ class XlsxTable:
             raise SourceError(
                 f"{self._name}: reading Excel files needs openpyxl (the extra `xlsx`): pip install openpyxl"
             ) from None
-        # It warns of whatever it leaves out: of colours, filters, drawings.
+        # It warns about everything that it ignores: colours, filters, drawings.
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
         try:
             with zipfile.ZipFile(handle) as archive:
@@ -145,7 +145,7 @@ class XlsxTable:
                 yield at, [*row, *[""] * (width - len(row))]
 
     def _filled(self, handle: BinaryIO, number: int) -> Iterator[tuple[int, Cells]]:
-        """Rows that hold anything, without the blank cells at their ends."""
+        """The rows that are not blank, without blank cells at their ends."""
         at = last = 0
         try:
             handle.seek(0)
@@ -238,7 +238,7 @@ def _spell(value: Any, kind: str) -> str | NoText:  # noqa: ANN401, PLR0911
 
 
 def _unescape(found: re.Match[str]) -> str:
-    """Excel writes a carriage return as `_x000D_`. Half a surrogate pair is no text, and stays as it is."""
+    """Decode an escape: Excel writes a carriage return as `_x000D_`. A lone surrogate stays escaped."""
     code = int(found[1], 16)
     return found[0] if 0xD800 <= code <= 0xDFFF else chr(code)
 
