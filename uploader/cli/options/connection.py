@@ -158,8 +158,8 @@ _OAUTH_VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRE
 
 
 def _note_readers(file: Path) -> None:
-    """Warn if other users can read a secret. Links are ignored: a mounted secret is one, with a mode not chosen
-    by the user.
+    """Warn if other users can read a secret. Links are ignored: a mounted secret is a link, whose mode the
+    user did not choose.
     """
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
