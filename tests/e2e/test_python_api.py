@@ -121,7 +121,7 @@ def test_who_leaves_leaves_nothing_open_and_can_go_on(tmp_path, hubspot_mock, wa
     written = len(hubspot.contacts())
     assert 0 < written < 60_000
     run_strictly(go_on(), loop)
-    while threading.active_count() > threads + 1:  # the double's; a reader may be on its last call
+    while threading.active_count() > threads + 1:  # the mock server's; a reader may be on its last call
         threading.Event().wait(0.01)
 
 

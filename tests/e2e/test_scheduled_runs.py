@@ -75,7 +75,7 @@ def state(tmp_path):
 
 @pytest.fixture
 def variables(tmp_path, state, hubspot_mock):
-    """All that an upload is told, and the double it talks to."""
+    """The options of an upload, and its mock server."""
     fault = {"kind": "delay", "seconds": 3_600, "requests": [8, 10]}
     mock = hubspot_mock(latency_seconds=0.1, scenario={"faults": [fault]})
     said = {

@@ -56,7 +56,7 @@ class OursError(Exception):
 
 
 class Program:
-    """What lives longer than a process: the double's clock, and all that was ever seen."""
+    """What outlives a process: the simulator's clock, and all outcomes seen."""
 
     def __init__(self, case: Case, folder: Path) -> None:
         self.case = replace(case, ndjson=True)

@@ -453,7 +453,7 @@ def test_undo_waits_an_outage_of_updates_out(tmp_path, sent):
 
 
 def _id_of_place(tmp_path, place):
-    """The id of the contact at that place, which every double of the same settings gives it."""
+    """The id of the contact at that place, which every simulator with the same settings gives it."""
     simulator = make_simulator(latency_seconds=0.2)
     simulator.reset(0.0, [{"properties": row} for row in contacts(200)])
     return next(

@@ -1,4 +1,4 @@
-"""The whole pipeline against the double, in virtual time: every row ends right, whatever is answered."""
+"""The whole pipeline against the simulator, in virtual time: every row ends right, whatever the replies."""
 
 import random
 from dataclasses import replace

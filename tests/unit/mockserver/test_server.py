@@ -1,4 +1,4 @@
-"""The double over real sockets: transport faults, control, the process, the fixture, the official client."""
+"""The mock server over real sockets: faults, control, process, fixture, official client."""
 
 import asyncio
 import json

@@ -16,7 +16,7 @@ KINDS = {"interests": Kind("enumeration", is_multiple=True), "lifecyclestage": K
 
 @given(st.dictionaries(NAMES, TEXTS), st.dictionaries(NAMES, TEXTS))
 def test_what_is_held_after_a_write_is_what_hubspot_would_hold(held, wanted):
-    """The double, which shares no code with us, writes the same over the same."""
+    """The mock server, which shares no code with us, writes the same over the same."""
     expected = merge(held, wanted, frozenset(["interests"]))
     for name, text in wanted.items():
         assert after_writing(name, text, held.get(name, ""), KINDS.get(name, Kind())) == expected[name]
