@@ -115,7 +115,7 @@ class Pipeline:
         if follower is not None:
             names = [source.name for source in job.sources]
             on_committed = partial(follower.add_settled, names, job.settings.id_property)
-        timeline = sender.timeline or Timeline(job.checkpoint.course(), session.clocks.wall().timestamp())
+        timeline = sender.timeline or Timeline(job.checkpoint.timeline(), session.clocks.wall().timestamp())
         collector = Collector(
             job.checkpoint,
             job.results,

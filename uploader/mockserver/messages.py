@@ -15,6 +15,8 @@ import orjson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
+    """A request as it arrives."""
+
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
@@ -27,6 +29,8 @@ class Request:
 
 
 class Delivery(StrEnum):
+    """How a reply is sent."""
+
     SEND = "send"  #: the whole reply
     RESET = "reset"  #: nothing; the connection is broken
     TRUNCATE = (
@@ -37,6 +41,8 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
+    """A reply, and how to send it."""
+
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class Quota:
+    """A number of requests in a rolling window."""
+
     requests: int
     window_seconds: float
 

@@ -26,6 +26,8 @@ EndpointName: TypeAlias = Literal[
 
 
 class Route(NamedTuple):
+    """The endpoint of a request, with its arguments."""
+
     endpoint: EndpointName
     version: str  #: v1, v2, v3, v4, 2026-03 or 2026-09
     argument: str = ""  #: the object type, or the token of the legacy introspection

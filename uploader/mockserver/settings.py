@@ -13,6 +13,8 @@ DEFAULT_DAILY_QUOTA = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockSettings:
+    """The settings of a mock server."""
+
     quota: Quota | None = DEFAULT_QUOTA  #: None: no burst limit, and no headers of one
     daily_quota: int = DEFAULT_DAILY_QUOTA
     latency_seconds: float = 0.15  #: of an empty request; see `latency`. 0: none

@@ -40,6 +40,8 @@ UNKNOWN_ROUTE = Route("account", "v3")
 
 
 class Simulator:
+    """A simulated account with its tokens, quotas and faults."""
+
     def __init__(
         self,
         settings: MockSettings | None = None,

@@ -7,6 +7,8 @@ LOGGED_REQUESTS = 100_000
 
 
 class LoggedRequest(NamedTuple):
+    """One request in the log."""
+
     at: float  #: seconds since the server started
     method: str
     path: str
@@ -15,6 +17,8 @@ class LoggedRequest(NamedTuple):
 
 
 class Statistics:
+    """Counts of requests, and a log of the last ones."""
+
     def __init__(self, in_flight: int = 0) -> None:
         self.by_status: Counter[str] = Counter()
         self.log: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)

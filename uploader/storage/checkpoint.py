@@ -331,7 +331,7 @@ class Checkpoint:
     ) -> None:
         """Write state and settlements to the disk in one transaction. BusyError if readers hold a lock.
 
-        `changes`: of the job's course. `invocation`: this one.
+        `changes`: of the timeline. `invocation`: the current one.
         """
         with self._storing(), self._waiting_briefly() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -365,7 +365,7 @@ class Checkpoint:
 
     # --- timeline ---
 
-    def course(self) -> list[Interval]:
+    def timeline(self) -> list[Interval]:
         """The timeline of the job."""
         return timeline.read(self._connection)
 

@@ -1,4 +1,4 @@
-"""What the checkpoint keeps of a job's course adds up to its books, through stops and pauses."""
+"""What the checkpoint keeps of a job's timeline adds up to its tallies, through stops and pauses."""
 
 from collections import Counter
 from itertools import pairwise
@@ -14,7 +14,7 @@ from uploader.storage.checkpoint import Checkpoint
 def kept(job: Job):
     checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
     try:
-        return checkpoint.course(), checkpoint.invocations()
+        return checkpoint.timeline(), checkpoint.invocations()
     finally:
         checkpoint.close()
 
@@ -45,7 +45,7 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
     assert dict(added(intervals, "outcomes")) == outcomes
     assert set(outcomes) == {"created", "updated", "rejected", "invalid"}
     statuses = added(intervals, "statuses")
-    # What each invocation asks before its first row is counted, and is no part of the course.
+    # What each invocation asks before its first row is counted, and is no part of the timeline.
     assert 0 <= summary.tallies.requests - statuses.total() <= 4 * 6
     assert statuses["503"]
     assert statuses["0"]

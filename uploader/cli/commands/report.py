@@ -145,7 +145,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
     """The variables of the template."""
     identity, invocations = checkpoint.identity(), checkpoint.invocations()
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
-    intervals = checkpoint.course()
+    intervals = checkpoint.timeline()
     summary = read_summary(path)
     whole = whole_of(intervals)
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}

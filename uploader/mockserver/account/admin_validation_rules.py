@@ -23,6 +23,8 @@ from uploader.mockserver.faults.toml_tables import ScenarioError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
+    """One validation rule."""
+
     property: str
     rule: Literal["MAX_LENGTH", "MIN_LENGTH", "REGEX", "MIN_NUMBER", "MAX_NUMBER", "ALPHANUMERIC", "REQUIRED"]
     arguments: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from uploader.mockserver.faults.toml_tables import ScenarioError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
+    """Behaviour that may differ between accounts or is unknown."""
+
     multi_status: bool = True  #: with trace ids a 207 names the refused records instead of a 400 for all
     email_refuses_partial: bool = False  #: keyed by e-mail, one bad record still refuses the batch
     mixed_trace_ids: Literal["batch", "record"] = "batch"  #: if only some inputs have one
@@ -43,6 +45,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountInfo:
+    """The details of the account."""
+
     portal_id: int = 44237313
     app_id: int = 1512050
     account_type: Literal["STANDARD", "DEVELOPER_TEST", "SANDBOX", "APP_DEVELOPER"] = "DEVELOPER_TEST"

@@ -95,6 +95,8 @@ class ObjectStore:
 
 
 class Account:
+    """Answers the endpoints of one simulated account."""
+
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)

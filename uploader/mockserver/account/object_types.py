@@ -39,6 +39,8 @@ _CONTACT_CREATED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
+    """An object type."""
+
     name: str  #: the name in paths
     type_id: str  #: the id in paths
     singular: str

@@ -30,6 +30,8 @@ DEFAULT_OWNERS = (
 
 
 class Owners:
+    """The owners of an account, in pages."""
+
     def __init__(self, owners: Sequence[Owner]) -> None:
         self._owners = sorted(owners or DEFAULT_OWNERS, key=lambda owner: int(owner.id))
         self.user_ids = frozenset(str(_user_id(owner)) for owner in self._owners)

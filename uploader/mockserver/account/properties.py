@@ -39,18 +39,24 @@ LIFECYCLE_STAGES = (
 
 
 class Problem(NamedTuple):
+    """Why a value is refused."""
+
     name: str
     code: str
     message: str
 
 
 class Option(NamedTuple):
+    """One option of an enumeration."""
+
     label: str
     value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Property:
+    """A property and its check of values."""
+
     name: str
     label: str
     type: str = "string"

@@ -40,6 +40,8 @@ class Source(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Record:
+    """One record with its history."""
+
     id: int
     packed: bytes  #: the properties ever written, as JSON
     created_at: str
@@ -101,6 +103,8 @@ class Record:
 
 
 class Records:
+    """The records of one object type."""
+
     def __init__(
         self, unique: Iterable[str], multiple: Iterable[str] = (), derived: Mapping[str, str] = NOTHING
     ) -> None:

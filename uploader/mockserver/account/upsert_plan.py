@@ -27,18 +27,24 @@ from uploader.mockserver.faults.scenario import Reject
 
 
 class Write(NamedTuple):
+    """An input that will be written."""
+
     input: Input
     record: Record | None  #: None: a new one
     values: dict[str, str]  #: as they will be stored
 
 
 class Refusal(NamedTuple):
+    """An input that is refused, and why."""
+
     input: Input
     error: RecordError
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """What a batch upsert does with its inputs."""
+
     refused: Answer | None = None  #: the whole batch, nothing written
     writes: Sequence[Write] = ()
     refusals: Sequence[Refusal] = ()
@@ -46,6 +52,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upserter:
+    """Decides batch upserts of one object type."""
+
     kind: Kind
     catalogue: Catalogue
     records: Records

@@ -16,6 +16,8 @@ TYPE_NAMES = {dict: "Object", list: "Array", str: "String", bool: "Boolean", int
 
 
 class Input(NamedTuple):
+    """One input of an upsert or update."""
+
     key: str
     id_property: str  #: "" means that the key is a record id
     properties: dict[str, str | None]

@@ -18,6 +18,8 @@ JSON_TYPE = "application/json;charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """The status, body and headers of a reply before it is encoded."""
+
     status: int
     body: Mapping[str, Any] | bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -33,6 +33,8 @@ USER_ID = 9586504
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
+    """A rule of `[[others]]`."""
+
     who: Literal["workflow", "human", "app"]
     name: str = ""
     property: str = ""

@@ -106,6 +106,8 @@ Endpoint: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
+    """Which requests and records a fault affects."""
+
     endpoint: Endpoint = "upsert"
     rate: float | None = None
     every: int | None = None
@@ -237,6 +239,8 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChange:
+    """Changes `[rules]` for the affected requests."""
+
     rules: Mapping[str, object]
 
 
@@ -263,12 +267,16 @@ KINDS: Mapping[str, type[Effect]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
+    """A trigger and its effect."""
+
     trigger: Trigger
     effect: Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
+    """A scenario file."""
+
     rules: Rules = field(default_factory=Rules)
     account: AccountInfo = field(default_factory=AccountInfo)
     auth: Auth = field(default_factory=Auth)

@@ -75,12 +75,12 @@ class DeadLetter:
     raw: bytes
     superseded: int | None  #: the later row that wrote the same key
     #: Not superseded, and a dead letter of its record needs correction: both are uploaded together, in order.
-    waits: bool = False
+    needs_correction: bool = False
 
     @property
     def is_retryable(self) -> bool:
         """Whether it can be sent again unchanged: neither it nor another of its record needs correction."""
-        return self.outcome in TRANSIENT and not self.waits
+        return self.outcome in TRANSIENT and not self.needs_correction
 
 
 def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], main_key: str) -> None:
@@ -120,7 +120,7 @@ def supersede(connection: sqlite3.Connection, superseding: Sequence[Superseding]
 def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
     """All dead letters, in file order."""
     links = _links(connection)
-    mended = {
+    uncorrected = {
         links.first(value)
         for (value,) in connection.execute(
             "SELECT closed_value FROM dead_letters WHERE superseded IS NULL AND outcome NOT IN (?)",
@@ -143,7 +143,10 @@ def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
     for row in rows:
         letter = DeadLetter(*row)
         if letter.superseded is None and letter.lock_key in links:
-            letter = replace(letter, waits=letter.waits or links.first(letter.lock_key) in mended)
+            letter = replace(
+                letter,
+                needs_correction=letter.needs_correction or links.first(letter.lock_key) in uncorrected,
+            )
         yield letter
 
 
