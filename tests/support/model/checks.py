@@ -104,15 +104,29 @@ def _unsent(case: Case) -> set[str]:
     return outcomes
 
 
+_FORMER = """
+SELECT former.hubspot_id, property, text, state, found FROM former LEFT JOIN readings ON reading = readings.id
+"""
+
+
 def check_snapshot(case: Case, source: Path, end: Ending) -> None:
     """The snapshot has what contacts held before the job, whatever happened in between."""
     before = {address: values for addresses, values in case.seeded for address in addresses}
+    created = {
+        expected_account.normal(row["email"])
+        for number, row in enumerate(case.rows, 2)
+        if end.fates[number] == ["created"]
+    }
     names = {c["id"]: {c["properties"].get("email"), *c["additional_emails"]} for c in end.held}
     with closing(sqlite3.connect(f"{source}.checkpoint.snapshot")) as connection:
-        for hubspot_id, name, text in connection.execute("SELECT hubspot_id, property, text FROM former"):
-            # Of a contact that a killed run may have created, it is kept that nothing was there.
-            (held,) = {id(before[a]): before[a] for a in names[hubspot_id] if a in before}.values() or ({},)
-            assert text == held.get(name, ""), (hubspot_id, name)
+        for hubspot_id, name, text, *reading in connection.execute(_FORMER):
+            held = {id(before[a]): before[a] for a in names[hubspot_id] if a in before}
+            if not held:  # there was no such contact: the request that may have created it was not answered
+                assert reading == ["doubt", ""], (hubspot_id, name)
+                assert created.isdisjoint(names[hubspot_id]), (hubspot_id, name)
+                SEEN["kept of what may have been created"] += 1
+            (values,) = held.values() or ({},)
+            assert text == values.get(name, ""), (hubspot_id, name)
         contacts = dict(connection.execute("SELECT value, hubspot_id FROM contacts"))
     for value, hubspot_id in contacts.items():
         assert bool(hubspot_id) == (value.removeprefix("email=") in before), value
