@@ -18,7 +18,7 @@ from uploader.api.options import Options, make_settings
 from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
-from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.progress_view import View
 from uploader.jobs.row_outcome import RowOutcome
@@ -124,9 +124,9 @@ class Uploader:
             if not self._started.is_stopping and not self._started.task.done():
                 raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
             await self._started.close(quiet=True)
-        follower = Follower(wants_earlier=earlier)
-        run, given = _make_run(sources, self._given_options, self._consent, self._seams, follower)
-        self._started = _Started(run, given, follower)
+        outcome_queue = OutcomeQueue(wants_earlier=earlier)
+        run, given = _make_run(sources, self._given_options, self._consent, self._seams, outcome_queue)
+        self._started = _Started(run, given, outcome_queue)
         return self._started
 
 
@@ -149,7 +149,7 @@ class OutcomeStream:
         if self._started is None:
             self._started = await self._uploader._start(self._sources, earlier=self._earlier)  # noqa: SLF001
             self._sources = ()
-        outcome = await self._started.follower.next_outcome()
+        outcome = await self._started.outcome_queue.next_outcome()
         if outcome is None:
             self._is_over = True
             await self._started.end()
@@ -175,9 +175,9 @@ class OutcomeStream:
 class _Started:
     """A running job: its task, and the queue of its outcomes."""
 
-    def __init__(self, run: Run, given: Sequence[ProgramRows], follower: Follower) -> None:
+    def __init__(self, run: Run, given: Sequence[ProgramRows], outcome_queue: OutcomeQueue) -> None:
         self.run = run
-        self.follower = follower
+        self.outcome_queue = outcome_queue
         self.loop = asyncio.get_running_loop()
         self.summary: Summary | None = None
         self.is_stopping = False
@@ -189,7 +189,7 @@ class _Started:
     def _note_end(self, task: asyncio.Task[Summary]) -> None:
         if not task.cancelled() and task.exception() is None:
             self.summary = task.result()
-        self.follower.end()
+        self.outcome_queue.end()
 
     def stop(self) -> None:
         self.is_stopping = True
@@ -308,7 +308,7 @@ def _make_run(
     said: Mapping[str, Any],
     consent: _Consent,
     seams: Seams | None,
-    follower: Follower | None = None,
+    outcome_queue: OutcomeQueue | None = None,
 ) -> tuple[Run, Sequence[ProgramRows]]:
     named = [_named(source) for source in sources]
     names = tuple(one.name if isinstance(one, Rows) else one for one in named)
@@ -326,7 +326,7 @@ def _make_run(
         given,
         approve=None if consent.yes else consent.approves,
         judge=None if consent.judge is None else consent.judges,
-        parts=Parts(follower=follower),
+        parts=Parts(outcome_queue=outcome_queue),
     )
     return run, given
 

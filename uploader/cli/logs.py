@@ -47,7 +47,7 @@ def note_job(job: str, account: str) -> None:
     _FORM.about = {"job": job, "account": account}
 
 
-def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
+def print_message(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Print a line on stderr, or on `stream`."""
     if _FORM.is_json and stream in {None, sys.stderr}:
         if text:
@@ -87,4 +87,4 @@ class _Handler(logging.Handler):
             note_event("log", message, more, level=record.levelname.lower())
         else:
             now = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
-            say(f"{now} {message}")
+            print_message(f"{now} {message}")

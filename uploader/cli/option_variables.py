@@ -128,12 +128,12 @@ def say_settings(context: click.Context) -> None:
         elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
             said = _shown(value)
             options.append(_option(parameter) + (f" {said}" if value is not True else ""))
-    from uploader.cli.logs import say  # noqa: PLC0415  # only where there is something to say
+    from uploader.cli.logs import print_message  # noqa: PLC0415  # only where there is something to say
 
     if options:
-        say(f"settings by options: {', '.join(options)}")
+        print_message(f"settings by options: {', '.join(options)}")
     if variables:
-        say(f"settings by variables: {', '.join(variables)}")
+        print_message(f"settings by variables: {', '.join(variables)}")
 
 
 def options_from_variables(context: click.Context) -> list[str]:
@@ -205,13 +205,13 @@ def _warn_of_unknown(context: click.Context, all_commands: Callable[[], Iterable
     known = {variable(parameter) for command in all_commands() for parameter in command.params}
     unknown = sorted(given - known)
     if unknown:
-        from uploader.cli.logs import say  # noqa: PLC0415  # only where there is something to say
+        from uploader.cli.logs import print_message  # noqa: PLC0415  # only where there is something to say
 
         alike = suggestions(unknown[0].removeprefix(PREFIX), (name.removeprefix(PREFIX) for name in known))
         meant = f" (did you mean {PREFIX}{alike[0]}?)" if alike else ""
         said = ", ".join(unknown[:_MOST_SHOWN])
         more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
-        say(printable(f"ignored, not an option: {said}{more}{meant}"))
+        print_message(printable(f"ignored, not an option: {said}{more}{meant}"))
 
 
 def _named(text: str, context: click.Context) -> str:

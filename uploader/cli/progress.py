@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from functools import partial
 from typing import TextIO
 
-from uploader.cli.logs import is_json, note_event, say
+from uploader.cli.logs import is_json, note_event, print_message
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.cli.text.summary import chain_text
@@ -301,7 +301,7 @@ async def _plain(run: Run) -> None:
             if is_json():
                 note_event("progress", text, figures(view, pace) if view is not None else {})
             else:
-                say(text)
+                print_message(text)
 
 
 async def _live(run: Run) -> None:

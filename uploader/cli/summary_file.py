@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.text.control_characters import harmless_json
 from uploader.errors import SettingsError, UploaderError
 from uploader.jobs.summary import Summary
@@ -60,7 +60,7 @@ class SummaryFile:
         try:
             self._file.write(harmless_json(document))
         except UploaderError as error:
-            say(str(error))
+            print_message(str(error))
             return False
         return True
 

@@ -26,7 +26,7 @@ _EARLIER_ROWS = 500
 _TURN_ROWS = 200
 
 
-class Follower:
+class OutcomeQueue:
     """The queue between a job and its reader.
 
     The job calls `add_earlier`, `wait_for_space`, `add_settled` and `end`; the reader calls `next_outcome`.

@@ -11,7 +11,7 @@ from uploader.errors import CutOffError, StorageError
 from uploader.jobs.ending import Ending
 from uploader.jobs.keys_of_one_contact import find_aliases
 from uploader.jobs.opening import Job, total_bytes
-from uploader.jobs.outcome_stream import Follower
+from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.progress_view import View
 from uploader.jobs.session import Session, reason_of
 from uploader.model.canary import Canary
@@ -45,9 +45,9 @@ class Parts(NamedTuple):
     on_rows: Callable[[Slice], None] = lambda _: None  #: called with each slice that is read
     #: Called before a row is written. Contacts are then read first, whatever the settings say.
     on_look: Callable[[ReadContact], None] | None = None
-    #: Called with settled rows after their commit; not used with a follower.
+    #: Called with settled rows after their commit; not used with an outcome queue.
     on_settled: Callable[[Sequence[Settlement]], None] | None = None
-    follower: Follower | None = None  #: receives the outcome of every row
+    outcome_queue: OutcomeQueue | None = None  #: receives the outcome of every row
 
 
 class Pipeline:
@@ -92,7 +92,7 @@ class Pipeline:
         self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
         self._pool = WorkerPool(self.feed, self._worker_factory(links), self._ending.task)
         self._ending.on_end(self._pool.drain)
-        committed, follower = self.collector.committed, parts.follower
+        committed, outcome_queue = self.collector.committed, parts.outcome_queue
         self._producer = Producer(
             job.sources,
             job.mappers,
@@ -100,8 +100,8 @@ class Pipeline:
             reader,
             in_doubt_below=in_doubt_below,
             duplicates=job.duplicates,
-            wait_for_space=partial(follower.wait_for_space, lambda: self.collector.uncommitted)
-            if follower
+            wait_for_space=partial(outcome_queue.wait_for_space, lambda: self.collector.uncommitted)
+            if outcome_queue
             else None,
             known=committed.known,
         )
@@ -110,11 +110,11 @@ class Pipeline:
 
     def _collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
         """Make the collector, with the requests of the preflight already counted."""
-        job, session, follower = self.job, self._session, parts.follower
+        job, session, outcome_queue = self.job, self._session, parts.outcome_queue
         sender, on_committed = session.sender, parts.on_settled
-        if follower is not None:
+        if outcome_queue is not None:
             names = [source.name for source in job.sources]
-            on_committed = partial(follower.add_settled, names, job.settings.id_property)
+            on_committed = partial(outcome_queue.add_settled, names, job.settings.id_property)
         timeline = sender.timeline or Timeline(job.checkpoint.timeline(), session.clocks.wall().timestamp())
         collector = Collector(
             job.checkpoint,
@@ -173,7 +173,7 @@ class Pipeline:
     def _count_waiting(self, records: int) -> None:
         self.collector.count_waiting(records)
 
-    # --- while rows move ---
+    # --- while rows are processed ---
 
     async def run(self) -> None:
         """Run until all rows are settled, the canary is sent, or the run is ended; then drain."""
@@ -194,7 +194,7 @@ class Pipeline:
             ending.task(self.collector.commit_regularly()),
             ending.task(session.watch()),
             ending.task(session.refresh_daily_usage()),
-            ending.task(self._follow_course()),
+            ending.task(self._update_timeline()),
         ]
         try:
             await ending.unless_ended(ending.guard(self._work()))
@@ -225,7 +225,7 @@ class Pipeline:
                 self.has_sent_canary = True
                 return
 
-    async def _follow_course(self) -> None:
+    async def _update_timeline(self) -> None:
         """Keep the timeline up to date until cancelled."""
         sender, wall_clock = self._session.sender, self._session.clocks.wall
         timeline = sender.timeline

@@ -126,15 +126,15 @@ class Run:
     # --- before rows are processed ---
 
     async def _find(self, reader: Offload, stack: ExitStack) -> FoundJob:
-        """Open the sources and find the job's checkpoint. A follower receives earlier outcomes if it asks."""
+        """Open the sources and find the job's checkpoint. Add earlier outcomes to the queue, if wanted."""
         settings, unless_ended = self.settings, self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
         found = self._found = find_job(settings, sources, stack)
         if found.checkpoint is None:
             return found
-        if self._parts.follower is not None:
-            await unless_ended(self._parts.follower.add_earlier(settings, found.checkpoint, reader))
+        if self._parts.outcome_queue is not None:
+            await unless_ended(self._parts.outcome_queue.add_earlier(settings, found.checkpoint, reader))
         if found.state.state == "complete":
             identity = found.checkpoint.identity()
             self.finished_before = FinishedBefore(identity.portal, changed_settings_text(settings, identity))

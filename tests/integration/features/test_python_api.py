@@ -151,7 +151,7 @@ async def test_a_slow_follower_slows_the_job_down(tmp_path):
         stream = job.run(rows())
         await anext(stream)
         await asyncio.sleep(600)
-        waiting, reached = job._started.follower.waiting, asked
+        waiting, reached = job._started.outcome_queue.waiting, asked
         await asyncio.sleep(600)
         assert asked == reached
         # What waits, a queue of slices, and the chunk of rows they are cut from.

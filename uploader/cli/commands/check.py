@@ -12,7 +12,7 @@ import click
 
 from uploader.check.run import Check, Report
 from uploader.cli.commands.upload import command as upload
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
@@ -93,7 +93,7 @@ def command(
     if write_mapping is not None and report.draft:
         _write(write_mapping, report.draft)
         report.drafted = str(write_mapping)
-        say(f"wrote a draft to {write_mapping}: review and complete it, then use it with --mapping")
+        print_message(f"wrote a draft to {write_mapping}: review and complete it, then use it with --mapping")
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
@@ -135,7 +135,7 @@ async def _plain(run: Check) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         if text := _now(run):
-            say(text)
+            print_message(text)
 
 
 async def _live(run: Check) -> None:
@@ -161,7 +161,7 @@ def _now(run: Check) -> str:
 
 def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
     if report.end is not None:
-        say(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
+        print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
         return
     with contextlib.suppress(OSError):
         if as_json:

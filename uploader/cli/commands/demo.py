@@ -18,7 +18,7 @@ import click
 
 from uploader.cli.commands.status import read_summary
 from uploader.cli.demo_files import make_contacts, make_export
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.option_variables import PREFIX
 from uploader.cli.output import print_lines
 from uploader.errors import CheckpointError, SettingsError, UploaderError
@@ -52,9 +52,9 @@ def command(*, folder: Path | None, file_only: Path | None) -> int:
     for leftover in folder.glob("contacts.csv.*"):
         leftover.unlink()
     make_contacts(source, _ROWS)
-    say(f"wrote {source}: {_ROWS:,} rows, some of them with errors", sys.stdout)
+    print_message(f"wrote {source}: {_ROWS:,} rows, some of them with errors", sys.stdout)
     with _mock_server() as url:
-        say(f"started a mock server at {url} with a quota of 190 requests in 10 s", sys.stdout)
+        print_message(f"started a mock server at {url} with a quota of 190 requests in 10 s", sys.stdout)
         upload = ["upload", str(source), "--base-url", url]
         _show(upload)
         _kill_on_the_way(_start(upload), source)
@@ -88,7 +88,7 @@ def _write_export(path: Path) -> int:
         raise SettingsError(f"--file-only {path}: this file exists; name a new one") from error
     except OSError as error:
         raise SettingsError(f"--file-only {path}: {error.strerror}") from error
-    say(f"made {path}: {_EXPORTED_ROWS:,} rows, a few of them dirty", sys.stdout)
+    print_message(f"made {path}: {_EXPORTED_ROWS:,} rows, a few of them dirty", sys.stdout)
     return 0
 
 
@@ -118,8 +118,8 @@ def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[
 
 
 def _show(arguments: list[str]) -> None:
-    say("", sys.stdout)
-    say(f"$ uploader {' '.join(arguments)}", sys.stdout)
+    print_message("", sys.stdout)
+    print_message(f"$ uploader {' '.join(arguments)}", sys.stdout)
 
 
 def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
@@ -140,8 +140,8 @@ def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:
             break
     upload.send_signal(signal.SIGKILL)
     upload.wait()
-    say("", sys.stdout)
-    say(f"killed it (SIGKILL) after {settled:,} rows; the same command resumes:", sys.stdout)
+    print_message("", sys.stdout)
+    print_message(f"killed it (SIGKILL) after {settled:,} rows; the same command resumes:", sys.stdout)
 
 
 def _show_letters(path: Path) -> None:
@@ -150,8 +150,10 @@ def _show_letters(path: Path) -> None:
         shown: dict[str, dict[str, str]] = {}
         for letter in islice(letters, 1_000):
             shown.setdefault(letter["uploader_outcome"] + letter["uploader_message"][:40], letter)
-    say("for example:", sys.stdout)
+    print_message("for example:", sys.stdout)
     for letter in list(shown.values())[:5]:
         message = letter["uploader_message"]
         short = message if len(message) < 90 else f"{message[:90]}..."
-        say(f"  row {letter['uploader_row']:>6}  {letter['uploader_outcome']:9} {short}", sys.stdout)
+        print_message(
+            f"  row {letter['uploader_row']:>6}  {letter['uploader_outcome']:9} {short}", sys.stdout
+        )

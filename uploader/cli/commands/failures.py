@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 import orjson
 
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.output import rows_out
 from uploader.errors import SettingsError, StorageError
 from uploader.model.rows import UNREADABLE, Unreadable
@@ -108,15 +108,15 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
                     more=more,
                     is_safe=spreadsheet_safe,
                 )
-    say(f"{count:,} failed rows{f', in {output}' if output else ''}")
+    print_message(f"{count:,} failed rows{f', in {output}' if output else ''}")
     if count and not has_ended:
-        say(
+        print_message(
             "the job has not ended, and later rows may write the same contacts: wait for its end, and "
             "write this file again before you upload it"
         )
     elif output and count and not spreadsheet_safe:
         first = "upload them unchanged" if kind == "transient" else "correct them, then"
-        say(f"{first}: {_follow_up(output, identity, files)}")
+        print_message(f"{first}: {_follow_up(output, identity, files)}")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from uploader.cli.commands.upload import command as upload
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
@@ -88,7 +88,7 @@ async def _display(preview: Preview) -> None:
     try:
         await run.started.wait()
         many = noun(run.settings.object_type).many
-        say(f"preview of {many} in account {run.account.portal or 'unknown'}: nothing is written")
+        print_message(f"preview of {many} in account {run.account.portal or 'unknown'}: nothing is written")
         await display
     finally:
         display.cancel()
@@ -101,4 +101,4 @@ def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
         elif report.summary.tallies.rows:
             print_lines(lines(report))
     for line in ending(report, settings, sys.argv[1:]):
-        say(line)
+        print_message(line)

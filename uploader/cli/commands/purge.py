@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.options.connection import PATH
 from uploader.cli.output import print_lines
 from uploader.cli.typed_answer import answer
@@ -46,9 +46,9 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
                 f"({state.tallies.open:,} rows are open); to delete it anyway, add --unfinished"
             )
         found = [one for one in find(checkpoint) if not (keep_results and one.is_result)]
-        say(f"to be deleted, {len(found)} files:")
+        print_message(f"to be deleted, {len(found)} files:")
         for line in _listed(found, checkpoint):
-            say(line)
+            print_message(line)
         if not yes and not asyncio.run(_is_meant(len(found))):
             raise DeclinedError("nothing was deleted")
         for one in found:
@@ -71,5 +71,5 @@ def _listed(found: list[JobFile], checkpoint: Path) -> list[str]:
 async def _is_meant(count: int) -> bool:
     if not sys.stdin.isatty():
         raise SettingsError("there is no terminal to ask for confirmation; add --yes")
-    say(f"delete these {count} files? [y/N] ", end="")
+    print_message(f"delete these {count} files? [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}

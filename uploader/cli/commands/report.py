@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from uploader.cli.commands.status import read_summary
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
@@ -96,7 +96,7 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
         return 0
     path = output or checkpoint.with_name(f"{checkpoint.name}.report.html")
     write_whole(path, page)
-    say(f"wrote {path}")
+    print_message(f"wrote {path}")
     return 0
 
 

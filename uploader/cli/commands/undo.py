@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.logs import configure_messages, say
+from uploader.cli.logs import configure_messages, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
@@ -124,7 +124,7 @@ def command(
     _print_report(report, output, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
-            say(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
+            print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
     return report.exit_code
 
 
@@ -160,7 +160,7 @@ async def _refuse_production(account: Account, created: int, others: int) -> boo
 
 async def _approve(account: Account, created: int, others: int) -> bool:
     kind = f" ({account.kind})" if account.kind else ""
-    say(
+    print_message(
         f"account {account.portal}{kind}: archive up to {created:,} records that the job created, and "
         f"restore values of up to {others:,} others? [y/N] ",
         end="",
@@ -178,16 +178,18 @@ async def _display(run: Undo) -> None:
     account, sender, report = run.session.account, run.session.sender, run.report
     where = f"account {account.portal}" if account else "the account"
     goes_on = f", {report.left:,} left from an earlier undo" if run.is_resumed else ""
-    say(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
+    print_message(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         if sender.pausing:
-            say(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
+            print_message(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
         elif run.resolving:
-            say(f"looking up the records that the job created: {sender.tallies.requests:,} requests")
+            print_message(
+                f"looking up the records that the job created: {sender.tallies.requests:,} requests"
+            )
         else:
             parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
-            say(" | ".join([f"{report.left:,} {many} left", *parts]))
+            print_message(" | ".join([f"{report.left:,} {many} left", *parts]))
 
 
 def _parts(report: Report) -> list[str]:
@@ -198,9 +200,9 @@ def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
     reasons: Counter[str] = Counter()
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
-        say(f"{count:>9,}  {printable(reason)}")
+        print_message(f"{count:>9,}  {printable(reason)}")
     for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
-        say(line)
+        print_message(line)
 
 
 def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
@@ -255,7 +257,7 @@ def _unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[Sequence[object
     except CheckpointError:
         why = "the results file cannot be read, or was changed"
     if listed < unkept.written:
-        say(f"{unkept.written - listed:,} rows without a snapshot cannot be listed: {why}")
+        print_message(f"{unkept.written - listed:,} rows without a snapshot cannot be listed: {why}")
 
 
 def _beside(snapshot: Path) -> Path:
@@ -285,13 +287,13 @@ def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool)
         else:
             print_lines(_lines(report, dry_run=dry_run))
     if report.is_old:
-        say("nothing was done: the job was undone before (--restart looks at every record again)")
+        print_message("nothing was done: the job was undone before (--restart looks at every record again)")
     if end is not None:
-        say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
+        print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif report.exit_code and output.exists():
-        say(f"list of what was kept: {output}")
+        print_message(f"list of what was kept: {output}")
     if end is None and dry_run:
-        say("nothing was written; run the command without --dry-run to do it")
+        print_message("nothing was written; run the command without --dry-run to do it")
 
 
 _WORDS = {

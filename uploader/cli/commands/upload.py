@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from uploader.canary.assessment import Review
-from uploader.cli.logs import configure_messages, is_json, note_event, note_job, say
+from uploader.cli.logs import configure_messages, is_json, note_event, note_job, print_message
 from uploader.cli.option_variables import options_from_variables, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
@@ -247,7 +247,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
     async def judge(review: Review) -> bool:
         async with display.aside():
             for line in review_lines(review, noun(settings.object_type)):
-                say(line)
+                print_message(line)
             return asks and await _is_yes("send the other rows?")
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
@@ -304,7 +304,7 @@ class _Display:
             self._is_introduced = True
             note_job(self._run.job_id, self._run.account.portal)
             for line in introduction(self._run):
-                say(line)
+                print_message(line)
             say_settings(click.get_current_context())
 
 
@@ -320,7 +320,7 @@ async def _approve(account: Account, rows: int | None) -> bool:
 
 
 async def _is_yes(question: str) -> bool:
-    say(f"{question} [y/N] ", end="")
+    print_message(f"{question} [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}
 
 
@@ -329,7 +329,7 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
     what = (
         "waiting for the answers to requests in flight" if run.started.is_set() else "nothing was written yet"
     )
-    say(f"stopping: {what} (interrupt again to stop at once)")
+    print_message(f"stopping: {what} (interrupt again to stop at once)")
 
 
 def introduction(run: Run) -> list[str]:
@@ -405,22 +405,22 @@ def _report(
         elif tallies.rows:
             print_lines(summary_text(summary).splitlines())
     for line in finished_before:
-        say(line)
+        print_message(line)
     if is_json():
         note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:
-        say(ending_text(summary))
+        print_message(ending_text(summary))
     if summary.cause is Cause.CANARY:
         words = [*sys.argv[1:], *options_from_variables(click.get_current_context())]
-        say(f"to continue: {approving_command(words)}")
+        print_message(f"to continue: {approving_command(words)}")
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = (
             f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"
         )
         left_out = " and the values left out (column note)" if tallies.values_dropped else ""
-        say(f"outcome of {which}{left_out}: {settings.results_path}")
+        print_message(f"outcome of {which}{left_out}: {settings.results_path}")
     if tallies.aliases:
-        say(
+        print_message(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were matched by more than one key of "
             f"the file; the order of their rows is not certain: uploader status --aliases {checkpoint}"
         )
@@ -432,7 +432,9 @@ def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> Non
         from uploader.cli.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
 
         for reason, count in top_reasons(checkpoint):
-            say(f"{count:>9,}  {reason}")
+            print_message(f"{count:>9,}  {reason}")
         fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
         verb = "correct" if has_ended else "look at"  # corrected rows wait for those that are still to come
-        say(f"to {verb} the failed rows ({tallies.failed:,}): uploader failures {checkpoint} -o {fresh}")
+        print_message(
+            f"to {verb} the failed rows ({tallies.failed:,}): uploader failures {checkpoint} -o {fresh}"
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from uploader.cli.logs import configure_messages, is_json, say
+from uploader.cli.logs import configure_messages, is_json, print_message
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
@@ -120,12 +120,12 @@ async def _display(run: Verification) -> None:
         await asyncio.sleep(_PROGRESS_SECONDS)
         done, session = sum(run.report.counts.values()), run.session
         if session is not None and session.sender.pausing:
-            say(f"PAUSED {duration(session.sender.pause_seconds)}: {session.sender.pausing}")
+            print_message(f"PAUSED {duration(session.sender.pause_seconds)}: {session.sender.pausing}")
         elif done:
             many = noun(run.settings.object_type).many
-            say(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
+            print_message(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
         elif run.rows > rows_said:
-            say(f"reading the rows: {run.rows:,}")
+            print_message(f"reading the rows: {run.rows:,}")
             rows_said = run.rows
 
 
@@ -154,7 +154,7 @@ def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object
         )
         shown[finding.verdict] += 1
         if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
-            say(_example(finding))
+            print_message(_example(finding))
 
 
 def _example(finding: Finding) -> str:
@@ -166,7 +166,7 @@ def _example(finding: Finding) -> str:
 def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> None:
     counts, end = report.counts, report.end
     if report.account_doubt:
-        say(report.account_doubt)
+        print_message(report.account_doubt)
     with contextlib.suppress(OSError):
         if as_json:
             document = {
@@ -185,9 +185,9 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
         else:
             print_lines(_lines(report, many))
     if end is not None:
-        say(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
+        print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
-        say(f"list of the differences: {output}")
+        print_message(f"list of the differences: {output}")
 
 
 _WORDS = {

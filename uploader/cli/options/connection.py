@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from uploader.cli.logs import say
+from uploader.cli.logs import print_message
 from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
@@ -163,7 +163,7 @@ def _note_readers(file: Path) -> None:
     """
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
-        say(f"{file} holds a secret that other users can read; run: chmod 600 {file}")
+        print_message(f"{file} holds a secret that other users can read; run: chmod 600 {file}")
 
 
 def _network(base_url: str) -> Network:
