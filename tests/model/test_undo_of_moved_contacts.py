@@ -115,7 +115,7 @@ def _upload(case: Case, job: Job) -> None:
 
 def _do(deed: Deed, job: Job) -> set[str]:
     """The ids of contacts that are other people's matter from now on, old and new."""
-    records = job.simulator.account._shelf("contacts").records
+    records = job.simulator.account._store("contacts").records
     first, second = (records.owner("email", key) for key in (deed.key, deed.other))
     source = OURS if deed.by_our_app else PEOPLE
     at = job.simulator.wall(job._clock)

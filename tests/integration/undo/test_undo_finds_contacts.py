@@ -67,7 +67,7 @@ def undo_of_0_6_2(job: Job, script: str = "") -> None:
 
 def move_address(job: Job, address: str, owner: str) -> None:
     """Its contact is merged into another one that keeps its id, as HubSpot merged until 2025."""
-    records = job.simulator.account._shelf("contacts").records
+    records = job.simulator.account._store("contacts").records
     loser, winner = records.owner("email", address), records.owner("email", owner)
     if loser is not winner:
         records.archive(loser, "2027-03-01T00:00:00.000Z")
@@ -179,7 +179,7 @@ def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tm
     job.simulator.reset(0.0, [])
     summary = job.run_virtual().as_dict()
     assert (summary["created"], summary["updated"]) == (1, 1)
-    record = job.simulator.account._shelf("contacts").records.owner("email", "c1@example.com")
+    record = job.simulator.account._store("contacts").records.owner("email", "c1@example.com")
     record.packed = record.packed.replace(b'"Bonn"', f'"{stored}"'.encode())
     job._clock += DAY
     report, kept = undo(job)

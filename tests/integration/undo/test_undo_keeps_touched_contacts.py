@@ -165,7 +165,7 @@ def test_archive_touched_is_offered_only_for_what_it_would_archive(tmp_path):
     job = uploaded(tmp_path, rows_for(6))
     associate(job, (C2, "notes", 2))
     change_records(job, [by(C1, phone="1")])
-    job.simulator.account._shelf("contacts").records.owner("email", C3).merged = (17,)
+    job.simulator.account._store("contacts").records.owner("email", C3).merged = (17,)
     report, _ = undo(job)
     assert counts(report) == {"archived": 3, "kept": 3}
     file = UndoFile(Path(f"{job.source}.checkpoint.snapshot"))

@@ -145,7 +145,7 @@ def test_a_value_that_hubspot_stores_in_a_form_of_its_own_is_kept_and_listed_aft
     """It is not what was sent, and yet the job may have written it."""
     job = make_job(tmp_path)
     left = killed(job, applies=True)
-    records = job.simulator.account._shelf("contacts").records
+    records = job.simulator.account._store("contacts").records
     for email in left:
         record = records.owner("email", email)
         record.packed = record.packed.replace(b'"Bonn"', b'"Bonn (DE)"')
@@ -238,7 +238,7 @@ def test_what_a_history_does_not_tell_is_kept_and_listed(tmp_path, monkeypatch):
     before = state(job)
     left = killed(job, applies=True)
     one = min(left & {held["email"] for held in HELD})
-    record = job.simulator.account._shelf("contacts").records.owner("email", one)
+    record = job.simulator.account._store("contacts").records.owner("email", one)
     record.history = record.history[-1:] * 20
     assert job.run_virtual().state == "complete"
     report, listed = undo(job)
