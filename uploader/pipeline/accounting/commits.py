@@ -43,9 +43,7 @@ class Uncommitted:
 
     lines: list[bytes] = field(default_factory=list)  #: of the results file
     kept: list[Settlement] = field(default_factory=list)  #: that the checkpoint keeps
-    settled: list[Settlement] = field(
-        default_factory=list
-    )  #: all, if a snapshot or an outcome queue needs them
+    settled: list[Settlement] = field(default_factory=list)  #: all, for a snapshot or an outcome queue
     sightings: list[bytes] = field(default_factory=list)
     superseding: list[Superseding] = field(default_factory=list)
     canary: list[CanaryRow] = field(default_factory=list)
