@@ -135,11 +135,11 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
 def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> list[str]:
     found = []
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
-        found.append(f'day or month first? {{ property = "{name}", date_order = "DMY" }} would say it')
+        found.append(f'day or month first? Use {{ property = "{name}", date_order = "DMY" }} or "MDY"')
     if remark := remark_on(type_, samples):
         found.append(f"{remark}; create one in HubSpot and name it here")
     if type_ == "datetime" and any(lacks_zone(sample, None) for sample in samples):
-        found.append(f'whose time? {{ property = "{name}", timezone = "Europe/Berlin" }} would say it')
+        found.append(f'which time zone? Use {{ property = "{name}", timezone = "Europe/Berlin" }}')
     if name in schema.owned:
         found.append("owners by e-mail or name; for other ids give --owner-map")
     if type_ == "bool" and any(sample.casefold() not in BOOLEANS for sample in samples):
