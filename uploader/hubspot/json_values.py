@@ -22,6 +22,8 @@ def as_code(value: object) -> str:
 
 
 def as_texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
     entries = value if isinstance(value, list) else [value]
     return tuple(text for entry in entries if (text := as_text(entry)))
 
