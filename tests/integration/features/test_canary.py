@@ -340,7 +340,7 @@ def kept(job: Job) -> Canary | None:
 
 def test_killed_at_any_moment_it_is_looked_at_before_anything_else_leaves(tmp_path):
     """Before the first row, with rows on the wire, while it waits, and in the review."""
-    rows, nobody = contacts(2_000), Judge(says=False)
+    rows, nobody = contacts(1_000), Judge(says=False)
     for number, seconds in enumerate((0.3, 0.8, 1.2, 1.6, 2.2, 5.0, 15.0, 34.0, 37.0)):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -363,7 +363,7 @@ def test_killed_at_any_moment_it_is_looked_at_before_anything_else_leaves(tmp_pa
 
 
 def test_a_signal_while_it_waits_is_heard_and_nothing_is_lost(tmp_path):
-    rows, nobody = contacts(2_000), Judge(says=False)
+    rows, nobody = contacts(1_000), Judge(says=False)
     job = job_of(tmp_path, rows)
     summary = job.run_virtual(judge=nobody, stop_after=20.0)
     assert (summary.cause, summary.exit_code, nobody.seen) == (Cause.SIGNAL, 130, [])

@@ -263,8 +263,8 @@ def test_rows_sent_into_an_unknown_account_are_followed_by_none_into_a_known_one
     tmp_path, monkeypatch, vanishes
 ):
     """Killed before its first commit, the job's lock alone tells that anything has left."""
-    rows = contacts(3_000)
-    run = job(tmp_path, rows, options={"snapshot": True}, **UNTOLD)
+    rows = contacts(1_000)
+    run = job(tmp_path, rows, options={"snapshot": True}, batch_records=25, **UNTOLD)
     if vanishes:
         with monkeypatch.context() as patch:
             patch.setattr(checkpoint_module.Checkpoint, "commit", checkpoint_module.Checkpoint.commit)

@@ -231,12 +231,13 @@ def test_only_writes_count_as_others_that_passed(tmp_path, sent, options):
     """Reads pass as well: of contacts before they are written, and of what was only accepted."""
     accepted = [f"c{n}@example.com" for n in range(10)]
     pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "keys": accepted}
-    simulator = make_simulator(latency_seconds=0.2, faults=[breaks("c300@example.com"), pending])
-    run = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), simulator, options, batch_records=1)
+    faults = [breaks("c100@example.com"), pending]
+    simulator = make_simulator(latency_seconds=0.2, quota="60/10", faults=faults)
+    run = Job(write_csv(tmp_path / "contacts.csv", contacts(1_000)), simulator, options, batch_records=1)
     run.run_virtual()
-    assert abandoned(run) == [302]
+    assert abandoned(run) == [102]
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
-    assert [one["id"] for inputs in upserts for one in inputs].count("c300@example.com") == RECORD_ATTEMPTS
+    assert [one["id"] for inputs in upserts for one in inputs].count("c100@example.com") == RECORD_ATTEMPTS
 
 
 @pytest.mark.parametrize("count", [120, pytest.param(600, marks=pytest.mark.soak)])

@@ -50,8 +50,13 @@ def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tm
     assert "latest" not in told[1]
 
 
-@pytest.mark.parametrize("changed", [1, 2, 20], ids=["all change", "a half changes", "a few change"])
-@pytest.mark.parametrize("latency", [0.05, 0.3])
+@pytest.mark.parametrize(
+    ("latency", "changed"),
+    [
+        *((0.05, 1), (0.3, 2), (0.05, 20)),
+        *(pytest.param(*soaked, marks=pytest.mark.soak) for soaked in [(0.3, 1), (0.05, 2), (0.3, 20)]),
+    ],
+)
 def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency, changed):
     """Every so many rows one has changed, and only these are written."""
     rows = contacts(20_000)

@@ -13,8 +13,8 @@ from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
 from uploader.pipeline import collector
 
-ROWS = 40_000
-BACKLOG_BYTES = 300_000
+ROWS = 16_000
+BACKLOG_BYTES = 100_000
 #: Of a row that is written its line in the results file waits; none is shorter.
 LINE_BYTES = 40
 COMMIT_TAKES_SECONDS = 30.0
@@ -40,14 +40,14 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
             transport=lambda _: MockTransport(job.simulator),
             offload=lambda name: SlowDisk() if name == "writer" else Inline(),
         )
-        run = Run(job.settings(), seams)
+        run = Run(job.settings(max_in_flight=30), seams)
         running = asyncio.ensure_future(run.run())
         while not running.done():
             if run.pipeline is not None:
                 waiting.append(run.pipeline.collector.uncommitted)
                 out.append(run.pipeline.feed.batcher.open_records)
                 told.update(lines(run.view(), Pace(), 120))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         return await running
 
     summary = run_virtual(work())

@@ -21,7 +21,7 @@ from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
 from uploader.undo.plan import MAYBE_CREATED
 
-ROWS = 1_200
+ROWS = 600
 HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)]
 
 
@@ -42,7 +42,8 @@ class Watched(MockTransport):
 def make_job(tmp_path, rows=ROWS, held=HELD, *, latency_seconds=0.01, **options) -> Job:
     simulator = make_simulator(quota="9000/10", latency_seconds=latency_seconds)
     options = {"snapshot": True, "max_in_flight": 4, **options}
-    job = Job(write_csv(tmp_path / "contacts.csv", contacts(rows, city="Bonn")), simulator, options)
+    source = write_csv(tmp_path / "contacts.csv", contacts(rows, city="Bonn"))
+    job = Job(source, simulator, options, batch_records=50)
     job.make_transport = Watched
     job.simulator.reset(0.0, [{"properties": dict(one)} for one in held])
     return job
@@ -189,7 +190,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
 
 def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeypatch):
     """Refused rows are taken out before they are booked, and booked although their worker is cancelled."""
-    job = make_job(tmp_path, rows=100, held=(), max_failures=FailureLimit(share=1.0))
+    job = make_job(tmp_path, rows=50, held=(), max_failures=FailureLimit(share=1.0))
     job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
     entered, released = threading.Event(), threading.Event()
     forget = SnapshotFile.forget

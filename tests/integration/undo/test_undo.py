@@ -466,16 +466,16 @@ def test_it_stops_with_the_right_code_and_goes_on_later(tmp_path, fault, cause, 
 
 
 def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path):
-    job = uploaded(tmp_path, rows_for(3_000), people(1_500), quota="190/10", latency_seconds=0.5)
+    job = uploaded(tmp_path, rows_for(1_000), people(500), quota="50/10", latency_seconds=0.5)
     report, _ = undo(job, stop_after=3.0)
     assert (report.exit_code, report.end.reason) == (130, "interrupted")
     assert report.left > 0
     report, _ = undo(job)
-    assert (counts(report), state(job)) == ({"archived": 1_500, "restored": 1_500}, job.before)
+    assert (counts(report), state(job)) == ({"archived": 500, "restored": 500}, job.before)
 
 
 def test_undo_keeps_to_the_quota(tmp_path):
-    job = uploaded(tmp_path, rows_for(3_000), people(1_200), quota="50/10", latency_seconds=0.2)
+    job = uploaded(tmp_path, rows_for(1_000), people(400), quota="20/10", latency_seconds=0.2)
     report, _ = undo(job)
     assert (report.exit_code, state(job)) == (0, job.before)
     assert job.simulator.stats()["throttled"] == 0
