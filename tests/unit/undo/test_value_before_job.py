@@ -8,7 +8,7 @@ from hypothesis import example, given, strategies as st
 from uploader.hubspot.wire import Version
 from uploader.model.rows import Mark
 from uploader.model.watermark import Progress, Resume
-from uploader.storage.snapshot_entry_state import OpenReading, ReadingState, judge
+from uploader.storage.snapshot_entry_state import OpenReading, ReadingState, reading_state
 from uploader.undo.value_before_job import (
     UNKNOWN,
     Absence,
@@ -69,12 +69,12 @@ PROGRESS = Progress(rows=50, watermark=10, ranges=((20, 25),), resume=Resume(8, 
 )
 def test_a_reading_stands_is_in_doubt_or_was_for_nothing(position, state):
     kept = OpenReading(1, 1, position, 0, 0)
-    assert judge(kept, PROGRESS, {4}, 40, is_complete=False, is_exact=True) is state
+    assert reading_state(kept, PROGRESS, {4}, 40, is_complete=False, is_exact=True) is state
 
 
 def test_after_a_power_cut_nothing_proves_that_a_row_did_not_leave():
     kept = OpenReading(1, 1, 45, 0, 0)
-    assert judge(kept, PROGRESS, (), 40, is_complete=False, is_exact=False) is ReadingState.DOUBT
+    assert reading_state(kept, PROGRESS, (), 40, is_complete=False, is_exact=False) is ReadingState.DOUBT
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_after_a_power_cut_nothing_proves_that_a_row_did_not_leave():
 )
 def test_of_a_reading_without_a_position_its_row_tells(source, row, is_complete, state):
     kept = OpenReading(1, 1, None, source, row)
-    assert judge(kept, PROGRESS, (), 40, is_complete=is_complete, is_exact=True) is state
+    assert reading_state(kept, PROGRESS, (), 40, is_complete=is_complete, is_exact=True) is state
 
 
 # --- former values ---
