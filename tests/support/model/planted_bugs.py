@@ -185,7 +185,7 @@ def trust_every_reading() -> Iterator[None]:
         return ReadingState.WRITTEN
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_entry_origins, "judge", certain)
+        patch.setattr(snapshot_entry_origins, "reading_state", certain)
         yield
 
 

@@ -156,7 +156,7 @@ def written(job: Job) -> list[list[int]]:
     """For each contact, the rows of its last writes, in order."""
     found = []
     for contact in job.simulator.account.records("contacts"):
-        values = (json.loads(packed).get(MARK) for _, _, packed in contact.writings)
+        values = (json.loads(packed).get(MARK) for _, _, packed in contact.all_writes)
         marks = [int(value) for value in values if value]
         found.append([mark for place, mark in enumerate(marks) if mark not in marks[place + 1 :]])
     return found
