@@ -115,7 +115,7 @@ def check_snapshot(case: Case, source: Path, end: Ending) -> None:
     created = {
         expected_account.normal(row["email"])
         for number, row in enumerate(case.rows, 2)
-        if end.fates[number] == ["created"]
+        if end.outcomes[number] == ["created"]
     }
     names = {c["id"]: {c["properties"].get("email"), *c["additional_emails"]} for c in end.held}
     with closing(sqlite3.connect(f"{source}.checkpoint.snapshot")) as connection:
