@@ -14,6 +14,10 @@ def write(position: int, *, by: str = "email", known_at: float = 0.0, at: float 
     return QueuedWrite(one, one.properties, known_at, at, stalled)
 
 
+def positions(batch):
+    return [one.record.position for one in batch]
+
+
 _DUES = st.lists(st.sampled_from(["email", "plan"]), max_size=60).flatmap(
     lambda names: st.permutations([write(place, by=name) for place, name in enumerate(names)])
 )
@@ -25,24 +29,34 @@ def test_all_that_is_queued_is_drawn_once_in_batches_within_their_limits(writes,
     queue.add(writes)
     drawn = []
     while batch := queue.draw():
-        positions = [one.record.position for one in batch]
-        assert positions == sorted(positions)
+        assert positions(batch) == sorted(positions(batch))
         assert len({one.record.id_property for one in batch}) == 1
         assert len(batch) <= max_records
         assert len(batch) == 1 or sum(one.record.size_bytes for one in batch) <= max_bytes
-        drawn += positions
+        drawn += positions(batch)
     assert sorted(drawn) == list(range(len(writes)))
     assert (len(queue), queue.leaves_at) == (0, math.inf)
 
 
 def test_a_full_batch_goes_first_and_then_the_one_that_has_to_leave():
-    queue = WriteQueue(2, 10_000, is_awaited=lambda one: one.position == 3)
-    queue.add([write(1, by="plan"), write(2), write(3), write(4)])
+    queue = WriteQueue(2, 10_000, is_awaited=lambda one: one.position == 1)
+    queue.add([write(1, by="plan"), write(2), write(3), write(4, by="other", known_at=-20.0)])
     assert queue.is_full
-    assert [one.record.position for one in queue.draw()] == [2, 3]
+    assert queue.leaves_at == AWAITED_SECONDS
+    assert positions(queue.draw()) == [2, 3]
     assert not queue.is_full
-    queue.add([write(5, by="other", known_at=-20.0)])
-    assert [one.record.position for one in queue.draw()] == [5]
+    queue.add([write(5)])
+    assert [positions(queue.draw()) for _ in range(3)] == [[1], [4], [5]]
+
+
+def test_a_batch_is_full_where_the_next_record_would_be_too_heavy():
+    first, second, third = write(1), write(2), write(3)
+    queue = WriteQueue(100, first.record.size_bytes + second.record.size_bytes)
+    queue.add([first, second])
+    assert not queue.is_full
+    queue.add([third])
+    assert queue.is_full
+    assert positions(queue.draw()) == [1, 2]
 
 
 @given(st.floats(0, 1e6), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))

@@ -1,6 +1,7 @@
 """The loop that waits for answers: whatever they are, each item comes to one end."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from hypothesis import given, strategies as st
@@ -11,7 +12,15 @@ from uploader.hubspot.wire import Reply
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.reply_verdict import classify_read
 from uploader.pipeline.requests.attempts import Attempts, Judged, Piece, Task
-from uploader.pipeline.requests.retry import READING, Evidence, GiveUp, Next
+from uploader.pipeline.requests.retry import (
+    BATCH_ATTEMPTS,
+    READING,
+    RECORD_ATTEMPTS,
+    Evidence,
+    GiveUp,
+    Next,
+    backoff_seconds,
+)
 from uploader.pipeline.sender import OutOfDateError
 
 _ANSWER, _FAILURE, _REFUSAL = Reply(200, readable=True), Reply(503, readable=True), Reply(400, readable=True)
@@ -55,6 +64,7 @@ class Numbers(Task[int]):
         self.ends: list[int] = []
         self.in_doubt: list[int] = []
         self.followed: list[Next] = []
+        self.waits: list[float] = []
 
     def call(self, items):
         return Call("POST", "numbers", b" ".join(b"%d" % item for item in items))
@@ -77,10 +87,16 @@ class Numbers(Task[int]):
     def note_in_doubt(self, items):
         self.in_doubt += items
 
+    def note_wait(self, seconds):
+        self.waits += [seconds] if seconds else []
 
-def ask(server, task, items, **more):
+
+def ask(server, task, *pieces, **more):
+    """What is left of some items each. TimeoutError where there would be no end of asking."""
+
     async def run():
-        return await Attempts(server, lambda _: None, lambda: 0.5, **more).run(task, [Piece(items)])
+        async with asyncio.timeout(3_600):
+            return await Attempts(server, lambda _: None, lambda: 0.5, **more).run(task, map(Piece, pieces))
 
     return run_virtual(run())
 
@@ -95,17 +111,45 @@ def test_each_item_comes_to_one_end_and_broken_ones_alone_are_given_up(broken, s
     assert sorted(answered) == sorted(set(range(size)) - broken)
 
 
+def test_halves_go_on_with_the_failures_of_the_whole():
+    """The second failure of each shows that the server answers others."""
+    server = Server(lambda items: _FAILURE if items and 0 in items else _ANSWER)
+    ask(server, Numbers(READING), range(8))
+    failed = Counter(len(items) for items in server.requests if items and 0 in items)
+    assert failed == {8: BATCH_ATTEMPTS, 4: 2, 2: 2, 1: RECORD_ATTEMPTS - BATCH_ATTEMPTS + 1}
+
+
+def test_only_what_an_answer_leaves_open_is_asked_again():
+    """Each answers for its first item alone."""
+    server, task = Server(lambda items: _FAILURE if items and len(items) > 1 else _ANSWER), Numbers(READING)
+    task.judge = lambda items, reply, _: Judged(classify_read(reply), items[1:])
+    assert ask(server, task, (1, 2, 3)) == []
+    assert [items for items in server.requests if items] == [(1, 2, 3), (2, 3), (3,)]
+    assert task.ends == [1, 2, 3]
+
+
 def test_while_nothing_of_the_kind_is_answered_nothing_is_halved_or_given_up():
     server, task = Server(lambda _: _FAILURE), Numbers(READING)
-
-    async def wait():
-        async with asyncio.timeout(500):
-            await Attempts(server, lambda _: None, lambda: 0.5).run(task, [Piece(range(8))])
-
     with pytest.raises(TimeoutError):
-        run_virtual(wait())
+        ask(server, task, range(8))
     assert {items for items in server.requests if items} == {tuple(range(8))}
     assert (task.ends, set(task.followed)) == ([], {Next.AGAIN})
+
+
+def test_what_waits_out_a_backoff_lets_others_pass_and_is_sent_again_after_it():
+    server = Server(lambda items: _FAILURE if items == (1,) and len(server.requests) == 1 else _ANSWER)
+    task = Numbers(READING)
+    assert ask(server, task, [1], [2]) == []
+    assert server.requests == [(1,), (2,), (1,)]
+    answering = 0.1
+    assert task.waits == [pytest.approx(backoff_seconds(1, 0.5) - answering, abs=1e-3)]
+
+
+def test_what_is_too_heavy_is_halved_before_it_is_sent_and_what_is_alone_is_sent():
+    server, task = Server(lambda _: _ANSWER), Numbers(READING)
+    task.most_bytes = len(b"1 2")
+    ask(server, task, [1, 2, 3, 4, 1000])
+    assert server.requests == [(1, 2), (3,), (4,), (1000,)]
 
 
 def test_a_question_that_may_be_left_open_is_asked_so_often_without_a_probe():
@@ -132,19 +176,31 @@ def test_an_answer_that_comes_after_the_stop_is_booked_and_nothing_more_is_sent(
     assert task.followed == [Next.AGAIN]
 
 
-def test_who_is_cancelled_while_a_request_is_out_is_told_what_may_have_arrived():
+@pytest.mark.parametrize(
+    ("has_left", "is_refused", "in_doubt"),
+    [(True, False, [1, 2]), (False, False, []), (True, True, [])],
+    ids=["out", "waits for a permit", "refused for its token alone"],
+)
+def test_who_is_cancelled_is_told_what_may_have_arrived(has_left, is_refused, in_doubt):
+    class Slow(Server):
+        async def send(self, call, *, note_in_flight, may_resend, **_):
+            if has_left:
+                note_in_flight(True)
+            if is_refused:
+                note_in_flight(False)
+                may_resend()
+            await asyncio.sleep(1)
+
     task = Numbers(READING)
 
     async def run():
-        asking = asyncio.ensure_future(
-            Attempts(Server(lambda _: _ANSWER), lambda _: None).run(task, [Piece([1, 2])])
-        )
+        asking = asyncio.ensure_future(Attempts(Slow(None), lambda _: None).run(task, [Piece([1, 2])]))
         await asyncio.sleep(0.05)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
 
     run_virtual(run())
-    assert task.in_doubt == [1, 2]
+    assert task.in_doubt == in_doubt
 
 
 def test_what_grew_old_comes_back_with_the_attempts_it_has_had():
@@ -155,7 +211,9 @@ def test_what_grew_old_comes_back_with_the_attempts_it_has_had():
             return await super().send(call, **more)
 
     task = Numbers(READING)
-    left = ask(Old(lambda items: _FAILURE if items else _ANSWER), task, range(4))
-    assert [tuple(piece.items) for piece in left] == [(0, 1, 2, 3)]
-    assert left[0].history.failures == 2
+    left = ask(Old(lambda items: _FAILURE if items else _ANSWER), task, range(4), range(4, 8))
+    assert sorted((tuple(piece.items), piece.history.failures) for piece in left) == [
+        ((0, 1, 2, 3), 1),
+        ((4, 5, 6, 7), 1),
+    ]
     assert task.ends == []
