@@ -14,6 +14,7 @@ from support.mock_transport import MockTransport, make_simulator
 from uploader.errors import CheckpointError
 from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
+from uploader.pipeline.feed import LINGER_SECONDS
 from uploader.records.write_policy import Only, Policy
 from uploader.settings.speed import OnLongPause
 
@@ -405,11 +406,11 @@ def test_a_record_that_is_read_again_and_again_is_given_up_all_the_same(tmp_path
 # --- full batches of what is to be written ---
 
 
-def changed_job(tmp_path, rows, changed, *, quota="none", batch_records=10) -> Job:
+def changed_job(tmp_path, rows, changed, *, quota="none", batch_records=10, **scenario) -> Job:
     """HubSpot holds all rows but the values of the changed ones, by their places."""
     job = Job(
         write_csv(tmp_path / "contacts.csv", rows),
-        make_simulator(quota=quota, latency_seconds=0.2),
+        make_simulator(quota=quota, latency_seconds=0.2, **scenario),
         {"skip_unchanged": True},
         batch_records=batch_records,
     )
@@ -439,6 +440,19 @@ def test_what_was_read_is_written_before_it_grows_old(tmp_path):
     job.check(rows, summary)
     assert job.transport.paths.count("/crm/v3/objects/contacts/batch/read") == 300
     assert 5 <= upserts(job) <= 10
+
+
+def test_what_was_read_is_written_while_another_read_has_no_answer(tmp_path):
+    """The last batch of the source could still fill the one that waits."""
+    rows = contacts(30, city="New")
+    slow = {"kind": "delay", "endpoint": "read", "keys": ["c29@example.com"], "seconds": 40.0}
+    job = changed_job(tmp_path, rows, range(0, 30, 10), faults=[slow])
+    summary = job.run_virtual()
+    job.check(rows, summary)
+    sent = list(zip(job.transport.paths, job.transport.sent_at, strict=True))
+    [first, *_] = [at for path, at in sent if path.endswith("upsert")]
+    [*_, last] = [at for path, at in sent if path.endswith("batch/read")]
+    assert first - last < 40.0
 
 
 def test_a_row_that_another_waits_for_is_not_kept_until_its_batch_is_full(tmp_path):
@@ -474,17 +488,38 @@ def test_what_waits_to_be_written_when_the_run_is_stopped_stays_open_and_out_of_
     assert (summary.state, kept(job)) == ("complete", ours)
 
 
-def test_a_canary_counts_the_rows_that_are_written(tmp_path):
+@pytest.mark.parametrize(
+    ("canary", "changed"), [(10, range(0, 600, 20)), (20, range(15, 600)), (25, range(600))]
+)
+def test_a_canary_counts_the_rows_that_are_written(tmp_path, canary, changed):
     async def approve(review):
-        reviewed.append(review)
+        reviewed.append((review.rows, sum(held["city"] == "New" for held in job.held().values()) - unchanged))
         return True
 
     reviewed = []
     rows = contacts(600, city="New")
-    job = changed_job(tmp_path, rows, range(0, 600, 20))
-    summary = job.run_virtual(canary=10, judge=approve)
+    unchanged = 600 - len(changed)
+    job = changed_job(tmp_path, rows, changed)
+    summary = job.run_virtual(canary=canary, judge=approve)
     job.check(rows, summary)
-    assert (summary.as_dict()["updated"], [one.rows for one in reviewed]) == (30, [10])
+    assert (summary.as_dict()["updated"], reviewed) == (len(changed), [(canary, canary)])
+
+
+def test_a_canary_does_not_wait_for_rows_that_may_not_leave(tmp_path):
+    async def decline(_):
+        return False
+
+    job = changed_job(tmp_path, contacts(600, city="New"), range(600))
+    job.run_virtual(canary=5, judge=decline)
+    read, written = (
+        next(
+            at
+            for at, path in zip(job.transport.sent_at, job.transport.paths, strict=True)
+            if path.endswith(end)
+        )
+        for end in ("batch/read", "batch/upsert")
+    )
+    assert written - read < LINGER_SECONDS
 
 
 def test_rows_of_two_keys_are_written_by_their_own(tmp_path):
@@ -493,12 +528,13 @@ def test_rows_of_two_keys_are_written_by_their_own(tmp_path):
         {"email": f"a{n}@x.com", "external_id": "", "city": "New"}
         if n % 2
         else {"email": "", "external_id": f"{n}", "city": "New"}
-        for n in range(400)
+        for n in range(410)
     ]
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"), batch_records=10)
     job.simulator.reset(0.0, [{"properties": row} for place, row in enumerate(rows) if place % 10 > 1])
     summary = job.run_virtual(skip_unchanged=True, match=("email", "external_id"))
-    assert (summary.exit_code, summary.as_dict()["created"], upserts(job)) == (0, 80, 8)
+    # 41 of each key: five batches of either, where nine would hold all.
+    assert (summary.exit_code, summary.as_dict()["created"], upserts(job)) == (0, 82, 10)
 
 
 # --- the snapshot ---
