@@ -1,7 +1,7 @@
 """The whole migration, killed or interrupted on the way as often as asked, and every figure checked.
 
-Lives here: when the uploader is struck, what a strike may cost (law 4), and that the end is right all the
-same. What "right" is stands in `oracle`.
+Lives here: when the uploader is struck, what a strike may cost (invariant 4), and that the end is right all
+the same. What "right" is stands in `oracle`.
 
     python -m benchmarks.kill_and_resume --rows 1000000 --kills 30 --seed 1 --compare
     python -m benchmarks.kill_and_resume --rows 1000000 --sigint
@@ -58,8 +58,8 @@ class Kill:
 class Strike:
     """What one kill cost."""
 
-    lost: int  #: records answered and not in the books: they are sent again
-    bound: int  #: what law 4 allows
+    lost: int  #: records answered and not committed: they are sent again
+    bound: int  #: what invariant 4 allows
     reach_seconds: float  #: how far back before the kill the first of them arrived
     rows: int  #: settled by then
 
@@ -144,7 +144,7 @@ class Job:
         return wait_for(client, lambda: time.monotonic() >= due, "the time to kill")
 
     def _assess(self, in_flight: int) -> None:
-        """What was answered and is not in the books; law 4 says how much that may be."""
+        """What was answered and is not committed; invariant 4 limits it."""
         run, log = self.run, self.server.log()
         books = self.books()
         lost = answered(log) - run.lost - settled_by_server(books)
@@ -346,7 +346,7 @@ def report_kills(
         seconds = f"{statistics.median(reaches):.2f} / {max(reaches):.2f}"
         table.add("records lost by a kill, median / most", records)
         table.add("seconds since their arrival, median / most", seconds)
-        table.demand("kills that cost more than law 4 allows", over, met=over == 0)
+        table.demand("kills that cost more than invariant 4 allows", over, met=over == 0)
         table.demand("kills with fewer than no records lost", sum(c < 0 for c in costs), met=min(costs) >= 0)
     met = resent == run.lost or not strict
     short = expected.count(oracle.Expectation.FIRST) - run.summary["created"]
