@@ -42,7 +42,7 @@ class BusyError(StorageError):
     """Another process reads the file and locks it meanwhile: writing succeeds once it has ended."""
 
 
-class BooksError(UploaderError):
+class AccountingError(UploaderError):
     """The sums do not add up: a bug of ours, and the run says so instead of going on."""
 
     exit_code = 70

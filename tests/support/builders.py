@@ -33,7 +33,7 @@ def record(
         row=position + 2,
         id_property=id_property,
         key=key,
-        values=(
+        lock_keys=(
             lock_key(id_property, key),
             *(lock_key(name, value) for name, value in unique.items()),
         ),

@@ -16,7 +16,7 @@ def linked(record: Record, open_rows: Sequence[Record], waits: Mapping[int, set[
         row = reached.pop()
         for other in list(left.values()):
             first, second = sorted((row.position, other.position))
-            if set(row.values) & set(other.values) or first in waits.get(second, ()):
+            if set(row.lock_keys) & set(other.lock_keys) or first in waits.get(second, ()):
                 del left[other.position]
                 found.add(other.position)
                 reached.append(other)

@@ -145,7 +145,7 @@ def _contacts(records: Sequence[Record], found: Mapping[int, Result | None]) -> 
     for record in sorted(records, key=lambda record: record.position):
         held = found.get(record.position)
         contact = made.setdefault(
-            held.id if held and held.id else record.values[0],
+            held.id if held and held.id else record.lock_keys[0],
             _Contact(record.row, held, {}, is_read=record.position in found),
         )
         contact.row = record.row

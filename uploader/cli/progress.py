@@ -195,7 +195,7 @@ def _rates(view: View, pace: Pace) -> list[str]:
 
 def _frictions(view: View) -> list[str]:
     tallies = view.tallies
-    parts = [f"{view.held_back:,} waiting for an earlier row"] if view.held_back else []
+    parts = [f"{view.waiting_records:,} waiting for an earlier row"] if view.waiting_records else []
     if tallies.throttled or tallies.retries:
         parts.append(f"{tallies.throttled:,} throttled, {tallies.retries:,} retries")
     return parts
@@ -221,7 +221,7 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "window_used": view.used,
         "window_limit": view.limit.requests,
         "in_flight": view.in_flight,
-        "held_back": view.held_back,
+        "held_back": view.waiting_records,
         **view.chain.as_dict(),
         "throttled": tallies.throttled,
         "retries": tallies.retries,

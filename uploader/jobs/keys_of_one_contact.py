@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from itertools import islice
 
 from uploader.hubspot import wire
-from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
+from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.pipeline.keys_of_one_contact import conflict_of_unread, identity_conflicts, is_explained
 from uploader.pipeline.read_matching import answers_for, unique_values, with_other_addresses
 from uploader.pipeline.requests.contact_reader import Reader
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.system.blocking_calls import Offload
 
-_Suspect = tuple[str, list[Sighting]]
+_Suspect = tuple[str, list[UpdatedContacts]]
 
 
-async def find_aliases(
-    sightings: Sightings, reader: Reader, offload: Offload, main: str
+async def find_identity_conflicts(
+    keys_file: KeysOfOneContactFile, reader: Reader, offload: Offload, main: str
 ) -> list[IdentityConflict]:
     """The identity conflicts, contact by contact. `main`: the job's main id property."""
-    suspects = _suspects(sightings)
+    suspects = _suspects(keys_file)
     found: list[IdentityConflict] = []
     while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
         held: dict[str, wire.Result] = {}
@@ -34,22 +34,22 @@ async def find_aliases(
             rest = [suspect for suspect, one in zip(rest, answers, strict=True) if not one.is_definite]
             if not rest:
                 break
-        for hubspot_id, seen_in in chunk:
+        for hubspot_id, replies in chunk:
             if hubspot_id in held:
                 values = unique_values(held[hubspot_id], unique)
-                found += identity_conflicts(hubspot_id, values, seen_in, main)
+                found += identity_conflicts(hubspot_id, values, replies, main)
             else:
                 found.append(conflict_of_unread(hubspot_id))
     return found
 
 
-def _suspects(sightings: Sightings) -> Iterator[_Suspect]:
-    for hubspot_id, seen_in in sightings.repeated():
-        if not is_explained(seen_in):
-            yield hubspot_id, seen_in
+def _suspects(keys_file: KeysOfOneContactFile) -> Iterator[_Suspect]:
+    for hubspot_id, replies in keys_file.repeated():
+        if not is_explained(replies):
+            yield hubspot_id, replies
 
 
 def _names(chunk: list[_Suspect]) -> list[str]:
-    """The unique properties of the rows of these sightings."""
-    rows = (row for _, seen_in in chunk for sighting in seen_in for row in sighting.rows)
-    return sorted({value.partition("=")[0] for row in rows for value in row.values})
+    """The unique properties of the rows of these contacts."""
+    rows = (row for _, replies in chunk for reply in replies for row in reply.rows)
+    return sorted({value.partition("=")[0] for row in rows for value in row.lock_keys})

@@ -29,8 +29,8 @@ from uploader.storage import duplicates_file, snapshot
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.duplicates_file import Duplicates
-from uploader.storage.file_names import duplicates_path, sightings_path, snapshot_path
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.file_names import duplicates_path, keys_of_one_contact_path, snapshot_path
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.storage.rows_without_snapshot import save_rows_without_snapshot
 from uploader.storage.snapshot import SnapshotFile
@@ -68,7 +68,7 @@ class Job:
     mappers: list[Mapper]
     checkpoint: Checkpoint
     results: ResultsFile | None
-    sightings: Sightings
+    keys_file: KeysOfOneContactFile
     account: Account
     columns: frozenset[str]  #: properties that are columns of every source
     identity: Identity
@@ -231,8 +231,8 @@ def open_job(
     if found.checkpoint is not None:
         _check_settings(settings, checkpoint, identity, found.in_doubt_below)
     checkpoint.note_files(settings.files)
-    seen = Sightings(settings.checkpoint_path)
-    stack.callback(seen.close)
+    keys_file = KeysOfOneContactFile(settings.checkpoint_path)
+    stack.callback(keys_file.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]
     job = Job(
         settings,
@@ -240,7 +240,7 @@ def open_job(
         mappers,
         checkpoint,
         results,
-        seen,
+        keys_file,
         account,
         frozenset.union(*carried) | settings.constants.keys(),
         identity,
@@ -262,7 +262,7 @@ def _create_checkpoint(
     path = settings.checkpoint_path
     if settings.restart:
         _discard_job(settings, found.in_doubt_below)
-    remove_database(sightings_path(path))
+    remove_database(keys_of_one_contact_path(path))
     duplicates_file.remove(duplicates_path(path))
     checkpoint = Checkpoint.create(path, identity, canary)
     stack.callback(checkpoint.close)

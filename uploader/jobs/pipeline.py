@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, StorageError
 from uploader.jobs.ending import Ending
-from uploader.jobs.keys_of_one_contact import find_aliases
+from uploader.jobs.keys_of_one_contact import find_identity_conflicts
 from uploader.jobs.opening import Job, total_bytes
 from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.progress_view import View
@@ -75,9 +75,9 @@ class Pipeline:
         self._canary = canary
         self._writer = writer
         self._note_rows = parts.on_rows
-        self._has_aliases = False  # they are listed once all rows are settled
+        self._has_identity_conflicts = False  # they are listed once all rows are settled
         reads_first = job.reads_first or parts.on_look is not None
-        links = Links(job.sightings, job.settings.match, writer) if len(job.settings.match) > 1 else None
+        links = Links(job.keys_file, job.settings.match, writer) if len(job.settings.match) > 1 else None
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         self.feed = Feed(
             self._queue,
@@ -119,7 +119,7 @@ class Pipeline:
         collector = Collector(
             job.checkpoint,
             job.results,
-            job.sightings,
+            job.keys_file,
             self._writer,
             session.clocks.loop,
             limit=job.settings.max_failures,
@@ -129,7 +129,7 @@ class Pipeline:
             snapshot=job.snapshot,
             rows_estimated=rows_estimated,
             is_canary=self._canary is not None,
-            on_relief=self.feed.note_relief,
+            on_room=self.feed.note_room,
             on_committed=on_committed,
             gives_up=self._ending.abort.is_set,
         )
@@ -190,7 +190,7 @@ class Pipeline:
     async def _run_tasks(self) -> None:
         session, ending = self._session, self._ending
         helpers = [
-            ending.task(self._producer.produce(self._queue, self.feed.arrived)),
+            ending.task(self._producer.produce(self._queue, self.feed.note_arrival)),
             ending.task(self.collector.commit_regularly()),
             ending.task(session.watch()),
             ending.task(session.refresh_daily_usage()),
@@ -199,7 +199,7 @@ class Pipeline:
         try:
             await ending.unless_ended(ending.guard(self._work()))
             if self._producer.error is None and not self.has_sent_canary:
-                await ending.unless_ended(ending.guard(self._list_aliases()))
+                await ending.unless_ended(ending.guard(self._list_identity_conflicts()))
         except StopRun:
             patience = self.job.settings.drain_timeout_seconds if session.sender.ever_answered else 0.0
             await self._pool.finish_in_flight(patience, ending.abort)
@@ -237,14 +237,14 @@ class Pipeline:
             self.collector.note_chain(self.feed.chain())
             await asyncio.sleep(_TICK_SECONDS)
 
-    async def _list_aliases(self) -> None:
+    async def _list_identity_conflicts(self) -> None:
         """Find the contacts that several keys of the file led to, and record them."""
         await self.collector.commit()  # includes what was observed since the last commit
         reader = Reader(self._session.attempts, self._session.paths.read, classify_optional_read)
         main = self.job.settings.id_property
-        aliases = await find_aliases(self.job.sightings, reader, self._writer, main)
-        self.collector.list_identity_conflicts(aliases)
-        self._has_aliases = True
+        conflicts = await find_identity_conflicts(self.job.keys_file, reader, self._writer, main)
+        self.collector.list_identity_conflicts(conflicts)
+        self._has_identity_conflicts = True
 
     def view(self, settled_before: int) -> View:
         """The current progress. `settled_before`: rows that earlier invocations settled."""
@@ -263,7 +263,7 @@ class Pipeline:
             pause_seconds=sender.pause_seconds,
             failing_seconds=now - failing_since if failing_since is not None else 0.0,
             failure=sender.last_failure,
-            held_back=feed.batcher.waiting_records,
+            waiting_records=feed.batcher.waiting_records,
             chain=collector.chain,
             is_behind=collector.is_behind,
             is_locked_out=collector.commits.is_locked_out,
@@ -279,7 +279,7 @@ class Pipeline:
         """Commit the job's final state; False if the commit failed."""
         collector, ending = self.collector, self._ending
         is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
-        is_done = self._has_aliases and collector.tallies.open == 0 and not is_broken
+        is_done = self._has_identity_conflicts and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else stop_reason(ending, self._session)
         clean_below = None if self.feed.batcher.has_in_doubt() else self.feed.taken_below
@@ -293,7 +293,7 @@ class Pipeline:
         if ending.crash is not None:
             raise ending.crash
         if is_done and is_committed:
-            self.job.sightings.remove()
+            self.job.keys_file.remove()
         return is_committed
 
 

@@ -24,7 +24,7 @@ class View:
     pause_seconds: float
     failing_seconds: float
     failure: str
-    held_back: int
+    waiting_records: int  #: that wait for an earlier row
     chain: Chain  #: the longest chain of rows that wait for each other
     is_behind: bool  #: commits are behind: no more rows are read until they are on the disk
     reads_first: bool  #: contacts are read before their rows are written

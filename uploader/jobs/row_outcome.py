@@ -38,7 +38,7 @@ def _of_row(settlement: Settlement, names: Sequence[str], main: str) -> RowOutco
     return RowOutcome(
         source=names[record.source],
         row=record.row,
-        key=display_key(record.key, record.values, main),
+        key=display_key(record.key, record.lock_keys, main),
         outcome=settlement.outcome,
         hubspot_id=settlement.hubspot_id,
         category=refusal.category if refusal else "",

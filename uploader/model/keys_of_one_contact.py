@@ -12,10 +12,10 @@ class ConfirmedRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     source: int
     row: int
     key: str
-    values: tuple[str, ...]  #: its lock keys, that of its key first
+    lock_keys: tuple[str, ...]  #: that of its key first
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class UpdatedContacts(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The contacts that one reply says were updated, and the rows that did it."""
 
     ids: tuple[str, ...]

@@ -22,7 +22,7 @@ class Record(msgspec.Struct, gc=False):
     row: int  #: `Row.number`
     id_property: str
     key: str  #: the value of `id_property` as it is sent
-    values: tuple[str, ...]  #: lock keys of its unique values, the key's first
+    lock_keys: tuple[str, ...]  #: of its unique values, the key's first
     properties: Properties  #: without the key
     raw: bytes  #: `Row.raw`, for the dead letter
     size_bytes: int = 0  #: approximate memory while it is open: at least twice what is sent
@@ -39,7 +39,7 @@ class Unsent:
     source: int
     row: int
     key: str
-    values: tuple[str, ...]  #: lock keys of its unique values, the key's first; none without a key
+    lock_keys: tuple[str, ...]  #: of its unique values, the key's first; none without a key
     outcome: Outcome  #: INVALID or SKIPPED
     category: str
     reason: str

@@ -60,7 +60,7 @@ _SENT = (Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.ABANDONED, 
 
 @dataclass(slots=True)
 class Tallies:
-    """Counts over all invocations of a job."""
+    """Counts over all invocations of a job, named as in the summary's JSON and in the checkpoint."""
 
     rows: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
@@ -75,7 +75,7 @@ class Tallies:
     aliases: int = 0  #: identity conflicts: contacts that several keys of the sources led to
     upserts: int = 0  #: requests that carried records
     sent: int = 0  #: records in them, including those sent again
-    held_back: int = 0  #: rows that had to wait for an earlier row
+    held_back: int = 0  #: rows that had to wait for an earlier row, over the whole job
     batches: dict[str, int] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)  #: rows that were skipped, by the rule
     pauses: dict[str, int] = field(default_factory=dict)  #: number of pauses, by cause

@@ -13,7 +13,7 @@ import msgspec
 from uploader.hubspot.wire import Reply
 from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.chain import Chain
-from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
+from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.model.records import Record, Slice
 from uploader.model.settlements import Refusal, Settlement, Tallies
 from uploader.model.stop import Cause, StopRun
@@ -25,7 +25,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload
@@ -43,7 +43,7 @@ class Collector:
         self,
         checkpoint: Checkpoint,
         results: ResultsFile | None,
-        sightings: Sightings,
+        keys_file: KeysOfOneContactFile,
         offload: Offload,
         clock: Callable[[], float],
         *,
@@ -54,7 +54,7 @@ class Collector:
         snapshot: SnapshotFile | None = None,
         rows_estimated: int | None = None,
         is_canary: bool = False,
-        on_relief: Callable[[], None] = lambda: None,
+        on_room: Callable[[], None] = lambda: None,
         on_committed: Callable[[Sequence[Settlement]], None] | None = None,
         gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -62,12 +62,12 @@ class Collector:
 
         `in_doubt_below`: an earlier invocation may have sent open rows before this position. `note_sent`
         stores the same number for this one where a kill does not lose it. `is_canary`: keep the rows that are
-        sent, for review. `on_relief` is called when `is_behind` may have changed.
+        sent, for review. `on_room` is called when `is_behind` may have changed.
         """
         self.commits = Commits(
             checkpoint,
             results,
-            sightings,
+            keys_file,
             offload,
             timeline,
             snapshot=snapshot,
@@ -76,7 +76,7 @@ class Collector:
             gives_up=gives_up,
         )
         self.half_done = 0  #: records that were read and are still to be written
-        self._on_relief = on_relief
+        self._on_room = on_room
         self._accounting = Accounting(self.committed, limit)
         self._failed_values = FailedValues(
             checkpoint.dead_letter_lock_keys(), checkpoint.dead_letter_other_lock_keys()
@@ -122,14 +122,16 @@ class Collector:
             ]
         )
 
-    def settle(self, settlements: Sequence[Settlement], sightings: Sequence[Sighting] = ()) -> None:
+    def settle(
+        self, settlements: Sequence[Settlement], updated_contacts: Sequence[UpdatedContacts] = ()
+    ) -> None:
         """Count and queue settled rows for the next commit. StopRun if too many rows have failed."""
         self.note_change()
         outcomes = self._accounting.settle(settlements)
         superseding = self._failed_values.settle(settlements, outcomes)
         if self._is_canary:
             self.commits.add_canary(list(_sent(settlements)))
-        self.commits.add(settlements, outcomes, sightings, superseding)
+        self.commits.add(settlements, outcomes, updated_contacts, superseding)
         self._accounting.check_failures()
 
     def sent(self, position: int, records: int) -> None:
@@ -204,7 +206,7 @@ class Collector:
         """
         is_clean = clean_below is not None and clean_below >= self._in_doubt_below
         await self.commits.commit(lambda: self._state(state, reason, is_clean=is_clean))
-        self._on_relief()
+        self._on_room()
 
     def _state(self, state: str, reason: str, *, is_clean: bool) -> State:
         return replace(

@@ -52,7 +52,7 @@ class Groups:
         newest, waiting = self._newest, []
         for record in records:
             touched = None
-            for value in record.values:
+            for value in record.lock_keys:
                 earlier = newest.setdefault(value, record)
                 if earlier is not record:
                     newest[value] = record
@@ -75,7 +75,7 @@ class Groups:
         newest, following = self._newest, self._next
         released: list[Record] = []
         for record in records:
-            for value in record.values:
+            for value in record.lock_keys:
                 last = newest.pop(value, record)
                 if last is not record:
                     newest[value] = last

@@ -52,7 +52,7 @@ class Feed:
         """Take slices off `queue` and records into `batcher`.
 
         `taken` is called with each slice, then `count_waiting` with the number of its records that must wait.
-        While `is_behind()` no slice is taken; `note_relief` says that this may have changed. `links` adds the
+        While `is_behind()` no slice is taken; `note_room` says that this may have changed. `links` adds the
         values that a record's own are linked to. `reads_first`: contacts are read before they are written, so
         drawn records come back with `write`, except those that need no write.
         """
@@ -162,11 +162,11 @@ class Feed:
         self._changed.set()
         return [self._rejected.pop(record.position) for record in final]
 
-    def arrived(self) -> None:
+    def note_arrival(self) -> None:
         """Note that a slice is in the queue."""
         self._changed.set()
 
-    def note_relief(self) -> None:
+    def note_room(self) -> None:
         """Note that a commit may have made room for more settled rows."""
         self._changed.set()
 

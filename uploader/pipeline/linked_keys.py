@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.system.blocking_calls import Offload
 
 #: HubSpot has these rows' values, or may have them, so their keys lead to one contact.
@@ -21,9 +21,9 @@ _LINKING = frozenset(
 class Links:
     """The links of a job. Disk access goes through `offload`."""
 
-    def __init__(self, sightings: Sightings, match: Collection[str], offload: Offload) -> None:
+    def __init__(self, keys_file: KeysOfOneContactFile, match: Collection[str], offload: Offload) -> None:
         """`match`: the properties that rows are matched by."""
-        self._sightings = sightings
+        self._keys_file = keys_file
         self._match = match
         self._offload = offload
 
@@ -33,7 +33,7 @@ class Links:
         """
         for one in settlements:
             if one.outcome in _LINKING and len(keys := self._keys(one)) > 1:
-                self._sightings.link(keys)
+                self._keys_file.link(keys)
         # What an earlier row has linked since they were read: they were written after it.
         await self.extend([one.record for one in settlements if isinstance(one.record, Record)])
 
@@ -41,12 +41,12 @@ class Links:
         """Add to the values of each row those that they are linked to."""
         if not records:
             return
-        values = [value for record in records for value in record.values]
-        linked = await self._offload.run(lambda: self._sightings.linked(values))
+        values = [value for record in records for value in record.lock_keys]
+        linked = await self._offload.run(lambda: self._keys_file.linked(values))
         for record in records if linked else ():
-            more = [key for value in record.values for key in linked.get(value, ())]
+            more = [key for value in record.lock_keys for key in linked.get(value, ())]
             if more:
-                record.values = tuple(dict.fromkeys((*record.values, *more)))
+                record.lock_keys = tuple(dict.fromkeys((*record.lock_keys, *more)))
 
     def _keys(self, settlement: Settlement) -> tuple[str, ...]:
-        return tuple(v for v in settlement.record.values if v.partition("=")[0] in self._match)
+        return tuple(v for v in settlement.record.lock_keys if v.partition("=")[0] in self._match)

@@ -177,7 +177,7 @@ def unique_values(result: Result, names: Iterable[str]) -> set[str]:
 
 
 def _is_of(record: Record, result: Result) -> bool:
-    return record.values[0] in unique_values(result, [record.id_property])
+    return record.lock_keys[0] in unique_values(result, [record.id_property])
 
 
 def _holds(wanted: Mapping[str, str], held: Mapping[str, object], kinds: Mapping[str, Kind]) -> bool:

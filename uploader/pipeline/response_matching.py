@@ -40,7 +40,7 @@ def match_in_bulk(
     `ResponseMatch` of the other records gives the same answers as one of all records.
     """
     id_property = records[0].id_property
-    values = [record.values[0] for record in records]
+    values = [record.lock_keys[0] for record in records]
     if len(set(values)) < len(values):
         return BulkMatch((), (), records, results)
     keys = _shown_values(id_property, results)
@@ -67,9 +67,9 @@ def match_in_bulk(
         own_ids = {one.id for one in plain}
         named.update(key for one, key in zip(results, keys, strict=True) if one.id not in own_ids)
     for record in others:
-        named -= {str(record.position), record.values[0]}
+        named -= {str(record.position), record.lock_keys[0]}
     if named:
-        pairs = [(r, None if named & {str(r.position), r.values[0]} else one) for r, one in pairs]
+        pairs = [(r, None if named & {str(r.position), r.lock_keys[0]} else one) for r, one in pairs]
         plain = [one for _, one in pairs if one is not None]
         others = [record for record, one in pairs if one is None]
     own_ids = {one.id for one in plain}
@@ -118,7 +118,7 @@ class ResponseMatch:
         errors: Sequence[ErrorObject],
     ) -> None:
         self._by_trace = {str(record.position): record for record in records}
-        self._by_key = {record.values[0]: record for record in records}
+        self._by_key = {record.lock_keys[0]: record for record in records}
         self._id_property = id_property
         self.blamed: dict[int, ErrorObject] = {}  #: errors, by the position they name
         self.anonymous: list[ErrorObject] = []  #: errors that name no record

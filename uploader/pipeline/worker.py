@@ -16,7 +16,7 @@ from uploader.pipeline import read_matching
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.feed import Batch, Feed, Rejected
-from uploader.pipeline.keys_of_one_contact import sightings
+from uploader.pipeline.keys_of_one_contact import updated_contacts
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
@@ -354,7 +354,7 @@ class Worker(Task[Record]):
         finally:
             records = [s.record for s in settlements]
             self._feed.settle([record for record in records if isinstance(record, Record)])
-            self._collector.settle(settlements, sightings(settlements, nameless_ids))
+            self._collector.settle(settlements, updated_contacts(settlements, nameless_ids))
 
     # --- reading back ---
 

@@ -64,12 +64,12 @@ def key_of(mapped: Record | Unsent, rule: OnDuplicate) -> str | None:
     """Return the lock key of a row's key if it counts: not for a superseded row, and not if the key is
     plainly no key.
     """
-    if not mapped.values or (isinstance(mapped, Unsent) and mapped.outcome is Outcome.SKIPPED):
+    if not mapped.lock_keys or (isinstance(mapped, Unsent) and mapped.outcome is Outcome.SKIPPED):
         return None
     if rule is OnDuplicate.LAST and isinstance(mapped, Unsent):
         return None
-    name, _, value = mapped.values[0].partition("=")
-    return None if name == EMAIL and not plausible_email(value) else mapped.values[0]
+    name, _, value = mapped.lock_keys[0].partition("=")
+    return None if name == EMAIL and not plausible_email(value) else mapped.lock_keys[0]
 
 
 def find_repeats(entries: Callable[[], Iterable[bytes]], rule: OnDuplicate) -> Iterator[Repeat]:
@@ -128,7 +128,15 @@ def judge(mapped: Record | Unsent, repeat: Repeat, rule: OnDuplicate, other: str
 
 
 def _unsent(record: Record, outcome: Outcome, reason: str) -> Unsent:
-    values = record.values[:1]
+    lock_keys = record.lock_keys[:1]
     return Unsent(
-        record.position, record.source, record.row, record.key, values, outcome, DUPLICATE, reason, record.raw
+        record.position,
+        record.source,
+        record.row,
+        record.key,
+        lock_keys,
+        outcome,
+        DUPLICATE,
+        reason,
+        record.raw,
     )

@@ -136,7 +136,7 @@ class Mapper:
         if fault is None:
             return None
         name, key = self._key_of(content)
-        return self._unsent(position, row, key, [fault], values=(lock_key(name, key),) if key else ())
+        return self._unsent(position, row, key, [fault], lock_keys=(lock_key(name, key),) if key else ())
 
     def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
         """Return property and value of the key of a row that is not sent, unconverted."""
@@ -311,22 +311,22 @@ class Mapper:
             faults = [*faults, fault]
         wrong = {one.name for one in bad}
         others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
-        values = (lock_key(name, key), *(lock_key(n, text) for n, text in others if text))
+        lock_keys = (lock_key(name, key), *(lock_key(n, text) for n, text in others if text))
         faults = [*faults, *(one.fault for one in bad)]
         position, row = table.positions[place], table.rows[place]
-        return self._unsent(position, row, key, faults, values=values if key else ())
+        return self._unsent(position, row, key, faults, lock_keys=lock_keys if key else ())
 
     def _superseded(self, table: Table, place: int) -> Unsent:
         """Return the unsent row of a failed row whose key a later row has written."""
         reason = f"superseded by row {table.superseded[place]}, which wrote the same key"
         given = ((n, key) for i, n in table.layout.keys if (key := table.columns[i][place]))
         name, key = next(given, ("", ""))
-        values = (lock_key(name, key),) if key else ()
+        lock_keys = (lock_key(name, key),) if key else ()
         fault = Fault(reason, SUPERSEDED_BY)
-        return self._unsent(table.positions[place], table.rows[place], key, [fault], values=values)
+        return self._unsent(table.positions[place], table.rows[place], key, [fault], lock_keys=lock_keys)
 
     def _unsent(
-        self, position: int, row: Row, key: str, faults: Sequence[Fault], values: tuple[str, ...] = ()
+        self, position: int, row: Row, key: str, faults: Sequence[Fault], lock_keys: tuple[str, ...] = ()
     ) -> Unsent:
         fault = faults[0]
         outcome = Outcome.SKIPPED if fault.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
@@ -335,7 +335,7 @@ class Mapper:
             source=self.source,
             row=row.number,
             key=key,
-            values=values,
+            lock_keys=lock_keys,
             outcome=outcome,
             category=fault.category,
             reason=fault.reason,

@@ -31,7 +31,7 @@ from uploader.model.rows import Content, Unreadable
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
-from uploader.sources.formats.tables import NoText
+from uploader.sources.formats.tables import UnreadableValue
 from uploader.system.blocking_calls import Offload
 
 #: A chunk ends at whichever comes first, so a slow iterable does not delay its rows.
@@ -115,7 +115,7 @@ def _spell_fields(fields: Mapping[Any, object], depth: int) -> dict[str, object]
         if not isinstance(name, str) or not _is_text(name):
             raise _OddRowError(f"has a field name of type {_type(name)}, which must be a text")
         exact = _spell(value, depth)
-        spelled[str.__str__(name)] = {_MARK: exact.reason} if isinstance(exact, NoText) else exact
+        spelled[str.__str__(name)] = {_MARK: exact.reason} if isinstance(exact, UnreadableValue) else exact
     return spelled
 
 
@@ -123,7 +123,7 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value) if _is_text(value) else NoText(_SURROGATE)
+        return str.__str__(value) if _is_text(value) else UnreadableValue(_SURROGATE)
     if isinstance(value, int):
         return int(value) if -_INT64 <= value < _INT64 else _spell_long(value)
     if isinstance(value, float):
@@ -142,7 +142,7 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
         if depth == 0:
             raise _OddRowError(_TOO_DEEP)
         items = [_spell(item, depth - 1) for item in value]
-        return next((item for item in items if isinstance(item, NoText)), items)
+        return next((item for item in items if isinstance(item, UnreadableValue)), items)
     if _is_numpy(value) and getattr(value, "shape", None) == ():
         return _spell_scalar(value, depth)
     return _of_no_kind(value)
@@ -150,7 +150,7 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
 
 def _spell_scalar(value: Any, depth: int) -> object:  # noqa: ANN401  # numpy's, which is not imported for it
     if value != value:  # noqa: PLR0124  # NaN, and NaT
-        return NoText(f"holds {value}, which is not a value; {_MISSING}")
+        return UnreadableValue(f"holds {value}, which is not a value; {_MISSING}")
     item, kind = value.item(), value.dtype.kind
     if kind == "M" and isinstance(item, int):  # finer than any clock of Python's, as pandas has them
         item = value.astype("datetime64[us]").item()
@@ -163,8 +163,10 @@ def _is_numpy(value: object) -> bool:
     return type(value).__module__ == "numpy"
 
 
-def _of_no_kind(value: object) -> NoText:
-    return NoText(f"holds a value of type {_type(value)}, which is not a text, number, date or boolean")
+def _of_no_kind(value: object) -> UnreadableValue:
+    return UnreadableValue(
+        f"holds a value of type {_type(value)}, which is not a text, number, date or boolean"
+    )
 
 
 def _is_text(value: str) -> bool:
@@ -175,31 +177,31 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _spell_long(value: int) -> str | NoText:
+def _spell_long(value: int) -> str | UnreadableValue:
     try:
         return str(int(value))
     except ValueError:  # Python's own limit
-        return NoText("holds a number with more digits than any property accepts")
+        return UnreadableValue("holds a number with more digits than any property accepts")
 
 
-def _spell_decimal(value: Decimal) -> str | NoText:
+def _spell_decimal(value: Decimal) -> str | UnreadableValue:
     if value.is_nan():
-        return NoText(f"holds NaN, which is not a number; {_MISSING}")
+        return UnreadableValue(f"holds NaN, which is not a number; {_MISSING}")
     if value.is_infinite():
-        return NoText(f"holds an infinity, which is not a number; {_MISSING}")
+        return UnreadableValue(f"holds an infinity, which is not a number; {_MISSING}")
     return format(value, "f") if abs(value.adjusted()) <= _LONGEST_EXPONENT else str(value)
 
 
-def _spell_time(value: date | clock) -> str | NoText:
+def _spell_time(value: date | clock) -> str | UnreadableValue:
     if value != value:  # noqa: PLR0124  # pandas' NaT says it is a datetime
-        return NoText(f"holds NaT, which is not a date; {_MISSING}")
+        return UnreadableValue(f"holds NaT, which is not a date; {_MISSING}")
     if not isinstance(value, datetime):
         return value.isoformat()
     try:
         is_zoned = value.utcoffset() is not None
         bare = (value.astimezone(UTC) if is_zoned else value).replace(tzinfo=None)
     except OverflowError:
-        return NoText("holds a time that is outside the calendar in UTC")
+        return UnreadableValue("holds a time that is outside the calendar in UTC")
     return spell_moment(bare.isoformat(" "), is_zoned=is_zoned)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from uploader.errors import StorageError
 from uploader.storage.file_names import (
     duplicates_path,
-    sightings_path,
+    keys_of_one_contact_path,
     snapshot_path,
     undo_path,
     verification_path,
@@ -55,7 +55,7 @@ def find(checkpoint: Path) -> list[JobFile]:
 
 
 def _databases(checkpoint: Path) -> Iterator[JobFile]:
-    yield JobFile(sightings_path(checkpoint), "keys that led to the same record")
+    yield JobFile(keys_of_one_contact_path(checkpoint), "keys that led to the same record")
     yield JobFile(verification_path(checkpoint), "the state of verify")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):

@@ -37,7 +37,7 @@ from uploader.storage.checkpoint_tables import (
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter, Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
-from uploader.storage.file_names import duplicates_path, sightings_path
+from uploader.storage.file_names import duplicates_path, keys_of_one_contact_path
 from uploader.system import sqlite
 from uploader.system.private_files import open_plain
 
@@ -189,7 +189,7 @@ class Checkpoint:
     def remove(path: Path) -> None:
         """Remove a checkpoint, and the files that are kept as long as it."""
         sqlite.remove_database(path)
-        sqlite.remove_database(sightings_path(path))
+        sqlite.remove_database(keys_of_one_contact_path(path))
         duplicates_file.remove(duplicates_path(path))
 
     def _storing(self) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 
 
-def sightings_path(checkpoint: Path) -> Path:
+def keys_of_one_contact_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.ids")
 
 

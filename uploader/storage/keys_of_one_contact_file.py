@@ -19,21 +19,21 @@ import msgspec
 import orjson
 
 from uploader.errors import CheckpointError
-from uploader.model.keys_of_one_contact import Sighting
-from uploader.storage.file_names import sightings_path
+from uploader.model.keys_of_one_contact import UpdatedContacts
+from uploader.storage.file_names import keys_of_one_contact_path
 from uploader.system import sqlite
 
 #: The most keys that are linked as one contact's. A key that would link more is a placeholder.
 MOST_LINKED = 8
 _MOST_ASKED = 500  # parameters of one query: some builds of SQLite accept only 999
-_KEPT_ANSWERS = 1_000  # decoded sightings in memory in `repeated`
+_KEPT_ANSWERS = 1_000  # decoded replies in memory in `repeated`
 
 
-class Sightings:
+class KeysOfOneContactFile:
     """The file, created with the first entry. Used by one thread at a time."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self._path = sightings_path(checkpoint)
+        self._path = keys_of_one_contact_path(checkpoint)
         self._connection: sqlite3.Connection | None = None
         self._unwritten: list[Sequence[str]] = []  # linked keys not written yet
         try:
@@ -42,13 +42,13 @@ class Sightings:
         except (OSError, sqlite3.Error) as error:
             raise CheckpointError(f"cannot read {self._path} ({error}); remove it") from error
 
-    def append(self, sightings: Sequence[bytes]) -> None:
-        """Write packed sightings and all links to the disk. StorageError if that fails."""
+    def append(self, updated_contacts: Sequence[bytes]) -> None:
+        """Write packed updated contacts and all links to the disk. StorageError if that fails."""
         self.write_links()
         with sqlite.storage_errors(f"cannot write {self._path}"):
-            if sightings:
+            if updated_contacts:
                 self._open().executemany(
-                    "INSERT INTO answers (body) VALUES (?)", [(sighting,) for sighting in sightings]
+                    "INSERT INTO answers (body) VALUES (?)", [(reply,) for reply in updated_contacts]
                 )
             if self._connection is not None:
                 self._connection.commit()
@@ -98,8 +98,8 @@ class Sightings:
             found |= {key: tuple(orjson.loads(keys)) for key, keys in self._connection.execute(query, some)}
         return found
 
-    def repeated(self) -> Iterator[tuple[str, list[Sighting]]]:
-        """The contact ids that several rows led to, each with its sightings. Sorted on the disk."""
+    def repeated(self) -> Iterator[tuple[str, list[UpdatedContacts]]]:
+        """The ids that several rows led to, each with the replies that name it. Sorted on the disk."""
         connection = self._connection
         if connection is None:
             return
@@ -108,12 +108,15 @@ class Sightings:
                 connection.executescript(_REPEATED_TABLES)
                 connection.executemany("INSERT INTO seen VALUES (?, ?)", self._seen(connection))
                 connection.executemany("INSERT INTO repeated VALUES (?, ?, ?, ?)", self._parts(connection))
-            fetch = lru_cache(_KEPT_ANSWERS)(self._sighting)
+            fetch = lru_cache(_KEPT_ANSWERS)(self._reply)
             rows = connection.execute("SELECT id, answer, body FROM repeated ORDER BY first, id, rowid")
             for hubspot_id, parts in groupby(rows, itemgetter(0)):
                 yield (
                     hubspot_id,
-                    [fetch(number) if body is None else _SIGHTING.decode(body) for _, number, body in parts],
+                    [
+                        fetch(number) if body is None else _UPDATED_CONTACTS.decode(body)
+                        for _, number, body in parts
+                    ],
                 )
 
     def close(self) -> None:
@@ -146,34 +149,34 @@ class Sightings:
                 yield hubspot_id, number
 
     def _parts(self, connection: sqlite3.Connection) -> Iterator[tuple[int, str, int, bytes | None]]:
-        """The parts of each sighting with repeated ids; None as the body means the whole sighting."""
+        """The parts of each reply with repeated ids; None as the body means the whole reply."""
         for number, group in groupby(connection.execute(_BY_ANSWER), itemgetter(0)):
             first = {hubspot_id: before for _, hubspot_id, before in group}
-            sighting = self._sighting(number)
-            if not sighting.is_paired:
+            reply = self._reply(number)
+            if not reply.is_paired:
                 yield from ((before, hubspot_id, number, None) for hubspot_id, before in first.items())
                 continue
-            for hubspot_id, row in zip(sighting.ids, sighting.rows, strict=True):
+            for hubspot_id, row in zip(reply.ids, reply.rows, strict=True):
                 if hubspot_id in first:
-                    part = pack(Sighting((hubspot_id,), (row,)))
+                    part = pack(UpdatedContacts((hubspot_id,), (row,)))
                     yield first[hubspot_id], hubspot_id, number, part
 
-    def _sighting(self, number: int) -> Sighting:
+    def _reply(self, number: int) -> UpdatedContacts:
         assert self._connection is not None
         (body,) = self._connection.execute("SELECT body FROM answers WHERE number = ?", (number,)).fetchone()
-        return _SIGHTING.decode(body)
+        return _UPDATED_CONTACTS.decode(body)
 
 
 class _Ids(msgspec.Struct, gc=False, array_like=True):
-    """The ids of a `Sighting`, decoded without its rows."""
+    """The ids of a `UpdatedContacts`, decoded without its rows."""
 
     ids: tuple[str, ...]
 
 
 _IDS = msgspec.json.Decoder(_Ids)
-_SIGHTING = msgspec.json.Decoder(Sighting)
+_UPDATED_CONTACTS = msgspec.json.Decoder(UpdatedContacts)
 
-# `first`: the first sighting of the id. This order groups ids that share sightings.
+# `first`: the first reply with the id. This order groups ids that share replies.
 _REPEATED_TABLES = """
 DROP TABLE IF EXISTS seen;
 DROP TABLE IF EXISTS repeated;
@@ -188,6 +191,6 @@ WHERE times > 1 ORDER BY answer
 """
 
 
-def pack(sighting: Sighting) -> bytes:
-    """A sighting as JSON, which needs a tenth of the memory."""
-    return msgspec.json.encode(sighting)
+def pack(updated: UpdatedContacts) -> bytes:
+    """The value as JSON, which needs a tenth of the memory."""
+    return msgspec.json.encode(updated)

@@ -197,7 +197,7 @@ def _may_need_quotes(text: str) -> bool:
 
 def _unusual_line(settlement: Settlement, names: Sequence[str], main: str, *, has_notes: bool) -> str:
     text, row = io.StringIO(), settlement.record
-    key = display_key(row.key, row.values, main)
+    key = display_key(row.key, row.lock_keys, main)
     cells = (row.row, key, settlement.hubspot_id, settlement.outcome.value, names[row.source])
     csv.writer(text, lineterminator="\n").writerow((*cells, note(settlement)) if has_notes else cells)
     return text.getvalue()

@@ -224,7 +224,7 @@ class SnapshotFile:
         A created contact is ours, whatever its key leads to later.
         """
         found = [
-            (s.record.values[0], s.hubspot_id, _how(s))
+            (s.record.lock_keys[0], s.hubspot_id, _how(s))
             for s in settlements
             if isinstance(s.record, Record) and s.outcome in {Outcome.CREATED, Outcome.UPDATED}
         ]

@@ -137,7 +137,7 @@ def note_states(connection: sqlite3.Connection, states: Iterable[tuple[Record, R
         "UPDATE readings SET state = ? WHERE position = ? AND state = ? "
         "AND contact = (SELECT number FROM contacts WHERE value = ?)",
         [
-            (state.value, record.position, ReadingState.KEPT.value, record.values[0])
+            (state.value, record.position, ReadingState.KEPT.value, record.lock_keys[0])
             for record, state in states
         ],
     )

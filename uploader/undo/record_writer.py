@@ -157,7 +157,7 @@ def _record(number: int, hubspot_id: str, properties: Mapping[str, str]) -> Reco
         row=0,
         id_property=wire.OWN_ID,
         key=hubspot_id,
-        values=(lock_key(wire.OWN_ID, hubspot_id),),
+        lock_keys=(lock_key(wire.OWN_ID, hubspot_id),),
         properties=properties,
         raw=b"",
     )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from uploader.errors import BooksError, CheckpointError, DeclinedError
+from uploader.errors import AccountingError, CheckpointError, DeclinedError
 from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.jobs.ending import Ending
@@ -122,7 +122,7 @@ class Undo:
         report.requests = self.session.sender.tallies.requests if self.session else 0
         report.end = early_end(self.ending, self.session)
         if report.end is None and report.left:
-            raise BooksError(f"{report.left:,} contacts of the snapshot are not accounted for")
+            raise AccountingError(f"{report.left:,} contacts of the snapshot are not accounted for")
         return report
 
     async def _run(self, writer: Offload, stack: ExitStack) -> None:

@@ -141,11 +141,11 @@ class Builder:
             if len(self._mappings) > 1 and doubt is Doubt.NONE:
                 sent = [_sent(self._rows.mapped(former, position)) for former in formers]
                 wanted = replace(wanted, others=_others(record, wanted.cells, sent))
-            self._wanted.append((record.values, wanted, doubt))
+            self._wanted.append((record.lock_keys, wanted, doubt))
             if record.id_property != self._main and not self._is_linked:
-                self._file.note_shared_values(record.values)
+                self._file.note_shared_values(record.lock_keys)
         elif record.key and (record.outcome is Outcome.INVALID or mapping.doubt):
-            self._wanted.append((record.values, _wanted_of_unsent(record), mapping.doubt or Doubt.CHANGED))
+            self._wanted.append((record.lock_keys, _wanted_of_unsent(record), mapping.doubt or Doubt.CHANGED))
         elif mapping.doubt:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
             self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, mapping.doubt))
@@ -157,7 +157,7 @@ class Builder:
             if isinstance(record, Record):
                 self._store()  # values are applied in row order
                 others = {name: (text,) for name, text in sent_properties(record).items()}
-                self._file.allow_values(record.values[0], others, former.doubt)
+                self._file.allow_values(record.lock_keys[0], others, former.doubt)
 
     def _store(self) -> None:
         wanted, self._wanted = self._wanted, []
@@ -178,7 +178,7 @@ def _wanted_of_record(record: Record, doubt: Doubt, overwriting: WritePolicy) ->
 
 
 def _wanted_of_unsent(row: Unsent) -> Wanted:
-    id_property, _, _ = row.values[0].partition("=")
+    id_property, _, _ = row.lock_keys[0].partition("=")
     return Wanted(0, id_property, row.key, row.row, row.source, {})
 
 

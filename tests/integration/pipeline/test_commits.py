@@ -26,7 +26,7 @@ from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.sender import Sender
 from uploader.settings.speed import OnLongPause
 from uploader.storage.checkpoint import Checkpoint, Identity
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 
 
 def job(tmp_path, rows, *, simulator=None, **scenario) -> Job:
@@ -82,7 +82,7 @@ def test_every_change_is_committed_at_once_and_only_then(tmp_path, change):
         collector = Collector(
             checkpoint,
             None,
-            Sightings(tmp_path / "checkpoint"),
+            KeysOfOneContactFile(tmp_path / "checkpoint"),
             Inline(),
             asyncio.get_running_loop().time,
             limit=FailureLimit(share=1.0),

@@ -258,7 +258,7 @@ def test_killed_between_the_switch_and_the_first_commit_the_doubt_stays(tmp_path
         settled, noted = opened.state().progress.settled, opened.periods()
     assert len(noted) == 1
     with monkeypatch.context() as context:
-        context.setattr(opening, "Sightings", _die)
+        context.setattr(opening, "KeysOfOneContactFile", _die)
         with pytest.raises(StorageError):
             job.run_virtual(accept_changed_settings=True, snapshot=True)
     with closing(Checkpoint.open(checkpoint_of(job), read_only=True)) as opened:
@@ -302,7 +302,7 @@ def test_a_snapshot_that_is_missing_on_the_way_leaves_its_rows_without_one(tmp_p
 def test_the_snapshot_of_a_first_run_that_was_killed_before_any_row_is_not_missed(tmp_path, monkeypatch):
     job = begun(tmp_path)
     with monkeypatch.context() as context:
-        context.setattr(opening, "Sightings", _die)
+        context.setattr(opening, "KeysOfOneContactFile", _die)
         with pytest.raises(StorageError):
             job.run_virtual(snapshot=True)
     assert not snapshot_path(checkpoint_of(job)).exists()

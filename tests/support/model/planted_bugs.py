@@ -13,7 +13,7 @@ from uploader.pipeline.requests import contact_reader
 from uploader.pipeline.response_matching import ResponseMatch
 from uploader.records.mapper import Mapper
 from uploader.storage import snapshot_entry_origins
-from uploader.storage.keys_of_one_contact_file import Sightings
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot_entry_state import ReadingState
 
@@ -74,7 +74,7 @@ def close_the_key_alone() -> Iterator[None]:
         mapped = make(self, first, rows)
         for record in mapped:
             if isinstance(record, Record):
-                record.values = record.values[:1]
+                record.lock_keys = record.lock_keys[:1]
         return mapped
 
     with pytest.MonkeyPatch.context() as patch:
@@ -129,7 +129,7 @@ def drop_a_value() -> Iterator[None]:
     def early(self, records):
         released = leave(self, records)
         for record in records:
-            for value in record.values:
+            for value in record.lock_keys:
                 self._newest.pop(value, None)
         return released
 
@@ -141,7 +141,7 @@ def drop_a_value() -> Iterator[None]:
 @contextmanager
 def lose_links_at_resume() -> Iterator[None]:
     """Links between keys are lost when a job is resumed."""
-    make = Sightings.__init__
+    make = KeysOfOneContactFile.__init__
 
     def forgetful(self, checkpoint):
         make(self, checkpoint)
@@ -149,7 +149,7 @@ def lose_links_at_resume() -> Iterator[None]:
             self._connection.execute("DELETE FROM links")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Sightings, "__init__", forgetful)
+        patch.setattr(KeysOfOneContactFile, "__init__", forgetful)
         yield
 
 

@@ -103,7 +103,7 @@ def _check(drawn, expected, batcher):
     assert drawn == mates[: len(drawn)]
     assert 1 <= len(drawn) <= batcher.max_records
     assert len({record.id_property for record in drawn}) == 1
-    values = [value for record in drawn for value in record.values]
+    values = [value for record in drawn for value in record.lock_keys]
     assert len(values) == len(set(values))
     assert _weight(drawn) <= batcher.max_bytes or len(drawn) == 1
     if len(drawn) < min(len(mates), batcher.max_records):

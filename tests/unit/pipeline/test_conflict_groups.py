@@ -21,7 +21,7 @@ def _rows(values):
 
 def _row(position, *values):
     (row,) = _rows([values])
-    row.position, row.values = position, values
+    row.position, row.lock_keys = position, values
     return row
 
 
@@ -50,7 +50,7 @@ def test_a_row_waits_for_all_rows_it_is_linked_to_and_for_no_other(values, seed)
             assert released == {position for position in waiting if not waits[position] & left}
             waiting -= released
         assert groups.waiting == len(waiting)
-        assert set(groups._newest) == {value for row in still_open for value in row.values}
+        assert set(groups._newest) == {value for row in still_open for value in row.lock_keys}
         assert max(1, groups.largest) == max(1, _largest(still_open, waits))
         assert groups.linked >= groups.waiting
     assert not any(vars(groups).values())

@@ -42,7 +42,7 @@ def _write(held, contact, address):
 
 
 def _address(row):
-    return row.values[1].partition("=")[2]
+    return row.lock_keys[1].partition("=")[2]
 
 
 @given(_moves(), st.integers(0, 2**32), st.integers(1, 5))

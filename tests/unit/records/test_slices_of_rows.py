@@ -108,15 +108,15 @@ def _told(mapped):
             "position": mapped.position,
             "row": mapped.row,
             "key": [mapped.id_property, mapped.key],
-            "values": [mapped.values[0], *sorted(mapped.values[1:])],
+            "values": [mapped.lock_keys[0], *sorted(mapped.lock_keys[1:])],
             "sent": sent_properties(mapped),
             "dropped": [list(fault) for fault in mapped.dropped],
         }
     return {
         "position": mapped.position,
         "row": mapped.row,
-        "key": [mapped.key, *mapped.values[:1]],
-        "values": sorted(mapped.values),
+        "key": [mapped.key, *mapped.lock_keys[:1]],
+        "values": sorted(mapped.lock_keys),
         "outcome": mapped.outcome.value,
         "faults": [list(fault) for fault in mapped.faults],
     }

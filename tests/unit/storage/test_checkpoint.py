@@ -150,7 +150,7 @@ def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp
         State(),
         [
             Settlement(
-                msgspec.structs.replace(record(position), values=some),
+                msgspec.structs.replace(record(position), lock_keys=some),
                 Outcome.ABANDONED if position else Outcome.REJECTED,
                 attempts=1,
                 refusal=refusal,

@@ -7,44 +7,48 @@ from contextlib import closing
 
 import pytest
 
-from uploader.model.keys_of_one_contact import ConfirmedRow, Sighting
+from uploader.model.keys_of_one_contact import ConfirmedRow, UpdatedContacts
 from uploader.storage import keys_of_one_contact_file as module
-from uploader.storage.file_names import sightings_path
-from uploader.storage.keys_of_one_contact_file import Sightings, pack
+from uploader.storage.file_names import keys_of_one_contact_path
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile, pack
 
 
-def seen(position: int) -> ConfirmedRow:
+def confirmed(position: int) -> ConfirmedRow:
     return ConfirmedRow(
         position, 0, position + 2, f"c{position}@x.com", (f"email=c{position}@x.com", "plan=ü")
     )
 
 
-def found(sightings: Sightings) -> dict[str, list[Sighting]]:
-    return dict(sightings.repeated())
+def found(keys_file: KeysOfOneContactFile) -> dict[str, list[UpdatedContacts]]:
+    return dict(keys_file.repeated())
 
 
 def test_of_a_batch_only_the_row_of_a_repeated_contact_is_found(tmp_path):
-    sightings = Sightings(tmp_path / "c.checkpoint")
-    first = Sighting(("1", "2", "3"), (seen(0), seen(1), seen(2)), is_paired=True)
-    second = Sighting(("4", "2"), (seen(3), seen(4)), is_paired=True)
-    sightings.append([pack(first), pack(second)])
-    assert found(sightings) == {"2": [Sighting(("2",), (seen(1),)), Sighting(("2",), (seen(4),))]}
-    sightings.close()
+    keys_file = KeysOfOneContactFile(tmp_path / "c.checkpoint")
+    first = UpdatedContacts(("1", "2", "3"), (confirmed(0), confirmed(1), confirmed(2)), is_paired=True)
+    second = UpdatedContacts(("4", "2"), (confirmed(3), confirmed(4)), is_paired=True)
+    keys_file.append([pack(first), pack(second)])
+    assert found(keys_file) == {
+        "2": [UpdatedContacts(("2",), (confirmed(1),)), UpdatedContacts(("2",), (confirmed(4),))]
+    }
+    keys_file.close()
 
 
 def test_a_contact_that_one_answer_names_twice_is_found_with_both_rows(tmp_path):
-    sightings = Sightings(tmp_path / "c.checkpoint")
-    sightings.append([pack(Sighting(("1", "1"), (seen(0), seen(1)), is_paired=True))])
-    assert found(sightings) == {"1": [Sighting(("1",), (seen(0),)), Sighting(("1",), (seen(1),))]}
-    sightings.close()
+    keys_file = KeysOfOneContactFile(tmp_path / "c.checkpoint")
+    keys_file.append([pack(UpdatedContacts(("1", "1"), (confirmed(0), confirmed(1)), is_paired=True))])
+    assert found(keys_file) == {
+        "1": [UpdatedContacts(("1",), (confirmed(0),)), UpdatedContacts(("1",), (confirmed(1),))]
+    }
+    keys_file.close()
 
 
 def test_rows_that_an_answer_does_not_name_stay_together(tmp_path):
-    sightings = Sightings(tmp_path / "c.checkpoint")
-    nameless = Sighting(("1", "2"), (seen(0), seen(1)))
-    sightings.append([pack(nameless), pack(Sighting(("2",), (seen(5),), is_paired=True))])
-    assert found(sightings) == {"2": [nameless, Sighting(("2",), (seen(5),))]}
-    sightings.close()
+    keys_file = KeysOfOneContactFile(tmp_path / "c.checkpoint")
+    nameless = UpdatedContacts(("1", "2"), (confirmed(0), confirmed(1)))
+    keys_file.append([pack(nameless), pack(UpdatedContacts(("2",), (confirmed(5),), is_paired=True))])
+    assert found(keys_file) == {"2": [nameless, UpdatedContacts(("2",), (confirmed(5),))]}
+    keys_file.close()
 
 
 @pytest.mark.parametrize(("is_paired", "most"), [(True, 1), (False, 2)], ids=["paired", "nameless"])
@@ -53,22 +57,26 @@ def test_an_answer_is_decoded_no_more_often_for_each_contact_that_it_names(
 ):
     """Each contact is updated twice: paired rows in another order, nameless ones in the same order."""
     monkeypatch.setattr(module, "_KEPT_ANSWERS", 2)
-    decoded, decode = Counter(), Sightings._sighting
-    monkeypatch.setattr(Sightings, "_sighting", lambda self, n: (decoded.update([n]), decode(self, n))[1])
+    decoded, decode = Counter(), KeysOfOneContactFile._reply
+    monkeypatch.setattr(
+        KeysOfOneContactFile, "_reply", lambda self, n: (decoded.update([n]), decode(self, n))[1]
+    )
     first = list(range(1000))
     again = random.Random(1).sample(first, 1000) if is_paired else first
     contacts = [str(i) for i in first + again]
     answers = [
-        Sighting(tuple(contacts[at : at + 20]), tuple(map(seen, range(at, at + 20))), is_paired=is_paired)
+        UpdatedContacts(
+            tuple(contacts[at : at + 20]), tuple(map(confirmed, range(at, at + 20))), is_paired=is_paired
+        )
         for at in range(0, 2000, 20)
     ]
-    sightings = Sightings(tmp_path / "c.checkpoint")
-    sightings.append(list(map(pack, answers)))
+    keys_file = KeysOfOneContactFile(tmp_path / "c.checkpoint")
+    keys_file.append(list(map(pack, answers)))
     positions = {
         hubspot_id: [[row.position for row in one.rows] for one in parts]
-        for hubspot_id, parts in sightings.repeated()
+        for hubspot_id, parts in keys_file.repeated()
     }
-    sightings.close()
+    keys_file.close()
     assert len(positions) == 1000
     if is_paired:
         assert positions == {str(i): [[i], [1000 + again.index(i)]] for i in first}
@@ -76,13 +84,16 @@ def test_an_answer_is_decoded_no_more_often_for_each_contact_that_it_names(
 
 
 def test_what_an_earlier_version_has_kept_is_read(tmp_path):
-    sightings = Sightings(tmp_path / "c.checkpoint")
-    sightings.append([pack(Sighting(("1",), (seen(0),)))])
-    sightings.close()
-    with closing(sqlite3.connect(sightings_path(tmp_path / "c.checkpoint"))) as connection, connection:
+    keys_file = KeysOfOneContactFile(tmp_path / "c.checkpoint")
+    keys_file.append([pack(UpdatedContacts(("1",), (confirmed(0),)))])
+    keys_file.close()
+    with (
+        closing(sqlite3.connect(keys_of_one_contact_path(tmp_path / "c.checkpoint"))) as connection,
+        connection,
+    ):
         body = b'[["1"],[[7,0,9,"ann@x.com",["email=ann@x.com"]]]]'
         connection.execute("INSERT INTO answers (body) VALUES (?)", (body,))
-    again = Sightings(tmp_path / "c.checkpoint")
+    again = KeysOfOneContactFile(tmp_path / "c.checkpoint")
     _, later = found(again)["1"]
-    assert later == Sighting(("1",), (ConfirmedRow(7, 0, 9, "ann@x.com", ("email=ann@x.com",)),))
+    assert later == UpdatedContacts(("1",), (ConfirmedRow(7, 0, 9, "ann@x.com", ("email=ann@x.com",)),))
     again.close()

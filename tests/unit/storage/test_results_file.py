@@ -42,7 +42,7 @@ def test_lines_of_results_are_those_of_a_csv_writer(settled, names, has_notes):
     text = io.StringIO()
     for one in settled:
         row = one.record
-        cells = [row.row, display_key(row.key, row.values, "email"), one.hubspot_id, one.outcome.value]
+        cells = [row.row, display_key(row.key, row.lock_keys, "email"), one.hubspot_id, one.outcome.value]
         cells += [names[row.source], *([note(one)] if has_notes else [])]
         csv.writer(text, lineterminator="\n").writerow(cells)
     lines = result_lines(settled, names, "email", has_notes=has_notes)

@@ -145,7 +145,7 @@ class Surveyor:
     def _key_of(self, mapped: Record | Unsent) -> str | None:
         """The same as `key_of`, but faster: the mapper has checked the addresses of records."""
         if isinstance(mapped, Record) and self._mapper.rules.has_addresses:
-            return mapped.values[0]
+            return mapped.lock_keys[0]
         return key_of(mapped, self._rule)
 
     def _count_cleared(self, rows: Sequence[Row]) -> None:

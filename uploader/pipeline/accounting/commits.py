@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from uploader.errors import BusyError
 from uploader.model.canary import CanaryRow
-from uploader.model.keys_of_one_contact import IdentityConflict, Sighting
+from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
 from uploader.model.settlements import Settlement, Tallies
@@ -20,7 +20,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
-from uploader.storage.keys_of_one_contact_file import Sightings, pack
+from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile, pack
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload
@@ -44,14 +44,14 @@ class Uncommitted:
     lines: list[bytes] = field(default_factory=list)  #: of the results file
     kept: list[Settlement] = field(default_factory=list)  #: that the checkpoint keeps
     settled: list[Settlement] = field(default_factory=list)  #: all, for a snapshot or an outcome queue
-    sightings: list[bytes] = field(default_factory=list)
+    updated_contacts: list[bytes] = field(default_factory=list)
     superseding: list[Superseding] = field(default_factory=list)
     canary: list[CanaryRow] = field(default_factory=list)
 
     @property
     def size_bytes(self) -> int:
         """Approximate memory in use."""
-        texts = sum(map(len, self.lines)) + sum(map(len, self.sightings))
+        texts = sum(map(len, self.lines)) + sum(map(len, self.updated_contacts))
         return texts + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
 
     def copy(self) -> "Uncommitted":
@@ -70,7 +70,7 @@ class Commits:
         self,
         checkpoint: Checkpoint,
         results: ResultsFile | None,
-        sightings: Sightings,
+        keys_file: KeysOfOneContactFile,
         offload: Offload,
         timeline: Timeline,
         *,
@@ -89,7 +89,7 @@ class Commits:
         self._identity_conflicts: Sequence[IdentityConflict] = ()
         self._checkpoint = checkpoint
         self._results = results
-        self._sightings = sightings
+        self._keys_file = keys_file
         self._snapshot = snapshot
         self._offload = offload
         self._timeline = timeline
@@ -103,11 +103,11 @@ class Commits:
         self,
         settlements: Sequence[Settlement],
         outcomes: Collection[Outcome],
-        sightings: Sequence[Sighting],
+        updated_contacts: Sequence[UpdatedContacts],
         superseding: Sequence[Superseding],
     ) -> None:
         """Add settled rows. `outcomes`: the outcomes that occur among them."""
-        added = Uncommitted(sightings=list(map(pack, sightings)), superseding=list(superseding))
+        added = Uncommitted(updated_contacts=list(map(pack, updated_contacts)), superseding=list(superseding))
         if self._results and settlements:
             added.lines.append(self._results.lines(settlements))
         if not _KEPT.isdisjoint(outcomes):
@@ -140,8 +140,8 @@ class Commits:
             try:
                 is_cancelled = await self._to_completion(lambda: self._append(state, former))
                 # They have a file of their own; a repeated append would write them twice.
-                del self._waiting.sightings[: len(former.sightings)]
-                former.sightings = []
+                del self._waiting.updated_contacts[: len(former.updated_contacts)]
+                former.updated_contacts = []
                 if not is_cancelled:
                     is_cancelled = await self._until_free(lambda: self._write(state, former, changes))
                     self._waiting.drop(former)
@@ -206,7 +206,7 @@ class Commits:
         if self._snapshot:
             self._snapshot.note_confirmed(waiting.settled)
         # Last: appended again after a failure, they would be there twice.
-        self._sightings.append(waiting.sightings)
+        self._keys_file.append(waiting.updated_contacts)
 
     def _write(self, state: State, waiting: Uncommitted, changes: Changes) -> None:
         """Write the checkpoint, after everything it counts on."""

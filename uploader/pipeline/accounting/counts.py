@@ -2,14 +2,14 @@
 
 In    slices as they are read, settlements and replies as they come.
 Out   tallies, and the progress to resume from.
-Raise `StopRun` where too many rows fail; `BooksError` where the sums do not add up.
+Raise `StopRun` where too many rows fail; `AccountingError` where the sums do not add up.
 """
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from copy import deepcopy
 
-from uploader.errors import BooksError
+from uploader.errors import AccountingError
 from uploader.hubspot.wire import BATCH_STATUSES, Reply
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
@@ -90,10 +90,10 @@ class Accounting:
             batches[name] = batches.get(name, 0) + 1
 
     def state(self) -> State:
-        """Return the state of the rows now. BooksError if the sums do not add up."""
+        """Return the state of the rows now. AccountingError if the sums do not add up."""
         progress, tallies = self._ledger.progress(), deepcopy(self.tallies)
         if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
-            raise BooksError(
+            raise AccountingError(
                 f"the sums do not add up: {tallies.rows} rows read, {tallies.settled} outcomes counted, "
                 f"{progress.settled} positions settled"
             )

@@ -63,24 +63,24 @@ class FailedValues:
                 self._remember(settlement)
         if not self._keys:
             return []
-        values = [value for settlement in settlements for value in settlement.record.values]
+        values = [value for settlement in settlements for value in settlement.record.lock_keys]
         suspects = {*self._keys.maybe_seen(values), *self._beside_keys.maybe_seen(values)}
         if not suspects:
             return []
-        found = [one for one in settlements if not suspects.isdisjoint(one.record.values)]
+        found = [one for one in settlements if not suspects.isdisjoint(one.record.lock_keys)]
         records = [one.record for one in found if one.outcome in _MAY_HAVE_WRITTEN]
         return [later for one in records if isinstance(one, Record) for later in self._by(one)]
 
     def _remember(self, settlement: Settlement) -> None:
         if settlement.outcome in DEAD_LETTERS:
-            for value in settlement.record.values[:1]:
+            for value in settlement.record.lock_keys[:1]:
                 self._keys.add(value)
             for value in other_lock_keys(settlement):
                 self._beside_keys.add(value)
 
     def _by(self, record: Record) -> list[Superseding]:
-        key = record.values[0]
-        hit = self._keys.maybe_seen(record.values)
+        key = record.lock_keys[0]
+        hit = self._keys.maybe_seen(record.lock_keys)
         if key not in hit:
             hit += self._beside_keys.maybe_seen([key])
         return [Superseding(record.position, record.row, value, is_key=value == key) for value in hit]

@@ -216,7 +216,7 @@ class PreWriteReader:
     def note_unwritten(self, records: Iterable[Record]) -> None:
         """Note that nothing of these records was written: they were not sent, or the answer is definite."""
         if self.snapshot is not None:
-            self.unwritten.update({record.position: record.values[0] for record in records})
+            self.unwritten.update({record.position: record.lock_keys[0] for record in records})
 
     async def forget(self, records: Iterable[Record]) -> None:
         """Remove records that were not written from the snapshot."""
@@ -259,7 +259,7 @@ class PreWriteReader:
         await self.writer.run(partial(self.snapshot.keep, formers))
         # A row in doubt stays: its reading may be the only one before its write.
         sure = [contact.record for contact in contacts if not contact.record.in_doubt]
-        self.unwritten.update({record.position: record.values[0] for record in sure})
+        self.unwritten.update({record.position: record.lock_keys[0] for record in sure})
 
     async def _forget(self, positions: Sequence[int]) -> None:
         assert self.snapshot is not None
@@ -282,7 +282,7 @@ class PreWriteReader:
         """Return what a write is about to replace."""
         there = contact.held.properties if contact.held else {}
         return Former(
-            value=contact.record.values[0],
+            value=contact.record.lock_keys[0],
             id_property=contact.record.id_property,
             key=contact.record.key,
             hubspot_id=contact.held.id if contact.held else "",

@@ -131,7 +131,7 @@ def retry_races(verdict: Verdict, size: int, history: History) -> Verdict:
     raced = [
         entry.record
         for entry in verdict.refused
-        if entry.refusal.category in CONFLICTS and len(entry.record.values) == 1
+        if entry.refusal.category in CONFLICTS and len(entry.record.lock_keys) == 1
     ]
     if not raced:
         return verdict

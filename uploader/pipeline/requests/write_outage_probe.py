@@ -30,7 +30,7 @@ class _Written:
     position: int
     id_property: str
     key: str
-    value: str  #: the lock key of its key
+    lock_key: str  #: of its key
 
 
 class WriteProbe:
@@ -46,7 +46,7 @@ class WriteProbe:
 
     def note(self, record: Record) -> None:
         """Note a record that the reply to an upsert has confirmed."""
-        self._written.append(_Written(record.position, record.id_property, record.key, record.values[0]))
+        self._written.append(_Written(record.position, record.id_property, record.key, record.lock_keys[0]))
 
     async def writes_pass(self, attempts: Attempts) -> bool | None:
         """Whether a write succeeds now; None if there is no record to test it with. StopRun as for any
@@ -57,7 +57,7 @@ class WriteProbe:
             return False
         if attempts.sender.only_reads:
             return None
-        for one in [one for one in reversed(self._written) if not self._is_open(one.value)]:
+        for one in [one for one in reversed(self._written) if not self._is_open(one.lock_key)]:
             is_there = await self._is_there(one, attempts)
             if is_there is False:
                 if one in self._written:  # another worker may have tested with it, too
@@ -101,7 +101,7 @@ def _empty(one: _Written) -> Record:
         row=0,
         id_property=one.id_property,
         key=one.key,
-        values=(one.value,),
+        lock_keys=(one.lock_key,),
         properties={},
         raw=b"",
     )

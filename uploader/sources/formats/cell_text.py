@@ -2,18 +2,18 @@
 
 import math
 
-from uploader.sources.formats.tables import NoText
+from uploader.sources.formats.tables import UnreadableValue
 
 #: Whole numbers below it are written in full; larger floats have no more digits than their exponent form.
 _SPELLED_OUT = 1e21
 
 
-def spell_float(value: float) -> str | NoText:
+def spell_float(value: float) -> str | UnreadableValue:
     """The shortest text of this number, without `.0`."""
     if math.isnan(value):
-        return NoText("is NaN, which is not a number; leave such cells empty (null)")
+        return UnreadableValue("is NaN, which is not a number; leave such cells empty (null)")
     if math.isinf(value):
-        return NoText("is an infinity, which is not a number; leave such cells empty (null)")
+        return UnreadableValue("is an infinity, which is not a number; leave such cells empty (null)")
     return str(int(value)) if value.is_integer() and abs(value) < _SPELLED_OUT else repr(value)
 
 

@@ -1,4 +1,4 @@
-"""Reads the head of a CSV file: delimiter, columns, where rows begin, telling columns.
+"""Reads the head of a CSV file: delimiter, columns, where rows begin, marker columns.
 
 The delimiter is one of four: the one that gives the best header, and as many cells in the next lines.
 """
@@ -21,7 +21,7 @@ _HEADER_LINES = 20
 _SAMPLE_LINES = 1000
 _SAMPLE_LEAST = 3
 _COMPARED_ROWS = 100
-#: A column is telling if at least half of the sampled rows have a cell in it, and of these nearly all
+#: A column is a marker column if at least half of the sampled rows have a cell in it, and of these nearly all
 #: are of one kind: an address column has its "n/a" too.
 _FILLED, _ALIKE = 0.5, 0.9
 
@@ -63,11 +63,13 @@ def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) 
     lines = list(_decoded(name, pieces, at))
     guess = _best_guess(name, lines, at + 1, delimiter)
     layout = Layout(guess.delimiter, len(guess.cells))
-    tells = tuple(_find_tells(layout, lines[guess.lines :]))
+    marker_columns = tuple(_find_marker_columns(layout, lines[guess.lines :]))
     body = at + guess.lines
     offset = min(skipped + sum(map(len, pieces[:body])), len(sample))
     return Head(
-        Layout(layout.delimiter, layout.width, tells), name_columns(guess.cells), Mark(offset, body + 1)
+        Layout(layout.delimiter, layout.width, marker_columns),
+        name_columns(guess.cells),
+        Mark(offset, body + 1),
     )
 
 
@@ -132,7 +134,7 @@ def _rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
             at += 1
 
 
-def _find_tells(layout: Layout, lines: list[str]) -> Iterator[tuple[int, str]]:
+def _find_marker_columns(layout: Layout, lines: list[str]) -> Iterator[tuple[int, str]]:
     rows = [cells for cells in _rows(lines, layout.delimiter) if len(cells) == layout.width]
     if len(rows) < _SAMPLE_LEAST:
         return

@@ -16,16 +16,16 @@ Stray quotes
            characters, twice what HubSpot takes).
         2. The row then has as many cells as the header.
         3. No line wholly inside it looks like a row of its own: as many cells as the header, and in the
-           telling columns what they always hold (see `Layout.tells`: an `@`, digits). A file without
-           telling columns and with only two or three columns needs all inner lines to look so: "Dear
+           marker columns what they always hold (see `Layout.marker_columns`: an `@`, digits). A file without
+           marker columns and with only two or three columns needs all inner lines to look so: "Dear
            John," has two cells.
-        4. Nor does its last line, going by telling columns left of the closing quote (right of it, the
+        4. Nor does its last line, going by marker columns left of the closing quote (right of it, the
            cells are the row's own).
         Rows depend on their own bytes, those behind them and what the head of the file shows; never on
         what went before.
 
 Limits  A stray quote can still take rows in if another quote closes it in the same column, and rule 3 sees
-        no row between: the rows there lack their telling cells, or there is one column that tells nothing.
+        no row between: the rows there lack their marker cells, or there is one column that is no marker.
         Two stray quotes in one line may hide a delimiter: the row then has a cell too few. A legitimate
         cell over several lines is refused if it quotes a row of the same file, or a line that looks like
         one; so is one of more than `CONTINUATION_LINES`. Of a refused cell's lines, the rest is read as
@@ -55,8 +55,8 @@ class Layout:
 
     delimiter: str
     width: int  #: the header's number of cells
-    #: Telling columns, whose cells distinguish a row from text: index, and content ("@", "9").
-    tells: tuple[tuple[int, str], ...] = ()
+    #: Columns whose cells distinguish a row from text: index, and content ("@", "9").
+    marker_columns: tuple[tuple[int, str], ...] = ()
 
     def cells(self, text: str) -> list[str]:
         """The cells of one row's text; raises `csv.Error`."""
@@ -72,20 +72,22 @@ class Layout:
             return False
         if len(cells) != self.width:
             return False
-        return self._is_telling(cells, self.width) if self.tells else self.width > 1
+        return self._has_markers(cells, self.width) if self.marker_columns else self.width > 1
 
     def ends_row(self, text: str) -> bool:
         """`is_row` for the line where a quoted cell ends; text after the quote is ignored."""
         before = text[: text.index('"')].split(self.delimiter)
-        return self._is_telling(before, len(before) - 1) and self.is_row(text)
+        return self._has_markers(before, len(before) - 1) and self.is_row(text)
 
-    def _is_telling(self, cells: list[str], stop: int) -> bool:
-        found = [holds(cells[index], what) for index, what in self.tells if index < stop and cells[index]]
+    def _has_markers(self, cells: list[str], stop: int) -> bool:
+        found = [
+            holds(cells[index], what) for index, what in self.marker_columns if index < stop and cells[index]
+        ]
         return bool(found) and all(found)
 
 
 def holds(cell: str, what: str) -> bool:
-    """Whether a cell has the content of a telling column: an "@", or only digits ("9")."""
+    """Whether a cell has the content of a marker column: an "@", or only digits ("9")."""
     return "@" in cell if what == "@" else cell.isdecimal()
 
 
@@ -210,7 +212,7 @@ class _InnerLines:
 
     def _is_stray(self) -> bool:
         """Whether the quote is stray: one inner row proves it, unless any text with a comma is one."""
-        certain = bool(self._layout.tells) or self._layout.width >= _MANY_COLUMNS
+        certain = bool(self._layout.marker_columns) or self._layout.width >= _MANY_COLUMNS
         return certain and any(self._seen)
 
 

@@ -15,14 +15,14 @@ from typing import Any, BinaryIO
 from uploader.errors import SourceError
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
-from uploader.sources.formats.tables import Cells, NoText
+from uploader.sources.formats.tables import Cells, UnreadableValue
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import in_a_line
 
 _PAGE_BYTES = 256 * 1024
 
-Spell = Callable[[Any], str | NoText]
-_NESTED = NoText("is nested; write nested values as columns of their own")
+Spell = Callable[[Any], str | UnreadableValue]
+_NESTED = UnreadableValue("is nested; write nested values as columns of their own")
 
 
 def _arrow() -> Any:  # noqa: ANN401  # a module without types
@@ -105,7 +105,7 @@ def _batch_rows(file: Any) -> int:  # noqa: ANN401
     return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
 
 
-def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # noqa: ANN401
+def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | UnreadableValue]]:  # noqa: ANN401
     """The function that converts a column of this type to text."""
     types = arrow.types
     if types.is_dictionary(kind):
@@ -127,11 +127,11 @@ def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | NoText]]:  # no
     return lambda column: ["" if value is None else spell(value) for value in column.to_pylist()]
 
 
-def _blank(texts: list[str | None]) -> list[str | NoText]:
+def _blank(texts: list[str | None]) -> list[str | UnreadableValue]:
     return ["" if text is None else text for text in texts]
 
 
-def _texts(arrow: Any, column: Any) -> list[str | NoText]:  # noqa: ANN401
+def _texts(arrow: Any, column: Any) -> list[str | UnreadableValue]:  # noqa: ANN401
     try:
         return _blank(column.to_pylist())
     except UnicodeDecodeError:  # writers do not check the encoding
@@ -165,7 +165,7 @@ def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
         return str if str(kind.extension_name) == "arrow.uuid" else _cell(arrow, kind.storage_type)
     if types.is_struct(kind) or types.is_map(kind) or types.is_union(kind):
         return lambda _: _NESTED
-    return lambda _: NoText(f"has the type {kind}, which is not supported; write it as text")
+    return lambda _: UnreadableValue(f"has the type {kind}, which is not supported; write it as text")
 
 
 def _short_float(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401
@@ -176,17 +176,17 @@ def _short_float(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401
     return lambda value: spell_float(float(arrow.scalar(value, single).cast(arrow.string()).as_py()))
 
 
-def _decode(value: bytes) -> str | NoText:
+def _decode(value: bytes) -> str | UnreadableValue:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return NoText("holds bytes that are not UTF-8 text")
+        return UnreadableValue("holds bytes that are not UTF-8 text")
 
 
-def _join(texts: list[str | NoText]) -> str | NoText:
+def _join(texts: list[str | UnreadableValue]) -> str | UnreadableValue:
     for text in texts:
-        if isinstance(text, NoText):
+        if isinstance(text, UnreadableValue):
             return text
         if ";" in text:
-            return NoText("holds a list with a `;` in a value, which separates values in HubSpot")
+            return UnreadableValue("holds a list with a `;` in a value, which separates values in HubSpot")
     return ";".join(str(text) for text in texts)

@@ -18,13 +18,13 @@ from uploader.sources.unreadable_reasons import TOO_LONG_ROW
 
 
 @dataclass(frozen=True, slots=True)
-class NoText:
+class UnreadableValue:
     """Replaces a value that has no text form; `reason` is for the user."""
 
     reason: str
 
 
-Cells = Sequence[str | NoText]
+Cells = Sequence[str | UnreadableValue]
 
 
 class Table(Protocol):
@@ -69,7 +69,7 @@ def _encode(cells: Cells) -> bytes:
 
 
 def _spell(cell: object) -> dict[str, str]:
-    assert isinstance(cell, NoText)
+    assert isinstance(cell, UnreadableValue)
     return {_REASON: cell.reason}
 
 

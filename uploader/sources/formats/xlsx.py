@@ -25,7 +25,7 @@ from xml.etree.ElementTree import ParseError, iterparse
 from uploader.errors import SourceError
 from uploader.sources.formats.cell_text import spell_float
 from uploader.sources.formats.csv_header import name_columns
-from uploader.sources.formats.tables import Cells, NoText
+from uploader.sources.formats.tables import Cells, UnreadableValue
 from uploader.sources.unreadable_reasons import in_a_line
 
 #: How many rows after a first one with a single cell are checked.
@@ -139,7 +139,7 @@ class XlsxTable:
             if len(row) > width:
                 beyond = next(place for place in range(width, len(row)) if row[place])
                 cells = [*row[:width]]
-                cells[-1] = NoText(f"has a cell outside of the columns ({_letter(beyond)}{at})")
+                cells[-1] = UnreadableValue(f"has a cell outside of the columns ({_letter(beyond)}{at})")
                 yield at, cells
             else:
                 yield at, [*row, *[""] * (width - len(row))]
@@ -156,14 +156,14 @@ class XlsxTable:
                     last = at
                     if at < number:
                         continue
-                    row: list[str | NoText] = []
+                    row: list[str | UnreadableValue] = []
                     for cell in cells:
                         if (text := _spell(cell["value"], cell["data_type"])) != "":
                             if cell["column"] <= len(row):
                                 raise self._damaged(f"cells of row {at:,} are out of order")
                             row += [""] * (cell["column"] - 1 - len(row))
                             row.append(text)
-                    if any(isinstance(cell, NoText) or cell.strip() for cell in row):
+                    if any(isinstance(cell, UnreadableValue) or cell.strip() for cell in row):
                         yield at, row
         except _DAMAGE as error:
             raise self._damaged(f"after row {at:,}: {in_a_line(error)}") from error
@@ -215,12 +215,12 @@ def _parser(book: _Book) -> Any:  # noqa: ANN401
     )
 
 
-def _spell(value: Any, kind: str) -> str | NoText:  # noqa: ANN401, PLR0911
+def _spell(value: Any, kind: str) -> str | UnreadableValue:  # noqa: ANN401, PLR0911
     if kind == "e":
-        return NoText(f"holds the error {value}; correct the formula, or clear the cell")
+        return UnreadableValue(f"holds the error {value}; correct the formula, or clear the cell")
     if value is None:
         return (
-            NoText("holds a formula without a value; open the file in Excel and save it")
+            UnreadableValue("holds a formula without a value; open the file in Excel and save it")
             if kind == "f"
             else ""
         )

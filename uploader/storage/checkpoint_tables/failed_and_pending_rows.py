@@ -100,7 +100,7 @@ def write(connection: sqlite3.Connection, settlements: Sequence[Settlement], mai
     pending = [s.record for s in settlements if s.outcome is Outcome.PENDING]
     connection.executemany(
         "INSERT INTO pending VALUES (?, ?, ?, ?, ?)",
-        [(r.position, r.source, r.row, display_key(r.key, r.values, main_key), r.raw) for r in pending],
+        [(r.position, r.source, r.row, display_key(r.key, r.lock_keys, main_key), r.raw) for r in pending],
     )
 
 
@@ -196,7 +196,7 @@ def other_lock_keys(settlement: Settlement) -> tuple[str, ...]:
     is_dead = settlement.outcome in DEAD_LETTERS
     if not is_dead or (settlement.refusal and settlement.refusal.category in CONFLICTS):
         return ()
-    return settlement.record.values[1:]
+    return settlement.record.lock_keys[1:]
 
 
 def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
@@ -207,7 +207,7 @@ def _dead_letter(settlement: Settlement) -> tuple[object, ...]:
         record.source,
         record.row,
         record.key,
-        record.values[0] if record.values else "",
+        record.lock_keys[0] if record.lock_keys else "",
         settlement.outcome.value,
         refusal.category,
         refusal.message,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import record, reply, slice_of
-from uploader.errors import BooksError
+from uploader.errors import AccountingError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Unsent
 from uploader.model.rows import NO_KEY, Fault
@@ -69,7 +69,7 @@ def test_sums_that_do_not_add_up_are_a_bug():
     accounting.settle([Settlement(record(0), Outcome.CREATED)])
     accounting.state()
     accounting.tallies.outcomes[Outcome.CREATED] += 1
-    with pytest.raises(BooksError, match="2 rows read, 2 outcomes counted, 1 positions settled"):
+    with pytest.raises(AccountingError, match="2 rows read, 2 outcomes counted, 1 positions settled"):
         accounting.state()
 
 

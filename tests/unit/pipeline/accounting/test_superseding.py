@@ -54,14 +54,14 @@ def test_rows_supersede_as_if_each_was_settled_alone(batches):
             position += 1
         for one in settlements:
             if one.outcome in DEAD_LETTERS:
-                keys.update(one.record.values[:1])
+                keys.update(one.record.lock_keys[:1])
                 beside.update(other_lock_keys(one))
         expected = []
         for one in settlements:
             if one.outcome in DEAD_LETTERS or one.outcome is Outcome.SKIPPED:
                 continue
-            main, *_ = one.record.values
-            hit = [value for value in one.record.values if value in keys]
+            main, *_ = one.record.lock_keys
+            hit = [value for value in one.record.lock_keys if value in keys]
             hit += [main] if main in beside and main not in hit else []
             expected += [Superseding(one.record.position, one.record.row, v, is_key=v == main) for v in hit]
         assert failed.settle(settlements, {one.outcome for one in settlements}) == expected
