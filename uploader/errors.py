@@ -1,6 +1,6 @@
 """What can end a command early: whose fault, and what to do next. Nothing here formats or exits.
 
-An error's text is one line a user can act on. `exit_code` is part of the outside face.
+An error's text is one line a user can act on. `exit_code` is part of the public interface.
 """
 
 from typing import ClassVar
@@ -29,11 +29,11 @@ class CheckpointError(UploaderError):
 
 
 class DeclinedError(UploaderError):
-    """The user was asked, and said no: nothing was written."""
+    """The user was asked and declined: nothing was written."""
 
 
 class StorageError(UploaderError):
-    """The disk refused a write while the job ran: what could not be booked stays open."""
+    """The disk refused a write while the job ran: what could not be stored stays open."""
 
     exit_code = 78
 

@@ -88,14 +88,14 @@ class Options(TypedDict, total=False):
     first_contact_seconds: float
 
 
-def make_settings(sources: tuple[str, ...], given: Iterable[str], said: Mapping[str, Any]) -> Settings:
+def make_settings(sources: tuple[str, ...], given: Iterable[str], options: Mapping[str, Any]) -> Settings:
     """Make `Settings` from keyword arguments. `given`: names of the sources that are rows of a program."""
-    for name in said:
+    for name in options:
         if name not in _KNOWN:
             near = get_close_matches(name, _KNOWN, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"there is no setting {name!r}{hint}")
-    values = {name: _READ[name](name, value) if name in _READ else value for name, value in said.items()}
+    values = {name: _READ[name](name, value) if name in _READ else value for name, value in options.items()}
     try:
         return Settings(**{"token": "", **values, "sources": sources, "given": frozenset(given)})
     except (TypeError, AttributeError) as error:

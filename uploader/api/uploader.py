@@ -305,7 +305,7 @@ def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
 
 def _make_run(
     sources: Sequence[Source],
-    said: Mapping[str, Any],
+    options: Mapping[str, Any],
     consent: _Consent,
     seams: Seams | None,
     outcome_queue: OutcomeQueue | None = None,
@@ -318,7 +318,7 @@ def _make_run(
             "judge needs a file, because rows are read again after the canary. Leave judge out: the job "
             "then stops after its canary, and continues with approve_canary=True"
         )
-    settings = make_settings(names, (one.name for one in rows), said)
+    settings = make_settings(names, (one.name for one in rows), options)
     given = [ProgramRows(one.rows, one.name) for one in rows]
     run = Run(
         settings,

@@ -191,12 +191,12 @@ def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
 
 
 def _like(plain: str, schema: Schema) -> _Guess:
-    said = {bare(text): name for name, label in schema.labels.items() for text in (label, name)}
-    if plain in said:
-        return _Guess(said[plain], "the same name, apart from case and punctuation", is_sure=True)
-    close = difflib.get_close_matches(plain, said, n=1, cutoff=0.8)
+    properties = {bare(text): name for name, label in schema.labels.items() for text in (label, name)}
+    if plain in properties:
+        return _Guess(properties[plain], "the same name, apart from case and punctuation", is_sure=True)
+    close = difflib.get_close_matches(plain, properties, n=1, cutoff=0.8)
     if close:
-        return _Guess(said[close[0]], "a similar name", is_sure=False)
+        return _Guess(properties[close[0]], "a similar name", is_sure=False)
     return _Guess("", "no property with a similar name", is_sure=False)
 
 

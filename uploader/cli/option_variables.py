@@ -35,7 +35,7 @@ _OF_ONE_RUN = {
 }
 _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
 #: A shorter value may be part of any text.
-_TELLING_CHARACTERS = 6
+_MENTIONED_CHARACTERS = 6
 
 
 class _Lines(click.ParamType[Any]):
@@ -69,12 +69,12 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
     assert work is not None
 
     @functools.wraps(work)
-    def callback(**said: object) -> object:
+    def callback(**values: object) -> object:
         context = click.get_current_context()
         _warn_of_unknown(context, all_commands)
         try:
             _refuse_one_run_options(context)
-            return work(**said)
+            return work(**values)
         except UploaderError as error:
             error.args = (str(error) + _named(str(error), context),)
             raise
@@ -126,8 +126,8 @@ def say_settings(context: click.Context) -> None:
         if source is ParameterSource.ENVIRONMENT:
             variables.append(f"{_variable_used(parameter)}={_shown(value)}")
         elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
-            said = _shown(value)
-            options.append(_option(parameter) + (f" {said}" if value is not True else ""))
+            text = _shown(value)
+            options.append(_option(parameter) + (f" {text}" if value is not True else ""))
     from uploader.cli.logs import print_message  # noqa: PLC0415  # only where there is something to say
 
     if options:
@@ -209,28 +209,28 @@ def _warn_of_unknown(context: click.Context, all_commands: Callable[[], Iterable
 
         alike = suggestions(unknown[0].removeprefix(PREFIX), (name.removeprefix(PREFIX) for name in known))
         meant = f" (did you mean {PREFIX}{alike[0]}?)" if alike else ""
-        said = ", ".join(unknown[:_MOST_SHOWN])
+        names = ", ".join(unknown[:_MOST_SHOWN])
         more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
-        print_message(printable(f"ignored, not an option: {said}{more}{meant}"))
+        print_message(printable(f"ignored, not an option: {names}{more}{meant}"))
 
 
 def _named(text: str, context: click.Context) -> str:
     """A text that names the variables of the options or values that an error mentions."""
-    spoken = set(re.findall(r"--[a-z][a-z-]*|[A-Z]{4,}", text))
+    mentioned = set(re.findall(r"--[a-z][a-z-]*|[A-Z]{4,}", text))
     found = [
         f"{_option(parameter)} is set by {_variable_used(parameter)}"
         for parameter in context.command.params
         if _source(parameter, context) is ParameterSource.ENVIRONMENT
-        and (_option(parameter) in spoken or _is_spoken_of(context.params.get(parameter.name or ""), text))
+        and (_option(parameter) in mentioned or _is_mentioned(context.params.get(parameter.name or ""), text))
         and _variable_used(parameter) not in text
     ]
     return f" ({', '.join(found)})" if found else ""
 
 
-def _is_spoken_of(value: object, text: str) -> bool:
+def _is_mentioned(value: object, text: str) -> bool:
     """Whether a text mentions a value, such as a path; short values are ignored."""
     values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
-    return any(len(one) >= _TELLING_CHARACTERS and one in text for one in values)
+    return any(len(one) >= _MENTIONED_CHARACTERS and one in text for one in values)
 
 
 def _shown(value: object) -> str:

@@ -41,7 +41,7 @@ class Pace:
         self._views: deque[tuple[float, int, int]] = deque()  # seconds, work done, requests
         self._worked_before: float = math.inf
         self._steady = (0.0, 0.0)  # work and requests a second while nothing pauses
-        self._is_steady = False  # or the best that can be said so far
+        self._is_steady = False  # else the best estimate so far
 
     def add(self, now: float, view: View) -> None:
         if view.pause:
@@ -181,7 +181,7 @@ def _troubles(view: View) -> list[str]:
         return ["waiting for the disk to write the checkpoint and the results"]
     if view.failing_seconds > 2:
         return [f"no request succeeded for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
-    return [told] if (told := chain_text(view.chain)) else []
+    return [chain] if (chain := chain_text(view.chain)) else []
 
 
 def _rates(view: View, pace: Pace) -> list[str]:

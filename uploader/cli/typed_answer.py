@@ -1,11 +1,11 @@
-"""A line that is typed at the terminal, awaited while signals are heard."""
+"""A line that is typed at the terminal, awaited while signals are still handled."""
 
 import asyncio
 import sys
 
 
 async def answer() -> str:
-    """A line from the terminal; waiting for it, a signal is heard."""
+    """A line from the terminal; signals are handled while it waits."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 

@@ -43,8 +43,8 @@ def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
     found = _URL.fullmatch(base_url)
     if found is None or found["scheme"].lower() != "https":
         return Network()
-    said = [name for name in _OPENSSL if variables.get(name)] or [_REQUESTS]
-    authorities = {name: variables[name] for name in said if variables.get(name)}
+    used = [name for name in _OPENSSL if variables.get(name)] or [_REQUESTS]
+    authorities = {name: variables[name] for name in used if variables.get(name)}
     host, port = found["host"].lower().strip("[]"), int(found["port"] or _HTTPS_PORT)
     proxy = next((name for name in _names("https_proxy", "all_proxy") if variables.get(name, "").strip()), "")
     exempt = next((variables[name] for name in _names("no_proxy") if name in variables), "")

@@ -59,10 +59,10 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | No
     is_ok = 200 <= status < 300
     value: dict[str, object] | None = None
     message = ""
-    said = _as_documented(body, shown) if is_ok and shown is not None else None
-    if is_other := said is None:
+    fields = _as_documented(body, shown) if is_ok and shown is not None else None
+    if is_other := fields is None:
         value, message = _object(body)
-        said = _Body() if value is None else _field_by_field(value, shown)
+        fields = _Body() if value is None else _field_by_field(value, shown)
     if 300 <= status < 400:
         message = f"the server redirects{_origin(headers.get('Location', ''))}; redirects are not followed"
     date = as_http_date(headers.get("Date"))
@@ -72,16 +72,16 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, shown: str | No
         quota=_quota(headers),
         retry_after_seconds=as_seconds(headers.get("Retry-After"), date),
         date=date,
-        correlation_id=as_code(said.correlation_id) or as_code(headers.get("x-hubspot-correlation-id", "")),
-        accepted=said.requested_at or said.started_at,
-        batch_status=_batch_status(said.status) if is_ok else "",
-        results=said.results,
-        errors=tuple(errors_of(said.errors)) if is_ok else (),
-        num_errors=as_count(said.num_errors),
-        category=as_code(said.category) or as_code(said.error_type),
-        message=message or said.message,
-        policy=said.policy_name,
-        faults=faults_of(said.message, said.errors),
+        correlation_id=as_code(fields.correlation_id) or as_code(headers.get("x-hubspot-correlation-id", "")),
+        accepted=fields.requested_at or fields.started_at,
+        batch_status=_batch_status(fields.status) if is_ok else "",
+        results=fields.results,
+        errors=tuple(errors_of(fields.errors)) if is_ok else (),
+        num_errors=as_count(fields.num_errors),
+        category=as_code(fields.category) or as_code(fields.error_type),
+        message=message or fields.message,
+        policy=fields.policy_name,
+        faults=faults_of(fields.message, fields.errors),
         body=value,
     )
 

@@ -230,7 +230,7 @@ class Result(
     created: str = ""  #: a timestamp
     url: str = ""  #: the object's page in HubSpot
     history: Mapping[str, tuple[Version, ...]] = {}  #: of the properties read with history
-    associated: int | None = None  #: in a read of associations: how many; None: not said
+    associated: int | None = None  #: in a read of associations: how many; None if the reply does not say
 
     def latest(self, name: str) -> Version | None:
         """The current version of a property; None where its history was not read or is empty."""

@@ -58,7 +58,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
     """The settings that change how values are written, without defaults: a job begun by a version that lacks
     a setting can be resumed.
     """
-    said = {
+    recorded = {
         "only": sorted(settings.only),
         "clear": sorted(settings.cleared),
         "date_orders": dict(sorted(settings.date_orders.items())),
@@ -78,7 +78,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "skip_unchanged": settings.skip_unchanged,
         "snapshot": settings.snapshot,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in recorded.items() if value}
 
 
 def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:

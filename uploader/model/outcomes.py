@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 DEAD_LETTERS = frozenset({Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED})
 
 
-#: Dead letters that may succeed unchanged: HubSpot said nothing against the row.
+#: Dead letters that may succeed unchanged: HubSpot raised no objection to the row.
 TRANSIENT = frozenset({Outcome.ABANDONED})
 
 

@@ -51,9 +51,9 @@ class Fault(NamedTuple):
 _MAX_REASON_CHARACTERS = 1_000
 
 
-def one_line(said: Sequence[str]) -> str:
+def one_line(reasons: Sequence[str]) -> str:
     """Return reasons in one line, shortened if they are long."""
-    text = " ".join("; ".join(said).split())
+    text = " ".join("; ".join(reasons).split())
     return text if len(text) <= _MAX_REASON_CHARACTERS else f"{text[:_MAX_REASON_CHARACTERS]}..."
 
 

@@ -56,7 +56,7 @@ class Timeline:
     # --- what happens ---
 
     def tick(self, now: float, *, pausing: str = "", per_second: float = 0.0) -> None:
-        """Move the time on. Call it several times a second."""
+        """Move the time on. Call it at least once a second, so that pauses are counted in full."""
         now = max(now, self.now)  # a clock that is set back must not change earlier intervals
         interval = self._at(now)
         before, self._ticked_at, self.now = self._ticked_at, now, now

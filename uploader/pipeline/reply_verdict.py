@@ -6,7 +6,7 @@ Out   a `Verdict`. Its four groups split `records` with no loss and no overlap, 
       said; `action` tells the worker what to do with what is left open.
 Raise nothing. A record the reply does not account for is `unresolved`, never confirmed: sending an
       upsert twice is safe, losing a contact is not.
-Rules Confirmed by trace id, else by key, else by elimination when the counts vouch for it. Nothing is
+Rules Confirmed by trace id, else by key, else by elimination when the counts prove it. Nothing is
       matched by position: results come in any order. The body decides, not the status.
 From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
@@ -160,8 +160,8 @@ def _is_daily(reply: Reply) -> bool:
 
 def _one_second_pause(reply: Reply) -> float | None:
     """Return 1 second if a limit of requests per second was hit (search, and old reply bodies)."""
-    said = reply.policy.upper() or reply.message.upper()
-    return 1.0 if "SECONDLY" in said and "TEN_SECONDLY" not in said else None
+    limit = reply.policy.upper() or reply.message.upper()
+    return 1.0 if "SECONDLY" in limit and "TEN_SECONDLY" not in limit else None
 
 
 # --- the content is at fault: some record of these ---
@@ -196,7 +196,7 @@ def _column_at_fault(error: ErrorObject, columns: Collection[str], records: Sequ
 
 
 def _column_complaint(error: ErrorObject) -> str:
-    """Return what is said of columns, without the rest of the message, which may quote addresses."""
+    """Return what an error says about columns, without the rest of the message, which may quote addresses."""
     faults = [fault for fault in error.faults if fault.code in _COLUMN_FAULTS]
     return "; ".join(f"{fault.name}: {fault.text or fault.code}" for fault in faults)
 
@@ -296,7 +296,7 @@ def _unnamed(matched: ResponseMatch, batch_status: str) -> _Unnamed:
     return _Unnamed(unresolved=silent)
 
 
-#: A batch that is under way and will be written, for all that is said. A cancelled one has to be sent again.
+#: A batch that is under way and will be written. A cancelled one has to be sent again.
 _ACCEPTED = frozenset({"PENDING", "PROCESSING"})
 _COMPLETE = frozenset({"COMPLETE", ""})
 
@@ -350,5 +350,5 @@ def _message_of(reply: Reply) -> str:
     """Return status and message of a reply in one line."""
     if reply.status == 0:
         return reply.message
-    said = " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]
-    return f"HTTP {reply.status}: {said}" if said else f"HTTP {reply.status}"
+    message = " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]
+    return f"HTTP {reply.status}: {message}" if message else f"HTTP {reply.status}"

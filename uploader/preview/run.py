@@ -160,7 +160,7 @@ class Preview:
             on_look=simulation.look,
             on_settled=notes.note_settled,
         )
-        reading = replace(seams, transport=lambda said: ReadOnly(seams.transport(said), known))
+        reading = replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known))
         run = Run(settings, reading, parts=parts, ending=self.ending)
         return run
 

@@ -61,7 +61,7 @@ class Rules:
     ignored: frozenset[str] = frozenset()  #: columns that the user leaves out
     only: frozenset[str] = frozenset()  #: if there are any, all other columns are left out
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
-    date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, said or found
+    date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, given or inferred
     decimals: Mapping[str, str] = field(default_factory=dict)  #: by column: "." or ","
     timezones: Mapping[str, str] = field(default_factory=dict)  #: by column: of date-times without a zone
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
@@ -186,21 +186,21 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
     return named[0] if named else ""
 
 
-def _target(column: str, said: str, schema: Schema | None) -> str:
+def _target(column: str, given: str, schema: Schema | None) -> str:
     """Return the property that the user names, by its name or else its label."""
-    if schema is None or said in schema.labels:
-        return said
-    named = [name for name, label in schema.labels.items() if label == said]
+    if schema is None or given in schema.labels:
+        return given
+    named = [name for name, label in schema.labels.items() if label == given]
     if len(named) == 1:
         return named[0]
     if named:
         raise MappingError(
-            f"{column!r} cannot be mapped to {said!r}, which is the label of {' and '.join(sorted(named))}"
+            f"{column!r} cannot be mapped to {given!r}, which is the label of {' and '.join(sorted(named))}"
         )
-    close = difflib.get_close_matches(said, schema.labels, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(given, schema.labels, n=1, cutoff=0.7)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise MappingError(
-        f"{column!r} cannot be mapped to {said!r}: this account has no property with that name or "
+        f"{column!r} cannot be mapped to {given!r}: this account has no property with that name or "
         f"label{meant}"
     )
 
@@ -213,7 +213,7 @@ def recorded_columns(header: Sequence[str], names: Mapping[int, str]) -> Columns
 
 def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
     """Raise MappingError if the rules name columns that do not exist."""
-    said: dict[str, Iterable[str]] = {
+    named: dict[str, Iterable[str]] = {
         "--map or --ignore": rules.mapped.keys() | rules.ignored,
         "--only": rules.only,
         "--clear": rules.cleared,
@@ -222,7 +222,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--timezone": rules.timezones,
         "--suppress-where": rules.suppress_where,
     }
-    unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in said.items()}
+    unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in named.items()}
     texts = [
         f"{option}: there is no column {_listed(names)}; the columns are {_listed(header)}"
         for option, names in unknown.items()
@@ -248,14 +248,14 @@ def _likeness(column: str, schema: Schema) -> str:
     usual = COMMON.get(bare(column), "").lstrip(ASK)
     if usual in schema.labels and usual not in schema.read_only:
         return usual
-    said = {
+    properties = {
         bare(text): name
         for name, label in schema.labels.items()
         for text in (label, name)
         if name not in schema.read_only
     }
-    close = difflib.get_close_matches(bare(column), said, n=1, cutoff=0.8)
-    return said[close[0]] if close else ""
+    close = difflib.get_close_matches(bare(column), properties, n=1, cutoff=0.8)
+    return properties[close[0]] if close else ""
 
 
 def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:

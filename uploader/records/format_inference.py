@@ -44,9 +44,9 @@ class _Evidence:
         """Return the only reading that the rows allow; "" if none is needed."""
         option, both = ("--decimal", ".,") if self.is_number else ("--date-order", ("DMY", "MDY"))
         if len(self.rows) > 1:
-            told = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
+            readings = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
             raise MappingError(
-                f'{column}: {told} contradict each other; choose {option} "{column}={both[0]}" or '
+                f'{column}: {readings} contradict each other; choose {option} "{column}={both[0]}" or '
                 f"={both[1]}, and correct the other values"
             )
         found = next(iter(self.rows), "")

@@ -57,13 +57,13 @@ def parse_mapping(text: str) -> MappingFile:
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"not valid TOML: {error}") from error
     lines = text.splitlines()
-    said = MappingFile()
+    file = MappingFile()
     columns = document.pop("columns", {})
     if not isinstance(columns, dict):
         raise MappingError(f"{_line(lines, 'columns')}columns must be a table that begins with [columns]")
     for key, value in document.items():
         _check(lines, "", key, value, _OF_ALL)
-        _note(said, "", key, value)
+        _note(file, "", key, value)
     for column, content in columns.items():
         entries = {"property": content} if isinstance(content, str) else content
         if not isinstance(entries, dict):
@@ -72,12 +72,12 @@ def parse_mapping(text: str) -> MappingFile:
             )
         for key, value in entries.items():
             _check(lines, column, key, value, _OF_A_COLUMN)
-            _note(said, column, key, value)
+            _note(file, column, key, value)
         if "property" in entries and entries.get("ignore"):
             raise MappingError(f"{_line(lines, column)}{column!r} has both a property and ignore")
         if entries.get("blank") == "clear" and entries.get("ignore"):
             raise MappingError(f"{_line(lines, column)}{column!r} has both clear and ignore")
-    return said
+    return file
 
 
 def _check(lines: list[str], column: str, key: str, value: object, known: tuple[str, ...]) -> None:
@@ -100,17 +100,17 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
         raise MappingError(f"{where}{key} {value!r} is not one of {', '.join(_CHOICES[key])}")
 
 
-def _note(said: MappingFile, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
+def _note(file: MappingFile, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
     notes: Mapping[str, Callable[[], object]] = {
-        "property": lambda: said.mapped.__setitem__(column, value),
-        "ignore": lambda: said.ignored.update([column] if value else []),
-        "blank": lambda: said.cleared.update([column] if value == "clear" else []),
-        "date_order": lambda: said.date_orders.__setitem__(column, value),
-        "decimal": lambda: said.decimals.__setitem__(column, value),
-        "timezone": lambda: said.timezones.__setitem__(column, value),
-        "on_bad_value": lambda: setattr(said, key, value),
-        "suppress": lambda: said.suppress_where.__setitem__(column, () if value is True else tuple(value)),
-        "write": lambda: said.policies.__setitem__(column, Policy(value)),
+        "property": lambda: file.mapped.__setitem__(column, value),
+        "ignore": lambda: file.ignored.update([column] if value else []),
+        "blank": lambda: file.cleared.update([column] if value == "clear" else []),
+        "date_order": lambda: file.date_orders.__setitem__(column, value),
+        "decimal": lambda: file.decimals.__setitem__(column, value),
+        "timezone": lambda: file.timezones.__setitem__(column, value),
+        "on_bad_value": lambda: setattr(file, key, value),
+        "suppress": lambda: file.suppress_where.__setitem__(column, () if value is True else tuple(value)),
+        "write": lambda: file.policies.__setitem__(column, Policy(value)),
     }
     notes[key]()
 

@@ -29,7 +29,7 @@ class SuppressionCheck:
         self._name_of = name_of
         header = columns.header if columns else ()
         self._addresses = columns.addresses if columns else ()
-        self._saying = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
+        self._suppressing = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
 
     def look(self, content: Content) -> Fault | None:
         """Return a fault if the row is suppressed, or if that cannot be decided; else None."""
@@ -39,19 +39,19 @@ class SuppressionCheck:
             fields = _all_fields(content)
             if self._list is not None and any(map(self._list.holds, self._addresses_of(content, fields))):
                 return _LISTED
-            said = [(column, value) for column, value in fields if column in self._rules.suppress_where]
-            return self._fault_of((column, _text(value)) for column, value in said)
+            cells = [(column, value) for column, value in fields if column in self._rules.suppress_where]
+            return self._fault_of((column, _text(value)) for column, value in cells)
         if self._list is not None and _is_listed(content, self._addresses, self._list):
             return _LISTED
-        return self._fault_of((column, content[index]) for index, column in self._saying)
+        return self._fault_of((column, content[index]) for index, column in self._suppressing)
 
     def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
         doubt = None
         for column, text in cells:
-            says = is_yes(text, self._rules.suppress_where[column])
-            if says:
+            is_suppressed = is_yes(text, self._rules.suppress_where[column])
+            if is_suppressed:
                 return Fault(f"{column} has a value of --suppress-where", SUPPRESSED, column)
-            if says is None:
+            if is_suppressed is None:
                 doubt = Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
         return doubt
 

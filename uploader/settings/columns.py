@@ -82,8 +82,12 @@ class ColumnSettings:
                 find_zone(zone)
             except MappingError as error:
                 raise SettingsError(str(error)) from error
-        for said, option in ((self.cleared, "--clear"), (self.only, "--only"), (self.mapped.keys(), "--map")):
-            if both := sorted(set(said) & self.ignored):
+        for columns, option in (
+            (self.cleared, "--clear"),
+            (self.only, "--only"),
+            (self.mapped.keys(), "--map"),
+        ):
+            if both := sorted(set(columns) & self.ignored):
                 raise SettingsError(f"column {both[0]!r} is both in {option} and ignored")
 
     def _check_suppression_and_constants(self) -> None:

@@ -74,12 +74,12 @@ def refuse_packed(name: str, sample: bytes) -> None:
     refuse_foreign(name, sample)
 
 
-def refuse_binary(name: str, sample: bytes, said: str | None) -> None:
-    """Refuse content that is not text. `sample`: decoded to UTF-8; `said`: the encoding given."""
+def refuse_binary(name: str, sample: bytes, encoding: str | None) -> None:
+    """Refuse content that is not text. `sample`: decoded to UTF-8; `encoding`: the encoding given."""
     if sample[257:262] == b"ustar":
         raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and give the files")
     if b"\0" in sample[:_BINARY_BYTES]:
-        what = f"is not text in {said}" if said else "is a binary file"
+        what = f"is not text in {encoding}" if encoding else "is a binary file"
         raise SourceError(f"{name}: {what}; CSV, NDJSON, JSON, Parquet or .xlsx is needed")
     if not sample.removeprefix(UTF8_BOM).strip():
         raise SourceError(f"{name}: contains only blank lines" if sample else f"{name}: is empty")

@@ -231,7 +231,7 @@ class _ContentReader:
             text = prefix.watch(text)
         return skip_known(text, prefix, self.origin.name, start)
 
-    def recognise(self, said: str | None) -> tuple[bytes, bool]:
+    def recognise(self, encoding: str | None) -> tuple[bytes, bool]:
         """Detect the encoding. Returns the beginning in UTF-8, and whether it is all of the content."""
         name = self.origin.name
         refuse = refuse_packed if self._archive or self._member else refuse_foreign
@@ -240,7 +240,7 @@ class _ContentReader:
         sample, complete = self._sample()
         refuse(name, sample)
         try:
-            self.encoding = encoding_of(name, sample, None if said is None else normal_name(said))
+            self.encoding = encoding_of(name, sample, None if encoding is None else normal_name(encoding))
         except ValueError as error:
             raise SourceError(f"--encoding {error}") from error
         if self.encoding:
@@ -312,8 +312,8 @@ class _TextSource:
         """Notices for the user. The end of a packed source is known only after reading."""
         if not self._is_cut_off or self._is_stream:
             return ()
-        told = "the last line has no line break, so the file may have been cut off; its row is sent as it is"
-        return (f"{self.name}: {told}",)
+        text = "the last line has no line break, so the file may have been cut off; its row is sent as it is"
+        return (f"{self.name}: {text}",)
 
     def __repr__(self) -> str:
         return f"<{self.shape.format} source {self.name!r}: {self.bytes_read():,} bytes read>"

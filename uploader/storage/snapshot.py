@@ -58,8 +58,8 @@ class Reached(StrEnum):
     With an empty id: a write was confirmed, and no reply named the contact.
     """
 
-    CREATED = "created"  #: a reply said that the job created it
-    UPDATED = "updated"  #: the first reply said that it existed
+    CREATED = "created"  #: according to a reply, the job created it
+    UPDATED = "updated"  #: according to the first reply, it existed
     SEEN = "seen"  #: replayed, or found by a later read: the job may have created it
     OTHER = "other"  #: found by a later read, and not created by the job
 

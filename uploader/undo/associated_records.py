@@ -122,9 +122,9 @@ class Associations:
     def reason(self, hubspot_id: str) -> str:
         """Why a record is kept; "" if nothing is associated with it."""
         held = [(one, self.counts.get(one.name, {}).get(hubspot_id, 0)) for one in self.types]
-        told = [f"{count:,} {one.one if count == 1 else one.many}" for one, count in held if count]
+        counts = [f"{count:,} {one.one if count == 1 else one.many}" for one, count in held if count]
         is_one = sum(count for _, count in held) == 1
-        parts = [f"{_listed(told)} {'is' if is_one else 'are'} associated with it"] if told else []
+        parts = [f"{_listed(counts)} {'is' if is_one else 'are'} associated with it"] if counts else []
         parts += self._unseen(hubspot_id)
         return "; ".join(parts)
 

@@ -31,10 +31,10 @@ class Doubt(StrEnum):
     UNSURE = "a row of it was abandoned or is pending"
     ALIAS = "several keys of the file led to it"
     SHARED = "rows of another id property share a value with it"
-    CHANGED = "its row can't be mapped any more: an option or an owner has changed since"
+    CHANGED = "its row cannot be mapped any more: an option or an owner has changed since"
     UNANSWERED = "HubSpot's answer left it out"
     UNKNOWN = "a row of it was written with settings that are not recorded"
-    UNUSABLE = "a row of it was written with former settings that can't be applied any more"
+    UNUSABLE = "a row of it was written with former settings that cannot be applied any more"
 
 
 #: Doubts whose contacts are listed, since their settings are missing.

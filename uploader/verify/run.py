@@ -211,8 +211,8 @@ def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) 
 def fingerprint(checkpoint: Checkpoint, identity: Identity, periods: Sequence[Period]) -> str:
     """A text that changes when the job is resumed or restarted."""
     tallies = checkpoint.state().tallies
-    said = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows, periods))
-    return sha256(said.encode()).hexdigest()
+    compared = repr((checkpoint.job_id(), identity, sorted(tallies.outcomes.items()), tallies.rows, periods))
+    return sha256(compared.encode()).hexdigest()
 
 
 def find_sources(identity: Identity, checkpoint: Checkpoint, named: tuple[str, ...]) -> tuple[str, ...]:

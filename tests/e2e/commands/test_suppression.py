@@ -73,7 +73,7 @@ def test_check_counts_them_and_says_the_command_with_the_lists(tmp_path, hubspot
     assert " ".join(lists) in ended.out.splitlines()[-1]
     assert "--set tier=Gold" in ended.out.splitlines()[-1]
     (unseen,) = [line for line in ended.out.splitlines() if line.startswith("Not visible to uploader: ")]
-    for what in ("workflows", "marketing contacts", "notifications"):
+    for what in ("workflows", "marketing contacts", "notifications", "uploader help live-portal"):
         assert what in unseen
     report = json.loads(run(*arguments, "--json", cwd=tmp_path).out)
     assert (report["suppressed"], len(report["unseen"])) == (len(numbers), 3)

@@ -563,7 +563,7 @@ def test_rows_of_another_type_of_objects_are_not_compared_and_have_no_common_sna
     report, findings = verify(job)
     assert verdicts(report) == {"equal": ROWS - first, "not checked": first}
     assert len(findings) == first
-    assert all("can't be applied" in why for why in report.doubts)
+    assert all("cannot be applied" in why for why in report.doubts)
     undone, _ = undo(job)
     assert (counts(undone), undone.unkept.written) == ({"archived": first}, ROWS - first)
 

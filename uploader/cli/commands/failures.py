@@ -179,8 +179,8 @@ def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]
             words += [option, column]
     tables = (("--date-order", "date_orders"), ("--decimal", "decimals"), ("--timezone", "timezones"))
     for option, name in tables:
-        for column, said in settings.get(name, {}).items():
-            words += [option, f"{column}={said}" if column else said]
+        for column, value in settings.get(name, {}).items():
+            words += [option, f"{column}={value}" if column else value]
     if settings.get("owner_map"):
         words += ["--owner-map", *files["--owner-map"]]
     if settings.get("on_bad_value"):
@@ -208,8 +208,8 @@ def _marking_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str
     if settings.get("suppress"):
         words += [word for name in files["--suppress"] for word in ("--suppress", name)]
     for column, values in settings.get("suppress_where", {}).items():
-        for said in [f"{column}={value}" for value in values] or [column]:
-            words += ["--suppress-where", said]
+        for entry in [f"{column}={value}" for value in values] or [column]:
+            words += ["--suppress-where", entry]
     for name, value in settings.get("set", {}).items():
         words += ["--set", f"{name}={value}"]
     for name in settings.get("allow", ()):
@@ -288,15 +288,15 @@ def _write_csv(
 
 def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity: Identity) -> None:
     nested = [name for name, value in fields.items() if isinstance(value, Mapping | list)]
-    told = ""
+    problem = ""
     if nested:
-        told = f"holds a list or an object in {nested[0]!r}"
+        problem = f"holds a list or an object in {nested[0]!r}"
     elif _own_key(_fields(letter, identity)) not in {"", str(identity.settings["id_property"])}:
-        told = "has its own idProperty"
-    if told:
+        problem = "has its own idProperty"
+    if problem:
         source = identity.sources[letter.source].name
         raise SettingsError(
-            f"{source}, row {letter.row:,} {told}, which CSV cannot express; use -o FILE.ndjson"
+            f"{source}, row {letter.row:,} {problem}, which CSV cannot express; use -o FILE.ndjson"
         )
 
 

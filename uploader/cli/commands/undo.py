@@ -86,7 +86,7 @@ def command(
     yes: bool,
     log_format: str,
     as_json: bool,
-    **said: object,
+    **connection: object,
 ) -> int:
     """Undo a job that was run with --snapshot: archive what it created, restore what it changed.
 
@@ -112,7 +112,7 @@ def command(
     output = output or _beside(snapshot)
     refuse_foreign(output, _HEADER, "no list of what was kept")
     file = UndoFile(snapshot)
-    settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(said))
+    settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(connection))
     try:
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)

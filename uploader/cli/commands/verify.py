@@ -60,7 +60,7 @@ def command(
     restart: bool,
     log_format: str,
     as_json: bool,
-    **said: object,
+    **connection: object,
 ) -> int:
     """Read the records of a job back and compare them with the values of its rows.
 
@@ -90,7 +90,7 @@ def command(
             opened,
             sources=find_sources(identity, opened, sources),
             restart=restart,
-            **connection_settings(said),
+            **connection_settings(connection),
         )
         names = [source.name for source in identity.sources]
         say_settings(click.get_current_context())

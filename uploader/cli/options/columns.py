@@ -69,9 +69,9 @@ def column_options(command: Command) -> Command:
     return add_options(command, _OPTIONS)
 
 
-def column_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
-    fields = dict(said)
+    fields = dict(options)
     mapping, owner_map = fields.pop("mapping"), fields.pop("owner_map")
     file = read_mapping(mapping) if mapping else MappingFile()
     mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
@@ -94,14 +94,14 @@ _TABLES = {"--date-order": "date_orders", "--decimal": "decimals", "--timezone":
 
 def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
     """Read `COLUMN=WORD` entries, split at the last `=`, or a `WORD` for all columns."""
-    said = {}
+    table = {}
     for entry in entries:
         column, equals, word = entry.rpartition("=")
         if not word.strip() or (equals and not column.strip()):
             raise SettingsError(f'{option} {entry!r} is neither "COLUMN=VALUE" nor a VALUE for all columns')
         upper = word.strip().upper()
-        said[column.strip()] = upper if upper in set(DateOrder) else word.strip()
-    return said
+        table[column.strip()] = upper if upper in set(DateOrder) else word.strip()
+    return table
 
 
 def read_mapping(path: Path) -> MappingFile:

@@ -35,9 +35,9 @@ def suppression_options(command: Command) -> Command:
     return add_options(command, _OPTIONS)
 
 
-def suppression_settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def suppression_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
-    fields = dict(said)
+    fields = dict(options)
     lists = fields.pop("suppress_files")
     fields["suppression"] = read_suppression(lists)
     if lists:
@@ -52,25 +52,25 @@ def suppression_settings(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def parse_suppress_where(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Read `COLUMN` and `COLUMN=VALUE` entries, split at the last `=`. A column may have several values."""
-    said: dict[str, tuple[str, ...]] = {}
+    values_of: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         column, equals, value = entry.rpartition("=") if "=" in entry else (entry, "", "")
         name, value = column.strip(), value.strip()
         if not name or (equals and not value):
             raise SettingsError(f'--suppress-where {entry!r} is not "Column", "Column=value" or "Column=*"')
-        if name in said and (not said[name] or not value):
+        if name in values_of and (not values_of[name] or not value):
             raise SettingsError(f"--suppress-where {name!r} is given twice, once without a value")
-        said[name] = (*said.get(name, ()), *([value] if value else []))
-    return said
+        values_of[name] = (*values_of.get(name, ()), *([value] if value else []))
+    return values_of
 
 
 def parse_constants(entries: Iterable[str]) -> dict[str, str]:
     """Read `property=value` entries, split at the first `=`."""
-    said: dict[str, str] = {}
+    constants: dict[str, str] = {}
     for entry in entries:
         name, _, value = (part.strip() for part in entry.partition("="))
         if not name or not value:
             raise SettingsError(f'--set {entry!r} is not "PROPERTY=VALUE" (it cannot clear a property)')
-        if said.setdefault(name, value) != value:
+        if constants.setdefault(name, value) != value:
             raise SettingsError(f"--set {name} is given twice, with different values")
-    return said
+    return constants

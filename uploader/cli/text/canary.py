@@ -47,8 +47,8 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
         ("no longer found", review.missing),
         ("missing from HubSpot's answers", review.unread),
     )
-    said = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
-    lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {said}"]
+    summary = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
+    lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {summary}"]
     lines += _listed(
         f"  HubSpot adjusted {name}: {rule}{_places(place, noun)}"
         for (name, rule), place in review.adjustments.items()
@@ -75,8 +75,8 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
 
 def approving_command(words: Sequence[str]) -> str:
     """The command that was typed, with --approve-canary, and without the secrets of a URL."""
-    said = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
-    return shlex.join(["uploader", *said, "--approve-canary"])
+    shown_words = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
+    return shlex.join(["uploader", *shown_words, "--approve-canary"])
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

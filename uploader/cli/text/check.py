@@ -3,8 +3,8 @@
 The keys of `--json`, which others script against:
 
     sources         name, rows and notices of each
-    account         portal, kind, time_zone, token_kind, scopes (null: not told), burst and its seconds,
-                    day_limit, day_left, records_used, records_limit; null where nobody was asked
+    account         portal, kind, time_zone, token_kind, scopes (null: unknown), burst and its seconds,
+                    day_limit, day_left, records_used, records_limit; null where HubSpot was not asked
     columns         source, column, property ("": left out, or undecided), type, undecided, remark
     problems, warnings, not_checked     texts; with a problem `upload` would not start
     would_stop      why `upload` would stop before its end; "" where it would not
@@ -12,7 +12,7 @@ The keys of `--json`, which others script against:
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
-    owners, unknown_owners  property -> value -> rows; the second, of those that nobody knows
+    owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
     forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
                     are read: at most), days (pauses at midnight), ends_at,
@@ -38,7 +38,7 @@ from uploader.storage.duplicates_file import source_of
 
 _SHOWN_OWNERS = 20
 #: A chain of rows of one key is mentioned if it takes longer than this.
-_SAID_SECONDS = 10.0
+_SHOWN_CHAIN_SECONDS = 10.0
 #: With this many undecided columns or more, a drafted mapping is suggested.
 _MANY = 3
 
@@ -76,15 +76,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "dropped": _groups(found.dropped, names),
         "repeated_keys": found.repeated_keys,
         "repeated_rows": found.repeated_rows,
-        "repeats": [
-            {
-                "source": names[source_of(repeat.position, report.starts)],
-                "row": repeat.number,
-                "first_source": names[source_of(repeat.other_position, report.starts)],
-                "first_row": repeat.other_number,
-            }
-            for repeat in found.repeats
-        ],
+        "repeats": _repeats(report, names),
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
@@ -131,6 +123,18 @@ def _groups(groups: Mapping[tuple[str, str], Group], names: list[str]) -> list[d
     ]
 
 
+def _repeats(report: Report, names: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "source": names[source_of(repeat.position, report.starts)],
+            "row": repeat.number,
+            "first_source": names[source_of(repeat.other_position, report.starts)],
+            "first_row": repeat.other_number,
+        }
+        for repeat in report.findings.repeats
+    ]
+
+
 def _forecast_dict(report: Report) -> dict[str, object] | None:
     ahead = report.ahead
     if ahead is None:
@@ -164,7 +168,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         *_column_lines(report),
         *_row_lines(report, settings),
         *_forecast_lines(report, settings),
-        *([f"Not visible to uploader: {'; '.join(report.unseen)}"] if report.unseen else []),
+        *_unseen_lines(report),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
@@ -179,11 +183,11 @@ def _account_lines(report: Report) -> list[str]:
         return []
     kind = {PRODUCTION: "production", "": "kind unknown"}.get(account.kind, account.kind)
     portal = account.portal or (closer.token.portal if closer else "") or "unknown"
-    said = [
+    texts = [
         f"account {portal} ({kind}), {account.time_zone or 'time zone unknown'}; token: {report.token_kind}"
     ]
     if closer and closer.token.scopes is not None:
-        said.append(f"scopes: {', '.join(sorted(closer.token.scopes)) or 'none'}")
+        texts.append(f"scopes: {', '.join(sorted(closer.token.scopes)) or 'none'}")
     burst = report.burst
     if burst:
         day = (
@@ -191,14 +195,14 @@ def _account_lines(report: Report) -> list[str]:
             if report.day_left is not None
             else ""
         )
-        said.append(f"quota: {burst.requests:,} requests in {burst.seconds:g} s{day}")
+        texts.append(f"quota: {burst.requests:,} requests in {burst.seconds:g} s{day}")
     if closer and (records := closer.record_limit):
-        said.append(f"records: {records.used:,} of {records.limit:,}, room for {records.left:,}")
-    return said
+        texts.append(f"records: {records.used:,} of {records.limit:,}, room for {records.left:,}")
+    return texts
 
 
 def _column_lines(report: Report) -> list[str]:
-    said = []
+    texts = []
     several = len(report.sources) > 1
     for index, source in enumerate(report.sources):
         columns = [column for column in report.columns if column.source == index]
@@ -206,28 +210,28 @@ def _column_lines(report: Report) -> list[str]:
         for column in columns:
             what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
             if column.property or column.is_undecided:
-                said.append(f"  {where}{printable(column.column, 60)} -> {what}")
-                said += [f"    {column.remark}"] if column.remark else []
+                texts.append(f"  {where}{printable(column.column, 60)} -> {what}")
+                texts += [f"    {column.remark}"] if column.remark else []
         if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
-            said.append(f"  {where}left out: {', '.join(out)}")
-        said += [f"  {printable(notice)}" for notice in source.notices]
-    return said
+            texts.append(f"  {where}left out: {', '.join(out)}")
+        texts += [f"  {printable(notice)}" for notice in source.notices]
+    return texts
 
 
 def _row_lines(report: Report, settings: Settings) -> list[str]:
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
-    said = [f"{found.rows:>12,}  rows{note}"]
+    texts = [f"{found.rows:>12,}  rows{note}"]
     if found.rows and not found.sendable + found.invalid + found.skipped:
-        return [*said, f"{'':>14}not checked: first decide what the columns mean"]
-    said.append(f"{found.sendable:>12,}  can be sent")
+        return [*texts, f"{'':>14}not checked: first decide what the columns mean"]
+    texts.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
-        said.append(f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where)")
+        texts.append(f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where)")
     if found.skipped > found.suppressed:
         later = found.skipped - found.suppressed
-        said.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
-    said.append(
+        texts.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
+    texts.append(
         f"{found.invalid:>12,}  invalid"
         + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
         + " (a row can have several problems)" * (sum(g.count for g in found.faults.values()) > found.invalid)
@@ -236,52 +240,57 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         share = f"{found.invalid / found.rows:.1%}" if found.invalid * 1000 >= found.rows else "under 0.1%"
         limit = settings.max_failures
         where = f" (counted from {limit.ENOUGH_ROWS:,} rows on)" if limit.share is not None else ""
-        said.append(f"{'':>14}{share} of the rows; upload stops at more than --max-failures {limit}{where}")
-    said += _group_lines(found.faults, report)
+        texts.append(f"{'':>14}{share} of the rows; upload stops at more than --max-failures {limit}{where}")
+    texts += _group_lines(found.faults, report)
     if found.values_dropped:
-        said.append(f"{found.values_dropped:>12,}  values left out")
-        said += _group_lines(found.dropped, report)
-    said.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
-    said += _repeat_lines(report)
-    said += [
+        texts.append(f"{found.values_dropped:>12,}  values left out")
+        texts += _group_lines(found.dropped, report)
+    texts.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
+    texts += _repeat_lines(report)
+    texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
-    for name, counts in found.owners.items():
+    return [*texts, *_owner_lines(report)]
+
+
+def _owner_lines(report: Report) -> list[str]:
+    texts = []
+    for name, counts in report.findings.owners.items():
         unknown = report.unknown_owners.get(name, Counter())
-        said.append(f"{counts.total():>12,}  rows have {name}, with {len(counts):,} owners")
-        said += _owner_lines(counts - unknown)
+        texts.append(f"{counts.total():>12,}  rows have {name}, with {len(counts):,} owners")
+        texts += _most_common(counts - unknown)
         if unknown:
-            said.append(
+            texts.append(
                 f"{unknown.total():>12,}  of them name {len(unknown):,} owners that this account does not "
-                "have" + " (including skipped rows)" * bool(found.skipped)
+                "have" + " (including skipped rows)" * bool(report.findings.skipped)
             )
-            said += _owner_lines(unknown)
-    return said
+            texts += _most_common(unknown)
+    return texts
 
 
-def _owner_lines(counts: Counter[str]) -> list[str]:
-    said = [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
+def _most_common(counts: Counter[str]) -> list[str]:
+    texts = [f"{count:>16,}  {printable(who, 60)}" for who, count in counts.most_common(_SHOWN_OWNERS)]
     rest = counts.most_common()[_SHOWN_OWNERS:]
-    return said + (
+    return texts + (
         [f"{sum((n for _, n in rest)):>16,}  of {len(rest):,} others (listed with --json)"] if rest else []
     )
 
 
 def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> list[str]:
-    said = []
+    texts = []
     for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count):
         where = f" in {printable(column, 60)}" if column else ""
-        said.append(f"{group.count:>16,}  {category}{where}")
+        texts.append(f"{group.count:>16,}  {category}{where}")
         by_reason: dict[str, list[Example]] = {}
         for one in group.examples:
             by_reason.setdefault(one.reason, []).append(one)
-        said += [
+        texts += [
             f"{'':>18}{_rows_text(of_it, report)}: {printable(reason, 160)}"
             for reason, of_it in by_reason.items()
         ]
         if group.count > len(group.examples) > 0:
-            said.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
-    return said
+            texts.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
+    return texts
 
 
 def _rows_text(examples: Sequence[Example], report: Report) -> str:
@@ -305,10 +314,10 @@ def _repeat_lines(report: Report) -> list[str]:
         pairs.append(f"{_row_text(str(repeat.number), here, report)} as {first}")
     if not several:  # short enough for one line
         pairs = [", ".join(pairs)] if pairs else []
-    said = [f"{'':>18}{pair}" for pair in pairs]
+    texts = [f"{'':>18}{pair}" for pair in pairs]
     if found.repeated_rows > len(found.repeats) > 0:
-        said.append(f"{'':>18}and {found.repeated_rows - len(found.repeats):,} more (--examples N)")
-    return said
+        texts.append(f"{'':>18}and {found.repeated_rows - len(found.repeats):,} more (--examples N)")
+    return texts
 
 
 def _row_text(row: str, source: int, report: Report, *, several: bool = False) -> str:
@@ -325,13 +334,13 @@ def _forecast_lines(report: Report, settings: Settings) -> list[str]:
     ending = f"{pauses}{quota}"
     most = "at most " if settings.may_spare_rows else ""
     requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
-    said = [
+    texts = [
         f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
         "  (plus a few requests at the start)",
     ]
-    if report.longest_chain * CHAIN_SECONDS >= _SAID_SECONDS:
+    if report.longest_chain * CHAIN_SECONDS >= _SHOWN_CHAIN_SECONDS:
         takes = duration(report.longest_chain * CHAIN_SECONDS)
-        said.append(
+        texts.append(
             f"  {report.longest_chain:,} rows share one key and are written one after the other: about "
             f"{takes} (--on-duplicate last writes only the last of them)"
         )
@@ -339,7 +348,13 @@ def _forecast_lines(report: Report, settings: Settings) -> list[str]:
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
         for share, other in report.halved.items()
     )
-    return [*said, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
+    return [*texts, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
+
+
+def _unseen_lines(report: Report) -> list[str]:
+    if not report.unseen:
+        return []
+    return [f"Not visible to uploader: {'; '.join(report.unseen)} (`uploader help live-portal`)"]
 
 
 def _counted(count: int, one: str, more: str) -> str:

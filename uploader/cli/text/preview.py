@@ -7,7 +7,7 @@ The keys of `--json`, which others script against:
     partial         true where it ended before all of these were looked at; `reason` says why
     rows, created, updated, unchanged, skipped, invalid, rejected, abandoned    rows by the outcome they would
                     have; `rejected` only where another record has a unique value (what else HubSpot refuses,
-                    nobody can see before), `abandoned` where no answer told what HubSpot holds
+                    no request shows before), `abandoned` where no reply shows what HubSpot holds
     open            rows read, and not looked at any more
     skipped_because reason -> rows
     properties      property -> set, overwritten, cleared, unchanged, spared, kept, refused: values

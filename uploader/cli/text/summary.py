@@ -54,8 +54,8 @@ def summary_text(summary: Summary) -> str:
             f"rows waited for an earlier one, and a request carried {tallies.records_per_upsert:.1f} rows "
             f"of at most {MAX_INPUTS}"
         )
-    if told := chain_text(summary.chain):
-        lines.append(told)
+    if chain := chain_text(summary.chain):
+        lines.append(chain)
     return "\n".join(lines)
 
 

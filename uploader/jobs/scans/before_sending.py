@@ -65,11 +65,11 @@ async def decide_orders(
     resumed job, else inferred from the rows.
     """
     before = checkpoint.identity().settings if checkpoint else {}
-    said = {
+    known = {
         "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
         "decimals": {**before.get("decimals", {}), **settings.decimals},
     }
-    settings = replace(settings, date_orders=said["date_orders"], decimals=said["decimals"])
+    settings = replace(settings, date_orders=known["date_orders"], decimals=known["decimals"])
     mappers, problems = resolve_as_far(settings, sources, account)
     orders = Orders(sources, mappers, asks_zones=checkpoint is None)
     rules = settings.rules

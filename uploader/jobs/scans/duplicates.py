@@ -26,8 +26,8 @@ def rule_of(identity: Identity) -> OnDuplicate:
 def _job_name(identity: Identity) -> str:
     """A hash of the sources and of the settings by which their rows are compared."""
     sources = [(source.fingerprint, source.shape.format) for source in identity.sources]
-    said = orjson.dumps([sources, dict(identity.settings)], option=orjson.OPT_SORT_KEYS)
-    return sha256(said).hexdigest()
+    compared = orjson.dumps([sources, dict(identity.settings)], option=orjson.OPT_SORT_KEYS)
+    return sha256(compared).hexdigest()
 
 
 def find_duplicates(

@@ -22,8 +22,8 @@ def clock_text(
     `here`: the reader's own zone (None: the machine's); where its clocks differ, its time follows.
     """
     theirs, ours = moment.astimezone(zone_of(zone, utc_offset_seconds)), moment.astimezone(here)
-    said = f"{_clock(theirs, now)} ({zone})"
-    return said if theirs.utcoffset() == ours.utcoffset() else f"{said}, {_clock(ours, now)} here"
+    text = f"{_clock(theirs, now)} ({zone})"
+    return text if theirs.utcoffset() == ours.utcoffset() else f"{text}, {_clock(ours, now)} here"
 
 
 def _clock(local: datetime, now: datetime) -> str:

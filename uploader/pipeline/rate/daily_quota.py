@@ -25,7 +25,7 @@ class DailyQuota:
     limit: int | None = None
     remaining: int | None = None
     resets_at: datetime | None = None
-    learnt_at: float = float("-inf")  #: when the request left whose reply was the last to speak of it
+    learnt_at: float = float("-inf")  #: when the request left whose reply was the last to mention it
     _ended: datetime | None = None  # the end that was taken note of
 
     @property

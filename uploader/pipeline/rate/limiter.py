@@ -72,8 +72,8 @@ class Margin:
         self._before: tuple[float, tuple[float, float] | None] = (seconds, None)
         self._alone_at = float("-inf")
 
-    def seen(self, now: float, remaining: int, window_seconds: float, *, is_bound: bool) -> None:
-        """Note how many requests a reply said were left. `is_bound`: we send as fast as the margin allows."""
+    def note_remaining(self, now: float, remaining: int, window_seconds: float, *, is_bound: bool) -> None:
+        """Note the remaining requests of a reply. `is_bound`: we send as fast as the margin allows."""
         if self._judged_at is None or not is_bound:
             self._judged_at, self._least_remaining = now, None
             return
@@ -124,7 +124,7 @@ class SendLog:
         self._sends: list[float] = []  # in order; `_head` of them are forgotten
         self._head = 0
         self._horizon = float("-inf")  # what left before it is forgotten
-        self._unknown_until = float("-inf")  # a predecessor may have filled the window, and nobody says
+        self._unknown_until = float("-inf")  # a predecessor may have filled the window
         self._slot = self._due = float("-inf")  # beside others: when the last was to leave, and the next is
         self._refusals, self._refused_at = 0, float("-inf")  # in a row, and when the last of them had left
         self._taught_at = float("-inf")  # when the request left whose reply was the last to name the quota
@@ -263,11 +263,11 @@ class SendLog:
         # The count may be as of the arrival of the request, or as of the reply.
         ours, at_answer = self.count(left, window), self.count(now, window)
         used = self.quota.requests - headers.remaining
-        self.others.seen(used - max(ours, at_answer), used - min(ours, at_answer), now, window)
+        self.others.note_use(used - max(ours, at_answer), used - min(ours, at_answer), now, window)
         if self.others.requests:
             self.margin.excuse(now)
         is_bound = ours >= self._allowed(ours, now) - 1 - self.quota.per_second * self.margin.seconds
-        self.margin.seen(now, headers.remaining, window, is_bound=is_bound)
+        self.margin.note_remaining(now, headers.remaining, window, is_bound=is_bound)
 
     def _allowed(self, ours: int, now: float) -> int:
         """Return how many requests of a window are ours, considering what others use."""

@@ -34,10 +34,10 @@ class Others:
     _WANTED_WINDOWS, _OFFER_EVERY_WINDOWS, _OFFER = 12, 24, 3
     _PROBES = 12  # in a window, however full others keep it
     _PROBES_OF_PAST = 40  # the same while a predecessor's requests are seen to leave it
-    _SEEN = 7
+    _KEPT = 7
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque(maxlen=self._SEEN)  # when, how many
+        self._recent: deque[tuple[float, int]] = deque(maxlen=self._KEPT)  # when, how many
         self._level, self._grown_at = 0, float("-inf")  # the most they took, and when that became more
         self._at_begin = 0
         self._begun_until = float("-inf")
@@ -45,11 +45,11 @@ class Others:
     @property
     def requests(self) -> int:
         """Requests of others in any window, about; 0 if there are none."""
-        if not self._seen:
+        if not self._recent:
             return 0
         # Who has just taken more has it; that they have less has to be seen more often.
-        seen = max(median_low(count for _, count in self._seen), self._seen[-1][1] - self.UNCERTAIN)
-        return seen if seen > self.UNCERTAIN else 0
+        recent = max(median_low(count for _, count in self._recent), self._recent[-1][1] - self.UNCERTAIN)
+        return recent if recent > self.UNCERTAIN else 0
 
     def begin(self, requests: int, now: float, window_seconds: float) -> None:
         """Note what the window held before our first request: perhaps from an earlier process that has ended.
@@ -59,26 +59,26 @@ class Others:
         self.fill(requests, now)
         self._at_begin, self._begun_until = requests, now + window_seconds
 
-    def seen(self, least: int, most: int, now: float, window_seconds: float) -> None:
+    def note_use(self, least: int, most: int, now: float, window_seconds: float) -> None:
         """Note that a reply shows between `least` and `most` requests of others. Noise may make either
         negative.
         """
         found = within(least, most, self.requests)
         if self.is_past(now):
-            # A predecessor's requests leave the window one by one: the last word is the truest.
-            self._seen.clear()
+            # A predecessor's requests leave the window one by one: the latest reply is the most accurate.
+            self._recent.clear()
         self.lapse(now, window_seconds)
-        self._seen.append((now, max(0, found)))
+        self._recent.append((now, max(0, found)))
         self._notice_growth(now)
 
     def lapse(self, now: float, window_seconds: float) -> None:
         """Forget what was seen before this window."""
-        while self._seen and self._seen[0][0] < now - window_seconds:
-            self._seen.popleft()
+        while self._recent and self._recent[0][0] < now - window_seconds:
+            self._recent.popleft()
 
     def fill(self, requests: int, now: float) -> None:
         """Note that others certainly have so many requests."""
-        self._seen.extend([(now, max(0, requests))] * self._SEEN)
+        self._recent.extend([(now, max(0, requests))] * self._KEPT)
         self._notice_growth(now)
 
     def _notice_growth(self, now: float) -> None:
@@ -88,12 +88,12 @@ class Others:
 
     def forget(self) -> None:
         """Start again with a different window."""
-        self._seen.clear()
+        self._recent.clear()
 
     def available(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
         """Return how many requests of a window may be ours; None if there are no other senders."""
         if self.is_past(now):
-            past = self._seen[-1][1] if self._seen else 0
+            past = self._recent[-1][1] if self._recent else 0
             return quota - past - (self._GAP if self.requests else 0)
         others = self.requests
         if not others:
@@ -122,7 +122,7 @@ class Others:
         """
         if not self.is_past(now):
             return last + window_seconds / self._PROBES
-        is_leaving = bool(self._seen) and self._seen[-1][1] < self._at_begin - self.UNCERTAIN
+        is_leaving = bool(self._recent) and self._recent[-1][1] < self._at_begin - self.UNCERTAIN
         return last + window_seconds / self._PROBES_OF_PAST if is_leaving else self._begun_until
 
 

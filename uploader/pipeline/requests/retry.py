@@ -17,7 +17,7 @@ RECORD_ATTEMPTS = 7
 
 #: How long a single record is tried from its first failure on, while no other request is under way: if
 #: another write has succeeded; if none has (longer than most outages); if the server answers and omits it.
-_VOUCHED_SECONDS, _UNVOUCHED_SECONDS, _SILENT_SECONDS = 60.0, 300.0, 30.0
+_WRITES_WORK_SECONDS, _NO_WRITES_SECONDS, _SILENT_SECONDS = 60.0, 300.0, 30.0
 _BASE_SECONDS = 0.5
 _FLOOR_SECONDS = 0.1
 _CAP_SECONDS = 30.0
@@ -72,14 +72,16 @@ class History:
     """The attempts of a batch so far."""
 
     attempts: int = 0  #: counted ones
-    vouched: bool = False  #: the last one counted: another request had succeeded since the one before
+    last_counted: bool = (
+        False  #: the last attempt counted: another request had succeeded since the one before
+    )
     failures: int = 0  #: in a row, counted or not: what the backoff grows with
     successes_seen: int = 0  #: how many requests of the run had succeeded at the last attempt
     conflicts: int = 0
     probed: bool = False  #: a probe was answered since the last attempt: the server works
     failing_since: float | None = None  #: when the first of the failures in a row was seen
     successes_before: int = 0  #: how many requests of the run had succeeded then
-    silent: bool = False  #: the last reply was readable and said nothing of what is left
+    silent: bool = False  #: the last reply was readable and did not mention what is left
 
     def after(self, verdict: Verdict, successes: int) -> "History":
         """Return the history with this verdict. An attempt counts only if another request has succeeded
@@ -90,7 +92,7 @@ class History:
         return replace(
             self,
             attempts=self.attempts + counts,
-            vouched=counts,
+            last_counted=counts,
             failures=self.failures + retried,
             successes_seen=successes if retried else self.successes_seen,
             conflicts=self.conflicts + verdict.conflict,
@@ -209,9 +211,9 @@ def judge_tail(history: History, now: float) -> Tail:
     if history.probed and waited >= _probed_seconds(history):
         return Tail.END
     # A pause may have taken most of the time.
-    if waited < _VOUCHED_SECONDS or history.failures < RECORD_ATTEMPTS:
+    if waited < _WRITES_WORK_SECONDS or history.failures < RECORD_ATTEMPTS:
         return Tail.WAIT
-    return Tail.END if history.vouched else Tail.ASK
+    return Tail.END if history.last_counted else Tail.ASK
 
 
 def _waited(history: History, now: float) -> float:
@@ -220,13 +222,13 @@ def _waited(history: History, now: float) -> float:
 
 def _probed_seconds(history: History) -> float:
     """Return the seconds after which a record is given up if nothing but reads succeeds."""
-    return _SILENT_SECONDS if history.silent else _UNVOUCHED_SECONDS
+    return _SILENT_SECONDS if history.silent else _NO_WRITES_SECONDS
 
 
 def tail_wait_seconds(history: History, now: float, random: float) -> float:
     """Return the backoff of a single record, which ends as soon as the record may be given up."""
     seconds = backoff_seconds(max(1, history.failures), random)
-    left = 0.0 if history.failing_since is None else history.failing_since + _VOUCHED_SECONDS - now
+    left = 0.0 if history.failing_since is None else history.failing_since + _WRITES_WORK_SECONDS - now
     return min(seconds, left) if left > 0 else seconds
 
 

@@ -90,13 +90,13 @@ def is_yes(text: str, values: tuple[str, ...]) -> bool | None:
 
     None if it is neither a usual yes nor a usual no.
     """
-    said = text.strip().casefold()
-    if not said:
+    word = text.strip().casefold()
+    if not word:
         return False
     if not values:
-        word = BOOLEANS.get(said)
-        return None if word is None else word == "true"
-    return ANY in values or any(said == value.strip().casefold() for value in values)
+        meaning = BOOLEANS.get(word)
+        return None if meaning is None else meaning == "true"
+    return ANY in values or any(word == value.strip().casefold() for value in values)
 
 
 def text_fault(text: str) -> Fault | None:

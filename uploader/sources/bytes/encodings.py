@@ -36,31 +36,31 @@ _ERRORS = "uploader.visible"
 _ESCAPED = 0xDC00  # lone surrogates, as in Python's surrogateescape, but for any byte
 
 
-def normal_name(said: str) -> str:
+def normal_name(name: str) -> str:
     """The canonical name of an encoding. ValueError, with a text for the user, if unknown."""
     try:
-        info = codecs.lookup(said)
+        info = codecs.lookup(name)
     except (LookupError, ValueError) as error:
         raise ValueError(
-            f"{said!r} is not an encoding such as windows-1252, iso-8859-15 or utf-16"
+            f"{name!r} is not an encoding such as windows-1252, iso-8859-15 or utf-16"
         ) from error
     if info.name in _NO_TEXT or not info._is_text_encoding:  # noqa: SLF001  # no public way to ask
-        raise ValueError(f"{said!r} is not an encoding of text files, such as windows-1252")
+        raise ValueError(f"{name!r} is not an encoding of text files, such as windows-1252")
     return UTF8 if info.name in {"utf-8", "utf-8-sig", "ascii"} else info.name
 
 
-def encoding_of(name: str, sample: bytes, said: str | None) -> str:
-    """The encoding of a source, from its beginning; UTF8 is "". `said`: the one given by `--encoding`."""
+def encoding_of(name: str, sample: bytes, given: str | None) -> str:
+    """The encoding of a source, from its beginning; UTF8 is "". `given`: by `--encoding`."""
     bom = next((encoding for mark, encoding in _BOMS if sample.startswith(mark)), None)
     found = bom or _wide(sample)
-    if said is not None:
-        _refuse_contradiction(name, sample, said, found)
-        if found is None and said in _ORDERLESS:
+    if given is not None:
+        _refuse_contradiction(name, sample, given, found)
+        if found is None and given in _ORDERLESS:
             raise SourceError(
-                f"{name}: has no byte order mark, so the byte order is unknown; use --encoding {said}-le or "
-                f"{said}-be"
+                f"{name}: has no byte order mark, so the byte order is unknown; use --encoding {given}-le or "
+                f"{given}-be"
             )
-        return found or said
+        return found or given
     if found is not None:
         if found.startswith("utf-32") and bom is None:
             raise SourceError(f"{name}: looks like UTF-32 without a byte order mark; use --encoding {found}")
@@ -138,18 +138,18 @@ def _utf32(head: bytes) -> str | None:
     return None
 
 
-def _refuse_contradiction(name: str, sample: bytes, said: str, found: str | None) -> None:
+def _refuse_contradiction(name: str, sample: bytes, given: str, found: str | None) -> None:
     """SourceError if the encoding that the user gave would garble the text."""
-    if found is not None and said not in (found, found[: len("utf-16")]):
-        raise SourceError(f"{name}: is {found.upper()}, not {said or 'UTF-8'}; leave --encoding out")
-    if said == UTF8:
+    if found is not None and given not in (found, found[: len("utf-16")]):
+        raise SourceError(f"{name}: is {found.upper()}, not {given or 'UTF-8'}; leave --encoding out")
+    if given == UTF8:
         _refuse_other(name, sample)
-    elif found is None and not sample.isascii() and _is_of_single_bytes(said):
+    elif found is None and not sample.isascii() and _is_of_single_bytes(given):
         try:
             sample.decode()
         except UnicodeDecodeError:
             return
-        raise SourceError(f"{name}: is UTF-8, and cannot be read as {said}; leave --encoding out")
+        raise SourceError(f"{name}: is UTF-8, and cannot be read as {given}; leave --encoding out")
 
 
 def _is_of_single_bytes(encoding: str) -> bool:

@@ -55,8 +55,8 @@ def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) 
     skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
     pieces = [piece + line_end for piece in sample[skipped:].split(line_end, _SAMPLE_LINES)[:_SAMPLE_LINES]]
     at = _first_filled(pieces, 0)
-    if said := _said_delimiter(pieces[at]):
-        delimiter = delimiter or said
+    if hinted := _hinted_delimiter(pieces[at]):
+        delimiter = delimiter or hinted
         at = _first_filled(pieces, at + 1)
     if at == len(pieces):
         raise SourceError(f"{name}: has no header; the first line of CSV must name the columns")
@@ -77,7 +77,7 @@ def _first_filled(pieces: list[bytes], at: int) -> int:
     return next((i for i in range(at, len(pieces)) if pieces[i].strip()), len(pieces))
 
 
-def _said_delimiter(line: bytes) -> str | None:
+def _hinted_delimiter(line: bytes) -> str | None:
     """The delimiter in Excel's hint, a first line such as `sep=;`; else None."""
     hint = line.strip(b'"\r\n').decode(errors="replace")
     return hint[4] if len(hint) == 5 and hint.lower().startswith("sep=") else None

@@ -36,7 +36,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         connection.execute("DELETE FROM stretches")
     connection.executemany(
         "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?)",
-        [(began, seconds, json.dumps(told)) for began, seconds, told in changes.intervals],
+        [(began, seconds, json.dumps(counts)) for began, seconds, counts in changes.intervals],
     )
 
 
@@ -49,7 +49,7 @@ def read(connection: sqlite3.Connection) -> list[Interval]:
     if not has_table(connection, "stretches"):
         return []
     rows = connection.execute("SELECT began, seconds, told FROM stretches ORDER BY began")
-    return [Interval(began, seconds, **json.loads(told)) for began, seconds, told in rows]
+    return [Interval(began, seconds, **json.loads(counts)) for began, seconds, counts in rows]
 
 
 def read_invocations(connection: sqlite3.Connection) -> list[Invocation]:

@@ -13,7 +13,7 @@ WINDOW = 10.0
 
 def after_windows(margin: Margin, count: int, *, remaining: int, is_bound: bool = True) -> float:
     for tenth in range(count * 100 + 1):
-        margin.seen(tenth / 10, remaining, WINDOW, is_bound=is_bound)
+        margin.note_remaining(tenth / 10, remaining, WINDOW, is_bound=is_bound)
     return margin.seconds
 
 
@@ -41,14 +41,14 @@ def test_the_margin_stays_within_its_bounds(steps):
         if is_overrun:
             margin.overrun(now, is_alone=True)
         else:
-            margin.seen(now, remaining, WINDOW, is_bound=True)
+            margin.note_remaining(now, remaining, WINDOW, is_bound=True)
         assert Margin.LEAST <= margin.seconds <= Margin.MOST
 
 
 def test_differences_around_zero_are_no_other_client():
     others = Others()
     for tick in range(50):
-        others.seen(tick % 5 - 2, tick % 5 - 2, tick / 10, WINDOW)
+        others.note_use(tick % 5 - 2, tick % 5 - 2, tick / 10, WINDOW)
     assert others.requests == 0
     assert others.available(190, 188, 5.0, WINDOW) is None
 
@@ -56,25 +56,25 @@ def test_differences_around_zero_are_no_other_client():
 def test_who_is_there_is_left_what_they_use_and_a_gap():
     others = Others()
     for tick in range(20):
-        others.seen(50, 50, tick / 10, WINDOW)
+        others.note_use(50, 50, tick / 10, WINDOW)
     assert 130 <= others.available(190, 139, 2.0, WINDOW) < 140
 
 
 def test_two_who_are_equal_leave_less_of_a_gap_than_one_who_has_more():
     few, many = Others(), Others()
     for tick in range(20):
-        few.seen(20, 20, tick / 10, WINDOW)
-        many.seen(95, 95, tick / 10, WINDOW)
+        few.note_use(20, 20, tick / 10, WINDOW)
+        many.note_use(95, 95, tick / 10, WINDOW)
     assert 190 - 20 - few.available(190, 168, 2.0, WINDOW) > 190 - 95 - many.available(190, 94, 2.0, WINDOW)
 
 
 def test_more_is_believed_at_once_and_less_only_when_it_is_seen_again():
     others = Others()
     for tick in range(9):
-        others.seen(50, 50, tick / 10, WINDOW)
-    others.seen(90, 90, 1.0, WINDOW)
+        others.note_use(50, 50, tick / 10, WINDOW)
+    others.note_use(90, 90, 1.0, WINDOW)
     assert others.requests >= 80
-    others.seen(0, 0, 1.1, WINDOW)
+    others.note_use(0, 0, 1.1, WINDOW)
     assert others.requests >= 50
 
 
@@ -162,7 +162,7 @@ def test_a_client_that_keeps_its_pace_is_believed_to_keep_it_whatever_ours_does(
 def test_what_cannot_be_our_own_is_somebody_elses(ranges):
     others = Others()
     for tick, (least, width) in enumerate(ranges):
-        others.seen(least, least + width, tick / 10, WINDOW)
+        others.note_use(least, least + width, tick / 10, WINDOW)
     assert others.requests >= min(least for least, _ in ranges) - Others.UNCERTAIN
 
 
@@ -179,7 +179,7 @@ def test_what_is_known_stays_where_it_can_be_and_moves_no_further_than_it_must(l
 def test_a_gap_that_nobody_takes_shrinks_to_one_request_but_for_an_offer_now_and_then():
     others, rooms = Others(), []
     for second in range(600):
-        others.seen(20, 20, float(second), WINDOW)
+        others.note_use(20, 20, float(second), WINDOW)
         rooms.append(others.available(190, 165, float(second), WINDOW))
     assert max(rooms[:110]) < 169
     assert set(rooms[200:]) == {169, 166}

@@ -144,11 +144,11 @@ def test_a_half_has_not_failed_yet():
 _TRIED = History(attempts=4, failures=RECORD_ATTEMPTS, failing_since=100.0, probed=True)
 _TAIL = {
     "its first failure": (History(failing_since=100.0), 100.0, Tail.WAIT),
-    "before a minute": (replace(_TRIED, vouched=True), 159.0, Tail.WAIT),
-    "after a minute, another write has passed": (replace(_TRIED, vouched=True), 160.0, Tail.END),
+    "before a minute": (replace(_TRIED, last_counted=True), 159.0, Tail.WAIT),
+    "after a minute, another write has passed": (replace(_TRIED, last_counted=True), 160.0, Tail.END),
     "after a minute, nobody knows": (_TRIED, 160.0, Tail.ASK),
     "after a minute, nothing can be read": (replace(_TRIED, probed=False), 160.0, Tail.ASK),
-    "after a pause, hardly tried": (replace(_TRIED, failures=2, vouched=True), 200.0, Tail.WAIT),
+    "after a pause, hardly tried": (replace(_TRIED, failures=2, last_counted=True), 200.0, Tail.WAIT),
     "after five minutes": (replace(_TRIED, failures=2), 400.0, Tail.END),
     "after five minutes, nothing can be read": (replace(_TRIED, probed=False), 400.0, Tail.ASK),
     "left out by sound answers": (replace(_TRIED, silent=True), 130.0, Tail.END),
@@ -168,8 +168,8 @@ def test_the_first_failure_of_a_row_of_them_counts():
 
 def test_a_failure_is_vouched_for_by_a_success_since_the_one_before():
     history = History(successes_seen=3).after(_RETRY, 4)
-    assert history.vouched
-    assert not history.after(_RETRY, 4).vouched
+    assert history.last_counted
+    assert not history.after(_RETRY, 4).last_counted
 
 
 @given(st.integers(0, 50), st.floats(0, 100), st.floats(0, 1, exclude_max=True))
