@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
-from uploader.cli.options.source_and_key import job_options, job_settings
+from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.signals import stop_on_signals
@@ -79,13 +78,9 @@ def command(
       75       the account could not be asked; try again later
       130/143  interrupted by SIGINT/SIGTERM
     """
-    shaped = job_settings(same)
-    settings = Settings(
-        sources=sources,
-        write_results=False,
-        offline=not shaped["token"] and shaped["sign_in"] is None,
-        **_with_place(sources, shaped),
-    )
+    fields = reading_settings(sources, same)
+    is_offline = not fields["token"] and fields["sign_in"] is None
+    settings = Settings(sources=sources, offline=is_offline, **fields)
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)
     say_settings(click.get_current_context())
@@ -113,15 +108,6 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _with_place(sources: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with a checkpoint path for temporary files: stdin has no folder of its own."""
-    place = fields["checkpoint"] or (_NOWHERE if "-" in sources else None)
-    return {**fields, "checkpoint": place}
-
-
-_NOWHERE = PATH.convert("stdin.checkpoint", None, None)
 
 
 async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:

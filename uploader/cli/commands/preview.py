@@ -12,7 +12,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
-from uploader.cli.options.source_and_key import job_options, job_settings
+from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import displaying, show
 from uploader.cli.signals import stop_on_signals
@@ -65,10 +65,7 @@ def command(
       78       stopped; solve the reported problem first
       130/143  interrupted; what was found so far is shown
     """
-    fields = job_settings(same)
-    if "-" in sources and fields["checkpoint"] is None:
-        fields["checkpoint"] = PATH.convert("stdin.checkpoint", None, None)
-    settings = Settings(sources=sources, write_results=False, **fields)
+    settings = Settings(sources=sources, **reading_settings(sources, same))
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(settings, sample, examples))
     _print_report(report, settings, as_json=as_json)

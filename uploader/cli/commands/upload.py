@@ -151,19 +151,12 @@ from uploader.settings.speed import OnLongPause, parse_duration
 def command(
     sources: tuple[str, ...],
     *,
-    no_results: bool,
-    tolerate: str | None,
-    drain_timeout: float,
-    max_duration: str | None,
     log_format: str,
-    canary: int | None,
-    no_canary: bool,
-    canary_wait: float,
     yes: bool,
     verbose: bool,
     as_json: bool,
     summary_file: Path | None,
-    **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
+    **options: Any,  # noqa: ANN401  # those of the settings
 ) -> int:
     """Upload the rows of SOURCE. The same command again resumes a job that was stopped.
 
@@ -185,16 +178,7 @@ def command(
     file = SummaryFile(summary_file) if summary_file else None
     configure_messages(log_format, verbose=verbose)
     with file.recording_errors() if file else contextlib.nullcontext():
-        settings = Settings(
-            sources=sources,
-            write_results=not no_results,
-            tolerate=parse_tolerance(tolerate) if tolerate else None,
-            drain_timeout_seconds=drain_timeout,
-            max_duration_seconds=parse_duration(max_duration) if max_duration else None,
-            canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
-            canary_wait_seconds=canary_wait,
-            **job_settings(same),
-        )
+        settings = _settings(sources, yes=yes, **options)
         if file:
             file.check(settings)
         _tune_garbage_collector()
@@ -203,6 +187,32 @@ def command(
     code = file.write(summary) if file else summary.exit_code
     _report(summary, settings, finished_before, as_json=as_json, rows_not_in_results=rows_not_in_results)
     return code
+
+
+def _settings(
+    sources: tuple[str, ...],
+    *,
+    no_results: bool,
+    tolerate: str | None,
+    drain_timeout: float,
+    max_duration: str | None,
+    canary: int | None,
+    no_canary: bool,
+    canary_wait: float,
+    yes: bool,
+    **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
+) -> Settings:
+    """The settings of the job, from the values of its options."""
+    return Settings(
+        sources=sources,
+        write_results=not no_results,
+        tolerate=parse_tolerance(tolerate) if tolerate else None,
+        drain_timeout_seconds=drain_timeout,
+        max_duration_seconds=parse_duration(max_duration) if max_duration else None,
+        canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
+        canary_wait_seconds=canary_wait,
+        **job_settings(same),
+    )
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:

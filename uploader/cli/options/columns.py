@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.connection import PATH, parse_map
-from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.options.connection import PATH
+from uploader.cli.options.group import Heading, option
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
 from uploader.records.values.datetimes import DateOrder
 
-_OPTIONS = (
+#: The options of `column_settings`.
+COLUMN_OPTIONS = (
     option(
         Heading.COLUMNS, "--map", "mapped", multiple=True, metavar="COLUMN=PROPERTY",
         help="Write this column to this property.",
@@ -64,11 +65,6 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def column_options(command: Command) -> Command:
-    """Add the options of `column_settings` to a command."""
-    return add_options(command, _OPTIONS)
-
-
 def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(options)
@@ -102,6 +98,17 @@ def _table(option: str, entries: Iterable[str]) -> dict[str, str]:
         upper = word.strip().upper()
         table[column.strip()] = upper if upper in set(DateOrder) else word.strip()
     return table
+
+
+def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
+    """Read `Column=property` entries, split at the last `=`, since column names may contain one."""
+    mapped = {}
+    for entry in entries:
+        column, equals, name = entry.rpartition("=")
+        if not equals or not column.strip() or not name.strip():
+            raise SettingsError(f'--map {entry!r} is not "Column=property"')
+        mapped[column.strip()] = name.strip()
+    return mapped
 
 
 def read_mapping(path: Path) -> MappingFile:

@@ -32,7 +32,7 @@ TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"  # noqa: S105  # a name, not a token
 PATH = click.Path(path_type=Path)
 
 #: For every command that sends requests: the account, and how fast.
-_OPTIONS = (
+CONNECTION_OPTIONS = (
     option(
         Heading.SPEED,
         "--rate",
@@ -111,7 +111,7 @@ _OPTIONS = (
 
 def connection_options(command: Command) -> Command:
     """Add the options of `connection_settings` to a command."""
-    return add_options(command, _OPTIONS)
+    return add_options(command, CONNECTION_OPTIONS)
 
 
 def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,14 +173,3 @@ def _network(base_url: str) -> Network:
         return find_network(base_url, os.environ)
     except ValueError as error:
         raise SettingsError(str(error)) from error
-
-
-def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
-    """Read `Column=property` entries, split at the last `=`, since column names may contain one."""
-    mapped = {}
-    for entry in entries:
-        column, equals, name = entry.rpartition("=")
-        if not equals or not column.strip() or not name.strip():
-            raise SettingsError(f'--map {entry!r} is not "Column=property"')
-        mapped[column.strip()] = name.strip()
-    return mapped

@@ -1,15 +1,15 @@
 """Options for what a job reads and how rows are matched, of `upload`, `check` and `preview`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from uploader.cli.options.columns import column_options, column_settings
-from uploader.cli.options.connection import PATH, connection_options, connection_settings
+from uploader.cli.options.columns import COLUMN_OPTIONS, column_settings
+from uploader.cli.options.connection import CONNECTION_OPTIONS, PATH, connection_settings
 from uploader.cli.options.group import Command, Heading, add_options, option
-from uploader.cli.options.suppression import suppression_options, suppression_settings
-from uploader.cli.options.write_policy import write_policy_options, write_policy_settings
+from uploader.cli.options.suppression import SUPPRESSION_OPTIONS, suppression_settings
+from uploader.cli.options.write_policy import WRITE_POLICY_OPTIONS, write_policy_settings
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.columns import parse_match
@@ -122,8 +122,10 @@ _OPTIONS = (
 
 def job_options(command: Command) -> Command:
     """Add the options of `job_settings` to a command: all that decide what is written where."""
-    command = column_options(suppression_options(write_policy_options(connection_options(command))))
-    return add_options(command, _OPTIONS)
+    return add_options(
+        command,
+        (*_OPTIONS, *COLUMN_OPTIONS, *SUPPRESSION_OPTIONS, *WRITE_POLICY_OPTIONS, *CONNECTION_OPTIONS),
+    )
 
 
 def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,6 +136,14 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])
     fields["max_failures"] = parse_failure_limit(fields["max_failures"])
     return fields
+
+
+def reading_settings(sources: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`job_settings` for a command that writes no job: temporary files go beside the checkpoint's path."""
+    fields = job_settings(values)
+    if "-" in sources:  # it has no folder of its own
+        fields["checkpoint"] = fields["checkpoint"] or PATH.convert("stdin.checkpoint", None, None)
+    return {**fields, "write_results": False}
 
 
 def _keys(id_property: str | None, match: str | None) -> tuple[str, ...]:

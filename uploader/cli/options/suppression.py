@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from uploader.cli.options.connection import PATH
-from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.options.group import Heading, option
 from uploader.errors import SettingsError
 from uploader.records.suppression_file import read_suppression
 
-_OPTIONS = (
+#: The options of `suppression_settings`.
+SUPPRESSION_OPTIONS = (
     option(
         Heading.OVERWRITING, "--suppress", "suppress_files", multiple=True, type=PATH, metavar="FILE",
         help="Skip rows of the people on this list: e-mail addresses, or their SHA-256 in hex, one per line "
@@ -28,11 +29,6 @@ _OPTIONS = (
         help="Allow a property that can cost money to be written: hs_marketable_status.",
     ),
 )  # fmt: skip
-
-
-def suppression_options(command: Command) -> Command:
-    """Add the options of `suppression_settings` to a command."""
-    return add_options(command, _OPTIONS)
 
 
 def suppression_settings(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.options.group import Heading, option
 from uploader.errors import SettingsError
 from uploader.records.write_policy import Only, Policy
 
-_OPTIONS = (
+#: The options of `write_policy_settings`.
+WRITE_POLICY_OPTIONS = (
     option(
         Heading.OVERWRITING,
         "--write",
@@ -60,11 +61,6 @@ _OPTIONS = (
         help="Read each record first, and send only values that differ.",
     ),
 )
-
-
-def write_policy_options(command: Command) -> Command:
-    """Add the options of `write_policy_settings` to a command."""
-    return add_options(command, _OPTIONS)
 
 
 def write_policy_settings(values: Mapping[str, Any]) -> dict[str, Any]:
