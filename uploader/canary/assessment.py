@@ -233,7 +233,7 @@ def _compared(
     for name, text in wanted.items():
         there = held.properties.get(name)
         comparison = compare(name, kinds.get(name, Kind()), text, there if isinstance(there, str) else "")
-        if comparison.match is Match.ADJUSTED:
+        if comparison.is_hubspots:
             adjusted[name] = comparison.rule
         elif comparison.match is Match.DIFFERS:
             different.add(name)

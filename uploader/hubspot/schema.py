@@ -6,10 +6,14 @@ Raise nothing.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.hubspot.owners import Owners
+
+#: A step back in it may be answered with 200 and not made. Its stages and their order are the account's.
+LIFECYCLE_STAGE = "lifecyclestage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Kind:
     type: str = ""
     is_multiple: bool = False
     may_be_address: bool = True  #: False for `email` of other types than contacts
+    stages: tuple[str, ...] = ()  #: the options in the account's order, if a value only goes forward in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,12 @@ class Schema:
             read_only=frozenset(name for name, entry in named.items() if _is_read_only(entry)),
             unique=frozenset(name for name, entry in named.items() if entry.get("hasUniqueValue") is True),
             kinds={
-                name: Kind(str(entry.get("type") or ""), entry.get("fieldType") == "checkbox", has_addresses)
+                name: Kind(
+                    str(entry.get("type") or ""),
+                    entry.get("fieldType") == "checkbox",
+                    has_addresses,
+                    stages=_in_order(entry.get("options")) if name == LIFECYCLE_STAGE else (),
+                )
                 for name, entry in named.items()
             },
             options={
@@ -84,6 +94,14 @@ def _options(entries: list[object]) -> tuple[Option, ...]:
         for entry in entries
         if isinstance(entry, dict) and isinstance(value := entry.get("value"), str)
     )
+
+
+def _in_order(entries: object) -> tuple[str, ...]:
+    """The values of options in display order; those without a place come last, as in HubSpot."""
+    options = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+    places = [o if isinstance(o := e.get("displayOrder"), int) and o >= 0 else math.inf for e in options]
+    ranked = sorted(zip(places, options, strict=True), key=lambda one: one[0])
+    return tuple(value for _, entry in ranked if isinstance(value := entry.get("value"), str))
 
 
 def _holds_owners(entry: Mapping[str, object]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.schema import Kind
 from uploader.model.rows import Fault
-from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
+from uploader.records.values.compare import Match, compare
 from uploader.records.write_policy import Change, Decision
 
 #: A kind besides those of `Change`: HubSpot would refuse the value, so it is not sent.
@@ -110,7 +110,7 @@ class Tally:
 
 def after_writing(name: str, text: str, before: str, kind: Kind) -> str:
     """The value of a property after a text is written over another; "" for nothing."""
-    if name == LIFECYCLE_STAGE and compare(name, kind, text, before).match is Match.ADJUSTED:
+    if compare(name, kind, text, before).match is Match.KEPT:
         return before
     if kind.is_multiple and text.startswith(";"):
         there = [part for part in before.split(";") if part]

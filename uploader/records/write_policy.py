@@ -3,8 +3,9 @@
 In    what the record asks for, what HubSpot holds (None: there is no such contact), the user's rules.
 Out   a `Decision`: the values to send with the change each makes, or the outcome of a row that is not sent.
 Raise nothing.
-Rules A value that HubSpot already holds, in whatever spelling, is the same. A row with nothing to send is
-      `unchanged`. A row in doubt is `updated` instead, unless HubSpot holds none of its values.
+Rules A value that HubSpot already holds, in whatever spelling, is the same. A value that HubSpot might take
+      is sent, even if its own rules make that unlikely. A row with nothing to send is `unchanged`. A row in
+      doubt is `updated` instead, unless HubSpot holds none of its values.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
+from uploader.records.values.compare import Match, compare
 
 
 class Policy(StrEnum):
@@ -59,7 +60,7 @@ class Change(StrEnum):
     CLEARED = "cleared"
     SAME = "unchanged"
     PRESERVED = "spared"  #: HubSpot's stays, by the user's rule
-    KEPT = "kept"  #: HubSpot's stays, by HubSpot's own rule
+    KEPT = "kept"  #: sent, and HubSpot may keep what it has, by its own rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def decide(
     return Decision({}, changes, Outcome.UPDATED if may_be_ours else Outcome.UNCHANGED)
 
 
-_SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED})
+_SENT = frozenset({Change.SET, Change.OVERWRITTEN, Change.CLEARED, Change.KEPT})
 
 
 def _is_sent(name: str, change: Change, rules: WritePolicy) -> bool:
@@ -118,13 +119,12 @@ def _change(
 ) -> Change:
     there = text if isinstance(text := held.get(name), str) else ""
     comparison = compare(name, kinds.get(name, Kind()), wanted, there)
-    goes_back = name == LIFECYCLE_STAGE and comparison.match is Match.ADJUSTED
-    if comparison.match is not Match.DIFFERS and not goes_back:
+    if comparison.is_same:
         return Change.SAME
     policy = rules.of(name)
     if policy is Policy.CREATE_ONLY or (policy is Policy.FILL and there):
         return Change.PRESERVED
-    if goes_back:
+    if comparison.match is Match.KEPT:
         return Change.KEPT
     if not wanted:
         return Change.CLEARED

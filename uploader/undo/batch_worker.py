@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from uploader.hubspot import wire
+from uploader.hubspot.schema import LIFECYCLE_STAGE
 from uploader.jobs.session import Session
 from uploader.model.redaction import without_addresses
 from uploader.pipeline.read_matching import MERGED_IDS, answers_for, with_other_addresses, with_reason
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.contact_reader import Reader
-from uploader.records.values.compare import LIFECYCLE_STAGE
 from uploader.undo import associated_records, settled_doubts
 from uploader.undo.association_reader import AssociationReader
 from uploader.undo.plan import (

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from uploader.hubspot.schema import Kind
+from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
 from uploader.hubspot.wire import Result, Version
 from uploader.pipeline.read_matching import merged_ids
-from uploader.records.values.compare import LIFECYCLE_STAGE, Match, compare
+from uploader.records.values.compare import Match, compare
 from uploader.undo.value_before_job import Absence, Doubt
 
 
@@ -185,9 +185,8 @@ def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
 
 
 def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> bool:
-    """Whether two values are the same, HubSpot's notation apart. Lifecycle stages have to be equal."""
-    match = compare(name, kinds.get(name, Kind()), wanted, held).match
-    return match is Match.EQUAL or (match is Match.ADJUSTED and name != LIFECYCLE_STAGE)
+    """Whether two values are the same, HubSpot's notation apart."""
+    return compare(name, kinds.get(name, Kind()), wanted, held).is_same
 
 
 def written_by(version: Version) -> str:

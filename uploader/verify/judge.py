@@ -124,7 +124,7 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
         ):
             continue
         if comparison.match is not Match.EQUAL:
-            verdict = Verdict.ADJUSTED if comparison.match is Match.ADJUSTED else Verdict.DIFFERS
+            verdict = Verdict.ADJUSTED if comparison.is_hubspots else Verdict.DIFFERS
             findings.append(Finding(verdict, name, cell.text, found, cell.row, cell.source, comparison.rule))
     verdicts = {finding.verdict for finding in findings}
     worst = next((v for v in (Verdict.DIFFERS, Verdict.ADJUSTED) if v in verdicts), Verdict.EQUAL)

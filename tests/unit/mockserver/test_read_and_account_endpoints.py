@@ -102,8 +102,8 @@ def test_properties_are_listed_in_full(path):
     assert found["hubspot_owner_id"]["externalOptions"] is True
     assert found["createdate"]["modificationMetadata"]["readOnlyValue"] is True
     assert found["hs_email_domain"]["calculated"] is True
-    assert [option["value"] for option in found["tier"]["options"]] == ["gold", "silver", "bronze"]
-    assert [option["label"] for option in found["tier"]["options"]] == ["Gold", "Silver", "Bronze"]
+    options = [(o["value"], o["label"], o["displayOrder"]) for o in found["tier"]["options"]]
+    assert options == [("bronze", "Bronze", 2), ("gold", "Gold", 0), ("silver", "Silver", 1)]
     assert found["interests"]["fieldType"] == "checkbox"
     kinds = {name: found[name]["type"] for name in ("score", "renewal_date", "last_seen", "vip")}
     assert kinds == {"score": "number", "renewal_date": "date", "last_seen": "datetime", "vip": "bool"}

@@ -83,7 +83,7 @@ def test_another_spelling_of_a_value_is_the_same_value():
 def test_each_change_has_its_name():
     wanted = {"a": "1", "b": "2", "c": "", "d": "4", "e": "5", "lifecyclestage": "lead"}
     held = {"b": "0", "c": "3", "d": "4", "e": "0", "lifecyclestage": "customer"}
-    kinds = {"lifecyclestage": Kind("enumeration")}
+    kinds = {"lifecyclestage": Kind("enumeration", stages=("lead", "customer"))}
     decision = made(wanted, held, WritePolicy(by_property={"e": Policy.FILL}), kinds=kinds)
     assert dict(decision.changes) == {
         "a": Change.SET,

@@ -51,7 +51,7 @@ NOT_SEEN = (
 _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
     Change.PRESERVED.value: "HubSpot's value is kept: --write, --fill or --create-only",
-    Change.KEPT.value: "HubSpot's value is kept: a lifecycle stage does not go back",
+    Change.KEPT.value: "sent, and HubSpot may keep its value: a lifecycle stage usually does not go back",
     REFUSED: "invalid: never sent",
 }
 
@@ -173,7 +173,7 @@ def _what(one: Example) -> str:
         return printable(one.reason, 160) if one.reason.startswith(name) else f"{name} {_text(one.reason)}"
     before, asked, after = (_text(text) for text in (one.before, one.asked, one.after))
     if one.kind in {Change.PRESERVED, Change.KEPT}:
-        return f"{name}: {before} is kept; the row has {asked}"
+        return f"{name}: {before} {'may be' if one.kind == Change.KEPT else 'is'} kept; the row has {asked}"
     return f"{name}: {before} -> {after}"
 
 

@@ -23,6 +23,7 @@ class Rules:
     conflict: Literal["record", "batch"] = "record"  #: "batch": 409 for all even with trace ids
     conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies
     duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates
+    lifecycle: Literal["forward", "any"] = "forward"  #: whether a lifecycle stage may go back
     results_order: Literal["shuffled", "input"] = "shuffled"  #:
     echo_trace_ids: bool = False  #: results carry objectWriteTraceId
     errors_in_200: bool = False  #: as the 2026-09 paths always do
@@ -102,7 +103,8 @@ class ExtraProperty:
     type: Literal["string", "number", "bool", "enumeration", "date", "datetime", "phone_number"] = "string"
     multiple: bool = False  #: a multi-checkbox: `a;b`
     owner: bool = False  #: an enumeration of owner ids, whose options are the owners API's
-    options: tuple[str, ...] = ()  #: values; the label is the value with a capital
+    #: In display order: `value`, whose label is the value with a capital, or `value=label`.
+    options: tuple[str, ...] = ()
     unique: bool = False  #: hasUniqueValue, so it can be an idProperty
     read_only: bool = False
     sensitive: bool = False  #: hidden from the properties list unless asked for

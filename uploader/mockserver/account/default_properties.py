@@ -193,7 +193,8 @@ def _custom() -> Iterator[Property]:
 
 
 def _from_scenario(extra: ExtraProperty) -> Property:
-    options = tuple(Option(value.capitalize(), value) for value in extra.options)
+    pairs = (option.partition("=") for option in extra.options)
+    options = tuple(Option(label or value.capitalize(), value) for value, _, label in pairs)
     return Property(
         name=extra.name,
         label=extra.label or extra.name,

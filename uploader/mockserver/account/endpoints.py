@@ -75,12 +75,15 @@ class ObjectStore:
 
     def __init__(self, kind: Kind, scenario: Scenario, owners: Owners) -> None:
         self.kind = kind
-        self.catalogue = Catalogue(properties_of(kind, scenario.properties, owners.user_ids))
-        self.records = Records(self.catalogue.unique, self.catalogue.multiple, kind.derived)
+        self.records = Records(())
+        self.change_scenario(scenario, owners)
 
     def change_scenario(self, scenario: Scenario, owners: Owners) -> None:
         self.catalogue = Catalogue(properties_of(self.kind, scenario.properties, owners.user_ids))
-        self.records.change_properties(self.catalogue.unique, self.catalogue.multiple)
+        catalogue, stages = self.catalogue, self.catalogue.stages
+        self.kind = self.kind.with_stages(stages)
+        advancing = stages if scenario.rules.lifecycle == "forward" else ()
+        self.records.change_properties(catalogue.unique, catalogue.multiple, self.kind.derived, advancing)
 
     def known(self, named: Mapping[str, Any]) -> Record:
         """The live record with the `id` or a unique value in `named`. ValueError if there is none."""

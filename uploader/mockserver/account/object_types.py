@@ -4,8 +4,8 @@ Documented or recorded for contacts. For companies, deals, tickets and custom ob
 "non-unique 0-2 property" is known; the rest is assumed to be alike, with their own words.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 # What HubSpot adds to the properties of a record it has just created, and of one it has updated.
 _ANY_UPDATED = {"hs_object_source": "INTEGRATION", "hs_object_source_label": "INTEGRATION"}
@@ -60,6 +60,15 @@ class Kind:
     @property
     def is_custom(self) -> bool:
         return self.type_id.startswith("2-")
+
+    def with_stages(self, stages: Sequence[str]) -> "Kind":
+        """The type in an account with these lifecycle stages: new contacts are leads, else at the first."""
+        if not self.is_contacts or not stages:
+            return self
+        first = {"lifecyclestage": "lead" if "lead" in stages else stages[0]}
+        return replace(
+            self, derived={**self.derived, **first}, created_values={**self.created_values, **first}
+        )
 
 
 def _other(name: str, type_id: str, singular: str, plural: str, scope: str = "", **rest: str) -> Kind:

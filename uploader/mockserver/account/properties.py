@@ -227,6 +227,8 @@ class Catalogue:
         # `email` identifies a contact whatever its `hasUniqueValue` says.
         self.unique = frozenset(p.name for p in everything if p.unique or p.address)
         self.multiple = frozenset(p.name for p in everything if p.is_multiple)
+        stages = self.by_name.get("lifecyclestage")
+        self.stages = tuple(option.value for option in stages.options) if stages else ()  #: in order
 
     def definitions(self, sensitivity: str) -> list[dict[str, Any]]:
         """The definitions for the properties endpoint, of one `dataSensitivity`."""
@@ -245,9 +247,10 @@ def _definition(property_: Property, order: int) -> dict[str, Any]:
         "fieldType": property_.field_type,
         "description": "",
         "groupName": property_.group,
+        # By value: their order in HubSpot's forms is in `displayOrder` alone.
         "options": [
-            {"label": o.label, "value": o.value, "description": "", "displayOrder": place, "hidden": False}
-            for place, o in enumerate(property_.options)
+            {"label": label, "value": value, "description": "", "displayOrder": place, "hidden": False}
+            for value, label, place in sorted((o.value, o.label, n) for n, o in enumerate(property_.options))
         ],
         "displayOrder": order,
         "calculated": property_.calculated,

@@ -4,18 +4,17 @@ A record's properties are kept as JSON text: a million contacts then take some h
 dict would take a kilobyte. Values arrive checked and unique values normalised (see `upsert_plan`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
-from uploader.mockserver.account.properties import LIFECYCLE_STAGES, normalise
+from uploader.mockserver.account.properties import normalise
 
 FIRST_ID = 171_596_044_870  # as long as real ids are today
 MAX_VERSIONS = 20  # of a property's history; the real cap is another
-RANK = {stage: rank for rank, stage in enumerate(LIFECYCLE_STAGES)}
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -106,14 +105,19 @@ class Records:
     """The records of one object type."""
 
     def __init__(
-        self, unique: Iterable[str], multiple: Iterable[str] = (), derived: Mapping[str, str] = NOTHING
+        self,
+        unique: Iterable[str],
+        multiple: Iterable[str] = (),
+        derived: Mapping[str, str] = NOTHING,
+        stages: Sequence[str] = (),
     ) -> None:
-        """`derived`: values that a record has unwritten."""
+        """`derived`: values that a record has unwritten. `stages`: the lifecycle stages that only advance."""
         self._by_id: dict[int, Record] = {}
         self._archived: dict[int, Record] = {}
         self._merged: dict[int, Record] = {}  # into which record
         self._multiple = frozenset(multiple)
         self._derived = derived
+        self._stages = stages
         self._owners: dict[str, dict[str, Record]] = {name: {} for name in unique}
 
     def __len__(self) -> int:
@@ -123,9 +127,15 @@ class Records:
         """All records by id, archived ones too; a copy, so records may be written meanwhile."""
         return iter(list(self._by_id.values()))
 
-    def change_properties(self, unique: Iterable[str], multiple: Iterable[str]) -> None:
+    def change_properties(
+        self,
+        unique: Iterable[str],
+        multiple: Iterable[str],
+        derived: Mapping[str, str],
+        stages: Sequence[str],
+    ) -> None:
         """Use another set of properties, and index the unique ones again."""
-        self._multiple = frozenset(multiple)
+        self._multiple, self._derived, self._stages = frozenset(multiple), derived, stages
         self._owners = {name: {} for name in unique}
         for record in self._by_id.values():
             if not record.archived:
@@ -150,7 +160,7 @@ class Records:
         self, values: Mapping[str, str], at: str, source: Source, additional_emails: tuple[str, ...] = ()
     ) -> tuple[Record, dict[str, str]]:
         """Create a record; returns it and its stored values."""
-        stored = merge({}, values, self._multiple, self._derived)
+        stored = self._merge({}, values)
         record = Record(FIRST_ID + len(self._by_id), _pack(stored), at, at, source)
         record.additional_emails = additional_emails
         self._by_id[record.id] = record
@@ -160,7 +170,7 @@ class Records:
     def update(self, record: Record, values: Mapping[str, str], at: str, source: Source) -> dict[str, str]:
         """Write values; returns the stored ones. The lifecycle stage never goes back."""
         before = record.properties
-        after = merge(before, values, self._multiple, self._derived)
+        after = self._merge(before, values)
         self._unindex_values(record, before, values)
         self._change_primary(record, before.get("email", ""), after.get("email", ""))
         stored = {name: after[name] for name in values}
@@ -208,6 +218,9 @@ class Records:
         self._index_values(made, values)
         return made
 
+    def _merge(self, before: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+        return merge(before, values, self._multiple, self._derived, self._stages)
+
     def _index_values(self, record: Record, values: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
             if name in values and (value := values[name]):
@@ -237,13 +250,16 @@ def merge(
     values: Mapping[str, str],
     multiple: frozenset[str],
     derived: Mapping[str, str] = NOTHING,
+    stages: Sequence[str] = (),
 ) -> dict[str, str]:
-    """The values after a write: `""` clears, `;a` appends to a multi-checkbox, the lifecycle advances."""
+    """The values after a write: `""` clears, `;a` appends to a multi-checkbox, the lifecycle only advances in
+    `stages`.
+    """
     after = {**before, **values}
     stage = values.get("lifecyclestage")
     if stage:
         current = before.get("lifecyclestage", derived.get("lifecyclestage", "") if before else "")
-        if RANK.get(stage, len(RANK)) < RANK.get(current, -1):
+        if {stage, current} <= set(stages) and stages.index(stage) < stages.index(current):
             after["lifecyclestage"] = current
     if not multiple.isdisjoint(values):
         for name in multiple & values.keys():

@@ -1,7 +1,8 @@
 """Whether a value that HubSpot holds is the one that was sent, by the property's type.
 
 In    the property's name, its kind, the text sent and the text held ("" for none).
-Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the rule), or different.
+Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the rule), another value that
+      HubSpot may have kept by such a rule, or different.
 Rule  Where the type is not known, only identical text is equal: "1.10" and "1.1" may be two articles.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
@@ -19,28 +20,27 @@ from uploader.model.records import EMAIL
 
 class Match(StrEnum):
     EQUAL = "equal"
-    ADJUSTED = "adjusted"  #: changed by HubSpot's own rules
+    ADJUSTED = "adjusted"  #: the same value, spelled by HubSpot's own rules
+    KEPT = "kept"  #: another value, in whose place HubSpot may not take what was sent
     DIFFERS = "differs"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     match: Match
-    rule: str = ""  #: of an ADJUSTED one, in words
+    rule: str = ""  #: of an ADJUSTED or KEPT one, in words
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both are the same value, in whatever spelling."""
+        return self.match in {Match.EQUAL, Match.ADJUSTED}
+
+    @property
+    def is_hubspots(self) -> bool:
+        """Whether HubSpot's own rules explain the difference."""
+        return self.match in {Match.ADJUSTED, Match.KEPT}
 
 
-LIFECYCLE_STAGE = "lifecyclestage"
-#: It only goes forward: a step back is answered with 200 and not made.
-_STAGES = (
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-)
 _EQUAL, _DIFFERS = Comparison(Match.EQUAL), Comparison(Match.DIFFERS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: A postcode with a leading zero is no number, nor is +49...
@@ -56,6 +56,8 @@ def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
     for rule, holds in _RULES:
         if holds(name, kind, wanted, held):
             return Comparison(Match.ADJUSTED, rule)
+    if _is_later_stage(kind, wanted, held):
+        return Comparison(Match.KEPT, "a lifecycle stage does not go back")
     return _DIFFERS
 
 
@@ -64,11 +66,9 @@ def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
     return (is_address or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
 
 
-def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    del kind
-    if name != LIFECYCLE_STAGE or wanted not in _STAGES or held not in _STAGES:
-        return False
-    return _STAGES.index(held) > _STAGES.index(wanted)
+def _is_later_stage(kind: Kind, wanted: str, held: str) -> bool:
+    stages = kind.stages
+    return wanted in stages and held in stages and stages.index(held) > stages.index(wanted)
 
 
 def _is_same_number(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -100,7 +100,6 @@ def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 _RULES: tuple[tuple[str, Callable[[str, Kind, str, str], bool]], ...] = (
     ("HubSpot keeps it in lower case", _is_recased),
-    ("a lifecycle stage does not go back", _is_later_stage),
     ("a number in another notation", _is_same_number),
     ("a date in another notation", _is_same_date),
     ("the same choices", _are_same_choices),

@@ -15,7 +15,6 @@ DATE, MOMENT, CHOICES = Kind("date"), Kind("datetime"), Kind("enumeration", is_m
     ("name", "kind", "wanted", "held"),
     [
         ("email", TEXT, "Ann@X.com", "ann@x.com"),
-        ("lifecyclestage", Kind("enumeration"), "lead", "customer"),
         ("size", NUMBER, "1.10", "1.1"),
         ("size", NUMBER, "0", "0.0"),
         ("vip", BOOL, "TRUE", "true"),
@@ -29,6 +28,18 @@ def test_what_hubspot_does_by_itself_is_told_with_its_rule(name, kind, wanted, h
     comparison = compare(name, kind, wanted, held)
     assert comparison.match is Match.ADJUSTED
     assert comparison.rule
+
+
+STAGES = Kind("enumeration", stages=("98211533", "lead", "customer", "98211534"))
+
+
+@pytest.mark.parametrize(("wanted", "held"), [("98211533", "lead"), ("lead", "98211534")])
+def test_a_stage_that_may_have_been_kept_is_another_value_with_a_rule(wanted, held):
+    comparison = compare("lifecyclestage", STAGES, wanted, held)
+    assert (comparison.match, comparison.is_same, comparison.is_hubspots) == (Match.KEPT, False, True)
+    assert comparison.rule
+    assert compare("lifecyclestage", STAGES, held, wanted).match is Match.DIFFERS
+    assert compare("lifecyclestage", STAGES, wanted, "gold").match is Match.DIFFERS
 
 
 @pytest.mark.parametrize(
