@@ -27,7 +27,8 @@ from uploader.sources.detect import (
     refuse_packed,
 )
 from uploader.sources.formats.csv_header import read_head
-from uploader.sources.formats.csv_rows import CsvRows, Layout
+from uploader.sources.formats.csv_layout import Layout
+from uploader.sources.formats.csv_rows import CsvRows
 from uploader.sources.formats.json_rows import Elements, JsonRows, cut_elements
 from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
@@ -128,8 +129,9 @@ def _text(
 def read_row_again(shape: Shape, raw: bytes) -> Content:
     """The content of one row's bytes: the same as when the row was first read.
 
-    Exceptions: the incomplete last line of a CSV file, because its bytes do not show that the file ended
-    there; and an object in place of a program's value that has no text form.
+    Exceptions: the incomplete last line of a CSV file, and a line that is not sent because of a quote before
+    it, because their bytes do not show that; and an object in place of a program's value that has no text
+    form.
     """
     if shape.format in _TABLES:
         return TableRows(shape.columns).content(raw)

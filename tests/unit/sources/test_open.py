@@ -311,6 +311,7 @@ def test_memory_does_not_grow_with_the_file(body, monkeypatch):
     monkeypatch.setattr("uploader.sources.bytes.compression.BLOCK_BYTES", 4000)
     monkeypatch.setattr("uploader.sources.bytes.lines.LINE_BYTES", 16_000)
     monkeypatch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", 16_000)
+    monkeypatch.setattr("uploader.sources.formats.csv_quotes.LINE_BYTES", 16_000)
     # What grows with the file grows by 50 kB at least. What else the process allocates is much less.
     assert peak_bytes(body, 100_000) < peak_bytes(body, 50_000) + 40_000
 

@@ -2,7 +2,9 @@
 
 cell_text      floats and times of tables as text
 csv_header     the head of a CSV file: delimiter, columns, where rows begin
-csv_rows       CSV and TSV rows, stray quotes included
+csv_layout     what the head of a CSV file shows about its rows
+csv_quotes     how far a row of CSV goes, stray quotes included
+csv_rows       CSV and TSV rows
 json_rows      the elements of a JSON array
 lines_to_rows  blocks of lines cut into slices of rows
 ndjson_rows    one JSON object a line

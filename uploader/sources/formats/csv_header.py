@@ -11,7 +11,8 @@ from itertools import islice
 from uploader.errors import SourceError
 from uploader.model.rows import Mark
 from uploader.sources.bytes.encodings import UTF8_BOM, not_utf8_text
-from uploader.sources.formats.csv_rows import CONTINUATION_LINES, Layout, holds
+from uploader.sources.formats.csv_layout import Layout, holds
+from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
 
 DELIMITERS = (",", ";", "\t", "|")
 

@@ -11,7 +11,8 @@ from hypothesis import assume, example, given, strategies as st
 from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.csv_rows import CONTINUATION_LINES, CsvRows
+from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
+from uploader.sources.formats.csv_rows import CsvRows
 from uploader.sources.open import open_source, read_row_again
 
 HEADER = "email,first,last,note\n"
@@ -121,7 +122,8 @@ def small(slice_rows, block_bytes, line_bytes):
         patch.setattr("uploader.sources.bytes.lines.LINE_BYTES", line_bytes)
         patch.setattr("uploader.sources.bytes.lines.KEPT_BYTES", line_bytes + 1)
         patch.setattr("uploader.sources.formats.csv_rows.LINE_BYTES", line_bytes)
-        patch.setattr("uploader.sources.formats.csv_rows.CONTINUATION_LINES", 4)
+        patch.setattr("uploader.sources.formats.csv_quotes.LINE_BYTES", line_bytes)
+        patch.setattr("uploader.sources.formats.csv_quotes.CONTINUATION_LINES", 4)
         yield
 
 
@@ -165,7 +167,8 @@ def test_rows_and_blank_lines_cover_the_file(pieces):
         found = body.index(row.raw, position)
         assert not body[position:found].strip()
         position = found + len(row.raw)
-        assert read_row_again(source.shape, row.raw) == row.content or "ends in the middle" in reason_of(row)
+        again = read_row_again(source.shape, row.raw)
+        assert again == row.content or "ends in the middle" in reason_of(row) or "not sent" in reason_of(row)
     assert not body[position:].strip()
 
 
@@ -285,6 +288,93 @@ def test_a_broken_byte_in_a_quoted_cell_costs_the_row_and_not_its_neighbours():
     assert [row.number for row in rows] == [2, 5, 6]
     assert "UTF-8" in reason_of(rows[0])
     assert rows[0].raw.endswith(b'three",x,y')
+
+
+# Notes
+
+PASTED = "bob@y.com,Bob,Stone,hello"
+WORDS = st.sampled_from(
+    ["Dear Ann,", "thanks, bye", "", "hi", "a,b,c", "see c@z.com", PASTED, "1,2,3,4", "- x;"]
+)
+
+
+@st.composite
+def noted(draw):
+    """Good rows, one with a note of several lines in any column but the key's, and the cells of that row."""
+    note = draw(st.lists(WORDS, min_size=2, max_size=8))
+    row = ["a@x.com", "Ann", "Lee", "ok"]
+    column = draw(st.sampled_from([1, 2, 3]))
+    row[column] = "\n".join(note)
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_MINIMAL).writerow(row)
+    return good(5), file.getvalue(), good(30, 5), row
+
+
+def keys_of(rows):
+    return [row.content[0] for row in rows if not isinstance(row.content, Unreadable)]
+
+
+REAL = {f"u{i}@x.com" for i in range(35)} | {"a@x.com"}
+
+
+@given(noted())
+def test_no_line_of_a_note_becomes_a_row(case):
+    """A note that is closed is read as it is, or none of its lines is sent."""
+    before, row, after, cells = case
+    rows = rows_of(HEADER + before + row + after, delimiter=",")
+    assert set(keys_of(rows)) <= REAL
+    got = [row.content for row in rows if row.number == 7]
+    inner = cells[1] + cells[2] + cells[3]
+    if PASTED not in inner:
+        assert got == [cells]
+    assert set(keys_of(rows)) >= REAL - {"a@x.com"}
+
+
+@given(noted(), st.sampled_from(["not closed", "a quote inside", "not opened right", "a cell short"]))
+def test_no_line_of_a_broken_note_becomes_a_row(case, how):
+    before, row, after, _ = case
+    opened, closed = row.index('"'), row.rindex('"')
+    if how == "not closed":
+        # If all lines that follow look like rows, nothing shows that one is not.
+        row = row[:closed] + "\n- bye" + row[closed + 1 :]
+    elif how == "a quote inside":
+        row = row[: opened + 1] + 'say "hi" ' + row[opened + 1 :]
+    elif how == "not opened right":
+        row = row[:closed] + '" ' + row[closed:]
+    else:
+        row = row.removeprefix("a@x.com,")
+    assert set(keys_of(rows_of(HEADER + before + row + after, delimiter=","))) <= REAL
+
+
+@pytest.mark.parametrize("ends", ["bye", "Best, Bob", "Best, Bob, CEO, ACME", "--"])
+def test_a_note_that_quotes_a_row_is_read_as_it_is(ends):
+    note = f"Forwarded:\n{PASTED}\n{PASTED}\n{ends}"
+    assert contents_of(HEADER + good(3) + f'a@x.com,Ann,Lee,"{note}"\n' + good(3))[3] == [
+        "a@x.com",
+        "Ann",
+        "Lee",
+        note,
+    ]
+
+
+def test_a_note_whose_quote_is_not_closed_is_not_sent_in_parts():
+    rows = rows_of(HEADER + good(3) + f'a@x.com,Ann,Lee,"Forwarded:\n{PASTED}\nbye\n' + good(30, 3))
+    assert [row.number for row in rows if isinstance(row.content, Unreadable)] == [5, 6, 7]
+    assert "line 5 opens" in reason_of(rows[4])
+    assert "line 5 opens" in reason_of(rows[5])
+
+
+def test_a_note_that_ends_in_a_row_and_two_stray_quotes_look_alike():
+    """Nobody can know which it is, so none of the lines is sent."""
+    rows = rows_of(HEADER + good(3) + f'a@x.com,Ann,Lee,"Forwarded:\n{PASTED}"\n' + good(3))
+    assert [row.number for row in rows if isinstance(row.content, Unreadable)] == [5, 6]
+    assert len(rows) == 8
+
+
+def test_a_row_of_several_lines_after_a_stray_quote_is_no_text():
+    rows = rows_of(HEADER + good(2) + 'a@x.com,"A,B,c\n' + 'b@x.com,B,C,"hi\n- x\nbye"\n' + good(2))
+    assert [row.number for row in rows] == [2, 3, 4, 5, 8, 9]
+    assert rows[3].content == ["b@x.com", "B", "C", "hi\n- x\nbye"]
 
 
 # Lines and cells

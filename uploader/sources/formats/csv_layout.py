@@ -1,0 +1,41 @@
+"""What the head of a CSV file shows about all its rows: how they are split, and what a row looks like."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the head of a file shows about all its rows."""
+
+    delimiter: str
+    width: int  #: the header's number of cells
+    #: Columns whose cells distinguish a row from text: index, and content ("@", "9").
+    marker_columns: tuple[tuple[int, str], ...] = ()
+
+    def cells(self, text: str) -> list[str]:
+        """The cells of one row's text; raises `csv.Error`."""
+        if '"' in text or "\r" in text or "\n" in text:
+            return next(csv.reader((text,), delimiter=self.delimiter, strict=True))
+        return text.split(self.delimiter)
+
+    def is_row(self, cells: Sequence[str]) -> bool:
+        """Whether the cells of a line, taken alone, look like a row of this file."""
+        if len(cells) != self.width:
+            return False
+        return self.has_markers(cells) if self.marker_columns else self.width > 1
+
+    def has_markers(self, cells: Sequence[str], first: int = 0) -> bool:
+        """Whether marker columns have cells, from column `first` on, and all hold what they should."""
+        found = [
+            holds(cells[index], what)
+            for index, what in self.marker_columns
+            if first <= index < len(cells) and cells[index]
+        ]
+        return bool(found) and all(found)
+
+
+def holds(cell: str, what: str) -> bool:
+    """Whether a cell has the content of a marker column: an "@", or only digits ("9")."""
+    return "@" in cell if what == "@" else cell.isdecimal()

@@ -1,0 +1,174 @@
+"""How far a row of CSV goes whose quoted cell is not closed, or not closed properly, on its first line.
+
+A quote that someone forgot to close would take all lines up to the next quote into one cell, as `csv.reader`
+does, and lose hundreds of good rows silently. And a line of a note, read as a row, would become a contact.
+
+Rules   1. A quoted cell is believed if it is closed, properly (a delimiter or the line's end follows), within
+           `CONTINUATION_LINES` and `LINE_BYTES`, if no cell exceeds `csv.field_size_limit` (131,072
+           characters, twice what HubSpot takes), and if the row then has as many cells as the header.
+           Whatever its inner lines look like: a note may quote a row.
+        2. But not if two stray quotes explain it better: its first line and its last line, the quote taken as
+           text, have as many cells as the header each, and by the marker columns (see
+           `Layout.marker_columns`: an `@`, digits) there are rows among the lines. The first line is then
+           unreadable. If the quotes are in the column that is the first marker, or in the middle of a wide
+           file, where a note has that many delimiters hardly ever by chance, the others are rows. Else
+           nobody can know, and none of the lines is sent.
+        3. Behind a quote that is refused for other reasons, no line is sent up to the first that certainly is
+           a row. Certain is a line that looks like a row if none of the `_NEAR` lines behind it is text
+           (another number of cells, no marker) or has a quote in an unquoted cell.
+        All of this depends on the lines from the quote on, never on those before it, and the lines that are
+        not sent are read in one go. So reading from any mark gives the same rows.
+
+Limits  Two stray quotes can still take rows in: in lines with another number of cells, or without marker
+        columns. Two in one line may hide a delimiter: the row then has a cell too few. A cell of more than
+        `CONTINUATION_LINES` is refused. Of a cell that is closed nowhere, a line may be sent that looks like
+        a row and stands before `_NEAR` others that do.
+"""
+
+import csv
+import re
+from typing import NamedTuple
+
+from uploader.sources.bytes.lines import LINE_BYTES, Block
+from uploader.sources.formats.csv_layout import Layout, holds
+
+#: A cell with more lines than this is rarer than a stray quote; each stray quote has to check so many lines.
+CONTINUATION_LINES = 200
+#: A line of text within so many lines shows that a line before it may be of the same note.
+_NEAR = 20
+#: With at least so many columns, a line of text rarely has as many cells by chance.
+_MANY_COLUMNS = 4
+
+
+class Reach(NamedTuple):
+    """The lines of a row, and how many lines after it may be of a cell that it opens: these are not sent."""
+
+    lines: int = 1
+    doubtful: int = 0
+
+
+def reach_of_row(block: Block, at: int, layout: Layout) -> Reach | None:
+    """How far the row on a line goes, which can't be read alone; None if more lines are needed."""
+    reach = _quoted(block, at, layout)
+    if reach is not _REFUSED:
+        return reach
+    end = _first_row(block, at, layout, _NEAR)
+    return None if end is None else Reach(doubtful=end - at - 1)
+
+
+_REFUSED = Reach(0)
+
+
+def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
+    """Rules 1 and 2; `_REFUSED` if they do not apply."""
+    lines = _Lines(block, at)
+    try:
+        cells = next(csv.reader(lines, delimiter=layout.delimiter, strict=True))
+    except csv.Error:
+        return None if lines.starved else _REFUSED
+    if len(lines.seen) == 1:
+        return Reach()  # its quotes are right, and something else is wrong
+    if len(cells) < layout.width or any(map(str.strip, cells[layout.width :])):
+        return _REFUSED
+    return _two_strays(block, at, lines.seen, layout)
+
+
+def _two_strays(block: Block, at: int, lines: list[str], layout: Layout) -> Reach | None:
+    """Rule 2: all lines are one row, or the first and the last one have a stray quote each."""
+    first, *inner, last = (line.strip("\r\n") for line in lines)
+    *before, opened = next(csv.reader((first,), delimiter=layout.delimiter))
+    column, outer = len(before), [*before, *opened.split(layout.delimiter)]
+    if len(outer) != layout.width or len(_alone(last, layout)) != layout.width:
+        return Reach(len(lines))
+    rows = [layout.is_row(_alone(line, layout)) for line in inner if line.strip()]
+    in_middle = 0 < column < layout.width - 1
+    if layout.marker_columns:
+        marker, what = layout.marker_columns[0]
+        in_marker = column == marker and holds(outer[column], what)
+        left = layout.has_markers(last[: last.index('"')].split(layout.delimiter)[:-1])
+        right = layout.has_markers(outer, column + 1)
+        if not (in_marker or left or right or (in_middle and any(rows))):
+            return Reach(len(lines))
+    else:
+        in_marker = False
+        if not rows or not (any(rows) if layout.width >= _MANY_COLUMNS else all(rows)):
+            return Reach(len(lines))
+    if in_marker or (in_middle and layout.width >= _MANY_COLUMNS):
+        end = _first_row(block, at, layout, near=0)
+        return None if end is None else Reach(doubtful=end - at - 1)
+    return Reach(doubtful=len(lines) - 1)
+
+
+def _first_row(block: Block, at: int, layout: Layout, near: int) -> int | None:
+    """The first line after this one that is certainly a row, by rule 3; None if more lines are needed."""
+    end, line, is_row = at + 1, at + 1, False
+    while line <= at + CONTINUATION_LINES and not (is_row and line - end >= near):
+        if line == len(block):
+            if not block.closed:
+                return None
+            break
+        if block.length(at, line + 1) > LINE_BYTES:
+            break
+        text, taken = _loosely(block.span(line, line + 1)).strip("\r\n"), 1
+        cells = _alone(text, layout)
+        is_good, is_odd = layout.is_row(cells), _has_stray_quote(text, layout.delimiter)
+        if is_open := not cells:  # it may be the first line of a row of several
+            reach = _quoted(block, line, layout)
+            if reach is None:
+                return None
+            is_good, is_odd, taken = reach.lines > 1, False, max(1, reach.lines)
+            cells = text.split(layout.delimiter)
+        is_uneven = is_open or len(cells) != layout.width
+        is_text = is_odd or (is_uneven and not is_good and not layout.has_markers(cells))
+        line += taken
+        if not text.strip():
+            continue
+        if (is_text and near) or not (is_row or is_good):
+            end, is_row = line, False
+        elif is_good:
+            is_row = True
+    return end
+
+
+def _alone(text: str, layout: Layout) -> list[str]:
+    """The cells of a line by itself; none if a quote in it is not closed."""
+    try:
+        return layout.cells(text)
+    except csv.Error:
+        return []
+
+
+def _has_stray_quote(text: str, delimiter: str) -> bool:
+    """Whether a line has a quote in an unquoted cell, where it may close a cell of an earlier line."""
+    apart = re.escape(delimiter)
+    return '"' in text and '"' in re.sub(rf'(^|{apart})"(?:[^"]|"")*+"(?=$|{apart})', r"\1", text)
+
+
+class _Lines:
+    """Passes lines to `csv.reader` while a quoted cell is open."""
+
+    def __init__(self, block: Block, at: int) -> None:
+        self._block = block
+        self._at = at
+        self.seen: list[str] = []
+        self.starved = False  #: the block ended, and the source did not
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        index = self._at + len(self.seen)
+        if len(self.seen) > CONTINUATION_LINES:
+            raise StopIteration
+        if index == len(self._block):
+            self.starved = not self._block.closed
+            raise StopIteration
+        if self.seen and self._block.length(self._at, index + 1) > LINE_BYTES:
+            raise StopIteration
+        self.seen.append(_loosely(self._block.span(index, index + 1)))
+        return self.seen[-1]
+
+
+def _loosely(raw: bytes) -> str:
+    """The text of bytes that may not all be UTF-8, with its structure."""
+    return raw.decode(errors="surrogateescape")
