@@ -60,3 +60,76 @@ def test_undo_restores_a_stage_of_the_account(tmp_path):
     assert stage_of(run) == "98211534"
     undo(run)
     assert stage_of(run) == "98211533"
+
+
+DEALS = {"object_type": "deals", "id_property": "external_id"}
+RENEWALS = {"id": "renewals", "label": "Renewals", "stages": ["r1=Open", "r2=Closed Won"]}
+SALES = {"id": "default", "label": "Sales", "stages": ["s1=Contract sent", "s2=Closed Won"]}
+
+
+def deals(run):
+    return [(held["pipeline"], held["dealstage"]) for held in run.held("external_id").values()]
+
+
+def test_pipelines_and_stages_are_taken_by_name(tmp_path):
+    """Stages are ids that no property lists, so files with their names were refused row by row."""
+    rows = [
+        {"external_id": "1", "pipeline": "Sales", "dealstage": "Contract sent"},
+        {"external_id": "2", "pipeline": "renewals", "dealstage": "Closed won"},
+        {"external_id": "3", "pipeline": "default", "dealstage": "CLOSED WON"},
+        {"external_id": "4", "pipeline": "Renewals", "dealstage": "r1"},
+    ]
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SALES, RENEWALS])
+    assert run.run_virtual().as_dict()["created"] == 4
+    assert deals(run) == [("default", "s1"), ("renewals", "r2"), ("default", "s2"), ("renewals", "r1")]
+    assert counts(verify(run)[0]) == {"equal": 4}
+
+
+def test_a_stage_of_several_pipelines_is_asked_for(tmp_path):
+    rows = [
+        {"external_id": "1", "dealstage": "Closed Won"},
+        {"external_id": "2", "dealstage": "Contract sent"},
+        {"external_id": "3", "dealstage": "Contract lost"},
+    ]
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SALES, RENEWALS])
+    run.run_virtual()
+    assert run.outcomes() == {2: "invalid", 3: "created", 4: "invalid"}
+    ambiguous, unknown = (letter.message for letter in run.dead_letters())
+    assert "is a stage of several pipelines (Sales, Renewals)" in ambiguous
+    assert "is not a stage of any pipeline" in unknown
+
+
+@pytest.mark.parametrize(
+    "constants",
+    [{"pipeline": "Renewals"}, {"pipeline": "Renewals", "dealstage": "Closed Won"}],
+    ids=["a pipeline for all rows", "both for all rows"],
+)
+def test_the_pipeline_that_set_gives_decides_what_a_stage_is(tmp_path, constants):
+    rows = [{"external_id": "1", "dealstage": "Closed Won"}]
+    rows = [{name: text for name, text in row.items() if name not in constants} for row in rows]
+    options = {**DEALS, "constants": constants}
+    run = job(tmp_path, rows, options=options, pipelines=[SALES, RENEWALS])
+    run.run_virtual()
+    assert deals(run) == [("renewals", "r2")]
+
+
+def test_rows_that_name_their_fields_have_pipelines_of_their_own(tmp_path):
+    rows = [
+        {"external_id": "1", "dealstage": "Closed Won", "pipeline": "Sales"},
+        {"external_id": "2", "pipeline": "Renewals", "dealstage": "Closed Won"},
+        {"id": "3", "properties": {"pipeline": "Renewals", "dealstage": "Closed Won"}},
+    ]
+    run = job(tmp_path, rows, ndjson=True, options=DEALS, pipelines=[SALES, RENEWALS])
+    run.run_virtual()
+    assert deals(run) == [("default", "s2"), ("renewals", "r2"), ("renewals", "r2")]
+
+
+def test_stages_that_the_token_may_not_read_are_left_to_hubspot(tmp_path):
+    rows = [
+        {"external_id": "1", "pipeline": "default", "dealstage": "s2"},
+        {"external_id": "2", "pipeline": "default", "dealstage": "Closed Won"},
+    ]
+    unread = {"kind": "status", "endpoint": "pipelines", "status": 403}
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SALES], faults=[unread])
+    run.run_virtual()
+    assert run.outcomes() == {2: "created", 3: "rejected"}

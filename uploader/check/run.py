@@ -443,7 +443,7 @@ async def _read_account(session: Session, sources: list[Source]) -> tuple[Accoun
     account = await session.read_account()
 
     async def read_properties() -> Account:
-        return await session.with_owners(sources, await session.read_properties(account))
+        return await session.with_named_values(sources, await session.read_properties(account))
 
     closer = session.preflight.read_token_and_limits(session.settings.token, session.settings.object_type)
     found = await run_both(read_properties(), closer)

@@ -6,6 +6,7 @@ error_objects   error objects of a reply, decoded leniently
 json_values     single values of a reply, decoded leniently
 object_types    names and ids of object types, and what only contacts have
 owners          the owners of an account, found by id, e-mail address or name
+pipelines       the pipelines of an object type and their stages, found by id or name
 proxy           which proxy and which certificate authorities apply to the base URL
 record_limits   the account's limit of records
 reply_decoding  replies, decoded leniently

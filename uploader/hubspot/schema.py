@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.hubspot.owners import Owners
+from uploader.hubspot.pipelines import PIPELINES, STAGES, Pipelines
 
 #: A step back in it may be answered with 200 and not made. Its stages and their order are the account's.
 LIFECYCLE_STAGE = "lifecyclestage"
@@ -48,6 +49,8 @@ class Schema:
     )  #: of the properties that list them
     owned: frozenset[str] = frozenset()  #: properties that hold owner ids
     owners: Owners | None = None  #: the owners; None if they were not or may not be read
+    staged: frozenset[str] = frozenset()  #: properties that hold pipelines or their stages, by id
+    pipelines: Pipelines | None = None  #: None if they were not or may not be read
 
     @classmethod
     def decode(cls, body: Mapping[str, object], *, has_addresses: bool = True) -> "Schema":
@@ -79,6 +82,7 @@ class Schema:
                 and entry.get("externalOptions") is not True
             },
             owned=frozenset(name for name, entry in named.items() if _holds_owners(entry)),
+            staged=frozenset(name for name, entry in named.items() if _holds_stages(entry)),
         )
 
 
@@ -106,3 +110,8 @@ def _in_order(entries: object) -> tuple[str, ...]:
 
 def _holds_owners(entry: Mapping[str, object]) -> bool:
     return entry.get("referencedObjectType") == "OWNER" or entry.get("name") == "hubspot_owner_id"
+
+
+def _holds_stages(entry: Mapping[str, object]) -> bool:
+    is_listed_elsewhere = entry.get("type") == "enumeration" and entry.get("externalOptions") is True
+    return is_listed_elsewhere and entry.get("name") in STAGES.keys() | PIPELINES

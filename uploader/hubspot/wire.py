@@ -38,6 +38,7 @@ class Paths:
     associations: str  #: `{to}` stands for the type of the associated objects
     properties: str
     owners: str
+    pipelines: str
     limits: str
     account: str
     usage: str
@@ -54,6 +55,7 @@ _TABLES: Mapping[str, Paths] = {
         associations="/crm/v4/associations/{}/{to}/batch/read",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
+        pipelines="/crm/v3/pipelines/{}",
         limits="/crm/v3/limits/records",
         account="/account-info/v3/details",
         usage="/account-info/v3/api-usage/daily/private-apps",
@@ -67,6 +69,7 @@ _TABLES: Mapping[str, Paths] = {
         associations="/crm/associations/2026-03/{}/{to}/batch/read",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
+        pipelines="/crm/pipelines/2026-03/{}",
         limits="/crm/limits/2026-03/records",
         account="/account-info/2026-03/details",
         usage="/account-info/2026-03/api-usage/daily/private-apps",
@@ -81,6 +84,7 @@ _TABLES: Mapping[str, Paths] = {
         associations="/crm/associations/2026-09/{}/{to}/batch/read",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",
+        pipelines="/crm/pipelines/2026-09/{}",
         limits="/crm/limits/2026-09/records",
         account="/account-info/2026-09/details",
         usage="/account-info/2026-09/api-usage/daily/private-apps",

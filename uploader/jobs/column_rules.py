@@ -3,7 +3,7 @@
 Raise `SettingsError` for a problem of a whole source, in one line, with what to do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -118,18 +118,20 @@ def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | Non
             )
 
 
-def may_hold_owners(settings: ColumnSettings, sources: Sequence[Source], schema: Schema | None) -> bool:
-    """Whether some value may be an owner. In a source without a header any row may have one."""
-    if schema is None or not schema.owned:
+def may_hold(
+    names: AbstractSet[str], settings: ColumnSettings, sources: Sequence[Source], schema: Schema | None
+) -> bool:
+    """Whether some value may be of one of these properties. In a source without a header any may be."""
+    if schema is None or not names:
         return False
-    if not schema.owned.isdisjoint(settings.constants):
+    if not names.isdisjoint(settings.constants):
         return True
     for source in sources:
         if not source.shape.columns:
             return True
         # Problems of other columns are reported where they are mapped.
         resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
-        if resolved and not schema.owned.isdisjoint(resolved.names.values()):
+        if resolved and not names.isdisjoint(resolved.names.values()):
             return True
     return False
 

@@ -12,6 +12,7 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.pipelines import Pipelines, decode_pipelines
 from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
 from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.schema import Schema
@@ -113,6 +114,11 @@ class Preflight:
         """Read all owners, archived ones included; None if the token may not."""
         active, archived = await run_both(self._ask_owners("false"), self._ask_owners("true"))
         return None if active is None or archived is None else Owners([*active, *archived])
+
+    async def read_pipelines(self) -> Pipelines | None:
+        """Read the pipelines and their stages; None if the token may not."""
+        reply = await self._ask(Call("GET", self._paths.pipelines), is_optional=True)
+        return decode_pipelines(reply.body) if reply.ok and reply.body else None
 
     async def _ask_owners(self, archived: str) -> list[Owner] | None:
         found: list[Owner] = []

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence, Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from uploader.hubspot.client import HubSpot, Transport
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.wire import MAX_INPUTS, paths
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
-from uploader.jobs.column_rules import may_hold_owners
+from uploader.jobs.column_rules import may_hold
 from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
@@ -173,17 +173,24 @@ class Session:
         self.account = replace(account, schema=schema)
         return self.account
 
-    async def with_owners(
+    async def with_named_values(
         self, sources: list[Source], account: Account, former: Sequence[Settings] = ()
     ) -> Account:
-        """The account with its owners, if a source can hold owners under the current or `former` settings."""
+        """The account with its owners and pipelines, which values name, each if a source can hold some under
+        the current or `former` settings.
+        """
         schema = account.schema
-        if schema is None or not any(
-            may_hold_owners(settings, sources, schema) for settings in (self.settings, *former)
-        ):
+        if schema is None:
             return account
-        owners = await self.preflight.read_owners()
-        self.account = replace(account, schema=replace(schema, owners=owners))
+
+        def are_held(names: AbstractSet[str]) -> bool:
+            return any(may_hold(names, one, sources, account.schema) for one in (self.settings, *former))
+
+        if are_held(schema.owned):
+            schema = replace(schema, owners=await self.preflight.read_owners())
+        if are_held(schema.staged):
+            schema = replace(schema, pipelines=await self.preflight.read_pipelines())
+        self.account = replace(account, schema=schema)
         return self.account
 
     # --- beside the work ---

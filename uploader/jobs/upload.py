@@ -141,10 +141,10 @@ class Run:
         return found
 
     async def _look(self, session: Session, found: FoundJob, reader: Offload) -> Account:
-        """Read the account, its properties and owners, and estimate the number of rows meanwhile."""
+        """Read the account with all that its values name, and estimate the number of rows meanwhile."""
 
         async def look() -> Account:
-            return await session.with_owners(found.sources, await session.read_account_and_schema())
+            return await session.with_named_values(found.sources, await session.read_account_and_schema())
 
         rows = reader.run(lambda: estimate_rows(found.sources))
         account, self.rows_estimated = await self.ending.unless_ended(run_both(look(), rows))

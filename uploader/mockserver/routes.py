@@ -17,6 +17,7 @@ EndpointName: TypeAlias = Literal[
     "usage",
     "owners",
     "limits",
+    "pipelines",
     "validations",
     "token_info",
     "refresh",
@@ -53,9 +54,10 @@ class Route(NamedTuple):
         if self.endpoint == "associations":
             target = find_target(self.target)
             return tuple(dict.fromkeys((kind.read_scope, target.scope if target else kind.read_scope)))
-        return (kind.read_scope,) if self.endpoint in ("read", "properties", "validations") else ()
+        return (kind.read_scope,) if self.endpoint in _READING else ()
 
 
+_READING = ("read", "properties", "pipelines", "validations")
 _DATED = "2026-03|2026-09"
 _OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
@@ -84,6 +86,12 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
             r"/(?P<argument>[^/]+)"
         ),
         "validations",
+    ),
+    # The dated paths are by analogy with those of properties.
+    (
+        "GET",
+        re.compile(rf"/crm/(?:(?P<plain>v3)/pipelines|pipelines/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"),
+        "pipelines",
     ),
     ("GET", re.compile(rf"/account-info/(?:(?P<plain>v3)|(?P<dated>{_DATED}))/details"), "account"),
     (

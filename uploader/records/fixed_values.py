@@ -10,7 +10,7 @@ from collections.abc import Collection
 from uploader.hubspot.schema import Schema
 from uploader.model.rows import Fault
 from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules
-from uploader.records.values.convert import converter, text_fault
+from uploader.records.values.convert import StageConverter, converter, text_fault
 
 
 def resolve_constants(rules: Rules, schema: Schema | None, unique: Collection[str]) -> dict[str, str]:
@@ -29,7 +29,11 @@ def _value(name: str, text: str, rules: Rules, schema: Schema | None, unique: Co
     if schema is not None and name in schema.read_only:
         raise MappingError(f"--set {name}: the property is read-only in HubSpot")
     convert = converter(name, f"--set {name}", schema, rules)
-    value = convert(text) if convert is not None else text
+    if isinstance(convert, StageConverter):
+        pipeline = convert.pipelines.find(rules.constants.get(convert.pipeline_property, ""))
+        value = convert(text, pipeline if isinstance(pipeline, str) else "")
+    else:
+        value = convert(text) if convert is not None else text
     fault = value if isinstance(value, Fault) else text_fault(value)
     if fault is not None:
         raise MappingError(f"--set {name}={text}: the value {fault.reason}")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from uploader.model.records import Properties
-from uploader.records.values.convert import Converter
+from uploader.records.values.convert import Converter, StageConverter
 
 #: Characters that msgspec cannot write in a field's name.
 _NOT_IN_NAMES = re.compile(r'["\\\x00-\x1f]')
@@ -59,7 +59,17 @@ class Layout:
         self.places: Mapping[str, int] = places
         self.keys = [(places[name], name) for name in match if name in places]
         self.unique = [(place, name) for name, place in places.items() if name in unique]
-        self.converted = [(i, one.convert) for i, one in enumerate(columns) if one.convert is not None]
+        self.converted = [
+            (i, one.convert)
+            for i, one in enumerate(columns)
+            if one.convert is not None and not isinstance(one.convert, StageConverter)
+        ]
+        #: Stages: their place, that of the pipeline (None: it is the same in all rows), and that pipeline.
+        self.staged = [
+            (i, places.get(name), constants.get(name, ""), one.convert)
+            for i, one in enumerate(columns)
+            if isinstance(one.convert, StageConverter) and (name := one.convert.pipeline_property)
+        ]
         self.blanks: list[Text] = [UNSET if one.is_cleared else "" for one in columns]
         self.constants = tuple(constants.values())
         names = (*places, *constants)

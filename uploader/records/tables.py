@@ -5,16 +5,19 @@ Out   the texts as HubSpot expects them, without keys; by row, what is wrong wit
 Raise nothing because of a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 from uploader.model.records import EMAIL, lock_key, lock_keys
 from uploader.model.rows import Fault, Row
 from uploader.records.layouts import Layout, Text
 from uploader.records.values.convert import MOST_CHARACTERS, is_text, text_fault
 from uploader.records.values.email import implausible_emails
+
+#: What a column is converted from: its text, or its text and another one.
+Given = TypeVar("Given", Text, tuple[Text, Text])
 
 
 class BadValue(NamedTuple):
@@ -40,14 +43,22 @@ class Table:
         """Convert the columns. Texts that cannot be converted stay, and are noted as bad."""
         for at, convert in self.layout.converted:
             texts = self.columns[at]
-            made = {text: convert(text) if text else text for text in set(texts)}
-            faults = {text: fault for text, fault in made.items() if isinstance(fault, Fault)}
-            if faults:
-                made.update((text, text) for text in faults)
-                for row, text in enumerate(texts):
-                    if isinstance(text, str) and text in faults:
-                        self._note(row, at, text, faults[text])
-            self.columns[at] = [made[text] for text in texts]  # type: ignore[misc]  # no faults among them
+            self._put(at, texts, {text: convert(text) if text else text for text in set(texts)})
+        for at, beside, pipeline, convert in self.layout.staged:
+            others = self.columns[beside] if beside is not None else [pipeline] * len(self.rows)
+            pairs = list(zip(self.columns[at], others, strict=True))
+            made = {(text, other): convert(text, other or "") if text else text for text, other in set(pairs)}
+            self._put(at, pairs, made)
+
+    def _put(self, at: int, given: Sequence[Given], made: Mapping[Given, Text | Fault]) -> None:
+        """Replace a column by what was made of its texts, `given` with or without what stands beside them."""
+        converted = [made[one] for one in given]
+        if any(isinstance(one, Fault) for one in made.values()):
+            for row, (text, one) in enumerate(zip(self.columns[at], converted, strict=True)):
+                if isinstance(one, Fault) and isinstance(text, str):
+                    self._note(row, at, text, one)
+                    converted[row] = text
+        self.columns[at] = cast("list[Text]", converted)  # no faults among them
 
     def check_texts(self, *, has_addresses: bool) -> None:
         """Note texts that no property takes, whatever its type, and texts that are no e-mail addresses."""

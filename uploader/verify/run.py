@@ -122,7 +122,7 @@ class Verification:
                 former = [
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
-                account = await unless_ended(session.with_owners(sources, account, former))
+                account = await unless_ended(session.with_named_values(sources, account, former))
                 stack.callback(writer.finish)
                 await self._verify(session, identity, sources, account, writer)
 

@@ -7,6 +7,7 @@ default_properties      the properties of a fresh account
 endpoints               one method an endpoint
 object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page
+pipelines               pipelines and their stages, listed
 properties              properties, and the values they accept
 store                   the records of one object type, in memory
 tokens                  which tokens are accepted, and the OAuth endpoints

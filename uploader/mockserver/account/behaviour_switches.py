@@ -2,7 +2,8 @@
 
 Where HubSpot's behaviour is documented or was recorded, the default follows it. Where it is unknown (the code
 says so), the default is the likelier one and a rule switches to the other.
-Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`, `[[owners]]`.
+Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`,
+`[[pipelines]]`, `[[owners]]`.
 A fault of kind "rules" changes a rule for some requests only (see `scenario`).
 """
 
@@ -108,6 +109,16 @@ class ExtraProperty:
     unique: bool = False  #: hasUniqueValue, so it can be an idProperty
     read_only: bool = False
     sensitive: bool = False  #: hidden from the properties list unless asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A pipeline. Those of the scenario replace the default ones of their object type."""
+
+    object_type: str = "deals"
+    id: str
+    label: str
+    stages: tuple[str, ...]  #: in display order, as the options of a property
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

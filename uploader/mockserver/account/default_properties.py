@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from uploader.mockserver.account.behaviour_switches import ExtraProperty
+from uploader.mockserver.account.behaviour_switches import ExtraProperty, Pipeline
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.properties import LIFECYCLE_STAGES, Option, Property
 
@@ -71,9 +71,8 @@ STAGE_LABELS = (
 OTHER_TEXTS = {
     "companies": "name=Company name|domain=Company Domain Name|phone=Phone Number|city=City"
     "|country=Country/Region|description=Description|website=Website URL",
-    "deals": "dealname=Deal Name|dealstage=Deal Stage|pipeline=Pipeline|description=Deal Description",
-    "tickets": "subject=Ticket name|content=Ticket description|hs_pipeline=Pipeline"
-    "|hs_pipeline_stage=Ticket status",
+    "deals": "dealname=Deal Name|description=Deal Description",
+    "tickets": "subject=Ticket name|content=Ticket description",
     "p_cars": "model=Model|maker=Maker|colour=Colour|email=Email of the garage",
 }
 OTHER_NUMBERS = {
@@ -93,10 +92,13 @@ FIELD_TYPES = {
 
 
 def properties_of(
-    kind: Kind, extra: Sequence[ExtraProperty] = (), user_ids: frozenset[str] = frozenset()
+    kind: Kind,
+    extra: Sequence[ExtraProperty] = (),
+    user_ids: frozenset[str] = frozenset(),
+    pipelines: Sequence[Pipeline] = (),
 ) -> list[Property]:
-    """The properties of an object type. `extra`: from the scenario; `user_ids`: of the owners."""
-    default = _default() if kind.is_contacts else _of_others(kind)
+    """The properties of an object type. `extra`, `pipelines`: of the scenario; `user_ids`: of the owners."""
+    default = _default() if kind.is_contacts else _of_others(kind, pipelines)
     named = {p.name: p for p in (*default, *_custom())}
     named.update((p.name, _from_scenario(p)) for p in extra if p.object_type == kind.name)
     if kind.is_contacts:
@@ -104,7 +106,8 @@ def properties_of(
     return [replace(p, user_ids=user_ids) if p.owner else p for p in named.values()]
 
 
-def _of_others(kind: Kind) -> Iterator[Property]:
+def _of_others(kind: Kind, pipelines: Sequence[Pipeline]) -> Iterator[Property]:
+    yield from _staged(pipelines_of(kind, pipelines), *STAGE_NAMES.get(kind.name, STAGE_NAMES[""]))
     for entry in OTHER_TEXTS.get(kind.name, "").strip("|").split("|"):
         name, label = entry.split("=")
         yield Property(name=name, label=label, group=f"{kind.singular.lower()}information")
@@ -120,6 +123,45 @@ def _of_others(kind: Kind) -> Iterator[Property]:
         yield Property(name=name, label=label, type=type_, read_only=True)
     if kind.name == "companies":
         yield _choice("lifecyclestage", "Lifecycle Stage", zip(STAGE_LABELS, LIFECYCLE_STAGES, strict=True))
+
+
+#: The properties of pipeline and stage; "" stands for all other types.
+STAGE_NAMES = {"deals": ("pipeline", "dealstage"), "": ("hs_pipeline", "hs_pipeline_stage")}
+STAGE_LABELS_OF = {"dealstage": "Deal Stage", "hs_pipeline_stage": "Ticket status"}
+PIPELINES = (
+    Pipeline(
+        id="default",
+        label="Sales Pipeline",
+        stages=(
+            "appointmentscheduled=Appointment Scheduled",
+            "contractsent=Contract Sent",
+            "closedwon=Closed Won",
+            "closedlost=Closed Lost",
+        ),
+    ),
+    Pipeline(
+        object_type="tickets",
+        id="0",
+        label="Support Pipeline",
+        stages=("1=New", "2=Waiting on contact", "3=Waiting on us", "4=Closed"),
+    ),
+)
+
+
+def pipelines_of(kind: Kind, pipelines: Sequence[Pipeline]) -> list[Pipeline]:
+    """The pipelines of an object type: those of the scenario, else the default ones."""
+    own = [one for one in pipelines if one.object_type == kind.name]
+    return own or [one for one in PIPELINES if one.object_type == kind.name]
+
+
+def _staged(pipelines: Sequence[Pipeline], pipeline: str, stage: str) -> Iterator[Property]:
+    """The properties that hold a pipeline and a stage, whose options no property lists."""
+    named = tuple(Option(one.label, one.id) for one in pipelines)
+    stages = tuple(option for one in pipelines for option in options_of(one.stages))
+    kept = Property(name="", label="", type="enumeration", field_type="select", external_options=True)
+    if pipelines:
+        yield replace(kept, name=pipeline, label="Pipeline", options=named)
+        yield replace(kept, name=stage, label=STAGE_LABELS_OF[stage], options=stages)
 
 
 OWNER = Property(
@@ -193,14 +235,12 @@ def _custom() -> Iterator[Property]:
 
 
 def _from_scenario(extra: ExtraProperty) -> Property:
-    pairs = (option.partition("=") for option in extra.options)
-    options = tuple(Option(label or value.capitalize(), value) for value, _, label in pairs)
     return Property(
         name=extra.name,
         label=extra.label or extra.name,
         type=extra.type,
         field_type="checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text"),
-        options=TRUE_OR_FALSE if extra.type == "bool" else options,
+        options=TRUE_OR_FALSE if extra.type == "bool" else options_of(extra.options),
         external_options=extra.owner,
         owner=extra.owner,
         unique=extra.unique,
@@ -208,3 +248,9 @@ def _from_scenario(extra: ExtraProperty) -> Property:
         hubspot_defined=False,
         sensitivity="sensitive" if extra.sensitive else "non_sensitive",
     )
+
+
+def options_of(written: Sequence[str]) -> tuple[Option, ...]:
+    """The options that a scenario writes as `value` or `value=label`."""
+    pairs = (option.partition("=") for option in written)
+    return tuple(Option(label or value.capitalize(), value) for value, _, label in pairs)

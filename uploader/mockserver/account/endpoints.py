@@ -10,10 +10,10 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver.account import admin_validation_rules, associations
+from uploader.mockserver.account import admin_validation_rules, associations, pipelines
 from uploader.mockserver.account.associations import Associations, find_target
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
-from uploader.mockserver.account.default_properties import properties_of
+from uploader.mockserver.account.default_properties import pipelines_of, properties_of
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
 from uploader.mockserver.account.properties import Catalogue, normalise
@@ -79,7 +79,9 @@ class ObjectStore:
         self.change_scenario(scenario, owners)
 
     def change_scenario(self, scenario: Scenario, owners: Owners) -> None:
-        self.catalogue = Catalogue(properties_of(self.kind, scenario.properties, owners.user_ids))
+        self.catalogue = Catalogue(
+            properties_of(self.kind, scenario.properties, owners.user_ids, scenario.pipelines)
+        )
         catalogue, stages = self.catalogue, self.catalogue.stages
         self.kind = self.kind.with_stages(stages)
         advancing = stages if scenario.rules.lifecycle == "forward" else ()
@@ -175,7 +177,7 @@ class Account:
         store = self._store(object_type)
         return store.records.merge(store.known(primary), store.known(other), at)
 
-    def answer(self, exchange: Exchange) -> Answer:  # noqa: PLR0911  # a table of endpoints
+    def answer(self, exchange: Exchange) -> Answer:  # noqa: C901, PLR0911  # a table of endpoints
         match exchange.route.endpoint:
             case "owners":
                 return self._owners.page(exchange.request.query)
@@ -196,6 +198,8 @@ class Account:
                 return self._archive(store, exchange)
             case "associations":
                 return self._associated(store, exchange)
+            case "pipelines":
+                return Answer(200, pipelines.listed(pipelines_of(kind, self._scenario.pipelines)))
             case "validations":
                 return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
         return self._properties(store, exchange)

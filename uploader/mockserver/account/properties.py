@@ -150,7 +150,7 @@ def _bool(property_: Property, value: str) -> str | Problem:
 
 
 def _enumeration(property_: Property, value: str) -> str | Problem:
-    if property_.external_options:
+    if property_.owner:
         # An owner's id, not a user's [owners guide] and not an address. Whether HubSpot accepts an unknown
         # id is not known: accepted here.
         is_id = value.isdigit() and value not in property_.user_ids
@@ -238,6 +238,7 @@ class Catalogue:
 
 def _definition(property_: Property, order: int) -> dict[str, Any]:
     own = not property_.hubspot_defined
+    listed = () if property_.external_options else property_.options
     return {
         "updatedAt": "2025-06-01T08:00:00.000Z",
         "createdAt": "2025-06-01T08:00:00.000Z",
@@ -250,7 +251,7 @@ def _definition(property_: Property, order: int) -> dict[str, Any]:
         # By value: their order in HubSpot's forms is in `displayOrder` alone.
         "options": [
             {"label": label, "value": value, "description": "", "displayOrder": place, "hidden": False}
-            for value, label, place in sorted((o.value, o.label, n) for n, o in enumerate(property_.options))
+            for value, label, place in sorted((o.value, o.label, n) for n, o in enumerate(listed))
         ],
         "displayOrder": order,
         "calculated": property_.calculated,

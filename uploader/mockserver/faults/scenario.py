@@ -16,6 +16,11 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     type = "enumeration"
     options = ["free", "paid"]
 
+    [[pipelines]]                 # see `behaviour_switches.Pipeline`
+    id = "renewals"
+    label = "Renewals"
+    stages = ["r1=Open", "r2=Closed Won"]
+
     [[owners]]                    # see `behaviour_switches.Owner`
     id = "7"
     email = "ann@x.com"
@@ -38,7 +43,7 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 Which requests a fault affects; every condition given must hold:
 
     endpoint = "upsert"           # the default; update, read, archive, associations, properties,
-                                  # validations, account, usage, owners, limits, token, any
+                                  # pipelines, validations, account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # every tenth of the requests that meet the other conditions
     first = 3                     # the first three of them
@@ -81,7 +86,14 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from zlib import crc32
 
 from uploader.mockserver.account.admin_validation_rules import Validation
-from uploader.mockserver.account.behaviour_switches import AccountInfo, Auth, ExtraProperty, Owner, Rules
+from uploader.mockserver.account.behaviour_switches import (
+    AccountInfo,
+    Auth,
+    ExtraProperty,
+    Owner,
+    Pipeline,
+    Rules,
+)
 from uploader.mockserver.faults.other_writers import Other
 from uploader.mockserver.faults.toml_tables import ScenarioError, read_table
 
@@ -94,6 +106,7 @@ Endpoint: TypeAlias = Literal[
     "archive",
     "associations",
     "properties",
+    "pipelines",
     "validations",
     "account",
     "usage",
@@ -281,6 +294,7 @@ class Scenario:
     account: AccountInfo = field(default_factory=AccountInfo)
     auth: Auth = field(default_factory=Auth)
     properties: tuple[ExtraProperty, ...] = ()
+    pipelines: tuple[Pipeline, ...] = ()
     owners: tuple[Owner, ...] = ()
     validations: tuple[Validation, ...] = ()
     others: tuple[Other, ...] = ()
@@ -306,6 +320,7 @@ class Scenario:
             account=read_table(AccountInfo, document.get("account", {}), "[account]"),
             auth=read_table(Auth, document.get("auth", {}), "[auth]"),
             properties=_read_tables(ExtraProperty, document, "properties"),
+            pipelines=_read_tables(Pipeline, document, "pipelines"),
             owners=_read_tables(Owner, document, "owners"),
             validations=_read_tables(Validation, document, "validations"),
             others=_read_tables(Other, document, "others"),

@@ -11,11 +11,13 @@ Rules Without a schema nothing is converted. Text and phone numbers stay as they
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from uploader.hubspot.owners import Owners
+from uploader.hubspot.pipelines import STAGES, Pipelines
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
@@ -43,6 +45,8 @@ def is_converted(name: str, schema: Schema | None) -> bool:
     """Whether the values of a property may need another spelling."""
     if schema is None or name not in schema.kinds:
         return False
+    if name in schema.staged:
+        return schema.pipelines is not None
     return schema.kinds[name].type in _TYPES or name in schema.owned or bool(schema.options.get(name))
 
 
@@ -51,9 +55,8 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
     if schema is None or not is_converted(name, schema):
         return None
     kind = schema.kinds[name]
-    if name in schema.owned:
-        convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
-        return _remembering(partial(_as_list, convert=convert) if kind.is_multiple else convert)
+    if name in schema.staged or name in schema.owned:
+        return _finder(name, schema, rules)
     if kind.type == "number":
         read_number = as_own_number if rules.has_numbers else as_number
         return partial(read_number, decimal=setting_of(column, rules.decimals))
@@ -66,6 +69,26 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
     read = as_date if kind.type == "date" else as_moment
     order, zone = setting_of(column, rules.date_orders), setting_of(column, rules.timezones)
     return _remembering(partial(read, order=order, zone=find_zone(zone) if zone else None))
+
+
+def _finder(name: str, schema: Schema, rules: Rules) -> Converter:
+    """The function that finds what a column's values name: owners, pipelines or stages."""
+    if name in schema.staged and schema.pipelines is not None:
+        pipelines = schema.pipelines
+        return StageConverter(pipelines, STAGES[name]) if name in STAGES else pipelines.find
+    convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
+    return _remembering(partial(_as_list, convert=convert) if schema.kinds[name].is_multiple else convert)
+
+
+@dataclass(frozen=True, slots=True)
+class StageConverter:
+    """Converts the stage of a pipeline. A row may name the pipeline, too: rows are given in pairs."""
+
+    pipelines: Pipelines
+    pipeline_property: str
+
+    def __call__(self, text: str, pipeline: str = "") -> str | Fault:
+        return self.pipelines.find_stage(text, pipeline)
 
 
 def setting_of(column: str, table: Mapping[str, Value]) -> Value | None:
