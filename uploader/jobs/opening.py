@@ -285,20 +285,15 @@ def _open_results(
     path = settings.results_path
     if path is None:
         return None
-    extent = _extent(checkpoint)
+    extent = checkpoint.state().results
     if settings.accept_changed_results and extent.size and not is_unchanged(path, extent):
         settled, aside = checkpoint.state().tallies.settled, put_results_aside(path)
         what = f"was changed, and has been renamed to {aside.name}" if aside else "was missing"
         checkpoint.restart_results(settled, f"the results file {path.name} {what}; a new one was started")
-    extent, names = _extent(checkpoint), [source.name for source in sources]
-    results = ResultsFile(path, extent.size, names, settings.id_property, digest=extent.digest)
+        extent = Extent()
+    results = ResultsFile(path, extent, [source.name for source in sources], settings.id_property)
     stack.callback(results.close)
     return results
-
-
-def _extent(checkpoint: Checkpoint) -> Extent:
-    state = checkpoint.state()
-    return Extent(state.results_bytes, state.results_digest)
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:

@@ -16,7 +16,7 @@ from uploader.model.records import display_key
 from uploader.model.settlements import Settlement
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.results_file import Extent, read_results
+from uploader.storage.results_file import read_results
 from uploader.system.blocking_calls import Offload
 
 #: With more outcomes waiting, no more rows are read. Rows that are read already may still be added.
@@ -54,8 +54,7 @@ class OutcomeQueue:
                 f"{path} was started after {lack:,} rows were settled, so it lacks their outcomes; run "
                 "without `earlier`"
             )
-        extent = Extent(state.results_bytes, state.results_digest)
-        earlier = _earlier(checkpoint, lambda: read_results(path, extent), settings.id_property)
+        earlier = _earlier(checkpoint, lambda: read_results(path, state.results), settings.id_property)
         while rows := await reader.run(lambda: list(islice(earlier, _EARLIER_ROWS))):
             self._put(iter(rows), len(rows))
             await self.wait_for_space()

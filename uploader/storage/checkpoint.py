@@ -35,7 +35,7 @@ from uploader.storage.checkpoint_tables import (
     timeline,
 )
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter, Superseding
-from uploader.storage.checkpoint_tables.progress_and_tallies import State
+from uploader.storage.checkpoint_tables.progress_and_tallies import State, of_job
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import duplicates_path, keys_of_one_contact_path
 from uploader.system import sqlite
@@ -225,11 +225,11 @@ class Checkpoint:
 
     def job_id(self) -> str:
         """The job's unique id; "" if an earlier version began it."""
-        return str(self._of_job("id", ""))
+        return str(of_job(self._connection, "id", ""))
 
     def files(self) -> dict[str, list[str]]:
         """The paths of the option files last given (their content is in the settings), by option."""
-        return dict(self._of_job("files", {}))
+        return dict(of_job(self._connection, "files", {}))
 
     def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
         with self._storing(), self._connection as connection:
@@ -237,7 +237,7 @@ class Checkpoint:
 
     def rows_not_in_results(self) -> int:
         """The number of rows that were settled before the results file was started again."""
-        return int(self._of_job("results_lack", 0))
+        return int(of_job(self._connection, "results_lack", 0))
 
     def restart_results(self, settled: int, what: str) -> None:
         """Start the results file again, without the `settled` rows. `what`: the text for the changes."""
@@ -275,10 +275,6 @@ class Checkpoint:
             settings = self.identity().settings
             now = settings_periods.present(self._connection, settings, in_doubt_below)
             return [*settings_periods.read(self._connection), now]
-
-    def _of_job(self, name: str, default: object) -> Any:  # noqa: ANN401  # as it was put there
-        rows = self._connection.execute("SELECT value FROM job WHERE name = ?", (name,)).fetchall()
-        return json.loads(rows[0][0]) if rows else default
 
     def _put_job(self, identity: Identity) -> None:
         self._connection.executemany(

@@ -3,9 +3,10 @@
 Its committed length stands in the checkpoint: what came after is cut off on resume, so the file is
 complete and without repeats after any kill. A digest of the committed lines stands there, too: a file that
 was changed (an editor or a spreadsheet has saved it) is refused, since neither its length nor its lines count
-any more. Columns: row, key, hubspot_id, outcome, source, note. A key of
-another property than the job's main id property stands there with its name, such as `email=ann@x.com`. The
-note says why a row failed or was skipped, and which of its values were left out.
+any more. A file that nobody has written since the last commit, by its inode, size and time, is read only when
+the first lines are appended: a resumed job need not wait for that. Columns: row, key, hubspot_id, outcome,
+source, note. A key of another property than the job's main id property stands there with its name, such as
+`email=ann@x.com`. The note says why a row failed or was skipped, and which of its values were left out.
 """
 
 import csv
@@ -39,6 +40,7 @@ class Extent:
 
     size: int = 0
     digest: str = ""  #: "" from an earlier version
+    version: tuple[int, ...] = ()  #: of the file when its last lines were written; () from an earlier version
 
 
 class ResultsFile:
@@ -47,28 +49,27 @@ class ResultsFile:
     def __init__(
         self,
         path: Path,
-        committed_bytes: int,
+        committed: Extent,
         source_names: list[str],
         main: str = EMAIL,
-        *,
-        digest: str = "",
     ) -> None:
-        """`main`: the job's main id property. `digest`: of the committed bytes."""
+        """`main`: the job's main id property."""
         self.path = path
         self._names = source_names
         self._main = main
         self._aside: Path | None = None  # where a copy was saved, if the file was replaced
         try:
-            if committed_bytes and not path.exists():
+            if committed.size and not path.exists():
                 raise _refusal(path, "is missing")
             self._file = _open_alone(path)
             try:
-                self._hash = _check(path, self._file, Extent(committed_bytes, digest))
+                self._hash = None  # not computed yet
+                if committed.version != _version(self._file):
+                    self._hash = _check(path, self._file, committed)
+                    self._file.truncate(committed.size)
+                    committed = Extent(committed.size, self._hash.hexdigest(), _version(self._file))
                 # A job that an earlier version began has no column `note`.
-                self._has_notes = not committed_bytes or _header(self._file) == _line(HEADER)
-                self._file.truncate(committed_bytes)
-                self._file.seek(committed_bytes)
-                self._note_last_write()
+                self._has_notes = not committed.size or _header(self._file) == _line(HEADER)
             except BaseException:
                 self._file.close()
                 raise
@@ -78,8 +79,9 @@ class ResultsFile:
             raise CheckpointError(
                 f"cannot write {path}: {error.strerror}; choose another path with --results"
             ) from error
-        self.committed_bytes = committed_bytes
-        self._appended = self._hash, committed_bytes
+        self.committed = committed
+        self._last_write = committed.version
+        self._appended = self._hash, committed
 
     def lines(self, settled: Sequence[Settlement]) -> bytes:
         """The lines for these rows."""
@@ -92,48 +94,47 @@ class ResultsFile:
         StorageError if they can't be written, or if another program has changed the file.
         """
         if not lines:
-            self._appended = self._hash, self.committed_bytes
-            return Extent(self.committed_bytes, self._hash.hexdigest())
-        data = b"".join(lines if self.committed_bytes else [_line(HEADER), b"\n", *lines])
+            self._appended = self._hash, self.committed
+            return self.committed
+        size = self.committed.size
+        data = b"".join(lines if size else [_line(HEADER), b"\n", *lines])
         try:
-            self._check_unchanged()
+            hashed = self._check_unchanged().copy()
             # Remove what a failed append left.
-            self._file.truncate(self.committed_bytes)
-            self._file.seek(self.committed_bytes)
+            self._file.truncate(size)
+            self._file.seek(size)
             _write_all(self._file, data)
             os.fdatasync(self._file.fileno())
-            self._note_last_write()
+            self._last_write = _version(self._file)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror}") from error
-        hashed = self._hash.copy()
         hashed.update(data)
-        self._appended = hashed, self.committed_bytes + len(data)
-        return Extent(self._appended[1], hashed.hexdigest())
+        extent = Extent(size + len(data), hashed.hexdigest(), self._last_write)
+        self._appended = hashed, extent
+        return extent
 
     def keep(self) -> None:
         """Note that the last append is committed."""
-        self._hash, self.committed_bytes = self._appended
+        self._hash, self.committed = self._appended
 
     def close(self) -> None:
         self._file.close()
 
-    def _note_last_write(self) -> None:
-        found = os.fstat(self._file.fileno())
-        self._last_write = found.st_size, found.st_mtime_ns
-
-    def _check_unchanged(self) -> None:
-        """StorageError if another program has changed or replaced the file."""
-        found = os.fstat(self._file.fileno())
+    def _check_unchanged(self) -> "hashlib._Hash":
+        """The hash of the committed part. StorageError if another program has changed or replaced the
+        file.
+        """
         if not is_at(self._file.fileno(), self.path):
             raise StorageError(
                 f"{self.path} was moved or replaced while the job ran; the results are in "
                 f"{self._put_aside()}; move that file back to {self.path}"
             )
-        if self._last_write != (found.st_size, found.st_mtime_ns):
+        if self._hash is None or self._last_write != _version(self._file):
             try:
-                _check(self.path, self._file, Extent(self.committed_bytes, self._hash.hexdigest()))
+                self._hash = _check(self.path, self._file, self.committed)
             except _ChangedError as error:
                 raise StorageError(str(error)) from error
+        return self._hash
 
     def _put_aside(self) -> Path:
         """Save a copy of the open file, whose path now leads to another one."""
@@ -142,7 +143,7 @@ class ResultsFile:
             self._file.seek(0)
             with os.fdopen(create_private(aside, is_new=True), "wb") as copy:
                 shutil.copyfileobj(self._file, copy)
-                copy.truncate(self.committed_bytes)
+                copy.truncate(self.committed.size)
             self._aside = aside
         return self._aside
 
@@ -258,6 +259,12 @@ def _check(path: Path, file: BinaryIO | io.FileIO, extent: Extent) -> "hashlib._
     if extent.size and not is_ours:
         raise _refusal(path, "was changed since the job wrote it")
     return hashed
+
+
+def _version(file: BinaryIO | io.FileIO) -> tuple[int, ...]:
+    """Another one after any change of the file."""
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class _ChangedError(CheckpointError):

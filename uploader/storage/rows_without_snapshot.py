@@ -14,7 +14,7 @@ from uploader.model.settings_periods import NotInSnapshot, not_in_snapshot
 from uploader.storage import snapshot
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.results_file import Extent, read_results
+from uploader.storage.results_file import read_results
 
 _OUTCOMES = frozenset(outcome.value for outcome in WRITTEN | MAYBE_WRITTEN)
 
@@ -72,7 +72,7 @@ def list_rows_without_snapshot(checkpoint: Path, unkept: NotInSnapshot) -> Itera
     if not identity.results:
         return
     sources = {source.name: number for number, source in reversed(list(enumerate(identity.sources)))}
-    lines = read_results(path, Extent(state.results_bytes, state.results_digest))
+    lines = read_results(path, state.results)
     for period in periods:  # the file has a line for each settled row, in the order of settling
         some = islice(lines, max(0, period.progress.settled - done))
         done = max(done, period.progress.settled)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -23,7 +24,7 @@ from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
-from uploader.storage.results_file import ResultsFile
+from uploader.storage.results_file import Extent, ResultsFile
 from uploader.system.private_files import Lock
 
 IDENTITY = Identity(
@@ -53,7 +54,7 @@ def test_what_was_committed_is_what_is_read(tmp_path):
     tallies.outcomes[Outcome.REJECTED] = 1
     progress = Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5)))
     known = {0: (Mark(80, 6, "d2"), Mark(99, 8, "d3"))}
-    state = State(progress, tallies, "stopped", "why", 12, 345, 6.5, known)
+    state = State(progress, tallies, "stopped", "why", 12, Extent(345, "d1", (1, 345, 9)), 6.5, known)
     checkpoint = Checkpoint.create(path, IDENTITY)
     checkpoint.commit(state, [rejected(4)])
     checkpoint.close()
@@ -91,7 +92,11 @@ def as_version_0_4_0_left_it(path: Path) -> None:
 
 def test_a_job_that_version_0_4_0_began_is_looked_at_and_goes_on(tmp_path):
     path = tmp_path / "job.checkpoint"
-    state = State(Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5))), Tallies(rows=9), results_bytes=345)
+    state = State(
+        Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5))),
+        Tallies(rows=9),
+        results=Extent(345),
+    )
     checkpoint = Checkpoint.create(path, IDENTITY)
     checkpoint.commit(state, [])
     checkpoint.close()
@@ -305,13 +310,13 @@ def created(position: int) -> Settlement:
 
 def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     path = tmp_path / "r.csv"
-    results = ResultsFile(path, 0, ["a.csv"])
+    results = ResultsFile(path, Extent(), ["a.csv"])
     extent = results.append([results.lines([created(1)])])
     results.keep()
     results.append([results.lines([created(2)])])
     results.close()
-    assert path.stat().st_size > results.committed_bytes == extent.size
-    again = ResultsFile(path, extent.size, ["a.csv"], digest=extent.digest)
+    assert path.stat().st_size > results.committed.size == extent.size
+    again = ResultsFile(path, extent, ["a.csv"])
     again.append([again.lines([created(3)])])
     again.close()
     assert path.read_text() == (
@@ -322,37 +327,54 @@ def test_the_results_file_is_cut_back_to_what_was_committed(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_results_file_that_nobody_wrote_is_checked_when_lines_are_appended(tmp_path):
+    path = tmp_path / "r.csv"
+    results = ResultsFile(path, Extent(), ["a.csv"])
+    extent = results.append([results.lines([created(1)])])
+    results.close()
+    before = path.stat()
+    path.write_bytes(changed := path.read_bytes().replace(b"created", b"CREATED"))
+    with pytest.raises(CheckpointError, match="was changed"):
+        ResultsFile(path, extent, ["a.csv"])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = ResultsFile(path, extent, ["a.csv"])
+    with pytest.raises(StorageError, match="was changed"):
+        again.append([again.lines([created(2)])])
+    again.close()
+    assert path.read_bytes() == changed
+
+
 def test_a_results_file_that_lost_lines_is_refused(tmp_path):
     path = tmp_path / "r.csv"
     with pytest.raises(CheckpointError, match="is missing"):
-        ResultsFile(path, 10, ["a.csv"])
+        ResultsFile(path, Extent(10), ["a.csv"])
     assert not path.exists()
     path.write_text("short")
     with pytest.raises(CheckpointError, match="5 bytes too short"):
-        ResultsFile(path, 10, ["a.csv"])
+        ResultsFile(path, Extent(10), ["a.csv"])
 
 
 def test_a_results_file_is_not_written_through_a_symbolic_link(tmp_path):
     (tmp_path / "theirs").write_text("precious")
     (tmp_path / "r.csv").symlink_to(tmp_path / "theirs")
     with pytest.raises(CheckpointError):
-        ResultsFile(Path(tmp_path / "r.csv"), 0, ["a.csv"])
+        ResultsFile(Path(tmp_path / "r.csv"), Extent(), ["a.csv"])
     assert (tmp_path / "theirs").read_text() == "precious"
 
 
 def test_a_results_file_has_one_writer(tmp_path):
-    first = ResultsFile(tmp_path / "r.csv", 0, ["a.csv"])
+    first = ResultsFile(tmp_path / "r.csv", Extent(), ["a.csv"])
     first.append([first.lines([created(1)])])
     first.keep()
     with pytest.raises(CheckpointError, match="another process"):
-        ResultsFile(tmp_path / "r.csv", 0, ["b.csv"])
+        ResultsFile(tmp_path / "r.csv", Extent(), ["b.csv"])
     first.close()
     assert "c1@example.com" in (tmp_path / "r.csv").read_text()
 
 
 def test_lines_of_results_stand_in_the_order_in_which_rows_were_settled(tmp_path):
     first = Settlement(record(0), Outcome.CREATED, "101")
-    results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
+    results = ResultsFile(tmp_path / "results.csv", Extent(), ["a.csv"])
     results.append(
         [results.lines([first, Settlement(record(5), Outcome.UPDATED, "102")]), results.lines([first])]
     )
@@ -366,7 +388,7 @@ def test_a_note_says_why_a_row_failed_and_what_was_left_out(tmp_path):
     unsent = Unsent(3, 0, 5, "", (), Outcome.INVALID, "KEY", "no email", b"", faults)
     partly = record(4)
     partly.dropped = (Fault("renewal_date: 'never,\n ever' is no date", "DATE", "renewal_date"),)
-    results = ResultsFile(tmp_path / "results.csv", 0, ["a.csv"])
+    results = ResultsFile(tmp_path / "results.csv", Extent(), ["a.csv"])
     settled = [
         Settlement(unsent, Outcome.INVALID, refusal=Refusal("KEY", "no email")),
         Settlement(partly, Outcome.CREATED, "7"),
@@ -389,7 +411,7 @@ def test_a_results_file_that_was_begun_without_notes_goes_on_without(tmp_path):
     path = tmp_path / "results.csv"
     begun = b"row,key,hubspot_id,outcome,source\n2,a@x.com,1,created,a.csv\n"
     path.write_bytes(begun)
-    results = ResultsFile(path, len(begun), ["a.csv"])
+    results = ResultsFile(path, Extent(len(begun)), ["a.csv"])
     results.append([results.lines([rejected(6), created(5)])])
     results.close()
     assert (

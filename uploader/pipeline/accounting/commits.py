@@ -132,8 +132,7 @@ class Commits:
         """
         async with self._committing:
             state = make_state()
-            state.results_bytes = self.committed.results_bytes
-            state.results_digest = self.committed.results_digest
+            state.results = self.committed.results
             if replace(state, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
                 return
             former, changes = self._waiting.copy(), self._note_counts(state.tallies)
@@ -201,8 +200,7 @@ class Commits:
         no harm.
         """
         if self._results:
-            extent = self._results.append(waiting.lines)
-            state.results_bytes, state.results_digest = extent.size, extent.digest
+            state.results = self._results.append(waiting.lines)
         if self._snapshot:
             self._snapshot.note_confirmed(waiting.settled)
         # Last: appended again after a failure, they would be there twice.

@@ -4,12 +4,14 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Mark
 from uploader.model.settlements import Tallies
 from uploader.model.watermark import Progress, Resume
+from uploader.storage.results_file import Extent
 
 SCHEMA = """
 CREATE TABLE state (
@@ -53,12 +55,11 @@ class State:
     state: str = "stopped"  #: "complete", or "stopped" (also while it runs; the lock shows that)
     reason: str = ""
     in_doubt_below: int = 0  #: open rows before this position may have been sent, if this process is killed
-    results_bytes: int = 0
+    results: Extent = field(default_factory=Extent)  #: what the results file holds
     elapsed_seconds: float = 0.0
     #: Marks above the watermark, of streams, by source.
     known: dict[int, tuple[Mark, ...]] = field(default_factory=dict)
     chain: Chain = field(default_factory=Chain)  #: of the open rows
-    results_digest: str = ""  #: of these bytes of the results file; "" from an earlier version
 
     @property
     def may_be_sent(self) -> bool:
@@ -88,11 +89,14 @@ def read(connection: sqlite3.Connection) -> State:
         named["state"],
         named["reason"],
         named["lost_below"],
-        named["results_bytes"],
+        Extent(
+            named["results_bytes"],
+            of_job(connection, "results_digest", ""),
+            tuple(of_job(connection, "results_version", ())),
+        ),
         named["elapsed_seconds"],
         _known(connection),
-        chain=_chain(connection),
-        results_digest=_results_digest(connection),
+        Chain(*of_job(connection, "chain", ())),
     )
 
 
@@ -113,7 +117,7 @@ def write(connection: sqlite3.Connection, state: State) -> None:
             mark.offset if mark else None,
             mark.line if mark else None,
             mark.digest if mark else "",
-            state.results_bytes,
+            state.results.size,
             state.elapsed_seconds,
         ),
     )
@@ -121,20 +125,17 @@ def write(connection: sqlite3.Connection, state: State) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO job VALUES (?, ?)",
         [
-            ("results_digest", json.dumps(state.results_digest)),
+            ("results_digest", json.dumps(state.results.digest)),
+            ("results_version", json.dumps(state.results.version)),
             ("chain", json.dumps(astuple(state.chain))),
         ],
     )
 
 
-def _chain(connection: sqlite3.Connection) -> Chain:
-    found = connection.execute("SELECT value FROM job WHERE name = 'chain'").fetchall()
-    return Chain(*json.loads(found[0][0])) if found else Chain()
-
-
-def _results_digest(connection: sqlite3.Connection) -> str:
-    found = connection.execute("SELECT value FROM job WHERE name = 'results_digest'").fetchall()
-    return str(json.loads(found[0][0])) if found else ""
+def of_job(connection: sqlite3.Connection, name: str, default: object) -> Any:  # noqa: ANN401  # as it was put
+    """A value of the job; `default` if an earlier version did not store it."""
+    found = connection.execute("SELECT value FROM job WHERE name = ?", (name,)).fetchall()
+    return json.loads(found[0][0]) if found else default
 
 
 def write_known(connection: sqlite3.Connection, known: Mapping[int, Sequence[Mark]]) -> None:
@@ -144,8 +145,7 @@ def write_known(connection: sqlite3.Connection, known: Mapping[int, Sequence[Mar
 
 
 def _known(connection: sqlite3.Connection) -> dict[int, tuple[Mark, ...]]:
-    found = connection.execute("SELECT value FROM job WHERE name = 'known'").fetchall()
-    by_source = json.loads(found[0][0]) if found else {}
+    by_source = of_job(connection, "known", {})
     return {int(source): tuple(Mark(*mark) for mark in marks) for source, marks in by_source.items()}
 
 
