@@ -24,6 +24,7 @@ class Kind:
     type: str = ""
     is_multiple: bool = False
     may_be_address: bool = True  #: False for `email` of other types than contacts
+    is_phone: bool = False  #: HubSpot may store it as a bare number with its country code
     stages: tuple[str, ...] = ()  #: the options in the account's order, if a value only goes forward in it
 
 
@@ -70,6 +71,7 @@ class Schema:
                     str(entry.get("type") or ""),
                     entry.get("fieldType") == "checkbox",
                     has_addresses,
+                    is_phone=entry.get("type") == "phone_number" or entry.get("fieldType") == "phonenumber",
                     stages=_in_order(entry.get("options")) if name == LIFECYCLE_STAGE else (),
                 )
                 for name, entry in named.items()

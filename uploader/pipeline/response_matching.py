@@ -15,10 +15,9 @@ from itertools import compress
 from typing import NamedTuple
 
 from uploader.hubspot.error_objects import ErrorObject
-from uploader.hubspot.schema import Kind
 from uploader.hubspot.wire import OWN_ID, Result
 from uploader.model.records import EMAIL, Record, lock_key, lock_keys
-from uploader.records.values.compare import Match, compare
+from uploader.records.values.compare import are_one_number
 
 
 class BulkMatch(NamedTuple):
@@ -214,4 +213,4 @@ class ResponseMatch:
         shown = self._key_of(result).partition("=")[2]
         if not shown or self._id_property == EMAIL:
             return False
-        return compare(self._id_property, Kind("number"), record.key, shown).match is Match.DIFFERS
+        return record.key != shown and not are_one_number(record.key, shown)

@@ -110,7 +110,7 @@ class Tally:
 
 def after_writing(name: str, text: str, before: str, kind: Kind) -> str:
     """The value of a property after a text is written over another; "" for nothing."""
-    if compare(name, kind, text, before).match is Match.KEPT:
+    if compare(name, kind, text, before).match is Match.EXPLAINED:
         return before
     if kind.is_multiple and text.startswith(";"):
         there = [part for part in before.split(";") if part]

@@ -124,7 +124,7 @@ def _change(
     policy = rules.of(name)
     if policy is Policy.CREATE_ONLY or (policy is Policy.FILL and there):
         return Change.PRESERVED
-    if comparison.match is Match.KEPT:
+    if comparison.match is Match.EXPLAINED:
         return Change.KEPT
     if not wanted:
         return Change.CLEARED

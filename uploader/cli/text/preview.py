@@ -51,7 +51,7 @@ NOT_SEEN = (
 _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
     Change.PRESERVED.value: "HubSpot's value is kept: --write, --fill or --create-only",
-    Change.KEPT.value: "sent, and HubSpot may keep its value: a lifecycle stage usually does not go back",
+    Change.KEPT.value: "sent, and HubSpot may keep its value, such as a later lifecycle stage",
     REFUSED: "invalid: never sent",
 }
 

@@ -9,6 +9,7 @@ object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page
 pipelines               pipelines and their stages, listed
 properties              properties, and the values they accept
+respelling              the spelling in which an account may store values
 store                   the records of one object type, in memory
 tokens                  which tokens are accepted, and the OAuth endpoints
 upsert_plan             what a batch upsert would write and refuse

@@ -25,6 +25,7 @@ class Rules:
     conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies
     duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates
     lifecycle: Literal["forward", "any"] = "forward"  #: whether a lifecycle stage may go back
+    respells: bool = False  #: values are stored in HubSpot's own spelling, see `respelling`
     results_order: Literal["shuffled", "input"] = "shuffled"  #:
     echo_trace_ids: bool = False  #: results carry objectWriteTraceId
     errors_in_200: bool = False  #: as the 2026-09 paths always do
@@ -55,6 +56,7 @@ class AccountInfo:
     time_zone: str = "US/Eastern"
     currency: str = "USD"
     day_seconds: float | None = None  #: a short "day" for tests; None: local midnight
+    country_code: str = ""  #: where values are respelled, of phone numbers without one, such as "49"
     daily_used: int = 0  #: requests of other apps today, which share the quota
     record_limit: int = 15_000_000  #: of each object type, in `limits/records`; not enforced
 

@@ -278,6 +278,7 @@ class Account:
             records=store.records,
             rules=exchange.faults.rules,
             portal_id=self.info.portal_id,
+            country_code=self.info.country_code,
             strict_datetimes=exchange.is_strict,
             validations=rules if exchange.is_strict else (),
             rejections=exchange.faults.rejections,
@@ -326,6 +327,7 @@ class Account:
                 records=store.records,
                 rules=rules,
                 portal_id=self.info.portal_id,
+                country_code=self.info.country_code,
             )
             for one in upserter.decide(inputs).writes:
                 if one.record is None:

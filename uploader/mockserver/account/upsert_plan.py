@@ -19,6 +19,7 @@ from uploader.mockserver.account.properties import (
     invalid_option,
     normalise,
 )
+from uploader.mockserver.account.respelling import respelled
 from uploader.mockserver.account.store import Record, Records
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.batch_request import Input, find_duplicates
@@ -59,6 +60,7 @@ class Upserter:
     records: Records
     rules: Rules
     portal_id: int
+    country_code: str = ""  #: of phone numbers without one
     strict_datetimes: bool = False
     validations: Sequence[Validation] = ()  #: in force on this path
     rejections: Mapping[int, Reject] | None = None
@@ -176,7 +178,7 @@ class Upserter:
         for name, value in one.properties.items():
             if value is None:
                 continue  # answers 200 and changes nothing
-            if name in plain and len(value) <= MAX_VALUE_CHARACTERS:
+            if name in plain and len(value) <= MAX_VALUE_CHARACTERS and not self.rules.respells:
                 values[name] = value
                 continue
             checked = self._check_value(name, value)
@@ -193,6 +195,8 @@ class Upserter:
         checked = known.check(value, strict_datetimes=self.strict_datetimes)
         if isinstance(checked, Problem) and checked.code == "INVALID_OPTION" and self.rules.option_text_bytes:
             return invalid_option(known, value, at_least_bytes=self.rules.option_text_bytes)
+        if isinstance(checked, str) and checked and self.rules.respells:
+            return respelled(known, checked, self.country_code)
         return checked
 
     def _add_key(self, one: Input, values: dict[str, str]) -> list[Problem]:

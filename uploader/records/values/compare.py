@@ -2,13 +2,15 @@
 
 In    the property's name, its kind, the text sent and the text held ("" for none).
 Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the rule), another value that
-      HubSpot may have kept by such a rule, or different.
-Rule  Where the type is not known, only identical text is equal: "1.10" and "1.1" may be two articles.
+      HubSpot may have made of it or kept by such a rule, or different.
+Rules Where the type is not known, only identical text is equal: "1.10" and "1.1" may be two articles.
+      A spelling counts as HubSpot's only if it is the one that HubSpot gives to the text sent. A text that
+      HubSpot would have to be told of again is another value.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,14 +23,14 @@ from uploader.model.records import EMAIL
 class Match(StrEnum):
     EQUAL = "equal"
     ADJUSTED = "adjusted"  #: the same value, spelled by HubSpot's own rules
-    KEPT = "kept"  #: another value, in whose place HubSpot may not take what was sent
+    EXPLAINED = "explained"  #: another value, which HubSpot may have made of what was sent, or kept
     DIFFERS = "differs"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     match: Match
-    rule: str = ""  #: of an ADJUSTED or KEPT one, in words
+    rule: str = ""  #: of an ADJUSTED or EXPLAINED one, in words
 
     @property
     def is_same(self) -> bool:
@@ -38,13 +40,14 @@ class Comparison:
     @property
     def is_hubspots(self) -> bool:
         """Whether HubSpot's own rules explain the difference."""
-        return self.match in {Match.ADJUSTED, Match.KEPT}
+        return self.match in {Match.ADJUSTED, Match.EXPLAINED}
 
 
 _EQUAL, _DIFFERS = Comparison(Match.EQUAL), Comparison(Match.DIFFERS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: A postcode with a leading zero is no number, nor is +49...
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+#: In a text, a postcode with a leading zero is no number, nor is +49...
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _MILLISECONDS = re.compile(r"-?[0-9]{5,17}")
 
 
@@ -53,12 +56,26 @@ def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
         return _EQUAL
     if not kind.type:
         return _DIFFERS
-    for rule, holds in _RULES:
-        if holds(name, kind, wanted, held):
-            return Comparison(Match.ADJUSTED, rule)
-    if _is_later_stage(kind, wanted, held):
-        return Comparison(Match.KEPT, "a lifecycle stage does not go back")
+    for match, rules in _RULES.items():
+        for rule, holds in rules:
+            if holds(name, kind, wanted, held):
+                return Comparison(match, rule)
     return _DIFFERS
+
+
+def are_one_number(wanted: str, held: str) -> bool:
+    """Whether two texts of unknown type are one number in two notations. `007` and `7` are not."""
+    both = _PLAIN_NUMBER.fullmatch(wanted.strip()) and _PLAIN_NUMBER.fullmatch(held.strip())
+    return bool(both) and Decimal(wanted.strip()) == Decimal(held.strip())
+
+
+def are_alike(wanted: str, held: str) -> bool:
+    """Whether one text may be the other in another form: it has the same letters and digits, or some of them.
+
+    That is no proof. Ask it only of a value that we wrote, as its history shows.
+    """
+    ours, theirs = ("".join(filter(str.isalnum, text.casefold())) for text in (wanted, held))
+    return bool(ours and theirs) and (ours in theirs or theirs in ours)
 
 
 def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -66,7 +83,48 @@ def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
     return (is_address or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
 
 
-def _is_later_stage(kind: Kind, wanted: str, held: str) -> bool:
+def _is_trimmed(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
+    return kind.type in _TEXTS and wanted.strip() == held
+
+
+def _is_domain(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    bare = re.sub(r"^[a-z]+://|/+$", "", wanted.strip().lower())
+    return name == "domain" and kind.type in _TEXTS and bare == held
+
+
+def _is_domain_without_host(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    bare = re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", wanted.strip().lower())
+    return name == "domain" and kind.type in _TEXTS and bare == held
+
+
+def _is_bare_phone(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
+    return kind.is_phone and _BARE_PHONE.fullmatch(held) is not None and _dialled(wanted) == held
+
+
+def _has_country_code(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    """Whether HubSpot may have completed a national number, by a country that we do not know."""
+    del name
+    number = _dialled(wanted).lstrip("0")
+    is_completed = held.endswith(number) and len(held) - len(number) <= 1 + _CODE_DIGITS
+    is_national = kind.is_phone and len(number) >= _NATIONAL_DIGITS
+    return is_national and is_completed and _BARE_PHONE.fullmatch(held) is not None
+
+
+def _dialled(text: str) -> str:
+    """A phone number without the marks that people write between its digits."""
+    bare = re.sub(r"[\s().\-/\u2010-\u2015\u2212]", "", re.sub(r"(?<=[0-9\s])\(0\)", "", text))
+    return f"+{bare[2:]}" if bare.startswith("00") else bare
+
+
+def _is_respaced(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
+    return kind.type in _TEXTS and wanted.split() == held.split() and held == held.strip()
+
+
+def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    del name
     stages = kind.stages
     return wanted in stages and held in stages and stages.index(held) > stages.index(wanted)
 
@@ -98,12 +156,28 @@ def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
     return kind.is_multiple and (chosen <= there if wanted.startswith(";") else chosen == there)
 
 
-_RULES: tuple[tuple[str, Callable[[str, Kind, str, str], bool]], ...] = (
-    ("HubSpot keeps it in lower case", _is_recased),
-    ("a number in another notation", _is_same_number),
-    ("a date in another notation", _is_same_date),
-    ("the same choices", _are_same_choices),
-)
+_TEXTS = frozenset({"string", "phone_number"})
+_BARE_PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)  # E.164
+_NATIONAL_DIGITS, _CODE_DIGITS = 6, 3  #: fewest of a number without its country, most of a country's code
+
+_Rule = tuple[str, Callable[[str, Kind, str, str], bool]]
+_RULES: Mapping[Match, Sequence[_Rule]] = {
+    Match.ADJUSTED: (
+        ("HubSpot keeps it in lower case", _is_recased),
+        ("HubSpot trims it", _is_trimmed),
+        ("a number in another notation", _is_same_number),
+        ("a date in another notation", _is_same_date),
+        ("the same choices", _are_same_choices),
+        ("HubSpot keeps the bare domain", _is_domain),
+        ("HubSpot keeps the bare phone number", _is_bare_phone),
+    ),
+    Match.EXPLAINED: (
+        ("a lifecycle stage does not go back", _is_later_stage),
+        ("HubSpot keeps the bare domain", _is_domain_without_host),
+        ("HubSpot may have added the country code", _has_country_code),
+        ("the white space is HubSpot's", _is_respaced),
+    ),
+}
 
 
 def _date(text: str) -> date | None:
