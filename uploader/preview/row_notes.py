@@ -10,6 +10,7 @@ from uploader.model.settlements import Settlement
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name
+from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 
 
@@ -93,6 +94,7 @@ class RowNotes:
 
 
 _SKIPPED = {
+    NOT_A_ROW: "no rows: footers, totals, repeated headers (`check` lists them)",
     "SUPERSEDED": "superseded by a later row with the same key (marked by `failures`)",
     "DUPLICATE": "another row has the same key (--on-duplicate first, last)",
     SUPPRESSED: "suppressed (--suppress, --suppress-where)",

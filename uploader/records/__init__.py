@@ -10,6 +10,7 @@ known_headers     column names in exports of other systems, opt-outs included
 layouts           columns that are sent together, and the type that holds a record's properties
 mapper            rows become records, or unsent rows with all that is wrong
 mapping_file      the mapping file, parsed from TOML
+not_a_row         which lines of a table are no rows: footers, totals, a repeated header
 seen_fields       the fields that rows have named so far, as one layout
 suppressed_rows   which rows are suppressed, by a list or by a column
 suppression_file  suppression lists, read from files

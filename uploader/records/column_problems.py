@@ -10,6 +10,7 @@ from uploader.records.columns import (
     Columns,
     MappingError,
     Rules,
+    refuse_row_as_header,
     resolve_columns,
     resolve_name,
     unmapped_text,
@@ -29,6 +30,11 @@ class Resolved:
 def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None) -> Resolved:
     """Resolve columns as `resolve_columns` does, but go on after each problem without its columns."""
     resolved = Resolved(None)
+    try:
+        refuse_row_as_header(header, rules)
+    except MappingError as error:
+        resolved.problems += error.texts  # and the names mean nothing
+        return resolved
     while True:
         try:
             resolved.columns = resolve_columns(header, rules, schema)

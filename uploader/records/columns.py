@@ -9,6 +9,7 @@ Rules A column acts by its property's exact name, its exact label, or the user's
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.records import EMAIL
 from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
+from uploader.records.not_a_row import row_in_header
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.datetimes import DateOrder
 
@@ -139,6 +141,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
             "this file was written with --spreadsheet-safe, which changes cells; write it again without "
             "that option, and upload the new file"
         )
+    refuse_row_as_header(header, rules)
     refuse_undecided([column for column in header if rules.is_undecided(column)])
     for index, column in enumerate(header):
         if column == SUPERSEDED:
@@ -169,6 +172,25 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     _refuse_constants({names[i]: header[i] for i in names}, rules)
     addresses = _addresses(header, rules, schema) if rules.suppression is not None else ()
     return Columns(names, tuple(nameless), superseded, tuple(header), addresses)
+
+
+def refuse_row_as_header(header: Sequence[str], rules: Rules) -> None:
+    """Raise MappingError if the first line is a person and not a header, whatever its cells are mapped to."""
+    named = row_in_header(header)
+    if not named:
+        keys = {column for column, name in rules.mapped.items() if name in rules.match}
+        named = next((column for column in header if column in keys and _NO_LETTER.fullmatch(column)), "")
+    if named:
+        raise MappingError(
+            f"the first line has {named!r}, so it looks like a row and not like a header, and would be lost; "
+            "write a line with the names of the columns above it, such as "
+            f"{','.join([rules.id_property, *_USUAL_NAMES][: len(header)])}"
+        )
+
+
+#: A key such as 12345 or +49 30 1234.
+_NO_LETTER = re.compile(r"[\W\d_]*\d{3}[\W\d_]*")
+_USUAL_NAMES = ("firstname", "lastname")
 
 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:

@@ -24,9 +24,10 @@ from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
 from uploader.records.layouts import Column, Layout, Text
+from uploader.records.not_a_row import NOT_A_ROW, Place, telling, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
-from uploader.records.tables import Table, filled
+from uploader.records.tables import Table, filled, shortened
 from uploader.records.values.convert import Converter, converter, setting_of
 
 
@@ -46,6 +47,14 @@ class Mapper:
         self._fields = Fields(rules, schema)
         self._suppression = SuppressionCheck(rules, columns, self._name_of) if rules.suppresses else None
         named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
+        self._place = Place(
+            columns.header if columns else (),
+            frozenset(index for index, name in columns.names.items() if name in rules.match)
+            if columns
+            else frozenset(),
+            of_contacts=rules.has_addresses,
+            by_address=rules.has_addresses and rules.match == (EMAIL,),
+        )
         self._column_of = {name: column for column, name in named}
         converters = [converter(name, column, schema, rules) for column, name in named]
         self._cells = self._layout(
@@ -263,11 +272,12 @@ class Mapper:
             order = list(fields_of(table.rows[place].content))
             bad.sort(key=lambda one: order.index(one.fault.column) if one.fault.column in order else -1)
         names, keys = table.take_keys()
+        apart = {**self._no_rows(table, keys), **superseded}
         dropped = table.drop_bad(names) if self.rules.drop_bad_values else {}
-        odd = {*table.faults, *table.bad, *superseded}
+        odd = {*table.faults, *table.bad, *apart}
         if "" in keys:
             odd.update(place for place, key in enumerate(keys) if not key)
-        unsent = [superseded.get(place) or self._invalid(table, place, names, keys) for place in odd]
+        unsent = [apart.get(place) or self._invalid(table, place, names, keys) for place in odd]
         dropped = {table.positions[place]: faults for place, faults in dropped.items()}
         if odd:
             chosen = [place not in odd for place in range(len(keys))]
@@ -316,6 +326,24 @@ class Mapper:
         position, row = table.positions[place], table.rows[place]
         return self._unsent(position, row, key, faults, lock_keys=lock_keys if key else ())
 
+    def _no_rows(self, table: Table, keys: Sequence[str]) -> dict[int, Unsent]:
+        """Return the unsent rows of a table that are no rows; only a row with a doubtful key is looked at."""
+        if self.columns is None:
+            return {}
+        doubtful = {*table.bad, *(place for place, key in enumerate(keys) if not key)}
+        if not self._place.by_address:
+            doubtful.update(telling(keys, self.columns.header))
+        found = {}
+        for place in doubtful:
+            row = table.rows[place]
+            cells = cast("Sequence[str]", row.content)
+            why = why_no_row(cells, self._place)
+            if why:
+                text = " ".join(filter(None, map(str.strip, cells)))
+                fault = Fault(f"{why}, and not a row: {shortened(text)!r}", NOT_A_ROW)
+                found[place] = self._unsent(table.positions[place], row, "", [fault])
+        return found
+
     def _superseded(self, table: Table, place: int) -> Unsent:
         """Return the unsent row of a failed row whose key a later row has written."""
         reason = f"superseded by row {table.superseded[place]}, which wrote the same key"
@@ -329,7 +357,7 @@ class Mapper:
         self, position: int, row: Row, key: str, faults: Sequence[Fault], lock_keys: tuple[str, ...] = ()
     ) -> Unsent:
         fault = faults[0]
-        outcome = Outcome.SKIPPED if fault.category in {SUPERSEDED_BY, SUPPRESSED} else Outcome.INVALID
+        outcome = Outcome.SKIPPED if fault.category in _SKIPPED else Outcome.INVALID
         return Unsent(
             position=position,
             source=self.source,
@@ -376,4 +404,5 @@ def fields_of(content: Content) -> Mapping[str, object]:
 
 
 SUPERSEDED_BY = "SUPERSEDED"
+_SKIPPED = frozenset({SUPERSEDED_BY, SUPPRESSED, NOT_A_ROW})
 _INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})

@@ -161,8 +161,12 @@ def _given(texts: Sequence[Text]) -> list[str]:
 _SHOWN = 40
 
 
+def shortened(text: str, most: int = _SHOWN) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def _said(column: str, text: str, fault: Fault) -> Fault:
-    shown = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    shown = repr(shortened(text))
     # Whoever judges values does not know their columns.
     reason = fault.reason.replace('"COLUMN=', f'"{column}=')
     return Fault(f"{column}: {shown} {reason}", fault.category, column)

@@ -10,7 +10,7 @@ The keys of `--json`, which others script against:
     would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
-    faults, dropped     category, column, count, examples (source, row, reason); counts are exact
+    not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
@@ -32,6 +32,7 @@ from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
+from uploader.records.not_a_row import NOT_A_ROW
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicates_file import source_of
@@ -72,6 +73,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "skipped": found.skipped,
         "suppressed": found.suppressed,
         "values_dropped": found.values_dropped,
+        "not_rows": _groups({(NOT_A_ROW, ""): found.not_rows} if found.not_rows.count else {}, names),
         "faults": _groups(found.faults, names),
         "dropped": _groups(found.dropped, names),
         "repeated_keys": found.repeated_keys,
@@ -228,8 +230,10 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
         texts.append(f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where)")
-    if found.skipped > found.suppressed:
-        later = found.skipped - found.suppressed
+    if not_rows := found.not_rows.count:
+        texts.append(f"{not_rows:>12,}  skipped: no rows")
+        texts += _group_lines({(NOT_A_ROW, ""): found.not_rows}, report)
+    if later := found.skipped - found.suppressed - not_rows:
         texts.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
     texts.append(
         f"{found.invalid:>12,}  invalid"

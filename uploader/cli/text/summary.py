@@ -8,10 +8,12 @@ from uploader.model.outcomes import Outcome
 from uploader.model.settlements import ONLY
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
+from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 
 #: Why rows were skipped, by the rule.
 _RULES = {
+    NOT_A_ROW: "no rows: footers, totals, repeated headers (the results file has their texts)",
     SUPPRESSED: "suppressed (--suppress, --suppress-where)",
     DUPLICATE: "another row has the same key (--on-duplicate first, last)",
     SUPERSEDED_BY: "superseded by a later row with the same key (--include-superseded sends them)",

@@ -6,7 +6,7 @@ Raise nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
 from uploader.records.mapper import Mapper
+from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
@@ -47,6 +48,7 @@ class Findings:
     keyless: int = 0  #: of the invalid ones, those that hold no key
     skipped: int = 0
     suppressed: int = 0  #: skipped rows of suppressed people
+    not_rows: Group = field(default_factory=Group)  #: skipped lines that are no rows
     row_bytes: int = 0  #: size of the rows in the sources
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
@@ -76,6 +78,8 @@ class Findings:
         if unsent.outcome is Outcome.SKIPPED:
             self.skipped += 1
             self.suppressed += unsent.category == SUPPRESSED
+            if unsent.category == NOT_A_ROW:
+                self._add_to(self.not_rows, faults_of(unsent)[0], unsent)
             return
         self.invalid += 1
         self.keyless += not unsent.key and unsent.category != UNREADABLE
@@ -86,7 +90,9 @@ class Findings:
         name = (fault.category, fault.column)
         if name not in groups and len(groups) >= _MOST_GROUPS:
             name = (fault.category, "")
-        group = groups.setdefault(name, Group())
+        self._add_to(groups.setdefault(name, Group()), fault, mapped)
+
+    def _add_to(self, group: Group, fault: Fault, mapped: Record | Unsent) -> None:
         group.count += 1
         if len(group.examples) < self.most_examples:
             group.examples.append(Example(mapped.source, mapped.row, fault.reason))
@@ -109,7 +115,7 @@ class Findings:
         self.repeats = nsmallest(self.most_examples, (*self.repeats, *later))
 
 
-def faults_of(unsent: Unsent) -> Iterable[Fault]:
+def faults_of(unsent: Unsent) -> Sequence[Fault]:
     """All faults of a row."""
     return unsent.faults or (Fault(unsent.reason, unsent.category),)
 
