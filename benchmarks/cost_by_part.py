@@ -20,7 +20,7 @@ from benchmarks.support.echo_server import Answers
 from benchmarks.support.make_shapes import SHAPES, make
 from benchmarks.support.processes import aligned, workplace
 from uploader.hubspot.reply_decoding import decode
-from uploader.hubspot.wire import encode_batch
+from uploader.hubspot.requests import encode_batch
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Row, RowSlice

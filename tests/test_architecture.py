@@ -94,7 +94,7 @@ def _imports(module):
         elif isinstance(node, ast.ImportFrom):
             above = package.rsplit(".", node.level - 1)[0] if node.level else ""
             base = ".".join(part for part in (above, node.module) if part)
-            # `from uploader.hubspot import wire` imports the module, `from ... import Record` a name in one.
+            # `from uploader.sources import names` imports the module, `from ... import Record` a name in one.
             found |= {name if (name := f"{base}.{alias.name}") in MODULES else base for alias in node.names}
     return found
 
@@ -118,8 +118,8 @@ _LAYERED = [module for module in MODULES if module != "uploader" and not _is_moc
 
 
 def test_the_modules_are_found():
-    assert "uploader.model.records" in _imports("uploader.hubspot.wire")
-    assert "uploader.hubspot.wire" in _imports("uploader.pipeline.worker")
+    assert "uploader.model.records" in _imports("uploader.hubspot.requests")
+    assert "uploader.hubspot.requests" in _imports("uploader.pipeline.worker")
     assert {module for module in _LAYERED if _layer(module) is None} == set()
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import orjson
 from multidict import CIMultiDict
 
+from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode
-from uploader.hubspot.wire import Reply
 from uploader.model.records import Record, Slice, lock_key
 from uploader.model.rows import Mark, Row
 

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 from multidict import CIMultiDict
 
 from uploader.hubspot.client import Call
+from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode
-from uploader.hubspot.wire import Reply, no_reply
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.messages import Delivery, Request
 from uploader.mockserver.quota import parse_quota

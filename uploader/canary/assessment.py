@@ -15,8 +15,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from uploader.hubspot.replies import Result, Version
+from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import Result, Version, sent_properties
 from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.outcomes import WRITTEN, Outcome
 from uploader.model.records import Record

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from uploader.canary.assessment import Review, confirmed, history_names, review, with_link
 from uploader.errors import SettingsError
-from uploader.hubspot import wire
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
+from uploader.hubspot.replies import Result
+from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.model.canary import DEFAULT_ROWS, Canary, CanaryRow
 from uploader.model.records import Record
 from uploader.pipeline.read_matching import match, wanted_properties
@@ -60,7 +61,7 @@ async def read_back(
     schema = account.schema
     writable = schema.labels.keys() - schema.read_only if schema else frozenset[str]()
     names, history = wanted_properties(records), history_names(records, writable)
-    found: dict[int, wire.Result | None] = {}
+    found: dict[int, Result | None] = {}
     for batch in _batches(records):
         rest = batch
         for _ in range(2):  # what an answer leaves out is asked for once more
@@ -68,7 +69,7 @@ async def read_back(
             id_property = rest[0].id_property
             reply = await reader.read(
                 keys,
-                lambda asked, by=id_property: wire.encode_read(by, asked, names, history),  # type: ignore[misc]
+                lambda asked, by=id_property: encode_read(by, asked, names, history),  # type: ignore[misc]
             )
             matched, unknown = match(rest, reply.results, reply.errors)
             found |= {record.position: _linked(held, account, settings) for record, held in matched}
@@ -82,11 +83,11 @@ def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Batches of one id property each, as large as a read with history may be."""
     for id_property in dict.fromkeys(record.id_property for record in records):
         same = [record for record in records if record.id_property == id_property]
-        for start in range(0, len(same), wire.MAX_INPUTS_WITH_HISTORY):
-            yield same[start : start + wire.MAX_INPUTS_WITH_HISTORY]
+        for start in range(0, len(same), MAX_INPUTS_WITH_HISTORY):
+            yield same[start : start + MAX_INPUTS_WITH_HISTORY]
 
 
-def _linked(held: wire.Result | None, account: Account, settings: ColumnSettings) -> wire.Result | None:
+def _linked(held: Result | None, account: Account, settings: ColumnSettings) -> Result | None:
     if held is None:
         return None
     return with_link(held, account.ui_domain, account.portal, type_id(settings.object_type))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from uploader.check.mapping_draft import draft, remark_on
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo, needed_scopes, scope_texts, token_kind
-from uploader.hubspot.wire import MAX_INPUTS
 from uploader.jobs.column_rules import (
     overwriting_rules,
     refuse_absent_keys,

@@ -17,7 +17,7 @@ from uploader.cli.logs import is_json, note_event, print_message
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.cli.text.summary import chain_text
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
 from uploader.jobs.upload import Run

@@ -9,9 +9,10 @@ owners          the owners of an account, found by id, e-mail address or name
 pipelines       the pipelines of an object type and their stages, found by id or name
 proxy           which proxy and which certificate authorities apply to the base URL
 record_limits   the account's limit of records
+replies         what a decoded reply holds
 reply_decoding  replies, decoded leniently
+requests        paths, and the bodies of requests
 schema          an object type's properties: types, options, read-only and unique ones
 sign_in         tokens: where they come from, what they may do, when they are renewed
 tls             TLS and proxies for aiohttp, and their errors as replies
-wire            the wire format: paths, request bodies, the fields of a reply
 """

@@ -21,8 +21,8 @@ from aiohttp.tracing import Trace
 
 from uploader.hubspot import tls
 from uploader.hubspot.proxy import Network
+from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode, holds_too_much
-from uploader.hubspot.wire import Reply, no_reply
 
 #: HubSpot's edge gives up after 100 s (524). Waiting longer than that ensures that HubSpot no longer works on
 #: a request when its records are sent again.

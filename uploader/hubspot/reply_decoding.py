@@ -24,7 +24,8 @@ from uploader.hubspot.json_values import (
     as_seconds,
     as_text,
 )
-from uploader.hubspot.wire import ALL_PROPERTIES, QuotaHeaders, Reply, Result, Usage, Version
+from uploader.hubspot.replies import QuotaHeaders, Reply, Result, Usage, Version
+from uploader.hubspot.requests import ALL_PROPERTIES
 
 #: More values than any reply to a batch, or of all properties, has; each takes about 100 bytes.
 _MOST_VALUES = 3_000_000

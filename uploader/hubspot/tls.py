@@ -11,7 +11,7 @@ import aiohttp
 
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
-from uploader.hubspot.wire import Reply, no_reply
+from uploader.hubspot.replies import Reply, no_reply
 
 #: The errors of aiohttp that a proxy or a certificate causes.
 Fault = (

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from uploader.hubspot import wire
+from uploader.hubspot.replies import Result
+from uploader.hubspot.requests import MAX_INPUTS, encode_read
 from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.pipeline.keys_of_one_contact import conflict_of_unread, identity_conflicts, is_explained
 from uploader.pipeline.read_matching import answers_for, unique_values, with_other_addresses
@@ -20,14 +21,14 @@ async def find_identity_conflicts(
     """The identity conflicts, contact by contact. `main`: the job's main id property."""
     suspects = _suspects(keys_file)
     found: list[IdentityConflict] = []
-    while chunk := await offload.run(lambda: list(islice(suspects, wire.MAX_INPUTS))):
-        held: dict[str, wire.Result] = {}
+    while chunk := await offload.run(lambda: list(islice(suspects, MAX_INPUTS))):
+        held: dict[str, Result] = {}
         unique, rest = _names(chunk), chunk
         asked = with_other_addresses(unique)
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(
                 [hubspot_id for hubspot_id, _ in rest],
-                lambda ids, names=asked: wire.encode_read("", ids, names),  # type: ignore[misc]
+                lambda ids, names=asked: encode_read("", ids, names),  # type: ignore[misc]
             )
             answers = answers_for("", [hubspot_id for hubspot_id, _ in rest], reply.results, reply.errors)
             held |= {one.held.id: one.held for one in answers if one.held is not None}

@@ -14,10 +14,11 @@ from uploader.hubspot.object_types import noun
 from uploader.hubspot.owners import Owner, Owners, decode_owners
 from uploader.hubspot.pipelines import Pipelines, decode_pipelines
 from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
+from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_usage
+from uploader.hubspot.requests import Paths, encode_token_info
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo
-from uploader.hubspot.wire import Paths, Reply, encode_token_info
 from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import HubSpot, Transport
+from uploader.hubspot.requests import MAX_INPUTS, paths
 from uploader.hubspot.sign_in.token_provider import Access
-from uploader.hubspot.wire import MAX_INPUTS, paths
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold
 from uploader.jobs.ending import Ending

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import islice, takewhile
 from operator import attrgetter
 
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.model.records import Record
 from uploader.pipeline.conflict_groups import Groups
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import msgspec
 
-from uploader.hubspot.wire import Reply
+from uploader.hubspot.replies import Reply
 from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.chain import Chain
 from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts

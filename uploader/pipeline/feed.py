@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.model.chain import Chain
 from uploader.model.records import Record, Slice
 from uploader.model.settlements import Settlement

@@ -10,8 +10,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from uploader.hubspot.error_objects import ErrorObject
+from uploader.hubspot.replies import Result
+from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import Result, sent_properties
 from uploader.model.records import EMAIL, Record, lock_key
 from uploader.records.values.compare import Match, compare
 

@@ -18,7 +18,8 @@ from enum import StrEnum
 import msgspec
 
 from uploader.hubspot.error_objects import ErrorObject
-from uploader.hubspot.wire import Reply, sent_properties, whole_error
+from uploader.hubspot.replies import Reply, whole_error
+from uploader.hubspot.requests import sent_properties
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause

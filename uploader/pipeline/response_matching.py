@@ -15,7 +15,8 @@ from itertools import compress
 from typing import NamedTuple
 
 from uploader.hubspot.error_objects import ErrorObject
-from uploader.hubspot.wire import OWN_ID, Result
+from uploader.hubspot.replies import Result
+from uploader.hubspot.requests import OWN_ID
 from uploader.model.records import EMAIL, Record, lock_key, lock_keys
 from uploader.records.values.compare import are_one_number
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.replies import Reply
 from uploader.hubspot.sign_in.token_provider import Access
-from uploader.hubspot.wire import Reply
 from uploader.model.redaction import without_addresses
 from uploader.model.settlements import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun

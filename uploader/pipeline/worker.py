@@ -5,9 +5,10 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import Paths, encode_batch, encode_read
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
@@ -46,7 +47,7 @@ class Worker(Task[Record]):
         collector: Collector,
         write_probe: WriteProbe,
         *,
-        paths: wire.Paths,
+        paths: Paths,
         columns: Collection[str],
         kinds: Mapping[str, Kind],
         pre_reader: PreWriteReader | None = None,
@@ -222,11 +223,11 @@ class Worker(Task[Record]):
     # --- one attempt ---
 
     def call(self, items: Sequence[Record]) -> Call:
-        return Call("POST", self._paths.upsert, wire.encode_batch(items), shown=items[0].id_property)
+        return Call("POST", self._paths.upsert, encode_batch(items), shown=items[0].id_property)
 
     def probe(self, items: Sequence[Record]) -> Call:
         """A read by the key of one of the records: it needs the same part of HubSpot as the batch."""
-        return Call("POST", self._paths.read, wire.encode_read(items[0].id_property, [items[0].key], []))
+        return Call("POST", self._paths.read, encode_read(items[0].id_property, [items[0].key], []))
 
     def note_in_flight(self, items: Sequence[Record], in_flight: bool) -> None:
         self._slots.note_in_flight(in_flight)
@@ -243,7 +244,7 @@ class Worker(Task[Record]):
         for record in items:
             record.in_doubt = True
 
-    def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
+    def judge(self, items: Sequence[Record], reply: Reply, history: History) -> Judged[Record]:
         """Return what a reply means for each record, and note which ones may have been written."""
         verdict = classify(items, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
@@ -389,7 +390,7 @@ class Worker(Task[Record]):
         names = read_matching.wanted_properties(records)
         reply = await reader.read(
             [record.key for record in records],
-            lambda keys: wire.encode_read(records[0].id_property, keys, names),
+            lambda keys: encode_read(records[0].id_property, keys, names),
         )
         settlements = []
         found, _ = read_matching.match(records, reply.results, reply.errors)

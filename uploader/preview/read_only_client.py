@@ -6,7 +6,8 @@ The list of permitted requests is here. RuntimeError for any other: it is a bug,
 from collections.abc import Callable
 
 from uploader.hubspot.client import Call, Transport
-from uploader.hubspot.wire import Paths, Reply
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import Paths
 
 
 def _nothing() -> None:

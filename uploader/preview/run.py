@@ -14,7 +14,7 @@ from pathlib import Path
 
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.wire import paths
+from uploader.hubspot.requests import paths
 from uploader.jobs.ending import Ending
 from uploader.jobs.opening import Job, find_source_names
 from uploader.jobs.pipeline import Parts

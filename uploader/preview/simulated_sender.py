@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
+from uploader.hubspot.replies import Reply, Result
+from uploader.hubspot.requests import Paths, encode_read
 from uploader.hubspot.schema import Kind
 from uploader.jobs.opening import Job
 from uploader.model.records import EMAIL, lock_key
@@ -39,13 +40,13 @@ class Simulation:
 
     overlay: Overlay
     offload: Offload
-    paths: wire.Paths
+    paths: Paths
     reader: Callable[[], Reader]  #: reads which contact has a unique value
     notes: RowNotes
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
     looks: dict[int, ReadContact] = field(default_factory=dict)  #: rows about to be written, by position
-    in_doubt: dict[str, wire.Result] = field(default_factory=dict)  #: results that will be asked for again
+    in_doubt: dict[str, Result] = field(default_factory=dict)  #: results that will be asked for again
     ids: Any = field(default_factory=count)  #: numbers for contacts that would be created
 
     def begin(self, job: Job) -> None:
@@ -83,7 +84,7 @@ class SimulatedSender(Sender):
         known_at: float = math.inf,
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
-    ) -> wire.Reply:
+    ) -> Reply:
         if call.path == self._simulation.paths.upsert:
             note_in_flight(True)
             try:
@@ -98,20 +99,20 @@ class SimulatedSender(Sender):
 
     # --- reading ---
 
-    async def _read(self, call: Call, note_in_flight: _NoteInFlight) -> wire.Reply:
+    async def _read(self, call: Call, note_in_flight: _NoteInFlight) -> Reply:
         """Answer a read from HubSpot and the overlay. Keys in the overlay are not sent as keys."""
         question = orjson.loads(call.body or b"{}")
         name, keys = question.get("idProperty", ""), [one["id"] for one in question["inputs"]]
         owners = await self._owners(name, keys) if name else dict(zip(keys, keys, strict=True))
         named = set(owners.values()) - {""}
         pretended = {one for one in named if is_simulated(one)}
-        results: dict[str, wire.Result] = {}
+        results: dict[str, Result] = {}
         errors = [ErrorObject(_NOT_FOUND, "", ids=(key,)) for key, one in owners.items() if not one]
         rest = [key for key in keys if key not in owners]
         for id_property, some in ((name, rest), ("", sorted(named - pretended))):
             if not some:
                 continue
-            body = wire.encode_read(id_property, some, question["properties"])
+            body = encode_read(id_property, some, question["properties"])
             asked = Call("POST", call.path, body, shown=call.shown)
             reply = await super().send(asked, note_in_flight=note_in_flight)
             if not (reply.ok and reply.readable):
@@ -124,8 +125,8 @@ class SimulatedSender(Sender):
             msgspec.structs.replace(result, properties={**result.properties, **written.get(result.id, {})})
             for result in results.values()
         ]
-        found += [wire.Result(one, False, "", written[one]) for one in sorted(pretended) if one in written]
-        return wire.Reply(200, readable=True, results=tuple(found), errors=tuple(errors))
+        found += [Result(one, False, "", written[one]) for one in sorted(pretended) if one in written]
+        return Reply(200, readable=True, results=tuple(found), errors=tuple(errors))
 
     async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:
         """By key, the contact that would have it; without keys that the job would not have changed."""
@@ -135,7 +136,7 @@ class SimulatedSender(Sender):
 
     # --- writing ---
 
-    async def _write(self, call: Call) -> wire.Reply:
+    async def _write(self, call: Call) -> Reply:
         simulation = self._simulation
         inputs = orjson.loads(call.body or b"{}")["inputs"]
         again = [
@@ -164,11 +165,11 @@ class SimulatedSender(Sender):
             else:
                 simulation.notes.note_written(row.look)
         errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
-        results = [*again, *(wire.Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
+        results = [*again, *(Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
         # Two rows of one contact: they come again, each by itself.
         counts = Counter(result.id for result in results)
         simulation.in_doubt |= {result.trace_id: result for result in results if counts[result.id] > 1}
-        return wire.Reply(
+        return Reply(
             207 if errors else 200,
             readable=True,
             batch_status="COMPLETE",
@@ -189,7 +190,7 @@ class SimulatedSender(Sender):
                 continue
             keys = list(dict.fromkeys(row.asked[name] for row in wanting))
             names = with_other_addresses([name])
-            reply = await reader.read(keys, lambda some: wire.encode_read(name, some, names))  # noqa: B023
+            reply = await reader.read(keys, lambda some: encode_read(name, some, names))  # noqa: B023
             owners = dict(zip(keys, answers_for(name, keys, reply.results, reply.errors), strict=True))
             for row in wanting:
                 owner = owners[row.asked[name]]

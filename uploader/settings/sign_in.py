@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
+from uploader.hubspot.requests import VERSIONS
 from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
-from uploader.hubspot.wire import VERSIONS
 
 BASE_URL = "https://api.hubapi.com"
 

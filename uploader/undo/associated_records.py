@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
-from uploader.hubspot.wire import MAX_INPUTS, Reply
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.pipeline.read_matching import with_reason
 from uploader.undo.plan import Finding, Plan, UndoOutcome
 

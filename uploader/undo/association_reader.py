@@ -2,7 +2,7 @@
 
 from collections.abc import MutableMapping, Sequence
 
-from uploader.hubspot import wire
+from uploader.hubspot.requests import encode_ids
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.undo import associated_records
 from uploader.undo.associated_records import Associations, Type
@@ -31,7 +31,7 @@ class AssociationReader:
         found: dict[str, int] = {}
         unknown = dict.fromkeys(ids, "")
         for _ in range(2):  # what an answer leaves out is asked for once more
-            reply = await reader.read(list(unknown), wire.encode_ids)
+            reply = await reader.read(list(unknown), encode_ids)
             if why := associated_records.refusal(wanted, reply):
                 self._refused[wanted.name] = why
                 break

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from uploader.hubspot import wire
+from uploader.hubspot.replies import Reply, Result
+from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.hubspot.schema import LIFECYCLE_STAGE
 from uploader.jobs.session import Session
 from uploader.model.redaction import without_addresses
@@ -85,7 +86,7 @@ class BatchWorker:
         asked = with_other_addresses({name})
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await self._reader.read(
-                [key.key for key in rest], lambda some: wire.encode_read(name, some, asked)
+                [key.key for key in rest], lambda some: encode_read(name, some, asked)
             )
             led, unknown = _contact_ids(rest, reply)
             found |= led
@@ -100,8 +101,8 @@ class BatchWorker:
         portal = self._portal
         plans: list[Plan] = []
         left_out: dict[int, str] = {}
-        for start in range(0, len(traces), wire.MAX_INPUTS_WITH_HISTORY):
-            some = traces[start : start + wire.MAX_INPUTS_WITH_HISTORY]
+        for start in range(0, len(traces), MAX_INPUTS_WITH_HISTORY):
+            some = traces[start : start + MAX_INPUTS_WITH_HISTORY]
             history = wanted_history(some, portal)
             texts = (name for trace in some for name in (*trace.former, *trace.sent))
             names = sorted({*RECORD_SOURCE, *MERGED_IDS, *texts})
@@ -153,7 +154,7 @@ class BatchWorker:
             if not rest:
                 break
             await asyncio.sleep(wait)
-            reply = await self._reader.read(list(rest), lambda ids: wire.encode_read("", ids, []))
+            reply = await self._reader.read(list(rest), lambda ids: encode_read("", ids, []))
             held, unknown = _held(rest, reply)
             rest = {one: number for one, number in rest.items() if held.get(one, _NOBODY) is not None}
             still = "it was not archived, although HubSpot accepted the request"
@@ -190,7 +191,7 @@ class BatchWorker:
             names = sorted({name for number in unsure.values() for name in wanted[number][1]})
             reply = await self._reader.read(
                 list(unsure),
-                lambda ids, names=names: wire.encode_read("", ids, names),  # type: ignore[misc]
+                lambda ids, names=names: encode_read("", ids, names),  # type: ignore[misc]
             )
             for one, held in _held(unsure, reply)[0].items():
                 if held is None:
@@ -205,7 +206,7 @@ class BatchWorker:
 
 _NO_STAGE: Mapping[str, str] = {LIFECYCLE_STAGE: ""}
 _DELETED = Finding("", "", "", "", DELETED_SINCE)
-_NOBODY = wire.Result("", new=False, trace_id="", properties={})
+_NOBODY = Result("", new=False, trace_id="", properties={})
 
 
 def _failure(why: str) -> Finding:
@@ -219,10 +220,10 @@ def _read_back_waits() -> Iterator[float]:
 
 
 def _encode_with_history(ids: Sequence[str], names: Sequence[str], history: Sequence[str]) -> bytes:
-    return wire.encode_read("", ids, names, history)
+    return encode_read("", ids, names, history)
 
 
-def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str], dict[int, str]]:
+def _contact_ids(keys: Sequence[Key], reply: Reply) -> tuple[dict[int, str], dict[int, str]]:
     """By number, the id of the contact that a key leads to ("" for none), or why it is not known."""
     ids: dict[int, str] = {}
     unknown: dict[int, str] = {}
@@ -235,11 +236,11 @@ def _contact_ids(keys: Sequence[Key], reply: wire.Reply) -> tuple[dict[int, str]
     return ids, unknown
 
 
-def _held(asked: Collection[str], reply: wire.Reply) -> tuple[dict[str, wire.Result | None], dict[str, str]]:
+def _held(asked: Collection[str], reply: Reply) -> tuple[dict[str, Result | None], dict[str, str]]:
     """By id, the records in the reply (None if it says that a record does not exist); for the other ids that
     were asked for, why they are unknown.
     """
-    held: dict[str, wire.Result | None] = {}
+    held: dict[str, Result | None] = {}
     unknown: dict[str, str] = {}
     for hubspot_id, one in zip(asked, answers_for("", asked, reply.results, reply.errors), strict=True):
         if one.is_definite:

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
-from uploader.hubspot.wire import Result, Version
 from uploader.pipeline.read_matching import merged_ids
 from uploader.records.values.compare import Match, compare
 from uploader.undo.value_before_job import Absence, Doubt

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import ALL_PROPERTIES, OWN_ID, Paths, encode_ids, encode_read, encode_updates
 from uploader.model.records import Record, lock_key
 from uploader.model.settlements import Refusal
 from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
@@ -40,7 +41,7 @@ class RecordWriter:
     """Writes batches of records. If one record makes a batch fail, the others are written without it."""
 
     def __init__(
-        self, attempts: Attempts, paths: wire.Paths, *, last: LastUpdated, is_tail: Callable[[], bool]
+        self, attempts: Attempts, paths: Paths, *, last: LastUpdated, is_tail: Callable[[], bool]
     ) -> None:
         """`is_tail`: whether few records are left, so that a failing one can't be compared with others."""
         self.attempts = attempts
@@ -78,7 +79,7 @@ class _Writing(Task[Record]):
         self._rewriter = rewriter
 
     def probe(self, items: Sequence[Record]) -> Call:
-        body = wire.encode_read("", [items[0].key], [])
+        body = encode_read("", [items[0].key], [])
         return Call("POST", self._rewriter.paths.read, body)
 
     async def settle_attempt(self, attempt: Attempt[Record]) -> None:
@@ -107,10 +108,10 @@ class _Update(_Writing):
     """A task that updates properties."""
 
     def call(self, items: Sequence[Record]) -> Call:
-        body = wire.encode_updates(items)
-        return Call("POST", self._rewriter.paths.update, body, shown=wire.ALL_PROPERTIES)
+        body = encode_updates(items)
+        return Call("POST", self._rewriter.paths.update, body, shown=ALL_PROPERTIES)
 
-    def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
+    def judge(self, items: Sequence[Record], reply: Reply, history: History) -> Judged[Record]:
         verdict = retry_races(classify(items, reply), len(items), history)
         if verdict.confirmed:
             self._rewriter.last.hubspot_id = verdict.confirmed[-1].record.key
@@ -137,9 +138,9 @@ class _Archiving(_Writing):
     """A task that archives. It has no probe: an archive request that changes nothing does not exist."""
 
     def call(self, items: Sequence[Record]) -> Call:
-        return Call("POST", self._rewriter.paths.archive, wire.encode_ids([record.key for record in items]))
+        return Call("POST", self._rewriter.paths.archive, encode_ids([record.key for record in items]))
 
-    def judge(self, items: Sequence[Record], reply: wire.Reply, history: History) -> Judged[Record]:
+    def judge(self, items: Sequence[Record], reply: Reply, history: History) -> Judged[Record]:
         """Confirm all records on success: the reply is 204 without a body."""
         del history
         if reply.ok:
@@ -155,9 +156,9 @@ def _record(number: int, hubspot_id: str, properties: Mapping[str, str]) -> Reco
         position=number,
         source=0,
         row=0,
-        id_property=wire.OWN_ID,
+        id_property=OWN_ID,
         key=hubspot_id,
-        lock_keys=(lock_key(wire.OWN_ID, hubspot_id),),
+        lock_keys=(lock_key(OWN_ID, hubspot_id),),
         properties=properties,
         raw=b"",
     )

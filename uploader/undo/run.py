@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from uploader.errors import AccountingError, CheckpointError, DeclinedError
-from uploader.hubspot import wire
 from uploader.hubspot.account import Account
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
@@ -181,13 +181,13 @@ class Undo:
         share_out = partial(self._share_out, session, workers, writer)
         self.resolving = True
         try:
-            await share_out(file.absent(wire.MAX_INPUTS), partial(self._resolve, writer=writer))
+            await share_out(file.absent(MAX_INPUTS), partial(self._resolve, writer=writer))
         finally:
             self.resolving = False
         await unless_ended(guard(self._ask_for_approval(account, writer, again)))
         # What was created goes first: it may hold a unique value that is to go back to another contact.
         at_once = associated_records.records_at_once((await writer.run(file.open_counts))[0], len(workers))
-        for created, count in ((True, at_once), (False, wire.MAX_INPUTS)):
+        for created, count in ((True, at_once), (False, MAX_INPUTS)):
             self._is_outdated = True
             while self._is_outdated:
                 self._is_outdated = False
@@ -258,7 +258,7 @@ class Undo:
             portal,
             last_updated=LastUpdated(),
             refused={},
-            is_tail=lambda: self.report.left <= wire.MAX_INPUTS,
+            is_tail=lambda: self.report.left <= MAX_INPUTS,
             archive_touched=self.archive_touched,
         )
         return [make() for _ in range(min(_WORKERS, self.settings.max_in_flight))]
@@ -287,8 +287,8 @@ class Undo:
         plans, left_out = await worker.plan(traces)
         await self._fail(left_out, writer)
         try:
-            for start in range(0, len(plans), wire.MAX_INPUTS):
-                await self._carry_out(worker, plans[start : start + wire.MAX_INPUTS], writer)
+            for start in range(0, len(plans), MAX_INPUTS):
+                await self._carry_out(worker, plans[start : start + MAX_INPUTS], writer)
         except OutOfDateError:
             self._is_outdated = True  # others may have written meanwhile: the rest is read again
 

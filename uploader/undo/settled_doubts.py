@@ -8,7 +8,7 @@ Raise nothing.
 from collections.abc import Callable
 from dataclasses import replace
 
-from uploader.hubspot.wire import Result, Version
+from uploader.hubspot.replies import Result, Version
 from uploader.undo.plan import Portal, Trace, has_full_history, is_of_app, is_stored
 from uploader.undo.value_before_job import UNKNOWN, Creator, Doubt, find_creator, find_former
 

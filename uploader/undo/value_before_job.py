@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from uploader.hubspot.wire import Version
+from uploader.hubspot.replies import Version
 from uploader.storage.snapshot_entry_state import EXACT_SECONDS
 
 #: A row is sent at most this long after its contact was read, retries included. Later writes are not its own.

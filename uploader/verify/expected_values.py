@@ -11,7 +11,7 @@ from typing import Any
 
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.wire import sent_properties
+from uploader.hubspot.requests import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
 from uploader.jobs.resume_checks import recorded_settings
 from uploader.model.outcomes import Outcome

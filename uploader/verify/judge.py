@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import Reply, Result
 from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import answers_for
 from uploader.records.values.compare import Match, compare

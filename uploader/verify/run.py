@@ -8,7 +8,8 @@ from pathlib import Path
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
-from uploader.hubspot.wire import MAX_INPUTS, Reply, encode_read
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import MAX_INPUTS, encode_read
 from uploader.jobs.ending import Ending
 from uploader.jobs.opening import reopen_sources
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings

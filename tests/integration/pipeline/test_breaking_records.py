@@ -15,7 +15,8 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import counts, state, undo
 from support.virtual_loop import run_virtual
-from uploader.hubspot import wire
+from uploader.hubspot.replies import Reply, Result
+from uploader.hubspot.requests import paths
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline import feed as feed_module
 from uploader.pipeline.requests.attempts import Attempts
@@ -310,10 +311,10 @@ class _Asked:
         is_read = call.path.endswith("/read")
         (self.read if is_read else self.written).append(one["id"])
         if not is_read and not self._takes_writes:
-            return wire.Reply(503, readable=True)
-        found = wire.Result("7", new=False, trace_id=one.get("objectWriteTraceId", ""), properties={})
+            return Reply(503, readable=True)
+        found = Result("7", new=False, trace_id=one.get("objectWriteTraceId", ""), properties={})
         results = (found,) if one["id"] in self._there else ()
-        return wire.Reply(200, readable=True, batch_status="COMPLETE", results=results)
+        return Reply(200, readable=True, batch_status="COMPLETE", results=results)
 
     def succeeded(self, *, is_write):
         pass
@@ -325,7 +326,7 @@ class _Asked:
 
 def write_probe(clock=lambda: 0.0, open_values=()) -> WriteProbe:
     """That has seen a@x.com confirmed, then b@x.com."""
-    made = WriteProbe(wire.paths("v3", "contacts"), clock, lambda v: v in open_values)
+    made = WriteProbe(paths("v3", "contacts"), clock, lambda v: v in open_values)
     made.note(record(1, "a@x.com"))
     made.note(record(2, "b@x.com"))
     return made

@@ -12,7 +12,8 @@ from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.cli.commands.upload import _forecast
 from uploader.errors import SettingsError
-from uploader.hubspot import wire
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import paths
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.requests.attempts import Attempts
@@ -111,7 +112,7 @@ class _Late:
     stalled_seconds = 0.0
     writes = 0
 
-    def __init__(self, *replies: wire.Reply) -> None:
+    def __init__(self, *replies: Reply) -> None:
         self.failures: list[float] = []
         self._replies = list(replies)
 
@@ -129,11 +130,11 @@ class _Late:
 
 def test_a_question_that_fails_has_left_after_the_day_that_it_waited_for():
     """Else one bad answer behind a long pause would pass for an outage as long as that."""
-    sender = _Late(wire.Reply(503), wire.Reply(200, readable=True))
+    sender = _Late(Reply(503), Reply(200, readable=True))
 
-    async def ask() -> wire.Reply:
+    async def ask() -> Reply:
         attempts = Attempts(sender, lambda _: None, sleep=lambda _: asyncio.sleep(0))
-        reader = Reader(attempts, wire.paths("v3", "contacts").read)
+        reader = Reader(attempts, paths("v3", "contacts").read)
         return await reader.read(["a@x.com"], lambda _: b"")
 
     assert run_virtual(ask()).ok

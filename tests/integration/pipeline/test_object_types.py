@@ -9,7 +9,7 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.verify_runs import counts, verify
 from uploader.errors import SettingsError
-from uploader.hubspot.wire import paths
+from uploader.hubspot.requests import paths
 from uploader.mockserver.routes import find_route
 from uploader.model.stop import Cause
 
@@ -67,9 +67,9 @@ def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, text, v
     assert category == "VALIDATION_ERROR"
     report, findings = verify(job, api_version=version)
     assert (counts(report), findings) == ({"equal": len(job.held("external_id"))}, [])
-    paths = {seen.path for seen in job.simulator.statistics.log}
-    assert len(paths) >= 5
-    assert all(f"/{version}/" in f"{path}/" for path in paths), paths
+    used_paths = {request.path for request in job.simulator.statistics.log}
+    assert len(used_paths) >= 5
+    assert all(f"/{version}/" in f"{path}/" for path in used_paths), used_paths
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -10,7 +10,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
-from uploader.hubspot.wire import no_reply
+from uploader.hubspot.replies import no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 

@@ -12,7 +12,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import counts, id_of, state, undo
 from uploader.errors import StorageError
-from uploader.hubspot.wire import no_reply
+from uploader.hubspot.replies import no_reply
 from uploader.jobs.upload import Run
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.pipeline.failure_limits import FailureLimit

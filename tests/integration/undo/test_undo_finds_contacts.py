@@ -23,7 +23,7 @@ from support.undo_runs import (
     uploaded,
     writes,
 )
-from uploader.hubspot.wire import Result, Version
+from uploader.hubspot.replies import Result, Version
 from uploader.mockserver.bodies.error_bodies import iso
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.undo.plan import (

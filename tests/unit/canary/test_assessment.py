@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from support.builders import record
 from uploader.canary.assessment import Change, review, with_link
-from uploader.hubspot.wire import Result, Version
+from uploader.hubspot.replies import Result, Version
 from uploader.model.canary import CanaryRow
 from uploader.model.outcomes import Outcome
 

@@ -9,8 +9,9 @@ from multidict import CIMultiDict
 
 from support.builders import headers, reply
 from uploader.hubspot.error_objects import PropertyFault
+from uploader.hubspot.replies import Result, whole_error
 from uploader.hubspot.reply_decoding import decode
-from uploader.hubspot.wire import ALL_PROPERTIES, Result, whole_error
+from uploader.hubspot.requests import ALL_PROPERTIES
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from support.builders import batch, record
 from support.conflicts import linked
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.model.records import Record
 from uploader.pipeline.batcher import Batcher
 

@@ -5,8 +5,8 @@ from hypothesis import given, strategies as st
 
 from support.builders import record
 from uploader.hubspot.error_objects import error_of
+from uploader.hubspot.replies import Result
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import Result
 from uploader.pipeline.read_matching import Answer, answers_for, confirmed_by, wanted_properties
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from support.builders import batch, error, error_at, headers, key_of, record, reply, written
-from uploader.hubspot.wire import no_reply
+from uploader.hubspot.replies import no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read, reconcile
 from uploader.pipeline.response_matching import BulkMatch, match_in_bulk

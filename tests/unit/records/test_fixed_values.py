@@ -3,8 +3,8 @@
 import pytest
 
 from support.builders import row
+from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind, Option, Schema
-from uploader.hubspot.wire import sent_properties
 from uploader.model.outcomes import Outcome
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper

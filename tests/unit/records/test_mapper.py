@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import row
+from uploader.hubspot.requests import encode_batch
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.wire import encode_batch
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Unreadable

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.requests import encode_batch, sent_properties
 from uploader.hubspot.schema import Kind, Option, Schema
-from uploader.hubspot.wire import encode_batch, sent_properties
 from uploader.model.records import Record
 from uploader.model.rows import Row, Unreadable
 from uploader.records.columns import SUPERSEDED, MappingError, Rules, resolve_columns

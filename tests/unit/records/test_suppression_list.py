@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import row
+from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.wire import sent_properties
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.records.columns import MappingError, Rules, resolve_columns

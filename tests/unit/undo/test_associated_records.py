@@ -4,8 +4,8 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode
-from uploader.hubspot.wire import Reply, no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, classify_optional_read
 from uploader.undo import associated_records

@@ -9,9 +9,10 @@ from hypothesis import example, given, strategies as st
 from msgspec import structs
 
 from support.builders import record
+from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.reply_decoding import decode
+from uploader.hubspot.requests import OWN_ID, encode_read, encode_updates
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.wire import OWN_ID, Result, Version, encode_read, encode_updates
 from uploader.pipeline.read_matching import merged_ids
 from uploader.undo.plan import (
     MERGED_SINCE,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import example, given, strategies as st
 
-from uploader.hubspot.wire import Version
+from uploader.hubspot.replies import Version
 from uploader.model.rows import Mark
 from uploader.model.watermark import Progress, Resume
 from uploader.storage.snapshot_entry_state import OpenReading, ReadingState, reading_state

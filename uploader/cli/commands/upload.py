@@ -39,7 +39,7 @@ from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.model.settlements import Tallies

@@ -13,9 +13,9 @@ from uploader.cli.logs import print_message
 from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
+from uploader.hubspot.requests import VERSIONS
 from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
 from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
-from uploader.hubspot.wire import VERSIONS
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings.sign_in import BASE_URL, check_base_url
 from uploader.settings.speed import OnLongPause, parse_rate, parse_reserve, parse_share

@@ -1,7 +1,7 @@
 """The summary of a run as text. Nothing is printed here."""
 
 from uploader.cli.text.numbers import duration, printable
-from uploader.hubspot.wire import MAX_INPUTS
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary, advice
 from uploader.model.chain import Chain
 from uploader.model.outcomes import Outcome

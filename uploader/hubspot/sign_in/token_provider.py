@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 from uploader.errors import SettingsError, StorageError
 from uploader.hubspot.client import Call, Transport
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.requests import Paths
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_token
 from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.sign_in.token_renewal import (
@@ -24,7 +26,6 @@ from uploader.hubspot.sign_in.token_renewal import (
     judge,
     refresh_form,
 )
-from uploader.hubspot.wire import Paths, Reply
 from uploader.model.stop import Cause, StopRun
 from uploader.system.blocking_calls import Offload
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from uploader.hubspot.replies import Reply
 from uploader.hubspot.sign_in.token_info import TokenInfo
-from uploader.hubspot.wire import Reply
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
 #: A token is renewed after this share of its lifetime, as in HubSpot's quick start.

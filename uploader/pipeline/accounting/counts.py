@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 from uploader.errors import AccountingError
-from uploader.hubspot.wire import BATCH_STATUSES, Reply
+from uploader.hubspot.replies import BATCH_STATUSES, Reply
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark

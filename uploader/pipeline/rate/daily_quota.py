@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from uploader.hubspot.wire import QuotaHeaders, Usage
+from uploader.hubspot.replies import QuotaHeaders, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-from uploader.hubspot.wire import QuotaHeaders
+from uploader.hubspot.replies import QuotaHeaders
 from uploader.pipeline.rate.use_by_others import Others
 
 

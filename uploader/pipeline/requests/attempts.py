@@ -15,7 +15,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from uploader.hubspot.client import Call
-from uploader.hubspot.wire import Reply
+from uploader.hubspot.replies import Reply
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_optional_read
 from uploader.pipeline.requests.retry import (

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from uploader.hubspot import wire
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
+from uploader.hubspot.replies import Reply, Result
+from uploader.hubspot.requests import ALL_PROPERTIES, encode_read, sent_properties
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
@@ -38,7 +39,7 @@ class Reader:
     """Reads contacts. If one key makes a request fail, the others are asked for without it."""
 
     def __init__(
-        self, attempts: Attempts, path: str, judge: Callable[[wire.Reply], Verdict] = classify_read
+        self, attempts: Attempts, path: str, judge: Callable[[Reply], Verdict] = classify_read
     ) -> None:
         """`path` is the endpoint; `judge` returns the verdict on a reply."""
         self.attempts = attempts
@@ -47,7 +48,7 @@ class Reader:
         #: The sender's stalled seconds when the first answered request left.
         self.known_at = math.inf
 
-    async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> wire.Reply:
+    async def read(self, keys: Sequence[str], encode: Callable[[Sequence[str]], bytes]) -> Reply:
         """Return what HubSpot holds of these keys, at most one request's worth. `encode` makes the body.
 
         Keys with a transient error (`read_matching.keys_to_retry`) are asked for again until no attempts are
@@ -66,18 +67,18 @@ class _Question(Task[str]):
     give_up_rule = READING
 
     def __init__(self, reader: Reader, encode: Callable[[Sequence[str]], bytes]) -> None:
-        self.answer: wire.Reply | None = None  #: of the keys that were answered so far
+        self.answer: Reply | None = None  #: of the keys that were answered so far
         self._reader = reader
         self._encode = encode
         self._stalled_seconds = 0.0  # the sender's, when the last question left
 
     def call(self, items: Sequence[str]) -> Call:
-        return Call("POST", self._reader.path, self._encode(items), shown=wire.ALL_PROPERTIES)
+        return Call("POST", self._reader.path, self._encode(items), shown=ALL_PROPERTIES)
 
     def probe(self, items: Sequence[str]) -> Call:
         """A read of an id that no record has."""
         del items
-        return Call("POST", self._reader.path, wire.encode_read("", ["0"], []))
+        return Call("POST", self._reader.path, encode_read("", ["0"], []))
 
     def note_in_flight(self, items: Sequence[str], in_flight: bool) -> None:
         del items
@@ -88,7 +89,7 @@ class _Question(Task[str]):
         """Make what was read before older, as a pause does."""
         self._reader.known_at -= seconds
 
-    def judge(self, items: Sequence[str], reply: wire.Reply, history: History) -> Judged[str]:
+    def judge(self, items: Sequence[str], reply: Reply, history: History) -> Judged[str]:
         del history
         verdict, later = self._reader.judge(reply), keys_to_retry(items, reply.errors)
         if verdict.action is Action.SETTLE:
@@ -111,16 +112,16 @@ class _Question(Task[str]):
             self._add(reply)
             return
         code = f"HTTP_{reply.status}" if reply.status else "NO_ANSWER"
-        self._add(wire.Reply(0, errors=(ErrorObject(code, "", ids=tuple(attempt.open)),)))
+        self._add(Reply(0, errors=(ErrorObject(code, "", ids=tuple(attempt.open)),)))
 
-    def _add(self, reply: wire.Reply) -> None:
+    def _add(self, reply: Reply) -> None:
         self._reader.known_at = min(self._reader.known_at, self._stalled_seconds)
         self.answer = reply if self.answer is None else _joined(self.answer, reply)
 
 
-def _joined(first: wire.Reply, second: wire.Reply) -> wire.Reply:
+def _joined(first: Reply, second: Reply) -> Reply:
     """Return two replies as one; the first was accepted before the second."""
-    return wire.Reply(
+    return Reply(
         200,
         readable=True,
         results=first.results + second.results,
@@ -136,7 +137,7 @@ class ReadContact:
     """
 
     record: Record
-    held: wire.Result | None
+    held: Result | None
     decision: Decision | None
     wanted: Mapping[str, str] = field(default_factory=dict)  #: what the record asks for, all of it
     at: float | None = None  #: when it was read, by HubSpot's clock
@@ -190,7 +191,7 @@ class PreWriteReader:
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(
                 [record.key for record in rest],
-                lambda keys: wire.encode_read(records[0].id_property, keys, names),
+                lambda keys: encode_read(records[0].id_property, keys, names),
             )
             found, unknown = match(rest, reply.results, reply.errors)
             contacts |= {
@@ -268,10 +269,10 @@ class PreWriteReader:
         for position in positions:
             self.unwritten.pop(position, None)
 
-    def _decided(self, record: Record, held: wire.Result | None, at: float | None) -> ReadContact:
+    def _decided(self, record: Record, held: Result | None, at: float | None) -> ReadContact:
         """Return the decision for a record, given its contact."""
         there = held.properties if held else None
-        wanted = wire.sent_properties(record)
+        wanted = sent_properties(record)
         decision = decide(wanted, there, self.rules, self.kinds, in_doubt=record.in_doubt)
         if self.only_observes:
             decision = replace(decision, outcome=None)

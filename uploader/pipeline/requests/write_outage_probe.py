@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.hubspot import wire
 from uploader.hubspot.client import Call
+from uploader.hubspot.requests import Paths, encode_batch, encode_read
 from uploader.model.records import Record
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempts
@@ -36,7 +36,7 @@ class _Written:
 class WriteProbe:
     """Tests whether writes succeed, with records that this run has written. One for all workers of a run."""
 
-    def __init__(self, paths: wire.Paths, clock: Callable[[], float], is_open: Callable[[str], bool]) -> None:
+    def __init__(self, paths: Paths, clock: Callable[[], float], is_open: Callable[[str], bool]) -> None:
         """`is_open` returns whether an open row has a lock key."""
         self._paths = paths
         self._clock = clock
@@ -73,7 +73,7 @@ class WriteProbe:
         """Whether the record still exists: an upsert would create it again if it was deleted. None: no
         answer.
         """
-        body = wire.encode_read(one.id_property, [one.key], [])
+        body = encode_read(one.id_property, [one.key], [])
         call = Call("POST", self._paths.read, body, shown=one.id_property)
         reply, verdict = await attempts.once(call, classify_optional_read)
         if verdict.action is Action.SETTLE:
@@ -82,7 +82,7 @@ class WriteProbe:
 
     async def _is_written(self, one: _Written, attempts: Attempts) -> bool:
         record = _empty(one)
-        call = Call("POST", self._paths.upsert, wire.encode_batch([record]), shown=one.id_property)
+        call = Call("POST", self._paths.upsert, encode_batch([record]), shown=one.id_property)
         _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)
         if verdict.confirmed and verdict.confirmed[0].new:
             hubspot_id = verdict.confirmed[0].hubspot_id

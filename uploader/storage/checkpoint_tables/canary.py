@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from uploader.hubspot.wire import sent_properties
+from uploader.hubspot.requests import sent_properties
 from uploader.model.canary import Canary, CanaryRow
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, lock_key

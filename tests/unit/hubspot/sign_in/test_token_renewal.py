@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.sign_in.token_renewal import (
     Life,
     OAuth,
@@ -12,7 +13,6 @@ from uploader.hubspot.sign_in.token_renewal import (
     judge,
     refresh_form,
 )
-from uploader.hubspot.wire import Reply, no_reply
 from uploader.settings import Settings
 
 GRANT = {

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from uploader.hubspot.wire import QuotaHeaders, Usage
+from uploader.hubspot.replies import QuotaHeaders, Usage
 from uploader.pipeline.rate.daily_quota import DailyQuota
 
 

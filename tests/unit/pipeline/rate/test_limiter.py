@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.hubspot.wire import QuotaHeaders
+from uploader.hubspot.replies import QuotaHeaders
 from uploader.pipeline.rate.limiter import CAREFUL_QUOTA, EARLY_READS, Quota, SendLog, parse_quota
 
 _QUOTAS = st.builds(Quota, st.integers(1, 12), st.sampled_from([1.0, 10.0]))

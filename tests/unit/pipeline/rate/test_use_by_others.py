@@ -2,8 +2,8 @@
 
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.replies import QuotaHeaders
 from uploader.hubspot.reply_decoding import decode_usage
-from uploader.hubspot.wire import QuotaHeaders
 from uploader.pipeline.rate.daily_quota import DailyQuota, Reserve
 from uploader.pipeline.rate.limiter import Margin, Quota, SendLog
 from uploader.pipeline.rate.use_by_others import Others, within

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import batch, error, error_at, record, reply, written
-from uploader.hubspot.wire import no_reply
+from uploader.hubspot.replies import no_reply
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Refused, Verdict, classify

@@ -9,8 +9,8 @@ from hypothesis import given, strategies as st
 
 from support.builders import row
 from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind, Option, Schema
-from uploader.hubspot.wire import sent_properties
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import CONTACTS
 from uploader.model.records import Record, Unsent

@@ -1,27 +1,10 @@
-"""What is spelled on the wire."""
+"""The bodies of requests, and their paths."""
 
 import orjson
 from hypothesis import given, strategies as st
 
 from support.builders import batch, record
-from uploader.hubspot.wire import (
-    VERSIONS,
-    encode_batch,
-    encode_read,
-    no_reply,
-    paths,
-    sent_properties,
-)
-
-
-def test_no_reply_is_status_0_and_says_whether_the_request_may_have_arrived():
-    assert no_reply("reset", maybe_applied=True).maybe_applied
-    assert not no_reply("refused", maybe_applied=False).maybe_applied
-    assert no_reply("reset", maybe_applied=True).status == 0
-    assert not no_reply("reset", maybe_applied=True).ok
-
-
-# --- what is sent ---
+from uploader.hubspot.requests import VERSIONS, encode_batch, encode_read, paths, sent_properties
 
 
 @given(
