@@ -11,6 +11,7 @@ from uploader.hubspot.schema import Schema
 from uploader.model.rows import Fault
 from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules, resolve_name, undecided_text
 from uploader.records.values.convert import Converter, converter
+from uploader.records.values.lists import join_list
 
 #: The category of a field that cannot be written, whatever its value.
 NO_PROPERTY = "PROPERTY"
@@ -71,16 +72,32 @@ class Fields:
 
 def spell(value: object) -> str | None:
     """Return a field's value as HubSpot spells it; None if no property can hold it."""
+    text = _spelled(value)
+    return text if isinstance(text, str) else None
+
+
+def why_unspelled(column: str, value: object) -> Fault:
+    """Return the fault of a value that `spell` returns None for."""
+    fault = _spelled(value)
+    assert isinstance(fault, Fault)
+    return Fault(f"{column!r} {fault.reason}", column=column)
+
+
+def _spelled(value: object) -> str | Fault:
     if isinstance(value, str):
         return value.strip()
     if value is None:
         return ""  # HubSpot answers 200 to null and changes nothing: it is a blank
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
+    if isinstance(value, list):
+        spelled = [_NESTED if isinstance(one, list) else _spelled(one) for one in value]
+        texts = [one for one in spelled if isinstance(one, str)]
+        return join_list(texts) if len(texts) == len(spelled) else _NESTED
+    if isinstance(value, int | float):
+        return str(value)
+    reason = getattr(value, "reason", "")
+    return Fault(reason) if reason else _NESTED
 
 
-def why_unspelled(column: str, value: object) -> Fault:
-    """Return the fault of a value that `spell` returns None for."""
-    reason = getattr(value, "reason", "holds a list or an object")
-    return Fault(f"{column!r} {reason}", column=column)
+_NESTED = Fault("holds an object or a list of lists")

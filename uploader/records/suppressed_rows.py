@@ -12,6 +12,7 @@ from itertools import chain
 
 from uploader.model.rows import Content, Fault, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
+from uploader.records.fields import spell
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import is_yes
 
@@ -77,9 +78,8 @@ def _all_fields(content: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    text = spell(value)
+    return str(value) if text is None else text  # what has no text form is in doubt, never a no
 
 
 _LISTED = Fault("it is on a list of --suppress", SUPPRESSED)

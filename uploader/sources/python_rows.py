@@ -1,8 +1,8 @@
 """Rows from a Python program, an iterable of mappings, as a stream of NDJSON lines.
 
 Text      Texts, whole numbers, booleans, `None`, nested mappings and lists as in NDJSON; floats by their
-          shortest text, decimals exactly; dates and times in ISO 8601, in UTC with a `Z` if the zone is
-          known, others without; an enum's value; UUIDs.
+          shortest text and decimals exactly, as `cell_text.spell_number` writes them; dates and times in
+          ISO 8601, in UTC with a `Z` if the zone is known, others without; an enum's value; UUIDs.
           Unreadable: NaN and infinities, a lone surrogate, values of any other type (these alone: the
           row is well without them); a row that is no mapping, or has a field whose name is no text.
 Threads   A plain iterable runs in the reader's thread, always the same, because it may block; an async
@@ -29,7 +29,7 @@ import orjson
 from uploader.errors import SourceError
 from uploader.model.rows import Content, Unreadable
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
-from uploader.sources.formats.cell_text import spell_float, spell_moment
+from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
 from uploader.sources.formats.tables import UnreadableValue
 from uploader.system.blocking_calls import Offload
@@ -48,7 +48,6 @@ _PLAIN = frozenset({str, bool, int, type(None)})
 #: The only field of an object that replaces a value without a text form: the reason.
 _MARK = "uploader_unreadable"
 _INT64 = 2**63
-_LONGEST_EXPONENT = 60
 _MISSING = "leave such values out (None)"
 _TOO_DEEP = f"nested more than {DEPTH} levels deep"
 _SURROGATE = "holds half of a surrogate pair, which is not valid text"
@@ -143,15 +142,19 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
             raise _OddRowError(_TOO_DEEP)
         items = [_spell(item, depth - 1) for item in value]
         return next((item for item in items if isinstance(item, UnreadableValue)), items)
-    if _is_numpy(value) and getattr(value, "shape", None) == ():
-        return _spell_scalar(value, depth)
+    if _is_numpy(value) and hasattr(value, "shape"):
+        return _spell_numpy(value, depth)
     return _of_no_kind(value)
 
 
-def _spell_scalar(value: Any, depth: int) -> object:  # noqa: ANN401  # numpy's, which is not imported for it
+def _spell_numpy(value: Any, depth: int) -> object:  # noqa: ANN401  # it is not imported for it
+    if value.shape != ():
+        return _spell(list(value), depth)
     if value != value:  # noqa: PLR0124  # NaN, and NaT
         return UnreadableValue(f"holds {value}, which is not a value; {_MISSING}")
     item, kind = value.item(), value.dtype.kind
+    if kind == "f" and value.dtype.itemsize < 8:  # as a Python float, 0.1 is 0.10000000149011612
+        return spell_float(float(str(value)))
     if kind == "M" and isinstance(item, int):  # finer than any clock of Python's, as pandas has them
         item = value.astype("datetime64[us]").item()
     if _is_numpy(item) or (kind in "Mm" and isinstance(item, int)):
@@ -189,7 +192,7 @@ def _spell_decimal(value: Decimal) -> str | UnreadableValue:
         return UnreadableValue(f"holds NaN, which is not a number; {_MISSING}")
     if value.is_infinite():
         return UnreadableValue(f"holds an infinity, which is not a number; {_MISSING}")
-    return format(value, "f") if abs(value.adjusted()) <= _LONGEST_EXPONENT else str(value)
+    return spell_number(str(value))
 
 
 def _spell_time(value: date | clock) -> str | UnreadableValue:

@@ -141,7 +141,7 @@ def write_ndjson(path, rows):
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"email": "a@x.com", "phone": ["1", "2"]}, "row 2 holds a list or an object in 'phone'"),
+        ({"email": "a@x.com", "phone": ["1", ["2"]]}, "row 2 holds a list or an object in 'phone'"),
         ({"email": "a@x.com", "phone": {"home": "1"}}, "row 2 holds a list or an object in 'phone'"),
         (
             {"idProperty": "crm_id", "id": "5", "properties": {"email": "nobody", "firstname": "A"}},

@@ -269,8 +269,9 @@ def test_null_and_blank_are_left_out_and_need_no_property(value):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"email": "a@x.com", "phone": ["1"]}, "a list or an object"),
-        ({"email": "a@x.com", "phone": {"a": 1}}, "a list or an object"),
+        ({"email": "a@x.com", "phone": [["1"]]}, "an object or a list of lists"),
+        ({"email": "a@x.com", "phone": {"a": 1}}, "an object or a list of lists"),
+        ({"email": "a@x.com", "phone": ["1;2"]}, "holds a list with a `;` in a value"),
         ({"email": "a@x.com", "shoe": "44"}, "'shoe'"),
         ({"email": "a@x.com", "hs_score": "4"}, "read-only"),
         ({"email": "a@x.com", "Email": "a@x.com"}, "mapped to the property 'email'"),
@@ -334,11 +335,11 @@ def test_a_numeric_id_is_sent_as_text():
         ({"id": "a@x.com", "properties": {"Email": "b@x.com"}}, "differs from its id"),
         ({"properties": {"email": "b@x.com"}}, "differs from its id"),
         ({"properties": {"phone": "1"}}, "no email"),
-        ({"id": ["a@x.com"], "properties": {}}, "not a text"),
+        ({"id": {"a": "a@x.com"}, "properties": {}}, "not a text"),
         ({"id": "1", "idProperty": 7, "properties": {}}, "not a text"),
         ({"id": "a@x.com", "properties": {}, "associations": []}, "'associations'"),
         ({"id": "a@x.com", "properties": {}, "email": "b@x.com"}, "'email'"),
-        ({"id": "a@x.com", "properties": {"phone": ["1"]}}, "a list or an object"),
+        ({"id": "a@x.com", "properties": {"phone": {"a": "1"}}}, "an object or a list of lists"),
     ],
 )
 def test_an_input_that_would_not_do_what_it_says_is_invalid(content, reason):
@@ -347,7 +348,7 @@ def test_an_input_that_would_not_do_what_it_says_is_invalid(content, reason):
 
 def test_an_invalid_input_keeps_the_value_of_its_own_id_property():
     """Else a later row that writes the key does not supersede it, and its retry overwrites that row."""
-    content = {"id": "X-1", "idProperty": "external_id", "properties": {"phone": ["1"]}}
+    content = {"id": "X-1", "idProperty": "external_id", "properties": {"phone": [["1"]]}}
     assert fields(content).lock_keys == ("external_id=x-1",)
     implausible = {"id": "X-1", "idProperty": "external_id", "properties": {"email": "nonsense"}}
     assert fields(implausible).lock_keys == ("external_id=x-1",)

@@ -20,6 +20,7 @@ from uploader.errors import SettingsError, StorageError
 from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.duplicates import OnDuplicate
+from uploader.records.fields import spell
 from uploader.report.content import without_values
 from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import read_row_again
@@ -287,7 +288,7 @@ def _write_csv(
 
 
 def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity: Identity) -> None:
-    nested = [name for name, value in fields.items() if isinstance(value, Mapping | list)]
+    nested = [name for name, value in fields.items() if spell(value) is None]
     problem = ""
     if nested:
         problem = f"holds a list or an object in {nested[0]!r}"
@@ -373,8 +374,9 @@ def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    text = spell(value) if isinstance(value, bool | list) else None
+    if text is not None:
+        return text
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
 
 

@@ -1,6 +1,6 @@
 """From lines or tables to rows: one module a format, and what formats share.
 
-cell_text      floats and times of tables as text
+cell_text      numbers and times as text
 csv_header     the head of a CSV file: delimiter, columns, where rows begin
 csv_layout     what the head of a CSV file shows about its rows
 csv_quotes     how far a row of CSV goes, stray quotes included

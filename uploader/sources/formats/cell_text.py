@@ -1,20 +1,47 @@
-"""Converts floats and times to text, for several formats."""
+"""Converts numbers and times to text, the same for all formats that have numbers or times of their own."""
 
 import math
+from decimal import Context, Decimal, InvalidOperation
 
 from uploader.sources.formats.tables import UnreadableValue
 
-#: Whole numbers below it are written in full; larger floats have no more digits than their exponent form.
-_SPELLED_OUT = 1e21
+#: Numbers with more digits than this before or after the point keep an exponent: no property takes them.
+_LONGEST = 60
 
 
 def spell_float(value: float) -> str | UnreadableValue:
-    """The shortest text of this number, without `.0`."""
+    """The shortest text of this number, as `spell_number` writes it."""
     if math.isnan(value):
         return UnreadableValue("is NaN, which is not a number; leave such cells empty (null)")
     if math.isinf(value):
         return UnreadableValue("is an infinity, which is not a number; leave such cells empty (null)")
-    return str(int(value)) if value.is_integer() and abs(value) < _SPELLED_OUT else repr(value)
+    return spell_number(repr(value))
+
+
+def spell_number(literal: str) -> str:
+    """The text of a number, whatever its notation: `12` for `12.0`, `12.00` and `1.2e1`, `0.0001` for `1e-4`.
+
+    All digits stay, of `1.10` the last one, too.
+    """
+    literal = literal.removesuffix(".0")
+    if literal.removeprefix("-").isdecimal():
+        return "0" if literal == "-0" else literal
+    try:
+        number = Decimal(literal)
+    except InvalidOperation:
+        return literal  # its exponent is beyond anything
+    if not number:
+        return "0"
+    if abs(number.adjusted()) > _LONGEST:
+        return str(number.normalize(_exact(len(literal)))).lower()
+    spelled = format(number, "f")
+    whole, _, part = spelled.partition(".")
+    return spelled if part.strip("0") else whole
+
+
+def _exact(digits: int) -> Context:
+    """A context that rounds none of these digits."""
+    return Context(prec=digits, Emax=10**9, Emin=-(10**9))
 
 
 def spell_moment(text: str, *, is_zoned: bool) -> str:

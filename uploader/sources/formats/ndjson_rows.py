@@ -1,6 +1,7 @@
 """NDJSON: one object a line.
 
-Rules   Numbers stay as written (`1.10`, `1e400`, integers beyond 2**53): a float would change them.
+Rules   Numbers become texts, as `cell_text.spell_number` writes them, from their digits in the file: a float
+        would change `1.10` and integers beyond 2**53.
         Strings, `True`, `False`, `None`, nested objects and arrays stay.
         Unreadable: broken JSON, no object, a field that appears twice (which one was meant?), NaN and
         Infinity (no JSON), a lone surrogate (no text), nesting deeper than any contact.
@@ -18,6 +19,7 @@ import orjson
 
 from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
+from uploader.sources.formats.cell_text import spell_number
 from uploader.sources.unreadable_reasons import NOT_UTF8, TOO_LONG, not_text
 
 #: Deeper than any contact, and below Python's recursion limit.
@@ -118,7 +120,7 @@ def _exact(raw: bytes, value: object) -> dict[str, Any]:
 
 
 def _spell_flat(value: dict[str, Any], raw: bytes) -> dict[str, Any]:
-    """The fields of a flat object, with numbers as written."""
+    """The fields of a flat object, with numbers as texts."""
     return {
         name: _spell_number(name, item, raw) if type(item) in _NUMBERS else item
         for name, item in value.items()
@@ -127,13 +129,11 @@ def _spell_flat(value: dict[str, Any], raw: bytes) -> dict[str, Any]:
 
 def _spell_number(name: str, item: float, raw: bytes) -> str:
     if type(item) is int:
-        if item == 0 and b"-0" in raw:
-            raise _InexactError
         return str(item)
     spelled = orjson.dumps(item)
     if not any(_stands(b'"%b":%b%b' % (name.encode(), gap, spelled), raw) for gap in (b"", b" ")):
         raise _InexactError
-    return spelled.decode()
+    return spell_number(spelled.decode())
 
 
 def _stands(field: bytes, raw: bytes) -> bool:
@@ -143,7 +143,7 @@ def _stands(field: bytes, raw: bytes) -> bool:
 
 
 def _to_completion(raw: bytes) -> dict[str, Any]:
-    """The object decoded by the standard library, with all fields and numbers as written."""
+    """The object decoded by the standard library, with all fields and the digits of all numbers."""
     try:
         fields: dict[str, Any] = _DECODER.decode(raw.decode())
     except RecursionError as error:
@@ -152,7 +152,7 @@ def _to_completion(raw: bytes) -> dict[str, Any]:
 
 
 def _spell(value: dict[str, Any], raw: bytes, depth: int) -> tuple[int, dict[str, Any]]:
-    """The number of fields at all levels, and the fields with integers as written."""
+    """The number of fields at all levels, and the fields with integers as texts."""
     if _TEXTUAL.issuperset(map(type, value.values())):
         return len(value), value
     keys, items = _spell_items(list(value.values()), raw, depth)
@@ -166,8 +166,6 @@ def _spell_items(items: list[Any], raw: bytes, depth: int) -> tuple[int, list[An
     for item in items:
         kind, exact, inner = type(item), item, 0
         if kind is int:
-            if item == 0 and b"-0" in raw:
-                raise _InexactError
             exact = str(item)
         elif kind is dict:
             inner, exact = _spell(item, raw, depth - 1)
@@ -226,7 +224,7 @@ def _no_constant(name: str) -> object:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_once, parse_int=str, parse_float=str, parse_constant=_no_constant
+    object_pairs_hook=_once, parse_int=spell_number, parse_float=spell_number, parse_constant=_no_constant
 )
 
 

@@ -1,8 +1,8 @@
 """Parquet: columns to cells, a few hundred rows at a time.
 
-Text      Integers and decimals exactly; floats by their shortest text, whole ones without `.0`; `true`
-          and `false`; dates and times in ISO 8601, in UTC with a `Z` if the zone is known, others
-          without; lists of plain values joined by `;`, as in HubSpot; null is blank.
+Text      Integers and decimals exactly, floats by their shortest text, as `cell_text.spell_number` writes
+          them; `true` and `false`; dates and times in ISO 8601, in UTC with a `Z` if the zone is known,
+          others without; lists of plain values joined by `;`, as in HubSpot; null is blank.
           Unreadable: nested values, NaN and infinities, bytes that are no text, a `;` inside a list.
 Memory    Pages are read when needed, never a whole row group, and rows in batches of a slice. A damaged
           page can claim up to 2 GB, which Arrow allocates before it sees the end.
@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from uploader.errors import SourceError
-from uploader.sources.formats.cell_text import spell_float, spell_moment
+from uploader.model.rows import Fault
+from uploader.records.values.lists import join_list
+from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, UnreadableValue
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
@@ -144,7 +146,7 @@ def _cell(arrow: Any, kind: Any) -> Spell:  # noqa: ANN401, C901, PLR0911
     if types.is_floating(kind):
         return _short_float(arrow, kind)
     if types.is_decimal(kind):
-        return lambda value: f"{value:f}"
+        return lambda value: spell_number(str(value))
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         inner = _cell(arrow, kind.value_type)
         if types.is_nested(kind.value_type):
@@ -187,6 +189,5 @@ def _join(texts: list[str | UnreadableValue]) -> str | UnreadableValue:
     for text in texts:
         if isinstance(text, UnreadableValue):
             return text
-        if ";" in text:
-            return UnreadableValue("holds a list with a `;` in a value, which separates values in HubSpot")
-    return ";".join(str(text) for text in texts)
+    joined = join_list(list(map(str, texts)))
+    return UnreadableValue(joined.reason) if isinstance(joined, Fault) else joined

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError, iterparse
 
 from uploader.errors import SourceError
-from uploader.sources.formats.cell_text import spell_float
+from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, UnreadableValue
 from uploader.sources.unreadable_reasons import in_a_line
@@ -231,7 +231,8 @@ def _spell(value: Any, kind: str) -> str | UnreadableValue:  # noqa: ANN401, PLR
     if isinstance(value, float):
         return spell_float(value)
     if isinstance(value, dt.datetime):
-        return (value.date() if value.time() == dt.time() else value).isoformat()
+        is_day = value.time() == dt.time()
+        return value.date().isoformat() if is_day else spell_moment(value.isoformat(" "), is_zoned=False)
     if isinstance(value, dt.timedelta):
         return _duration(value)
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)

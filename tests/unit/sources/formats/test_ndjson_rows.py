@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from uploader.errors import SourceError
 from uploader.model.rows import Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES
+from uploader.sources.formats.cell_text import spell_number
 from uploader.sources.open import open_source, read_row_again
 
 
@@ -52,7 +53,7 @@ def values(draw, depth=3):
         )
     )
     if kind == "number":
-        return (number := draw(NUMBERS)), number
+        return (number := draw(NUMBERS)), spell_number(number)
     if kind == "text":
         text = draw(TEXTS)
         return json.dumps(text, ensure_ascii=draw(st.booleans())), text
