@@ -122,3 +122,34 @@ def test_a_footer_in_a_workbook_is_skipped(tmp_path):
     run.simulator.reset(0.0, [])
     summary = run.run_virtual()
     assert (summary.exit_code, summary.as_dict()["skipped_because"]) == (0, {"NOT_A_ROW": 1})
+
+
+# --- words for nothing ---
+
+
+@pytest.mark.parametrize("word", ["NULL", "\\N", "(null)", "nan", "#N/A", "0/0/00", "0000-00-00"])
+def test_rows_whose_key_is_a_word_for_nothing_do_not_become_one_contact(tmp_path, word):
+    text = f"external_id,firstname\n{word},Ann\n{word},Bob\n{word.lower()},Carl\nk1,Dora\n"
+    run = job(tmp_path, text, id_property="external_id")
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.as_dict()["created"], summary.as_dict()["keyless"]) == (1, 1, 3)
+    assert run.dead_letters()[0].message == f"no external_id: {word!r} is a word for no value"
+
+
+def test_another_key_is_used_and_the_word_is_not_written(tmp_path):
+    text = "external_id,email,firstname\nNULL,a@x.com,Ann\nNULL,b@x.com,Bob\nk1,NULL,Carl\n"
+    run = job(tmp_path, text, match=("external_id", "email"))
+    assert run.run_virtual().exit_code == 0
+    assert run.held().keys() == {"a@x.com", "b@x.com"}
+    assert run.held("external_id").keys() == {"k1"}
+
+
+def test_check_counts_words_for_nothing_in_other_columns(tmp_path):
+    run = job(tmp_path, "email,phone,city\na@x.com,NULL,\nb@x.com,null,n/a\nc@x.com,NULL,Ulm\n")
+    report = check(run)
+    assert as_dict(report)["words_for_nothing"] == {"phone": {"NULL": 2, "null": 1}, "city": {"n/a": 1}}
+    text = "\n".join(lines(report, run.settings(), ["check"]))
+    assert "3  cells of phone hold a word for no value: NULL (2), null (1)" in text
+    rows = '{"email": "a@x.com", "phone": "NULL"}\n{"email": "NULL", "phone": null}\n'
+    found = as_dict(check(job(tmp_path, rows, "contacts.ndjson")))
+    assert (found["words_for_nothing"], found["no_key"]) == ({"phone": {"NULL": 1}, "email": {"NULL": 1}}, 1)

@@ -265,6 +265,7 @@ class Mapper:
     def _mapped(self, table: Table) -> Iterable[Record | Unsent]:
         """Return a record or an unsent row for each row of a table, in no order."""
         superseded = {place: self._superseded(table, place) for place in table.superseded}
+        table.blank_wordless_keys()
         table.convert()
         table.check_texts(has_addresses=self.rules.has_addresses)
         for place, bad in table.bad.items():
@@ -317,7 +318,9 @@ class Mapper:
             name = table.layout.match[0]
             # In the API's form of an input, the row names the property.
             missing = self.rules.match if name == self.rules.id_property else (name,)
-            fault = Fault(f"no {' or '.join(missing)}", NO_KEY, self._column_of.get(name, name))
+            word = table.wordless.get(place)
+            but = f": {word!r} is a word for no value" if word else ""
+            fault = Fault(f"no {' or '.join(missing)}{but}", NO_KEY, self._column_of.get(name, name))
             faults = [*faults, fault]
         wrong = {one.name for one in bad}
         others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]

@@ -15,6 +15,7 @@ from uploader.model.rows import Fault, Row
 from uploader.records.layouts import Layout, Text
 from uploader.records.values.convert import MOST_CHARACTERS, is_text, text_fault
 from uploader.records.values.email import implausible_emails
+from uploader.records.values.nothing import hold_nothing, is_nothing
 
 #: What a column is converted from: its text, or its text and another one.
 Given = TypeVar("Given", Text, tuple[Text, Text])
@@ -38,6 +39,20 @@ class Table:
     faults: dict[int, list[Fault]] = field(default_factory=dict)  #: of a row
     bad: dict[int, list[BadValue]] = field(default_factory=dict)  #: of a row, one for each property at most
     superseded: dict[int, str] = field(default_factory=dict)  #: the later row of a row
+    wordless: dict[int, str] = field(
+        default_factory=dict
+    )  #: of a row, the word for nothing in place of a key
+
+    def blank_wordless_keys(self) -> None:
+        """Take words for nothing, such as `NULL`, for blanks where a row has its key."""
+        for at, _ in self.layout.keys:
+            texts = self.columns[at]
+            if hold_nothing(_given(texts)):
+                found = {row: text for row, text in enumerate(texts) if text and is_nothing(text)}
+                self.wordless.update(found)
+                self.columns[at] = [
+                    self.layout.blanks[at] if row in found else text for row, text in enumerate(texts)
+                ]
 
     def convert(self) -> None:
         """Convert the columns. Texts that cannot be converted stay, and are noted as bad."""

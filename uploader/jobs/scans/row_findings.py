@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from itertools import chain
 from typing import NamedTuple
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
-from uploader.records.mapper import Mapper
+from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.records.values.nothing import hold_nothing, is_nothing
 
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
@@ -53,6 +55,7 @@ class Findings:
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
     values_dropped: int = 0
+    nothings: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, words for no value
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
     repeated_keys: int = 0
@@ -137,6 +140,7 @@ class Surveyor:
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         self._count_cleared(rows.rows)
         self._count_owners(rows.rows)
+        self._count_nothings(rows.rows)
         mapped = self._mapper.map(first, rows.rows)
         self._findings.note(mapped)
         keys = [self._key_of(one) for one in mapped]
@@ -170,6 +174,28 @@ class Surveyor:
             counts = self._findings.owners.setdefault(name, Counter())
             if len(counts) < _MOST_OWNERS:
                 counts.update(str(text).strip() for text in _column(rows, column) if text)
+
+    def _count_nothings(self, rows: Sequence[Row]) -> None:
+        """Count the words for no value in the columns that are sent."""
+        columns = self._mapper.columns
+        for index in columns.names if columns else ():
+            self._note_nothings(columns.column(index) if columns else "", _column(rows, index))
+        if columns is None:
+            fields = chain.from_iterable(fields_of(row.content).items() for row in rows)
+            named = [
+                (name, value)
+                for name, value in fields
+                if isinstance(value, str) and is_nothing(value.strip())
+            ]
+            for name, value in named:
+                if not self._mapper.rules.leaves_out(name):
+                    self._note_nothings(name, [value])
+
+    def _note_nothings(self, column: str, values: Sequence[object]) -> None:
+        texts = [str(value).strip() for value in values]
+        if hold_nothing(texts) and len(self._findings.nothings) < _MOST_GROUPS:
+            found = self._findings.nothings.setdefault(column, Counter())
+            found.update(text for text in texts if is_nothing(text))
 
 
 def _column(rows: Sequence[Row], column: int | str) -> list[object]:
