@@ -14,7 +14,8 @@ from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, Record, lock_key
-from uploader.records.values.compare import Match, compare
+from uploader.pipeline.value_history import is_of_app
+from uploader.records.values.compare import Match, are_alike, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"
@@ -53,6 +54,30 @@ def confirmed_by(
         if accepted_at is None or updated_at is None or updated_at >= accepted_at:
             return result
     return None
+
+
+def in_question(
+    record: Record, held: Result, accepted_at: float | None, kinds: Mapping[str, Kind]
+) -> list[str]:
+    """Return the properties whose history has to show whether the record was written: those that may hold
+    what was sent in a form of HubSpot's own. None of them if others differ, or nothing was written since.
+    """
+    if accepted_at is None or not _is_of(record, held) or (held.updated_at or 0.0) < accepted_at:
+        return []
+    wanted = sent_properties(record)
+    found = {name: _text(held.properties.get(name)) for name in wanted}
+    differing = [name for name in wanted if not _holds({name: wanted[name]}, found, kinds)]
+    return differing if all(are_alike(wanted[name], found[name]) for name in differing) else []
+
+
+def confirmed_by_history(names: Sequence[str], held: Result, accepted_at: float) -> bool:
+    """Whether an app wrote all these properties since HubSpot accepted the record: at that time, with such
+    values, it was this one.
+    """
+    latest = [held.latest(name) for name in names]
+    return bool(names) and all(
+        one and is_of_app(one, "") and (one.at or 0.0) >= accepted_at for one in latest
+    )
 
 
 class Answer(StrEnum):

@@ -13,7 +13,6 @@ from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
 from uploader.model.settlements import Refusal, Settlement
-from uploader.pipeline import read_matching
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.feed import Batch, Feed, Rejected
@@ -23,6 +22,7 @@ from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
+from uploader.pipeline.requests.read_back import read_back
 from uploader.pipeline.requests.retry import History, Next, retry_races
 from uploader.pipeline.requests.write_outage_probe import WriteProbe
 from uploader.pipeline.write_queue import QueuedWrite
@@ -387,17 +387,8 @@ class Worker(Task[Record]):
         if not records:
             return []
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
-        names = read_matching.wanted_properties(records)
-        reply = await reader.read(
-            [record.key for record in records],
-            lambda keys: encode_read(records[0].id_property, keys, names),
-        )
-        settlements = []
-        found, _ = read_matching.match(records, reply.results, reply.errors)
-        for record, held in found:
-            if held and read_matching.confirmed_by(record, [held], accepted_at, self._kinds):
-                settlements.append(Settlement(record, Outcome.UPDATED, held.id, replayed=True))
-        return settlements
+        found = await read_back(records, reader, accepted_at, self._kinds)
+        return [Settlement(record, Outcome.UPDATED, held.id, replayed=True) for record, held in found]
 
 
 def _is_taken(rejected: Settlement) -> bool:

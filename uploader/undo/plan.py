@@ -8,8 +8,8 @@ Rules A contact that the job created is archived only if nobody else has written
       nobody has worked with it otherwise (`associated_records`), and nothing in it is older than the job. A
       contact that existed before the job is never archived, whichever key leads to it now.
       Of a contact that existed before, each property is judged by itself: it is restored only if it holds a
-      value that the job sent and nobody else wrote. In doubt it is kept. All that is kept or not found is
-      reported.
+      value that the job sent and nobody else wrote. HubSpot may have stored it in another form: then its
+      history shows whose it is. In doubt it is kept. All that is kept or not found is reported.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
       https://github.com/HubSpot/hubspot-api-nodejs codegen/marketing/events/models/PropertyValue.ts
 """
@@ -20,9 +20,11 @@ from enum import StrEnum
 
 from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
+from uploader.pipeline import value_history
 from uploader.pipeline.read_matching import merged_ids
-from uploader.records.values.compare import Match, compare
-from uploader.undo.value_before_job import Absence, Doubt
+from uploader.pipeline.value_history import APP, written_by
+from uploader.records.values.compare import Match, are_alike, compare
+from uploader.undo.value_before_job import AT_BIRTH_SECONDS, LEAVES_WITHIN_SECONDS, Absence, Doubt
 
 
 class UndoOutcome(StrEnum):
@@ -65,9 +67,10 @@ OWN_SOURCES = frozenset(
     }
 )
 _UNKNOWN = frozenset({"", "UNKNOWN"})
-_APP = "INTEGRATION"
 #: The properties that say who created a record.
 RECORD_SOURCE = ("hs_object_source", "hs_object_source_id")
+#: A row is usually sent so soon after its contact was read.
+_SENT_WITHIN_SECONDS = 60.0
 #: Values that HubSpot fills in with an app's request are as old as the contact; later ones are another job's.
 _AT_BIRTH_SECONDS = 60.0
 
@@ -98,6 +101,8 @@ class Trace:
     is_named: bool = False  #: a reply to the job named the contact
     was_overtaken: bool = False  #: somebody else created it between the read of a key and the write
     absent_at: float = 0.0  #: a time, by HubSpot's clock, when its keys led to no contact; 0: not known
+    #: When it was read before a row was sent to it, by HubSpot's clock, and how far each time may be off.
+    readings: Sequence[tuple[float, float]] = ()
     #: What a killed run left open, and `settled_doubts.settle` decides: whether its keys led to it,
     #: and which of `former` were read before the job's first write.
     absences: Sequence[Absence] = ()
@@ -189,12 +194,6 @@ def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> boo
     return compare(name, kinds.get(name, Kind()), wanted, held).is_same
 
 
-def written_by(version: Version) -> str:
-    """Who wrote a version, as text."""
-    details = " ".join(part for part in (version.source_id, version.label) if part)
-    return f"{version.source} ({details})" if details else version.source
-
-
 def _plan_for_deleted(trace: Trace) -> Plan:
     if trace.archiving:
         return Plan(trace.number, trace.hubspot_id, UndoOutcome.ARCHIVED)
@@ -217,7 +216,7 @@ def _kept(trace: Trace, findings: Sequence[Finding]) -> Plan:
 def _other_creator(held: Result, portal: Portal) -> str:
     """The other app or user that created the contact; "" if it was our app, or is not known."""
     source, source_id = (_text(held, name) for name in RECORD_SOURCE)
-    is_ours = source == _APP and (not portal.app or source_id in {"", portal.app})
+    is_ours = source == APP and (not portal.app or source_id in {"", portal.app})
     if is_ours or source in _UNKNOWN:
         return ""
     return f"{source} ({source_id})" if source_id else source
@@ -278,7 +277,7 @@ def has_full_history(name: str, held: Result, portal: Portal) -> bool:
 
 def is_of_app(version: Version, portal: Portal) -> bool:
     """Whether our app wrote a version, or an app that may be ours."""
-    return version.source == _APP and (not portal.app or version.source_id == portal.app)
+    return value_history.is_of_app(version, portal.app)
 
 
 def _is_foreign(version: Version, portal: Portal) -> bool:
@@ -295,13 +294,39 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
         return "" if is_sent else "its history does not show who wrote it"
     if _is_foreign(version, portal):
         return "changed by others since the job"
-    if is_sent:
+    if is_sent or _is_of_job(name, version, trace, held, portal):
         return ""
     if name in trace.sent:
-        return _NOT_SENT
-    born, at = held.created_at, version.at
-    is_at_birth = born is not None and at is not None and abs(at - born) <= _AT_BIRTH_SECONDS
+        return "" if _is_within(AT_BIRTH_SECONDS, version.at, held.created_at) else _NOT_SENT
+    is_at_birth = _is_within(_AT_BIRTH_SECONDS, version.at, held.created_at)
     return "" if is_at_birth else "an app other than the job has written it"
+
+
+def _is_within(seconds: float, at: float | None, other: float | None) -> bool:
+    return at is not None and other is not None and abs(at - other) <= seconds
+
+
+def _is_of_job(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> bool:
+    """Whether the history shows that the job wrote a version, in whatever form HubSpot stored the value.
+
+    It has to be the only one of our app since the job read the contact: another job would have added one.
+    Long after the reading, the text has to show it, too.
+    """
+    sent = set(trace.sent.get(name, ()))
+    if len(sent) != 1 or not (portal.app and trace.readings and version.at is not None):
+        return False
+    (text,), (first, slack) = sent, trace.readings[0]
+    if is_same(name, text, trace.former.get(name, ""), portal.kinds):
+        return False  # HubSpot may have stored nothing
+    since = [
+        one
+        for one in held.history.get(name, ())
+        if is_of_app(one, portal) and (one.at or 0.0) >= first - slack
+    ]
+    within = LEAVES_WITHIN_SECONDS if are_alike(text, version.value) else _SENT_WITHIN_SECONDS
+    return since == [version] and any(
+        at - off <= version.at <= at + off + within for at, off in trace.readings
+    )
 
 
 def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
@@ -376,7 +401,11 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     was_cleared = name == LIFECYCLE_STAGE and is_on_its_way and not now
     if _is_foreign(version, portal):
         why = "changed by others since the job"
-    elif not was_cleared and not any(is_same(name, text, now, portal.kinds) for text in sent):
+    elif not (
+        was_cleared
+        or any(is_same(name, text, now, portal.kinds) for text in sent)
+        or _is_of_job(name, version, trace, held, portal)
+    ):
         why = _NOT_SENT
     elif not has_full_history(name, held, portal):
         why = _NO_HISTORY

@@ -258,8 +258,16 @@ class UndoFile(sqlite.Database):
             is_named=bool(is_named),
             was_overtaken=bool(was_overtaken),
             absent_at=absent_at or 0.0,
+            readings=self._readings(hubspot_id),
             absences=[] if was_there else self._absences(hubspot_id),
             doubts=doubts,
+        )
+
+    def _readings(self, hubspot_id: str) -> list[tuple[float, float]]:
+        return self._all(
+            "SELECT at, slack FROM snapshot.readings WHERE contact IN "
+            "(SELECT contact FROM keys WHERE hubspot_id = ?) ORDER BY at",
+            (hubspot_id,),
         )
 
     def _former(self, hubspot_id: str) -> tuple[dict[str, str], dict[str, Doubt]]:

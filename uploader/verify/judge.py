@@ -2,17 +2,20 @@
 
 In    a `Wanted` contact: what its confirmed rows, applied in file order, ask for; the result read, or None.
 Out   a `Checked`: one verdict, and a finding for each property that is not as it was sent.
+Rules A value in another form is HubSpot's doing if its history shows that the job wrote it. Text alone does
+      not show that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from uploader.hubspot.replies import Reply, Result
+from uploader.hubspot.replies import Reply, Result, Version
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import answers_for
-from uploader.records.values.compare import Match, compare
+from uploader.pipeline.value_history import is_of_app, written_by
+from uploader.records.values.compare import Match, are_alike, compare
 
 
 class Verdict(StrEnum):
@@ -106,6 +109,46 @@ def judge(
     return checked, unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The job, as far as histories show it."""
+
+    app: str  #: the id of its app; "" if not known
+    began: float
+    ended: float  #: both by HubSpot's clock, as far as the clocks agree
+
+    def wrote(self, version: Version) -> bool:
+        return is_of_app(version, self.app) and self.began <= (version.at or 0.0) <= self.ended
+
+
+def in_question(checked: Checked) -> list[str]:
+    """The properties of a contact that may hold what was sent, in a form that only history explains."""
+    differing = [one for one in checked.findings if one.verdict is Verdict.DIFFERS]
+    return [one.property for one in differing if are_alike(one.wanted, one.found)]
+
+
+def with_history(checked: Checked, held: Result, job: Job) -> Checked:
+    """The result for a contact, given the history of the properties in question."""
+    asked = set(in_question(checked))
+    findings = [_explained(one, held, job) if one.property in asked else one for one in checked.findings]
+    return replace(checked, verdict=_worst(findings), findings=findings)
+
+
+def _explained(finding: Finding, held: Result, job: Job) -> Finding:
+    version = held.latest(finding.property)
+    if version is None or version.value != finding.found:
+        return finding
+    if job.wrote(version):
+        return replace(finding, verdict=Verdict.ADJUSTED, note="HubSpot stores it in this form")
+    is_later = (version.at or 0.0) >= job.began
+    return replace(finding, note=f"written since by {written_by(version)}") if is_later else finding
+
+
+def _worst(findings: Sequence[Finding]) -> Verdict:
+    verdicts = {finding.verdict for finding in findings}
+    return next((v for v in (Verdict.DIFFERS, Verdict.ADJUSTED) if v in verdicts), Verdict.EQUAL)
+
+
 def _missing(contact: Wanted) -> Checked:
     finding = Finding(Verdict.MISSING, contact.id_property, contact.key, "", contact.row, contact.source)
     return Checked(contact.number, Verdict.MISSING, findings=[finding])
@@ -126,9 +169,7 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
         if comparison.match is not Match.EQUAL:
             verdict = Verdict.ADJUSTED if comparison.is_hubspots else Verdict.DIFFERS
             findings.append(Finding(verdict, name, cell.text, found, cell.row, cell.source, comparison.rule))
-    verdicts = {finding.verdict for finding in findings}
-    worst = next((v for v in (Verdict.DIFFERS, Verdict.ADJUSTED) if v in verdicts), Verdict.EQUAL)
-    return Checked(contact.number, worst, result.id, findings)
+    return Checked(contact.number, _worst(findings), result.id, findings)
 
 
 def _key_findings(contact: Wanted, result: Result) -> list[Finding]:

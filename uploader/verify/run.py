@@ -9,7 +9,7 @@ from pathlib import Path
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.replies import Reply
-from uploader.hubspot.requests import MAX_INPUTS, encode_read
+from uploader.hubspot.requests import MAX_INPUTS, MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.jobs.ending import Ending
 from uploader.jobs.opening import reopen_sources
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
@@ -27,10 +27,12 @@ from uploader.storage.file_names import verification_path
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
 from uploader.verify.expected_values import Builder, doubts_of, find_period_mappings, former_settings
-from uploader.verify.judge import Verdict, Wanted, judge
+from uploader.verify.judge import Checked, Job, Verdict, Wanted, in_question, judge, with_history
 from uploader.verify.verify_file import VerificationFile
 
 _READERS = 32
+#: How far a machine's clock may differ from HubSpot's.
+_CLOCKS_DIFFER_SECONDS = 300.0
 _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)
 
 
@@ -180,6 +182,7 @@ class Verification:
                 rest = batch
                 for _ in range(2):  # what an answer leaves out is asked for once more
                     checked, unknown = judge(rest, await self._read(reader, rest), kinds)
+                    checked = await self._with_histories(session, reader, checked)
                     rest = [contact for contact in rest if contact.number in unknown]
                     await writer.run(lambda checked=checked: self.file.settle(checked))  # type: ignore[misc]
                     for one in checked:
@@ -189,6 +192,31 @@ class Verification:
                 await writer.run(lambda unknown=unknown: self.file.mark_unknown(unknown))  # type: ignore[misc]
 
         await session.run_workers(work() for _ in range(min(_READERS, self.settings.max_in_flight)))
+
+    async def _with_histories(
+        self, session: Session, reader: Reader, checked: Sequence[Checked]
+    ) -> list[Checked]:
+        """The results, with the histories of values that HubSpot may have stored in a form of its own."""
+        made = {one.number: one for one in checked}
+        asked = [one for one in checked if in_question(one)]
+        if not asked or (job := await self._job(session)) is None:
+            return list(checked)
+        for start in range(0, len(asked), MAX_INPUTS_WITH_HISTORY):
+            some = {one.hubspot_id: one for one in asked[start : start + MAX_INPUTS_WITH_HISTORY]}
+            names = sorted({name for one in some.values() for name in in_question(one)})
+            reply = await reader.read(list(some), lambda ids, names=names: encode_read("", ids, [], names))  # type: ignore[misc]
+            for held in reply.results:
+                if one := some.get(held.id):
+                    made[one.number] = with_history(one, held, job)
+        return list(made.values())
+
+    async def _job(self, session: Session) -> Job | None:
+        """The job as histories show it; None if an earlier version did not store when it ran."""
+        ran = self._checkpoint.invocations()
+        if not ran:
+            return None
+        app = await session.preflight.read_app_id(self.settings.token)
+        return Job(app, ran[0].began - _CLOCKS_DIFFER_SECONDS, ran[-1].seen + _CLOCKS_DIFFER_SECONDS)
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """Read a batch of contacts. A contact that makes the request fail is left out of the reply."""

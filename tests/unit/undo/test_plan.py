@@ -1,7 +1,7 @@
 """What of a contact goes back: never what somebody else has touched, never what we did not send."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -462,3 +462,43 @@ def test_requests_of_undo_are_encoded():
     assert orjson.loads(encode_updates([update]))["inputs"] == [
         {"id": "7", "objectWriteTraceId": "3", "properties": {"city": ""}}
     ]
+
+
+def respelled(text, *earlier, after_seconds=10.0, source_id=APP):
+    """A contact whose city the job wrote after it had read it, and which HubSpot stored as `text`."""
+    at = datetime.fromtimestamp(READ_AT + after_seconds, UTC).isoformat()
+    versions = [Version(text, at, "INTEGRATION", source_id), *earlier, Version("Ulm", LONG_AGO, "CRM_UI")]
+    return Result("7", False, "", {"city": text}, created=LONG_AGO, history={"city": versions})
+
+
+READ_AT = datetime.fromisoformat(BORN).timestamp()
+WRITTEN = Trace(1, "7", False, True, {"city": "Ulm"}, {"city": ["St. Gallen"]}, readings=[(READ_AT, 5.0)])
+
+
+@pytest.mark.parametrize(
+    ("held", "trace", "is_restored"),
+    [
+        (respelled("Sankt Gallen"), WRITTEN, True),
+        (respelled("st gallen", after_seconds=1_000.0), WRITTEN, True),
+        # Long after the reading the text has to show it.
+        (respelled("Sankt Gallen", after_seconds=1_000.0), WRITTEN, False),
+        (respelled("st gallen", after_seconds=2_000.0), WRITTEN, False),
+        # Another job of the app has written it since.
+        (respelled("Bern", Version("St. Gallen", BORN, "INTEGRATION", APP)), WRITTEN, False),
+        (respelled("Sankt Gallen", source_id="9"), WRITTEN, False),
+        # HubSpot may have stored nothing of a value that was there.
+        (respelled("Bern"), replace(WRITTEN, sent={"city": ["Ulm"]}), False),
+        (respelled("Bern"), replace(WRITTEN, sent={"city": ["a", "b"]}), False),
+        (respelled("Bern"), replace(WRITTEN, readings=[]), False),
+    ],
+)
+def test_the_history_shows_whose_a_value_is_that_hubspot_stored_in_another_form(held, trace, is_restored):
+    made = plan(trace, held, PORTAL)
+    assert dict(made.restore) == ({"city": "Ulm"} if is_restored else {})
+    assert bool(made.findings) != is_restored
+
+
+@pytest.mark.parametrize(("at", "archived"), [(BORN, True), (LATER, False)])
+def test_the_first_values_of_a_created_contact_are_the_jobs_in_any_form(at, archived):
+    held = held_with("INTEGRATION", APP, at, "A (stored)", "firstname")
+    assert plan(CREATED, held, PORTAL).archive is archived

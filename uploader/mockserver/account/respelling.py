@@ -18,6 +18,8 @@ def respelled(property_: Property, value: str, country_code: str = "") -> str:
         return _phone(value, country_code)
     if property_.name == "domain":
         return re.sub(r"^[a-z]+://(www\.)?|/.*$", "", value.strip().lower())
+    if property_.name == "website" and "://" not in value:
+        return f"https://{value}"
     return _BY_TYPE.get(property_.type, str)(value)
 
 

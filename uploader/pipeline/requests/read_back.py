@@ -1,0 +1,52 @@
+"""Reads records back that HubSpot accepted without confirming them.
+
+In    the records of a batch, when HubSpot accepted them, and what is known of their properties.
+Out   those that HubSpot holds, each with its contact.
+How   By their values. Where HubSpot may have stored a value in a form of its own, its history decides.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from uploader.hubspot.replies import Result
+from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
+from uploader.hubspot.schema import Kind
+from uploader.model.records import Record
+from uploader.pipeline import read_matching
+from uploader.pipeline.requests.contact_reader import Reader
+
+Confirmed = tuple[Record, Result]
+
+
+async def read_back(
+    records: Sequence[Record], reader: Reader, accepted_at: float | None, kinds: Mapping[str, Kind]
+) -> list[Confirmed]:
+    """Return the records that HubSpot holds; none if reading is not allowed."""
+    names = read_matching.wanted_properties(records)
+    reply = await reader.read(
+        [record.key for record in records],
+        lambda keys: encode_read(records[0].id_property, keys, names),
+    )
+    found, _ = read_matching.match(records, reply.results, reply.errors)
+    confirmed: list[Confirmed] = []
+    in_question: dict[str, tuple[Record, list[str]]] = {}  # by HubSpot id
+    for record, held in found:
+        if held and read_matching.confirmed_by(record, [held], accepted_at, kinds):
+            confirmed.append((record, held))
+        elif held and (asked := read_matching.in_question(record, held, accepted_at, kinds)):
+            in_question[held.id] = record, asked
+    if in_question:
+        confirmed += [one async for one in _by_history(in_question, reader, accepted_at or 0.0)]
+    return confirmed
+
+
+async def _by_history(
+    in_question: Mapping[str, tuple[Record, Sequence[str]]], reader: Reader, accepted_at: float
+) -> AsyncIterator[Confirmed]:
+    ids, names = list(in_question), sorted({name for _, asked in in_question.values() for name in asked})
+    for start in range(0, len(ids), MAX_INPUTS_WITH_HISTORY):
+        some = ids[start : start + MAX_INPUTS_WITH_HISTORY]
+        reply = await reader.read(some, lambda keys: encode_read("", keys, [], names))
+        for held in reply.results:
+            record, asked = in_question.get(held.id, (None, ()))
+            if record and read_matching.confirmed_by_history(asked, held, accepted_at):
+                yield record, held
