@@ -4,7 +4,8 @@ In    the rows of a source, one by one.
 Out   the order of each date column and the mark of each number column that the user has not set, if the rows
       leave no doubt.
 Raise `MappingError`, which asks the user: if both readings fit every row, if rows contradict each other, or
-      if no time of a column has a zone, since then all its rows would be invalid.
+      if no time of a column has a zone, or all its dates are numbers of an unknown unit, since then all its
+      rows would be invalid.
 Rules A row is evidence if only one reading makes it a value. A row that fits both readings, or none, is no
       evidence. Nothing is guessed: what the rows leave open is asked for.
 """
@@ -16,7 +17,8 @@ from uploader.model.rows import Content
 from uploader.records.columns import MappingError, Rules
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import setting_of
-from uploader.records.values.datetimes import DateOrder, lacks_zone, orders_of
+from uploader.records.values.date_numbers import is_number, question, readings
+from uploader.records.values.datetimes import DateOrder, is_date, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
 
 
@@ -82,6 +84,36 @@ class _Times:
         return bool(self.row_without) and not self.have_zone
 
 
+@dataclass(slots=True)
+class _Numbers:
+    """What the rows of one date column show of numbers that have to be asked for."""
+
+    row: int = 0  #: the first that has one
+    text: str = ""  #: its number
+    have_dates: bool = False  #: some are certain
+
+    def add(self, text: str, row: int) -> None:
+        if self.have_dates:
+            return
+        if is_date(text):
+            self.have_dates = True
+        elif not self.row and is_number(text) and readings(text):
+            self.row, self.text = row, text
+
+    def join(self, other: "_Numbers") -> None:
+        self.have_dates |= other.have_dates
+        if not self.row:
+            self.row, self.text = other.row, other.text
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the unit is needed. A few numbers among dates are their rows' fault, not the column's."""
+        return bool(self.row) and not self.have_dates
+
+    def question(self, column: str) -> str:
+        return f"{column}: row {self.row} has {self.text}, which {question(readings(self.text), column)}"
+
+
 class OrderFinder:
     """Infers the formats of one source. Call `feed` with every row, then `evidence`."""
 
@@ -95,7 +127,9 @@ class OrderFinder:
         ]
         timed = mapper.timed_columns if asks_zones and columns else {}
         self._timed = [(index, columns.column(index)) for index in timed if columns]
+        self._asks_units = asks_zones
         self.times: dict[str, _Times] = {}  #: by column, if the zone is not set
+        self.numbers: dict[str, _Numbers] = {}  #: by column, of dates
         self._row = 1
 
     @property
@@ -130,12 +164,14 @@ class OrderFinder:
                     self._note(column, kind, text, row)
 
     def _note(self, column: str, kind: str, text: str, row: int) -> None:
-        readings = marks_of(text) if kind == "number" else orders_of(text)
-        if readings:
+        if kind != "number" and self._asks_units:
+            self.numbers.setdefault(column, _Numbers()).add(text, row)
+        possible = marks_of(text) if kind == "number" else orders_of(text)
+        if possible:
             evidence = self._found.get(column)
             if evidence is None:
                 evidence = self._found[column] = _Evidence(kind == "number")
-            evidence.add(readings, row)
+            evidence.add(possible, row)
 
     def evidence(self) -> Iterable[tuple[str, "_Evidence", bool]]:
         """Return for each column what is known of it, and whether all rows have it."""
@@ -165,7 +201,7 @@ def decide_leniently(finders: Iterable[OrderFinder], rules: Rules) -> tuple[Rule
                 known[0].join(evidence)
                 joined[column] = (known[0], known[1] and has_columns)
     orders, decimals = dict(rules.date_orders), dict(rules.decimals)
-    asked = _asked_zones(finders)
+    asked = {**_asked_zones(finders), **_asked_units(finders)}
     for column, (evidence, has_columns) in joined.items():
         try:
             reading = evidence.reading(column, has_columns=has_columns)
@@ -192,3 +228,11 @@ def _asked_zones(finders: Iterable[OrderFinder]) -> dict[str, str]:
         for column, times in joined.items()
         if times.is_open
     }
+
+
+def _asked_units(finders: Iterable[OrderFinder]) -> dict[str, str]:
+    joined: dict[str, _Numbers] = {}
+    for finder in finders:
+        for column, numbers in finder.numbers.items():
+            joined.setdefault(column, _Numbers()).join(numbers)
+    return {column: numbers.question(column) for column, numbers in joined.items() if numbers.is_open}

@@ -40,8 +40,9 @@ COLUMN_OPTIONS = (
     ),
     option(
         Heading.COLUMNS, "--date-order", "date_orders", multiple=True,
-        metavar="[COLUMN=]DMY|MDY|YMD|SERIAL",
-        help="Order of day, month and year in this column, or in all; SERIAL: day numbers of a spreadsheet. "
+        metavar="[COLUMN=]DMY|MDY|YMD|UNIT",
+        help="Order of day, month and year in this column, or in all; of numbers their UNIT: SERIAL (day "
+        "numbers of a spreadsheet), or DAYS, SECONDS, MILLISECONDS, MICROSECONDS or NANOSECONDS since 1970. "
         "Default: detected from the values.",
     ),
     option(

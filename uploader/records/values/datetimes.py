@@ -1,53 +1,43 @@
 """A date or a date-time as people and other systems spell it, converted to HubSpot's form.
 
 In    the text of one value, the order of day and month in its column, and a zone for times without one.
-Out   `YYYY-MM-DD`, or ISO 8601 in UTC; a text that HubSpot accepts stays as it is. Else a `Fault`, whose
+Out   `YYYY-MM-DD`, or ISO 8601 in UTC, with milliseconds where there are some. Else a `Fault`, whose
       reason continues the sentence that names the value.
 Raise nothing.
 Rules A date is certain in ISO, with its year first, with the month's English name, or if only one order makes
-      it a date. `12/05/2025` is two dates, so it needs an order. A year has four digits. A spreadsheet's
-      serial number is read as a date only if the column says so: some files count days from 1900, others from
-      1904, and an import that took half the dates for text leaves numbers for the other half.
+      it a date. `12/05/2025` is two dates, so it needs an order. A year has four digits. For numbers see
+      `date_numbers`: an import that took half the dates for text leaves numbers for the other half.
       A date-time in a date property is a date if it is midnight, as written or in the given zone.
       A time without a zone needs one. A time that the clocks skipped is none; of one that occurs twice the
-      first is meant. Milliseconds are recognised by their size: smaller numbers could be seconds.
+      first is meant.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
 
 from uploader.model.rows import Fault
+from uploader.records.values.date_numbers import UNITS, Reading, is_number, read_number
 
 
 class DateOrder(StrEnum):
-    """How a column spells its dates, if not in ISO."""
+    """How a column spells its dates, if not in ISO: the order of texts, or the unit of numbers."""
 
     DMY = "DMY"
     MDY = "MDY"
     YMD = "YMD"
     SERIAL = "SERIAL"  #: days since 1899-12-30, as spreadsheets count from March 1900 on
-
-
-class _Reading(NamedTuple):
-    """A date or a date-time, split into its parts."""
-
-    day: date
-    clock: time | None = None
-    offset: timedelta | None = None
+    DAYS = "DAYS"  #: since 1970, as the following ones
+    SECONDS = "SECONDS"
+    MILLISECONDS = "MILLISECONDS"
+    MICROSECONDS = "MICROSECONDS"
+    NANOSECONDS = "NANOSECONDS"
 
 
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_ISO_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
-    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_INTEGER = re.compile(r"-?[0-9]{5,18}")
-_SERIAL = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,17}))?")
-_COMPACT = re.compile(r"((?:18|19|20|21)[0-9]{2})([0-9]{2})([0-9]{2})")
+_ISO_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
+_COMPACT = re.compile(r"(?:18|19|20|21)[0-9]{6}")
 _YEAR_FIRST = re.compile(r"([0-9]{4})([./-]) ?([0-9]{1,2})\2 ?([0-9]{1,2})")
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([./-]) ?([0-9]{1,2})\2 ?([0-9]{4}|[0-9]{2})")
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
@@ -64,13 +54,6 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july"),
     *("august", "september", "october", "november", "december"),
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MILLISECONDS = 86_400_000
-#: March 1973 as milliseconds, the year 5138 as seconds.
-_SURELY_MILLISECONDS = 100_000_000_000
-#: Day 60 of spreadsheets is a 29 February 1900 that never was: before it they differ by a day.
-_FIRST_SERIAL, _SERIAL_ORIGIN = 61, date(1899, 12, 30)
-
 _BOTH = 'is a different date as day/month and as month/day: use --date-order "COLUMN=DMY" or =MDY'
 
 
@@ -78,8 +61,6 @@ def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fa
     """Return `YYYY-MM-DD`, which HubSpot reads as midnight UTC."""
     if _ISO.fullmatch(text):
         return text if _is_date(text) else Fault("is not a day of the calendar", "DATE")
-    if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
-        return _as_day(text)
     read = _read(text, order)
     if isinstance(read, str):
         return Fault(read, "DATE")
@@ -88,20 +69,19 @@ def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fa
     local = _in_zone(read, zone) if zone and read.offset is not None else None
     if local is not None and local.time() == time.min:
         return local.date().isoformat()
-    return Fault("has a time of day, but the property is a date", "DATE")
+    said = f" ({read.day} {read.clock} UTC)" if is_number(text) else ""
+    return Fault(f"has a time of day{said}, but the property is a date", "DATE")
 
 
 def as_moment(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fault:
     """Return the time in ISO 8601, UTC."""
     if _ISO_MOMENT.fullmatch(text):
         return text if _is_moment(text) else Fault("is not a valid time", "DATETIME")
-    if order is not DateOrder.SERIAL and _INTEGER.fullmatch(text) and not _COMPACT.fullmatch(text):
-        return _as_milliseconds(text)
     read = _read(text, order)
     return Fault(read, "DATETIME") if isinstance(read, str) else _in_utc(read, zone)
 
 
-def _in_utc(read: _Reading, zone: tzinfo | None) -> str | Fault:
+def _in_utc(read: Reading, zone: tzinfo | None) -> str | Fault:
     its_zone = zone if read.offset is None else timezone(read.offset)
     if its_zone is None:
         lacks = (
@@ -150,19 +130,25 @@ def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
 # --- texts taken apart ---
 
 
-def _read(text: str, order: DateOrder | None) -> _Reading | str:
+def is_date(text: str) -> bool:
+    """Whether a text is a date or a date-time, in some order of day and month."""
+    return any(isinstance(_read(text, order), Reading) for order in (DateOrder.DMY, DateOrder.MDY))
+
+
+def _read(text: str, order: DateOrder | None) -> Reading | str:
     """Return what a text says, or what is wrong with it."""
-    if order is DateOrder.SERIAL and (serial := _SERIAL.fullmatch(text)):
-        return _read_serial(serial[1], serial[2] or "")
+    if is_number(text):
+        return read_number(text, order or "")
+    order = None if order in UNITS else order  # it says nothing of texts
     at = _TIME.search(text)
     day = _read_day(text[: at.start()] if at else text, order)
     if isinstance(day, str) or at is None:
-        return day if isinstance(day, str) else _Reading(day)
+        return day if isinstance(day, str) else Reading(day)
     clock = _read_time(at)
     if clock is None:
         return "has an invalid time of day"
     offset = _read_offset(at[6] or "")
-    return "has an invalid time zone offset" if offset == _NO_OFFSET else _Reading(day, clock, offset)
+    return "has an invalid time zone offset" if offset == _NO_OFFSET else Reading(day, clock, offset)
 
 
 def _read_day(text: str, order: DateOrder | None) -> date | str:
@@ -170,15 +156,13 @@ def _read_day(text: str, order: DateOrder | None) -> date | str:
         return _read_year_last(found, order)
     if found := _YEAR_FIRST.fullmatch(text):
         day = _date(found[1], found[3], found[4])
-    elif found := _COMPACT.fullmatch(text):
-        day = _date(found[1], found[2], found[3])
+    elif _COMPACT.fullmatch(text):
+        day = _date(text[:4], text[4:6], text[6:])
     elif (found := _DAY_AND_NAME.fullmatch(text)) and (month := _month(found[2])):
         day = _date(found[3], month, found[1])
     elif (found := _NAME_AND_DAY.fullmatch(text)) and (month := _month(found[1])):
         day = _date(found[3], month, found[2])
     else:
-        if _SERIAL.fullmatch(text):
-            return 'is a number: if it is a day number of a spreadsheet, use --date-order "COLUMN=SERIAL"'
         return "is not a date"
     return day or "is not a day of the calendar"
 
@@ -194,18 +178,6 @@ def _read_year_last(found: re.Match[str], order: DateOrder | None) -> date | str
         return day_first or month_first or "is not a day of the calendar"
     day = {DateOrder.DMY: day_first, DateOrder.MDY: month_first}.get(order)
     return day or f"is not a date in the order {order}"
-
-
-def _read_serial(days: str, fraction: str) -> _Reading | str:
-    if int(days) < _FIRST_SERIAL:
-        return "is too small for a day number of a spreadsheet"
-    try:
-        day = _SERIAL_ORIGIN + timedelta(days=int(days))
-    except OverflowError:
-        return "is too large for a day number of a spreadsheet"
-    # Of a day there are no more milliseconds than a float of fifteen digits can tell.
-    milliseconds = min(round(Decimal(f"0.{fraction or 0}") * _DAY_MILLISECONDS), _DAY_MILLISECONDS - 1)
-    return _Reading(day, (_EPOCH + timedelta(milliseconds=milliseconds)).time() if fraction else None)
 
 
 def _date(year: str, month: str | int, day: str) -> date | None:
@@ -269,34 +241,7 @@ def _is_moment(text: str) -> bool:
     return True
 
 
-def _as_day(text: str) -> str | Fault:
-    """Return milliseconds that HubSpot accepts as a date: those of a midnight in UTC."""
-    if int(text) % _DAY_MILLISECONDS == 0 and _moment_of(int(text)) and int(text):
-        return text
-    if abs(int(text)) >= _SURELY_MILLISECONDS and _moment_of(int(text)):
-        return Fault("is a time in milliseconds that is not midnight in UTC", "DATE")
-    day = _read_day(text, None)
-    return Fault(day if isinstance(day, str) else "is not a date", "DATE")
-
-
-def _as_milliseconds(text: str) -> str | Fault:
-    if abs(int(text)) >= _SURELY_MILLISECONDS:
-        return text if _moment_of(int(text)) else Fault("is outside the calendar", "DATETIME")
-    if len(text.lstrip("-")) < 8:
-        reason = 'is a number: if it is a day number of a spreadsheet, use --date-order "COLUMN=SERIAL"'
-    else:
-        reason = "could be seconds, but HubSpot expects milliseconds: use a date and a time"
-    return Fault(reason, "DATETIME")
-
-
-def _moment_of(milliseconds: int) -> datetime | None:
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return None
-
-
-def _in_zone(read: _Reading, zone: tzinfo) -> datetime | None:
+def _in_zone(read: Reading, zone: tzinfo) -> datetime | None:
     assert read.clock is not None
     assert read.offset is not None
     try:
@@ -306,5 +251,6 @@ def _in_zone(read: _Reading, zone: tzinfo) -> datetime | None:
 
 
 def _spelled(utc: datetime) -> str:
+    utc = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
     precision = "milliseconds" if utc.microsecond else "seconds"
     return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"

@@ -93,10 +93,17 @@ def refused(value):
         ("2025-12-31T00:00:00.000+0000", None, "2025-12-31"),
         ("31/12/2025 12:00 AM", None, "2025-12-31"),
         ("2025-12-31T10:00:00Z", None, None),
-        ("1767139200000", None, "1767139200000"),  # midnight in UTC: as HubSpot takes it
+        ("1767139200000", None, "2025-12-31"),  # midnight in UTC
         ("1767139200001", None, None),
         ("45657", None, None),
         ("45657", DateOrder.SERIAL, "2024-12-31"),
+        ("20088", DateOrder.DAYS, "2024-12-31"),
+        ("1735603200", DateOrder.SECONDS, "2024-12-31"),
+        ("1735603200000000", DateOrder.MICROSECONDS, "2024-12-31"),
+        ("1735603200000000000", DateOrder.NANOSECONDS, "2024-12-31"),
+        ("1728000000", DateOrder.MILLISECONDS, "1970-01-21"),
+        ("31.12.2025", DateOrder.SERIAL, "2025-12-31"),
+        ("-631152000000", None, "1950-01-01"),
         ("45657.0", DateOrder.SERIAL, "2024-12-31"),
         ("45657.5", DateOrder.SERIAL, None),
         ("12/05/2025", None, None),
@@ -121,7 +128,7 @@ def test_a_moment_that_is_midnight_in_the_zone_given_is_its_day():
     ("text", "zone", "wanted"),
     [
         ("2025-12-31T10:00:00Z", None, "2025-12-31T10:00:00Z"),
-        ("2025-12-31T10:00:00.5+01:00", None, "2025-12-31T10:00:00.5+01:00"),  # as HubSpot takes it
+        ("2025-12-31T10:00:00.5+01:00", None, "2025-12-31T09:00:00.500Z"),
         ("2025-12-31T10:00:00.000+0100", None, "2025-12-31T09:00:00Z"),
         ("2025-12-31 10:00 UTC", None, "2025-12-31T10:00:00Z"),
         ("2025-12-31 10:00", BERLIN, "2025-12-31T09:00:00Z"),
@@ -130,7 +137,7 @@ def test_a_moment_that_is_midnight_in_the_zone_given_is_its_day():
         ("2025-12-31", BERLIN, "2025-12-30T23:00:00Z"),
         ("2025-03-30 02:30", BERLIN, None),  # skipped
         ("2025-10-26 02:30", BERLIN, "2025-10-26T00:30:00Z"),  # the first of two
-        ("1767139200123", None, "1767139200123"),
+        ("1767139200123", None, "2025-12-31T00:00:00.123Z"),
         ("1767139200", None, None),  # seconds
         ("45657.5", None, None),
         ("2025-12-31 25:00 UTC", None, None),
@@ -140,6 +147,37 @@ def test_a_moment_that_is_midnight_in_the_zone_given_is_its_day():
 def test_a_moment_needs_a_zone_and_ends_in_utc(text, zone, wanted):
     got = as_moment(text, None, zone)
     assert got == wanted or (wanted is None and got.category == "DATETIME")
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("45657", "2024-12-31 (SERIAL) or 2095-01-02 (DAYS)"),
+        ("1728000000", "2024-10-04 (SECONDS) or 1970-01-21 (MILLISECONDS)"),
+        ("1735603200.25", "2024-12-31 (SECONDS) or 1970-01-21 (MILLISECONDS)"),
+        ("86400000", "1972-09-27 (SECONDS) or 1970-01-02 (MILLISECONDS)"),
+        ("1735603200000000", "2024-12-31 (MICROSECONDS) or 1970-01-21 (NANOSECONDS)"),
+        ("202512311015", "1976-06-01 (MILLISECONDS) or 1970-01-03 (MICROSECONDS) or 2025-12-31 (YMD)"),
+        ("253402300799000", "1978-01-11 (MICROSECONDS) or 1970-01-03 (NANOSECONDS)"),
+    ],
+)
+def test_a_number_that_could_be_several_dates_is_asked_for_with_all_of_them(text, readings):
+    for fault in (as_date(text, None, UTC), as_moment(text, None, UTC)):
+        assert readings in fault.reason
+        assert all(f"={part.split('(')[1]}"[:-1] in fault.reason for part in readings.split(" or "))
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_no_number_becomes_a_day_in_1970_unless_that_is_said(number):
+    read = as_moment(str(number), None, UTC)
+    assert refused(read) or not read.startswith("1970") or str(number).startswith("1970")
+    day = as_date(str(number), None, UTC)
+    assert refused(day) or day == read[:10]
+
+
+def test_a_compact_time_is_no_number():
+    assert as_moment("20251231101500", None, UTC) == "2025-12-31T10:15:00Z"
+    assert as_moment("202512311015", DateOrder.YMD, UTC) == "2025-12-31T10:15:00Z"
 
 
 def test_a_serial_moment_is_read_where_it_is_said():
