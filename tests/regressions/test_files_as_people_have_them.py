@@ -6,6 +6,8 @@ Each test is named after what a trial with such files showed.
 import asyncio
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from support.intercepted_requests import upserts
@@ -153,3 +155,78 @@ def test_check_counts_words_for_nothing_in_other_columns(tmp_path):
     rows = '{"email": "a@x.com", "phone": "NULL"}\n{"email": "NULL", "phone": null}\n'
     found = as_dict(check(job(tmp_path, rows, "contacts.ndjson")))
     assert (found["words_for_nothing"], found["no_key"]) == ({"phone": {"NULL": 1}, "email": {"NULL": 1}}, 1)
+
+
+# --- cells that cannot be read ---
+
+
+def workbook(tmp_path, *rows):
+    book = openpyxl.Workbook()
+    for row in (["email", "firstname", "city", "rank"], *rows):
+        book.active.append(row)
+    book.save(tmp_path / "contacts.xlsx")
+    return tmp_path / "contacts.xlsx"
+
+
+def parquet(tmp_path):
+    columns = {
+        "email": ["a@x.com", "b@x.com"],
+        "firstname": ["Ann", "Bob"],
+        "rank": [float("nan"), 1.5],
+        "city": [{"name": "Ulm"}, {"name": "Bonn"}],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "contacts.parquet")
+    return tmp_path / "contacts.parquet"
+
+
+def job_over(source, **options):
+    run = Job(source, make_simulator(quota="190/10"), options)
+    run.simulator.reset(0.0, [])
+    return run
+
+
+BAD_CELLS = [["a@x.com", "Ann", "#N/A", "=A1"], ["b@x.com", "Bob", "Ulm", "1"]]
+
+
+@pytest.mark.parametrize("options", [{"ignored": {"city", "rank"}}, {"only": {"email", "firstname"}}])
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_a_cell_of_a_left_out_column_refuses_no_row(tmp_path, kind, options):
+    source = workbook(tmp_path, *BAD_CELLS) if kind == "xlsx" else parquet(tmp_path)
+    run = job_over(source, **{name: frozenset(columns) for name, columns in options.items()})
+    assert run.run_virtual().exit_code == 0
+    assert run.held()["a@x.com"]["firstname"] == "Ann"
+
+
+def test_one_cell_of_a_workbook_that_cannot_be_read_is_left_out_and_counted(tmp_path):
+    run = job_over(workbook(tmp_path, *BAD_CELLS), ignored=frozenset({"rank"}), on_bad_value="drop")
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.as_dict()["values_dropped"]) == (0, 1)
+    assert "city" not in run.held()["a@x.com"]
+    assert "'city' holds the error #N/A" in (tmp_path / "contacts.xlsx.results.csv").read_text()
+
+
+def test_a_cell_of_a_used_column_that_cannot_be_read_makes_its_row_invalid(tmp_path):
+    run = job_over(workbook(tmp_path, ["a@x.com", "Ann", "#N/A", "1"], ["#N/A", "Bob", "Ulm", "1"]))
+    run.options["ignored"] = frozenset({"rank"})
+    assert run.run_virtual(on_bad_value="reject").exit_code == 1
+    assert [letter.category for letter in run.dead_letters()] == ["CELL", "KEY"]
+    assert not run.held()
+
+
+def test_a_cell_that_says_who_is_suppressed_must_be_readable(tmp_path):
+    run = job_over(
+        workbook(tmp_path, ["a@x.com", "Ann", "#N/A", "1"], ["b@x.com", "Bob", "Ulm", "1"]),
+        ignored=frozenset({"city", "rank"}),
+        suppress_where={"city": ("gone",)},
+        on_bad_value="drop",
+    )
+    assert run.run_virtual().exit_code == 1
+    assert run.held().keys() == {"b@x.com"}
+
+
+def test_one_value_of_ndjson_that_is_no_value_is_left_out_and_counted(tmp_path):
+    rows = '{"email": "a@x.com", "city": {"name": "Ulm"}, "firstname": "Ann"}\n'
+    run = job(tmp_path, rows, "contacts.ndjson", on_bad_value="drop")
+    summary = run.run_virtual()
+    assert (summary.exit_code, summary.as_dict()["values_dropped"]) == (0, 1)
+    assert run.held()["a@x.com"]["firstname"] == "Ann"

@@ -26,7 +26,7 @@ from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Survey, first_rows
 from uploader.jobs.session import Seams, Session, early_end, exact_clock, reason_of
 from uploader.jobs.summary import EarlyEnd, advice
-from uploader.model.rows import Fault
+from uploader.model.rows import Fault, readable
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving, with_chain
@@ -469,7 +469,8 @@ def _first_cells(source: Source) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     with suppress(SourceError):
         for slice_ in first_rows(source, _TELLING_ROWS):
-            rows += [row.content for row in slice_.rows if isinstance(row.content, list | tuple)]
+            contents = [readable(row.content) for row in slice_.rows]
+            rows += [content for content in contents if isinstance(content, list | tuple)]
     return rows
 
 

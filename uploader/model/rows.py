@@ -28,8 +28,19 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class PartlyReadable(Unreadable):
+    """Takes the place of cells of which some can't be read. `reason` is that of the first."""
+
+    cells: Sequence[str]  #: blank where they can't be read
+    reasons: Mapping[int, str]  #: by cell
+
+
 #: The category of an unreadable row: its dead letter has bytes and no cells.
 UNREADABLE = "UNREADABLE"
+
+#: The category of a single cell that cannot be read.
+UNREADABLE_CELL = "CELL"
 
 #: The category of a row without any match property. Counted separately.
 NO_KEY = "KEY"
@@ -37,6 +48,11 @@ NO_KEY = "KEY"
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
 #: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
 Content = Sequence[str] | Mapping[str, object] | Unreadable
+
+
+def readable(content: Content) -> Content:
+    """What of a row can be read; an `Unreadable` if nothing can."""
+    return content.cells if isinstance(content, PartlyReadable) else content
 
 
 class Fault(NamedTuple):

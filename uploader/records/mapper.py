@@ -13,22 +13,46 @@ How   Rows of one layout are a table, whose columns are judged and converted as 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import cast
 
 from uploader.hubspot.schema import Schema
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent, lock_key
-from uploader.model.rows import NO_KEY, UNREADABLE, Content, Fault, Row, Unreadable
+from uploader.model.rows import (
+    NO_KEY,
+    UNREADABLE,
+    UNREADABLE_CELL,
+    Content,
+    Fault,
+    PartlyReadable,
+    Row,
+    Unreadable,
+    readable,
+)
 from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
-from uploader.records.layouts import Column, Layout, Text
+from uploader.records.layouts import UNSET, Column, Layout, Text
 from uploader.records.not_a_row import NOT_A_ROW, Place, telling, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
-from uploader.records.tables import Table, filled, shortened
+from uploader.records.tables import BadValue, Table, filled, shortened
 from uploader.records.values.convert import Converter, converter, setting_of
+
+
+@dataclass(slots=True)
+class _Given:
+    """What a row gives that names its own fields."""
+
+    texts: dict[str, tuple[Column, Text]] = field(default_factory=dict)  #: by property
+    faults: list[Fault] = field(default_factory=list)
+    bad: list[BadValue] = field(default_factory=list)  #: values without a text
+
+    def table(self, layout: Layout, position: int, row: Row) -> Table:
+        faults, bad = {0: self.faults} if self.faults else {}, {0: self.bad} if self.bad else {}
+        return Table(layout, [position], [row], [[text] for _, text in self.texts.values()], faults, bad)
 
 
 class Mapper:
@@ -139,7 +163,7 @@ class Mapper:
 
     def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
         """Return an unsent row if it is unreadable or suppressed, else None."""
-        if isinstance(content, Unreadable):
+        if type(content) is Unreadable:
             return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
         fault = self._suppression.look(content) if self._suppression else None
         if fault is None:
@@ -147,8 +171,9 @@ class Mapper:
         name, key = self._key_of(content)
         return self._unsent(position, row, key, [fault], lock_keys=(lock_key(name, key),) if key else ())
 
-    def _key_of(self, content: Sequence[str] | Mapping[str, object]) -> tuple[str, str]:
+    def _key_of(self, content: Content) -> tuple[str, str]:
         """Return property and value of the key of a row that is not sent, unconverted."""
+        content = cast("Sequence[str] | Mapping[str, object]", readable(content))
         if not isinstance(content, Mapping):
             names = self.columns.names if self.columns else {}
             properties = {name: content[index].strip() for index, name in names.items()}
@@ -182,18 +207,36 @@ class Mapper:
             yield self._table_of_one(positions[index], rows[index], fields[index])
 
     def _table_of_cells(self, columns: Columns, rows: Sequence[Row], positions: Sequence[int]) -> Table:
-        cells = list(zip(*[cast("Sequence[str]", row.content) for row in rows], strict=True))
+        contents = [row.content for row in rows]
+        partly = PartlyReadable in set(map(type, contents))
+        if partly:
+            contents = list(map(readable, contents))
+        cells = list(zip(*cast("list[Sequence[str]]", contents), strict=True))
         texts: list[list[Text]] = [list(map(str.strip, cells[index])) for index in columns.names]
         table = Table(self._cells, positions, rows, texts)
         for index in columns.nameless:
             for place in filled(cells[index]):
                 fault = Fault(_nameless_text(index + 1), column=f"column {index + 1}")
                 table.faults.setdefault(place, []).append(fault)
+        for place, row in enumerate(rows if partly else ()):
+            if isinstance(row.content, PartlyReadable):
+                self._note_unreadable(columns, row.content, place, table)
         if columns.superseded is not None and not self.rules.include_superseded:
             later = cells[columns.superseded]
             places = [place for place in filled(later) if place not in table.faults]
             table.superseded = {place: later[place].strip() for place in places}
         return table
+
+    def _note_unreadable(self, columns: Columns, content: PartlyReadable, place: int, table: Table) -> None:
+        """Note the cells that cannot be read, in columns that are used."""
+        for index, reason in content.reasons.items():
+            fault = Fault(
+                f"column {columns.column(index)!r} {reason}", UNREADABLE_CELL, columns.column(index)
+            )
+            if index in columns.names:
+                table.bad.setdefault(place, []).append(BadValue(columns.names[index], fault))
+            elif index in columns.nameless:
+                table.faults.setdefault(place, []).append(fault)
 
     def _table_of_one(self, position: int, row: Row, fields: Mapping[str, object]) -> Table:
         """Return the table of a row that names its own fields and does not fit the common layout."""
@@ -203,10 +246,9 @@ class Mapper:
             return Table(layout, [position], [row], [], superseded={0: later.strip()})
         if isinstance(nested, Mapping):
             return self._table_of_input(position, row, fields, nested)
-        given, faults = self._given(fields)
-        layout = self._layout([column for column, _ in given.values()], is_lasting=False)
-        texts: list[list[Text]] = [[text] for _, text in given.values()]
-        return Table(layout, [position], [row], texts, {0: faults} if faults else {})
+        given = self._given(fields)
+        layout = self._layout([column for column, _ in given.texts.values()], is_lasting=False)
+        return given.table(layout, position, row)
 
     def _table_of_input(
         self, position: int, row: Row, fields: Mapping[str, object], nested: Mapping[str, object]
@@ -219,10 +261,11 @@ class Mapper:
             return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
         known = _INPUT_FIELDS | self.rules.suppress_where.keys()
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
-        given, faults = self._given(nested)
+        given = self._given(nested)
+        faults = given.faults
         column = self._column(name, name, self._fields[name].convert)
-        _, own = given.pop(name, (column, key))
-        if _converted(column, own).lower() != _converted(column, key).lower():
+        _, own = given.texts.pop(name, (column, key))
+        if own is not UNSET and _converted(column, own).lower() != _converted(column, key).lower():
             # HubSpot would treat it as a change of the key.
             faults.append(Fault(f"{name} in the properties of the input differs from its id"))
         if stray:
@@ -231,34 +274,37 @@ class Mapper:
             # Sending it would get the whole batch refused, as a fault of the whole job.
             text = f"{name!r} is not a unique property, so it cannot be an idProperty"
             faults.insert(0, Fault(text))
-        given = {name: (column, key), **given}
-        layout = self._layout([one for one, _ in given.values()], name, is_lasting=False)
-        texts: list[list[Text]] = [[text] for _, text in given.values()]
-        return Table(layout, [position], [row], texts, {0: faults} if faults else {})
+        given.texts = {name: (column, key), **given.texts}
+        layout = self._layout([one for one, _ in given.texts.values()], name, is_lasting=False)
+        return given.table(layout, position, row)
 
-    def _given(self, fields: Mapping[str, object]) -> tuple[dict[str, tuple[Column, str]], list[Fault]]:
+    def _given(self, fields: Mapping[str, object]) -> _Given:
         """Return by property the column and text of a row's fields, and what is wrong with them."""
-        given: dict[str, tuple[Column, str]] = {}
-        faults: list[Fault] = []
+        given = _Given()
         for name, value in fields.items():
             field = self._fields[name]
             if field.is_left_out:
                 continue
             text = spell(value)
             if text is None:
-                faults.append(why_unspelled(name, value))
+                fault = why_unspelled(name, value)
+                if not self.rules.drop_bad_values or field.fault or field.name in given.texts:
+                    given.faults.append(fault)
+                    continue
+                given.bad.append(BadValue(field.name, fault))
+                given.texts[field.name] = self._column(name, field.name, field.convert), UNSET
                 continue
             if not text and name not in self.rules.cleared:
                 continue
             # Go on after a fault: an invalid row is still identified by its key.
-            if field.fault or field.name in given:
+            if field.fault or field.name in given.texts:
                 twice = Fault(f"two fields are mapped to the property {field.name!r}", column=name)
-                faults.append(field.fault or twice)
+                given.faults.append(field.fault or twice)
                 continue
             column = self._column(name, field.name, field.convert)
             if text or column.is_cleared:
-                given[field.name] = column, text
-        return given, faults
+                given.texts[field.name] = column, text
+        return given
 
     # --- tables to records ---
 
@@ -339,7 +385,7 @@ class Mapper:
         found = {}
         for place in doubtful:
             row = table.rows[place]
-            cells = cast("Sequence[str]", row.content)
+            cells = cast("Sequence[str]", readable(row.content))
             why = why_no_row(cells, self._place)
             if why:
                 text = " ".join(filter(None, map(str.strip, cells)))

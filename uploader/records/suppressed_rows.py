@@ -10,7 +10,7 @@ Rules Everything that names the row's person is compared: its key, its addresses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from uploader.model.rows import Content, Fault, Unreadable
+from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.fields import spell
 from uploader.records.suppression_list import Suppression
@@ -34,6 +34,8 @@ class SuppressionCheck:
 
     def look(self, content: Content) -> Fault | None:
         """Return a fault if the row is suppressed, or if that cannot be decided; else None."""
+        if isinstance(content, PartlyReadable):
+            return self._look_at_readable(content)
         if isinstance(content, Unreadable):
             return None
         if isinstance(content, Mapping):
@@ -45,6 +47,17 @@ class SuppressionCheck:
         if self._list is not None and _is_listed(content, self._addresses, self._list):
             return _LISTED
         return self._fault_of((column, content[index]) for index, column in self._suppressing)
+
+    def _look_at_readable(self, content: PartlyReadable) -> Fault | None:
+        fault = self.look(content.cells)
+        if fault is not None and fault.category == SUPPRESSED:
+            return fault
+        for index, column in self._suppressing:
+            if index in content.reasons:
+                return Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
+        if self._list is not None and not content.reasons.keys().isdisjoint(self._addresses):
+            return Fault("an address of the row can't be read, and may be on a list of --suppress", "EMAIL")
+        return fault
 
     def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
         doubt = None

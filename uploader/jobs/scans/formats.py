@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from uploader.errors import SourceError
 from uploader.jobs.scans.survey import Step, first_rows
-from uploader.model.rows import RowSlice
+from uploader.model.rows import RowSlice, readable
 from uploader.records.columns import Rules
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently
 from uploader.records.mapper import Mapper
@@ -48,7 +48,7 @@ class Orders:
                 try:
                     for rows in first_rows(source, most_rows):
                         for index in _telling(rows, seen):
-                            finder.feed(rows.rows[index].content, rows.rows[index].number)
+                            finder.feed(readable(rows.rows[index].content), rows.rows[index].number)
                         position += len(rows.rows)
                         yield Step(position, before + min(source.bytes_read(), rows.end.offset))
                 except SourceError as error:
@@ -67,7 +67,7 @@ class Orders:
 def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:
     """The indices of rows with a text that was not examined yet."""
     found: set[int] = set()
-    contents = [row.content for row in rows.rows]
+    contents = [readable(row.content) for row in rows.rows]
     if any(isinstance(content, Mapping) for content in contents):
         return range(len(contents))
     for column, texts in seen.items():

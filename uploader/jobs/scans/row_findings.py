@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
-from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable
+from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
@@ -105,7 +105,7 @@ class Findings:
         self.rows += len(rows.rows)
         self.row_bytes += rows.end.offset - rows.start.offset
         for row in rows.rows:
-            if isinstance(row.content, Unreadable):
+            if type(row.content) is Unreadable:
                 reason = row.content.reason
                 invalid = Outcome.INVALID
                 self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
@@ -200,7 +200,7 @@ class Surveyor:
 
 def _column(rows: Sequence[Row], column: int | str) -> list[object]:
     """The values of a column or field, in the rows that can be read."""
-    contents = (row.content for row in rows)
+    contents = (readable(row.content) for row in rows)
     if isinstance(column, str):
         return [content.get(column) for content in contents if isinstance(content, Mapping)]
     return [content[column] for content in contents if not isinstance(content, Mapping | Unreadable)]

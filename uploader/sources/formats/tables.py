@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 import orjson
 
 from uploader.errors import SourceError
-from uploader.model.rows import Content, Mark, Row, RowSlice, Unreadable
+from uploader.model.rows import Content, Mark, PartlyReadable, Row, RowSlice, Unreadable
 from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import TOO_LONG_ROW
@@ -22,6 +22,7 @@ class UnreadableValue:
     """Replaces a value that has no text form; `reason` is for the user."""
 
     reason: str
+    is_of_row: bool = False  #: the row is at fault, and not the column where this is
 
 
 Cells = Sequence[str | UnreadableValue]
@@ -51,14 +52,22 @@ class TableRows:
         if len(raw) > LINE_BYTES:
             return Unreadable(TOO_LONG_ROW)
         cells = orjson.loads(raw)
-        for column, cell in zip(self._columns, cells, strict=True):
-            if type(cell) is dict:
-                return Unreadable(f"column {column!r} {cell[_REASON]}")
-        cells_: list[str] = cells
-        return cells_
+        odd = {index: cell for index, cell in enumerate(cells) if type(cell) is dict}
+        if not odd:
+            cells_: list[str] = cells
+            return cells_
+        first, cell = next(iter(odd.items()))
+        for_row = next((one[_REASON] for one in odd.values() if one.get(_OF_ROW)), None)
+        if for_row is not None:
+            return Unreadable(for_row)
+        return PartlyReadable(
+            f"column {self._columns[first]!r} {cell[_REASON]}",
+            ["" if type(cell) is dict else cell for cell in cells],
+            {index: cell[_REASON] for index, cell in odd.items()},
+        )
 
 
-_REASON = "unreadable"
+_REASON, _OF_ROW = "unreadable", "row"
 
 
 def _encode(cells: Cells) -> bytes:
@@ -68,9 +77,9 @@ def _encode(cells: Cells) -> bytes:
     )  # a copy: orjson's bytes may occupy 4 KB however short they are
 
 
-def _spell(cell: object) -> dict[str, str]:
+def _spell(cell: object) -> dict[str, object]:
     assert isinstance(cell, UnreadableValue)
-    return {_REASON: cell.reason}
+    return {_REASON: cell.reason, **({_OF_ROW: True} if cell.is_of_row else {})}
 
 
 def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) -> Iterator[RowSlice]:

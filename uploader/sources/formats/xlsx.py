@@ -139,7 +139,8 @@ class XlsxTable:
             if len(row) > width:
                 beyond = next(place for place in range(width, len(row)) if row[place])
                 cells = [*row[:width]]
-                cells[-1] = UnreadableValue(f"has a cell outside of the columns ({_letter(beyond)}{at})")
+                outside = f"has a cell outside of the columns ({_letter(beyond)}{at})"
+                cells[-1] = UnreadableValue(outside, is_of_row=True)
                 yield at, cells
             else:
                 yield at, [*row, *[""] * (width - len(row))]
