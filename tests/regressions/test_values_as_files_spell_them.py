@@ -39,3 +39,57 @@ def test_a_few_numbers_among_dates_are_the_fault_of_their_rows(tmp_path):
     (letter,) = job.dead_letters()
     assert "could be 2024-12-31 (SERIAL)" in letter.message
     assert held(job, "renewal_date") == ["2025-01-01", "2025-12-31", "2024-12-31"]
+
+
+# --- options ---
+
+CHECKBOX = {"name": "agreed", "type": "enumeration", "checkbox": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "texts", "values"),
+    [
+        ((), ["yes", "0", "TRUE"], ["true", "false", "true"]),
+        (("true=Yes", "false=No"), ["Ja", "nein", "x"], ["true", "false"]),
+        (("Y=Agreed", "N=Not yet"), ["yes", "off", "agreed"], ["Y", "N", "Y"]),
+        (("1=On", "0=Off", "no=Maybe"), ["no", "off", "1"], ["no", "0", "1"]),  # an option has the word
+    ],
+)
+def test_a_single_checkbox_that_is_an_enumeration_takes_the_boolean_words(tmp_path, options, texts, values):
+    job = job_of(tmp_path, "agreed", texts)
+    if not options:
+        options = ("true", "false")
+    job.simulator = make_simulator(quota="none", properties=[{**CHECKBOX, "options": list(options)}])
+    job.run_virtual()
+    assert held(job, "agreed") == values
+
+
+COUNTRIES = {
+    "name": "country_code",
+    "type": "enumeration",
+    "options": ["CA=California", "Canada=CA", "US=USA"],
+}
+
+
+def test_a_cell_that_is_the_label_of_one_option_and_the_value_of_another_is_asked_for(tmp_path):
+    job = job_of(tmp_path, "country_code", ["US", "CA", "USA"])
+    job.simulator = make_simulator(quota="none", properties=[COUNTRIES])
+    with pytest.raises(SettingsError) as asked:
+        job.run_virtual()
+    assert "country_code: row 3: 'CA' is the value of one option and the label of the option" in str(
+        asked.value
+    )
+    assert '--options "country_code=value" or =label' in str(asked.value)
+    assert job.run_virtual(option_readings={"country_code": "label"}).exit_code == 0
+    assert held(job, "country_code") == ["US", "Canada", "US"]
+
+
+def test_rows_that_are_read_once_say_what_to_do_about_such_a_cell(tmp_path):
+    source = tmp_path / "a.ndjson"
+    source.write_text(
+        '{"email": "a@x.com", "country_code": "CA"}\n{"email": "b@x.com", "country_code": "US"}\n'
+    )
+    job = Job(source, make_simulator(quota="none", properties=[COUNTRIES]))
+    job.run_virtual()
+    (letter,) = job.dead_letters()
+    assert '--options "country_code=value" or =label' in letter.message

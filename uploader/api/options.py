@@ -53,6 +53,7 @@ class Options(TypedDict, total=False):
     cleared: Iterable[str]
     date_orders: ByColumn
     decimals: ByColumn
+    option_readings: ByColumn
     timezones: ByColumn
     owner_map: Mapping[str, str]
     on_bad_value: Literal["reject", "drop"]
@@ -182,6 +183,7 @@ _READ: dict[str, Read] = {
     "allowed": _set_of_names,
     "date_orders": _by_column,
     "decimals": _by_column,
+    "option_readings": _by_column,
     "timezones": _by_column,
     "on_duplicate": _one_of(OnDuplicate, OnDuplicate),
     "policy": _policy,

@@ -28,8 +28,8 @@ from uploader.records.known_headers import (
     carries_opt_out,
     holds_whatever,
 )
-from uploader.records.values.convert import BOOLEANS
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
+from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,9 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
         found.append(f'which time zone? Use {{ property = "{name}", timezone = "Europe/Berlin" }}')
     if name in schema.owned:
         found.append("owners by e-mail or name; for other ids give --owner-map")
+    clashing = clashing_options(schema.options.get(name, ()))
+    if any(clash_in(sample, clashing, "") for sample in samples):
+        found.append(f'values or labels? Use {{ property = "{name}", options = "label" }} or "value"')
     if type_ == "bool" and any(sample.casefold() not in BOOLEANS for sample in samples):
         found.append("the samples are not all true or false")
     return found

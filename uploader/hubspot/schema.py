@@ -25,7 +25,13 @@ class Kind:
     is_multiple: bool = False
     may_be_address: bool = True  #: False for `email` of other types than contacts
     is_phone: bool = False  #: HubSpot may store it as a bare number with its country code
+    is_checkbox: bool = False  #: one checkbox: yes or no, whatever the type
     stages: tuple[str, ...] = ()  #: the options in the account's order, if a value only goes forward in it
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether the words for true and false are values."""
+        return self.type == "bool" or (self.type == "enumeration" and self.is_checkbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Schema:
                     entry.get("fieldType") == "checkbox",
                     has_addresses,
                     is_phone=entry.get("type") == "phone_number" or entry.get("fieldType") == "phonenumber",
+                    is_checkbox=entry.get("fieldType") == "booleancheckbox",
                     stages=_in_order(entry.get("options")) if name == LIFECYCLE_STAGE else (),
                 )
                 for name, entry in named.items()

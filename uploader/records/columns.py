@@ -65,6 +65,8 @@ class Rules:
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
     date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, given or inferred
     decimals: Mapping[str, str] = field(default_factory=dict)  #: by column: "." or ","
+    #: By column: "value" or "label", of a text that is one option's value and another one's label.
+    option_readings: Mapping[str, str] = field(default_factory=dict)
     timezones: Mapping[str, str] = field(default_factory=dict)  #: by column: of date-times without a zone
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
     drop_bad_values: bool = False  #: values that cannot be converted are left out, instead of their rows
@@ -241,6 +243,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--clear": rules.cleared,
         "--date-order": rules.date_orders,
         "--decimal": rules.decimals,
+        "--options": rules.option_readings,
         "--timezone": rules.timezones,
         "--suppress-where": rules.suppress_where,
     }

@@ -20,6 +20,7 @@ from uploader.records.values.convert import setting_of
 from uploader.records.values.date_numbers import is_number, question, readings
 from uploader.records.values.datetimes import DateOrder, is_date, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
+from uploader.records.values.options import clash_in
 
 
 @dataclass(slots=True)
@@ -130,12 +131,19 @@ class OrderFinder:
         self._asks_units = asks_zones
         self.times: dict[str, _Times] = {}  #: by column, if the zone is not set
         self.numbers: dict[str, _Numbers] = {}  #: by column, of dates
+        self._options = (
+            [(i, columns.column(i), clashing) for i, clashing in mapper.open_options.items()]
+            if asks_zones and columns
+            else []
+        )
+        self.clashes: dict[str, str] = {}  #: by column, the question about its options
         self._row = 1
 
     @property
     def columns(self) -> Collection[int]:
         """The cells that are examined, by index."""
-        return {index for index, *_ in self._open} | {index for index, _ in self._timed}
+        timed = {index for index, _ in self._timed}
+        return {index for index, *_ in self._open} | timed | {index for index, *_ in self._options}
 
     def feed(self, content: Content, row: int | None = None) -> None:
         """Examine the next row. `row` is its number as an editor shows it; without it rows are counted
@@ -154,6 +162,10 @@ class OrderFinder:
                 if text:
                     order = setting_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
+
+            for index, column, clashing in self._options:
+                if column not in self.clashes and (found := clash_in(content[index], clashing, column)):
+                    self.clashes[column] = f"{column}: row {row}: {found}"
 
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
         nested = fields.get("properties")
@@ -201,7 +213,8 @@ def decide_leniently(finders: Iterable[OrderFinder], rules: Rules) -> tuple[Rule
                 known[0].join(evidence)
                 joined[column] = (known[0], known[1] and has_columns)
     orders, decimals = dict(rules.date_orders), dict(rules.decimals)
-    asked = {**_asked_zones(finders), **_asked_units(finders)}
+    clashes = {column: text for finder in finders for column, text in finder.clashes.items()}
+    asked = {**clashes, **_asked_zones(finders), **_asked_units(finders)}
     for column, (evidence, has_columns) in joined.items():
         try:
             reading = evidence.reading(column, has_columns=has_columns)

@@ -40,6 +40,7 @@ from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.tables import BadValue, Table, filled, shortened
 from uploader.records.values.convert import Converter, converter, setting_of
+from uploader.records.values.options import clashing_options
 
 
 @dataclass(slots=True)
@@ -114,6 +115,19 @@ class Mapper:
             i: self.schema.kinds[n].type for i, n in self.columns.names.items() if n in self.schema.kinds
         }
         return {i: kind for i, kind in kinds.items() if self.is_open(self.columns.column(i), kind)}
+
+    @property
+    def open_options(self) -> Mapping[int, Mapping[str, str]]:
+        """Cell index -> what `clashing_options` finds, for columns that do not say what such texts mean."""
+        names = self.columns.names if self.columns and self.schema else {}
+        options = self.schema.options if self.schema else {}
+        readings = self.rules.option_readings
+        found = {
+            index: clashing_options(options.get(name, ()))
+            for index, name in names.items()
+            if setting_of(self._called(index), readings) is None
+        }
+        return {index: clashing for index, clashing in found.items() if clashing}
 
     @property
     def timed_columns(self) -> Mapping[int, str]:

@@ -1,6 +1,6 @@
 """The mapping file: settings for columns in TOML, instead of options.
 
-    timezone = "Europe/Berlin"                  # also date_order, decimal and on_bad_value: of all columns
+    timezone = "Europe/Berlin"                  # also date_order, decimal, options, on_bad_value: of all
 
     [columns]
     "E-mail Address" = "email"                  # the property
@@ -22,6 +22,7 @@ from typing import Any
 
 from uploader.records.columns import MappingError
 from uploader.records.values.datetimes import DateOrder
+from uploader.records.values.options import LABEL, VALUE
 from uploader.records.write_policy import Policy
 
 
@@ -34,6 +35,7 @@ class MappingFile:
     cleared: set[str] = field(default_factory=set)
     date_orders: dict[str, str] = field(default_factory=dict)
     decimals: dict[str, str] = field(default_factory=dict)
+    option_readings: dict[str, str] = field(default_factory=dict)
     timezones: dict[str, str] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
     suppress_where: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -43,12 +45,13 @@ class MappingFile:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "date_order": tuple(DateOrder),
     "decimal": (".", ","),
+    "options": (VALUE, LABEL),
     "blank": ("skip", "clear"),
     "on_bad_value": ("reject", "drop"),
     "write": tuple(Policy),
 }
-_OF_ALL = ("date_order", "decimal", "timezone", "on_bad_value")
-_OF_A_COLUMN = ("property", "ignore", "blank", "date_order", "decimal", "timezone", "write", "suppress")
+_OF_ALL = ("date_order", "decimal", "options", "timezone", "on_bad_value")
+_OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress")
 
 
 def parse_mapping(text: str) -> MappingFile:
@@ -107,6 +110,7 @@ def _note(file: MappingFile, column: str, key: str, value: Any) -> None:  # noqa
         "blank": lambda: file.cleared.update([column] if value == "clear" else []),
         "date_order": lambda: file.date_orders.__setitem__(column, value),
         "decimal": lambda: file.decimals.__setitem__(column, value),
+        "options": lambda: file.option_readings.__setitem__(column, value),
         "timezone": lambda: file.timezones.__setitem__(column, value),
         "on_bad_value": lambda: setattr(file, key, value),
         "suppress": lambda: file.suppress_where.__setitem__(column, () if value is True else tuple(value)),

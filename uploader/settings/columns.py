@@ -15,6 +15,7 @@ from uploader.records.columns import COSTLY, MappingError, Rules
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import find_zone
 from uploader.records.values.datetimes import DateOrder
+from uploader.records.values.options import LABEL, VALUE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class ColumnSettings:
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
     date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all other columns
     decimals: Mapping[str, str] = field(default_factory=dict)  #: "." or ",", by column or ""
+    #: "value" or "label", by column or "": of a text that is one option's value and another one's label
+    option_readings: Mapping[str, str] = field(default_factory=dict)
     timezones: Mapping[str, str] = field(default_factory=dict)  #: of times without a zone, by column or ""
     owner_map: Mapping[str, str] = field(
         default_factory=dict
@@ -69,12 +72,13 @@ class ColumnSettings:
                 raise SettingsError(f"{option} {name!r} is not a valid HubSpot name")
 
     def _check_values(self) -> None:
-        for order in self.date_orders.values():
-            if order not in set(DateOrder):
-                raise SettingsError(f"--date-order {order!r} is not one of {', '.join(DateOrder)}")
-        for mark in self.decimals.values():
-            if mark not in {".", ","}:
-                raise SettingsError(f"--decimal {mark!r} is neither . nor ,")
+        for option, table, allowed in (
+            ("--date-order", self.date_orders, tuple(DateOrder)),
+            ("--decimal", self.decimals, (".", ",")),
+            ("--options", self.option_readings, (VALUE, LABEL)),
+        ):
+            if wrong := [word for word in table.values() if word not in allowed]:
+                raise SettingsError(f"{option} {wrong[0]!r} is not one of {' '.join(allowed)}")
         if self.on_bad_value not in {"reject", "drop"}:
             raise SettingsError(f"--on-bad-value {self.on_bad_value!r} is neither reject nor drop")
         for zone in self.timezones.values():
@@ -111,6 +115,7 @@ class ColumnSettings:
             cleared=self.cleared,
             date_orders={column: DateOrder(order) for column, order in self.date_orders.items()},
             decimals=self.decimals,
+            option_readings=self.option_readings,
             timezones=self.timezones,
             owner_map=self.owner_map,
             drop_bad_values=self.on_bad_value == "drop",

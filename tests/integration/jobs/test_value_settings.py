@@ -42,6 +42,7 @@ def test_an_order_that_all_rows_told_is_kept_and_they_are_not_read_again(tmp_pat
     [
         ({"date_orders": {"renewal_date": "MDY"}}, "date_orders was"),
         ({"decimals": {"score": "."}}, "decimals was"),
+        ({"option_readings": {"": "label"}}, "option_readings was"),
         ({"timezones": {"": "Europe/Berlin"}}, "timezones was"),
         ({"on_bad_value": "drop"}, "on_bad_value was"),
         ({"owner_map": {"Ann": "ann.lee@example.com"}}, "owner_map differs"),

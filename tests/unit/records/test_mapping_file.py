@@ -21,6 +21,7 @@ decimal = ","
 """
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
+    "option_readings": (),
     "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None,
 }  # fmt: skip
 

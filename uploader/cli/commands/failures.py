@@ -178,7 +178,12 @@ def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]
     for option, name in (("--only", "only"), ("--clear", "clear")):
         for column in settings.get(name, ()):
             words += [option, column]
-    tables = (("--date-order", "date_orders"), ("--decimal", "decimals"), ("--timezone", "timezones"))
+    tables = (
+        ("--date-order", "date_orders"),
+        ("--decimal", "decimals"),
+        ("--options", "option_readings"),
+        ("--timezone", "timezones"),
+    )
     for option, name in tables:
         for column, value in settings.get(name, {}).items():
             words += [option, f"{column}={value}" if column else value]

@@ -50,6 +50,7 @@ _OPTIONS = {
     "include_superseded": "--include-superseded",
     "date_orders": "--date-order",
     "decimals": "--decimal",
+    "option_readings": "--options",
     "timezones": "--timezone",
     "owner_map": "--owner-map",
     "on_bad_value": "--on-bad-value",

@@ -50,6 +50,11 @@ COLUMN_OPTIONS = (
         help="Decimal mark in this column, or in all. Default: detected from the values.",
     ),
     option(
+        Heading.COLUMNS, "--options", "option_readings", multiple=True, metavar="[COLUMN=]value|label",
+        help="What a cell of this column, or of all, means that is the value of one option and the label of "
+        "another. Default: asked for.",
+    ),
+    option(
         Heading.COLUMNS, "--timezone", "timezones", multiple=True, metavar="[COLUMN=]NAME",
         help="Time zone of times that have none, in this column or in all; for example Europe/Berlin.",
     ),
@@ -86,7 +91,12 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-_TABLES = {"--date-order": "date_orders", "--decimal": "decimals", "--timezone": "timezones"}
+_TABLES = {
+    "--date-order": "date_orders",
+    "--decimal": "decimals",
+    "--options": "option_readings",
+    "--timezone": "timezones",
+}
 
 
 def _table(option: str, entries: Iterable[str]) -> dict[str, str]:

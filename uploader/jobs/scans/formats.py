@@ -36,7 +36,7 @@ class Orders:
         )
 
     def _needs(self, mapper: Mapper) -> bool:
-        return mapper.needs_orders or (self.asks_zones and bool(mapper.timed_columns))
+        return mapper.needs_orders or (self.asks_zones and bool(mapper.timed_columns or mapper.open_options))
 
     def steps(self, most_rows: int | None = None) -> Iterator[Step]:
         before = position = 0

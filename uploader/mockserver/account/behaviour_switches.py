@@ -105,6 +105,7 @@ class ExtraProperty:
     label: str = ""
     type: Literal["string", "number", "bool", "enumeration", "date", "datetime", "phone_number"] = "string"
     multiple: bool = False  #: a multi-checkbox: `a;b`
+    checkbox: bool = False  #: a single checkbox (`booleancheckbox`), whatever the type
     owner: bool = False  #: an enumeration of owner ids, whose options are the owners API's
     #: In display order: `value`, whose label is the value with a capital, or `value=label`.
     options: tuple[str, ...] = ()

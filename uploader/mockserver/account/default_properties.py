@@ -239,7 +239,7 @@ def _from_scenario(extra: ExtraProperty) -> Property:
         name=extra.name,
         label=extra.label or extra.name,
         type=extra.type,
-        field_type="checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text"),
+        field_type=_field_type(extra),
         options=TRUE_OR_FALSE if extra.type == "bool" else options_of(extra.options),
         external_options=extra.owner,
         owner=extra.owner,
@@ -248,6 +248,12 @@ def _from_scenario(extra: ExtraProperty) -> Property:
         hubspot_defined=False,
         sensitivity="sensitive" if extra.sensitive else "non_sensitive",
     )
+
+
+def _field_type(extra: ExtraProperty) -> str:
+    if extra.checkbox:
+        return "booleancheckbox"
+    return "checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text")
 
 
 def options_of(written: Sequence[str]) -> tuple[Option, ...]:

@@ -1,11 +1,12 @@
 """Values as files spell them, made into values as HubSpot takes them, and compared.
 
 compare       whether a value that HubSpot holds is the one that was sent
-convert       the converter of a property, by its type: options, booleans, lists, limits
+convert       the converter of a property, by its type: booleans, owners, limits
 date_numbers  numbers that stand for dates
 datetimes     dates and times
 email         what an e-mail address looks like
 lists         lists of values as one text
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
+options       options, by value or label
 """

@@ -80,7 +80,7 @@ def are_alike(wanted: str, held: str) -> bool:
 
 def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
     is_address = name == EMAIL and kind.may_be_address
-    return (is_address or kind.type == "bool") and wanted.strip().lower() == held.strip().lower()
+    return (is_address or kind.is_boolean) and wanted.strip().lower() == held.strip().lower()
 
 
 def _is_trimmed(name: str, kind: Kind, wanted: str, held: str) -> bool:

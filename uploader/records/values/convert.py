@@ -5,12 +5,10 @@ Out   the text to send; a text that HubSpot accepts stays as it is. Else a `Faul
       sentence that names the value.
 Raise nothing because of a value.
 Rules Without a schema nothing is converted. Text and phone numbers stay as they are. A value with one meaning
-      is converted; one with two is refused, with what to do; see `datetimes`, `numbers` and `owners`. An
-      option is found by its value, else its label, else by either in another case if only one option has it.
+      is converted; one with two is refused, with what to do; see `datetimes`, `numbers`, `options`, `owners`.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeVar
@@ -18,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 from uploader.hubspot.owners import Owners
 from uploader.hubspot.pipelines import STAGES, Pipelines
-from uploader.hubspot.schema import Option, Schema
+from uploader.hubspot.schema import Schema
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment
+from uploader.records.values.lists import convert_parts
 from uploader.records.values.numbers import as_number, as_own_number
+from uploader.records.values.options import BOOLEANS, option_finder
 
 #: Converts a value's text to the text that is sent.
 Converter = Callable[[str], str | Fault]
@@ -31,10 +31,6 @@ Value = TypeVar("Value")
 
 #: HubSpot's limit for a text.
 MOST_CHARACTERS = 65_536
-
-_TRUE = "true t yes y on 1 ja wahr oui vrai si sí verdadero sim checked"
-_FALSE = "false f no n off 0 nein falsch non faux falso não unchecked"
-BOOLEANS = {**dict.fromkeys(_TRUE.split(), "true"), **dict.fromkeys(_FALSE.split(), "false")}
 
 #: Texts that are remembered with what became of them, by column, and how long they may be.
 _REMEMBERED, _SHORT = 4_096, 200
@@ -47,7 +43,8 @@ def is_converted(name: str, schema: Schema | None) -> bool:
         return False
     if name in schema.staged:
         return schema.pipelines is not None
-    return schema.kinds[name].type in _TYPES or name in schema.owned or bool(schema.options.get(name))
+    kind = schema.kinds[name]
+    return kind.type in _TYPES or kind.is_boolean or name in schema.owned or bool(schema.options.get(name))
 
 
 def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Converter | None:
@@ -62,10 +59,10 @@ def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Co
         return partial(read_number, decimal=setting_of(column, rules.decimals))
     if kind.type == "bool":
         labels = {option.label.casefold(): option.value for option in schema.options.get(name, ())}
-        return partial(_as_boolean, spellings={**labels, **BOOLEANS})
+        return partial(_as_boolean, spellings={**BOOLEANS, **labels})
     if kind.type == "enumeration":
-        choices = _Choices(schema.options[name])
-        return _remembering(choices.find_all if kind.is_multiple else choices.find)
+        reading = setting_of(column, rules.option_readings)
+        return _remembering(option_finder(kind, schema.options.get(name, ()), reading))
     read = as_date if kind.type == "date" else as_moment
     order, zone = setting_of(column, rules.date_orders), setting_of(column, rules.timezones)
     return _remembering(partial(read, order=order, zone=find_zone(zone) if zone else None))
@@ -77,7 +74,9 @@ def _finder(name: str, schema: Schema, rules: Rules) -> Converter:
         pipelines = schema.pipelines
         return StageConverter(pipelines, STAGES[name]) if name in STAGES else pipelines.find
     convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
-    return _remembering(partial(_as_list, convert=convert) if schema.kinds[name].is_multiple else convert)
+    return _remembering(
+        partial(convert_parts, convert=convert) if schema.kinds[name].is_multiple else convert
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,58 +175,3 @@ OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or map owners 
 
 def _folded(owner_map: Mapping[str, str]) -> dict[str, str]:
     return {theirs.casefold(): ours for theirs, ours in owner_map.items()}
-
-
-def _as_list(text: str, convert: Converter) -> str | Fault:
-    """Convert each part separately. A leading `;` tells HubSpot to add to the values it holds."""
-    parts = [part for raw in text.split(";") if (part := raw.strip())]
-    found = [convert(part) for part in parts]
-    fault = next(((p, f) for p, f in zip(parts, found, strict=True) if isinstance(f, Fault)), None)
-    if fault is not None:
-        part, why = fault
-        return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
-    if not found:
-        return Fault("has no option", "OPTION")
-    listed = [str(one) for one in found if one]
-    return (";" if text.startswith(";") and listed else "") + ";".join(listed)
-
-
-class _Choices:
-    """The options of one property."""
-
-    def __init__(self, options: Sequence[Option]) -> None:
-        self._values = frozenset(option.value for option in options)
-        self._labels: dict[str, list[Option]] = {}
-        self._folded: dict[str, set[str]] = {}
-        for option in options:
-            self._labels.setdefault(option.label.strip(), []).append(option)
-            for text in (option.value, option.label):
-                self._folded.setdefault(text.strip().casefold(), set()).add(option.value)
-
-    def find(self, text: str) -> str | Fault:
-        if text in self._values:
-            return text
-        labelled = self._labels.get(text, [])
-        # A label that was given again: the option that was hidden for it is not meant.
-        named = {o.value for o in labelled if not o.hidden} or {o.value for o in labelled}
-        found = named or self._folded.get(text.casefold(), set())
-        if len(found) > 1:
-            return Fault(
-                f"could be {' or '.join(sorted(found)[:3])}: use the internal value of the option", "OPTION"
-            )
-        return next(iter(found)) if found else Fault("is not an option of the property", "OPTION")
-
-    def find_all(self, text: str) -> str | Fault:
-        """Return the options of a list, separated by `;`, or by another mark if each part is an option."""
-        if text in self._values or (";" not in text and isinstance(self.find(text), str)):
-            return self.find(text)
-        if ";" not in text:
-            for mark in _OTHER_MARKS:
-                parts = [part for raw in mark.split(text) if (part := raw.strip())]
-                found = [self.find(part) for part in parts]
-                if len(parts) > 1 and all(isinstance(one, str) for one in found):
-                    return ";".join(str(one) for one in found)
-        return _as_list(text, self.find)
-
-
-_OTHER_MARKS = (re.compile(r"[|\n]"), re.compile(r","))

@@ -1,6 +1,6 @@
-"""A list of values as one text. HubSpot separates the values of a property by `;`."""
+"""Lists of values as one text. HubSpot separates the values of a property by `;`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from uploader.model.rows import Fault
 
@@ -11,3 +11,17 @@ def join_list(texts: Iterable[str]) -> str | Fault:
     if any(";" in text for text in stripped):
         return Fault("holds a list with a `;` in a value, which separates values in HubSpot")
     return ";".join(stripped)
+
+
+def convert_parts(text: str, convert: Callable[[str], str | Fault]) -> str | Fault:
+    """Convert each part separately. A leading `;` tells HubSpot to add to the values it holds."""
+    parts = [part for raw in text.split(";") if (part := raw.strip())]
+    found = [convert(part) for part in parts]
+    fault = next(((p, f) for p, f in zip(parts, found, strict=True) if isinstance(f, Fault)), None)
+    if fault is not None:
+        part, why = fault
+        return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
+    if not found:
+        return Fault("has no option", "OPTION")
+    listed = [str(one) for one in found if one]
+    return (";" if text.startswith(";") and listed else "") + ";".join(listed)
