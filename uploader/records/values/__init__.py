@@ -6,6 +6,7 @@ date_numbers  numbers that stand for dates
 datetimes     dates and times
 email         what an e-mail address looks like
 lists         lists of values as one text
+month_names   names of months and weekdays
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label

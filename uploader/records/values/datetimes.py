@@ -4,9 +4,9 @@ In    the text of one value, the order of day and month in its column, and a zon
 Out   `YYYY-MM-DD`, or ISO 8601 in UTC, with milliseconds where there are some. Else a `Fault`, whose
       reason continues the sentence that names the value.
 Raise nothing.
-Rules A date is certain in ISO, with its year first, with the month's English name, or if only one order makes
-      it a date. `12/05/2025` is two dates, so it needs an order. A year has four digits. For numbers see
-      `date_numbers`: an import that took half the dates for text leaves numbers for the other half.
+Rules A date is certain in ISO, with its year first, with the month's name (see `month_names`), or if only
+      one order makes it a date. `12/05/2025` is two dates, so it needs an order. A year has four digits. For
+      numbers see `date_numbers`: an import that took half the dates for text leaves numbers for the others.
       A date-time in a date property is a date if it is midnight, as written or in the given zone.
       A time without a zone needs one. A time that the clocks skipped is none; of one that occurs twice the
       first is meant.
@@ -16,9 +16,11 @@ From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/gu
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
+from unicodedata import normalize
 
 from uploader.model.rows import Fault
 from uploader.records.values.date_numbers import UNITS, Reading, is_number, read_number
+from uploader.records.values.month_names import may_precede_a_day, month_of
 
 
 class DateOrder(StrEnum):
@@ -40,19 +42,18 @@ _ISO_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]
 _COMPACT = re.compile(r"(?:18|19|20|21)[0-9]{6}")
 _YEAR_FIRST = re.compile(r"([0-9]{4})([./-]) ?([0-9]{1,2})\2 ?([0-9]{1,2})")
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([./-]) ?([0-9]{1,2})\2 ?([0-9]{4}|[0-9]{2})")
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
-_MONTH = r"([a-z]{3,9})\.?"
-_DAY = r"([0-9]{1,2})(?:st|nd|rd|th|\.)?"
-_DAY_AND_NAME = re.compile(rf"{_WEEKDAY}{_DAY}[ /-]?{_MONTH}[ ,/-]+([0-9]{{4}})", re.IGNORECASE)
-_NAME_AND_DAY = re.compile(rf"{_WEEKDAY}{_MONTH}[ /-]{_DAY}(?:, ?|[ /-])([0-9]{{4}})", re.IGNORECASE)
+_FIRST_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)?)[.,]* +")
+_MONTH = r"([^\W\d_]{3,10})\.?"
+_DAY = r"([0-9]{1,2})(?:st|nd|rd|th|er|[.]?[ºª°]|[e.])?"
+#: `5. März 2025`, `5th of December, 2025`, `5 de marzo del 2025`
+_DAY_AND_NAME = re.compile(
+    rf"{_DAY}(?:[ /-]?| +(?:of|de) +){_MONTH}(?:[ ,/-]+| +del? +)([0-9]{{4}})", re.IGNORECASE
+)
+_NAME_AND_DAY = re.compile(rf"{_MONTH}[ /-]{_DAY}(?:, ?|[ /-])([0-9]{{4}})", re.IGNORECASE)
 _TIME = re.compile(
     r"(?:T|,? +)([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
     r"(?: ?([ap])\.?m\.?)? ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?$",
     re.IGNORECASE,
-)
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june", "july"),
-    *("august", "september", "october", "november", "december"),
 )
 _BOTH = 'is a different date as day/month and as month/day: use --date-order "COLUMN=DMY" or =MDY'
 
@@ -158,13 +159,22 @@ def _read_day(text: str, order: DateOrder | None) -> date | str:
         day = _date(found[1], found[3], found[4])
     elif _COMPACT.fullmatch(text):
         day = _date(text[:4], text[4:6], text[6:])
-    elif (found := _DAY_AND_NAME.fullmatch(text)) and (month := _month(found[2])):
-        day = _date(found[3], month, found[1])
-    elif (found := _NAME_AND_DAY.fullmatch(text)) and (month := _month(found[1])):
-        day = _date(found[3], month, found[2])
+    elif named := _named_day(normalize("NFC", text)):
+        day = _date(*named)
     else:
         return "is not a date"
     return day or "is not a day of the calendar"
+
+
+def _named_day(text: str) -> tuple[str, int, str] | None:
+    """Return year, month and day of a date with the month's name, with or without the weekday before it."""
+    if (found := _DAY_AND_NAME.fullmatch(text)) and (month := month_of(found[2])):
+        return found[3], month, found[1]
+    if (found := _NAME_AND_DAY.fullmatch(text)) and (month := month_of(found[1])):
+        return found[3], month, found[2]
+    # Not at first: French `mar` is a weekday, too.
+    first = _FIRST_WORD.match(text)
+    return _named_day(text[first.end() :]) if first and may_precede_a_day(first[1]) else None
 
 
 def _read_year_last(found: re.Match[str], order: DateOrder | None) -> date | str:
@@ -185,12 +195,6 @@ def _date(year: str, month: str | int, day: str) -> date | None:
         return date(int(year), int(month), int(day))
     except ValueError:
         return None
-
-
-def _month(name: str) -> int:
-    """Return the month from 1 on; 0 for none. Names may be shortened to three letters or more, and `Sept`."""
-    lowered = name.lower()
-    return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(lowered)), 0)
 
 
 def _read_time(found: re.Match[str]) -> time | None:

@@ -90,6 +90,29 @@ def refused(value):
         ("Wednesday, December 31st, 2025", None, "2025-12-31"),
         ("31-Sept-2025", None, None),
         ("1-Sept-2025", None, "2025-09-01"),
+        ("5. März 2025", None, "2025-03-05"),
+        ("5. Maerz 2025", None, "2025-03-05"),
+        ("Mittwoch, 31. Dezember 2025", None, "2025-12-31"),
+        ("Mi., 31. Dez. 2025", None, "2025-12-31"),
+        ("1. Jänner 2025", None, "2025-01-01"),
+        ("5 mars 2025", None, "2025-03-05"),
+        ("mar. 5 ao\u00fbt 2025", None, "2025-08-05"),
+        ("1er f\u00e9vr. 2025", None, "2025-02-01"),
+        ("1er fe\u0301vrier 2025", None, "2025-02-01"),  # the accent by itself
+        ("5 jui 2025", None, None),  # juin or juillet
+        ("5 de marzo de 2025", None, "2025-03-05"),
+        ("miércoles, 5 de septiembre del 2025", None, "2025-09-05"),
+        ("1º gennaio 2025", None, "2025-01-01"),
+        ("5 mag 2025", None, "2025-05-05"),
+        ("segunda-feira, 1 de dezembro de 2025", None, "2025-12-01"),
+        ("5 maart 2025", None, "2025-03-05"),
+        ("5-mrt-2025", None, "2025-03-05"),
+        ("5th of December 2025", None, "2025-12-05"),
+        ("the 5th of December, 2025", None, "2025-12-05"),
+        ("Mar 5, 2025", None, "2025-03-05"),
+        ("not 5 March 2025", None, None),
+        ("5 Marzipan 2025", None, None),
+        ("31. Juni 2025", None, None),
         ("2025-12-31T00:00:00.000+0000", None, "2025-12-31"),
         ("31/12/2025 12:00 AM", None, "2025-12-31"),
         ("2025-12-31T10:00:00Z", None, None),
@@ -167,12 +190,31 @@ def test_a_number_that_could_be_several_dates_is_asked_for_with_all_of_them(text
         assert all(f"={part.split('(')[1]}"[:-1] in fault.reason for part in readings.split(" or "))
 
 
+MONTHS = {
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
+}
+
+
 @given(st.integers(-(10**20), 10**20))
 def test_no_number_becomes_a_day_in_1970_unless_that_is_said(number):
     read = as_moment(str(number), None, UTC)
     assert refused(read) or not read.startswith("1970") or str(number).startswith("1970")
     day = as_date(str(number), None, UTC)
     assert refused(day) or day == read[:10]
+
+
+@pytest.mark.parametrize("language", MONTHS)
+@pytest.mark.parametrize("size", [3, 4, 99])
+def test_every_month_has_its_name_in_every_language(language, size):
+    for month, name in enumerate(MONTHS[language].split(), 1):
+        day = as_date(f"5 {name[:size]} 2025", None, None)
+        is_open = size == 3 and name in {"juin", "juillet"}
+        assert refused(day) if is_open else day == f"2025-{month:02}-05"
 
 
 def test_a_compact_time_is_no_number():
