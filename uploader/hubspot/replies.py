@@ -29,6 +29,7 @@ class Usage:
     """The account's daily quota, from the usage endpoint. How much of it is used, headers say sooner."""
 
     limit: int
+    used: int = 0
     resets_at: datetime | None = None
 
 

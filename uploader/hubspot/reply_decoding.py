@@ -239,13 +239,18 @@ def _quota(headers: Mapping[str, str]) -> QuotaHeaders:
 
 
 def decode_usage(body: Mapping[str, object]) -> Usage | None:
-    """The daily usage; None if the reply has no valid entry."""
+    """The daily usage of private apps; None if the reply has no valid entry with that name."""
     results = body.get("results")
     for entry in results if isinstance(results, list) else []:
-        is_sound = isinstance(entry, dict) and entry.get("fetchStatus", "SUCCESS") in _FETCHED
+        if not isinstance(entry, dict) or entry.get("name") != _PRIVATE_APPS:
+            continue
+        is_sound = entry.get("fetchStatus", "SUCCESS") in _FETCHED
         if is_sound and (limit := as_count(entry.get("usageLimit"))):
-            return Usage(limit, as_datetime(as_text(entry.get("resetsAt"))))
+            resets_at = as_datetime(as_text(entry.get("resetsAt")))
+            return Usage(limit, as_count(entry.get("currentUsage")), resets_at)
     return None
 
 
+#: Other entries have other limits, and end at other times.
+_PRIVATE_APPS = "private-apps-api-calls-daily"
 _FETCHED = frozenset({"SUCCESS", "CACHED"})

@@ -232,7 +232,8 @@ class Simulator:
         return Answer(200, body)
 
     def _usage(self, wall: float) -> Answer:
-        usage = {
+        shape = self.scenario.rules.usage
+        usage: dict[str, Any] = {
             "name": "private-apps-api-calls-daily",
             "usageLimit": self.settings.daily_quota,
             "currentUsage": self._day.used,
@@ -240,7 +241,11 @@ class Simulator:
             "fetchStatus": "SUCCESS",
             "resetsAt": error_bodies.iso(self._day.ends_at(wall, self._day_of_account())),
         }
-        return Answer(200, {"results": [usage]})
+        other = {"usageLimit": 500, "resetsAt": error_bodies.iso(wall + 60.0)}
+        if shape == "contradicting":
+            return Answer(200, {"results": [usage | other]})
+        others = [usage | other | {"name": "public-apps-api-calls-daily"}] if shape == "among_others" else []
+        return Answer(200, {"results": [*others, usage]})
 
     def _day_of_account(self) -> Day:
         return Day(self.account.info.time_zone, self.account.info.day_seconds)

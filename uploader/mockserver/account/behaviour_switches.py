@@ -40,6 +40,8 @@ class Rules:
     headers_on_429: bool = True  #: whether a refused request gets them, too: unknown
     daily_headers: bool = True  #: absent for OAuth apps
     remaining_at: Literal["arrival", "answer"] = "arrival"  #: when RateLimit-Remaining is computed: unknown
+    #: What the usage endpoint lists beside the entry of private apps, or that this entry is of another quota.
+    usage: Literal["alone", "among_others", "contradicting"] = "alone"
     arrival_jitter_seconds: float = 0.0  #: maximum travel time of a request
     retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
     refused_calls_count: bool = False  #: whether 429 answers count in the window

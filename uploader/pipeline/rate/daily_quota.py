@@ -17,6 +17,10 @@ class Reserve:
         return self.count or int(self.share * (limit or 0))
 
 
+#: The share of the quota that other apps may use between the reply with the headers and this one.
+_USED_MEANWHILE = 0.02
+
+
 @dataclass(slots=True)
 class DailyQuota:
     """The daily quota as far as it is known: OAuth apps have none, and no header names it."""
@@ -43,7 +47,13 @@ class DailyQuota:
         self.learnt_at = left
 
     def look(self, usage: Usage) -> None:
-        """Take over what the usage endpoint says."""
+        """Take over what the usage endpoint says, unless headers contradict it: then it is of another quota
+        or another day.
+        """
+        if self.limit is not None and self.remaining is not None:
+            used = self.limit - self.remaining  # what the endpoint says may be older
+            if usage.limit != self.limit or usage.used > used + self.limit * _USED_MEANWHILE:
+                return
         self.limit = usage.limit
         self.resets_at = usage.resets_at
 

@@ -109,11 +109,17 @@ def test_a_day_is_spent_when_only_the_reserve_is_left():
 
 
 def test_the_usage_endpoint_is_read_leniently():
-    entry = {"usageLimit": 1_000, "currentUsage": 7, "fetchStatus": "SUCCESS"}
+    entry = {
+        "name": "private-apps-api-calls-daily",
+        "usageLimit": 1_000,
+        "currentUsage": 7,
+        "fetchStatus": "SUCCESS",
+    }
     usage = decode_usage({"results": [{**entry, "resetsAt": "2025-12-13T05:00:00Z"}]})
     assert (usage.limit, usage.resets_at.hour) == (1_000, 5)
     assert decode_usage({"results": [entry]}).resets_at is None
     assert decode_usage({"results": [{**entry, "fetchStatus": "FAILURE"}]}) is None
+    assert decode_usage({"results": [{**entry, "name": "api-calls-daily"}]}) is None
     assert decode_usage({"results": "none"}) is None
     assert decode_usage({}) is None
 
